@@ -1,0 +1,372 @@
+"""``params.yaml``, typed: read once, checked whole, frozen afterwards."""
+
+import difflib
+import math
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from container_doors.errors import ConfigError
+
+Architecture = Literal["yolov11n", "yolov11s", "yolov11m", "yolov11l", "yolov11x"]
+Optimizer = Literal["SGD", "Adam", "AdamW", "Adamax", "NAdam", "RAdam", "RMSProp"]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Name = Annotated[str, Field(min_length=1, max_length=128)]
+
+
+class Section(BaseModel):
+    """A section of ``params.yaml``: unknown keys and wrong types are errors, not guesses."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class Model(Section):
+    """Which network, and what it knows at the start."""
+
+    architecture: Architecture = "yolov11s"
+    pretrained: bool = True
+    """False starts from random weights."""
+    weights: str | None = None
+    """A local ``.pt`` to start from. None: ``weights/pretrained/<architecture>.pt``,
+    downloaded by Ultralytics when it is not there. Needs ``pretrained: true``."""
+
+    @model_validator(mode="after")
+    def _weights_need_pretrained(self) -> "Model":
+        if self.weights is not None and not self.pretrained:
+            raise ValueError("weights would be ignored, because pretrained is false")
+        return self
+
+
+class Data(Section):
+    """Where the photographs are, and how many are enough."""
+
+    path: str = "data/processed/detection"
+    """The folder of ``data.yaml``."""
+    min_train_images: int = Field(default=101, ge=1)
+    min_val_images: int = Field(default=21, ge=1)
+
+
+class Training(Section):
+    """How long and how hard to train."""
+
+    epochs: int = Field(gt=0)
+    save_period: int = Field(default=1, ge=1)
+    """Epochs between two resumable checkpoints; the newest is kept."""
+    batch_size: int = Field(gt=0)
+    """Photographs per step over all GPUs together."""
+    optimizer: Optimizer = "AdamW"
+    learning_rate: float = Field(gt=0, lt=1)
+    weight_decay: float = Field(default=0.0005, ge=0, lt=1)
+    warmup_epochs: float = Field(default=3, ge=0)
+    warmup_bias_lr: float = Field(default=0.0, ge=0, lt=1)
+    """The rate at which biases start to warm up; Ultralytics' 0.1 ruins AdamW."""
+    lr_scheduler: Literal["cosine", "linear"] = "cosine"
+    patience: int = Field(default=20, ge=0)
+    """Epochs without a better validation mAP50-95 before training stops; 0 never stops it."""
+    image_size_px: int = Field(default=640, ge=32, le=4096, multiple_of=32)
+    """The longer side that the network sees; its stride is 32."""
+    seed: int = Field(default=0, ge=0, lt=2**32)
+    device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda|\d+(,\d+)*)$")
+    """``auto``, ``cpu``, ``cuda``, or GPU numbers such as ``0`` or ``0,1``."""
+    workers: int = Field(default=8, ge=0, le=64)
+    """Loader processes at most; never more than there are cores."""
+    cache: Literal["auto", "ram", "none"] = "auto"
+    """Decoded photographs in memory. ``auto``: when half of the free memory holds them."""
+
+
+class Augmentation(Section):
+    """How training photographs are varied; the names and units are Ultralytics'."""
+
+    hsv_h: Fraction = 0.015
+    hsv_s: Fraction = 0.7
+    hsv_v: Fraction = 0.4
+    degrees: float = Field(default=10.0, ge=0, le=180)
+    translate: Fraction = 0.1
+    scale: Fraction = 0.5
+    shear: float = Field(default=10.0, ge=0, lt=90)
+    perspective: float = Field(default=0.0, ge=0, le=0.001)
+    flipud: Fraction = 0.0
+    fliplr: Fraction = 0.5
+    mosaic: Fraction = 1.0
+    close_mosaic: int = Field(default=10, ge=0)
+    """The last epochs, that are trained without mosaic."""
+    mixup: Fraction = 0.0
+    copy_paste: float = 0.0
+
+    @field_validator("copy_paste")
+    @classmethod
+    def _copy_paste_needs_masks(cls, value: float) -> float:
+        if value != 0:
+            raise ValueError(f"needs masks, and doors have boxes: write 0.0, found {value!r}")
+        return value
+
+
+class Validation(Section):
+    """The operating point: how the model will be used. mAP is never measured at it."""
+
+    conf_threshold: Fraction = 0.25
+    iou_threshold: Fraction = 0.45
+    """Two boxes that overlap more than this are one door (non-maximum suppression)."""
+
+
+class Wandb(Section):
+    """Where a run is shown."""
+
+    project: Name = "container-id-research"
+    entity: Name | None = None
+    """None: the default of whoever's key it is."""
+    name: Name = "detection_exp001_yolo11s_baseline"
+    """The experiment's name where the command line gives none."""
+    tags: list[str] = Field(default_factory=list)
+    mode: Literal["offline", "disabled"] = "offline"
+
+
+class Params(Section):
+    """The whole of ``params.yaml``'s ``detection`` section."""
+
+    model: Model = Model()
+    data: Data = Data()
+    training: Training
+    augmentation: Augmentation = Augmentation()
+    validation: Validation = Validation()
+    wandb: Wandb = Wandb()
+
+
+@dataclass(frozen=True, slots=True)
+class Warned:
+    """A combination that is allowed and will hurt."""
+
+    key: str
+    problem: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.problem}; {self.remedy}"
+
+
+def load_params(path: Path, overrides: Sequence[str] = ()) -> Params:
+    """Read and check the configuration.
+
+    Args:
+        path: The YAML file; only its ``detection`` section is read.
+        overrides: ``detection.training.epochs=3``, each value read as YAML.
+
+    Raises:
+        ConfigError: Listing every fault at once, each with the key that it concerns.
+    """
+    document = _read(path)
+    faults = list(_apply(overrides, document))
+    try:
+        params = Params.model_validate(document["detection"])
+    except ValidationError as error:
+        faults += [_explain(fault) for fault in error.errors()]
+    if faults:
+        raise ConfigError(
+            f"{path} has {len(faults)} fault(s):\n" + "\n".join(f"  - {f}" for f in faults),
+            hint="each line names the key to mend, in the file or after --set",
+        )
+    return params
+
+
+def warnings(params: Params) -> list[Warned]:
+    """Name what is allowed and harmful, each with the remedy."""
+    return [warned for rule in _HARMFUL for warned in rule(params)]
+
+
+def dump(params: Params) -> str:
+    """Write params the way that :func:`load_params` reads them."""
+    return yaml.safe_dump({"detection": params.model_dump()}, sort_keys=False)
+
+
+class _NoDuplicates(yaml.SafeLoader):
+    """YAML lets the later of two equal keys win in silence; here that is an error."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:  # noqa: ANN401
+        keys = [key.value for key, _ in node.value]
+        twice = sorted({str(key) for key in keys if keys.count(key) > 1})
+        if twice:
+            raise yaml.constructor.ConstructorError(
+                None, None, f"the key '{twice[0]}' stands twice", node.start_mark
+            )
+        return super().construct_mapping(node, deep=deep)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        document = yaml.load(path.read_text(encoding="utf-8"), Loader=_NoDuplicates)  # noqa: S506
+    except FileNotFoundError:
+        raise ConfigError(
+            f"no configuration at {path}", hint="run from the repository's root, or pass --config"
+        ) from None
+    except IsADirectoryError:
+        raise ConfigError(f"{path} is a folder", hint="pass the file: --config FILE") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not YAML: {error}", hint="mend the line it names") from None
+    if not isinstance(document, dict) or not isinstance(document.get("detection"), dict):
+        raise ConfigError(
+            f"{path}: expected a section 'detection' with keys, found none",
+            hint="start from the params.yaml of this repository",
+        )
+    return document
+
+
+def _apply(overrides: Sequence[str], document: dict[str, Any]) -> Iterator[str]:
+    """Set each override in ``document``; yield the faults of those that cannot be."""
+    for override in overrides:
+        key, equals, text = override.partition("=")
+        *sections, leaf = key.strip().split(".")
+        if not equals or sections[:1] != ["detection"]:
+            yield f"--set {override}: expected detection.SECTION.KEY=VALUE"
+            continue
+        try:
+            value = yaml.safe_load(text)
+        except yaml.YAMLError:
+            yield f"--set {override}: the value is not YAML; quote it"
+            continue
+        node = document
+        for section in sections:
+            below = node.setdefault(section, {})
+            if not isinstance(below, dict):
+                yield f"--set {override}: '{section}' is a value, not a section"
+                break
+            node = below
+        else:
+            node[leaf] = value
+
+
+def _explain(fault: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails, kept at arm's length
+    """Turn one pydantic fault into a line that a person would write."""
+    key = ".".join(str(part) for part in ("detection", *fault["loc"]))
+    return f"{key}: {_complaint(fault)}"
+
+
+def _complaint(fault: Any) -> str:  # noqa: ANN401, PLR0911 - a table with a row per kind of fault
+    found = fault["input"]
+    match fault["type"]:
+        case "missing":
+            return "required, and absent"
+        case "extra_forbidden":
+            return "no such key" + _nearest(str(fault["loc"][-1]), _keys(fault["loc"]))
+        case "literal_error":
+            allowed = fault["ctx"]["expected"]
+            return f"expected {allowed}, found {found!r}" + _nearest(
+                str(found), re.findall(r"'([^']*)'", allowed)
+            )
+        case "value_error":
+            return f"{fault['ctx']['error']}"
+        case "string_pattern_mismatch":
+            return f"expected auto, cpu, cuda or GPU numbers such as 0,1, found {found!r}"
+        case "float_type" | "int_type" if isinstance(found, str) and _is_number(found):
+            return f"YAML reads {found} as text; write {float(found)!r}" + (
+                f" or {_with_point(found)}" if "e" in found.lower() else ""
+            )
+        case "float_type" | "int_type":
+            kind = "a number" if fault["type"] == "float_type" else "a whole number"
+            return f"expected {kind}, found {found!r}"
+    return f"{fault['msg'][0].lower()}{fault['msg'][1:]}, found {found!r}"
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
+
+
+def _with_point(text: str) -> str:
+    """Spell ``1e-3`` the way that YAML 1.1 reads as a number: with a point and a sign.
+
+    >>> _with_point("1e-3"), _with_point("2.5e4")
+    ('1.0e-3', '2.5e+4')
+    """
+    mantissa, exponent = text.lower().split("e")
+    sign = "" if exponent[0] in "+-" else "+"
+    return f"{mantissa}{'' if '.' in mantissa else '.0'}e{sign}{exponent}"
+
+
+def _nearest(found: str, known: Sequence[str]) -> str:
+    """Suggest a spelling, or list what there is when nothing is near."""
+    if not known:
+        return ""
+    by_lower = {name.lower(): name for name in known}
+    near = difflib.get_close_matches(found.lower(), by_lower, n=1)
+    if near:
+        return f"; did you mean '{by_lower[near[0]]}'?"
+    return f"; known here: {', '.join(known)}"
+
+
+def _keys(location: Sequence[str | int]) -> list[str]:
+    """List every key of the section that ``location`` lies in."""
+    section: type[BaseModel] = Params
+    for part in location[:-1]:
+        annotation = section.model_fields[str(part)].annotation
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            break
+        section = annotation
+    return list(section.model_fields)
+
+
+def _patience_above_epochs(params: Params) -> Iterator[Warned]:
+    training = params.training
+    if training.patience >= training.epochs > 1:
+        yield Warned(
+            "detection.training.patience",
+            f"{training.patience} epochs of patience in a run of {training.epochs} "
+            "can never stop it early",
+            f"set it below {training.epochs}, or to 0 to say that it never stops early",
+        )
+
+
+def _warmup_longer_than_the_run(params: Params) -> Iterator[Warned]:
+    training = params.training
+    if training.warmup_epochs >= training.epochs:
+        yield Warned(
+            "detection.training.warmup_epochs",
+            f"the rate is still rising when a run of {training.epochs} epoch(s) ends",
+            f"set it to {max(training.epochs // 10, 0)}",
+        )
+
+
+def _adaptive_optimizer_with_bias_warmup(params: Params) -> Iterator[Warned]:
+    training = params.training
+    if training.warmup_bias_lr > 0 and training.warmup_epochs > 0 and training.optimizer != "SGD":
+        yield Warned(
+            "detection.training.warmup_bias_lr",
+            f"{training.optimizer} starts its biases at a rate of {training.warmup_bias_lr:g} "
+            "and forgets in the first epoch what it knew",
+            "set it to 0.0",
+        )
+
+
+def _upside_down_doors(params: Params) -> Iterator[Warned]:
+    if params.augmentation.flipud > 0:
+        yield Warned(
+            "detection.augmentation.flipud",
+            "no camera sees a container's doors upside down",
+            "set it to 0.0",
+        )
+
+
+def _never_a_mosaic(params: Params) -> Iterator[Warned]:
+    augmentation, epochs = params.augmentation, params.training.epochs
+    if augmentation.mosaic > 0 and augmentation.close_mosaic >= epochs:
+        yield Warned(
+            "detection.augmentation.close_mosaic",
+            f"the last {augmentation.close_mosaic} epochs have no mosaic, "
+            f"and the run has {epochs}: mosaic is never used",
+            f"set it to {epochs // 10}",
+        )
+
+
+_HARMFUL = (
+    _patience_above_epochs,
+    _warmup_longer_than_the_run,
+    _adaptive_optimizer_with_bias_warmup,
+    _upside_down_doors,
+    _never_a_mosaic,
+)

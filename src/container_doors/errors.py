@@ -1,0 +1,47 @@
+"""What can go wrong in a way that the user can put right."""
+
+
+class DoorsError(Exception):
+    """A failure that the user can act on; the command line shows it without a traceback.
+
+    Anything else that escapes is a bug in this project, and keeps its traceback.
+    """
+
+    def __init__(self, problem: str, *, hint: str) -> None:
+        """State the problem and the way out.
+
+        Args:
+            problem: What is wrong: where, what was expected and what was found.
+            hint: The next command to run or line to change. Required: an error
+                without a next step is not finished.
+        """
+        super().__init__(problem)
+        self.problem = problem
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.problem}\n  hint: {self.hint}"
+
+
+class ConfigError(DoorsError):
+    """``params.yaml`` does not say what a run needs."""
+
+
+class DatasetError(DoorsError):
+    """The data set cannot be used; a readable but faulty one yields findings first."""
+
+
+class RunError(DoorsError):
+    """A run cannot be made, or lacks a file that the next step needs."""
+
+
+class WeightsError(DoorsError):
+    """A weight file is missing, damaged, or not of the network that was asked for."""
+
+
+class VersioningError(DoorsError):
+    """Git or DVC refused, or is not set up."""
+
+
+class MissingToolError(DoorsError):
+    """A program or package that the step needs is not installed."""

@@ -1,0 +1,162 @@
+"""The outside world, as the pipeline would like it to be.
+
+Each protocol has one real implementation in :mod:`container_doors.adapters` and one in
+``tests/fakes.py``. A collaborator that needs no fake needs no protocol.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from container_doors.config import Params
+from container_doors.records import (
+    CodeState,
+    Environment,
+    Epoch,
+    Hardware,
+    RunRecord,
+    StartingWeights,
+)
+from container_doors.run import Run
+
+
+class Progress(Protocol):
+    """Someone who waits and would like to know how long."""
+
+    def say(self, text: str) -> None:
+        """Tell one thing, on a line of its own."""
+
+    def step(self, what: str, done: int, total: int) -> None:
+        """Tell how far a long piece of work is; ``done == total`` ends it."""
+
+    def epoch(self, epoch: Epoch, *, total: int, is_best: bool) -> None:
+        """Tell what a finished epoch brought."""
+
+
+class TrainingListener(Protocol):
+    """What the trainer calls while it works."""
+
+    def batch_finished(self, *, epoch: int, batch: int, batches: int) -> None:
+        """Hear of a step; epochs and batches count from 1."""
+
+    def epoch_finished(self, epoch: Epoch) -> None:
+        """Hear of an epoch, after its checkpoint is on disk."""
+
+
+class Trainer(Protocol):
+    """Something that can turn params and a data set into weights."""
+
+    def describe_hardware(self, params: Params) -> Hardware:
+        """Choose the device and name it.
+
+        Raises:
+            ConfigError: If the device that params ask for is not there.
+        """
+
+    def describe_environment(self) -> Environment:
+        """Name the programs whose version can change a result."""
+
+    def starting_weights(self, params: Params) -> StartingWeights:
+        """Find, download or do without pretrained weights, and check that they fit.
+
+        Raises:
+            WeightsError: If they cannot be had, are damaged, or are of another architecture.
+        """
+
+    def train(
+        self,
+        params: Params,
+        run: Run,
+        *,
+        data_yaml: Path,
+        weights: StartingWeights,
+        listener: TrainingListener,
+    ) -> None:
+        """Train to the end, leaving ``run.best_weights`` and ``run.last_weights`` behind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Detections:
+    """The boxes found in one photograph.
+
+    ``boxes_xyxy`` holds left, top, right and bottom in pixels of the photograph as people see
+    it (after EXIF orientation); ``confidences`` are in [0, 1], in the same order.
+    """
+
+    image: Path
+    width_px: int
+    height_px: int
+    boxes_xyxy: Sequence[tuple[float, float, float, float]]
+    confidences: Sequence[float]
+    duration_ms: float | None = None
+
+
+class Detector(Protocol):
+    """A finished model."""
+
+    def validate(
+        self, *, data_yaml: Path, split: str, plots_dir: Path
+    ) -> tuple[dict[str, float], list[Detections]]:
+        """Score a split by the trainer's own definitions, and leave its plots.
+
+        Returns:
+            ``mAP50``, ``mAP50-95``, ``precision`` and ``recall`` (empty if the split has no
+            door), and every detection down to a confidence of 0.001, as mAP needs them.
+        """
+
+    def detect(
+        self, images: Sequence[Path], *, conf_threshold: float, iou_threshold: float
+    ) -> Sequence[Detections]:
+        """Find doors one photograph at a time, timed, after a warm-up."""
+
+    def draw(self, detections: Sequence[Detections], directory: Path) -> None:
+        """Write each photograph with its boxes and confidences into ``directory``."""
+
+    @property
+    def timing_method(self) -> str:
+        """Say what ``duration_ms`` covers, and on what it was measured."""
+
+
+class Tracker(Protocol):
+    """Somewhere to watch a run from outside. It may fail; training goes on."""
+
+    def start(self, record: RunRecord) -> None:
+        """Open the run."""
+
+    def log_epoch(self, epoch: Epoch) -> None:
+        """Show one epoch's metrics."""
+
+    def log_summary(self, values: Mapping[str, float]) -> None:
+        """Show what the finished model scored, such as ``test/mAP50``."""
+
+    def finish(self, *, exit_code: int) -> None:
+        """Say that no more will come, and whether the run ended well."""
+
+
+class Repository(Protocol):
+    """The git repository around the working directory, if there is one."""
+
+    def code_state(self) -> CodeState:
+        """Name the commit, and whether the tree differs from it."""
+
+    def tags(self, pattern: str) -> list[str]:
+        """List the tags that match a glob; none where there is no repository."""
+
+
+class ArtifactStore(Protocol):
+    """Where large files are kept by content, and pointed to from git."""
+
+    def check_ready(self) -> str:
+        """Name the remote that a push would go to.
+
+        Raises:
+            VersioningError: If there is no repository, or no remote.
+            MissingToolError: If the program itself is not there.
+        """
+
+    def add(self, paths: Sequence[Path]) -> list[Path]:
+        """Track files; returns the pointer of each, for git."""
+
+    def push(self, pointers: Sequence[Path]) -> None:
+        """Send what the pointers name. Sending it again is harmless."""

@@ -1,0 +1,276 @@
+"""The values that pass from one step to the next, and the documents that a run leaves.
+
+A document (:class:`Document`) is written as JSON and read back by a later command, perhaps on
+another machine and by a later release, so each carries a schema number. What was not measured
+is null or absent; it is never a guess.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+
+from container_doors.errors import RunError
+
+SPLITS = ("train", "val", "test")
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Status = Literal["running", "finished", "failed", "interrupted"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One fault in a data set: where it is, what was expected, what was found, what to do."""
+
+    severity: Literal["error", "warning"]
+    rule: str
+    """The check that found it, in kebab-case: ``label-out-of-range``."""
+    path: Path
+    """Relative to the data set's folder."""
+    line: int | None
+    """Counts from 1; None where the fault is the whole file's."""
+    expected: str
+    found: str
+    remedy: str
+    dropped: bool = False
+    """True if Ultralytics would leave this photograph out of training with only a warning."""
+
+    @property
+    def where(self) -> str:
+        """The place, the way that editors and terminals link it."""
+        return f"{self.path}:{self.line}" if self.line else str(self.path)
+
+    def __str__(self) -> str:
+        return f"{self.where}: expected {self.expected}, found {self.found}; {self.remedy}"
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """What the trainer reported of one finished epoch."""
+
+    number: int
+    """Counts from 1."""
+    metrics: dict[str, float]
+    """By the names of ``docs/metrics.md``, such as ``val/mAP50``; absent if not measured."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Document(_Part):
+    """A value that is kept as a JSON file."""
+
+    schema_version: Literal[1] = 1
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read a document back.
+
+        Raises:
+            RunError: If it is absent, damaged, or of a schema that this release does not know.
+        """
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except FileNotFoundError:
+            raise RunError(
+                f"no {path.name} at {path}", hint="has this run been trained here? see: doors train"
+            ) from None
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise RunError(
+                f"{path} cannot be read: {'.'.join(map(str, first['loc']))}: {first['msg']}",
+                hint="it was changed by hand or written by another release; train again",
+            ) from None
+
+    def to_json(self) -> str:
+        """Write with sorted keys and a final newline, so that equal documents are equal files."""
+        return json.dumps(self.model_dump(mode="json"), indent=2, sort_keys=True) + "\n"
+
+
+class SplitCounts(_Part):
+    """How much one split holds."""
+
+    images: int
+    doors: int
+    background_images: int
+    """Photographs without a door."""
+
+
+class DatasetFacts(_Part):
+    """Which data a run was trained on."""
+
+    path: str
+    sha256: Sha256
+    """Of the sorted list of (relative path, sha256) of data.yaml, every image and every label."""
+    splits: dict[str, SplitCounts]
+
+
+class CodeState(_Part):
+    """Which code a run was made with."""
+
+    commit: str | None
+    """None outside of a git repository, or before its first commit."""
+    clean: bool | None
+    """Whether the tree had no uncommitted change; None where there is no repository."""
+
+
+class StartingWeights(_Part):
+    """What the network knew at the start."""
+
+    source: Literal["random", "file", "download"]
+    path: str | None = None
+    sha256: Sha256 | None = None
+    official: bool | None = None
+    """Whether these are the published COCO weights, by hash; None for random ones."""
+
+
+class Hardware(_Part):
+    """What a run was made on."""
+
+    device: str
+    """As PyTorch names it: ``cpu`` or ``cuda:0``."""
+    description: str
+    """For people: ``Tesla T4, 14.6 GiB`` or the processor's name."""
+    cpu: str
+    cores: int
+    memory_gib: float
+    gpus: list[str] = []
+    cuda: str | None = None
+    driver: str | None = None
+
+
+class Environment(_Part):
+    """Which programs a run was made with."""
+
+    python: str
+    platform: str
+    packages: dict[str, str]
+    """Distribution name to version; a package that is not installed is absent."""
+
+
+class Artifact(_Part):
+    """A file that a run leaves."""
+
+    sha256: Sha256
+    size_bytes: int
+
+
+class RunRecord(Document):
+    """``runs/<experiment>/run.json``: what was asked, with what, and how it ended."""
+
+    run_id: str
+    """Unique for ever, unlike the experiment's name."""
+    experiment: str
+    status: Status
+    started_at: AwareDatetime
+    finished_at: AwareDatetime | None = None
+    duration_s: float | None = None
+    """Of training alone, measured."""
+    params: dict[str, Any]
+    """The resolved ``detection`` section."""
+    params_sha256: Sha256
+    code: CodeState
+    dataset: DatasetFacts
+    starting_weights: StartingWeights
+    hardware: Hardware
+    environment: Environment
+    seed: int
+    epochs_finished: int | None = None
+    best_epoch: int | None = None
+    """Of the highest validation mAP50-95; counts from 1."""
+    artifacts: dict[str, Artifact] = {}
+    """``best.pt`` and ``last.pt``, once training has ended well."""
+    message: str | None = None
+    """Why a run failed."""
+
+
+class OperatingPoint(_Part):
+    """How the model does as it will be used: fixed confidence, one image at a time.
+
+    A prediction matches a door when their IoU is at least 0.5; each door is matched once, in
+    the order of confidence. Precision is null without a prediction, recall without a door.
+    """
+
+    conf_threshold: float
+    iou_threshold: float
+    true_positives: int
+    false_positives: int
+    missed: int
+    precision: float | None
+    recall: float | None
+
+
+class Latency(_Part):
+    """Milliseconds per photograph, measured on this machine."""
+
+    median_ms: float
+    p95_ms: float
+    images: int
+    method: str
+    """What was timed, on what, at which size, after which warm-up."""
+
+
+class SplitScores(_Part):
+    """What ``best.pt`` scores on one split. A score that is undefined is null."""
+
+    images: int
+    doors: int
+    background_images: int
+    ultralytics: dict[str, float]
+    """``mAP50``, ``mAP50-95``, ``precision``, ``recall`` by Ultralytics' definitions; its
+    precision and recall are those at the confidence of the highest F1. Empty without doors."""
+    coco: dict[str, float]
+    """``AP``, ``AP50``, ``AP75`` by COCO's definitions (pycocotools'). Empty without doors."""
+    operating_point: OperatingPoint
+    latency: Latency | None = None
+
+
+class Evaluation(Document):
+    """``runs/<experiment>/evaluation.json``: what ``best.pt`` scored, split by split."""
+
+    run_id: str
+    weights_sha256: Sha256
+    image_size_px: int
+    splits: dict[str, SplitScores]
+
+
+class Version(_Part):
+    """A released model's place in the order of releases."""
+
+    major: int = Field(ge=0)
+    minor: int = Field(ge=0)
+    date: str = Field(pattern=r"^\d{8}$")
+    experiment: str
+
+
+class Metadata(Document):
+    """``metadata.json`` beside a published model: the specification's fields, and lineage."""
+
+    experiment_name: str
+    model_architecture: str
+    trained_on: AwareDatetime
+    training_duration_hours: float
+    hyperparameters: dict[str, Any]
+    metrics: dict[str, float]
+    """``val_mAP50``, ``val_mAP50_95``, ``test_mAP50``, ``test_mAP50_95``, the same with
+    ``coco_`` before ``AP``, and precision and recall; absent if undefined."""
+    dataset_info: dict[str, Any]
+    version: str
+    """``detection_v1.0_20261123_exp001``"""
+    git_tag: str
+    """The same for GTO: ``detection@v1.0.0+20261123.exp001``."""
+    run_id: str
+    code: CodeState
+    dataset_sha256: Sha256
+    params_sha256: Sha256
+    starting_weights: StartingWeights
+    artifacts: dict[str, Artifact]
+    hardware: Hardware
+    environment: Environment
+    seed: int
+    epochs_finished: int
+    best_epoch: int
+    evaluation: Evaluation

@@ -1,0 +1,103 @@
+"""One experiment and every path that it owns: no other module spells a path of a run."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from container_doors.errors import RunError
+
+PUBLISHED = Path("weights/detection")
+"""The model that the team uses, from the last run that ended well."""
+
+PRETRAINED = Path("weights/pretrained")
+"""Weights to start from, by the architecture's name."""
+
+REPORTS = Path("reports")
+"""What git keeps of a model: small texts for ``dvc metrics`` and ``dvc plots``."""
+
+_NAME = re.compile(r"[A-Za-z0-9]+(?:[_-][A-Za-z0-9]+)*")
+_LONGEST_NAME = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A named experiment under ``root``.
+
+    The trainer is given ``trainer_dir`` alone: with several GPUs Ultralytics deletes the
+    directory that it is given before it starts, so nothing of ours may live there.
+    """
+
+    name: str
+    root: Path = Path("runs")
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name) or len(self.name) > _LONGEST_NAME:
+            raise RunError(
+                f"{self.name!r} cannot name an experiment",
+                hint="use letters and digits joined by single '-' or '_', "
+                f"{_LONGEST_NAME} characters at most, for example detection_exp002",
+            )
+
+    @property
+    def directory(self) -> Path:
+        """Everything that this run leaves behind."""
+        return self.root / self.name
+
+    @property
+    def record(self) -> Path:
+        """What was asked, with what, and how it ended (:class:`records.RunRecord`)."""
+        return self.directory / "run.json"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the process that trains this run, and released by the system if it dies."""
+        return self.directory / "lock"
+
+    @property
+    def metrics_jsonl(self) -> Path:
+        """One line per finished epoch, on disk before anything else hears of it."""
+        return self.directory / "metrics.jsonl"
+
+    @property
+    def train_log(self) -> Path:
+        """The detailed log, with levels."""
+        return self.directory / "train.log"
+
+    @property
+    def data_view(self) -> Path:
+        """The data set as the trainer sees it: links, so that it cannot write to the real one."""
+        return self.directory / "data"
+
+    @property
+    def trainer_dir(self) -> Path:
+        """Owned by the trainer: it may empty this directory at any time."""
+        return self.directory / "trainer"
+
+    @property
+    def best_weights(self) -> Path:
+        """The epoch of the highest validation mAP50-95."""
+        return self.trainer_dir / "weights" / "best.pt"
+
+    @property
+    def last_weights(self) -> Path:
+        """The last finished epoch."""
+        return self.trainer_dir / "weights" / "last.pt"
+
+    @property
+    def resumable(self) -> Path:
+        """A copy of the newest checkpoint with its optimizer, every ``save_period`` epochs."""
+        return self.directory / "checkpoint" / "resume.pt"
+
+    @property
+    def evaluation(self) -> Path:
+        """What ``best.pt`` scored, split by split (:class:`records.Evaluation`)."""
+        return self.directory / "evaluation.json"
+
+    @property
+    def predictions(self) -> Path:
+        """Test photographs with the boxes found at the operating point."""
+        return self.directory / "predictions"
+
+    def evaluation_dir(self, split: str) -> Path:
+        """The curves and matrices of one split."""
+        return self.directory / "evaluation" / split

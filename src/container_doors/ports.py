@@ -54,9 +54,6 @@ class Trainer(Protocol):
             ConfigError: If the device that params ask for is not there.
         """
 
-    def describe_environment(self) -> Environment:
-        """Name the programs whose version can change a result."""
-
     def starting_weights(self, params: Params) -> StartingWeights:
         """Find, download or do without pretrained weights, and check that they fit.
 
@@ -110,12 +107,20 @@ class Detector(Protocol):
     ) -> Sequence[Detections]:
         """Find doors one photograph at a time, timed, after a warm-up."""
 
-    def draw(self, detections: Sequence[Detections], directory: Path) -> None:
-        """Write each photograph with its boxes and confidences into ``directory``."""
-
     @property
     def timing_method(self) -> str:
         """Say what ``duration_ms`` covers, and on what it was measured."""
+
+
+class LoadDetector(Protocol):
+    """Opens a weight file."""
+
+    def __call__(self, weights: Path, *, image_size_px: int, hardware: Hardware) -> Detector:
+        """Open ``weights`` for use on the device that ``hardware`` names.
+
+        Raises:
+            WeightsError: If the file is absent or damaged.
+        """
 
 
 class Tracker(Protocol):
@@ -160,3 +165,15 @@ class ArtifactStore(Protocol):
 
     def push(self, pointers: Sequence[Path]) -> None:
         """Send what the pointers name. Sending it again is harmless."""
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Everything outside that training a run needs."""
+
+    trainer: Trainer
+    load_detector: LoadDetector
+    tracker: Tracker
+    repository: Repository
+    progress: Progress
+    environment: Environment

@@ -6,6 +6,7 @@ is null or absent; it is never a guess.
 """
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -17,7 +18,8 @@ from container_doors.errors import RunError
 SPLITS = ("train", "val", "test")
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-Status = Literal["running", "finished", "failed", "interrupted"]
+Status = Literal["running", "trained", "finished", "failed", "interrupted"]
+"""``trained``: the weights are there, and have not yet been evaluated and published."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,19 @@ class Document(_Part):
                 f"{path} cannot be read: {'.'.join(map(str, first['loc']))}: {first['msg']}",
                 hint="it was changed by hand or written by another release; train again",
             ) from None
+
+    def write(self, path: Path) -> None:
+        """Replace ``path`` as one step: a reader finds the old document or the new, never half."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        staged = path.with_name(f".{path.name}.{os.getpid()}")
+        try:
+            with staged.open("w", encoding="utf-8") as file:
+                file.write(self.to_json())
+                file.flush()
+                os.fsync(file.fileno())
+            staged.replace(path)
+        finally:
+            staged.unlink(missing_ok=True)
 
     def to_json(self) -> str:
         """Write with sorted keys and a final newline, so that equal documents are equal files."""

@@ -50,8 +50,11 @@ class Run:
 
     @property
     def lock(self) -> Path:
-        """Held by the process that trains this run, and released by the system if it dies."""
-        return self.directory / "lock"
+        """Held by the process that trains this run, and released by the system if it dies.
+
+        Beside the directory, which may be moved away while the lock is held.
+        """
+        return self.root / f".{self.name}.lock"
 
     @property
     def metrics_jsonl(self) -> Path:

@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# Describe, track and push the model that the last training published.
+#
+#   bash scripts/finalize_training_kaggle.sh [experiment]
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+experiment="${1:-detection_exp001_yolo11s_baseline}"
+if [ -d .venv/bin ]; then PATH="$PWD/.venv/bin:$PATH"; fi
+
+python src/detection/generate_metadata.py --weights-dir weights/detection
+doors version --experiment "$experiment"

@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# One experiment from end to end: set up, data, train, version, report.
+#
+#   bash scripts/run_training.sh [experiment]
+#
+# Each phase is a command that can be run again on its own; the first to fail stops the rest.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+experiment="${1:-detection_exp001_yolo11s_baseline}"
+
+echo "[1/5] Setting up environment..."
+bash scripts/setup_kaggle.sh
+if [ -d .venv/bin ]; then PATH="$PWD/.venv/bin:$PATH"; fi
+
+echo "[2/5] Getting the data set..."
+if [ -f data/processed/detection.dvc ]; then
+  dvc pull data/processed/detection.dvc
+else
+  echo "no data/processed/detection.dvc: taking data/processed/detection as it is"
+fi
+python src/utils/validate_dataset.py --path data/processed/detection
+
+echo "[3/5] Training..."
+python src/detection/train.py --config params.yaml --experiment "$experiment"
+
+echo "[4/5] Versioning..."
+bash scripts/finalize_training_kaggle.sh "$experiment"
+
+echo "[5/5] Reporting..."
+python src/detection/generate_summary.py \
+  --experiment "$experiment" --output "summary_${experiment}.md"
+
+echo "Training complete:"
+echo "  model     weights/detection/best.pt"
+echo "  metadata  weights/detection/metadata.json"
+echo "  summary   summary_${experiment}.md"

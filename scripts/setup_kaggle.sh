@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# Install what training needs, and show that it is there. Safe to run again.
+#
+#   bash scripts/setup_kaggle.sh
+#
+# On a Kaggle machine the image's own torch is kept: replacing it breaks torchvision and CUDA
+# there, so whatever the image has is a constraint. Elsewhere uv makes the locked environment.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+echo "[1/2] Installing packages..."
+if [ -n "${KAGGLE_KERNEL_RUN_TYPE:-}" ]; then
+  constraints="$(mktemp)"
+  trap 'rm -f "$constraints"' EXIT
+  python -m pip freeze --exclude-editable |
+    grep -iE '^(torch|torchvision|torchaudio|numpy|opencv[a-z-]*)==' > "$constraints" || true
+  python -m pip install --quiet --constraint "$constraints" --editable .
+elif command -v uv > /dev/null; then
+  uv sync --quiet
+elif ! command -v doors > /dev/null; then
+  echo "error: neither uv nor doors is on the PATH" >&2
+  echo "  hint: pip install uv" >&2
+  exit 2
+fi
+if [ -d .venv/bin ]; then PATH="$PWD/.venv/bin:$PATH"; fi
+
+echo "[2/2] Verifying..."
+doors --version
+dvc --version
+python -c "import torch; print('torch', torch.__version__, 'CUDA' if torch.cuda.is_available() else 'CPU')"

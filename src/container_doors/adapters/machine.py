@@ -1,0 +1,101 @@
+"""The machine that we are on: its processor, its GPUs, the programs installed."""
+
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from container_doors.errors import ConfigError
+from container_doors.records import Environment, Hardware
+
+_DISTRIBUTIONS = (
+    "container-doors", "ultralytics", "torch", "torchvision", "numpy", "opencv-python-headless",
+    "opencv-python", "pillow", "hotcoco", "dvc", "wandb",
+)  # fmt: skip
+"""Those whose version can change a result."""
+
+
+def describe_machine(device: str) -> Hardware:
+    """Choose a device, prove that it computes, and name it.
+
+    Args:
+        device: ``auto``, ``cpu``, ``cuda`` or a GPU's number.
+
+    Raises:
+        ConfigError: If a GPU is asked for that is not there or does not compute.
+    """
+    import psutil
+    import torch
+
+    cpu = _cpu_name()
+    gpus = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+    chosen = _choose(device, len(gpus))
+    if chosen != "cpu":
+        _compute_on(chosen)
+    return Hardware(
+        device=chosen,
+        description=cpu if chosen == "cpu" else _gpu_name(chosen),
+        cpu=cpu,
+        cores=len(psutil.Process().cpu_affinity() or [0]),
+        memory_gib=round(psutil.virtual_memory().total / 2**30, 1),
+        gpus=gpus,
+        cuda=torch.version.cuda if gpus else None,
+    )
+
+
+def describe_environment() -> Environment:
+    """Name the programs whose version can change a result."""
+    packages = {}
+    for name in _DISTRIBUTIONS:
+        try:
+            packages[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return Environment(
+        python=platform.python_version(), platform=platform.platform(), packages=packages
+    )
+
+
+def _choose(device: str, gpus: int) -> str:
+    if device == "cpu" or (device == "auto" and not gpus):
+        return "cpu"
+    index = int(device) if device.isdecimal() else 0
+    if index >= gpus:
+        raise ConfigError(
+            f"detection.training.device: expected one of {gpus} GPU(s) here, found {device!r}",
+            hint="use device: auto or cpu; on a machine with a GPU, see that nvidia-smi lists it "
+            "and that the installed torch is a CUDA build",
+        )
+    return f"cuda:{index}"
+
+
+def _compute_on(device: str) -> None:
+    """Run a real operation: a GPU can be listed and still be too old for the installed torch."""
+    import torch
+
+    try:
+        probe = torch.ones(8, 8, device=device)
+        total = float((probe @ probe).sum())
+    except RuntimeError as error:
+        raise ConfigError(
+            f"{device} is listed and does not compute: {error}",
+            hint="use device: cpu, or install a torch build for this GPU and driver",
+        ) from None
+    if total != 512.0:  # 64 sums of 8
+        raise ConfigError(f"{device} computes wrongly: expected 512, found {total}",
+                          hint="use device: cpu, and have the GPU looked at")  # fmt: skip
+
+
+def _gpu_name(device: str) -> str:
+    import torch
+
+    properties = torch.cuda.get_device_properties(torch.device(device))
+    return f"{properties.name}, {properties.total_memory / 2**30:.1f} GiB"
+
+
+def _cpu_name() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, "") or platform.processor() or platform.machine()

@@ -1,0 +1,125 @@
+"""Ultralytics' validation and prediction, behind :class:`container_doors.ports.Detector`."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from container_doors.adapters.yolo_environment import import_ultralytics
+from container_doors.errors import WeightsError
+from container_doors.ports import Detections
+from container_doors.records import Hardware
+
+_VALIDATION_BATCH = 16
+_WARM_UPS = 3
+
+
+class YoloDetector:
+    """A trained YOLO, read from its weight file."""
+
+    def __init__(self, weights: Path, *, image_size_px: int, hardware: Hardware) -> None:
+        """Open ``weights`` for use on the device that ``hardware`` names.
+
+        Raises:
+            WeightsError: If the file is absent or damaged.
+        """
+        if not weights.is_file():
+            raise WeightsError(f"no weights at {weights}", hint="train first: doors train")
+        try:
+            self._model = import_ultralytics().YOLO(str(weights), task="detect")
+        except Exception as error:  # noqa: BLE001 - unpickling a damaged file can raise anything at all
+            raise WeightsError(
+                f"{weights} cannot be read as YOLO weights: {type(error).__name__}: {error}",
+                hint="fetch it again (dvc pull) or train again",
+            ) from None
+        self._hardware = hardware
+        self._arguments: dict[str, Any] = {
+            "imgsz": image_size_px,
+            "device": hardware.device.removeprefix("cuda:"),
+            "verbose": False,
+        }
+
+    @property
+    def timing_method(self) -> str:
+        """Say what ``duration_ms`` covers, and on what it was measured."""
+        import torch
+
+        threads = f", {torch.get_num_threads()} threads" if self._hardware.device == "cpu" else ""
+        return (
+            f"Ultralytics predict() in PyTorch float32 at {self._arguments['imgsz']} px, one "
+            f"photograph at a time, from decoded pixels to boxes (letterbox, network, "
+            f"suppression; reading the file excluded), after {_WARM_UPS} warm-up photographs, "
+            f"on {self._hardware.description}{threads}"
+        )
+
+    def validate(
+        self, *, data_yaml: Path, split: str, plots_dir: Path
+    ) -> tuple[dict[str, float], list[Detections]]:
+        """Score a split by Ultralytics' own definitions, and leave its plots."""
+        collected: list[Detections] = []
+        metrics = self._model.val(
+            validator=_collecting_validator(collected),
+            data=str(data_yaml),
+            split=split,
+            batch=_VALIDATION_BATCH,
+            plots=True,
+            project=str(plots_dir.parent.resolve()),
+            name=plots_dir.name,
+            exist_ok=True,
+            **self._arguments,
+        )
+        if not int(metrics.nt_per_class.sum()):
+            return {}, collected
+        scores = {
+            "mAP50": float(metrics.box.map50),
+            "mAP50-95": float(metrics.box.map),
+            "precision": float(metrics.box.mp),
+            "recall": float(metrics.box.mr),
+        }
+        return scores, collected
+
+    def detect(
+        self, images: Sequence[Path], *, conf_threshold: float, iou_threshold: float
+    ) -> list[Detections]:
+        """Find doors one photograph at a time, timed, after a warm-up."""
+        arguments = {"conf": conf_threshold, "iou": iou_threshold, **self._arguments}
+        for image in images[:_WARM_UPS]:
+            self._model.predict(str(image), **arguments)
+        found = []
+        for image in images:
+            (result,) = self._model.predict(str(image), **arguments)
+            height_px, width_px = result.orig_shape
+            found.append(
+                Detections(
+                    image,
+                    width_px,
+                    height_px,
+                    boxes_xyxy=[tuple(box) for box in result.boxes.xyxy.tolist()],
+                    confidences=result.boxes.conf.tolist(),
+                    duration_ms=sum(result.speed.values()),
+                )
+            )
+        return found
+
+
+def _collecting_validator(collected: list[Detections]) -> type:
+    """Make a validator that also keeps its boxes, unrounded, in pixels of the photograph."""
+    from ultralytics.models.yolo.detect import DetectionValidator
+
+    class CollectingValidator(DetectionValidator):  # type: ignore[misc]
+        def update_metrics(self, preds: Any, batch: Any) -> None:  # noqa: ANN401
+            super().update_metrics(preds, batch)
+            for index, prediction in enumerate(preds):
+                prepared = self._prepare_batch(index, batch)
+                scaled = self.scale_preds(prediction, prepared)
+                height_px, width_px = prepared["ori_shape"]
+                collected.append(
+                    Detections(
+                        Path(prepared["im_file"]),
+                        int(width_px),
+                        int(height_px),
+                        boxes_xyxy=[tuple(box) for box in scaled["bboxes"].tolist()],
+                        confidences=scaled["conf"].tolist(),
+                    )
+                )
+
+    return CollectingValidator

@@ -1,0 +1,100 @@
+"""Ultralytics, imported so that it keeps to itself: no global settings, no installs, no calls home.
+
+Its environment is read once, at import, so every adapter that needs it comes through here.
+"""
+
+import contextlib
+import logging
+import os
+import re
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+_INTEGRATIONS = ("clearml", "comet", "dvc", "mlflow", "raytune", "tensorboard", "wandb", "sync")
+_MESSAGES = ("vscode_msg", "openvino_msg")
+_ANSI = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def import_ultralytics() -> Any:  # noqa: ANN401 - the package is untyped
+    """Import Ultralytics with settings of our own and its output in our log.
+
+    Its integrations stay off: installing dvclive, mlflow or comet would otherwise switch them
+    on, and W&B is ours (see docs/decisions.md). Nothing is downloaded for a plot: Matplotlib's
+    own font stands in for Arial.
+    """
+    folder = _settings_folder()
+    os.environ.update(
+        YOLO_CONFIG_DIR=str(folder),
+        YOLO_AUTOINSTALL="false",  # a run never changes the environment that it is recorded in
+        YOLO_OFFLINE="true",  # no analytics and no look-ups; weights are fetched when we say so
+        YOLO_VERBOSE="false",  # no progress bars of its own
+    )
+    _provide_font(folder / "Ultralytics")
+    silence = logging.getLogger("ultralytics")
+    silence.setLevel(logging.ERROR)
+    import ultralytics
+    from ultralytics.utils import GIT, LOGGER, SETTINGS, TQDM
+
+    off = dict.fromkeys((*_INTEGRATIONS, *_MESSAGES), False)
+    if any(SETTINGS[key] for key in off):
+        SETTINGS.update(off)  # type: ignore[no-untyped-call]
+    _send_to_root(LOGGER)
+    TQDM._display = lambda *_args, **_kwargs: None  # some of its bars ignore YOLO_VERBOSE
+    # Written into every checkpoint by save_model(); a URL can hold a token.
+    GIT.origin = without_credentials(GIT.origin)
+    return ultralytics
+
+
+def without_credentials(url: str | None) -> str | None:
+    """Drop the user name and password from a URL.
+
+    >>> without_credentials("https://me:secret@example.org/a.git")
+    'https://example.org/a.git'
+    >>> without_credentials("git@example.org:a.git")
+    'git@example.org:a.git'
+    """
+    if url is None or "://" not in url:
+        return url
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+
+
+def _settings_folder() -> Path:
+    """Choose a folder that is ours and can be written; a read-only home is no reason to fail."""
+    cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    folder = Path(cache) / "container-doors"
+    with contextlib.suppress(OSError):
+        (folder / "Ultralytics").mkdir(parents=True, exist_ok=True)
+    if os.access(folder / "Ultralytics", os.W_OK):
+        return folder
+    folder = Path(tempfile.gettempdir()) / f"container-doors-{os.getuid()}"
+    (folder / "Ultralytics").mkdir(parents=True, exist_ok=True, mode=0o700)
+    return folder
+
+
+def _provide_font(folder: Path) -> None:
+    import matplotlib as mpl
+
+    arial = folder / "Arial.ttf"
+    if not arial.exists():
+        staged = arial.with_name(f".{os.getpid()}.ttf")
+        shutil.copyfile(Path(mpl.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf", staged)
+        staged.replace(arial)
+
+
+def _send_to_root(logger: logging.Logger) -> None:
+    """Hand its lines to our log, which decides where they go, without colours."""
+    for handler in list(logger.handlers):
+        logger.removeHandler(handler)
+    logger.addFilter(_plain)
+    logger.propagate = True
+    logger.setLevel(logging.INFO)
+
+
+def _plain(record: logging.LogRecord) -> bool:
+    """Strip colours; an empty line is layout for a terminal, which this is not."""
+    record.msg = _ANSI.sub("", str(record.msg)).strip()
+    return bool(record.msg)

@@ -1,0 +1,225 @@
+"""Ultralytics' training, behind :class:`container_doors.ports.Trainer`."""
+
+import errno
+import hashlib
+import os
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+from container_doors.adapters.machine import describe_machine
+from container_doors.adapters.yolo_environment import import_ultralytics
+from container_doors.config import Params
+from container_doors.errors import RunError, WeightsError
+from container_doors.ports import TrainingListener
+from container_doors.records import Epoch, Hardware, StartingWeights
+from container_doors.run import PRETRAINED, Run
+from container_doors.training.arguments import trainer_arguments, vendor_architecture
+from container_doors.training.cache import cache_in_memory
+
+_OFFICIAL = {
+    "yolo11n": "0ebbc80d4a7680d14987a577cd21342b65ecfd94632bd9a8da63ae6417644ee1",
+    "yolo11s": "85a76fe86dd8afe384648546b56a7a78580c7cb7b404fc595f97969322d502d5",
+}
+"""sha256 of the COCO weights that Ultralytics publishes (release v8.4.0 of its assets)."""
+
+_METRICS = {
+    "metrics/precision(B)": "val/precision",
+    "metrics/recall(B)": "val/recall",
+    "metrics/mAP50(B)": "val/mAP50",
+    "metrics/mAP50-95(B)": "val/mAP50-95",
+}
+
+
+class YoloTrainer:
+    """Trains with Ultralytics' YOLO."""
+
+    def describe_hardware(self, params: Params) -> Hardware:
+        """Choose the device, prove that it computes, and name it."""
+        return describe_machine(params.training.device)
+
+    def starting_weights(self, params: Params) -> StartingWeights:
+        """Find, download or do without pretrained weights, and check that they fit."""
+        if not params.model.pretrained:
+            return StartingWeights(source="random")
+        vendor_name = vendor_architecture(params.model.architecture)
+        source, path = "file", Path(params.model.weights or PRETRAINED / f"{vendor_name}.pt")
+        if params.model.weights is None and not path.exists():
+            source = "download"
+            _download(vendor_name, path)
+        try:
+            sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+        except (FileNotFoundError, IsADirectoryError):
+            raise WeightsError(
+                f"detection.model.weights: no file at {path}",
+                hint="name an existing .pt, or start from random weights: "
+                "--set detection.model.pretrained=false --set detection.model.weights=null",
+            ) from None
+        _check_fits(path, vendor_name)
+        official = _OFFICIAL.get(vendor_name)
+        return StartingWeights(
+            source="download" if source == "download" else "file",
+            path=str(path),
+            sha256=sha256,
+            official=None if official is None else sha256 == official,
+        )
+
+    def train(
+        self,
+        params: Params,
+        run: Run,
+        *,
+        data_yaml: Path,
+        weights: StartingWeights,
+        listener: TrainingListener,
+    ) -> None:
+        """Train to the end, leaving ``run.best_weights`` and ``run.last_weights`` behind."""
+        ultralytics = import_ultralytics()
+        model = ultralytics.YOLO(
+            weights.path or f"{vendor_architecture(params.model.architecture)}.yaml"
+        )
+        watch = _Watch(params, run, listener)
+        for event, callback in watch.callbacks().items():
+            model.add_callback(event, callback)
+        device = describe_machine(params.training.device).device
+        try:
+            model.train(
+                **trainer_arguments(params, run, data_yaml=data_yaml, device=device),
+                cache="ram" if cache_in_memory(params, data_yaml.parent) else False,
+            )
+        except RuntimeError as error:
+            raise _explained(error, run) from error
+
+
+class _Watch:
+    """Turns Ultralytics' callbacks into our epochs, and keeps the resumable checkpoint."""
+
+    def __init__(self, params: Params, run: Run, listener: TrainingListener) -> None:
+        self._period = params.training.save_period
+        self._resumable = run.resumable
+        self._listener = listener
+        self._batch = 0
+        self._epoch_began = self._training_took = 0.0
+
+    def callbacks(self) -> dict[str, Any]:
+        """Name the callback for each of Ultralytics' events."""
+        return {
+            "on_train_epoch_start": self._epoch_starts,
+            "on_train_batch_end": self._batch_ended,
+            "on_train_epoch_end": self._training_ended,
+            "on_model_save": self._saved,
+            "on_fit_epoch_end": self._epoch_ended,
+        }
+
+    def _epoch_starts(self, trainer: Any) -> None:  # noqa: ANN401, ARG002
+        self._batch, self._epoch_began = 0, time.perf_counter()
+
+    def _batch_ended(self, trainer: Any) -> None:  # noqa: ANN401
+        self._batch += 1
+        self._listener.batch_finished(
+            epoch=trainer.epoch + 1, batch=self._batch, batches=len(trainer.train_loader)
+        )
+
+    def _training_ended(self, trainer: Any) -> None:  # noqa: ANN401, ARG002
+        self._training_took = time.perf_counter() - self._epoch_began
+
+    def _saved(self, trainer: Any) -> None:  # noqa: ANN401
+        """Copy the checkpoint, because Ultralytics rewrites last.pt in place and strips it."""
+        number = trainer.epoch + 1
+        if number % self._period == 0 or number >= trainer.epochs:
+            self._resumable.parent.mkdir(exist_ok=True)
+            staged = self._resumable.with_suffix(".staged")
+            shutil.copyfile(trainer.last, staged)
+            staged.replace(self._resumable)
+
+    def _epoch_ended(self, trainer: Any) -> None:  # noqa: ANN401
+        # Fires once more after the last epoch, with best.pt's figures; not an epoch.
+        if trainer.epoch >= trainer.epochs or self._epoch_began == 0:
+            return
+        began, self._epoch_began = self._epoch_began, 0.0
+        reported = {
+            **trainer.label_loss_items(trainer.tloss, prefix="train"),
+            **trainer.metrics,
+            **trainer.lr,
+        }
+        metrics = {_METRICS.get(key, key): float(value) for key, value in reported.items()}
+        metrics["perf/epoch_s"] = time.perf_counter() - began
+        metrics["perf/images_per_s"] = len(trainer.train_loader.dataset) / self._training_took
+        if trainer.device.type == "cuda":
+            metrics["perf/gpu_memory_gb"] = trainer._get_memory()  # noqa: SLF001
+        self._listener.epoch_finished(Epoch(trainer.epoch + 1, metrics))
+
+
+def _download(vendor_name: str, path: Path) -> None:
+    """Fetch the published weights, and keep them only if they are the ones we know."""
+    import_ultralytics()
+    from ultralytics.utils.downloads import attempt_download_asset
+
+    way_on = (
+        "put the file there by hand (https://github.com/ultralytics/assets/releases), name "
+        "another with --set detection.model.weights=FILE, or start from random weights with "
+        "--set detection.model.pretrained=false"
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    staged = path.with_name(f".download-{os.getpid()}") / path.name
+    staged.parent.mkdir(exist_ok=True)
+    try:
+        attempt_download_asset(staged.resolve())
+        expected = _OFFICIAL.get(vendor_name)
+        found = hashlib.sha256(staged.read_bytes()).hexdigest()
+        if expected is not None and found != expected:
+            raise WeightsError(
+                f"the downloaded {path.name} is damaged: expected sha256 {expected}, found {found}",
+                hint=f"try again, or {way_on}",
+            )
+        staged.replace(path)
+    except (OSError, RuntimeError) as error:  # its downloader raises ConnectionError and URLError
+        raise WeightsError(
+            f"no pretrained weights at {path}, and they cannot be downloaded: {error}",
+            hint=way_on,
+        ) from None
+    finally:
+        shutil.rmtree(staged.parent, ignore_errors=True)
+
+
+def _check_fits(path: Path, vendor_name: str) -> None:
+    """Compare every layer with the architecture's; only those that count classes may differ."""
+    ultralytics = import_ultralytics()
+    try:
+        found = ultralytics.YOLO(str(path), task="detect").model
+        shapes = {name: value.shape for name, value in found.state_dict().items()}
+    except Exception as error:  # noqa: BLE001 - unpickling a damaged file can raise anything at all
+        raise WeightsError(
+            f"{path} cannot be read as YOLO weights: {type(error).__name__}: {error}",
+            hint="fetch the file again and compare its sha256 with the publisher's",
+        ) from None
+    expected = ultralytics.YOLO(f"{vendor_name}.yaml", task="detect").model.state_dict()
+    differing = [
+        name
+        for name in expected.keys() | shapes.keys()
+        if ".cv3." not in name
+        and (name not in expected or name not in shapes or expected[name].shape != shapes[name])
+    ]
+    if differing:
+        raise WeightsError(
+            f"{path} is not a {vendor_name}: {len(differing)} of {len(expected)} tensors differ, "
+            f"the first is {min(differing)}",
+            hint="set detection.model.architecture to what the file holds, or name another file",
+        )
+
+
+def _explained(error: RuntimeError, run: Run) -> Exception:
+    """Say what can be put right; anything else keeps its traceback."""
+    text = str(error)
+    disk_full = shutil.disk_usage(run.directory).free < 200 * 2**20
+    if disk_full and ("write" in text.lower() or "unexpected pos" in text.lower()):
+        return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(run.directory))
+    if "out of memory" in text.lower():
+        return RunError(
+            f"out of memory: {text.splitlines()[0]}",
+            hint="halve detection.training.batch_size, or lower detection.training.image_size_px",
+        )
+    if "NaN persisted" in text:
+        return RunError(text, hint="lower detection.training.learning_rate and train again")
+    return error

@@ -1,0 +1,128 @@
+"""What a person sees: bars and tables on a terminal, plain lines elsewhere."""
+
+import sys
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from time import monotonic
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
+
+from container_doors.ports import Progress
+from container_doors.records import Epoch
+
+_PLAIN_STEP_S = 10.0
+"""How often a long step says how far it is where there is no terminal."""
+
+
+@contextmanager
+def progress() -> Iterator[Progress]:
+    """Choose what fits the output; bars are gone from the screen when the block ends."""
+    console = Console()
+    if not console.is_terminal:
+        yield PlainProgress()
+        return
+    with Bars(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+    ) as bars:
+        yield TerminalProgress(bars)
+
+
+class TerminalProgress:
+    """A :class:`ports.Progress` with a bar under lines that stay."""
+
+    def __init__(self, bars: Bars) -> None:
+        self._bars = bars
+        self._task = bars.add_task("", total=None, visible=False)
+        self._what = ""
+        self._remaining = Remaining()
+
+    def say(self, text: str) -> None:
+        """Print above the bar."""
+        self._bars.console.print(text, highlight=False, markup=False)
+
+    def step(self, what: str, done: int, total: int) -> None:
+        """Move the bar, or begin a new one."""
+        if what != self._what:
+            self._what = what
+            self._bars.reset(self._task, description=what, total=total)
+        self._bars.update(self._task, completed=done, total=total, visible=done < total)
+
+    def epoch(self, epoch: Epoch, *, total: int, is_best: bool) -> None:
+        """Leave one line for the epoch."""
+        self.say(epoch_line(epoch, total=total, is_best=is_best, remaining=self._remaining))
+
+
+class PlainProgress:
+    """A :class:`ports.Progress` for logs: a line when something is worth one."""
+
+    def __init__(self) -> None:
+        self._said_at = monotonic()
+        self._what = ""
+        self._remaining = Remaining()
+
+    def say(self, text: str) -> None:
+        """Print at once, because the reader may be following a log."""
+        print(text, flush=True)
+
+    def step(self, what: str, done: int, total: int) -> None:
+        """Say how far it is, every ten seconds."""
+        if what != self._what:
+            self._what, self._said_at = what, monotonic()
+        elif done < total and monotonic() - self._said_at >= _PLAIN_STEP_S:
+            self._said_at = monotonic()
+            self.say(f"{what}: {done} of {total}")
+
+    def epoch(self, epoch: Epoch, *, total: int, is_best: bool) -> None:
+        """Leave one line for the epoch."""
+        self._said_at = monotonic()
+        self.say(epoch_line(epoch, total=total, is_best=is_best, remaining=self._remaining))
+
+
+class Remaining:
+    """Estimates the time left from the last five epochs; the first is slow and soon forgotten."""
+
+    def __init__(self) -> None:
+        self._seconds: deque[float] = deque(maxlen=5)
+
+    def after(self, epoch_s: float, *, epochs_left: int) -> timedelta:
+        """Take one more epoch into account."""
+        self._seconds.append(epoch_s)
+        mean = sum(self._seconds) / len(self._seconds)
+        return timedelta(seconds=round(mean * epochs_left))
+
+
+def epoch_line(epoch: Epoch, *, total: int, is_best: bool, remaining: Remaining) -> str:
+    """Spell one epoch for a person, figures first that decide."""
+    shown = (
+        ("mAP50-95", "val/mAP50-95", ".3f"),
+        ("mAP50", "val/mAP50", ".3f"),
+        ("box", "train/box_loss", ".3f"),
+        ("cls", "train/cls_loss", ".3f"),
+        ("dfl", "train/dfl_loss", ".3f"),
+    )
+    figures = "  ".join(
+        f"{label} {epoch.metrics[name]:{style}}"
+        for label, name, style in shown
+        if name in epoch.metrics
+    )
+    epoch_s = epoch.metrics.get("perf/epoch_s", 0.0)
+    left = remaining.after(epoch_s, epochs_left=total - epoch.number)
+    width = len(str(total))
+    return (
+        f"epoch {epoch.number:>{width}}/{total}  {figures}  {epoch_s:.1f} s  "
+        f"ETA {left}{'  best' if is_best else ''}"
+    )
+
+
+def complain(text: str) -> None:
+    """Tell on standard error, so that standard output stays what was asked for."""
+    print(text, file=sys.stderr, flush=True)

@@ -1,0 +1,103 @@
+"""``doors data sample`` and ``doors data validate``."""
+
+import argparse
+import json
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from container_doors import pipeline
+from container_doors.cli import console
+from container_doors.config import Data, load_params
+from container_doors.dataset.checks import Report
+
+
+def sample(arguments: argparse.Namespace) -> int:
+    """Draw a data set and say where it is."""
+    counts = {split: getattr(arguments, split) for split in ("train", "val", "test")}
+    with console.progress() as progress:
+        pipeline.draw_samples(arguments.out, counts=counts, seed=arguments.seed, progress=progress)
+    print(f"drew {sum(counts.values())} pictures into {arguments.out}")
+    print(f"next: doors data validate --path {arguments.out}")
+    return 0
+
+
+def validate(arguments: argparse.Namespace) -> int:
+    """Print every finding, then a table; exit 1 if one of them is an error."""
+    with console.progress() as progress:
+        report = pipeline.validate(arguments.path, _minimums(arguments), progress=progress)
+    document = json.dumps(_document(arguments, report), indent=2) + "\n"
+    if arguments.report is not None:
+        arguments.report.parent.mkdir(parents=True, exist_ok=True)
+        arguments.report.write_text(document, encoding="utf-8")
+    if arguments.json:
+        print(document, end="")
+    else:
+        _print_findings(report)
+        _print_table(report)
+    return 1 if report.errors else 0
+
+
+def _minimums(arguments: argparse.Namespace) -> Data:
+    """Read the minimums from the configuration, or go by the defaults where there is none."""
+    if not arguments.overrides and not arguments.config.exists():
+        return Data()
+    return load_params(arguments.config, arguments.overrides).data
+
+
+def _document(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
+    return {
+        "schema_version": 1,
+        "path": str(arguments.path),
+        "errors": len(report.errors),
+        "warnings": len(report.warnings),
+        "splits": {name: counts.model_dump() for name, counts in report.splits.items()},
+        "findings": [
+            {
+                "severity": finding.severity,
+                "rule": finding.rule,
+                "path": str(finding.path),
+                "line": finding.line,
+                "expected": finding.expected,
+                "found": finding.found,
+                "remedy": finding.remedy,
+                "dropped_by_ultralytics": finding.dropped,
+            }
+            for finding in report.findings
+        ],
+    }
+
+
+def _print_findings(report: Report) -> None:
+    for finding in report.findings:
+        print(f"{finding.severity}: {finding}")
+    if report.dropped:
+        print("\nUltralytics would leave these out of training without stopping:")
+        for path in report.dropped:
+            print(f"  {path}")
+
+
+def _print_table(report: Report) -> None:
+    table = Table(title=None)
+    table.add_column("split")
+    for column in ("photographs", "doors", "without a door", "errors", "warnings"):
+        table.add_column(column, justify="right")
+    for name, counts in report.splits.items():
+        of_split = [finding for finding in report.findings if name in finding.path.parts]
+        severities = [finding.severity for finding in of_split]
+        table.add_row(
+            name,
+            str(counts.images),
+            str(counts.doors),
+            str(counts.background_images),
+            str(severities.count("error")),
+            str(severities.count("warning")),
+        )
+    Console().print(table)
+    errors, warned = len(report.errors), len(report.warnings)
+    print(
+        f"{errors} error(s), {warned} warning(s): "
+        + ("not fit" if errors else "fit")
+        + " to train on"
+    )

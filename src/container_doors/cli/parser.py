@@ -1,0 +1,166 @@
+"""The whole command line, in the order of a run; nothing but argparse is imported for it."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from container_doors import __version__
+from container_doors.run import PUBLISHED
+
+Commands = Any  # argparse keeps the type of its sub-parsers private
+
+DESCRIPTION = (
+    "From labelled photographs of shipping containers to a versioned, reported detector of "
+    "their rear doors."
+)
+_EXIT_CODES = (
+    "exit codes: 0 done; 1 the step ran and found faults; 2 something for you to change; "
+    "130 stopped by you"
+)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Build the parser; each command names its handler as ``module:function`` of this package."""
+    parser = argparse.ArgumentParser(prog="doors", description=DESCRIPTION, epilog=_EXIT_CODES)
+    parser.add_argument("--version", action="version", version=f"doors {__version__}")
+    commands = parser.add_subparsers(
+        title="commands, in the order of a run", metavar="COMMAND", required=True
+    )
+    _add_demo(commands)
+    _add_data(commands)
+    _add_train(commands)
+    _add_metadata(commands)
+    _add_version(commands)
+    _add_summary(commands)
+    return parser
+
+
+def _add_demo(commands: Commands) -> None:
+    parser = _command(
+        commands,
+        "demo",
+        "demo:demo",
+        "everything at once, on drawn pictures: no account, no GPU, under 5 minutes",
+    )
+    parser.add_argument(
+        "--workspace",
+        type=Path,
+        metavar="DIR",
+        default=Path("doors-demo"),
+        help="where to make it (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--keep",
+        action="store_true",
+        help="keep a finished demo that is there already and train one more model in it",
+    )
+
+
+def _add_data(commands: Commands) -> None:
+    parser = commands.add_parser("data", help="check a data set, or draw one")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    sample = _command(
+        commands, "sample", "data:sample", "draw pictures of container doors, with exact boxes"
+    )
+    sample.add_argument("--out", type=Path, required=True, metavar="DIR", help="a new folder")
+    for split, count in (("train", 120), ("val", 24), ("test", 24)):
+        sample.add_argument(
+            f"--{split}",
+            type=_count,
+            default=count,
+            metavar="N",
+            help=f"pictures in the {split} split (default: %(default)s)",
+        )
+    sample.add_argument(
+        "--seed", type=_count, default=0, metavar="N", help="the same seed draws the same bytes"
+    )
+    validate = _command(
+        commands, "validate", "data:validate", "find every fault that would spoil a training run"
+    )
+    validate.add_argument(
+        "--path", type=Path, required=True, metavar="DIR", help="the folder of data.yaml"
+    )
+    _add_config(validate)
+    validate.add_argument("--json", action="store_true", help="print one JSON document instead")
+    validate.add_argument(
+        "--report", type=Path, metavar="FILE", help="write the JSON document to FILE as well"
+    )
+
+
+def _add_train(commands: Commands) -> None:
+    parser = _command(
+        commands, "train", "train:train", "train, evaluate the best epoch, publish the model"
+    )
+    _add_config(parser)
+    parser.add_argument(
+        "--experiment", metavar="NAME", help="default: detection.wandb.name of the configuration"
+    )
+    parser.add_argument(
+        "--replace",
+        action="store_true",
+        help="train a finished experiment again; the old run is kept as NAME~1",
+    )
+
+
+def _add_metadata(commands: Commands) -> None:
+    parser = _command(
+        commands, "metadata", "version:metadata", "write metadata.json of the published model anew"
+    )
+    parser.add_argument(
+        "--weights-dir",
+        type=Path,
+        default=PUBLISHED,
+        metavar="DIR",
+        help="the folder of best.pt (default: %(default)s)",
+    )
+    parser.add_argument("--major", action="store_true", help="make it the next major version")
+
+
+def _add_version(commands: Commands) -> None:
+    parser = _command(
+        commands, "version", "version:version", "track the published model with DVC and push it"
+    )
+    parser.add_argument("--experiment", required=True, metavar="NAME")
+
+
+def _add_summary(commands: Commands) -> None:
+    parser = _command(
+        commands, "summary", "version:summary", "write a run's report: targets, curves, lineage"
+    )
+    parser.add_argument("--experiment", required=True, metavar="NAME")
+    parser.add_argument(
+        "--output", type=Path, metavar="FILE", help="default: summary_NAME.md, pictures beside it"
+    )
+
+
+def _command(commands: Commands, name: str, handler: str, summary: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.", epilog=_EXIT_CODES
+    )
+    parser.set_defaults(handler=handler)
+    return parser
+
+
+def _add_config(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--config",
+        type=Path,
+        default=Path("params.yaml"),
+        metavar="FILE",
+        help="default: %(default)s",
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        dest="overrides",
+        help="override one key, for example detection.training.epochs=3; may be repeated",
+    )
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"expected 0 or more, found {text}")
+    return number

@@ -1,0 +1,1 @@
+"""Photographs and their labels: reading, checking, splitting, and drawing a sample."""

@@ -1,0 +1,24 @@
+"""Milliseconds per photograph."""
+
+import math
+import statistics
+from collections.abc import Sequence
+
+from container_doors.records import Latency
+
+
+def latency(durations_ms: Sequence[float], *, method: str) -> Latency | None:
+    """Summarise timings; None where nothing was timed.
+
+    The 95th percentile is the smallest timing that at least 95 % of the others do not exceed
+    (nearest rank), so that it is a timing that happened.
+    """
+    if not durations_ms:
+        return None
+    ordered = sorted(durations_ms)
+    return Latency(
+        median_ms=statistics.median(ordered),
+        p95_ms=ordered[math.ceil(0.95 * len(ordered)) - 1],
+        images=len(ordered),
+        method=method,
+    )

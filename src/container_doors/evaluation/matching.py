@@ -1,0 +1,74 @@
+"""Which detection is which door: precision and recall at one operating point."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from container_doors.records import OperatingPoint
+
+BoxXyxy = tuple[float, float, float, float]
+
+MATCH_IOU = 0.5
+"""From here on a detection counts as the door that it overlaps."""
+
+
+@dataclass(frozen=True, slots=True)
+class Matches:
+    """What came of one photograph, in the order of the boxes that were given."""
+
+    detection_is_door: tuple[bool, ...]
+    door_is_found: tuple[bool, ...]
+
+
+def iou(first: BoxXyxy, second: BoxXyxy) -> float:
+    """Area of the intersection over that of the union; 0 for two boxes without area.
+
+    >>> iou((0, 0, 2, 2), (1, 0, 3, 2))
+    0.3333333333333333
+    """
+    width = min(first[2], second[2]) - max(first[0], second[0])
+    height = min(first[3], second[3]) - max(first[1], second[1])
+    overlap = max(width, 0.0) * max(height, 0.0)
+    union = _area(first) + _area(second) - overlap
+    return overlap / union if union > 0 else 0.0
+
+
+def match(
+    detections: Sequence[BoxXyxy], confidences: Sequence[float], doors: Sequence[BoxXyxy]
+) -> Matches:
+    """Give each detection, the most confident first, the free door that it overlaps most."""
+    is_door = [False] * len(detections)
+    found = [False] * len(doors)
+    for index in sorted(range(len(detections)), key=lambda i: -confidences[i]):
+        overlaps = [
+            (iou(detections[index], door), number)
+            for number, door in enumerate(doors)
+            if not found[number]
+        ]
+        best_iou, best_door = max(overlaps, default=(0.0, -1), key=lambda pair: pair[0])
+        if best_iou >= MATCH_IOU:
+            is_door[index] = found[best_door] = True
+    return Matches(tuple(is_door), tuple(found))
+
+
+def operating_point(
+    matches: Iterable[Matches], *, conf_threshold: float, iou_threshold: float
+) -> OperatingPoint:
+    """Count over a split; a ratio without a denominator is None."""
+    detections: list[bool] = []
+    doors: list[bool] = []
+    for one in matches:
+        detections += one.detection_is_door
+        doors += one.door_is_found
+    return OperatingPoint(
+        conf_threshold=conf_threshold,
+        iou_threshold=iou_threshold,
+        true_positives=sum(detections),
+        false_positives=len(detections) - sum(detections),
+        missed=len(doors) - sum(doors),
+        precision=sum(detections) / len(detections) if detections else None,
+        recall=sum(doors) / len(doors) if doors else None,
+    )
+
+
+def _area(box: BoxXyxy) -> float:
+    return (box[2] - box[0]) * (box[3] - box[1])

@@ -1,0 +1,1 @@
+"""What to ask of the trainer, and what to keep of what it says."""

@@ -1,0 +1,65 @@
+"""One process at a time trains a run, and what an earlier one left is never overwritten."""
+
+import fcntl
+import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from container_doors.errors import RunError
+from container_doors.records import RunRecord
+from container_doors.run import Run
+
+
+@contextmanager
+def claim(run: Run) -> Iterator[None]:
+    """Hold ``run`` until the block ends; the system lets go of it when the process is killed.
+
+    Raises:
+        RunError: If another process trains this run now.
+    """
+    run.root.mkdir(parents=True, exist_ok=True)
+    with run.lock.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RunError(
+                f"{run.directory} is being trained by another process",
+                hint="wait for it, or choose another name: --experiment NAME",
+            ) from None
+        yield
+
+
+def earlier_record(run: Run) -> RunRecord | None:
+    """Read what an earlier run of the same name left, if there was one."""
+    return RunRecord.read(run.record) if run.record.exists() else None
+
+
+def refuse_finished(run: Run, record: RunRecord | None) -> None:
+    """Refuse to train a finished run again.
+
+    Raises:
+        RunError: Naming the ways on.
+    """
+    if record is not None and record.status == "finished":
+        raise RunError(
+            f"the experiment {run.name!r} is finished already ({run.directory})",
+            hint=f"version it (doors version --experiment {run.name}), choose another name, "
+            f"or train it again with --replace, which keeps the old run as {run.name}~1",
+        )
+
+
+def set_aside(run: Run) -> Path | None:
+    """Move what an earlier attempt left to ``NAME~1``, ``NAME~2``, ...; None if there is nothing.
+
+    A '~' cannot stand in an experiment's name, so nothing is ever in the way.
+    """
+    if not run.directory.exists():
+        return None
+    aside = next(
+        path
+        for number in itertools.count(1)
+        if not (path := run.root / f"{run.name}~{number}").exists()
+    )
+    run.directory.rename(aside)
+    return aside

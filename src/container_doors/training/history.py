@@ -1,0 +1,49 @@
+"""``metrics.jsonl``: one line per finished epoch, on disk before anything else hears of it."""
+
+import json
+import os
+from pathlib import Path
+
+from container_doors.errors import RunError
+from container_doors.records import Epoch
+
+FITNESS = "val/mAP50-95"
+"""What ``best.pt`` is the best of."""
+
+
+def append_epoch(path: Path, epoch: Epoch) -> None:
+    """Add one line and force it to the disk (0.25 ms)."""
+    line = json.dumps({"epoch": epoch.number, **epoch.metrics}) + "\n"
+    with path.open("a", encoding="utf-8") as file:
+        file.write(line)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read_history(path: Path) -> list[Epoch]:
+    """Read every finished epoch, in order; a last line cut off by a kill is left out.
+
+    Raises:
+        RunError: If no epoch was finished.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    except FileNotFoundError:
+        lines = []
+    epochs = []
+    for line in lines:
+        if line.endswith("\n"):
+            values = json.loads(line)
+            epochs.append(Epoch(values.pop("epoch"), values))
+    if not epochs:
+        raise RunError(f"no finished epoch in {path}", hint="train first: doors train")
+    return epochs
+
+
+def best_epoch(history: list[Epoch]) -> Epoch:
+    """Pick the epoch that ``best.pt`` holds: the highest mAP50-95, the latest of equals.
+
+    The latest, because Ultralytics writes ``best.pt`` whenever an epoch's score *equals* the
+    best so far (``BaseTrainer.save_model``), and it compares scores rounded to five digits.
+    """
+    return max(history, key=lambda epoch: (epoch.metrics.get(FITNESS, -1.0), epoch.number))

@@ -1,0 +1,30 @@
+"""``train.log``: what happened, with levels, for whoever asks afterwards."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+LOG = logging.getLogger("container_doors")
+
+
+@contextmanager
+def logbook(path: Path) -> Iterator[None]:
+    """Write every log line from INFO up to ``path`` while inside, appending.
+
+    Warnings of Python itself are logged too instead of being printed into a progress bar.
+    """
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
+    root = logging.getLogger()
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)
+    logging.captureWarnings(capture=True)
+    try:
+        yield
+    finally:
+        logging.captureWarnings(capture=False)
+        root.setLevel(level)
+        root.removeHandler(handler)
+        handler.close()

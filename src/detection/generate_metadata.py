@@ -1,0 +1,14 @@
+"""Write metadata.json of the published model anew: ``doors metadata``.
+
+    python src/detection/generate_metadata.py --weights-dir weights/detection
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a bare clone works too
+
+from container_doors.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main(["metadata", *sys.argv[1:]]))

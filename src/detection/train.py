@@ -1,0 +1,14 @@
+"""Train, evaluate the best epoch and publish the model: ``doors train``.
+
+    python src/detection/train.py --config params.yaml --experiment NAME
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a bare clone works too
+
+from container_doors.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main(["train", *sys.argv[1:]]))

@@ -71,8 +71,8 @@ class Training(Section):
     image_size_px: int = Field(default=640, ge=32, le=4096, multiple_of=32)
     """The longer side that the network sees; its stride is 32."""
     seed: int = Field(default=0, ge=0, lt=2**32)
-    device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda|\d+(,\d+)*)$")
-    """``auto``, ``cpu``, ``cuda``, or GPU numbers such as ``0`` or ``0,1``."""
+    device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda|\d+)$")
+    """``auto``, ``cpu``, ``cuda``, or a GPU's number such as ``0``."""
     workers: int = Field(default=8, ge=0, le=64)
     """Loader processes at most; never more than there are cores."""
     cache: Literal["auto", "ram", "none"] = "auto"
@@ -260,7 +260,7 @@ def _complaint(fault: Any) -> str:  # noqa: ANN401, PLR0911 - a table with a row
         case "value_error":
             return f"{fault['ctx']['error']}"
         case "string_pattern_mismatch":
-            return f"expected auto, cpu, cuda or GPU numbers such as 0,1, found {found!r}"
+            return f"expected auto, cpu, cuda or a GPU's number such as 0, found {found!r}"
         case "float_type" | "int_type" if isinstance(found, str) and _is_number(found):
             return f"YAML reads {found} as text; write {float(found)!r}" + (
                 f" or {_with_point(found)}" if "e" in found.lower() else ""

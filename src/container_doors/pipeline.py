@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from time import monotonic
 
 from container_doors.config import Data, Params, warnings
 from container_doors.dataset.checks import Report, check
@@ -18,12 +19,20 @@ from container_doors.dataset.labels import read_boxes
 from container_doors.dataset.layout import label_of
 from container_doors.dataset.sample import draw_sample
 from container_doors.dataset.view import link_view
-from container_doors.errors import DatasetError, RunError, VersioningError
+from container_doors.errors import DatasetError, RunError
 from container_doors.evaluation import pictures
 from container_doors.evaluation.coco_ap import coco_ap
 from container_doors.evaluation.latency import latency
 from container_doors.evaluation.matching import BoxXyxy, match, operating_point
-from container_doors.ports import ArtifactStore, Detections, Detector, Progress, Repository, World
+from container_doors.ports import (
+    ArtifactStore,
+    Detections,
+    Detector,
+    Progress,
+    Repository,
+    Tracker,
+    World,
+)
 from container_doors.records import Evaluation, Metadata, RunRecord, SplitScores, Version
 from container_doors.reporting.summary import write_summary
 from container_doors.run import PUBLISHED, REPORTS, Run
@@ -33,8 +42,9 @@ from container_doors.training.logbook import LOG, logbook
 from container_doors.training.recorder import Recorder
 from container_doors.versioning.git_reports import write_reports
 from container_doors.versioning.hashing import artifact, params_sha256
+from container_doors.versioning.lineage import find_run
 from container_doors.versioning.metadata import build_metadata
-from container_doors.versioning.names import next_version, parse_tag
+from container_doors.versioning.names import next_version, parse_name, parse_tag
 from container_doors.versioning.publication import publish
 
 EVALUATED_SPLITS = ("val", "test")
@@ -78,7 +88,7 @@ def train(params: Params, run: Run, *, world: World, replace: bool = False) -> M
             record = earlier
         else:
             record = _train_weights(params, run, world=world)
-        with logbook(run.train_log):
+        with logbook(run.train_log), _tracked_to_the_end(world.tracker):
             evaluation = _evaluate(record, run, world=world)
             metadata = _publish(record, evaluation, run, repository=world.repository)
             _update(run, record, status="finished")
@@ -99,8 +109,10 @@ def regenerate_metadata(
     return metadata
 
 
-def version(experiment: str, *, store: ArtifactStore, progress: Progress) -> list[Path]:
-    """Track and push the published model; returns the pointers, for git.
+def version(
+    experiment: str, *, store: ArtifactStore, progress: Progress
+) -> tuple[Metadata, list[Path]]:
+    """Track and push the published model; returns what it is, and the pointers for git.
 
     Raises:
         RunError: If what is published is not of this experiment.
@@ -116,12 +128,25 @@ def version(experiment: str, *, store: ArtifactStore, progress: Progress) -> lis
     progress.say(f"{metadata.version}: adding to DVC and pushing to {remote}")
     pointers = store.add([PUBLISHED / name for name in ("best.pt", "last.pt", "metadata.json")])
     store.push(pointers)
-    return pointers
+    return metadata, pointers
 
 
 def summarise(run: Run, output: Path) -> Path:
-    """Write the report of a run as Markdown, its pictures in a folder beside it."""
-    write_summary(run, output)
+    """Write the report of a run as Markdown, its pictures in a folder beside it.
+
+    Raises:
+        RunError: If the run has not been trained and evaluated.
+    """
+    record = RunRecord.read(run.record)
+    published = _published_metadata(PUBLISHED)
+    write_summary(
+        run,
+        output,
+        record=record,
+        evaluation=Evaluation.read(run.evaluation),
+        history=read_history(run.metrics_jsonl),
+        metadata=published if published and published.run_id == record.run_id else None,
+    )
     return output
 
 
@@ -166,7 +191,7 @@ def _train_weights(params: Params, run: Run, *, world: World) -> RunRecord:
             run, epochs=params.training.epochs, tracker=world.tracker, progress=world.progress
         )
         data_yaml = link_view(report.layout, run.data_view)
-        began = datetime.now(UTC)
+        began = monotonic()
         world.tracker.start(record)
         world.trainer.train(params, run, data_yaml=data_yaml, weights=weights, listener=recorder)
         history = read_history(run.metrics_jsonl)
@@ -174,7 +199,7 @@ def _train_weights(params: Params, run: Run, *, world: World) -> RunRecord:
             run,
             record,
             status="trained",
-            duration_s=(datetime.now(UTC) - began).total_seconds(),
+            duration_s=monotonic() - began,
             epochs_finished=len(history),
             best_epoch=best_epoch(history).number,
             artifacts={path.name: artifact(path) for path in (run.best_weights, run.last_weights)},
@@ -187,14 +212,24 @@ def _outcome_recorded(run: Run, record: RunRecord, *, world: World) -> Iterator[
     try:
         yield
     except KeyboardInterrupt:
-        _update(run, record, status="interrupted", message="stopped by hand")
         world.tracker.finish(exit_code=130)
+        _update(run, record, status="interrupted", message="stopped by hand")
         raise
     except Exception as error:
         LOG.exception("training failed")
         world.tracker.finish(exit_code=1)
         _update(run, record, status="failed", message=f"{type(error).__name__}: {error}")
         raise
+
+
+@contextmanager
+def _tracked_to_the_end(tracker: Tracker) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        tracker.finish(exit_code=1)
+        raise
+    tracker.finish(exit_code=0)
 
 
 def _update(run: Run, record: RunRecord, **changes: object) -> RunRecord:
@@ -228,7 +263,6 @@ def _evaluate(record: RunRecord, run: Run, *, world: World) -> Evaluation:
             for name, value in scores.ultralytics.items()
         }
     )
-    world.tracker.finish(exit_code=0)
     return evaluation
 
 
@@ -299,4 +333,24 @@ def _version_for(
     record: RunRecord, weights_dir: Path, *, repository: Repository, major: bool
 ) -> Version:
     """Keep the version that this very run was published with; otherwise take the next."""
-    raise NotImplementedError
+    known = {tagged for tag in repository.tags("detection@v*") if (tagged := parse_tag(tag))}
+    published = _published_metadata(weights_dir)
+    if published is not None:
+        current = parse_name(published.version)
+        if published.run_id != record.run_id:
+            known.add(current)
+        elif major:
+            known.discard(current)
+        else:
+            return current
+    return next_version(
+        known,
+        experiment=record.experiment,
+        date=f"{record.started_at:%Y%m%d}",
+        major=major,
+    )
+
+
+def _published_metadata(weights_dir: Path) -> Metadata | None:
+    path = weights_dir / "metadata.json"
+    return Metadata.read(path) if path.exists() else None

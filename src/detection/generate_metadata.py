@@ -1,6 +1,6 @@
 """Write metadata.json of the published model anew: ``doors metadata``.
 
-    python src/detection/generate_metadata.py --weights-dir weights/detection
+python src/detection/generate_metadata.py --weights-dir weights/detection
 """
 
 import sys

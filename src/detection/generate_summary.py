@@ -1,6 +1,6 @@
 """Write the report of a run: ``doors summary``.
 
-    python src/detection/generate_summary.py --experiment NAME --output FILE
+python src/detection/generate_summary.py --experiment NAME --output FILE
 """
 
 import sys

@@ -1,6 +1,6 @@
 """Train, evaluate the best epoch and publish the model: ``doors train``.
 
-    python src/detection/train.py --config params.yaml --experiment NAME
+python src/detection/train.py --config params.yaml --experiment NAME
 """
 
 import sys

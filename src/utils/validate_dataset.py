@@ -1,6 +1,6 @@
 """Find every fault in a data set before a GPU is spent on it: ``doors data validate``.
 
-    python src/utils/validate_dataset.py --path data/processed/detection
+python src/utils/validate_dataset.py --path data/processed/detection
 """
 
 import sys

@@ -105,7 +105,7 @@ def _collecting_validator(collected: list[Detections]) -> type:
     """Make a validator that also keeps its boxes, unrounded, in pixels of the photograph."""
     from ultralytics.models.yolo.detect import DetectionValidator
 
-    class CollectingValidator(DetectionValidator):  # type: ignore[misc]
+    class CollectingValidator(DetectionValidator):
         def update_metrics(self, preds: Any, batch: Any) -> None:  # noqa: ANN401
             super().update_metrics(preds, batch)
             for index, prediction in enumerate(preds):

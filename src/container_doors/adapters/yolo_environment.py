@@ -36,13 +36,14 @@ def import_ultralytics() -> Any:  # noqa: ANN401 - the package is untyped
     silence = logging.getLogger("ultralytics")
     silence.setLevel(logging.ERROR)
     import ultralytics
-    from ultralytics.utils import GIT, LOGGER, SETTINGS, TQDM
+    from ultralytics.utils import GIT, LOGGER, SETTINGS
+    from ultralytics.utils.tqdm import TQDM
 
     off = dict.fromkeys((*_INTEGRATIONS, *_MESSAGES), False)
     if any(SETTINGS[key] for key in off):
         SETTINGS.update(off)  # type: ignore[no-untyped-call]
     _send_to_root(LOGGER)
-    TQDM._display = lambda *_args, **_kwargs: None  # some of its bars ignore YOLO_VERBOSE
+    setattr(TQDM, "_display", _show_nothing)  # noqa: B010 - some of its bars ignore YOLO_VERBOSE
     # Written into every checkpoint by save_model(); a URL can hold a token.
     GIT.origin = without_credentials(GIT.origin)
     return ultralytics
@@ -92,6 +93,10 @@ def _send_to_root(logger: logging.Logger) -> None:
     logger.addFilter(_plain)
     logger.propagate = True
     logger.setLevel(logging.INFO)
+
+
+def _show_nothing(*_args: object, **_keywords: object) -> None:
+    """Stand in for a progress bar that nobody asked for."""
 
 
 def _plain(record: logging.LogRecord) -> bool:

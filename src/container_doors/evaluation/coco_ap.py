@@ -10,8 +10,11 @@ from hotcoco import COCO, COCOeval
 
 from container_doors.evaluation.matching import BoxXyxy
 
-_NAMES = ("AP", "AP50", "AP75")
-"""The first three of COCO's twelve summary figures, at most 100 detections a photograph."""
+_THRESHOLDS = {"AP": slice(None), "AP50": slice(0, 1), "AP75": slice(5, 6)}
+"""Which of the IoU thresholds 0.50, 0.55, ..., 0.95 each figure is the mean over."""
+
+_ALL_AREAS, _AT_MOST_100 = 0, 2
+"""Indices of COCO's first three figures: doors of any size, 100 detections a photograph."""
 
 
 def coco_ap(
@@ -27,13 +30,16 @@ def coco_ap(
     if not any(doors):
         return {}
     if not any(detections):
-        return dict.fromkeys(_NAMES, 0.0)
+        return dict.fromkeys(_THRESHOLDS, 0.0)
     truth = COCO(_ground_truth(doors))
     evaluation = COCOeval(truth, truth.load_res(_results(detections, confidences)), "bbox")
     evaluation.evaluate()
     evaluation.accumulate()
-    evaluation.summarize()
-    return dict(zip(_NAMES, map(float, evaluation.stats[:3]), strict=True))
+    # Read from the array that COCO's summarize() averages, because it prints and returns nothing.
+    # Axes: IoU threshold, recall threshold, class, area, detections.
+    curves: Any = evaluation.eval
+    precision = curves["precision"][:, :, 0, _ALL_AREAS, _AT_MOST_100]
+    return {name: float(precision[which].mean()) for name, which in _THRESHOLDS.items()}
 
 
 def _ground_truth(doors: Sequence[Sequence[BoxXyxy]]) -> dict[str, Any]:

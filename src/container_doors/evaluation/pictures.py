@@ -11,6 +11,8 @@ from container_doors.ports import Detections
 DOOR, FALSE_ALARM, MISSED = "#00E5A8", "#FF7A1A", "#FF2FA0"
 """Told apart by colour-blind people too, and the outline says it again: missed is dashed."""
 
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+
 _LONGEST_SIDE_PX = 1280
 
 
@@ -52,9 +54,7 @@ def _scaled(box: BoxXyxy, factor: float) -> BoxXyxy:
     return (box[0] * factor, box[1] * factor, box[2] * factor, box[3] * factor)
 
 
-def _tag(
-    pen: ImageDraw.ImageDraw, box: BoxXyxy, text: str, colour: str, font: ImageFont.ImageFont
-) -> None:
+def _tag(pen: ImageDraw.ImageDraw, box: BoxXyxy, text: str, colour: str, font: Font) -> None:
     """Write above the box, or inside it where the picture ends."""
     left, top, right, bottom = pen.textbbox((0, 0), text, font=font)
     width, height = right - left + 6, bottom - top + 6

@@ -59,9 +59,7 @@ class Camera:
         seen = np.stack(
             [self.axes @ face.right, self.axes @ face.down, self.view(face.corner)], axis=1
         )
-        lens = np.array(
-            [[self.focal_px, 0, width / 2], [0, -self.focal_px, height / 2], [0, 0, 1]]
-        )
+        lens = np.array([[self.focal_px, 0, width / 2], [0, -self.focal_px, height / 2], [0, 0, 1]])
         matrix: NDArray[Any] = lens @ seen
         return matrix
 

@@ -49,9 +49,7 @@ def patch(
     Returns:
         float32 in [0, 1].
     """
-    rows, columns = (
-        min(max(int(n / z), 2), _SIZE) for n, z in zip(shape, zoom, strict=True)
-    )
+    rows, columns = (min(max(int(n / z), 2), _SIZE) for n, z in zip(shape, zoom, strict=True))
     top, left = rng.integers(0, _SIZE, 2)
     piece = _doubled(grain)[top : top + rows, left : left + columns]
     if piece.shape == shape:

@@ -1,0 +1,144 @@
+"""``doors demo``: the whole pipeline on drawn pictures, in a workspace of its own."""
+
+import argparse
+import contextlib
+import shutil
+import sys
+from collections.abc import Iterator
+from importlib import resources
+from pathlib import Path
+from time import monotonic
+
+from container_doors import pipeline
+from container_doors.adapters import workspace
+from container_doors.adapters.dvc_store import DvcStore
+from container_doors.adapters.git_repository import GitRepository
+from container_doors.cli import console
+from container_doors.cli.train import outcome, real_world
+from container_doors.config import Params, dump, load_params
+from container_doors.errors import DoorsError
+from container_doors.ports import Progress
+from container_doors.records import Metadata
+from container_doors.run import PUBLISHED, Run
+
+_MARKER = ".doors-demo"
+"""Says that a folder was made here, and may be replaced."""
+
+_DATA = Path("data/processed/detection")
+_COUNTS = {"train": 160, "val": 32, "test": 48}
+
+_ON_A_LAPTOP = (
+    "detection.model.architecture=yolov11n",
+    "detection.model.pretrained=false",
+    "detection.training.image_size_px=160",
+    "detection.training.epochs=50",
+    "detection.training.patience=0",
+    "detection.training.learning_rate=0.002",
+    "detection.training.device=cpu",
+    "detection.augmentation.degrees=0.0",
+    "detection.augmentation.shear=0.0",
+    "detection.wandb.tags=[demo]",
+)
+"""What differs from params.yaml: a network and pictures that two processor cores can train."""
+
+
+class DemoError(DoorsError):
+    """The workspace cannot be used."""
+
+
+def demo(arguments: argparse.Namespace) -> int:
+    """Make the workspace, run every step in it, and say what was made."""
+    began = monotonic()
+    with console.progress() as progress:
+        _prepare(arguments.workspace, keep=arguments.keep, progress=progress)
+        with contextlib.chdir(arguments.workspace):
+            run, params = _next_run()
+            metadata = _run_every_step(params, run, progress)
+    minutes, seconds = divmod(round(monotonic() - began), 60)
+    print("\n".join(_what_was_made(arguments.workspace, run, metadata)))
+    print(f"done in {minutes} min {seconds} s")
+    return 0
+
+
+def _prepare(directory: Path, *, keep: bool, progress: Progress) -> None:
+    """Make the workspace with its data, or take up the one that is there."""
+    if directory.exists() and any(directory.iterdir()):
+        if not (directory / _MARKER).exists():
+            raise DemoError(
+                f"{directory} is there already, and no demo made it",
+                hint="choose another folder: doors demo --workspace DIR",
+            )
+        if keep:
+            progress.say(f"keeping the demo in {directory}, and training one more model in it")
+            return
+        progress.say(f"replacing the earlier demo in {directory} (--keep would keep it)")
+        shutil.rmtree(directory)
+    progress.say(f"[1/6] making a workspace in {directory}: git, DVC, a folder as its remote")
+    templates = {name: _template(name) for name in ("dvc.yaml", ".gitignore", ".dvcignore")}
+    params = load_params(_template_path("params.yaml"), _ON_A_LAPTOP)
+    workspace.create_workspace(
+        directory, files={**templates, "params.yaml": dump(params), _MARKER: "made by doors demo\n"}
+    )
+
+
+def _next_run() -> tuple[Run, Params]:
+    """Name the next experiment of this workspace: demo_exp001, demo_exp002, ..."""
+    number = 1
+    while (run := Run(f"demo_exp{number:03}")).evaluation.exists():
+        number += 1
+    params = load_params(Path("params.yaml"), [f"detection.wandb.name={run.name}"])
+    Path("params.yaml").write_text(dump(params), encoding="utf-8")
+    return run, params
+
+
+def _run_every_step(params: Params, run: Run, progress: Progress) -> Metadata:
+    """Exactly what ``scripts/run_training.sh`` does, by the same functions."""
+    here = Path.cwd()
+    if not (_DATA / "data.yaml").exists():
+        progress.say(f"[2/6] drawing {sum(_COUNTS.values())} pictures of container doors")
+        pipeline.draw_samples(_DATA, counts=_COUNTS, seed=0, progress=progress)
+    if not _DATA.with_suffix(".dvc").exists():
+        workspace.track(here, _DATA)
+        workspace.commit(here, "Draw the data set")
+    progress.say("[3/6] checking, training and evaluating")
+    metadata = pipeline.train(params, run, world=real_world(params, run, progress))
+    progress.say("[4/6] describing the model")
+    metadata = pipeline.regenerate_metadata(
+        PUBLISHED, repository=GitRepository(here), runs_root=Path("runs"), major=False
+    )
+    progress.say("[5/6] versioning it with DVC")
+    pipeline.version(run.name, store=DvcStore(here), progress=progress)
+    workspace.commit(here, f"Release {metadata.version}")
+    progress.say("[6/6] writing the report")
+    pipeline.summarise(run, Path(f"summary_{run.name}.md"))
+    return metadata
+
+
+def _what_was_made(directory: Path, run: Run, metadata: Metadata) -> Iterator[str]:
+    yield from outcome(metadata, run)[:-2]
+    yield f"what was made, in {directory}:"
+    for path, what in (
+        (f"summary_{run.name}.md", "the report: open it first"),
+        (run.predictions, "test pictures with the doors that were found"),
+        (PUBLISHED / "best.pt", "the model, with metadata.json beside it"),
+        (_DATA, "the drawn data set, in the layout that your photographs need"),
+        (run.directory, "everything about the run"),
+        ("params.yaml", "what was asked for; change it, then: dvc repro"),
+    ):
+        yield f"  {path!s:<34}{what}"
+    yield f"a small network on small pictures ({_on_what(metadata)}), so that a laptop can do it"
+
+
+def _on_what(metadata: Metadata) -> str:
+    return f"{metadata.model_architecture}, {metadata.evaluation.image_size_px} px"
+
+
+def _template(name: str) -> str:
+    return _template_path(name).read_text(encoding="utf-8")
+
+
+def _template_path(name: str) -> Path:
+    """Find a file of the repository: packed into the wheel, or in the checkout that we run from."""
+    packed = Path(str(resources.files("container_doors"))) / "template" / name
+    checkout = Path(sys.modules["container_doors"].__path__[0]).parents[1] / name
+    return packed if packed.exists() else checkout

@@ -1,0 +1,79 @@
+"""What git keeps of a model: two small texts for ``dvc metrics diff`` and ``dvc plots show``."""
+
+import csv
+import io
+import json
+import math
+import os
+from pathlib import Path
+
+from container_doors.records import Evaluation, Metadata
+from container_doors.run import Run
+
+METRICS = "metrics.json"
+CURVES = "curves.csv"
+
+
+def write_reports(run: Run, metadata: Metadata, evaluation: Evaluation, directory: Path) -> None:
+    """Write ``metrics.json`` and ``curves.csv``, each replaced as one step.
+
+    What was not measured is absent from the first and an empty cell in the second.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    figures = _figures(metadata, evaluation)
+    _replace(directory / METRICS, json.dumps(figures, indent=2) + "\n")
+    _replace(directory / CURVES, _table(_rows(run.metrics_jsonl)))
+
+
+def _figures(metadata: Metadata, evaluation: Evaluation) -> dict[str, str | float]:
+    figures: dict[str, str | float] = {
+        "experiment": metadata.experiment_name,
+        "version": metadata.version,
+        **metadata.metrics,
+    }
+    for split, scores in evaluation.splits.items():
+        point = scores.operating_point
+        figures |= {
+            f"{split}_{name}": value
+            for name, value in (
+                ("true_positives", point.true_positives),
+                ("false_positives", point.false_positives),
+                ("missed", point.missed),
+                ("latency_median_ms", scores.latency and scores.latency.median_ms),
+            )
+            if value is not None
+        }
+    figures["best_epoch"] = metadata.best_epoch
+    figures["epochs_finished"] = metadata.epochs_finished
+    figures["training_duration_hours"] = metadata.training_duration_hours
+    figures["model_size_bytes"] = metadata.artifacts["best.pt"].size_bytes
+    return figures
+
+
+def _rows(metrics_jsonl: Path) -> list[dict[str, float]]:
+    """Read every finished epoch; a last line that a kill cut off is left out."""
+    lines = metrics_jsonl.read_text(encoding="utf-8").splitlines(keepends=True)
+    return [json.loads(line) for line in lines if line.endswith("\n")]
+
+
+def _table(rows: list[dict[str, float]]) -> str:
+    columns = list(dict.fromkeys(["epoch", *(name for row in rows for name in row)]))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(
+        {name: value for name, value in row.items() if math.isfinite(value)} for row in rows
+    )
+    return text.getvalue()
+
+
+def _replace(path: Path, text: str) -> None:
+    staged = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with staged.open("w", encoding="utf-8", newline="") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        staged.replace(path)
+    finally:
+        staged.unlink(missing_ok=True)

@@ -1,0 +1,32 @@
+"""What a file or a set of params is, by its content."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from container_doors.records import Artifact
+
+
+def file_sha256(path: Path) -> str:
+    """Hash a file without holding it in memory."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def params_sha256(params: Mapping[str, Any]) -> str:
+    """Hash params by what they say: neither the order of keys nor the spelling of YAML counts.
+
+    >>> params_sha256({"a": 1, "b": 0.5}) == params_sha256({"b": 0.50, "a": 1})
+    True
+    """
+    canonical = json.dumps(
+        params, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    )
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def artifact(path: Path) -> Artifact:
+    """Describe a file that a run leaves."""
+    return Artifact(sha256=file_sha256(path), size_bytes=path.stat().st_size)

@@ -1,0 +1,35 @@
+"""What every test stands on: no test sees the person's own configuration, or leaves any behind."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+_ISOLATED = {
+    "GIT_CONFIG_GLOBAL": "gitconfig",
+    "GIT_CONFIG_SYSTEM": "gitconfig-system",
+    "DVC_GLOBAL_CONFIG_DIR": "dvc-global",
+    "DVC_SYSTEM_CONFIG_DIR": "dvc-system",
+    "DVC_SITE_CACHE_DIR": "dvc-site-cache",
+}
+_GIT_CONFIG = "[user]\n  name = Test\n  email = test@example.org\n[init]\n  defaultBranch = main\n"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _isolated(tmp_path_factory: pytest.TempPathFactory):
+    folder = tmp_path_factory.mktemp("configuration")
+    (folder / "gitconfig").write_text(_GIT_CONFIG, encoding="utf-8")
+    (folder / "gitconfig-system").touch()
+    with pytest.MonkeyPatch.context() as patch:
+        for name, file in _ISOLATED.items():
+            patch.setenv(name, str(folder / file))
+        for name in list(os.environ):
+            if name.startswith(("WANDB_", "KAGGLE_", "GDRIVE_")):
+                patch.delenv(name)
+        patch.setenv("WANDB_MODE", "offline")
+        yield
+
+
+@pytest.fixture(scope="session")
+def repository_root() -> Path:
+    return Path(__file__).parents[1]

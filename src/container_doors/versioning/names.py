@@ -39,7 +39,7 @@ def git_tag(version: Version) -> str:
     """Spell a version as a tag that GTO understands: build metadata has dots where we have ``_``.
 
     Git refuses a name that ends in ``.lock``. No experiment has ``--`` in its name, so that is
-    free to stand for this one underscore.
+    free to stand for this one dot.
 
     >>> git_tag(Version(major=1, minor=2, date="20261123", experiment="exp001_baseline"))
     'detection@v1.2.0+20261123.exp001.baseline'
@@ -47,11 +47,8 @@ def git_tag(version: Version) -> str:
     'detection@v1.2.0+20261123.door--lock'
     """
     experiment = _checked(version.experiment).replace("_", ".")
-    if experiment.endswith(".lock"):
-        experiment = f"{experiment.removesuffix('.lock')}--lock"
-    if experiment == "lock":
-        experiment = "--lock"
-    return f"detection@v{version.major}.{version.minor}.0+{version.date}.{experiment}"
+    tag = f"detection@v{version.major}.{version.minor}.0+{version.date}.{experiment}"
+    return f"{tag.removesuffix('.lock')}--lock" if tag.endswith(".lock") else tag
 
 
 def parse_name(name: str) -> Version:
@@ -60,7 +57,8 @@ def parse_name(name: str) -> Version:
     Raises:
         VersioningError: If it is not of that form.
     """
-    version = _parse(_NAME, name)
+    match = _NAME.fullmatch(name)
+    version = match and _version(match, match["experiment"])
     if version is None:
         raise VersioningError(
             f"expected a version such as detection_v1.0_20261123_exp001, found {name!r}",
@@ -77,8 +75,10 @@ def parse_tag(tag: str) -> Version | None:
     >>> parse_tag("v1.2.0") is None
     True
     """
-    version = _parse(_TAG, tag)
-    return version if version is not None and git_tag(version) == tag else None
+    dotted = f"{tag.removesuffix('--lock')}.lock" if tag.endswith("--lock") else tag
+    match = _TAG.fullmatch(dotted)
+    version = match and _version(match, match["experiment"].replace(".", "_"))
+    return version if version and git_tag(version) == tag else None
 
 
 def next_version(
@@ -124,13 +124,7 @@ def _checked(experiment: str) -> str:
     return Run(experiment).name
 
 
-def _parse(pattern: re.Pattern[str], text: str) -> Version | None:
-    match = pattern.fullmatch(text)
-    if match is None:
-        return None
-    experiment = match["experiment"]
-    if pattern is _TAG:
-        experiment = experiment.replace(".", "_").replace("--", "_")
+def _version(match: re.Match[str], experiment: str) -> Version | None:
     try:
         return Version(
             major=int(match["major"]),

@@ -1,0 +1,179 @@
+"""The outside world, as small as the tests need it: one class per port."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from container_doors.config import Params
+from container_doors.ports import Detections, TrainingListener, World
+from container_doors.records import (
+    CodeState,
+    Environment,
+    Epoch,
+    Hardware,
+    RunRecord,
+    StartingWeights,
+)
+from container_doors.run import Run
+
+ENVIRONMENT = Environment(python="3.12.0", platform="test", packages={"ultralytics": "8.4.190"})
+
+
+@dataclass
+class FakeTrainer:
+    """Leaves behind what a real run of ``len(map50_95)`` epochs would; ``then`` may raise."""
+
+    map50_95: Sequence[float] = (0.2, 0.7, 0.5)
+    then: Callable[[], None] = lambda: None
+    trained: int = 0
+
+    def describe_hardware(self, params: Params) -> Hardware:
+        return Hardware(device="cpu", description="a CPU", cpu="a CPU", cores=2, memory_gib=8)
+
+    def starting_weights(self, params: Params) -> StartingWeights:
+        return StartingWeights(source="random")
+
+    def train(
+        self,
+        params: Params,
+        run: Run,
+        *,
+        data_yaml: Path,
+        weights: StartingWeights,
+        listener: TrainingListener,
+    ) -> None:
+        self.trained += 1
+        assert data_yaml.exists()
+        run.best_weights.parent.mkdir(parents=True)
+        (run.trainer_dir / "args.yaml").write_text("epochs: 3\n")
+        (run.trainer_dir / "results.csv").write_text("epoch,metrics/mAP50-95(B)\n")
+        for number, value in enumerate(self.map50_95, start=1):
+            listener.batch_finished(epoch=number, batch=1, batches=1)
+            listener.epoch_finished(Epoch(number, {"val/mAP50-95": value, "perf/epoch_s": 1.0}))
+            run.last_weights.write_text(f"weights of epoch {number}")
+            if value == max(self.map50_95[:number]):
+                run.best_weights.write_text(f"weights of epoch {number}, run {self.trained}")
+        self.then()
+
+
+@dataclass
+class FakeDetector:
+    """Finds every labelled door of a split exactly, with a confidence of 0.9."""
+
+    timing_method: str = "a watch"
+    broken: bool = False
+
+    def __call__(self, weights: Path, *, image_size_px: int, hardware: Hardware) -> "FakeDetector":
+        return self
+
+    def validate(
+        self, *, data_yaml: Path, split: str, plots_dir: Path
+    ) -> tuple[dict[str, float], list[Detections]]:
+        if self.broken:
+            raise OSError(28, "No space left on device", str(plots_dir))
+        images = sorted((data_yaml.parent / "images" / split).iterdir())
+        found = [self._look(image) for image in images]
+        return {"mAP50": 0.995, "mAP50-95": 0.995, "precision": 1.0, "recall": 1.0}, found
+
+    def detect(
+        self, images: Sequence[Path], *, conf_threshold: float, iou_threshold: float
+    ) -> list[Detections]:
+        return [self._look(image) for image in images]
+
+    def _look(self, image: Path) -> Detections:
+        label = Path(str(image).replace("/images/", "/labels/")).with_suffix(".txt")
+        boxes = []
+        for line in label.read_text().splitlines():
+            _, x, y, w, h = map(float, line.split())
+            left, top = (x - w / 2) * 64, (y - h / 2) * 48
+            boxes.append((left, top, left + w * 64, top + h * 48))
+        return Detections(image, 64, 48, boxes, [0.9] * len(boxes), duration_ms=5.0)
+
+
+@dataclass
+class FakeTracker:
+    """Remembers what it was shown."""
+
+    epochs: list[int] = field(default_factory=list)
+    summary: dict[str, float] = field(default_factory=dict)
+    exit_codes: list[int] = field(default_factory=list)
+
+    def start(self, record: RunRecord) -> None:
+        self.epochs = []
+
+    def log_epoch(self, epoch: Epoch) -> None:
+        self.epochs.append(epoch.number)
+
+    def log_summary(self, values: Mapping[str, float]) -> None:
+        self.summary.update(values)
+
+    def finish(self, *, exit_code: int) -> None:
+        self.exit_codes.append(exit_code)
+
+
+@dataclass
+class FakeRepository:
+    """A clean commit, with the tags that it is given."""
+
+    known_tags: list[str] = field(default_factory=list)
+
+    def code_state(self) -> CodeState:
+        return CodeState(commit="0" * 40, clean=True)
+
+    def tags(self, pattern: str) -> list[str]:
+        return self.known_tags
+
+
+@dataclass
+class FakeStore:
+    """Remembers what was added and pushed."""
+
+    pushed: list[Path] = field(default_factory=list)
+
+    def check_ready(self) -> str:
+        return "storage"
+
+    def add(self, paths: Sequence[Path]) -> list[Path]:
+        return [path.with_name(f"{path.name}.dvc") for path in paths]
+
+    def push(self, pointers: Sequence[Path]) -> None:
+        self.pushed += pointers
+
+
+@dataclass
+class FakeProgress:
+    """Remembers what it was told."""
+
+    lines: list[str] = field(default_factory=list)
+
+    def say(self, text: str) -> None:
+        self.lines.append(text)
+
+    def step(self, what: str, done: int, total: int) -> None:
+        assert done <= total
+
+    def epoch(self, epoch: Epoch, *, total: int, is_best: bool) -> None:
+        self.lines.append(json.dumps({"epoch": epoch.number, "best": is_best}))
+
+
+@dataclass
+class FakeWorld:
+    """All of them together."""
+
+    trainer: FakeTrainer = field(default_factory=FakeTrainer)
+    detector: FakeDetector = field(default_factory=FakeDetector)
+    tracker: FakeTracker = field(default_factory=FakeTracker)
+    repository: FakeRepository = field(default_factory=FakeRepository)
+    progress: FakeProgress = field(default_factory=FakeProgress)
+
+    @property
+    def world(self) -> World:
+        return World(
+            trainer=self.trainer,
+            load_detector=self.detector,
+            tracker=self.tracker,
+            repository=self.repository,
+            progress=self.progress,
+            environment=ENVIRONMENT,
+        )

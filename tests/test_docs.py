@@ -1,0 +1,80 @@
+"""Documentation and command line tell the same story."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from container_doors.cli.parser import build_parser
+
+RUN_BY_TESTS = {
+    "pip install uv && uv run doors demo": "tests/test_demo.py",
+    "uv run pytest": ".ci/run",
+    "uv run doors data validate": "tests/test_readme.py",
+    "uv run doors data sample": "tests/test_readme.py",
+    "uv run dvc remote add": "tests/test_readme.py",
+    "uv run dvc add": "tests/test_readme.py",
+    "uv run dvc push": "tests/test_readme.py",
+    "bash scripts/run_training.sh": "tests/test_readme.py",
+    "uv run doors train": "tests/test_readme.py",
+    "uv run doors metadata": "tests/test_readme.py",
+    "uv run doors version": "tests/test_readme.py",
+    "uv run doors summary": "tests/test_readme.py",
+    "uv run dvc repro": "tests/test_readme.py",
+    "uv run dvc metrics diff": "tests/test_readme.py",
+    "uv run dvc params diff": "tests/test_readme.py",
+    "uv run dvc plots show": "tests/test_readme.py",
+}
+"""Every command of the README, and where it is run."""
+
+
+def commands(readme: str) -> list[str]:
+    blocks = re.findall(r"```bash\n(.*?)```", readme, flags=re.DOTALL)
+    return [line for block in blocks for line in block.splitlines() if line]
+
+
+def test_every_command_of_the_readme_is_run_somewhere(repository_root: Path):
+    found = commands((repository_root / "README.md").read_text(encoding="utf-8"))
+
+    for command in found:
+        assert any(command.startswith(known) for known in RUN_BY_TESTS), command
+    for known, where in RUN_BY_TESTS.items():
+        assert any(command.startswith(known) for command in found), known
+        assert (repository_root / where).exists()
+
+
+def test_every_doors_command_of_the_readme_parses(repository_root: Path):
+    for command in commands((repository_root / "README.md").read_text(encoding="utf-8")):
+        words = shlex.split(command)
+        if "doors" in words:
+            assert build_parser().parse_args(words[words.index("doors") + 1 :]).handler
+
+
+def test_every_command_there_is_stands_in_the_readme(repository_root: Path):
+    readme = (repository_root / "README.md").read_text(encoding="utf-8")
+
+    for command in ("demo", "data sample", "data validate", "train", "metadata", "version"):
+        assert f"doors {command}" in readme
+
+
+def test_the_map_names_what_there_is(repository_root: Path):
+    readme = (repository_root / "README.md").read_text(encoding="utf-8")
+    map_of_the_house = readme[readme.index("## Map") : readme.index("## Troubleshooting")]
+    named = {
+        repository_root / path
+        for row in map_of_the_house.splitlines()
+        for path in re.findall(r"`([\w./-]+)`", row.split("|")[1] if "|" in row else "")
+    }
+
+    assert all(path.exists() for path in named)
+    package = repository_root / "src/container_doors"
+    there = {path for path in package.iterdir() if not path.name.startswith("_")}
+    assert {path for path in there if path.name != "py.typed"} <= named
+
+
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "docs/decisions.md"])
+def test_links_lead_somewhere(document: str, repository_root: Path):
+    path = repository_root / document
+    for link in re.findall(r"\]\(([^)#]+)\)", path.read_text(encoding="utf-8")):
+        assert link.startswith("http") or (path.parent / link).exists(), link

@@ -1,0 +1,201 @@
+"""The story, told with fakes for what is outside and the real thing for everything else."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from container_doors import pipeline
+from container_doors.config import Data, Params, Training
+from container_doors.errors import DatasetError, RunError
+from container_doors.records import Metadata, RunRecord
+from container_doors.run import PUBLISHED, Run
+from tests.fakes import FakeProgress, FakeRepository, FakeStore, FakeTrainer, FakeWorld
+
+PARAMS = Params(
+    data=Data(min_train_images=2, min_val_images=1), training=Training(epochs=3, batch_size=2)
+)
+
+
+@pytest.fixture(autouse=True)
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder with a small data set: a door in each photograph but the last of train and test."""
+    root = tmp_path / PARAMS.data.path
+    for split, count in (("train", 3), ("val", 1), ("test", 2)):
+        for kind in ("images", "labels"):
+            (root / kind / split).mkdir(parents=True)
+        for number in range(count):
+            colour = (40 * number, 10 * len(split), 128)
+            Image.new("RGB", (64, 48), colour).save(root / f"images/{split}/{number}.png")
+            background = count > 1 and number == count - 1
+            label = "" if background else "0 0.5 0.5 0.5 0.75\n"
+            (root / f"labels/{split}/{number}.txt").write_text(label)
+    (root / "data.yaml").write_text(
+        "train: images/train\nval: images/val\ntest: images/test\nnc: 1\nnames: [container_door]\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_training_publishes_what_it_measured():
+    outside = FakeWorld()
+
+    metadata = pipeline.train(PARAMS, Run("exp1"), world=outside.world)
+
+    assert metadata.version.startswith("detection_v1.0_")
+    assert metadata.best_epoch == 2
+    assert metadata.evaluation.splits["test"].background_images == 1
+    assert metadata.metrics["test_mAP50"] == 0.995
+    assert (PUBLISHED / "best.pt").read_text() == "weights of epoch 2, run 1"
+    assert Metadata.read(PUBLISHED / "metadata.json") == metadata
+    assert RunRecord.read(Run("exp1").record).status == "finished"
+    assert json.loads(Path("reports/metrics.json").read_text())
+    assert outside.tracker.epochs == [1, 2, 3]
+    assert outside.tracker.summary["test/mAP50"] == 0.995
+    assert outside.tracker.exit_codes == [0]
+
+
+def test_a_finished_run_is_refused_and_kept():
+    pipeline.train(PARAMS, Run("exp1"), world=FakeWorld().world)
+
+    with pytest.raises(RunError, match="finished already"):
+        pipeline.train(PARAMS, Run("exp1"), world=FakeWorld().world)
+
+    assert (PUBLISHED / "best.pt").read_text() == "weights of epoch 2, run 1"
+
+
+def test_replacing_a_run_keeps_the_old_one_and_takes_the_next_version():
+    pipeline.train(PARAMS, Run("exp1"), world=FakeWorld().world)
+
+    metadata = pipeline.train(PARAMS, Run("exp1"), world=FakeWorld().world, replace=True)
+
+    assert metadata.version.startswith("detection_v1.1_")
+    assert Path("runs/exp1~1/run.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "exit_code"),
+    [
+        pytest.param(KeyboardInterrupt(), "interrupted", 130, id="Ctrl-C"),
+        pytest.param(RunError("out of memory", hint="less"), "failed", 1, id="failure"),
+    ],
+)
+def test_a_run_that_ends_badly_leaves_the_last_model(
+    error: BaseException, status: str, exit_code: int
+):
+    def end() -> None:
+        raise error
+
+    pipeline.train(PARAMS, Run("good"), world=FakeWorld().world)
+    before = Metadata.read(PUBLISHED / "metadata.json")
+    outside = FakeWorld(trainer=FakeTrainer(then=end))
+
+    with pytest.raises(type(error)):
+        pipeline.train(PARAMS, Run("bad"), world=outside.world)
+
+    assert RunRecord.read(Run("bad").record).status == status
+    assert Metadata.read(PUBLISHED / "metadata.json") == before
+    assert outside.tracker.exit_codes == [exit_code]
+
+
+def test_after_a_bad_end_the_same_command_works():
+    def stop() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        pipeline.train(PARAMS, Run("exp1"), world=FakeWorld(trainer=FakeTrainer(then=stop)).world)
+    outside = FakeWorld()
+
+    pipeline.train(PARAMS, Run("exp1"), world=outside.world)
+
+    assert "an earlier attempt is kept in runs/exp1~1" in outside.progress.lines
+
+
+def test_a_run_that_was_trained_and_not_published_is_not_trained_again():
+    broken = FakeWorld()
+    broken.detector.broken = True
+    with pytest.raises(OSError, match="No space left"):
+        pipeline.train(PARAMS, Run("exp1"), world=broken.world)
+    assert RunRecord.read(Run("exp1").record).status == "trained"
+    assert broken.tracker.exit_codes == [1]
+    outside = FakeWorld()
+
+    metadata = pipeline.train(PARAMS, Run("exp1"), world=outside.world)
+
+    assert outside.trainer.trained == 0
+    assert metadata.best_epoch == 2
+
+
+def test_faulty_data_costs_no_training(workspace: Path):
+    label = workspace / PARAMS.data.path / "labels/train/0.txt"
+    label.write_text("0 320 0.5 0.5 0.5\n")
+    outside = FakeWorld()
+
+    with pytest.raises(DatasetError, match=r"1 error\(s\), the first: labels/train/0.txt:1"):
+        pipeline.train(PARAMS, Run("exp1"), world=outside.world)
+
+    assert outside.trainer.trained == 0
+    assert not Run("exp1").directory.exists()
+
+
+def test_the_data_set_is_not_touched(workspace: Path):
+    def snapshot() -> dict[Path, tuple[bytes, int]]:
+        return {
+            path: (path.read_bytes(), path.stat().st_mtime_ns)
+            for path in (workspace / PARAMS.data.path).rglob("*")
+            if path.is_file()
+        }
+
+    before = snapshot()
+    pipeline.train(PARAMS, Run("exp1"), world=FakeWorld().world)
+
+    assert snapshot() == before
+
+
+def test_describing_a_model_again_keeps_its_version():
+    first = pipeline.train(PARAMS, Run("exp1"), world=FakeWorld().world)
+
+    def again(*, major: bool) -> Metadata:
+        return pipeline.regenerate_metadata(
+            PUBLISHED, repository=FakeRepository(), runs_root=Path("runs"), major=major
+        )
+
+    assert again(major=False) == first
+    assert again(major=True).version.startswith("detection_v2.0_")
+    assert again(major=True).version.startswith("detection_v2.0_")
+
+
+def test_a_tagged_version_is_never_given_twice():
+    outside = FakeWorld()
+    outside.repository.known_tags = ["detection@v3.4.0+20261123.exp0", "v0.1.0"]
+
+    metadata = pipeline.train(PARAMS, Run("exp1"), world=outside.world)
+
+    assert metadata.version.startswith("detection_v3.5_")
+
+
+def test_versioning_pushes_the_three_artifacts():
+    pipeline.train(PARAMS, Run("exp1"), world=FakeWorld().world)
+    store = FakeStore()
+
+    _, pointers = pipeline.version("exp1", store=store, progress=FakeProgress())
+
+    assert [path.name for path in pointers] == ["best.pt.dvc", "last.pt.dvc", "metadata.json.dvc"]
+    assert store.pushed == pointers
+
+
+def test_versioning_another_experiment_than_the_published_one_is_refused():
+    pipeline.train(PARAMS, Run("exp1"), world=FakeWorld().world)
+
+    with pytest.raises(RunError, match="holds 'exp1', and 'exp2' was asked for"):
+        pipeline.version("exp2", store=FakeStore(), progress=FakeProgress())
+
+
+def test_the_report_is_written_for_a_run(workspace: Path):
+    pipeline.train(PARAMS, Run("exp1"), world=FakeWorld().world)
+
+    output = pipeline.summarise(Run("exp1"), workspace / "summary.md")
+
+    assert "detection_v1.0_" in output.read_text()

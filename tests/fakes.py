@@ -130,12 +130,16 @@ class FakeStore:
     """Remembers what was added and pushed."""
 
     pushed: list[Path] = field(default_factory=list)
+    version: str | None = None
 
     def check_ready(self) -> str:
         return "storage"
 
     def add(self, paths: Sequence[Path]) -> list[Path]:
         return [path.with_name(f"{path.name}.dvc") for path in paths]
+
+    def annotate(self, pointers: Sequence[Path], version: str) -> None:
+        self.version = version
 
     def push(self, pointers: Sequence[Path]) -> None:
         self.pushed += pointers

@@ -1,7 +1,6 @@
 """The story, told with fakes for what is outside and the real thing for everything else."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,12 +14,13 @@ from container_doors.run import PUBLISHED, Run
 from tests.fakes import FakeProgress, FakeRepository, FakeStore, FakeTrainer, FakeWorld
 
 PARAMS = Params(
-    data=Data(min_train_images=2, min_val_images=1), training=Training(epochs=3, batch_size=2)
+    data=Data(min_train_images=2, min_val_images=1),
+    training=Training(epochs=3, batch_size=2, learning_rate=0.001),
 )
 
 
 @pytest.fixture(autouse=True)
-def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with a small data set: a door in each photograph but the last of train and test."""
     root = tmp_path / PARAMS.data.path
     for split, count in (("train", 3), ("val", 1), ("test", 2)):

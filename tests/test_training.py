@@ -188,12 +188,3 @@ def test_weights_of_another_network_are_refused(workspace: Path):
 
     assert done.returncode == 2
     assert "is not a yolo11n" in done.stderr
-
-
-def test_a_token_in_the_address_of_a_git_remote_is_in_no_file_of_a_run(trained: Path):
-    from container_doors.adapters.yolo_environment import import_ultralytics
-
-    import_ultralytics()
-    kept = torch.load(trained / "weights/detection/best.pt", weights_only=False)
-
-    assert "@" not in str(kept["git"]["origin"])

@@ -44,8 +44,8 @@ from container_doors.versioning.git_reports import write_reports
 from container_doors.versioning.hashing import artifact, params_sha256
 from container_doors.versioning.lineage import find_run
 from container_doors.versioning.metadata import build_metadata
-from container_doors.versioning.names import next_version, parse_name, parse_tag
-from container_doors.versioning.publication import publish
+from container_doors.versioning.names import TAGS, next_version, parse_name, parse_tag
+from container_doors.versioning.publication import publish, read_published
 
 EVALUATED_SPLITS = ("val", "test")
 MOST_PICTURES = 100
@@ -118,7 +118,12 @@ def version(
         RunError: If what is published is not of this experiment.
         VersioningError: If there is no repository or no remote, or the push fails.
     """
-    metadata = Metadata.read(PUBLISHED / "metadata.json")
+    metadata = read_published()
+    if metadata is None:
+        raise RunError(
+            f"no metadata.json in {PUBLISHED}: nothing has been published",
+            hint=f"doors train --experiment {experiment}, or doors metadata after a dvc pull",
+        )
     if metadata.experiment_name != experiment:
         raise RunError(
             f"{PUBLISHED} holds {metadata.experiment_name!r}, and {experiment!r} was asked for",
@@ -127,6 +132,7 @@ def version(
     remote = store.check_ready()
     progress.say(f"{metadata.version}: adding to DVC and pushing to {remote}")
     pointers = store.add([PUBLISHED / name for name in ("best.pt", "last.pt", "metadata.json")])
+    store.annotate(pointers, metadata.version)
     store.push(pointers)
     return metadata, pointers
 
@@ -138,7 +144,7 @@ def summarise(run: Run, output: Path) -> Path:
         RunError: If the run has not been trained and evaluated.
     """
     record = RunRecord.read(run.record)
-    published = _published_metadata(PUBLISHED)
+    published = read_published()
     write_summary(
         run,
         output,
@@ -333,8 +339,8 @@ def _version_for(
     record: RunRecord, weights_dir: Path, *, repository: Repository, major: bool
 ) -> Version:
     """Keep the version that this very run was published with; otherwise take the next."""
-    known = {tagged for tag in repository.tags("detection@v*") if (tagged := parse_tag(tag))}
-    published = _published_metadata(weights_dir)
+    known = {tagged for tag in repository.tags(TAGS) if (tagged := parse_tag(tag))}
+    published = read_published(weights_dir)
     if published is not None:
         current = parse_name(published.version)
         if published.run_id != record.run_id:
@@ -349,8 +355,3 @@ def _version_for(
         date=f"{record.started_at:%Y%m%d}",
         major=major,
     )
-
-
-def _published_metadata(weights_dir: Path) -> Metadata | None:
-    path = weights_dir / "metadata.json"
-    return Metadata.read(path) if path.exists() else None

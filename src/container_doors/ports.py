@@ -163,6 +163,9 @@ class ArtifactStore(Protocol):
     def add(self, paths: Sequence[Path]) -> list[Path]:
         """Track files; returns the pointer of each, for git."""
 
+    def annotate(self, pointers: Sequence[Path], version: str) -> None:
+        """Write the version into the pointers, so that git tells which model they name."""
+
     def push(self, pointers: Sequence[Path]) -> None:
         """Send what the pointers name. Sending it again is harmless."""
 

@@ -4,7 +4,8 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from container_doors.errors import ConfigError
+from container_doors.adapters.shell import call
+from container_doors.errors import ConfigError, MissingToolError
 from container_doors.records import Environment, Hardware
 
 _DISTRIBUTIONS = (
@@ -39,6 +40,7 @@ def describe_machine(device: str) -> Hardware:
         memory_gib=round(psutil.virtual_memory().total / 2**30, 1),
         gpus=gpus,
         cuda=torch.version.cuda if gpus else None,
+        driver=_driver() if gpus else None,
     )
 
 
@@ -90,6 +92,20 @@ def _gpu_name(device: str) -> str:
 
     properties = torch.cuda.get_device_properties(torch.device(device))
     return f"{properties.name}, {properties.total_memory / 2**30:.1f} GiB"
+
+
+def _driver() -> str | None:
+    """Ask NVIDIA's own tool; None where it is not there to be asked."""
+    try:
+        done = call(
+            ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"],
+            cwd=Path.cwd(),
+            hint="install the NVIDIA driver",
+            timeout_s=10,
+        )
+    except (MissingToolError, TimeoutError):
+        return None
+    return done.stdout.partition("\n")[0].strip() or None
 
 
 def _cpu_name() -> str:

@@ -32,17 +32,11 @@ def _figures(metadata: Metadata, evaluation: Evaluation) -> dict[str, str | floa
         **metadata.metrics,
     }
     for split, scores in evaluation.splits.items():
-        point = scores.operating_point
-        figures |= {
-            f"{split}_{name}": value
-            for name, value in (
-                ("true_positives", point.true_positives),
-                ("false_positives", point.false_positives),
-                ("missed", point.missed),
-                ("latency_median_ms", scores.latency and scores.latency.median_ms),
-            )
-            if value is not None
-        }
+        figures[f"{split}_true_positives"] = scores.operating_point.true_positives
+        figures[f"{split}_false_positives"] = scores.operating_point.false_positives
+        figures[f"{split}_missed"] = scores.operating_point.missed
+        if scores.latency is not None:
+            figures[f"{split}_latency_median_ms"] = scores.latency.median_ms
     figures["best_epoch"] = metadata.best_epoch
     figures["epochs_finished"] = metadata.epochs_finished
     figures["training_duration_hours"] = metadata.training_duration_hours

@@ -22,7 +22,7 @@ from container_doors.versioning.hashing import file_sha256
 
 METADATA = "metadata.json"
 
-_REQUIRED = {
+_REQUIRED: dict[str, tuple[str, ...]] = {
     "weights/best.pt": ("weights/best.pt",),
     "weights/last.pt": ("weights/last.pt",),
     "best.pt": ("weights/best.pt",),
@@ -32,7 +32,7 @@ _REQUIRED = {
 }
 """Published name to its names in the trainer's folder, the first that exists."""
 
-_OPTIONAL = {
+_OPTIONAL: dict[str, tuple[str, ...]] = {
     "results.png": ("results.png",),
     "confusion_matrix.png": ("confusion_matrix.png",),
     **{
@@ -85,12 +85,12 @@ def publish(run: Run, metadata: Metadata, destination: Path = PUBLISHED) -> None
                 _stage(run, metadata, places)
                 _swap(places)
             finally:
-                _discard(places.staged)
+                _heal(places)
     except OSError as error:
         raise RunError(
             f"{destination} could not be replaced, and is as it was: {error}",
-            hint=f"put that right, then: doors train --experiment {run.name}, which publishes "
-            "what is trained already",
+            hint="free some space, or make the folder above it writable, then run "
+            f"doors train --experiment {run.name} again: it publishes what is trained already",
         ) from error
 
 

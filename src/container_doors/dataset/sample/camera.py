@@ -5,6 +5,7 @@ viewer who stands at negative z. In a picture, x runs to the right and y down; a
 is at its index plus one half, as in the labels.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,8 +84,11 @@ class Face:
     @property
     def normal(self) -> Vector:
         """The unit vector towards whoever can see the face."""
-        across = np.cross(self.right, self.down)
-        return np.asarray(across / np.linalg.norm(across))
+        a, b, c = (float(value) for value in self.right)
+        d, e, f = (float(value) for value in self.down)
+        x, y, z = b * f - c * e, c * d - a * f, a * e - b * d
+        length = math.sqrt(x * x + y * y + z * z)
+        return np.array([x / length, y / length, z / length])
 
     @property
     def corners(self) -> NDArray[Any]:

@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 from container_doors.dataset.sample.camera import Camera, Face
 from container_doors.dataset.sample.outline import outline, within
 
+GROUND = -2
+"""The owner of pixels that show the ground."""
+
 _HALF = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1]])
 """From OpenCV's pixels, whose centres are at whole numbers, to ours."""
 
@@ -25,6 +28,11 @@ class Canvas:
         """One over the depth in metres; 0 is the sky."""
         self.owner = np.full(shape, -1, np.int16)
         """The number of the door that a pixel shows, or -1."""
+
+    @property
+    def is_ground(self) -> NDArray[np.bool_]:
+        """Where the ground is in sight."""
+        return np.asarray(self.owner == GROUND)
 
     def footprint_px(self, face: Face) -> NDArray[Any]:
         """Give the corners of the part of a face that is in the picture: (n, 2)."""

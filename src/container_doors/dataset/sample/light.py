@@ -48,10 +48,17 @@ class Light:
         """Whether the ground mirrors."""
         return self.lighting == "rain"
 
-    def on(self, points: NDArray[Any], normal: Vector) -> NDArray[Any]:
-        """Give the linear brightness at points (..., 3) of a flat surface: (..., 3)."""
-        total = self.ambient(normal) + self.sun * max(0.0, float(normal @ self.towards_sun))
-        result = np.broadcast_to(total, points.shape).astype(np.float32)
+    def key(self, point: Vector) -> Vector:
+        """Give the direction to the strongest light at a point."""
+        if not self.lamps:
+            return self.towards_sun
+        nearest = min(self.lamps, key=lambda lamp: float(np.linalg.norm(lamp.position - point)))
+        towards = nearest.position - point
+        return np.asarray(towards / np.linalg.norm(towards))
+
+    def lamps_on(self, points: NDArray[Any], normal: Vector) -> NDArray[Any]:
+        """Give the lamps' brightness at points (..., 3) of a flat surface: (..., 3)."""
+        result = np.zeros(points.shape)
         for lamp in self.lamps:
             towards = lamp.position - points
             distance = np.linalg.norm(towards, axis=-1, keepdims=True)

@@ -1,0 +1,119 @@
+"""Git, behind :class:`container_doors.ports.Repository`."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from container_doors.adapters.shell import Finished, call
+from container_doors.errors import MissingToolError, VersioningError
+from container_doors.records import CodeState
+
+_TIMEOUT_S = 120
+_INSTALL = "install git: https://git-scm.com/downloads"
+
+
+class GitRepository:
+    """The git repository around a folder, if there is one. No remote's URL is ever read."""
+
+    def __init__(self, directory: Path = Path()) -> None:
+        self._directory = directory
+
+    def code_state(self) -> CodeState:
+        """Name the commit, and whether the tree differs from it; unknown outside of git.
+
+        Raises:
+            VersioningError: If there is a repository, and git refuses to read it.
+        """
+        try:
+            top = self._git("rev-parse", "--show-toplevel")
+        except MissingToolError:
+            return CodeState(commit=None, clean=None)
+        if top.exit_code:
+            if "not a git repository" in top.stderr:
+                return CodeState(commit=None, clean=None)
+            raise _refused("read the repository", top)
+        commit = self._git("rev-parse", "--verify", "--quiet", "HEAD")
+        changes = self._must("see what has changed", "status", "--porcelain")
+        return CodeState(commit=commit.stdout.strip() or None, clean=not changes.stdout)
+
+    def tags(self, pattern: str) -> list[str]:
+        """List the tags that match a glob; none where there is no repository."""
+        try:
+            listed = self._git("tag", "--list", pattern)
+        except MissingToolError:
+            return []
+        return listed.stdout.splitlines() if listed.exit_code == 0 else []
+
+    def check_ready(self) -> str:
+        """Name the commit that a tag would be put on.
+
+        Raises:
+            MissingToolError: If git is not installed.
+            VersioningError: If there is no repository, or no commit in it.
+        """
+        inside = self._git("rev-parse", "--is-inside-work-tree")
+        if inside.exit_code:
+            raise _refused("read the repository", inside)
+        head = self._git("rev-parse", "--verify", "--quiet", "HEAD")
+        if head.exit_code:
+            raise VersioningError(
+                f"the git repository in {self._directory.resolve()} has no commit",
+                hint='git add . && git commit -m "Begin"',
+            )
+        return head.stdout.strip()
+
+    def stage(self, paths: Sequence[Path]) -> None:
+        """Put files into the index, for the person's next commit."""
+        self._must("stage files", "add", "--", *map(str, paths))
+
+    def commit(self, paths: Sequence[Path], message: str) -> str | None:
+        """Commit these files and nothing else; returns the commit, or None if nothing changed."""
+        self.stage(paths)
+        names = [str(path) for path in paths]
+        if self._git("diff", "--cached", "--quiet", "--", *names).exit_code == 0:
+            return None
+        self._must("commit", "commit", "--quiet", "--message", message, "--only", "--", *names)
+        return self.check_ready()
+
+    def create_tag(self, tag: str, message: str) -> None:
+        """Tag the commit; annotated, because GTO does not see other tags."""
+        self.check_ready()
+        self._must("tag the commit", "tag", "--annotate", "--message", message, tag)
+
+    def _must(self, what: str, *arguments: str) -> Finished:
+        done = self._git(*arguments)
+        if done.exit_code:
+            raise _refused(what, done)
+        return done
+
+    def _git(self, *arguments: str) -> Finished:
+        try:
+            return call(
+                ["git", *arguments],
+                cwd=self._directory,
+                hint=_INSTALL,
+                # Reading takes no lock, so that it never disturbs a commit beside it.
+                environment={"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0"},
+                timeout_s=_TIMEOUT_S,
+            )
+        except TimeoutError as error:
+            raise VersioningError(
+                str(error), hint="is the folder on a network drive, or a git hook waiting?"
+            ) from None
+
+
+_REMEDIES = (
+    ("not a git repository", "git init, then commit; or change into the repository"),
+    ("dubious ownership", "git config --global --add safe.directory DIRECTORY"),
+    ("index.lock", "another git is at work here; if none is, delete .git/index.lock"),
+    ("already exists", "the tag is taken: git tag --list 'detection@v*'"),
+    ("tell me who you are", "git config user.name NAME && git config user.email ADDRESS"),
+    ("empty ident", "git config user.name NAME && git config user.email ADDRESS"),
+    ("ignored by one of your .gitignore files", "git check-ignore -v FILE names the line"),
+)
+"""What git says (in its C locale), and what to do about it."""
+
+
+def _refused(what: str, done: Finished) -> VersioningError:
+    said = done.stderr.lower()
+    hint = next((remedy for sign, remedy in _REMEDIES if sign in said), "git status says more")
+    return VersioningError(f"git cannot {what}: {done.complaint}", hint=hint)

@@ -1,0 +1,265 @@
+"""Is a data set fit to train on? Every file of every split is read, and every fault is named."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+
+from container_doors.dataset.faults import PULL, Fault
+from container_doors.dataset.layout import (
+    DATA_YAML,
+    PICTURE_SUFFIXES,
+    Layout,
+    SplitFiles,
+    label_of,
+    read_layout,
+)
+from container_doors.dataset.photographs import Photograph, Task, read_photograph
+from container_doors.dataset.pool import spread
+from container_doors.records import SPLITS, Finding, SplitCounts
+
+MIN_TEST_IMAGES = 1
+
+_OVERLOOKED_PICTURES = frozenset({"gif", "jfif", "jpe", "pbm", "pgm", "ppm", "svg", "tga", "raw"})
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What the checks found."""
+
+    layout: Layout | None
+    """None if ``data.yaml`` cannot be read."""
+    findings: list[Finding]
+    """In the order of the splits, of paths and of lines; those of ``data.yaml`` first."""
+    splits: dict[str, SplitCounts] = field(default_factory=dict)
+    dropped: tuple[Path, ...] = ()
+    """Photographs that Ultralytics would leave out of training with only a warning."""
+    digests: Mapping[Path, str] = field(default_factory=dict)
+    """SHA-256 of every file that could be read: data.yaml, pictures and labels."""
+
+    @property
+    def errors(self) -> list[Finding]:
+        """Those that make the data set unfit."""
+        return [finding for finding in self.findings if finding.severity == "error"]
+
+    @property
+    def warnings(self) -> list[Finding]:
+        """Those that a person should look at."""
+        return [finding for finding in self.findings if finding.severity == "warning"]
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """A split after every photograph in it was read."""
+
+    root: Path
+    files: SplitFiles
+    photographs: Sequence[Photograph]
+    min_images: int
+
+    @property
+    def name(self) -> str:
+        """``train``, ``val`` or ``test``."""
+        return self.files.name
+
+
+def _unheard(done: int, total: int) -> None:
+    pass
+
+
+def check(
+    dataset: Path,
+    *,
+    min_train_images: int,
+    min_val_images: int,
+    workers: int | None = None,
+    on_progress: Callable[[int, int], None] = _unheard,
+) -> Report:
+    """Read a data set in full and report everything that would spoil a training run.
+
+    Nothing is written. Interrupting it leaves no process behind.
+
+    Args:
+        dataset: The folder of ``data.yaml``.
+        min_train_images: The fewest photographs to train on.
+        min_val_images: The fewest to validate on; one is enough to test on.
+        workers: How many processes read; by default as many as there are processors.
+        on_progress: Hears how many of how many photographs are read.
+
+    Raises:
+        DatasetError: If there is no such folder.
+    """
+    layout, findings = read_layout(dataset)
+    if layout is None:
+        return Report(None, findings)
+    photographs = spread(read_photograph, _tasks(layout), workers=workers, on_progress=on_progress)
+    minimums = {"train": min_train_images, "val": min_val_images, "test": MIN_TEST_IMAGES}
+    splits = [
+        Split(layout.root, files, [p for p in photographs if p.split == name], minimums[name])
+        for name, files in layout.splits.items()
+    ]
+    by_split = {split.name: _findings(split) for split in splits}
+    for split, finding in _shared_content(photographs):
+        by_split[split].append(finding)
+    return Report(
+        layout=layout,
+        findings=findings + [f for split in SPLITS for f in _in_order(by_split.get(split, []))],
+        splits={split.name: _counts(split) for split in splits},
+        dropped=tuple(each.image for each in photographs if each.is_dropped),
+        digests=_digests(layout, photographs),
+    )
+
+
+def summary_rows(report: Report) -> list[tuple[str, int, int, int]]:
+    """Give split, photographs, doors and photographs without a door, a row per split."""
+    return [
+        (name, counts.images, counts.doors, counts.background_images)
+        for name, counts in report.splits.items()
+    ]
+
+
+def _tasks(layout: Layout) -> list[Task]:
+    return [
+        Task(layout.root, files.name, image, label_of(image), layout.class_names)
+        for files in layout.splits.values()
+        for image in files.images
+    ]
+
+
+def _findings(split: Split) -> list[Finding]:
+    of_photographs = [finding for each in split.photographs for finding in each.findings]
+    return of_photographs + [finding for rule in SPLIT_RULES for finding in rule(split)]
+
+
+def _in_order(findings: Iterable[Finding]) -> list[Finding]:
+    """Sort, and say once what two pictures that share a label file have both brought."""
+    return sorted(dict.fromkeys(findings), key=lambda each: (str(each.path), each.line or 0))
+
+
+def _counts(split: Split) -> SplitCounts:
+    return SplitCounts(
+        images=len(split.photographs),
+        doors=sum(each.doors for each in split.photographs),
+        background_images=sum(each.doors == 0 for each in split.photographs),
+    )
+
+
+def _digests(layout: Layout, photographs: Sequence[Photograph]) -> dict[Path, str]:
+    of_yaml = (DATA_YAML, sha256(layout.data_yaml.read_bytes()).hexdigest())
+    images = ((each.image, each.image_sha256) for each in photographs)
+    labels = ((each.label, each.label_sha256) for each in photographs)
+    return {path: digest for path, digest in (of_yaml, *images, *labels) if digest is not None}
+
+
+def _too_few(split: Split) -> Iterator[Finding]:
+    if len(split.photographs) < split.min_images:
+        yield Fault(
+            "split-too-small",
+            f"{split.min_images} photographs or more",
+            f"{len(split.photographs)}",
+            "add photographs, or lower the minimum in params.yaml (detection.data)"
+            if split.photographs
+            else PULL,
+        ).at(_folder(split))
+
+
+def _no_doors(split: Split) -> Iterator[Finding]:
+    if split.photographs and not any(each.doors for each in split.photographs):
+        yield Fault(
+            "split-without-doors",
+            "at least one labelled door",
+            f"none in {len(split.photographs)} photographs",
+            "see that the label files are in place and not empty",
+        ).at(_folder(split))
+
+
+def _label_without_image(split: Split) -> Iterator[Finding]:
+    used = {label_of(image) for image in split.files.images}
+    by_lower_case = {str(path).lower(): path for path in used}
+    for label in split.files.labels:
+        if label in used:
+            continue
+        other = by_lower_case.get(str(label).lower())
+        yield Fault(
+            "label-without-image",
+            "a picture of the same name",
+            "none",
+            f"rename it to {other.name}, as its picture is spelled"
+            if other
+            else "put the picture back, or remove the label file",
+        ).at(label.relative_to(split.root))
+
+
+def _shared_label(split: Split) -> Iterator[Finding]:
+    first: dict[Path, Photograph] = {}
+    for each in split.photographs:
+        other = first.setdefault(each.label, each)
+        if other is not each:
+            yield Fault(
+                "image-shares-label",
+                "a label file for each picture",
+                f"that of {other.image.name}",
+                "rename one of the two, and its label file",
+            ).at(each.image)
+
+
+def _ignored(split: Split) -> Iterator[Finding]:
+    for path in split.files.ignored:
+        suffix = path.suffix.lower().removeprefix(".")
+        is_picture = suffix in _OVERLOOKED_PICTURES
+        yield Fault(
+            "file-ignored",
+            f"pictures ({', '.join(sorted(PICTURE_SUFFIXES))}) and label files (.txt)",
+            f"{path.suffix or 'no suffix'}, which is overlooked",
+            "save it as JPEG or PNG" if is_picture else "move it elsewhere",
+            severity="warning",
+            dropped=is_picture and path.is_relative_to(split.files.images_dir),
+        ).at(path.relative_to(split.root))
+
+
+SPLIT_RULES: tuple[Callable[[Split], Iterator[Finding]], ...] = (
+    _too_few,
+    _no_doors,
+    _label_without_image,
+    _shared_label,
+    _ignored,
+)
+"""What can be wrong with a split as a whole; what is wrong with a file is in its own module."""
+
+
+def _folder(split: Split) -> Path:
+    return split.files.images_dir.relative_to(split.root)
+
+
+def _shared_content(photographs: Iterable[Photograph]) -> Iterator[tuple[str, Finding]]:
+    """Find pictures that are the same byte for byte: a leak between splits, a waste within one."""
+    alike: dict[str, list[Photograph]] = defaultdict(list)
+    for each in photographs:
+        if each.image_sha256 is not None:
+            alike[each.image_sha256].append(each)
+    for first, *others in alike.values():
+        for each in others:
+            yield (
+                each.split,
+                (_leak if each.split != first.split else _repeated)(first).at(each.image),
+            )
+
+
+def _leak(first: Photograph) -> Fault:
+    return Fault(
+        "image-leak",
+        "a photograph that no other split has",
+        f"the very bytes of {first.image}",
+        "keep it in one split: scores on photographs that were trained on mean nothing",
+    )
+
+
+def _repeated(first: Photograph) -> Fault:
+    return Fault(
+        "image-repeated",
+        "every photograph once",
+        f"the very bytes of {first.image}",
+        "remove one of the two",
+        severity="warning",
+    )

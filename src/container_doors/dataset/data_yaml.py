@@ -1,0 +1,122 @@
+"""``data.yaml``: what Ultralytics would make of it, and what a set of container doors needs."""
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from container_doors.dataset.faults import PULL, Fault
+from container_doors.records import SPLITS, Finding
+
+DATA_YAML = Path("data.yaml")
+CLASS_NAME = "container_door"
+
+_KEYS = ("path", *SPLITS, "nc", "names")
+
+
+def read_yaml(path: Path) -> tuple[dict[Any, Any], Finding | None]:
+    """Read the keys, or say why they cannot be read."""
+    try:
+        document = yaml.safe_load(path.read_bytes().decode("utf-8-sig"))
+    except FileNotFoundError:
+        beside = sorted(file.name for file in path.parent.glob("*.y*ml"))
+        remedy = f"rename {beside[0]} to data.yaml" if beside else PULL
+        return {}, _whole("data-yaml-missing", "the file", "none", remedy)
+    except OSError as error:
+        found = error.strerror or type(error).__name__
+        remedy = "make it an ordinary file with read permission"
+        return {}, _whole("data-yaml-unreadable", "a readable file", found, remedy)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        fault = Fault("data-yaml-invalid", "YAML", f"{error.problem}", "correct the line")
+        return {}, fault.at(DATA_YAML, mark.line + 1 if mark else None)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        found = str(error).partition("\n")[0]
+        remedy = "save it as UTF-8 text, or fetch it again"
+        return {}, _whole("data-yaml-invalid", "YAML in UTF-8", found, remedy)
+    if not isinstance(document, dict):
+        found = "an empty file" if document is None else f"a {type(document).__name__}"
+        expected = "the keys train, val, test and names"
+        return {}, _whole("data-yaml-invalid", expected, found, "write the keys")
+    return document, None
+
+
+def class_names(value: object) -> list[str] | None:
+    """Read ``names`` in either of its two forms; None where it is neither.
+
+    >>> class_names({0: "container_door"}), class_names([]), class_names({1: "container_door"})
+    (['container_door'], None, None)
+    """
+    if isinstance(value, dict):
+        numbered = {str(key): name for key, name in value.items()}
+        value = [numbered.get(str(number)) for number in range(len(value))]
+    if not isinstance(value, list) or not value:
+        return None
+    return value if all(isinstance(name, str) and name.strip() for name in value) else None
+
+
+def _whole(rule: str, expected: str, found: str, remedy: str) -> Finding:
+    return Fault(rule, expected, found, remedy).at(DATA_YAML)
+
+
+def _unknown_keys(document: Mapping[Any, Any]) -> Iterator[Fault]:
+    for key in document:
+        if key not in _KEYS:
+            yield Fault(
+                "data-yaml-unknown-key",
+                f"the keys {', '.join(_KEYS)}",
+                repr(key),
+                "remove it: it is ignored",
+                severity="warning",
+            )
+
+
+def _bad_names(document: Mapping[Any, Any]) -> Iterator[Fault]:
+    if class_names(document.get("names")) is None:
+        yield Fault(
+            "data-yaml-names",
+            "names: a list, or a mapping from 0, of class names",
+            repr(document["names"]) if "names" in document else "no such key",
+            f"write names: ['{CLASS_NAME}']",
+        )
+
+
+def _other_classes(document: Mapping[Any, Any]) -> Iterator[Fault]:
+    names = class_names(document.get("names")) or []
+    if len(names) > 1:
+        yield Fault(
+            "data-yaml-classes",
+            f"one class, {CLASS_NAME}",
+            f"{len(names)}: {', '.join(names)}",
+            "remove the other classes here, and their boxes from the labels",
+        )
+    elif names and names[0] != CLASS_NAME:
+        yield Fault(
+            "data-yaml-class-name",
+            f"the class {CLASS_NAME}",
+            repr(names[0]),
+            f"rename it, or see that class 0 does mean {CLASS_NAME}",
+            severity="warning",
+        )
+
+
+def _class_count(document: Mapping[Any, Any]) -> Iterator[Fault]:
+    names = class_names(document.get("names"))
+    if names is None or "nc" not in document:
+        return
+    if str(document["nc"]).removesuffix(".0") != str(len(names)):
+        yield Fault(
+            "data-yaml-class-count",
+            f"nc: {len(names)}, the number of names",
+            repr(document["nc"]),
+            "correct nc, or remove it: it is optional",
+        )
+
+
+YAML_RULES: tuple[Callable[[Mapping[Any, Any]], Iterator[Fault]], ...] = (
+    _unknown_keys,
+    _bad_names,
+    _other_classes,
+    _class_count,
+)

@@ -1,0 +1,188 @@
+"""A YOLO label file, line by line, and everything that can be wrong with it.
+
+    <class> <x_center> <y_center> <width> <height>
+
+The class is a whole number from 0; the other four are fractions of the upright picture's width or
+height. A line of a class and three or more points is a polygon, and stands for the box around it.
+Source: https://docs.ultralytics.com/datasets/detect/
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import combinations
+from pathlib import Path
+
+from container_doors.dataset.boxes import Box, box_of, iou
+from container_doors.dataset.faults import Fault
+from container_doors.dataset.label_rules import (
+    BOX_RULES,
+    CLASS_RULES,
+    ROW_RULES,
+    Context,
+    Row,
+    first_fault,
+)
+from container_doors.errors import DatasetError
+from container_doors.records import Finding
+
+DOUBLE_IOU = 0.9
+"""Two boxes that share more than this are one door labelled twice."""
+
+_MOST_BOXES_COMPARED = 500
+"""Comparing pairs takes a second at 1,000 boxes; a photograph shows two or three doors."""
+
+_MOST_OF_A_KIND = 20
+"""A label file that holds a web page would otherwise give a finding for each of its lines."""
+
+
+def read_boxes(path: Path) -> list[Box]:
+    """Read the labelled boxes of a photograph; none where there is no such file.
+
+    Raises:
+        DatasetError: If a line is not a label.
+    """
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return []
+    boxes, findings = parse_labels(data, path, Context(("",)))
+    for finding in findings:
+        if finding.dropped:
+            raise DatasetError(str(finding), hint="see every such line: doors data validate")
+    return boxes
+
+
+def parse_labels(data: bytes, path: Path, context: Context) -> tuple[list[Box], list[Finding]]:
+    """Read a label file.
+
+    Args:
+        data: The file's bytes; none at all is a photograph without a door.
+        path: Under which the findings are reported.
+        context: The classes, and the picture's size if it could be read.
+
+    Returns:
+        The distinct boxes, in the order of their lines, and every fault. A file without a
+        ``dropped`` finding gives exactly the boxes that Ultralytics reads from it.
+    """
+    text, fault = _decode(data)
+    if fault is not None:
+        return [], [fault.at(path)]
+    rows = [
+        Row(number, tuple(line.split()))
+        for number, line in enumerate(text.splitlines(), start=1)
+        if line.strip()
+    ]
+    context = replace(context, has_polygons=any(len(row.fields) > 6 for row in rows))
+    found: list[tuple[int, Fault]] = []
+    boxes = []
+    for row in rows:
+        malformed = first_fault(ROW_RULES, row, context)
+        if malformed is not None:
+            found.append((row.line, malformed))
+            continue
+        box = box_of(row.line, [float(field) for field in row.fields])
+        boxes.append(box)
+        tables = (first_fault(CLASS_RULES, box, context), first_fault(BOX_RULES, box, context))
+        found += [(row.line, fault) for fault in tables if fault is not None]
+    distinct, repeated = _without_duplicates(boxes)
+    found += _kinds(rows, context) + repeated + _doubles(distinct)
+    return distinct, _fold(sorted(found, key=lambda each: each[0]), path)
+
+
+def _decode(data: bytes) -> tuple[str, Fault | None]:
+    remedy = "save it as UTF-8 text"
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "", Fault("label-encoding", "UTF-8 text", "UTF-16", remedy, dropped=True)
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        found = f"byte 0x{data[error.start]:02x} on line {line}"
+        return "", Fault("label-encoding", "UTF-8 text", found, remedy, dropped=True)
+    if "\0" in text:
+        found = "zero bytes: UTF-16, or a damaged file"
+        return "", Fault("label-encoding", "UTF-8 text", found, remedy, dropped=True)
+    return text, None
+
+
+def _kinds(rows: Sequence[Row], context: Context) -> list[tuple[int, Fault]]:
+    """Judge polygons for the file as a whole: alone they are boxes, beside boxes they are not."""
+    if not context.has_polygons:
+        return []
+    polygon = next(row.line for row in rows if len(row.fields) > 6)
+    box = next((row.line for row in rows if len(row.fields) == 5), None)
+    if box is None:
+        return [
+            (
+                polygon,
+                Fault(
+                    "label-polygon",
+                    "boxes",
+                    "polygons, which train as the boxes around them",
+                    "export the labels as boxes, or see that this is meant",
+                    severity="warning",
+                ),
+            )
+        ]
+    fault = Fault(
+        "label-mixed",
+        "boxes, or polygons, in one file",
+        f"a polygon on line {polygon} and a box on line {box}",
+        "write the polygon as the box around it",
+        dropped=True,
+    )
+    return [(max(polygon, box), fault)]
+
+
+def _without_duplicates(boxes: Sequence[Box]) -> tuple[list[Box], list[tuple[int, Fault]]]:
+    first: dict[object, Box] = {}
+    faults = []
+    for box in boxes:
+        same = first.setdefault((box.class_id, box.values, box.points), box)
+        if same is not box:
+            fault = Fault(
+                "label-duplicate",
+                "every box once",
+                f"the box of line {same.line} again",
+                "remove the line",
+                severity="warning",
+            )
+            faults.append((box.line, fault))
+    return list(first.values()), faults
+
+
+def _doubles(boxes: Sequence[Box]) -> list[tuple[int, Fault]]:
+    faults = []
+    for one, other in combinations(boxes[:_MOST_BOXES_COMPARED], 2):
+        overlap = iou(one, other)
+        if one.class_id == other.class_id and overlap > DOUBLE_IOU:
+            fault = Fault(
+                "label-double",
+                f"boxes that share at most {DOUBLE_IOU:g} (IoU)",
+                f"{overlap:.3f} with the box of line {one.line}",
+                "remove one of the two: one door seems to be labelled twice",
+            )
+            faults.append((other.line, fault))
+    return faults
+
+
+def _fold(found: Sequence[tuple[int, Fault]], path: Path) -> list[Finding]:
+    """Name each line, up to the twentieth of a kind, and then how many more there are."""
+    findings = []
+    seen: dict[tuple[str, bool], int] = {}
+    for line, fault in found:
+        kind = (fault.rule, fault.dropped)
+        seen[kind] = seen.get(kind, 0) + 1
+        if seen[kind] <= _MOST_OF_A_KIND:
+            findings.append(fault.at(path, line))
+    for (rule, dropped), count in seen.items():
+        if count > _MOST_OF_A_KIND:
+            fault = Fault(
+                rule,
+                "the same of every line",
+                f"{count - _MOST_OF_A_KIND} more lines like these",
+                "correct them as well",
+                dropped=dropped,
+            )
+            findings.append(fault.at(path))
+    return findings

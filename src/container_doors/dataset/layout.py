@@ -1,0 +1,244 @@
+"""Where a data set keeps its splits: what ``data.yaml`` says, and the files found on disk."""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from container_doors.dataset.data_yaml import (
+    CLASS_NAME,
+    DATA_YAML,
+    YAML_RULES,
+    class_names,
+    read_yaml,
+)
+from container_doors.dataset.faults import PULL, Fault
+from container_doors.errors import DatasetError
+from container_doors.records import SPLITS, Finding
+
+PICTURE_SUFFIXES = frozenset(
+    {"avif", "bmp", "dng", "heic", "heif", "jp2", "jpeg", "jpg", "mpo", "png", "tif", "tiff"}
+    | {"webp"}
+)
+"""Ultralytics' IMG_FORMATS, in lower case and without the dot; it overlooks every other file."""
+
+_OF_THE_SYSTEM = {"thumbs.db", "desktop.ini"}
+_OF_LABELLING_TOOLS = {"classes.txt"}
+
+
+@dataclass(frozen=True, slots=True)
+class SplitFiles:
+    """What one split holds on disk, sorted."""
+
+    name: str
+    images_dir: Path
+    labels_dir: Path
+    images: tuple[Path, ...]
+    """Everything that Ultralytics would take for a picture, by its suffix alone."""
+    labels: tuple[Path, ...]
+    ignored: tuple[Path, ...] = ()
+    """Files of both folders that Ultralytics overlooks; hidden ones are not listed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """A data set's folders; a split that cannot be found is absent.
+
+    Paths begin with the path by which the data set was asked for, so that no record of a run
+    names a home folder.
+    """
+
+    root: Path
+    data_yaml: Path
+    splits: Mapping[str, SplitFiles]
+    class_names: tuple[str, ...]
+
+
+def label_of(image: Path) -> Path:
+    """Name the label file of a picture: the last folder ``images`` becomes ``labels``.
+
+    >>> label_of(Path("set/images/train/quay.4/a.b.JPG")).as_posix()
+    'set/labels/train/quay.4/a.b.txt'
+    """
+    *folders, name = image.parts
+    if "images" in folders:
+        folders[len(folders) - 1 - folders[::-1].index("images")] = "labels"
+    return Path(*folders, f"{name.rpartition('.')[0]}.txt")
+
+
+def read_layout(dataset: Path) -> tuple[Layout | None, list[Finding]]:
+    """Read ``data.yaml`` and list the files of every split.
+
+    Returns:
+        The layout, with the splits that could be found, and every fault. No layout if
+        ``data.yaml`` says nothing that can be read.
+
+    Raises:
+        DatasetError: If there is no such folder.
+    """
+    _require_folder(dataset)
+    document, unreadable = read_yaml(dataset / DATA_YAML)
+    if unreadable is not None:
+        return None, [unreadable]
+    findings = [fault.at(DATA_YAML) for rule in YAML_RULES for fault in rule(document)]
+    root, misplaced = _root(dataset, document.get("path"))
+    findings += [fault.at(DATA_YAML) for fault in misplaced]
+    splits = {}
+    for name in SPLITS:
+        folder, fault = _folder(root, name, document.get(name))
+        fault = fault or _overlap(folder, splits)
+        if fault is not None:
+            findings.append(fault.at(DATA_YAML))
+            continue
+        splits[name], faults = _list_split(name, folder)
+        findings += [fault.at(path.relative_to(root)) for path, fault in faults]
+    names = class_names(document.get("names")) or [CLASS_NAME]
+    return Layout(root, dataset / DATA_YAML, splits, tuple(names)), findings
+
+
+def _require_folder(dataset: Path) -> None:
+    if dataset.is_dir():
+        return
+    if dataset.exists():
+        raise DatasetError(
+            f"{dataset} is a file; expected the folder that holds data.yaml, images and labels",
+            hint=f"name the folder itself, perhaps {dataset.parent}",
+        )
+    raise DatasetError(
+        f"no data set at {dataset}",
+        hint="fetch it with `dvc pull data/processed/detection.dvc`, "
+        "or draw a sample with `doors data sample --out DIR`",
+    )
+
+
+def _root(dataset: Path, path: object) -> tuple[Path, list[Fault]]:
+    """Find the folder that the splits are relative to; never relative to where one stands."""
+    if path is None:
+        return dataset, []
+    if isinstance(path, str) and path and (dataset / path).is_dir():
+        return dataset / path, []
+    fault = Fault(
+        "data-yaml-path",
+        "path: a folder that exists, or no such key",
+        repr(path),
+        "remove the key; the folder of data.yaml is used instead",
+        severity="warning",
+    )
+    return dataset, [fault]
+
+
+def _folder(root: Path, split: str, value: object) -> tuple[Path, Fault | None]:
+    expected = f"{split}: a folder of pictures such as images/{split}"
+    remedy = f"write {split}: images/{split}"
+    if value is None:
+        return root, Fault("split-missing", expected, "no such key", remedy)
+    if not isinstance(value, str) or not value:
+        return root, Fault("split-not-a-folder", expected, repr(value), remedy)
+    inside = Path(os.path.relpath(root / value, root))
+    folder = root / inside
+    if inside.parts[:1] == (os.pardir,):
+        found = f"{value!r}, outside of the data set"
+        return root, Fault("split-outside", expected, found, remedy)
+    if "images" not in inside.parts:
+        found = f"{value!r}, in no folder named images, by which its labels would be found"
+        return root, Fault("split-not-under-images", expected, found, remedy)
+    if not folder.is_dir():
+        found = f"{value!r}, which is {'a file' if folder.exists() else 'not there'}"
+        return root, Fault("split-folder-missing", expected, found, f"{remedy}, or {PULL}")
+    return folder, None
+
+
+def _overlap(folder: Path, others: Mapping[str, SplitFiles]) -> Fault | None:
+    real = Path(os.path.realpath(folder))
+    for name, files in others.items():
+        other = Path(os.path.realpath(files.images_dir))
+        if real.is_relative_to(other) or other.is_relative_to(real):
+            return Fault(
+                "split-overlap",
+                "a folder of its own for every split",
+                f"{folder.name}, which shares pictures with {name}",
+                "part them: scores on photographs that were trained on mean nothing",
+            )
+    return None
+
+
+_NESTED_IMAGES = Fault(
+    "nested-images-folder",
+    "no folder named images inside of a split",
+    "one, so that its labels are looked for elsewhere",
+    "rename the folder",
+)
+_NO_LABELS_FOLDER = Fault(
+    "labels-folder-missing",
+    "a folder of label files",
+    "none, so that every picture would train as background",
+    PULL,
+)
+
+
+def _list_split(name: str, images_dir: Path) -> tuple[SplitFiles, list[tuple[Path, Fault]]]:
+    labels_dir = label_of(images_dir / "any.jpg").parent
+    images, beside_images, faults = _walk(images_dir, _is_named_as_a_picture)
+    labels, beside_labels, more_faults = _walk(labels_dir, _is_named_as_a_label)
+    faults += more_faults
+    parents = {path.parent for path in images}
+    faults += [
+        (parent, _NESTED_IMAGES)
+        for parent in sorted(parents)
+        if "images" in parent.relative_to(images_dir).parts
+    ]
+    if images and not labels_dir.is_dir():
+        faults.append((labels_dir, _NO_LABELS_FOLDER))
+    ignored = tuple(sorted(beside_images + beside_labels))
+    files = SplitFiles(name, images_dir, labels_dir, tuple(images), tuple(labels), ignored)
+    return files, faults
+
+
+def _is_named_as_a_picture(name: str) -> bool:
+    return "." in name and name.rpartition(".")[2].lower() in PICTURE_SUFFIXES
+
+
+def _is_named_as_a_label(name: str) -> bool:
+    return name.endswith(".txt") and name not in _OF_LABELLING_TOOLS
+
+
+def _walk(
+    folder: Path, is_wanted: Callable[[str], bool]
+) -> tuple[list[Path], list[Path], list[tuple[Path, Fault]]]:
+    """List files below a folder as Ultralytics' ``glob("**/*.*")`` does.
+
+    Links are followed, hidden names are not seen, and a folder named like a picture is listed.
+
+    Returns:
+        The wanted files, the others, and the folders that cannot be listed.
+    """
+    wanted: list[Path] = []
+    others: list[Path] = []
+    faults: list[tuple[Path, Fault]] = []
+    entered = set()
+
+    def unreadable(error: OSError) -> None:
+        found = error.strerror or type(error).__name__
+        fault = Fault("folder-unreadable", "a folder that can be listed", found, "mend its access")
+        faults.append((Path(error.filename), fault))
+
+    for parent, folders, files in os.walk(folder, followlinks=True, onerror=unreadable):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        wanted += [Path(parent, name) for name in folders if is_wanted(name)]
+        for name in files:
+            if not _is_quiet(name):
+                (wanted if is_wanted(name) else others).append(Path(parent, name))
+        entered.add(os.path.realpath(parent))  # a link back to a parent would never end
+        folders[:] = [n for n in folders if os.path.realpath(Path(parent, n)) not in entered]
+    missing = [pair for pair in faults if pair[0] == folder and not folder.is_dir()]
+    return sorted(wanted, key=str), others, [pair for pair in faults if pair not in missing]
+
+
+def _is_quiet(name: str) -> bool:
+    """Tell the files that systems, labelling tools and Ultralytics itself leave behind."""
+    return (
+        name.startswith(".")
+        or name.lower() in _OF_THE_SYSTEM
+        or name in _OF_LABELLING_TOOLS
+        or name.endswith(".cache")
+    )

@@ -1,0 +1,1 @@
+"""What a run was measured to do, written down for people: a report and its pictures."""

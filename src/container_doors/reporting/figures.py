@@ -1,0 +1,86 @@
+"""Numbers as people read them; what was not measured is said so, never a number."""
+
+import math
+
+NOT_MEASURED = "not measured"
+
+_Z = 1.959963984540054
+"""The standard normal's 97.5th percentile, for an interval of 95 %."""
+
+
+def score(value: float | None) -> str:
+    """Write a score in [0, 1] with three digits.
+
+    >>> score(0.98765), score(None)
+    ('0.988', 'not measured')
+    """
+    return NOT_MEASURED if value is None or not math.isfinite(value) else f"{value:.3f}"
+
+
+def score_beside(value: float, target: float) -> str:
+    """Write a score with as many digits as show on which side of a target it lies.
+
+    >>> score_beside(0.9004, 0.90), score_beside(0.95, 0.90), score_beside(0.9, 0.90)
+    ('0.9004', '0.950', '0.900')
+    """
+    for digits in range(3, 9):
+        shown = f"{value:.{digits}f}"
+        if (float(shown) > target) == (value > target):
+            return shown
+    return repr(value)
+
+
+def share(hits: int, total: int) -> str:
+    """Write a fraction with Wilson's interval of 95 %, which holds for small totals too.
+
+    >>> share(81, 263)
+    '0.308 (0.255 to 0.366)'
+    >>> share(0, 0)
+    'undefined'
+    """
+    if not total:
+        return "undefined"
+    low, high = wilson(hits, total)
+    return f"{hits / total:.3f} ({low:.3f} to {high:.3f})"
+
+
+def wilson(hits: int, total: int) -> tuple[float, float]:
+    """Bound a fraction by the score interval of 95 %: doi.org/10.1080/01621459.1927.10502953."""
+    fraction, square = hits / total, _Z**2
+    centre = (fraction + square / (2 * total)) / (1 + square / total)
+    spread = math.sqrt(fraction * (1 - fraction) / total + square / (4 * total**2))
+    half = _Z * spread / (1 + square / total)
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def count(number: int, noun: str) -> str:
+    """Write a number of things.
+
+    >>> count(1, "door"), count(12, "door")
+    ('1 door', '12 doors')
+    """
+    return f"{number} {noun}{'s' * (number != 1)}"
+
+
+def duration(seconds: float | None) -> str:
+    """Write a duration in its two largest units.
+
+    >>> duration(59.4), duration(61), duration(3 * 3600 + 1740), duration(None)
+    ('59 s', '1 min 01 s', '3 h 29 min', 'not measured')
+    """
+    if seconds is None or not math.isfinite(seconds):
+        return NOT_MEASURED
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes:02d} min"
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
+
+
+def megabytes(size_bytes: int) -> str:
+    """Write a file's size in units of a million bytes.
+
+    >>> megabytes(19_117_594)
+    '19.1 MB'
+    """
+    return f"{size_bytes / 1e6:.1f} MB"

@@ -1,0 +1,194 @@
+"""The report of a run: one Markdown file, its pictures in a folder beside it."""
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from container_doors.errors import RunError
+from container_doors.records import Epoch, Evaluation, Metadata, RunRecord
+from container_doors.reporting import figures
+from container_doors.reporting.curves import draw_curves
+from container_doors.reporting.escaping import code, escaped
+from container_doors.reporting.gallery import Gallery, Picture, evenly, rebuilt
+from container_doors.reporting.verdicts import compare, in_one_sentence, timed
+from container_doors.run import PUBLISHED, REPORTS, Run
+
+MOST_PREDICTIONS = 12
+
+_SPLIT_NAMES = {"train": "training", "val": "validation", "test": "test"}
+_PICTURES_A_ROW = 3
+_PLOTS = (
+    ("PR_curve.png", "Precision over recall"),
+    ("F1_curve.png", "F1 over confidence"),
+    ("confusion_matrix.png", "Confusion matrix"),
+)
+"""Ends of the names that the trainer gives them (``BoxPR_curve.png``), and captions."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Pictures:
+    curves: Picture
+    plots: list[tuple[str, list[Picture]]]
+    """By split, in the order of the evaluation."""
+    predictions: list[list[Picture | None]]
+    """In rows of one length; None where the last row ends early."""
+    shown: int
+    all_predictions: int
+    """How many there are to choose from."""
+
+
+def write_summary(
+    run: Run,
+    output: Path,
+    *,
+    record: RunRecord,
+    evaluation: Evaluation,
+    history: list[Epoch],
+    metadata: Metadata | None = None,
+) -> None:
+    """Write the report to ``output`` and its pictures to ``<stem>_files`` beside it.
+
+    Both are replaced, each as one step. Equal runs give equal reports.
+
+    Args:
+        run: Where the plots and the prediction pictures are.
+        output: The Markdown file; its folder is created if need be.
+        record: What was asked, with what, and how it ended.
+        evaluation: What ``best.pt`` scored; of this very run.
+        history: Every finished epoch, in order.
+        metadata: The published model's; None if what is published is not of this run.
+
+    Raises:
+        RunError: If the evaluation is of other weights, or if ``output`` is a folder.
+    """
+    _refuse_another_model(record, evaluation)
+    _refuse_a_folder(output)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with rebuilt(output.with_name(f"{output.stem}_files")) as gallery:
+        pictures = _collect(run, gallery, record, evaluation, history)
+        text = _render(record, evaluation, metadata, pictures)
+    _replace(output, text)
+
+
+def _refuse_another_model(record: RunRecord, evaluation: Evaluation) -> None:
+    best = record.artifacts.get("best.pt")
+    same_weights = best is None or best.sha256 == evaluation.weights_sha256
+    if evaluation.run_id != record.run_id or not same_weights:
+        raise RunError(
+            f"the evaluation of {record.experiment} is of other weights: expected run "
+            f"{record.run_id}, found {evaluation.weights_sha256[:12]} of run {evaluation.run_id}",
+            hint=f"train and evaluate anew: doors train --experiment {record.experiment} --replace",
+        )
+
+
+def _refuse_a_folder(output: Path) -> None:
+    if output.is_dir():
+        raise RunError(
+            f"{output} is a folder, and the report is a file",
+            hint=f"name the file: --output {output / 'summary.md'}",
+        )
+
+
+def _collect(
+    run: Run, gallery: Gallery, record: RunRecord, evaluation: Evaluation, history: list[Epoch]
+) -> _Pictures:
+    draw_curves(history, best_epoch=record.best_epoch, path=gallery.staged / "curves.png")
+    found = sorted(run.predictions.glob("*.jpg"))
+    chosen = [
+        gallery.add(path, name=f"prediction_{number:02d}.jpg", caption=path.stem)
+        for number, path in enumerate(evenly(found, MOST_PREDICTIONS), start=1)
+    ]
+    return _Pictures(
+        curves=gallery.picture("curves.png", caption="Training curves"),
+        plots=[(split, _plots(run, gallery, split)) for split in evaluation.splits],
+        predictions=_in_rows(chosen),
+        shown=len(chosen),
+        all_predictions=len(found),
+    )
+
+
+def _plots(run: Run, gallery: Gallery, split: str) -> list[Picture]:
+    """Copy the plots of a split that are there; one without doors has none."""
+    pictures = []
+    for end, caption in _PLOTS:
+        for path in sorted(run.evaluation_dir(split).glob(f"*{end}"))[:1]:
+            pictures.append(
+                gallery.add(
+                    path, name=f"{split}_{end}", caption=f"{caption}, {_SPLIT_NAMES[split]}"
+                )
+            )
+    return pictures
+
+
+def _in_rows(pictures: Sequence[Picture]) -> list[list[Picture | None]]:
+    padded = [*pictures, *[None] * (-len(pictures) % _PICTURES_A_ROW)]
+    return [
+        padded[start : start + _PICTURES_A_ROW] for start in range(0, len(padded), _PICTURES_A_ROW)
+    ]
+
+
+def _render(
+    record: RunRecord, evaluation: Evaluation, metadata: Metadata | None, pictures: _Pictures
+) -> str:
+    """Fill the template; whatever it prints is escaped unless it is markup already."""
+    environment = Environment(
+        loader=PackageLoader("container_doors.reporting", package_path=""),
+        autoescape=True,
+        finalize=escaped,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {
+        "code": code,
+        "count": figures.count,
+        "duration": figures.duration,
+        "megabytes": figures.megabytes,
+        "score": figures.score,
+        "split_name": _SPLIT_NAMES.__getitem__,
+    }
+    targets = compare(record, evaluation)
+    return environment.get_template("summary.md.j2").render(
+        record=record,
+        evaluation=evaluation,
+        metadata=metadata,
+        pictures=pictures,
+        targets=targets,
+        verdict=in_one_sentence(targets),
+        test=evaluation.splits.get("test"),
+        latency=timed(evaluation),
+        share=figures.share,
+        hyperparameters=list(_flattened(record.params)),
+        epochs_asked=record.params.get("training", {}).get("epochs"),
+        published=PUBLISHED,
+        reports=REPORTS,
+    )
+
+
+def _flattened(section: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """List every setting under its dotted name, in the order of ``params.yaml``.
+
+    >>> list(_flattened({"model": {"pretrained": True}, "tags": ["a"]}))
+    [('model.pretrained', 'true'), ('tags', '["a"]')]
+    """
+    for key, value in section.items():
+        if isinstance(value, Mapping):
+            yield from _flattened(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value if isinstance(value, str) else json.dumps(value)
+
+
+def _replace(path: Path, text: str) -> None:
+    """Replace ``path`` as one step: a reader finds the old report or the new, never half."""
+    staged = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        staged.write_text(text, encoding="utf-8", newline="\n")
+        staged.replace(path)
+    finally:
+        staged.unlink(missing_ok=True)

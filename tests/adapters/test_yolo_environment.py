@@ -1,0 +1,57 @@
+import subprocess
+import sys
+from pathlib import Path
+
+IMPORT = """
+import os
+from container_doors.adapters.yolo_environment import import_ultralytics
+{before}
+import_ultralytics()
+from ultralytics.utils import GIT, SETTINGS
+{after}
+"""
+
+
+def python(tmp_path: Path, *, before: str = "", after: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORT.format(before=before, after=after)],
+        env={"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return done.stdout
+
+
+def test_a_token_in_the_address_of_the_git_remote_reaches_no_checkpoint(tmp_path: Path):
+    """Ultralytics writes GIT.origin into every checkpoint."""
+    printed = python(
+        tmp_path,
+        before=(
+            "import_ultralytics()\n"
+            "from ultralytics.utils import GIT\n"
+            "GIT.origin = 'https://me:ghp_secret@example.org/a.git'"
+        ),
+        after="print(GIT.origin)",
+    )
+
+    assert printed.strip() == "https://example.org/a.git"
+
+
+def test_the_persons_own_settings_are_not_touched_and_no_integration_is_on(tmp_path: Path):
+    printed = python(
+        tmp_path, after="print([k for k in ('wandb', 'mlflow', 'dvc', 'sync') if SETTINGS[k]])"
+    )
+
+    assert printed.strip() == "[]"
+    assert not (tmp_path / ".config/Ultralytics").exists()
+
+
+def test_a_home_that_cannot_be_written_is_no_reason_to_fail(tmp_path: Path):
+    printed = python(
+        tmp_path,
+        before="os.environ['XDG_CACHE_HOME'] = '/proc/nowhere'",
+        after="print(os.environ['YOLO_CONFIG_DIR'])",
+    )
+
+    assert printed.strip().startswith("/tmp/container-doors-")

@@ -1,0 +1,54 @@
+"""``doors demo``, as a newcomer runs it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from container_doors.cli import main
+from container_doors.records import Metadata
+
+
+@pytest.mark.slow
+def test_the_demo_trains_a_detector_that_finds_doors(tmp_path: Path):
+    workspace = tmp_path / "demo"
+
+    done = subprocess.run(
+        [sys.executable, "-m", "container_doors", "demo", "--workspace", workspace],
+        cwd=tmp_path,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+
+    assert done.returncode == 0, done.stderr
+    metadata = Metadata.read(workspace / "weights/detection/metadata.json")
+    assert metadata.metrics["test_mAP50"] >= 0.9
+    assert metadata.version in (workspace / "summary_demo_exp001.md").read_text()
+    assert list((workspace / "runs/demo_exp001/predictions").glob("*.jpg"))
+    for command in (
+        ["dvc", "status", "--json"],
+        ["dvc", "status", "--cloud", "--json"],
+        ["dvc", "metrics", "show", "--json"],
+        ["dvc", "params", "diff", "--json"],
+        ["dvc", "plots", "show", "--json"],
+    ):
+        shown = subprocess.run(
+            [Path(sys.executable).with_name(command[0]), *command[1:]],
+            cwd=workspace,
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        assert isinstance(json.loads(shown.stdout), dict)
+
+
+def test_a_folder_that_is_no_demo_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    (tmp_path / "mine.txt").write_text("mine")
+
+    assert main(["demo", "--workspace", str(tmp_path)]) == 2
+
+    assert "no demo made it" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]

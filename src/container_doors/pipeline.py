@@ -44,7 +44,8 @@ from container_doors.versioning.git_reports import write_reports
 from container_doors.versioning.hashing import artifact, params_sha256
 from container_doors.versioning.lineage import find_run
 from container_doors.versioning.metadata import build_metadata
-from container_doors.versioning.names import TAGS, next_version, parse_name, parse_tag
+from container_doors.versioning.names import TAGS, next_version, parse_name
+from container_doors.versioning.numbering import known_versions
 from container_doors.versioning.publication import publish, read_published
 
 EVALUATED_SPLITS = ("val", "test")
@@ -239,7 +240,8 @@ def _tracked_to_the_end(tracker: Tracker) -> Iterator[None]:
 
 
 def _update(run: Run, record: RunRecord, **changes: object) -> RunRecord:
-    changed = record.model_copy(update={"finished_at": datetime.now(UTC), **changes})
+    ended_at = record.finished_at or datetime.now(UTC)
+    changed = record.model_copy(update={"finished_at": ended_at, **changes})
     changed.write(run.record)
     return changed
 
@@ -339,7 +341,7 @@ def _version_for(
     record: RunRecord, weights_dir: Path, *, repository: Repository, major: bool
 ) -> Version:
     """Keep the version that this very run was published with; otherwise take the next."""
-    known = {tagged for tag in repository.tags(TAGS) if (tagged := parse_tag(tag))}
+    known = known_versions(repository.tags(TAGS), weights_dir)
     published = read_published(weights_dir)
     if published is not None:
         current = parse_name(published.version)

@@ -182,6 +182,7 @@ class RunRecord(Document):
     status: Status
     started_at: AwareDatetime
     finished_at: AwareDatetime | None = None
+    """When training ended, well or badly."""
     duration_s: float | None = None
     """Of training alone, measured."""
     params: dict[str, Any]

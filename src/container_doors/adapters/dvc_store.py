@@ -111,7 +111,9 @@ class DvcStore:
             _forget(self._directory / pointer)
         self._must("add the files", "add", "--quiet", *map(str, paths))
         for folder in dict.fromkeys(path.parent for path in paths):
-            _ignore(self._directory / folder, [path.name for path in paths if path.parent == folder])
+            _ignore(
+                self._directory / folder, [path.name for path in paths if path.parent == folder]
+            )
         return pointers
 
     def annotate(self, pointers: Sequence[Path], version: str) -> None:

@@ -191,7 +191,8 @@ def _frames(header: Image.Image) -> int:
 def _broken(data: bytes, header: Image.Image) -> str:
     """Do what Ultralytics' scan does, and return what would make it drop the file."""
     try:
-        header.verify()
+        with Image.open(io.BytesIO(data)) as fresh:  # verify() wants a file that nobody has read
+            fresh.verify()
         if header.format == "JPEG" and not data.endswith(_JPEG_END):
             with Image.open(io.BytesIO(data)) as again:
                 again.load()

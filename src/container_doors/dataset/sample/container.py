@@ -101,9 +101,7 @@ def _walls(container: Container) -> list[Panel]:
         "back": partial(paint_wall, look, (WIDTH_M, high), is_front_end=True),
         "bottom": partial(paint_roof, look, (WIDTH_M, long)),
     }
-    return box_panels(
-        container.pose, (-half, 0, 0), (half, high, long), ends, body=container.body
-    )
+    return box_panels(container.pose, (-half, 0, 0), (half, high, long), ends, body=container.body)
 
 
 def _frame(container: Container) -> list[Panel]:
@@ -119,7 +117,9 @@ def _frame(container: Container) -> list[Panel]:
     panels = [
         Panel(
             pose.face((x, y, 0), (wide, 0, 0), (0, -tall, 0)),
-            partial(_paint_steel, look, (wide, tall), hazard=look.is_high_cube and y == high > tall),
+            partial(
+                _paint_steel, look, (wide, tall), hazard=look.is_high_cube and y == high > tall
+            ),
             container.body,
         )
         for x, y, wide, tall in pieces
@@ -147,9 +147,7 @@ def _frame(container: Container) -> list[Panel]:
 def _room(container: Container) -> list[Panel]:
     """The inside, lit through the doorway alone."""
     half, high, long = WIDTH_M / 2 - 0.06, container.height_m - 0.1, container.length_m - 0.1
-    opening = container.pose.face(
-        (-half, high, _RECESS), (2 * half, 0, 0), (0, -(high - _SILL), 0)
-    )
+    opening = container.pose.face((-half, high, _RECESS), (2 * half, 0, 0), (0, -(high - _SILL), 0))
     wall: Paint = partial(paint_wall, container.look, (long, high), is_front_end=True)
     floor: Paint = partial(_paint_floor, (2 * half, long))
     places: list[tuple[Paint, Sequence[Sequence[float]]]] = [

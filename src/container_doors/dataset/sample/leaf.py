@@ -55,9 +55,7 @@ def paint_leaf(look: Look, side: Side, size_m: Size, size_px: tuple[int, int]) -
     _DECALS[side](sheet, rng, look)
     _seal(sheet, side, look.colour)
     sheet.multiply(_rod_shadow(sheet, side))
-    return Texture(
-        sheet.bgr, slope_down=slope[:, None] * on_panel, shade=shade.astype(np.float32)
-    )
+    return Texture(sheet.bgr, slope_down=slope[:, None] * on_panel, shade=shade.astype(np.float32))
 
 
 def paint_inside(look: Look, size_m: Size, size_px: tuple[int, int]) -> Texture:

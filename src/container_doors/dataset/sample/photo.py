@@ -37,15 +37,15 @@ def take(
     picture *= (1 + rng.uniform(-0.035, 0.035, 3)).astype(np.float32)
     mean = float(picture[::8, ::8].mean())
     wanted = 62 if light.lighting == "night" else 118
-    picture *= np.float32(np.clip((wanted / max(mean, 1)) ** 0.55, 0.75, 1.7) * rng.uniform(0.9, 1.1))
+    picture *= np.float32(
+        np.clip((wanted / max(mean, 1)) ** 0.55, 0.75, 1.7) * rng.uniform(0.9, 1.1)
+    )
     deviation = rng.uniform(*_SENSOR_NOISE[light.lighting])
     picture += _static(bgr.shape, rng) * np.float32(deviation)
     return np.clip(picture, 0, 255).astype(np.uint8), 1 / (1 + spread_px)
 
 
-def _blur(
-    bgr: NDArray[np.uint8], rng: np.random.Generator
-) -> tuple[NDArray[np.uint8], float]:
+def _blur(bgr: NDArray[np.uint8], rng: np.random.Generator) -> tuple[NDArray[np.uint8], float]:
     """Blur by a shaken camera or a missed focus, in one picture of four; and say how far."""
     kind = rng.random()
     if kind < 0.12:
@@ -104,5 +104,3 @@ def _static(shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[Any]:
     top = int(rng.integers(0, field.shape[0] - rows + 1))
     left = int(rng.integers(0, field.shape[1] - columns + 1))
     return field[top : top + rows, left : left + columns]
-
-

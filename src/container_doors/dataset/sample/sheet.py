@@ -61,9 +61,7 @@ class Sheet:
 
     def rectangle(self, x: float, y: float, width: float, height: float, colour: Colour) -> None:
         """Paint a filled rectangle, from its top left corner."""
-        self.polygon(
-            [(x, y), (x + width, y), (x + width, y + height), (x, y + height)], colour
-        )
+        self.polygon([(x, y), (x + width, y), (x + width, y + height), (x, y + height)], colour)
 
     def polygon(self, points: Sequence[tuple[float, float]], colour: Colour) -> None:
         """Paint a filled polygon."""

@@ -160,9 +160,7 @@ def _wheels(pose: Pose, axle_m: float, body: int) -> list[Panel]:
     return panels
 
 
-def _disc(
-    pose: Pose, side: int, z: float, *, radius: float, half_m: float, body: int
-) -> Panel:
+def _disc(pose: Pose, side: int, z: float, *, radius: float, half_m: float, body: int) -> Panel:
     start, along = (z - radius, 2 * radius) if side > 0 else (z + radius, -2 * radius)
     face = pose.face((side * half_m, 2 * radius, start), (0, 0, along), (0, -2 * radius, 0))
     return Panel(face, _paint_wheel, body)
@@ -198,7 +196,9 @@ def _paint_rear_beam(seed: int, colour: Colour, size_px: tuple[int, int]) -> Tex
         for lamp, tone in enumerate(((40, 40, 210), (30, 30, 190), (30, 130, 230))):
             sheet.disc(side + 0.1 + 0.2 * lamp, 0.16, 0.075, tone)  # type: ignore[arg-type]
     sheet.rectangle(0.95, 0.09, 0.54, 0.14, (200, 210, 212))
-    sheet.text(f"{rng.integers(10, 99)} {rng.integers(1000, 9999)}", (1.0, 0.115), 0.09, (30, 30, 30), 0.44)
+    sheet.text(
+        f"{rng.integers(10, 99)} {rng.integers(1000, 9999)}", (1.0, 0.115), 0.09, (30, 30, 30), 0.44
+    )
     sheet.multiply(0.75 + 0.5 * grime)
     return Texture(sheet.bgr)
 

@@ -154,17 +154,24 @@ def test_the_data_set_is_not_touched(workspace: Path):
     assert snapshot() == before
 
 
+def described_again(*, major: bool) -> Metadata:
+    return pipeline.regenerate_metadata(
+        PUBLISHED, repository=FakeRepository(), runs_root=Path("runs"), major=major
+    )
+
+
 def test_describing_a_model_again_keeps_its_version():
     first = pipeline.train(PARAMS, Run("exp1"), world=FakeWorld().world)
 
-    def again(*, major: bool) -> Metadata:
-        return pipeline.regenerate_metadata(
-            PUBLISHED, repository=FakeRepository(), runs_root=Path("runs"), major=major
-        )
+    assert described_again(major=False) == first
 
-    assert again(major=False) == first
-    assert again(major=True).version.startswith("detection_v2.0_")
-    assert again(major=True).version.startswith("detection_v2.0_")
+
+def test_a_major_version_is_asked_for_once_however_often_it_is_said():
+    for name in ("exp1", "exp2"):
+        pipeline.train(PARAMS, Run(name), world=FakeWorld(trainer=FakeTrainer(trained=1)).world)
+
+    for _ in range(2):
+        assert described_again(major=True).version.startswith("detection_v2.0_")
 
 
 def test_a_tagged_version_is_never_given_twice():

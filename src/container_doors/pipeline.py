@@ -45,7 +45,7 @@ from container_doors.versioning.hashing import artifact, params_sha256
 from container_doors.versioning.lineage import find_run
 from container_doors.versioning.metadata import build_metadata
 from container_doors.versioning.names import TAGS, next_version, parse_name
-from container_doors.versioning.numbering import known_versions
+from container_doors.versioning.numbering import begins_its_major, known_versions
 from container_doors.versioning.publication import publish, read_published
 
 EVALUATED_SPLITS = ("val", "test")
@@ -345,12 +345,10 @@ def _version_for(
     published = read_published(weights_dir)
     if published is not None:
         current = parse_name(published.version)
-        if published.run_id != record.run_id:
-            known.add(current)
-        elif major:
-            known.discard(current)
-        else:
+        is_ours = published.run_id == record.run_id
+        if is_ours and not (major and not begins_its_major(current, known)):
             return current
+        known.add(current)
     return next_version(
         known,
         experiment=record.experiment,

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import yaml
 
-from container_doors.adapters.shell import Finished, call, redacted
+from container_doors.adapters.shell import Finished, call
 from container_doors.errors import MissingToolError, VersioningError
 
 EXECUTABLE = "CONTAINER_DOORS_DVC"
@@ -87,13 +87,17 @@ class DvcStore:
             VersioningError: If there is no repository, or no default remote.
         """
         self._must("find its repository", "root")
-        default = self._dvc("config", "core.remote").stdout.strip()
-        remotes = dict(
-            line.removesuffix("(default)").split(maxsplit=1)
-            for line in self._must("list its remotes", "remote", "list").stdout.splitlines()
-        )
+        # Not `dvc remote list`, which breaks long URLs into lines.
+        listed = self._must("read its configuration", "config", "--list").stdout.splitlines()
+        config = dict(line.split("=", 1) for line in listed if "=" in line)
+        remotes = {
+            key.removeprefix("remote.").removesuffix(".url"): value
+            for key, value in config.items()
+            if key.startswith("remote.") and key.endswith(".url")
+        }
+        default = config.get("core.remote")
         if default in remotes:
-            return f"{default} ({redacted(remotes[default].strip())})"
+            return f"{default} ({remotes[default]})"
         if remotes:
             raise VersioningError(
                 f"DVC has no default remote; it knows {', '.join(sorted(remotes))}",
@@ -109,7 +113,7 @@ class DvcStore:
         pointers = [pointer_of(path) for path in paths]
         for pointer in pointers:
             _forget(self._directory / pointer)
-        self._must("add the files", "add", "--quiet", *map(str, paths))
+        self._must("add the files", "add", *map(str, paths))
         for folder in dict.fromkeys(path.parent for path in paths):
             _ignore(
                 self._directory / folder, [path.name for path in paths if path.parent == folder]

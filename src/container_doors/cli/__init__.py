@@ -9,6 +9,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from container_doors.cli.parser import build_parser
 from container_doors.errors import DoorsError
@@ -50,8 +51,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         if error.errno not in _DISK:
             raise
-        where = f"{error.filename}: " if error.filename else ""
-        return _complain(f"{where}{error.strerror}\n  hint: {_DISK[error.errno]}", USER_ERROR)
+        where = error.filename or Path.cwd()
+        return _complain(f"{where}: {error.strerror}\n  hint: {_DISK[error.errno]}", USER_ERROR)
 
 
 def _complain(text: str, exit_code: int) -> int:

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
+from container_doors.dataset.data_yaml import DATA_YAML
 from container_doors.dataset.faults import PULL, Fault
 from container_doors.dataset.layout import (
-    DATA_YAML,
     PICTURE_SUFFIXES,
     Layout,
     SplitFiles,

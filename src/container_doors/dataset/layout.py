@@ -83,7 +83,7 @@ def read_layout(dataset: Path) -> tuple[Layout | None, list[Finding]]:
     findings = [fault.at(DATA_YAML) for rule in YAML_RULES for fault in rule(document)]
     root, misplaced = _root(dataset, document.get("path"))
     findings += [fault.at(DATA_YAML) for fault in misplaced]
-    splits = {}
+    splits: dict[str, SplitFiles] = {}
     for name in SPLITS:
         folder, fault = _folder(root, name, document.get(name))
         fault = fault or _overlap(folder, splits)

@@ -18,8 +18,8 @@ Result = TypeVar("Result")
 CHUNK = 16
 """Items for a process at a time: few enough that an interrupted pool ends within half a second."""
 
-FEWEST = 100
-"""Below so many items, starting processes (0.5 s) takes longer than they save."""
+FEWEST = 300
+"""Below so many items, starting processes takes longer (1 to 2 s) than they save."""
 
 
 def spread(

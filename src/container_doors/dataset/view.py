@@ -7,8 +7,9 @@ from pathlib import Path
 
 import yaml
 
+from container_doors.dataset.data_yaml import DATA_YAML
 from container_doors.dataset.images import is_rewritten
-from container_doors.dataset.layout import DATA_YAML, Layout, SplitFiles, label_of
+from container_doors.dataset.layout import Layout, SplitFiles, label_of
 from container_doors.errors import DatasetError
 
 _MARK = "# A view of links, made anew for every run; change the data set itself instead.\n"

@@ -1,125 +1,156 @@
-"""The run as one picture: losses, mAP and learning rate, epoch by epoch."""
+"""One picture of a training run: losses, average precision, precision and recall, learning rate."""
 
 import math
 from collections.abc import Sequence
 from pathlib import Path
 
+from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import MaxNLocator
 
 from container_doors.records import Epoch
 
-# Okabe and Ito's palette, which colour-blind people can tell apart; the dashes say it again.
-_BLUE, _ORANGE, _GREEN, _GREY = "#0072B2", "#D55E00", "#009E73", "#767676"
-_INK = "#222222"
+TARGET_MAP50 = 0.90
+"""What validation mAP50 should exceed (specification, section 10.3)."""
 
-_LOSSES = {"box": "Box loss", "cls": "Class loss", "dfl": "Distribution focal loss"}
-_MAP = {"val/mAP50": ("mAP@50", _BLUE, "-"), "val/mAP50-95": ("mAP@50-95", _ORANGE, "--")}
-_FOUND = {"val/precision": ("precision", _GREEN, "-"), "val/recall": ("recall", _GREY, "--")}
+_BLUE, _VERMILION, _GREEN, _PURPLE, _GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#5A5A5A"
+"""Okabe and Ito's colours, told apart by colour-blind people: https://jfly.uni-koeln.de/color/"""
 
-
-def draw_curves(history: Sequence[Epoch], best_epoch: int | None, path: Path) -> None:
-    """Draw a run's history as a PNG of 1650 x 990 pixels.
-
-    Args:
-        history: The finished epochs, in order.
-        best_epoch: The epoch that ``best.pt`` holds, marked in every panel.
-        path: Where the PNG goes.
-    """
-    figure = Figure(figsize=(15, 9), dpi=110, facecolor="white")
-    figure.set_layout_engine("constrained", w_pad=0.14, h_pad=0.14)
-    FigureCanvasAgg(figure)
-    panels = figure.subplots(2, 3)
-    for axes, (loss, title) in zip(panels[0], _LOSSES.items(), strict=True):
-        series = {
-            f"train/{loss}_loss": ("training", _BLUE, "-"),
-            f"val/{loss}_loss": ("validation", _ORANGE, "--"),
-        }
-        _panel(axes, title, history, series, best_epoch=best_epoch)
-    _panel(panels[1][0], "Validation mAP", history, _MAP, best_epoch=best_epoch)
-    _panel(panels[1][1], "Precision and recall", history, _FOUND, best_epoch=best_epoch)
-    rate = {"lr/pg0": ("learning rate", _BLUE, "-")}
-    _panel(panels[1][2], "Learning rate", history, rate, best_epoch=best_epoch)
-    for axes in panels[1][:2]:
-        axes.set_ylim(0, 1.03)
-    panels[1][2].yaxis.set_major_formatter(FuncFormatter(lambda rate, _: f"{rate:g}"))
-    _name_the_best(panels[1][0], history, best_epoch)
-    figure.savefig(path, metadata={"Software": None})
+_LOOK = {
+    "axes.axisbelow": True,
+    "axes.edgecolor": "#B0B0B0",
+    "axes.grid": True,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlelocation": "left",
+    "axes.titlepad": 10,
+    "axes.titlesize": 13,
+    "axes.titleweight": "bold",
+    "font.size": 11,
+    "grid.color": "#E6E6E6",
+    "legend.fontsize": 10,
+    "legend.frameon": False,
+    "lines.linewidth": 1.8,
+    "lines.markersize": 5,
+    "xtick.color": "#404040",
+    "ytick.color": "#404040",
+}
+_MOST_EPOCHS_WITH_DOTS = 30
+_WIDE_RANGE = 20
+"""From this ratio of the largest to the smallest loss on, a linear axis hides the small ones."""
 
 
-Series = dict[str, tuple[str, str, str]]
-"""A metric's name to its label, colour and dashes."""
+def draw_curves(history: list[Epoch], best_epoch: int | None, path: Path) -> None:
+    """Draw every finished epoch as a PNG at ``path``; a panel without a measurement says so."""
+    with style.context(["default", _LOOK]):
+        figure = Figure(figsize=(12.5, 9), dpi=120)
+        figure.set_layout_engine("constrained", w_pad=0.12, h_pad=0.12)
+        FigureCanvasAgg(figure)
+        (losses, precision), (rates, learning_rate) = figure.subplots(2, 2)
+        _draw_losses(losses, history)
+        _draw_average_precision(precision, history, best_epoch)
+        _draw_rates(rates, history)
+        _draw_learning_rate(learning_rate, history)
+        for panel in (losses, precision, rates, learning_rate):
+            _finish(panel, history, best_epoch)
+        figure.savefig(path, format="png")
 
 
-def _panel(
-    axes: Axes, title: str, history: Sequence[Epoch], series: Series, *, best_epoch: int | None
-) -> None:
-    axes.set_title(title, loc="left", fontsize=13, fontweight="bold", color=_INK)
-    axes.set_xlabel("epoch", color=_INK)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    axes.grid(color="#E4E4E4", linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.margins(x=0.02)
-    drawn = [_line(axes, history, name, *look) for name, look in series.items()]
-    if not any(drawn):
-        axes.set_yticks([])
-        axes.text(
-            0.5,
-            0.5,
-            "not measured",
-            transform=axes.transAxes,
-            ha="center",
-            color=_GREY,
-            fontsize=12,
+def _draw_losses(panel: Axes, history: Sequence[Epoch]) -> None:
+    panel.set_title("Loss")
+    drawn = []
+    for name, colour in (("box", _BLUE), ("cls", _VERMILION), ("dfl", _GREEN)):
+        for split, label, line in (("train", "training", "-"), ("val", "validation", "--")):
+            drawn += _plot(panel, history, f"{split}/{name}_loss", f"{name}, {label}", colour, line)
+    if drawn and min(drawn) > 0 and max(drawn) > _WIDE_RANGE * min(drawn):
+        panel.set_yscale("log")
+        panel.set_title("Loss (logarithmic)")
+    elif drawn:
+        panel.set_ylim(bottom=min(0.0, *drawn))
+
+
+def _draw_average_precision(panel: Axes, history: Sequence[Epoch], best_epoch: int | None) -> None:
+    panel.set_title("Average precision on validation")
+    if _plot(panel, history, "val/mAP50", "mAP50", _BLUE):
+        panel.axhline(
+            TARGET_MAP50, color=_BLUE, linestyle=":", linewidth=1.4,
+            label=f"mAP50 to exceed: {TARGET_MAP50:.2f}",
+        )  # fmt: skip
+    _plot(panel, history, "val/mAP50-95", "mAP50-95", _VERMILION)
+    if panel.lines:
+        panel.set_ylim(0, 1.03)
+    for epoch in history:
+        value = epoch.metrics.get("val/mAP50-95", math.nan)
+        if epoch.number == best_epoch and math.isfinite(value):
+            panel.plot(
+                epoch.number, value, marker="*", markersize=15, color=_VERMILION,
+                markeredgecolor="white", linestyle="none", zorder=5, clip_on=False,
+                label=f"epoch {best_epoch}, the best: {value:.3f}",
+            )  # fmt: skip
+
+
+def _draw_rates(panel: Axes, history: Sequence[Epoch]) -> None:
+    panel.set_title("Precision and recall on validation")
+    _plot(panel, history, "val/precision", "precision", _GREEN)
+    _plot(panel, history, "val/recall", "recall", _PURPLE, "--")
+    if panel.lines:
+        panel.set_ylim(0, 1.03)
+
+
+def _draw_learning_rate(panel: Axes, history: Sequence[Epoch]) -> None:
+    """Draw the parameter groups; those that never differ are one line."""
+    panel.set_title("Learning rate")
+    names = sorted({name for epoch in history for name in epoch.metrics if name.startswith("lr/")})
+    groups: dict[str, list[str]] = {}
+    for name in names:  # as text, because nan differs from itself
+        groups.setdefault(str(_values(history, name)), []).append(name)
+    looks = ((_BLUE, "-"), (_VERMILION, "--"), (_GREEN, "-."), (_PURPLE, ":"))
+    for index, members in enumerate(groups.values()):
+        label = ", ".join(name.removeprefix("lr/") for name in members)
+        _plot(panel, history, members[0], label, *looks[index % len(looks)])
+    if panel.lines:
+        panel.set_ylim(bottom=0)
+        panel.yaxis.set_major_formatter("{x:.3g}")
+
+
+def _plot(
+    panel: Axes, history: Sequence[Epoch], name: str, label: str, colour: str, line: str = "-"
+) -> list[float]:
+    """Draw one metric, with a gap where it was not measured; return what was measured."""
+    values = _values(history, name)
+    measured = [value for value in values if math.isfinite(value)]
+    if measured:
+        marker = "o" if len(history) <= _MOST_EPOCHS_WITH_DOTS else ""
+        numbers = [epoch.number for epoch in history]
+        panel.plot(
+            numbers, values, label=label, color=colour, linestyle=line, marker=marker,
+            markerfacecolor=colour if line == "-" else "white",
+        )  # fmt: skip
+    return measured
+
+
+def _values(history: Sequence[Epoch], name: str) -> list[float]:
+    values = (epoch.metrics.get(name, math.nan) for epoch in history)
+    return [value if math.isfinite(value) else math.nan for value in values]
+
+
+def _finish(panel: Axes, history: Sequence[Epoch], best_epoch: int | None) -> None:
+    """Count epochs from 1, mark the best, and say where nothing was measured."""
+    if not panel.lines:
+        panel.text(
+            0.5, 0.5, "not measured", transform=panel.transAxes, ha="center", color=_GREY, size=13
         )
+        panel.set_xticks([])
+        panel.set_yticks([])
         return
-    if best_epoch is not None:
-        axes.axvline(best_epoch, color=_INK, linewidth=1, linestyle=":", label="best epoch")
-    axes.legend(frameon=False, fontsize=10)
-
-
-def _name_the_best(axes: Axes, history: Sequence[Epoch], best_epoch: int | None) -> None:
-    """Write what the best epoch scored beside the point."""
-    best = next((epoch for epoch in history if epoch.number == best_epoch), None)
-    if best is None:
-        return
-    on_the_right = best.number > history[len(history) // 2].number
-    for name, (_, colour, _) in _MAP.items():
-        value = best.metrics.get(name, math.nan)
-        if math.isfinite(value):
-            axes.plot(best.number, value, "o", color=colour, markersize=7)
-            axes.annotate(
-                f"{value:.3f} in epoch {best.number}",
-                (best.number, value),
-                xytext=(-8 if on_the_right else 8, -9),
-                textcoords="offset points",
-                ha="right" if on_the_right else "left",
-                va="top",
-                color=colour,
-                fontsize=11,
-            )
-
-
-def _line(
-    axes: Axes, history: Sequence[Epoch], name: str, label: str, colour: str, dashes: str
-) -> bool:
-    """Draw one metric; a missing or infinite value is a gap, never a zero."""
-    points = [(epoch.number, epoch.metrics.get(name, math.nan)) for epoch in history]
-    points = [(number, value if math.isfinite(value) else math.nan) for number, value in points]
-    measured = sum(not math.isnan(value) for _, value in points)
-    if not measured:
-        return False
-    axes.plot(
-        [number for number, _ in points],
-        [value for _, value in points],
-        label=label,
-        color=colour,
-        linestyle=dashes,
-        linewidth=2,
-        marker="o" if len(points) <= 20 else None,
-        markersize=4,
-    )
-    return True
+    numbers = [epoch.number for epoch in history]
+    panel.set_xlim(numbers[0] - 0.5, numbers[-1] + max(0.5, 0.02 * len(numbers)))
+    panel.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    panel.set_xlabel("epoch")
+    if best_epoch in numbers:
+        panel.axvline(best_epoch, color=_GREY, linestyle=(0, (2, 3)), linewidth=1, zorder=1)
+    # Below, because within the panel it hides lines; filled by column, so pairs stay together.
+    entries = len(panel.get_legend_handles_labels()[0])
+    panel.legend(loc="upper left", bbox_to_anchor=(0, -0.15), ncols=(entries + 1) // 2)

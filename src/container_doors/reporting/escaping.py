@@ -4,9 +4,11 @@ import re
 
 from markupsafe import Markup
 
-_MARKS = re.compile(r"[\\|`*<>&\[\]~$]|(?<![^\W_])_|_(?![^\W_])")
+_MARKS = re.compile(r"[\\|`*<&\[\]~$]|(?<![^\W_])_|_(?![^\W_])")
 """What Markdown, its tables, its mathematics or HTML would act on. An underscore within a word
-is plain, and stays readable in the source."""
+is plain, and stays readable in the source; so does '>', which means nothing within a line."""
+
+_NAMED = {"<": "&lt;", "&": "&amp;"}
 
 
 def escaped(value: object) -> Markup:
@@ -17,18 +19,22 @@ def escaped(value: object) -> Markup:
     already passes.
 
     >>> print(escaped("a|b_c <i>"))
-    a&#124;b_c &#60;i&#62;
+    a&#124;b_c &lt;i>
     """
     if isinstance(value, Markup):
         return value
     if value is None:
         return Markup("not measured")
-    return Markup(_MARKS.sub(lambda mark: f"&#{ord(mark[0])};", _one_line(str(value))))  # noqa: S704 - escaped here
+    return Markup(_MARKS.sub(_reference, _one_line(str(value))))  # noqa: S704 - escaped here
 
 
 def code(value: object) -> Markup:
     """Write a value in a fixed-width face, escaped like any other."""
     return Markup("<code>{}</code>").format(escaped(value))
+
+
+def _reference(mark: re.Match[str]) -> str:
+    return _NAMED.get(mark[0], f"&#{ord(mark[0])};")
 
 
 def _one_line(text: str) -> str:

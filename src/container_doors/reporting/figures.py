@@ -17,15 +17,15 @@ def score(value: float | None) -> str:
     return NOT_MEASURED if value is None or not math.isfinite(value) else f"{value:.3f}"
 
 
-def score_beside(value: float, target: float) -> str:
-    """Write a score with as many digits as show on which side of a target it lies.
+def beside(value: float, target: float, *, digits: int) -> str:
+    """Write a number with at least so many digits that it shows on which side of a target it is.
 
-    >>> score_beside(0.9004, 0.90), score_beside(0.95, 0.90), score_beside(0.9, 0.90)
-    ('0.9004', '0.950', '0.900')
+    >>> beside(0.9004, 0.90, digits=3), beside(0.95, 0.90, digits=3), beside(49.98, 50, digits=1)
+    ('0.9004', '0.950', '49.98')
     """
-    for digits in range(3, 9):
-        shown = f"{value:.{digits}f}"
-        if (float(shown) > target) == (value > target):
+    for enough in range(digits, digits + 6):
+        shown = f"{value:.{enough}f}"
+        if _side(float(shown), target) == _side(value, target):
             return shown
     return repr(value)
 
@@ -84,3 +84,7 @@ def megabytes(size_bytes: int) -> str:
     '19.1 MB'
     """
     return f"{size_bytes / 1e6:.1f} MB"
+
+
+def _side(value: float, target: float) -> int:
+    return (value > target) - (value < target)

@@ -60,6 +60,7 @@ def rebuilt(folder: Path) -> Iterator[Gallery]:
     _refuse_what_is_not_ours(folder)
     staged = folder.with_name(f".{folder.name}.{os.getpid()}")
     aside = folder.with_name(f".{folder.name}.{os.getpid()}.old")
+    shutil.rmtree(staged, ignore_errors=True)  # of a process that was killed
     staged.mkdir()
     try:
         yield Gallery(staged, folder.name)

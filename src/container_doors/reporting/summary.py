@@ -33,8 +33,8 @@ _PLOTS = (
 @dataclass(frozen=True, slots=True)
 class _Pictures:
     curves: Picture
-    plots: list[tuple[str, list[Picture]]]
-    """By split, in the order of the evaluation."""
+    plots: list[tuple[str, list[Picture | None]]]
+    """By split, in the order of the evaluation; None for a plot that the run did not leave."""
     predictions: list[list[Picture | None]]
     """In rows of one length; None where the last row ends early."""
     shown: int
@@ -67,11 +67,10 @@ def write_summary(
         RunError: If the evaluation is of other weights, or if ``output`` is a folder.
     """
     _refuse_another_model(record, evaluation)
-    _refuse_a_folder(output)
-    output.parent.mkdir(parents=True, exist_ok=True)
+    _make_room(output)
     with rebuilt(output.with_name(f"{output.stem}_files")) as gallery:
         pictures = _collect(run, gallery, record, evaluation, history)
-        text = _render(record, evaluation, metadata, pictures)
+        text = _render(run, record, evaluation, metadata, pictures)
     _replace(output, text)
 
 
@@ -86,12 +85,19 @@ def _refuse_another_model(record: RunRecord, evaluation: Evaluation) -> None:
         )
 
 
-def _refuse_a_folder(output: Path) -> None:
+def _make_room(output: Path) -> None:
     if output.is_dir():
         raise RunError(
             f"{output} is a folder, and the report is a file",
             hint=f"name the file: --output {output / 'summary.md'}",
         )
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise RunError(
+            f"{output} cannot be written: {output.parent} is not a folder",
+            hint="choose another --output",
+        ) from None
 
 
 def _collect(
@@ -112,17 +118,15 @@ def _collect(
     )
 
 
-def _plots(run: Run, gallery: Gallery, split: str) -> list[Picture]:
-    """Copy the plots of a split that are there; one without doors has none."""
-    pictures = []
-    for end, caption in _PLOTS:
-        for path in sorted(run.evaluation_dir(split).glob(f"*{end}"))[:1]:
-            pictures.append(
-                gallery.add(
-                    path, name=f"{split}_{end}", caption=f"{caption}, {_SPLIT_NAMES[split]}"
-                )
-            )
-    return pictures
+def _plots(run: Run, gallery: Gallery, split: str) -> list[Picture | None]:
+    """Copy the plots of a split, in the order of ``_PLOTS``; one without doors has none."""
+    found = [sorted(run.evaluation_dir(split).glob(f"*{end}")) for end, _ in _PLOTS]
+    return [
+        gallery.add(paths[0], name=f"{split}_{end}", caption=f"{caption}, {_split_name(split)}")
+        if paths
+        else None
+        for paths, (end, caption) in zip(found, _PLOTS, strict=True)
+    ]
 
 
 def _in_rows(pictures: Sequence[Picture]) -> list[list[Picture | None]]:
@@ -133,7 +137,11 @@ def _in_rows(pictures: Sequence[Picture]) -> list[list[Picture | None]]:
 
 
 def _render(
-    record: RunRecord, evaluation: Evaluation, metadata: Metadata | None, pictures: _Pictures
+    run: Run,
+    record: RunRecord,
+    evaluation: Evaluation,
+    metadata: Metadata | None,
+    pictures: _Pictures,
 ) -> str:
     """Fill the template; whatever it prints is escaped unless it is markup already."""
     environment = Environment(
@@ -151,14 +159,16 @@ def _render(
         "duration": figures.duration,
         "megabytes": figures.megabytes,
         "score": figures.score,
-        "split_name": _SPLIT_NAMES.__getitem__,
+        "split_name": _split_name,
     }
     targets = compare(record, evaluation)
     return environment.get_template("summary.md.j2").render(
+        experiment=run.name,
         record=record,
         evaluation=evaluation,
         metadata=metadata,
         pictures=pictures,
+        plots=[caption for _, caption in _PLOTS],
         targets=targets,
         verdict=in_one_sentence(targets),
         test=evaluation.splits.get("test"),
@@ -169,6 +179,10 @@ def _render(
         published=PUBLISHED,
         reports=REPORTS,
     )
+
+
+def _split_name(split: str) -> str:
+    return _SPLIT_NAMES.get(split, split)
 
 
 def _flattened(section: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -8,10 +8,10 @@ from typing import Literal
 from container_doors.records import Evaluation, Latency, RunRecord
 from container_doors.reporting.figures import (
     NOT_MEASURED,
+    beside,
     count,
     duration,
     megabytes,
-    score_beside,
 )
 
 Verdict = Literal["met", "NOT MET", "not measured", "n/a", "information"]
@@ -82,7 +82,7 @@ def _score(evaluation: Evaluation, split: str, name: str, *, what: str, above: f
     value = scores.ultralytics.get(name, math.nan)
     if not math.isfinite(value):
         return Compared(what, target, NOT_MEASURED, on, "not measured")
-    return Compared(what, target, score_beside(value, above), on, _judged(value > above))
+    return Compared(what, target, beside(value, above, digits=3), on, _judged(value > above))
 
 
 def _latency(latency: Latency | None) -> Compared:
@@ -92,7 +92,7 @@ def _latency(latency: Latency | None) -> Compared:
     return Compared(
         what,
         target,
-        f"{latency.median_ms:.1f} ms",
+        f"{beside(latency.median_ms, LATENCY_BELOW_MS, digits=1)} ms",
         f"median of {count(latency.images, 'photograph')}",
         _judged(latency.median_ms < LATENCY_BELOW_MS),
     )
@@ -117,5 +117,5 @@ def _duration(record: RunRecord) -> Compared:
     return Compared("Training time", "about 4 hours", measured, on, "information")
 
 
-def _judged(is_met: bool) -> Verdict:  # noqa: FBT001
+def _judged(is_met: bool) -> Verdict:
     return "met" if is_met else "NOT MET"

@@ -12,7 +12,8 @@ LOG = logging.getLogger("container_doors")
 def logbook(path: Path) -> Iterator[None]:
     """Write every log line from INFO up to ``path`` while inside, appending.
 
-    Warnings of Python itself are logged too instead of being printed into a progress bar.
+    Warnings of Python itself are logged too instead of being printed into a progress bar. A log
+    that cannot be written, on a full disk, stops nothing and prints nothing.
     """
     handler = logging.FileHandler(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
@@ -21,9 +22,11 @@ def logbook(path: Path) -> Iterator[None]:
     root.addHandler(handler)
     root.setLevel(logging.INFO)
     logging.captureWarnings(capture=True)
+    complain, logging.raiseExceptions = logging.raiseExceptions, False
     try:
         yield
     finally:
+        logging.raiseExceptions = complain
         logging.captureWarnings(capture=False)
         root.setLevel(level)
         root.removeHandler(handler)

@@ -6,6 +6,9 @@ Both are one-to-one with :class:`records.Version`, so that either can be read ba
 name   ``detection_v1.2_20261123_exp001_baseline``    in metadata.json, the report, the pointers
 tag    ``detection@v1.2.0+20261123.exp001.baseline``  in git, for ``gto`` and ``dvc artifacts get``
 =====  =============================================  ==========================================
+
+A tag must be annotated, for GTO sees no other, and ``dvc artifacts get . detection --rev`` wants
+what follows its ``@``: ``v1.2.0+20261123.exp001.baseline``.
 """
 
 import re
@@ -48,7 +51,7 @@ def git_tag(version: Version) -> str:
     """
     experiment = _checked(version.experiment).replace("_", ".")
     tag = f"detection@v{version.major}.{version.minor}.0+{version.date}.{experiment}"
-    return f"{tag.removesuffix('.lock')}--lock" if tag.endswith(".lock") else tag
+    return tag
 
 
 def parse_name(name: str) -> Version:

@@ -27,6 +27,17 @@ def known_versions(tags: Iterable[str], weights_dir: Path) -> set[Version]:
     return tagged | {parse_name(name) for name in named if name is not None}
 
 
+def begins_its_major(version: Version, known: Iterable[Version]) -> bool:
+    """Tell whether nothing else has this major number or a later one.
+
+    >>> first = Version(major=2, minor=0, date="20261123", experiment="exp002")
+    >>> begins_its_major(first, [first])
+    True
+    """
+    others = (other for other in known if other != version)
+    return version.minor == 0 and all(other.major < version.major for other in others)
+
+
 def _named_by(pointer: Path) -> str | None:
     try:
         document = yaml.safe_load(pointer.read_text(encoding="utf-8"))

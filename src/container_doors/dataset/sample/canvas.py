@@ -62,24 +62,26 @@ class Canvas:
         matrix = np.linalg.inv(_HALF) @ shift @ to_picture @ _HALF
         size = (right - left, bottom - top)
         if alpha is None:
-            alpha = np.full((rows, columns), 255, np.uint8)
-        cover = cv2.warpPerspective(alpha, matrix, size, flags=cv2.INTER_LINEAR)
+            cover = np.zeros(size[::-1], np.uint8)
+            corners = np.round((seen - (left + 0.5, top + 0.5)) * 16).astype(np.int32)
+            cv2.fillConvexPoly(cover, corners, 255, cv2.LINE_AA, 4)
+        else:
+            cover = cv2.warpPerspective(alpha, matrix, size, flags=cv2.INTER_LINEAR)
         colour = cv2.warpPerspective(
             bgr, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
         )
 
         nearness = self._nearness(face, left, top, size)
         visible = nearness > self.nearness[area]
-        cover[~visible] = 0
-        solid = cover > 250
+        cover *= visible
         target = self.bgr[area]
-        cv2.copyTo(colour, solid.astype(np.uint8), target)
-        partial = (cover > 0) & ~solid
-        share = cover[partial, None].astype(np.float32) / 255
-        behind = target[partial]
-        target[partial] = (behind + (colour[partial] - behind.astype(np.float32)) * share).astype(
-            np.uint8
-        )
+        cv2.copyTo(colour, cv2.compare(cover, 250, cv2.CMP_GT), target)
+        partial = cv2.inRange(cover, 1, 250).ravel().nonzero()[0]
+        if len(partial):
+            y, x = np.divmod(partial, size[0])
+            share = cover[y, x, None].astype(np.float32) / 255
+            behind = target[y, x].astype(np.float32)
+            target[y, x] = (behind + (colour[y, x] - behind) * share).astype(np.uint8)
         mostly = cover > 127
         np.copyto(self.nearness[area], nearness, where=mostly)
         np.copyto(self.owner[area], np.int16(owner), where=mostly)

@@ -62,12 +62,14 @@ def outline(camera: Camera, face: Face) -> NDArray[Any]:
     """Project the part of a face that is before the camera: pixels (n, 2), n = 0 if none is."""
     corners = face.corners
     depth = camera.view(corners)[:, 2] - NEAR_M
-    ahead = _cut(corners, depth)
+    ahead = corners if depth.min() >= 0 else _cut(corners, depth)
     return camera.project(ahead) if len(ahead) else np.empty((0, 2))
 
 
 def within(polygon: NDArray[Any], size_px: tuple[int, int]) -> NDArray[Any]:
     """Cut off what of a convex polygon (n, 2) is outside of the picture."""
+    if not len(polygon) or (polygon.min() >= 0 and (polygon.max(axis=0) <= size_px).all()):
+        return polygon
     for axis, limit in enumerate(size_px):
         for distance in (lambda p, a=axis: p[:, a], lambda p, a=axis, m=limit: m - p[:, a]):
             if len(polygon):

@@ -63,13 +63,21 @@ class Block:
     """Opposite corners, along the object's own axes."""
     body: int = -1
 
+    def may_shade(self, middle: Vector, radius_m: float, towards_sun: Vector) -> bool:
+        """Say whether the block's shadow can fall into a ball; it mostly cannot."""
+        away = self.pose.point((self.low + self.high) / 2) - middle
+        reach = radius_m + float(np.linalg.norm(self.high - self.low)) / 2
+        ahead = float(away @ towards_sun)
+        return ahead > -reach and float(away @ away) - ahead**2 < reach**2
+
     def shades(self, points: NDArray[Any], towards_sun: Vector) -> NDArray[np.bool_]:
         """Say for points (..., 3) whether the way to the sun leads through the block."""
-        turn = self.pose.turn
-        start = (points - self.pose.origin) @ turn
-        step = towards_sun @ turn
-        step = np.where(np.abs(step) < 1e-6, 1e-6, step)
-        one, other = (self.low - start) / step, (self.high - start) / step
+        turn = self.pose.turn.astype(np.float32)
+        start = (points - self.pose.origin).astype(np.float32) @ turn
+        step = towards_sun.astype(np.float32) @ turn
+        step = np.where(np.abs(step) < 1e-6, np.float32(1e-6), step)
+        one = (self.low.astype(np.float32) - start) / step
+        other = (self.high.astype(np.float32) - start) / step
         enter = np.minimum(one, other).max(axis=-1)
         leave = np.maximum(one, other).min(axis=-1)
         return np.asarray((leave > enter) & (leave > 0.01))
@@ -221,8 +229,10 @@ def sunless(
 ) -> NDArray[np.bool_]:
     """Say for points (..., 3) whether any block but the body's own keeps the sun off."""
     dark = np.zeros(points.shape[:-1], bool)
+    low, high = points.min(axis=(0, 1)), points.max(axis=(0, 1))
+    middle, radius = (low + high) / 2, float(np.linalg.norm(high - low)) / 2
     for block in blocks:
-        if block.body != body:
+        if block.body != body and block.may_shade(middle, radius, towards_sun):
             dark |= block.shades(points, towards_sun)
     return dark
 

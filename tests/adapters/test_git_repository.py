@@ -1,0 +1,171 @@
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from container_doors.adapters.git_repository import GitRepository
+from container_doors.errors import MissingToolError, VersioningError
+from container_doors.records import CodeState
+
+TAG = "detection@v1.0.0+20261123.exp001"
+TOKEN = "ghp_0123456789abcdef"
+
+
+def git(folder: Path, *arguments: str) -> str:
+    done = subprocess.run(
+        ["git", *arguments], cwd=folder, check=True, capture_output=True, text=True
+    )
+    return done.stdout.strip()
+
+
+@pytest.fixture
+def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder, and no repository above it."""
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path))
+    for name in [name for name in os.environ if name.startswith(("GIT_DIR", "GIT_INDEX"))]:
+        monkeypatch.delenv(name)
+    folder = tmp_path / "work"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def folder(empty: Path) -> Path:
+    """A repository with one commit, and a token in its remote's URL."""
+    git(empty, "init", "--quiet")
+    git(empty, "remote", "add", "origin", f"https://{TOKEN}@example.invalid/x.git")
+    (empty / "params.yaml").write_text("a: 1\n")
+    (empty / ".gitignore").write_text("*.pt\n")
+    git(empty, "add", ".")
+    git(empty, "commit", "--quiet", "--message", "Begin")
+    return empty
+
+
+def test_a_clean_tree_is_its_commit(folder: Path):
+    (folder / "best.pt").write_text("ignored")
+    (folder / "below").mkdir()
+
+    state = GitRepository(folder / "below").code_state()
+
+    assert state == CodeState(commit=git(folder, "rev-parse", "HEAD"), clean=True)
+    assert TOKEN not in repr(state)
+
+
+@pytest.mark.parametrize("name", ["params.yaml", "new_module.py"], ids=["changed", "untracked"])
+def test_a_tree_that_differs_is_not_clean(name: str, folder: Path):
+    (folder / name).write_text("a: 2\n")
+
+    state = GitRepository(folder).code_state()
+
+    assert state.commit == git(folder, "rev-parse", "HEAD")
+    assert state.clean is False
+
+
+def test_before_the_first_commit_there_is_none(empty: Path):
+    git(empty, "init", "--quiet")
+    (empty / "a").touch()
+
+    assert GitRepository(empty).code_state() == CodeState(commit=None, clean=False)
+
+
+def test_outside_of_git_nothing_is_made_up(empty: Path):
+    assert GitRepository(empty).code_state() == CodeState(commit=None, clean=None)
+    assert GitRepository(empty).tags("*") == []
+
+
+def test_without_git_training_still_knows_that_it_does_not_know(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("PATH", str(folder))
+
+    assert GitRepository(folder).code_state() == CodeState(commit=None, clean=None)
+    assert GitRepository(folder).tags("*") == []
+
+
+def test_a_repository_that_git_refuses_is_an_error_and_not_an_absence(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+
+    with pytest.raises(VersioningError, match="dubious ownership") as caught:
+        GitRepository(folder).code_state()
+
+    assert "safe.directory" in caught.value.hint
+
+
+def test_reading_leaves_the_index_alone(folder: Path):
+    index = folder / ".git" / "index"
+    os.utime(folder / "params.yaml")
+    before = index.read_bytes()
+
+    assert GitRepository(folder).code_state().clean is True
+    assert index.read_bytes() == before
+
+
+def test_tags_are_chosen_by_a_glob(folder: Path):
+    for tag in (TAG, "v0.1.0", "detection#prod"):
+        git(folder, "tag", tag)
+
+    assert GitRepository(folder).tags("detection@v*") == [TAG]
+
+
+def test_a_tag_is_annotated_because_gto_sees_no_other(folder: Path):
+    GitRepository(folder).create_tag(TAG, "detection_v1.0_20261123_exp001")
+
+    assert git(folder, "cat-file", "-t", TAG) == "tag"
+    assert git(folder, "rev-parse", f"{TAG}^{{}}") == git(folder, "rev-parse", "HEAD")
+
+
+def test_a_tag_never_moves(folder: Path):
+    repository = GitRepository(folder)
+    repository.create_tag(TAG, "first")
+
+    with pytest.raises(VersioningError, match="already exists"):
+        repository.create_tag(TAG, "second")
+
+
+def test_a_commit_holds_the_named_files_and_nothing_else(folder: Path):
+    (folder / "best.pt.dvc").write_text("outs: []\n")
+    (folder / "params.yaml").write_text("half done\n")
+    (folder / "also staged").touch()
+    git(folder, "add", "also staged")
+
+    commit = GitRepository(folder).commit([Path("best.pt.dvc")], "Release")
+
+    assert commit == git(folder, "rev-parse", "HEAD")
+    assert git(folder, "show", "--name-only", "--format=", "HEAD") == "best.pt.dvc"
+    assert git(folder, "diff", "--cached", "--name-only") == "also staged"
+    assert GitRepository(folder).commit([Path("best.pt.dvc")], "Release") is None
+
+
+def test_a_file_that_git_ignores_is_not_forced_in(folder: Path):
+    (folder / "best.pt").touch()
+
+    with pytest.raises(VersioningError, match="ignored by one of your"):
+        GitRepository(folder).stage([Path("best.pt")])
+
+
+def test_the_first_commit_is_asked_for(empty: Path):
+    git(empty, "init", "--quiet")
+
+    with pytest.raises(VersioningError, match="has no commit") as caught:
+        GitRepository(empty).create_tag(TAG, "")
+
+    assert "git commit" in caught.value.hint
+
+
+def test_a_repository_is_asked_for(empty: Path):
+    with pytest.raises(VersioningError, match="not a git repository") as caught:
+        GitRepository(empty).check_ready()
+
+    assert "git init" in caught.value.hint
+
+
+def test_git_is_asked_for(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("PATH", str(folder))
+
+    with pytest.raises(MissingToolError, match="cannot run git") as caught:
+        GitRepository(folder).check_ready()
+
+    assert "install git" in caught.value.hint

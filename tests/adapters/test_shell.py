@@ -1,0 +1,74 @@
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from container_doors.adapters.shell import call, redacted
+from container_doors.errors import MissingToolError
+
+
+def test_what_a_program_said_is_kept(tmp_path: Path):
+    code = "import sys; print('out'); print('err', file=sys.stderr); sys.exit(3)"
+
+    done = call([sys.executable, "-c", code], cwd=tmp_path, hint="")
+
+    assert (done.exit_code, done.stdout, done.stderr) == (3, "out\n", "err\n")
+
+
+def test_an_argument_is_never_a_command(tmp_path: Path):
+    done = call(
+        [sys.executable, "-c", "import sys; print(sys.argv[1])", "$(touch x); `touch x`"],
+        cwd=tmp_path,
+        hint="",
+    )
+
+    assert done.stdout == "$(touch x); `touch x`\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_program_that_asks_gets_no_answer(tmp_path: Path):
+    done = call([sys.executable, "-c", "input('password: ')"], cwd=tmp_path, hint="", timeout_s=60)
+
+    assert "EOFError" in done.stderr
+
+
+def test_a_program_that_hangs_is_killed(tmp_path: Path):
+    with pytest.raises(TimeoutError, match="did not end within 0 s"):
+        call(
+            [sys.executable, "-c", "import time; time.sleep(60)"],
+            cwd=tmp_path,
+            hint="",
+            timeout_s=0.3,
+        )
+
+
+def test_a_program_that_is_not_there_is_named_with_the_way_to_get_it(tmp_path: Path):
+    with pytest.raises(MissingToolError, match="cannot run no-such-program") as caught:
+        call(["no-such-program"], cwd=tmp_path, hint="install it")
+
+    assert caught.value.hint == "install it"
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("at https://user:pass@example.org/x", "at https://***@example.org/x"),
+        ("at https://ghp_token@github.com/x.git", "at https://***@github.com/x.git"),
+        ("see https://example.org/@me", "see https://example.org/@me"),
+        ("mail me@example.org", "mail me@example.org"),
+    ],
+)
+def test_the_credentials_of_an_url_are_hidden(said: str, shown: str):
+    assert redacted(said) == shown
+
+
+def test_what_the_environment_keeps_secret_is_hidden(monkeypatch: pytest.MonkeyPatch):
+    credentials = {"type": "x", "client_id": "public", "refresh_token": "1//0refresh"}
+    monkeypatch.setenv("GDRIVE_CREDENTIALS_DATA", json.dumps(credentials))
+    monkeypatch.setenv("WANDB_API_KEY", "wandb_v1_abcdefgh")
+    monkeypatch.setenv("SOME_TOKEN", "true")
+
+    text = f"{json.dumps(credentials)} 1//0refresh wandb_v1_abcdefgh public true"
+
+    assert redacted(text) == "*** *** *** public true"

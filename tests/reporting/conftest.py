@@ -1,0 +1,58 @@
+"""A run with pictures, and the report of it."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from container_doors.records import Epoch, Evaluation, Metadata, RunRecord
+from container_doors.reporting.summary import write_summary
+from container_doors.run import Run
+from container_doors.versioning.metadata import build_metadata
+from container_doors.versioning.names import parse_name
+from tests.builders import a_history, a_record, an_evaluation, with_pictures
+
+Report = Callable[..., str]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    run = Run("detection_exp001", root=tmp_path / "runs")
+    with_pictures(run)
+    return run
+
+
+@pytest.fixture
+def output(tmp_path: Path) -> Path:
+    return tmp_path / "reports of 2026" / "summary of exp001.md"
+
+
+@pytest.fixture
+def report(run: Run, output: Path) -> Report:
+    """Write the report of a run that is as ``tests.builders`` has it, but for what is passed."""
+
+    def write(
+        *,
+        record: RunRecord | None = None,
+        evaluation: Evaluation | None = None,
+        history: list[Epoch] | None = None,
+        **more: Any,
+    ) -> str:
+        write_summary(
+            run,
+            output,
+            record=record or a_record(),
+            evaluation=evaluation or an_evaluation(),
+            history=history or a_history(),
+            **more,
+        )
+        return output.read_text(encoding="utf-8")
+
+    return write
+
+
+@pytest.fixture
+def metadata() -> Metadata:
+    version = parse_name("detection_v1.2_20261123_detection_exp001")
+    return build_metadata(a_record(), an_evaluation(), version)

@@ -1,0 +1,79 @@
+"""The picture of a run, whatever the run measured."""
+
+import math
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from PIL import Image
+
+from container_doors.records import Epoch
+from container_doors.reporting.curves import draw_curves
+from tests.builders import a_history
+
+
+def drawn(history: list[Epoch], best_epoch: int | None, path: Path) -> np.ndarray:
+    draw_curves(history, best_epoch, path)
+    with Image.open(path) as picture:
+        return np.asarray(picture.convert("RGB"))
+
+
+def has(picture: np.ndarray, colour: str) -> bool:
+    red_green_blue = [int(colour[at : at + 2], 16) for at in (1, 3, 5)]
+    return bool((picture == red_green_blue).all(axis=-1).any())
+
+
+def without(history: list[Epoch], prefix: str) -> list[Epoch]:
+    return [
+        Epoch(epoch.number, {k: v for k, v in epoch.metrics.items() if not k.startswith(prefix)})
+        for epoch in history
+    ]
+
+
+@pytest.mark.parametrize(
+    ("history", "best_epoch"),
+    [
+        pytest.param(a_history(1), 1, id="one epoch"),
+        pytest.param(a_history(31), 24, id="many epochs"),
+        pytest.param(a_history(3), None, id="no best epoch"),
+        pytest.param(a_history(3), 7, id="a best epoch that is not there"),
+        pytest.param(without(a_history(3), "lr/"), 2, id="no learning rate"),
+        pytest.param(without(a_history(3), "val/"), 2, id="no validation"),
+        pytest.param([Epoch(1, {}), Epoch(2, {})], 2, id="nothing measured"),
+        pytest.param([], None, id="no epoch"),
+        pytest.param([*a_history(2), Epoch(3, {"val/mAP50": math.nan,
+                     "train/box_loss": math.inf})], 3, id="not finite"),
+        pytest.param([Epoch(1, {"val/cls_loss": 400.0}), Epoch(2, {"val/cls_loss": 0.5})], 2,
+                     id="a loss that explodes"),
+        pytest.param([Epoch(1, {"train/box_loss": 0.0, "lr/pg0": 0.0})], 1, id="zeros"),
+    ],
+)  # fmt: skip
+def test_every_history_gives_a_picture_of_one_size(history, best_epoch, tmp_path: Path):
+    assert drawn(history, best_epoch, tmp_path / "curves.png").shape == (1080, 1500, 3)
+
+
+def test_a_metric_that_is_absent_is_not_drawn(tmp_path: Path):
+    recall = "#CC79A7"
+
+    assert has(drawn(a_history(), 24, tmp_path / "all.png"), recall)
+    assert not has(
+        drawn(without(a_history(), "val/recall"), 24, tmp_path / "some.png"), recall
+    )
+
+
+def test_the_best_epoch_is_marked(tmp_path: Path):
+    marked = drawn(a_history(), 24, tmp_path / "marked.png")
+    elsewhere = drawn(a_history(), 12, tmp_path / "elsewhere.png")
+
+    assert (marked != elsewhere).any()
+
+
+def test_equal_histories_give_equal_files_whatever_matplotlib_is_set_to(tmp_path: Path):
+    draw_curves(a_history(), 24, tmp_path / "first.png")
+    with mpl.rc_context({"figure.facecolor": "red", "font.size": 30, "axes.grid": False}):
+        before = dict(mpl.rcParams)
+        draw_curves(a_history(), 24, tmp_path / "second.png")
+        assert dict(mpl.rcParams) == before
+
+    assert (tmp_path / "first.png").read_bytes() == (tmp_path / "second.png").read_bytes()

@@ -59,6 +59,9 @@ class Training(Section):
     """Epochs between two resumable checkpoints; the newest is kept."""
     batch_size: int = Field(gt=0)
     """Photographs per step over all GPUs together."""
+    nominal_batch_size: int = Field(default=64, gt=0)
+    """Photographs per change of the weights: smaller batches are summed until so many were seen.
+    A run of few photographs learns faster with a smaller one."""
     optimizer: Optimizer = "AdamW"
     learning_rate: float = Field(gt=0, lt=1)
     weight_decay: float = Field(default=0.0005, ge=0, lt=1)

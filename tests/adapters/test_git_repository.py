@@ -96,7 +96,7 @@ def test_a_repository_that_git_refuses_is_an_error_and_not_an_absence(
 
 def test_reading_leaves_the_index_alone(folder: Path):
     index = folder / ".git" / "index"
-    os.utime(folder / "params.yaml")
+    os.utime(folder / "params.yaml", (1, 1))
     before = index.read_bytes()
 
     assert GitRepository(folder).code_state().clean is True

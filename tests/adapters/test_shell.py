@@ -1,4 +1,5 @@
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -27,10 +28,19 @@ def test_an_argument_is_never_a_command(tmp_path: Path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_program_that_asks_gets_no_answer(tmp_path: Path):
-    done = call([sys.executable, "-c", "input('password: ')"], cwd=tmp_path, hint="", timeout_s=60)
+def test_a_program_that_asks_gets_no_answer():
+    """Not even when somebody could type one."""
+    code = (
+        "import sys; from pathlib import Path; from container_doors.adapters.shell import call; "
+        "asks = [sys.executable, '-c', 'input()']; "
+        "print(call(asks, cwd=Path(), hint='', timeout_s=60).stderr)"
+    )
 
-    assert "EOFError" in done.stderr
+    done = subprocess.run(
+        [sys.executable, "-c", code], input="typed\n", check=True, capture_output=True, text=True
+    )
+
+    assert "EOFError" in done.stdout
 
 
 def test_a_program_that_hangs_is_killed(tmp_path: Path):

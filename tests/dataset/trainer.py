@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+
 from container_doors.adapters.yolo_environment import import_ultralytics
 
 import_ultralytics()

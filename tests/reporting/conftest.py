@@ -29,7 +29,17 @@ def output(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def report(run: Run, output: Path) -> Report:
+def quick_curves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the drawing out, which takes half a second; test_curves.py has it."""
+
+    def draw(history: list[Epoch], best_epoch: int | None, path: Path) -> None:
+        path.write_text(f"{len(history)} epochs, the best {best_epoch}", encoding="utf-8")
+
+    monkeypatch.setattr("container_doors.reporting.summary.draw_curves", draw)
+
+
+@pytest.fixture
+def report(run: Run, output: Path, quick_curves: None) -> Report:
     """Write the report of a run that is as ``tests.builders`` has it, but for what is passed."""
 
     def write(

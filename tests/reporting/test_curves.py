@@ -15,6 +15,10 @@ from tests.builders import a_history
 
 def drawn(history: list[Epoch], best_epoch: int | None, path: Path) -> np.ndarray:
     draw_curves(history, best_epoch, path)
+    return pixels(path)
+
+
+def pixels(path: Path) -> np.ndarray:
     with Image.open(path) as picture:
         return np.asarray(picture.convert("RGB"))
 
@@ -29,6 +33,14 @@ def without(history: list[Epoch], prefix: str) -> list[Epoch]:
         Epoch(epoch.number, {k: v for k, v in epoch.metrics.items() if not k.startswith(prefix)})
         for epoch in history
     ]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The picture of a run in which everything was measured, and whose best epoch is 24."""
+    path = tmp_path_factory.mktemp("curves") / "curves.png"
+    draw_curves(a_history(), 24, path)
+    return path
 
 
 @pytest.mark.parametrize(
@@ -53,27 +65,24 @@ def test_every_history_gives_a_picture_of_one_size(history, best_epoch, tmp_path
     assert drawn(history, best_epoch, tmp_path / "curves.png").shape == (1080, 1500, 3)
 
 
-def test_a_metric_that_is_absent_is_not_drawn(tmp_path: Path):
-    recall = "#CC79A7"
+def test_a_metric_that_is_absent_is_not_drawn(whole: Path, tmp_path: Path):
+    colour_of_recall = "#CC79A7"
+    path = tmp_path / "curves.png"
 
-    assert has(drawn(a_history(), 24, tmp_path / "all.png"), recall)
-    assert not has(
-        drawn(without(a_history(), "val/recall"), 24, tmp_path / "some.png"), recall
-    )
-
-
-def test_the_best_epoch_is_marked(tmp_path: Path):
-    marked = drawn(a_history(), 24, tmp_path / "marked.png")
-    elsewhere = drawn(a_history(), 12, tmp_path / "elsewhere.png")
-
-    assert (marked != elsewhere).any()
+    assert has(pixels(whole), colour_of_recall)
+    assert not has(drawn(without(a_history(), "val/recall"), 24, path), colour_of_recall)
 
 
-def test_equal_histories_give_equal_files_whatever_matplotlib_is_set_to(tmp_path: Path):
-    draw_curves(a_history(), 24, tmp_path / "first.png")
+def test_the_best_epoch_is_marked(whole: Path, tmp_path: Path):
+    assert (pixels(whole) != drawn(a_history(), 12, tmp_path / "curves.png")).any()
+
+
+def test_equal_histories_give_equal_files_whatever_matplotlib_is_set_to(
+    whole: Path, tmp_path: Path
+):
     with mpl.rc_context({"figure.facecolor": "red", "font.size": 30, "axes.grid": False}):
         before = dict(mpl.rcParams)
-        draw_curves(a_history(), 24, tmp_path / "second.png")
+        draw_curves(a_history(), 24, tmp_path / "curves.png")
         assert dict(mpl.rcParams) == before
 
-    assert (tmp_path / "first.png").read_bytes() == (tmp_path / "second.png").read_bytes()
+    assert (tmp_path / "curves.png").read_bytes() == whole.read_bytes()

@@ -30,7 +30,10 @@ def row(what: str, *, record: RunRecord | None = None, **splits: SplitScores) ->
     ],
 )
 def test_a_score_is_judged_by_its_own_target(what, split, name, value, shown, verdict):
-    found = row(what, **{split: split_scores(ultralytics={name: value})})
+    splits = {split: split_scores(ultralytics={name: value})}
+    found = next(
+        row for row in compare(a_record(), an_evaluation(splits=splits)) if row.what == what
+    )
 
     assert (found.measured, found.verdict) == (shown, verdict)
 
@@ -129,9 +132,8 @@ def said(evaluation: Evaluation) -> str:
 
 
 def test_the_sentence_names_what_was_missed_and_what_is_not_known():
-    evaluation = an_evaluation(
-        splits={"val": split_scores(ultralytics={"mAP50": 0.8}), "test": split_scores(latency=None)}
-    )
+    val = split_scores(ultralytics={"mAP50": 0.8}, latency=None)
+    evaluation = an_evaluation(splits={"val": val, "test": split_scores(latency=None)})
 
     assert said(evaluation) == (
         "2 of 5 targets met. NOT MET: Validation mAP@50 (0.800, target > 0.90). "

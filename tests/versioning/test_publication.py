@@ -5,6 +5,7 @@ import resource
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 from container_doors.errors import RunError
 from container_doors.versioning import publication
 from container_doors.versioning.publication import publish, read_published, recover
-from tests.versioning.killing import Model, published, two_models, whole
+from tests.versioning.killing import RANDOM_KILLS, Model, published, two_models, whole
 
 SECTION_5_3 = {
     "weights/best.pt", "weights/last.pt", "args.yaml", "results.csv", "results.png",
@@ -134,11 +135,19 @@ def test_a_link_stays_a_link_and_its_target_is_replaced(
     assert [path.name for path in link.parent.iterdir()] == ["detection"]
 
 
+@pytest.fixture
+def in_memory(tmp_path: Path) -> Iterator[Path]:
+    """A folder where fsync costs nothing: a kill, unlike a power cut, does not care for it."""
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else tmp_path) as folder:
+        yield Path(folder)
+
+
 @pytest.mark.parametrize("swap", ["exchange", "two-renames"])
 def test_a_kill_at_every_single_step_leaves_one_whole_model(
-    swap: str, tmp_path: Path, repository_root: Path
+    swap: str, in_memory: Path, repository_root: Path
 ):
-    found = _killed(tmp_path, "every-step", swap, repository_root)
+    found = _killed(in_memory, "every-step", swap, repository_root)
 
     assert found["kills"] > 60
     assert found["model_a"] > 30
@@ -150,21 +159,19 @@ def test_a_kill_at_every_single_step_leaves_one_whole_model(
 
 @pytest.mark.parametrize("swap", ["exchange", "two-renames"])
 def test_a_kill_at_any_moment_leaves_one_whole_model(
-    swap: str, tmp_path: Path, repository_root: Path
+    swap: str, in_memory: Path, repository_root: Path
 ):
-    found = _killed(tmp_path, "random", swap, repository_root)
+    found = _killed(in_memory, "random", swap, repository_root)
 
-    assert found["kills"] == 150
-    assert found["model_a"] > 10
-    assert found["model_b"] > 10
-    assert found["leftovers"] > 10
+    assert found["kills"] == RANDOM_KILLS
+    assert min(found["model_a"], found["model_b"], found["leftovers"]) > 3
     if swap == "exchange":
         assert "absent" not in found
 
 
-def _killed(tmp_path: Path, how: str, swap: str, repository_root: Path) -> dict[str, int]:
+def _killed(folder: Path, how: str, swap: str, repository_root: Path) -> dict[str, int]:
     done = subprocess.run(
-        [sys.executable, "-m", "tests.versioning.killing", tmp_path, how, swap],
+        [sys.executable, "-m", "tests.versioning.killing", folder, how, swap],
         cwd=repository_root,
         check=False,
         capture_output=True,

@@ -19,7 +19,10 @@ from container_doors.errors import MissingToolError, VersioningError
 EXECUTABLE = "CONTAINER_DOORS_DVC"
 """The environment variable that names the command, where it is neither beside us nor on PATH."""
 
-_INSTALL = f"pip install dvc (or 'dvc[gdrive]'), or name its command in {EXECUTABLE}"
+INSTALL_DVC = f"pip install dvc (or 'dvc[gdrive]'), or name its command in {EXECUTABLE}"
+DVC_ENVIRONMENT = {"GDRIVE_NON_INTERACTIVE": "1", "DVC_NO_ANALYTICS": "1"}
+"""It never waits for a browser, and never tells its makers."""
+
 _ATTEMPTS = 3
 _PAUSE_S = 2.0
 _PASSING = (
@@ -165,8 +168,8 @@ class DvcStore:
         return call(
             [find_dvc(), *arguments],
             cwd=self._directory,
-            hint=_INSTALL,
-            environment={"GDRIVE_NON_INTERACTIVE": "1", "DVC_NO_ANALYTICS": "1"},
+            hint=INSTALL_DVC,
+            environment=DVC_ENVIRONMENT,
         )
 
 
@@ -188,7 +191,7 @@ def find_dvc() -> Path:
         return beside
     on_path = shutil.which("dvc")
     if on_path is None:
-        raise MissingToolError("dvc is not installed", hint=_INSTALL)
+        raise MissingToolError("dvc is not installed", hint=INSTALL_DVC)
     return Path(on_path)
 
 

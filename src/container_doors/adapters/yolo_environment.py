@@ -43,7 +43,7 @@ def import_ultralytics() -> Any:  # noqa: ANN401 - the package is untyped
     if any(SETTINGS[key] for key in off):
         SETTINGS.update(off)  # type: ignore[no-untyped-call]
     _send_to_root(LOGGER)
-    setattr(TQDM, "_display", _show_nothing)  # noqa: B010 - some of its bars ignore YOLO_VERBOSE
+    _silence(TQDM)
     # Written into every checkpoint by save_model(); a URL can hold a token.
     GIT.origin = without_credentials(GIT.origin)
     return ultralytics
@@ -95,8 +95,14 @@ def _send_to_root(logger: logging.Logger) -> None:
     logger.setLevel(logging.INFO)
 
 
-def _show_nothing(*_args: object, **_keywords: object) -> None:
-    """Stand in for a progress bar that nobody asked for."""
+def _silence(bar: Any) -> None:  # noqa: ANN401
+    """Disable every progress bar: some of them ignore YOLO_VERBOSE, and ours is there."""
+    begin = bar.__init__
+
+    def begin_disabled(self: object, *arguments: object, **keywords: object) -> None:
+        begin(self, *arguments, **(keywords | {"disable": True}))
+
+    bar.__init__ = begin_disabled
 
 
 def _plain(record: logging.LogRecord) -> bool:

@@ -33,6 +33,7 @@ _ON_A_LAPTOP = (
     "detection.training.image_size_px=160",
     "detection.training.epochs=50",
     "detection.training.patience=0",
+    "detection.training.nominal_batch_size=16",
     "detection.training.learning_rate=0.002",
     "detection.training.device=cpu",
     "detection.augmentation.degrees=0.0",

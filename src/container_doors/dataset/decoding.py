@@ -39,6 +39,7 @@ _DECODER_ERRORS = (
     AssertionError,
     AttributeError,
     EOFError,
+    ImportError,  # once Ultralytics is imported, Pillow looks for pi-heif before it gives up
     LookupError,
     MemoryError,
     OSError,

@@ -49,7 +49,9 @@ _SIGNS = (
     (b"{", "JSON"),
     (b"%pdf", "a PDF"),
     (b"pk\x03\x04", "a ZIP archive"),
-    (b"\xff\xd8", "the beginning of a JPEG, too short to be shown"),
+    (b"\xff\xd8", "a JPEG without a picture in it"),
+    (b"\x89png", "a damaged PNG"),
+    (b"riff", "a damaged WebP, or sound or film"),
 )
 _REPLACE = "replace it by the original photograph, or remove it and its label file"
 
@@ -117,7 +119,7 @@ def _not_a_file(path: Path) -> Fault:
 def _content(data: bytes) -> str:
     """Guess what a file is that is no picture, by its first bytes."""
     if data[4:8] == b"ftyp":
-        return "HEIC or a film, which OpenCV cannot read"
+        return "HEIC, a film, or a damaged AVIF"
     start = data[:512].lstrip().lower()
     return next(
         (name for sign, name in _SIGNS if start.startswith(sign)),

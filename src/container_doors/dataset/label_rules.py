@@ -84,7 +84,7 @@ def _comma(row: Row, _: Context) -> Fault | None:
 
 def _class_name(row: Row, context: Context) -> Fault | None:
     first, *others = row.fields
-    if number(first) is not None or any(number(field) is None for field in others):
+    if len(others) < 4 or number(first) is not None or any(number(x) is None for x in others):
         return None
     known = list(context.class_names)
     class_id = known.index(first) if first in known else 0

@@ -39,4 +39,4 @@ def _reference(mark: re.Match[str]) -> str:
 
 def _one_line(text: str) -> str:
     """Replace what has no glyph, such as a line end or a lone surrogate, by a space."""
-    return "".join(character if character.isprintable() else " " for character in text).strip()
+    return "".join(character if character.isprintable() else " " for character in text)

@@ -4,10 +4,11 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from container_doors.errors import RunError
 from container_doors.records import Epoch, Evaluation, Metadata, RunRecord
@@ -103,7 +104,7 @@ def _make_room(output: Path) -> None:
 def _collect(
     run: Run, gallery: Gallery, record: RunRecord, evaluation: Evaluation, history: list[Epoch]
 ) -> _Pictures:
-    draw_curves(history, best_epoch=record.best_epoch, path=gallery.staged / "curves.png")
+    draw_curves(history, record.best_epoch, gallery.staged / "curves.png")
     found = sorted(run.predictions.glob("*.jpg"))
     chosen = [
         gallery.add(path, name=f"prediction_{number:02d}.jpg", caption=path.stem)
@@ -143,7 +144,29 @@ def _render(
     metadata: Metadata | None,
     pictures: _Pictures,
 ) -> str:
-    """Fill the template; whatever it prints is escaped unless it is markup already."""
+    targets = compare(record, evaluation)
+    return _template().render(
+        experiment=run.name,
+        record=record,
+        evaluation=evaluation,
+        metadata=metadata,
+        pictures=pictures,
+        plots=[caption for _, caption in _PLOTS],
+        targets=targets,
+        verdict=in_one_sentence(targets),
+        test=evaluation.splits.get("test"),
+        latency=timed(evaluation),
+        share=figures.share,
+        hyperparameters=list(_flattened(record.params)),
+        epochs_asked=record.params.get("training", {}).get("epochs"),
+        published=PUBLISHED,
+        reports=REPORTS,
+    )
+
+
+@cache
+def _template() -> Template:
+    """Read the template; whatever it prints is escaped unless it is markup already."""
     environment = Environment(
         loader=PackageLoader("container_doors.reporting", package_path=""),
         autoescape=True,
@@ -161,24 +184,7 @@ def _render(
         "score": figures.score,
         "split_name": _split_name,
     }
-    targets = compare(record, evaluation)
-    return environment.get_template("summary.md.j2").render(
-        experiment=run.name,
-        record=record,
-        evaluation=evaluation,
-        metadata=metadata,
-        pictures=pictures,
-        plots=[caption for _, caption in _PLOTS],
-        targets=targets,
-        verdict=in_one_sentence(targets),
-        test=evaluation.splits.get("test"),
-        latency=timed(evaluation),
-        share=figures.share,
-        hyperparameters=list(_flattened(record.params)),
-        epochs_asked=record.params.get("training", {}).get("epochs"),
-        published=PUBLISHED,
-        reports=REPORTS,
-    )
+    return environment.get_template("summary.md.j2")
 
 
 def _split_name(split: str) -> str:

@@ -9,6 +9,7 @@ Argument = str | int | float | bool
 
 _THEIR_NAME = {
     "batch_size": "batch",
+    "nominal_batch_size": "nbs",
     "learning_rate": "lr0",
     "image_size_px": "imgsz",
 }

@@ -51,7 +51,7 @@ def git_tag(version: Version) -> str:
     """
     experiment = _checked(version.experiment).replace("_", ".")
     tag = f"detection@v{version.major}.{version.minor}.0+{version.date}.{experiment}"
-    return tag
+    return f"{tag.removesuffix('.lock')}--lock" if tag.endswith(".lock") else tag
 
 
 def parse_name(name: str) -> Version:

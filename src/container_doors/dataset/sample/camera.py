@@ -32,7 +32,7 @@ class Camera:
 
     def view(self, points: ArrayLike) -> NDArray[Any]:
         """Turn points of shape (..., 3) into right, up and depth, in metres."""
-        return (np.asarray(points, float) - self.position) @ self.axes.T
+        return np.asarray((np.asarray(points, float) - self.position) @ self.axes.T)
 
     def project(self, points: ArrayLike) -> NDArray[Any]:
         """Project points of shape (..., 3), all of them before the camera, to pixels (..., 2)."""
@@ -48,11 +48,8 @@ class Camera:
         x = (np.arange(0, width, step_px) + step_px / 2 - width / 2) / self.focal_px
         y = (height / 2 - np.arange(0, height, step_px) - step_px / 2) / self.focal_px
         right, up, ahead = self.axes.astype(np.float32)
-        return (
-            x.astype(np.float32)[None, :, None] * right
-            + y.astype(np.float32)[:, None, None] * up
-            + ahead
-        )
+        across = x.astype(np.float32)[None, :, None] * right
+        return np.asarray(across + (y.astype(np.float32)[:, None, None] * up + ahead))
 
     def plane_to_picture(self, face: "Face") -> NDArray[Any]:
         """Give the matrix (3, 3) from (u, v, 1), fractions of the face, to pixels."""
@@ -94,6 +91,11 @@ class Face:
     def corners(self) -> NDArray[Any]:
         """Top left, top right, bottom right, bottom left: (4, 3)."""
         return self.at([0, 1, 1, 0], [0, 0, 1, 1])
+
+    @property
+    def middle(self) -> Vector:
+        """The point in the middle."""
+        return np.asarray(self.corner + (self.right + self.down) / 2)
 
     def at(self, u: ArrayLike, v: ArrayLike) -> NDArray[Any]:
         """Give the points at fractions of the width and height."""

@@ -50,38 +50,30 @@ class Canvas:
         seen = self.footprint_px(face)
         if len(seen) < 3:
             return
-        (left, top), (right, bottom) = seen.min(axis=0), seen.max(axis=0)
-        left, top = max(int(left) - 1, 0), max(int(top) - 1, 0)
-        right = min(int(right) + 2, self.bgr.shape[1])
-        bottom = min(int(bottom) + 2, self.bgr.shape[0])
-        area = (slice(top, bottom), slice(left, right))
+        left, top = (max(int(edge) - 1, 0) for edge in seen.min(axis=0))
+        right, bottom = (
+            min(int(edge) + 2, end)
+            for edge, end in zip(seen.max(axis=0), self.camera.size_px, strict=True)
+        )
+        area, size = (slice(top, bottom), slice(left, right)), (right - left, bottom - top)
 
         rows, columns = bgr.shape[:2]
         to_picture = self.camera.plane_to_picture(face) @ np.diag([1 / columns, 1 / rows, 1])
-        shift = np.array([[1, 0, -left], [0, 1, -top], [0, 0, 1]])
-        matrix = np.linalg.inv(_HALF) @ shift @ to_picture @ _HALF
-        size = (right - left, bottom - top)
+        shift = np.array([[1, 0, -left - 0.5], [0, 1, -top - 0.5], [0, 0, 1]])
+        matrix = shift @ to_picture @ _HALF
+        colour = cv2.warpPerspective(
+            bgr, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        )
         if alpha is None:
             cover = np.zeros(size[::-1], np.uint8)
             corners = np.round((seen - (left + 0.5, top + 0.5)) * 16).astype(np.int32)
             cv2.fillConvexPoly(cover, corners, 255, cv2.LINE_AA, 4)
         else:
-            cover = cv2.warpPerspective(alpha, matrix, size, flags=cv2.INTER_LINEAR)
-        colour = cv2.warpPerspective(
-            bgr, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-        )
+            cover = np.asarray(cv2.warpPerspective(alpha, matrix, size), np.uint8)
 
         nearness = self._nearness(face, left, top, size)
-        visible = nearness > self.nearness[area]
-        cover *= visible
-        target = self.bgr[area]
-        cv2.copyTo(colour, cv2.compare(cover, 250, cv2.CMP_GT), target)
-        partial = cv2.inRange(cover, 1, 250).ravel().nonzero()[0]
-        if len(partial):
-            y, x = np.divmod(partial, size[0])
-            share = cover[y, x, None].astype(np.float32) / 255
-            behind = target[y, x].astype(np.float32)
-            target[y, x] = (behind + (colour[y, x] - behind) * share).astype(np.uint8)
+        cover *= nearness > self.nearness[area]
+        _blend(self.bgr[area], np.asarray(colour), cover)
         mostly = cover > 127
         np.copyto(self.nearness[area], nearness, where=mostly)
         np.copyto(self.owner[area], np.int16(owner), where=mostly)
@@ -100,4 +92,15 @@ class Canvas:
         y = (height_px / 2 - top - np.arange(size[1]) - 0.5) / camera.focal_px
         across = (normal[0] * x + normal[2]) / height
         down = normal[1] * y / height
-        return across.astype(np.float32)[None, :] + down.astype(np.float32)[:, None]
+        return np.asarray(across.astype(np.float32)[None, :] + down.astype(np.float32)[:, None])
+
+
+def _blend(target: NDArray[np.uint8], colour: NDArray[Any], cover: NDArray[np.uint8]) -> None:
+    """Lay colours over a target, in place; only at edges is there anything to mix."""
+    cv2.copyTo(colour, (cover > 250).astype(np.uint8), target)
+    partial = np.asarray(cv2.inRange(cover, 1, 250)).ravel().nonzero()[0]
+    if len(partial):
+        y, x = np.divmod(partial, cover.shape[1])
+        share = cover[y, x, None].astype(np.float32) / 255
+        behind = target[y, x].astype(np.float32)
+        target[y, x] = (behind + (colour[y, x] - behind) * share).astype(np.uint8)

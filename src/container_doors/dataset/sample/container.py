@@ -1,6 +1,5 @@
 """A freight container in space, after ISO 668: its frame, its walls and its two door leaves."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -71,9 +70,8 @@ def container_panels(container: Container) -> list[Panel]:
     """Make every face of a container that can be seen from outside, and inside if it is open."""
     panels = _walls(container) + _frame(container)
     look, door = container.look, container.door
-    for side, leaf, angle in zip(
-        ("left", "right"), container.leaves(), container.open_deg, strict=True
-    ):
+    sides: tuple[Side, Side] = ("left", "right")
+    for side, leaf, angle in zip(sides, container.leaves(), container.open_deg, strict=True):
         size = leaf.size_m
         outside: Paint = partial(paint_leaf, look, side, size)
         rods: Paint = partial(paint_rods, look, side, size)
@@ -150,7 +148,7 @@ def _room(container: Container) -> list[Panel]:
     opening = container.pose.face((-half, high, _RECESS), (2 * half, 0, 0), (0, -(high - _SILL), 0))
     wall: Paint = partial(paint_wall, container.look, (long, high), is_front_end=True)
     floor: Paint = partial(_paint_floor, (2 * half, long))
-    places: list[tuple[Paint, Sequence[Sequence[float]]]] = [
+    places: list[tuple[Paint, tuple[tuple[float, float, float], ...]]] = [
         (wall, ((-half, high, 0.04), (0, 0, long), (0, -high, 0))),
         (wall, ((half, high, long), (0, 0, -long), (0, -high, 0))),
         (wall, ((-half, high, long), (2 * half, 0, 0), (0, -high, 0))),
@@ -203,12 +201,16 @@ def paint_wall(
     on_web = np.ones(rows, np.float32)
     edge = (np.arange(rows) + 0.5) / rows * height
     on_web[(edge < 0.10) | (edge > height - 0.16)] = 0
+    for x in (0.0, length - 0.17):
+        for y in (0.0, height - 0.118):
+            sheet.rectangle(x, y, 0.17, 0.118, _dark(look.colour, 0.62))
+            sheet.rectangle(x + 0.05, y + 0.03, 0.07, 0.055, (18, 18, 18))
     sheet.rectangle(0, 0.098, length, 0.012, _dark(look.colour, 0.6))
     sheet.rectangle(0, height - 0.16, length, 0.014, _dark(look.colour, 0.55))
     return Texture(
         sheet.bgr,
         slope_right=slope[None, :] * on_web[:, None],
-        shade=(1 + depth[None, :] * 5.5 * on_web[:, None]).astype(np.float32),
+        shade=(1 + (depth * 5.5 - slope * 0.16)[None, :] * on_web[:, None]).astype(np.float32),
     )
 
 

@@ -49,7 +49,7 @@ def paint_leaf(look: Look, side: Side, size_m: Size, size_px: tuple[int, int]) -
     slope, depth = slopes(rows, height, profile)
     places = (np.arange(columns) + 0.5) / columns * width
     on_panel = ((places > 0.085) & (places < width - 0.085)).astype(np.float32)[None, :]
-    shade = 1 + depth[:, None] * on_panel * 7.0
+    shade = 1 + (depth * 7 + slope * 0.15)[:, None] * on_panel
 
     _wear(sheet, rng, look.age)
     _DECALS[side](sheet, rng, look)

@@ -23,7 +23,7 @@ def tile(grain: Grain) -> NDArray[np.float32]:
     spectrum = np.fft.rfft2(rng.standard_normal((_SIZE, _SIZE)))
     field = np.fft.irfft2(spectrum / frequency ** _FALLOFF[grain])
     field = field / (5 * field.std()) + 0.5
-    return np.clip(field, 0, 1).astype(np.float32)
+    return np.asarray(np.clip(field, 0, 1), np.float32)
 
 
 @cache

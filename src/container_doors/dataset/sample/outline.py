@@ -50,8 +50,7 @@ def box_around(camera: Camera, leaves: Sequence[Face]) -> Box | None:
     Returns:
         The box, or None if no part of a leaf is in the picture.
     """
-    parts = [within(outline(camera, leaf), camera.size_px) for leaf in leaves]
-    points = np.concatenate(parts)
+    points = np.concatenate([within(outline(camera, leaf), camera.size_px) for leaf in leaves])
     if not len(points):
         return None
     (left, top), (right, bottom) = points.min(axis=0), points.max(axis=0)
@@ -71,16 +70,10 @@ def within(polygon: NDArray[Any], size_px: tuple[int, int]) -> NDArray[Any]:
     if not len(polygon) or (polygon.min() >= 0 and (polygon.max(axis=0) <= size_px).all()):
         return polygon
     for axis, limit in enumerate(size_px):
-        for distance in (lambda p, a=axis: p[:, a], lambda p, a=axis, m=limit: m - p[:, a]):
+        for start, sign in ((0.0, 1.0), (float(limit), -1.0)):
             if len(polygon):
-                polygon = _cut(polygon, distance(polygon))
+                polygon = _cut(polygon, (polygon[:, axis] - start) * sign)
     return polygon
-
-
-def area_px(polygon: NDArray[Any]) -> float:
-    """Give a polygon's area by the shoelace formula."""
-    x, y = polygon[:, 0], polygon[:, 1]
-    return float(abs(x @ np.roll(y, -1) - y @ np.roll(x, -1))) / 2
 
 
 def _cut(points: NDArray[Any], distance: NDArray[Any]) -> NDArray[Any]:

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from container_doors.dataset.sample import noise
 from container_doors.dataset.sample.camera import Face, Vector
 from container_doors.dataset.sample.light import Light
 from container_doors.dataset.sample.sheet import Colour, Sheet, Texture
@@ -78,22 +79,27 @@ class Block:
         step = np.where(np.abs(step) < 1e-6, np.float32(1e-6), step)
         one = (self.low.astype(np.float32) - start) / step
         other = (self.high.astype(np.float32) - start) / step
-        enter = np.minimum(one, other).max(axis=-1)
-        leave = np.maximum(one, other).min(axis=-1)
+        near, far = np.minimum(one, other), np.maximum(one, other)
+        enter = np.maximum(np.maximum(near[..., 0], near[..., 1]), near[..., 2])
+        leave = np.minimum(np.minimum(far[..., 0], far[..., 1]), far[..., 2])
         return np.asarray((leave > enter) & (leave > 0.01))
 
     def distance(self, points: NDArray[Any]) -> NDArray[Any]:
         """Give the distance of points (..., 3) from the block, in metres; 0 inside of it."""
         local = (points - self.pose.origin) @ self.pose.turn
         outside = np.maximum(np.maximum(self.low - local, local - self.high), 0)
-        return np.asarray(np.linalg.norm(outside, axis=-1))
+        return np.asarray(np.sqrt(np.einsum("...i,...i->...", outside, outside)))
 
 
 def plain(colour: Colour, *, glow: float = 0.0) -> Paint:
-    """Paint one colour."""
+    """Paint one colour, a little uneven where it is seen from near by."""
 
     def paint(size_px: tuple[int, int]) -> Texture:
-        sheet = Sheet((1, 1), (min(size_px[0], 8), min(size_px[1], 8)), colour)
+        columns, rows = min(size_px[0], 96), min(size_px[1], 96)
+        sheet = Sheet((1, 1), (columns, rows), colour)
+        if columns * rows > 600:
+            rng = np.random.default_rng(round(sum(colour)))
+            sheet.multiply(0.86 + 0.28 * noise.patch(rng, (rows, columns), grain="rough"))
         return Texture(sheet.bgr, glow=glow)
 
     return paint
@@ -160,21 +166,21 @@ def light_texture(
     return np.asarray(np.minimum(gain, 255, out=gain).astype(np.uint8))
 
 
-def _on_relief(
-    face: Face, texture: Texture, light: Light
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _on_relief(face: Face, texture: Texture, light: Light) -> tuple[NDArray[Any], NDArray[Any]]:
     """Say by what factors a relief changes the light from all around and the direct light.
 
     All in single precision: these arrays are as large as the texture.
     """
-    normal, key = face.normal, light.key(face.at(0.5, 0.5))
+    normal, key = face.normal, light.key(face.middle)
     right, down = face.right / face.size_m[0], face.down / face.size_m[1]
     slopes = [
         (slope, float(axis @ key), float(axis[1]))
         for slope, axis in ((texture.slope_right, right), (texture.slope_down, down))
         if slope is not None
     ]
-    steep, to_key, to_sky = np.float32(1), np.float32(normal @ key), np.float32(normal[1])
+    steep = np.ones((1, 1), np.float32)
+    to_key: NDArray[Any] = np.full((1, 1), normal @ key, np.float32)
+    to_sky: NDArray[Any] = np.full((1, 1), normal[1], np.float32)
     for slope, along_key, along_sky in slopes:
         steep = steep + slope * slope
         to_key = to_key - slope * along_key
@@ -203,7 +209,7 @@ def _ambient(panel: Panel, points: NDArray[Any], light: Light) -> NDArray[np.flo
     if panel.opening is not None:
         inside = (panel.opening.corner - points) @ panel.opening.normal
         near_ground = near_ground * (0.6 / (1 + (np.abs(inside) / 0.9) ** 2))[..., None]
-    return (light.ambient(normal) * near_ground).astype(np.float32)
+    return np.asarray(light.ambient(normal) * near_ground, np.float32)
 
 
 def _direct(

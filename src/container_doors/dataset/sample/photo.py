@@ -75,8 +75,8 @@ def _rain(bgr: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]
             drop = length * height * rng.uniform(0.5, 1.4)
             end = (int(x + lean * drop), int(y + drop))
             cv2.line(streaks, (int(x), int(y)), end, int(bright * rng.uniform(0.4, 1)), 1)
-    streaks = cv2.GaussianBlur(streaks, (0, 0), 0.8)
-    return np.asarray(cv2.add(cv2.convertScaleAbs(bgr, None, 0.9, 14), cv2.merge([streaks] * 3)))
+    soft = cv2.GaussianBlur(streaks, (0, 0), 0.8)
+    return np.asarray(cv2.add(cv2.convertScaleAbs(bgr, None, 0.9, 14), cv2.merge([soft] * 3)))
 
 
 @cache
@@ -92,8 +92,8 @@ def _field() -> NDArray[np.float32]:
     """Make static, with a little of it shared by neighbours as demosaicing does."""
     rng = np.random.default_rng(2668)
     field = rng.standard_normal((1024, 1024, 3), np.float32)
-    field = cv2.GaussianBlur(field, (0, 0), 0.6)
-    return np.asarray(field / field.std())
+    soft = np.asarray(cv2.GaussianBlur(field, (0, 0), 0.6), np.float32)
+    return np.asarray(soft / soft.std())
 
 
 def _static(shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[Any]:

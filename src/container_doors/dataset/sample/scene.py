@@ -17,6 +17,8 @@ from container_doors.dataset.sample.sheet import Colour
 
 _FINEST_PX = 760
 """The most pixels along one side of a texture."""
+_LEAST_PX = 0.7
+"""What is narrower than this in the picture is not drawn."""
 _ASPHALT: tuple[tuple[noise.Grain, float, float, float], ...] = (
     ("fine", 90, 0.35, 9),
     ("rough", 22, 0.45, 25),
@@ -73,14 +75,15 @@ def _hidden(canvas: Canvas, scene: Scene) -> dict[int, float]:
             corners = np.round(canvas.footprint_px(leaf) - 0.5).astype(np.int32)
             if len(corners) > 2:
                 cv2.fillConvexPoly(alone, corners, 1)
-        whole = int(alone.sum())
-        seen = int(np.count_nonzero(alone.astype(bool) & (canvas.owner == container.door)))
+        core = np.asarray(cv2.erode(alone, np.ones((3, 3), np.uint8))) > 0
+        whole = int(np.count_nonzero(core))
+        seen = int(np.count_nonzero(core & (canvas.owner == container.door)))
         shares[container.door] = 1 - seen / whole if whole else 1.0
     return shares
 
 
 def _distance(panel: Panel, camera: Camera) -> float:
-    return float(np.linalg.norm(panel.face.at(0.5, 0.5) - camera.position))
+    return float(np.linalg.norm(panel.face.middle - camera.position))
 
 
 def _draw_panel(
@@ -88,9 +91,12 @@ def _draw_panel(
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None] | None:
     """Draw a panel if it is in sight, and give what was drawn: colours and cover."""
     camera, face = canvas.camera, panel.face
-    if not face.faces(camera) or len(canvas.footprint_px(face)) < 3:
+    if not face.faces(camera):
         return None
-    depth = float(camera.view(face.at(0.5, 0.5))[2])
+    seen = canvas.footprint_px(face)
+    if len(seen) < 3 or np.ptp(seen, axis=0).min() < _LEAST_PX:
+        return None
+    depth = float(camera.view(face.middle)[2])
     texture = panel.paint(_texture_size(camera, panel))
     lit = light_texture(panel, texture, light, blocks, depth_m=max(depth, 1.0))
     canvas.draw(face, lit, texture.alpha, owner=panel.door)
@@ -143,7 +149,7 @@ def _sky(scene: Scene, rng: np.random.Generator) -> NDArray[np.uint8]:
     small = small + (light.haze * 1.06 - small) * np.clip((cloud - 0.45) * 4 * strength, 0, 1)
     width, height = camera.size_px
     large = cv2.resize(small.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
-    return np.clip(large, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(large, 0, 255), np.uint8)
 
 
 def _draw_ground(
@@ -206,7 +212,5 @@ def _ground_texture(
         shift, turn = rng.uniform(0, 512, 2)
         u, v = x * per_m + float(shift), z * per_m + float(turn)
         found = cv2.remap(noise.tile(grain), u, v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
-        found -= 0.5
-        found *= strength
-        tone += found / (1 + (far / fades_m) ** 2)
+        tone += (found - np.float32(0.5)) * (strength / (1 + (far / fades_m) ** 2))
     return tone

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import cv2
@@ -148,13 +148,14 @@ def ribs(
 
 @cache
 def _font() -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    return ImageFont.load_default(64)
+    return ImageFont.load_default(44)
 
 
+@lru_cache(maxsize=512)
 def _letters(text: str) -> NDArray[np.uint8]:
     """Draw a line of text, white on black, cut to its ink."""
     left, top, right, bottom = (int(edge) for edge in _font().getbbox(text))
     image = Image.new("L", (max(right - left, 1), max(bottom - top, 1)))
     draw = ImageDraw.Draw(image)
-    draw.text((-left, -top), text, fill=255, font=_font(), stroke_width=2, stroke_fill=255)
+    draw.text((-left, -top), text, fill=255, font=_font(), stroke_width=1, stroke_fill=255)
     return np.asarray(image)

@@ -29,8 +29,8 @@ def trailer(rng: np.random.Generator, pose: Pose, *, length_m: float, body: int)
         {"front": beam, "else": steel}, body=body,
     )  # fmt: skip
     for x in (-0.55, 0.4):
-        low, top = (x, DECK_M - 0.4, 0.2), (x + 0.15, DECK_M - 0.02, length_m)
-        panels += box_panels(pose, low, top, {"else": steel}, body=body)
+        start, end = (x, DECK_M - 0.4, 0.2), (x + 0.15, DECK_M - 0.02, length_m)
+        panels += box_panels(pose, start, end, {"else": steel}, body=body)
     stripes: Paint = partial(paint_stripes, (2.3, 0.13), (40, 40, 200), (215, 215, 215))
     panels += box_panels(
         pose, (-1.15, 0.45, -0.02), (1.15, 0.58, 0.08), {"front": stripes, "else": dark}, body=body
@@ -58,9 +58,10 @@ def lorry(rng: np.random.Generator, pose: Pose, *, body: int) -> Thing:
     long = rng.uniform(6, 9)
     white = (int(rng.integers(150, 215)),) * 3
     wall = partial(_paint_curtain, int(rng.integers(1 << 31)), white, (long - 2.3, 2.7))
+    rear: Paint = partial(_paint_lorry_rear, white)
     panels += box_panels(
         pose, (-1.22, 1.1, 2.3), (1.22, 3.8, long),
-        {"left": wall, "right": wall, "else": plain(white)}, body=body,
+        {"left": wall, "right": wall, "back": rear, "else": plain(white)}, body=body,
     )  # fmt: skip
     panels += box_panels(
         pose, (-0.5, 0.6, 2.0), (0.5, 1.1, long), {"else": plain((40, 40, 42))}, body=body
@@ -82,12 +83,12 @@ def forklift(rng: np.random.Generator, pose: Pose, *, body: int) -> Thing:
     )
     for x in (-0.5, 0.42):
         for z in (0.25, 1.5):
-            low, top = (x, 1.05, z), (x + 0.08, 2.1, z + 0.08)
-            panels += box_panels(pose, low, top, {"else": dark}, body=body)
-        low, top = (x, 0.1, 1.85), (x + 0.1, 2.4, 1.98)
-        panels += box_panels(pose, low, top, {"else": dark}, body=body)
-        low, top = (x, 0.12, 1.98), (x + 0.12, 0.17, 3.0)
-        panels += box_panels(pose, low, top, {"else": dark}, body=body)
+            start, end = (x, 1.05, z), (x + 0.08, 2.1, z + 0.08)
+            panels += box_panels(pose, start, end, {"else": dark}, body=body)
+        start, end = (x, 0.1, 1.85), (x + 0.1, 2.4, 1.98)
+        panels += box_panels(pose, start, end, {"else": dark}, body=body)
+        start, end = (x, 0.12, 1.98), (x + 0.12, 0.17, 3.0)
+        panels += box_panels(pose, start, end, {"else": dark}, body=body)
     panels += box_panels(pose, (-0.55, 2.1, 0.2), (0.55, 2.17, 1.65), {"else": dark}, body=body)
     panels += box_panels(
         pose, (-0.25, 1.05, 0.45), (0.25, 1.65, 0.55), {"else": plain((30, 30, 34))}, body=body
@@ -121,12 +122,11 @@ def goods(rng: np.random.Generator, pose: Pose, *, body: int) -> Thing:
     """Make a loaded pallet: cartons, or something under a tarpaulin."""
     high = rng.uniform(0.6, 1.5)
     seed = int(rng.integers(1 << 31))
-    wood = partial(_paint_pallet)
     load: Paint = partial(paint_cartons, seed, (1.1, high))
     if rng.random() < 0.5:
         colours: tuple[Colour, ...] = ((150, 90, 30), (60, 90, 40), (120, 125, 128), (40, 110, 200))
         load = partial(_paint_tarpaulin, seed, colours[rng.integers(len(colours))])
-    panels = box_panels(pose, (-0.6, 0, -0.5), (0.6, 0.14, 0.5), {"else": wood}, body=body)
+    panels = box_panels(pose, (-0.6, 0, -0.5), (0.6, 0.14, 0.5), {"else": _paint_pallet}, body=body)
     low, top = np.array([-0.56, 0.14, -0.46]), np.array([0.56, 0.14 + high, 0.46])
     panels += box_panels(pose, low, top, {"else": load}, body=body)
     return panels, [Block(pose, low * (1, 0, 1), top, body)]
@@ -194,7 +194,7 @@ def _paint_rear_beam(seed: int, colour: Colour, size_px: tuple[int, int]) -> Tex
     for side in (0.12, 1.72):
         sheet.rectangle(side, 0.07, 0.6, 0.18, (30, 30, 32))
         for lamp, tone in enumerate(((40, 40, 210), (30, 30, 190), (30, 130, 230))):
-            sheet.disc(side + 0.1 + 0.2 * lamp, 0.16, 0.075, tone)  # type: ignore[arg-type]
+            sheet.disc(side + 0.1 + 0.2 * lamp, 0.16, 0.075, tone)
     sheet.rectangle(0.95, 0.09, 0.54, 0.14, (200, 210, 212))
     sheet.text(
         f"{rng.integers(10, 99)} {rng.integers(1000, 9999)}", (1.0, 0.115), 0.09, (30, 30, 30), 0.44
@@ -239,6 +239,21 @@ def _paint_curtain(
     return Texture(sheet.bgr)
 
 
+def _paint_lorry_rear(colour: Colour, size_px: tuple[int, int]) -> Texture:
+    """Paint a roller shutter between posts, and lamps below it."""
+    wide, high = 2.44, 2.7
+    sheet = Sheet((wide, high), size_px, colour)
+    bright: Colour = (colour[0] * 1.08, colour[1] * 1.08, colour[2] * 1.08)
+    sheet.rectangle(0.12, 0.16, wide - 0.24, high - 0.46, bright)
+    for y in np.arange(0.16, high - 0.3, 0.3):
+        sheet.rectangle(0.12, float(y), wide - 0.24, 0.025, (84, 84, 86))
+    sheet.rectangle(1.0, high - 0.5, 0.44, 0.07, (60, 60, 62))
+    sheet.rectangle(0, high - 0.26, wide, 0.26, (58, 58, 60))
+    for x in (0.08, wide - 0.4):
+        sheet.rectangle(x, high - 0.2, 0.32, 0.13, (36, 36, 190))
+    return Texture(sheet.bgr)
+
+
 def _paint_person(seed: int, high: float, size_px: tuple[int, int]) -> Texture:
     rng = np.random.default_rng(seed)
     sheet = Sheet((0.7, high), size_px, (50, 46, 44), is_bare=True)
@@ -258,8 +273,8 @@ def _paint_person(seed: int, high: float, size_px: tuple[int, int]) -> Texture:
         swing = rng.uniform(0.0, 0.08)
         x = 0.35 + arm * 0.2
         sheet.polygon(
-            [(x - 0.05, 0.35 * tall), (x + 0.05, 0.35 * tall), (x + arm * swing + 0.04, 0.92 * tall),
-             (x + arm * swing - 0.04, 0.92 * tall)],
+            [(x - 0.05, 0.35 * tall), (x + 0.05, 0.35 * tall),
+             (x + arm * swing + 0.04, 0.92 * tall), (x + arm * swing - 0.04, 0.92 * tall)],
             (86, 66, 52),
         )  # fmt: skip
         sheet.disc(x + arm * swing, 0.94 * tall, 0.045, (120, 150, 196))

@@ -28,7 +28,9 @@ MOST_HIDDEN = 0.7
 """A door of which more is hidden than this is not drawn at all: nobody could label it."""
 _LEAST_SHARE = 0.012
 """Of the picture's area: a box smaller than this is a sliver."""
-_NO_DOOR = 0.18
+_GREATEST_SHARE = 0.85
+"""A box greater than this leaves nothing to see around it."""
+_NO_DOOR = 0.17
 """The share of pictures without a door."""
 _ATTEMPTS = 60
 
@@ -51,13 +53,17 @@ class Picture:
     """Of the largest door."""
 
 
+def _quiet(_done: int, _total: int) -> None:
+    """Tell nobody about progress."""
+
+
 def draw_sample(
     out: Path,
     *,
     counts: Mapping[str, int],
     seed: int,
     image_size_px: tuple[int, int] = (640, 480),
-    on_progress: Callable[[int, int], None] = lambda done, total: None,
+    on_progress: Callable[[int, int], None] = _quiet,
 ) -> None:
     """Draw a data set: pictures, labels, ``data.yaml`` and ``attributes.csv``.
 
@@ -142,7 +148,7 @@ def _scenes(
 
 
 def _boxes(scene: Scene) -> list[tuple[Container, Box]] | None:
-    """Box every door; None if one is a sliver, or too much of it is beyond the edge."""
+    """Box every door; None if one is a sliver, fills the picture, or touches the camera."""
     boxes = []
     width, height = scene.camera.size_px
     for container in scene.containers:
@@ -152,7 +158,8 @@ def _boxes(scene: Scene) -> list[tuple[Container, Box]] | None:
         if box is None:
             return None
         slim = min(box.right - box.left, (box.bottom - box.top) * 0.7) < 0.06 * width
-        if depth < 0.5 or slim or box.area_px < _LEAST_SHARE * width * height:
+        share = box.area_px / (width * height)
+        if depth < 0.5 or slim or not _LEAST_SHARE < share < _GREATEST_SHARE:
             return None
         boxes.append((container, box))
     return boxes

@@ -28,14 +28,6 @@ def blind_container(pose: Pose, look: Look, *, length_m: float, body: int) -> Th
     low, top = np.array([-half, 0, 0]), np.array([half, high, length_m])
     paints = {"front": end, "back": end, "left": side, "right": side, "top": roof, "bottom": roof}
     panels = box_panels(pose, low, top, paints, body=body)
-    corner: Paint = plain(_scaled(look.colour, 0.55))
-    for x in (-half - 0.005, half + 0.005 - 0.162):
-        for y in (-0.004, high + 0.004 - 0.118):
-            for z in (-0.006, length_m + 0.006 - 0.178):
-                casting = {"front": corner, "back": corner}
-                panels += box_panels(
-                    pose, (x, y, z), (x + 0.162, y + 0.118, z + 0.178), casting, body=body
-                )
     return panels, [Block(pose, low, top, body)]
 
 

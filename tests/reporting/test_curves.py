@@ -23,9 +23,13 @@ def pixels(path: Path) -> np.ndarray:
         return np.asarray(picture.convert("RGB"))
 
 
-def has(picture: np.ndarray, colour: str) -> bool:
+def count(picture: np.ndarray, colour: str) -> int:
     red_green_blue = [int(colour[at : at + 2], 16) for at in (1, 3, 5)]
-    return bool((picture == red_green_blue).all(axis=-1).any())
+    return int((picture == red_green_blue).all(axis=-1).sum())
+
+
+def has(picture: np.ndarray, colour: str) -> bool:
+    return count(picture, colour) > 0
 
 
 def without(history: list[Epoch], prefix: str) -> list[Epoch]:
@@ -73,8 +77,13 @@ def test_a_metric_that_is_absent_is_not_drawn(whole: Path, tmp_path: Path):
     assert not has(drawn(without(a_history(), "val/recall"), 24, path), colour_of_recall)
 
 
-def test_the_best_epoch_is_marked(whole: Path, tmp_path: Path):
-    assert (pixels(whole) != drawn(a_history(), 12, tmp_path / "curves.png")).any()
+def test_the_best_epoch_has_a_star_and_a_line(whole: Path, tmp_path: Path):
+    colour_of_star = "#D55E00"
+    unmarked = drawn(a_history(), None, tmp_path / "curves.png")
+    learning_rate = np.s_[540:, 750:]
+
+    assert count(pixels(whole), colour_of_star) > count(unmarked, colour_of_star)
+    assert (pixels(whole)[learning_rate] != unmarked[learning_rate]).any()
 
 
 def test_equal_histories_give_equal_files_whatever_matplotlib_is_set_to(

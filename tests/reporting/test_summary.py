@@ -366,6 +366,16 @@ def test_a_failure_leaves_the_earlier_report(report: Report, output: Path, monke
     assert all((output.parent / unquote(link)).is_file() for link in links(before))
 
 
+def test_a_report_that_is_being_read_is_replaced_and_not_written_over(report: Report, output: Path):
+    before = report()
+    read_by_someone = output.with_name("the same file.md")
+    read_by_someone.hardlink_to(output)
+
+    after = report(record=a_record(seed=7))
+
+    assert read_by_someone.read_text(encoding="utf-8") == before != after
+
+
 def test_a_run_as_it_lies_on_disk_is_reported(tmp_path: Path):
     run, record, evaluation = a_trained_run(tmp_path / "runs")
     output = tmp_path / "summary.md"

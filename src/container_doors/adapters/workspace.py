@@ -39,8 +39,8 @@ def create_workspace(directory: Path, *, files: Mapping[str, str]) -> None:
 
 def track(directory: Path, path: Path) -> None:
     """Give a file or folder to DVC, and push it."""
-    _dvc(directory, "add", "--quiet", str(path))
-    _dvc(directory, "push", "--quiet", f"{path}.dvc")
+    _dvc(directory, "add", str(path))  # --quiet would hide what went wrong
+    _dvc(directory, "push", f"{path}.dvc")
 
 
 def commit(directory: Path, message: str) -> None:

@@ -23,7 +23,8 @@ def import_ultralytics() -> Any:  # noqa: ANN401 - the package is untyped
 
     Its integrations stay off: installing dvclive, mlflow or comet would otherwise switch them
     on, and W&B is ours (see docs/decisions.md). Nothing is downloaded for a plot: Matplotlib's
-    own font stands in for Arial.
+    own font stands in for Arial. On a CPU it computes on every core: of its own it leaves one
+    out, which is half of a machine with two.
     """
     folder = _settings_folder()
     os.environ.update(
@@ -35,8 +36,9 @@ def import_ultralytics() -> Any:  # noqa: ANN401 - the package is untyped
     _provide_font(folder / "Ultralytics")
     silence = logging.getLogger("ultralytics")
     silence.setLevel(logging.ERROR)
+    import torch
     import ultralytics
-    from ultralytics.utils import GIT, LOGGER, SETTINGS
+    from ultralytics.utils import GIT, LOGGER, SETTINGS, torch_utils
     from ultralytics.utils.tqdm import TQDM
 
     off = dict.fromkeys((*_INTEGRATIONS, *_MESSAGES), False)
@@ -44,6 +46,7 @@ def import_ultralytics() -> Any:  # noqa: ANN401 - the package is untyped
         SETTINGS.update(off)  # type: ignore[no-untyped-call]
     _send_to_root(LOGGER)
     _silence(TQDM)
+    torch_utils.NUM_THREADS = torch.get_num_threads()
     # Written into every checkpoint by save_model(); a URL can hold a token.
     GIT.origin = without_credentials(GIT.origin)
     return ultralytics
@@ -98,6 +101,8 @@ def _send_to_root(logger: logging.Logger) -> None:
 def _silence(bar: Any) -> None:  # noqa: ANN401
     """Disable every progress bar: some of them ignore YOLO_VERBOSE, and ours is there."""
     begin = bar.__init__
+    if begin.__name__ == "begin_disabled":
+        return
 
     def begin_disabled(self: object, *arguments: object, **keywords: object) -> None:
         begin(self, *arguments, **(keywords | {"disable": True}))

@@ -15,7 +15,7 @@ from container_doors.dataset.layout import (
     label_of,
     read_layout,
 )
-from container_doors.dataset.photographs import Photograph, Task, read_photograph
+from container_doors.dataset.photographs import NO_LABEL, Photograph, Task, read_photograph
 from container_doors.dataset.pool import spread
 from container_doors.records import SPLITS, Finding, SplitCounts
 
@@ -106,7 +106,7 @@ def check(
         layout=layout,
         findings=findings + [f for split in SPLITS for f in _in_order(by_split.get(split, []))],
         splits={split.name: _counts(split) for split in splits},
-        dropped=tuple(each.image for each in photographs if each.is_dropped),
+        dropped=_dropped(splits),
         digests=_digests(layout, photographs),
     )
 
@@ -127,8 +127,22 @@ def _tasks(layout: Layout) -> list[Task]:
     ]
 
 
+def _dropped(splits: Sequence[Split]) -> tuple[Path, ...]:
+    """List photographs, also where it is their label file that makes Ultralytics drop them."""
+    return tuple(
+        path
+        for split in splits
+        for path in (
+            *(each.image for each in split.photographs if each.is_dropped),
+            *(finding.path for finding in _ignored(split) if finding.dropped),
+        )
+    )
+
+
 def _findings(split: Split) -> list[Finding]:
     of_photographs = [finding for each in split.photographs for finding in each.findings]
+    if not split.files.labels_dir.is_dir():  # which is named by itself, and once is enough
+        of_photographs = [f for f in of_photographs if f.rule != NO_LABEL.rule]
     return of_photographs + [finding for rule in SPLIT_RULES for finding in rule(split)]
 
 

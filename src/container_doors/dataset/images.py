@@ -1,9 +1,9 @@
 """What can be wrong with a photograph's file, one rule per function.
 
 Damage inside of a JPEG that keeps its end marker shows as a warning of libjpeg's, when the decoder
-loses its way and does not end where the data does. That was so for each of 166 photographs in
-which 4096 bytes were zeroed at a random place, for 93 % with 512 bytes, and for 44 % where a
-single byte was changed. After small damage the decoder finds its way back by itself, and what is
+loses its way and does not end where the data does. In 166 photographs, each overwritten twice at
+random places, that was so for 99 % with 4096 zeroed bytes, 92 % with 512, 63 % with 16 and 43 %
+with one changed byte. After small damage the decoder finds its way back by itself, and what is
 left, a stripe of wrong colour, only eyes can see.
 """
 
@@ -170,11 +170,11 @@ def _damaged(seen: Decoded) -> Fault | None:
 def _trailing_bytes(seen: Decoded) -> Fault | None:
     if seen.format != "JPEG" or seen.broken or not is_rewritten(seen.data):
         return None
-    count = len(seen.data) - seen.data.rfind(JPEG_END) - len(JPEG_END)
+    end = seen.data.rfind(JPEG_END) + len(JPEG_END)
     return Fault(
         "image-trailing-bytes",
         "a JPEG that ends at its end marker",
-        f"{count} more bytes",
+        f"{len(seen.data) - end} more bytes" if JPEG_END in seen.data else "none",
         "leave it, or save it anew: Ultralytics would rewrite it, and is given a copy",
         severity="warning",
     )

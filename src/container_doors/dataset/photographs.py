@@ -10,6 +10,14 @@ from container_doors.dataset.label_rules import Context
 from container_doors.dataset.labels import parse_labels
 from container_doors.records import Finding
 
+NO_LABEL = Fault(
+    "image-without-label",
+    "a label file",
+    "none, so it trains as background",
+    "label it, or say that no door is in view with an empty label file",
+    severity="warning",
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Task:
@@ -48,7 +56,7 @@ def read_photograph(task: Task) -> Photograph:
     findings = [fault.at(image) for fault in picture.faults]
     data, fault = _read_label(task.label)
     if fault is not None:
-        place = image if fault is _NO_LABEL else label
+        place = image if fault is NO_LABEL else label
         findings.append(fault.at(place))
     boxes, faults = parse_labels(data or b"", label, Context(task.class_names, picture.size_px))
     return Photograph(
@@ -62,20 +70,11 @@ def read_photograph(task: Task) -> Photograph:
     )
 
 
-_NO_LABEL = Fault(
-    "image-without-label",
-    "a label file",
-    "none, so it trains as background",
-    "label it, or say that no door is in view with an empty label file",
-    severity="warning",
-)
-
-
 def _read_label(path: Path) -> tuple[bytes | None, Fault | None]:
     """Read the bytes. Ultralytics takes what is no file for a photograph without a door."""
     try:
         if not path.exists() and not path.is_symlink():
-            return None, _NO_LABEL
+            return None, NO_LABEL
         if not path.is_file():
             found = "a broken link" if path.is_symlink() else "no ordinary file"
             remedy = "put the label file there; as it is, the picture trains as background"

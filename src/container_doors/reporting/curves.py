@@ -132,8 +132,7 @@ def _plot(
 
 
 def _values(history: Sequence[Epoch], name: str) -> list[float]:
-    values = (epoch.metrics.get(name, math.nan) for epoch in history)
-    return [value if math.isfinite(value) else math.nan for value in values]
+    return [epoch.metrics.get(name, math.nan) for epoch in history]
 
 
 def _finish(panel: Axes, history: Sequence[Epoch], best_epoch: int | None) -> None:

@@ -45,6 +45,8 @@ _COLOURS: tuple[Colour, ...] = (
     (112, 110, 106), (92, 88, 84), (186, 188, 186), (150, 176, 186), (124, 160, 76),
 )  # fmt: skip
 """Of paint: the reds and browns that most containers have, blues, greens, oranges, greys."""
+_OPEN = 0.13
+"""The share of doors that stand open, where they can: few, as on photographs."""
 _BRANDS = ("NORDSEA", "Talex", "BRG", "OCEVA", "HARMONY", "KALDER", "SVEA", "PQ LINE", "Zelmar")
 _GROUNDS: tuple[Colour, ...] = ((112, 114, 116), (136, 140, 142), (150, 156, 160), (96, 96, 98))
 
@@ -57,6 +59,8 @@ class _Yard:
     things: list[Thing] = field(default_factory=list)
     containers: list[Container] = field(default_factory=list)
     numbers: Iterator[int] = field(default_factory=count)
+    has_room: bool = True
+    """Whether leaves can swing out without hitting a neighbour."""
 
     def put(self, thing: Thing) -> None:
         self.things.append(thing)
@@ -69,10 +73,10 @@ class _Yard:
             self.put(blind_container(far, look, length_m=long, body=next(self.numbers)))
             return
         angles = (0.0, 0.0)
-        if not self.containers and self.rng.random() < 0.2:
+        if not self.containers and self.has_room and self.rng.random() < _OPEN:
             first, second = self.rng.uniform(65, 160, 2)
-            choices = ((first, 0.0), (0.0, second), (first, second), (first, second))
-            angles = choices[self.rng.integers(4)]
+            choices = ((first, 0.0), (0.0, second), (first, second))
+            angles = choices[int(self.rng.choice(3, p=[0.36, 0.36, 0.28]))]
         high = HEIGHT_M["high cube" if look.is_high_cube else "standard"]
         self.containers.append(
             Container(
@@ -99,7 +103,7 @@ def draw_scene(rng: np.random.Generator, *, has_door: bool, size_px: tuple[int, 
         middle = _WITHOUT_DOOR[rng.integers(len(_WITHOUT_DOOR))](yard)
     camera = _camera(rng, middle, size_px, has_door=has_door)
     _draw_background(yard, is_night=lighting == "night")
-    if rng.random() < 0.4:
+    if rng.random() < 0.36:
         _draw_foreground(yard, camera, middle)
     return Scene(
         camera,
@@ -140,6 +144,7 @@ def _draw_main(yard: _Yard, *, has_door: bool) -> Vector:
     """Stand the container that the picture is about at the origin, and give its end's middle."""
     rng = yard.rng
     layout = rng.choice(["alone", "trailer", "row", "stack"], p=[0.34, 0.3, 0.22, 0.14])
+    yard.has_room = layout != "row"
     floor = DECK_M if layout == "trailer" else 0.0
     look, is_long = draw_look(rng), bool(rng.random() < 0.5)
     pose = Pose(np.array([0.0, floor, 0.0]))
@@ -268,10 +273,12 @@ def _draw_foreground(yard: _Yard, camera: Camera, middle: Vector) -> None:
     makers = (person, person, goods, goods, pole, forklift, forklift)
     for _ in range(rng.integers(1, 3)):
         make = makers[rng.integers(len(makers))]
-        along = rng.uniform(0.45, 0.85)
+        along = rng.uniform(0.58, 0.88)
         place = camera.position + (middle - camera.position) * along
         reach = float(np.linalg.norm(middle - camera.position)) * (1 - along)
-        place = place + camera.axes[0] * rng.uniform(-1.7, 1.7) * (1 + 0.1 * reach)
+        place = place + camera.axes[0] * rng.choice([-1, 1]) * rng.uniform(0.3, 1.9) * (
+            1 + 0.1 * reach
+        )
         place[1] = 0.0
         if place[2] > -1.3:
             continue

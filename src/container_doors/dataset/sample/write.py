@@ -24,11 +24,11 @@ from container_doors.records import SPLITS
 
 DoorState = Literal["closed", "one_open", "open"]
 
-MOST_HIDDEN = 0.7
+MOST_HIDDEN = 0.6
 """A door of which more is hidden than this is not drawn at all: nobody could label it."""
-_LEAST_SHARE = 0.012
+_LEAST_SHARE = 0.025
 """Of the picture's area: a box smaller than this is a sliver."""
-_GREATEST_SHARE = 0.85
+_GREATEST_SHARE = 0.8
 """A box greater than this leaves nothing to see around it."""
 _NO_DOOR = 0.17
 """The share of pictures without a door."""
@@ -157,7 +157,7 @@ def _boxes(scene: Scene) -> list[tuple[Container, Box]] | None:
         box = box_around(scene.camera, leaves)
         if box is None:
             return None
-        slim = min(box.right - box.left, (box.bottom - box.top) * 0.7) < 0.06 * width
+        slim = min(box.right - box.left, (box.bottom - box.top) * 0.7) < 0.09 * width
         share = box.area_px / (width * height)
         if depth < 0.5 or slim or not _LEAST_SHARE < share < _GREATEST_SHARE:
             return None

@@ -1,8 +1,10 @@
 """The machine that we are on: its processor, its GPUs, the programs installed."""
 
+import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 from container_doors.adapters.shell import call
 from container_doors.errors import ConfigError, MissingToolError
@@ -15,6 +17,18 @@ _DISTRIBUTIONS = (
 """Those whose version can change a result."""
 
 
+def import_torch() -> Any:  # noqa: ANN401 - a module
+    """Import PyTorch so that its threads wait asleep.
+
+    Awake, which is OpenMP's default, they take the processor from one another as soon as
+    anything else runs: on two busy cores an epoch of 4 s took 20 s.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read once, when the library is loaded
+    import torch
+
+    return torch
+
+
 def describe_machine(device: str) -> Hardware:
     """Choose a device, prove that it computes, and name it.
 
@@ -25,8 +39,8 @@ def describe_machine(device: str) -> Hardware:
         ConfigError: If a GPU is asked for that is not there or does not compute.
     """
     import psutil
-    import torch
 
+    torch = import_torch()
     cpu = _cpu_name()
     gpus = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
     chosen = _choose(device, len(gpus))
@@ -72,8 +86,7 @@ def _choose(device: str, gpus: int) -> str:
 
 def _compute_on(device: str) -> None:
     """Run a real operation: a GPU can be listed and still be too old for the installed torch."""
-    import torch
-
+    torch = import_torch()
     try:
         probe = torch.ones(8, 8, device=device)
         total = float((probe @ probe).sum())
@@ -88,8 +101,7 @@ def _compute_on(device: str) -> None:
 
 
 def _gpu_name(device: str) -> str:
-    import torch
-
+    torch = import_torch()
     properties = torch.cuda.get_device_properties(torch.device(device))
     return f"{properties.name}, {properties.total_memory / 2**30:.1f} GiB"
 

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+from container_doors.adapters.machine import import_torch
+
 _INTEGRATIONS = ("clearml", "comet", "dvc", "mlflow", "raytune", "tensorboard", "wandb", "sync")
 _MESSAGES = ("vscode_msg", "openvino_msg")
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
@@ -36,7 +38,7 @@ def import_ultralytics() -> Any:  # noqa: ANN401 - the package is untyped
     _provide_font(folder / "Ultralytics")
     silence = logging.getLogger("ultralytics")
     silence.setLevel(logging.ERROR)
-    import torch
+    torch = import_torch()
     import ultralytics
     from ultralytics.utils import GIT, LOGGER, SETTINGS, torch_utils
     from ultralytics.utils.tqdm import TQDM
@@ -46,7 +48,7 @@ def import_ultralytics() -> Any:  # noqa: ANN401 - the package is untyped
         SETTINGS.update(off)  # type: ignore[no-untyped-call]
     _send_to_root(LOGGER)
     _silence(TQDM)
-    torch_utils.NUM_THREADS = torch.get_num_threads()
+    setattr(torch_utils, "NUM_THREADS", torch.get_num_threads())  # noqa: B010
     # Written into every checkpoint by save_model(); a URL can hold a token.
     GIT.origin = without_credentials(GIT.origin)
     return ultralytics

@@ -53,10 +53,21 @@ MOST_PICTURES = 100
 """Prediction pictures that a run keeps: the first of the test split, in order."""
 
 
-def draw_samples(out: Path, *, counts: Mapping[str, int], seed: int, progress: Progress) -> None:
+def draw_samples(
+    out: Path,
+    *,
+    counts: Mapping[str, int],
+    seed: int,
+    progress: Progress,
+    image_size_px: tuple[int, int] = (640, 480),
+) -> None:
     """Draw a data set of rendered doors, for whoever has no photographs yet."""
     draw_sample(
-        out, counts=counts, seed=seed, on_progress=lambda *at: progress.step("drawing", *at)
+        out,
+        counts=counts,
+        seed=seed,
+        image_size_px=image_size_px,
+        on_progress=lambda *at: progress.step("drawing", *at),
     )
 
 

@@ -1,10 +1,10 @@
 """The whole gate: files that do not fit together, the report, the processes that read."""
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -306,7 +306,8 @@ def busy(tmp_path: Path):
     assert program.stdout is not None
     program.stdout.readline()
     yield program
-    program.kill()
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(program.pid, signal.SIGKILL)
     program.communicate()
 
 
@@ -322,6 +323,9 @@ def _wait_until_gone(processes: list[psutil.Process]) -> None:
 def test_control_c_ends_every_process_and_prints_one_traceback(busy):
     children = _children(busy)
     assert len(children) >= 2
+    for child in children:
+        child.send_signal(signal.SIGINT)
+    assert all(busy.stdout.readline() for _ in range(5))  # they leave it to their parent
 
     os.killpg(busy.pid, signal.SIGINT)
     _, errors = busy.communicate(timeout=10)
@@ -337,5 +341,4 @@ def test_processes_do_not_outlive_a_parent_that_is_killed(busy):
 
     busy.kill()
 
-    time.sleep(0.1)
     _wait_until_gone(children)

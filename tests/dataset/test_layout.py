@@ -14,6 +14,7 @@ SPLITS = "train: images/train\nval: images/val\ntest: images/test\n"
 FINE = {
     "as specified": DATA_YAML,
     "no nc": SPLITS + "names: [container_door]",
+    "nc 1.0": DATA_YAML.replace("nc: 1", "nc: 1.0"),
     "names as a mapping": SPLITS + "names:\n  0: container_door",
     "names as a mapping from text": SPLITS + "names:\n  '0': container_door",
     "a relative path": "path: .\n" + DATA_YAML,

@@ -27,6 +27,8 @@ _MARKER = ".doors-demo"
 _DATA = Path("data/processed/detection")
 _COUNTS = {"train": 160, "val": 32, "test": 48}
 
+_SIZE_PX = (480, 360)
+
 _ON_A_LAPTOP = (
     "detection.model.architecture=yolov11n",
     "detection.model.pretrained=false",
@@ -97,7 +99,9 @@ def _run_every_step(params: Params, run: Run, progress: Progress) -> Metadata:
     here = Path.cwd()
     if not (_DATA / "data.yaml").exists():
         progress.say(f"[2/6] drawing {sum(_COUNTS.values())} pictures of container doors")
-        pipeline.draw_samples(_DATA, counts=_COUNTS, seed=0, progress=progress)
+        pipeline.draw_samples(
+            _DATA, counts=_COUNTS, seed=0, progress=progress, image_size_px=_SIZE_PX
+        )
     if not _DATA.with_suffix(".dvc").exists():
         workspace.track(here, _DATA)
         workspace.commit(here, "Draw the data set")

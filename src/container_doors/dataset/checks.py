@@ -147,8 +147,11 @@ def _findings(split: Split) -> list[Finding]:
 
 
 def _in_order(findings: Iterable[Finding]) -> list[Finding]:
-    """Sort, and say once what two pictures that share a label file have both brought."""
-    return sorted(dict.fromkeys(findings), key=lambda each: (str(each.path), each.line or 0))
+    """Sort by path, and say once what two pictures that share a label file have both brought.
+
+    Those of a file are in the order of its lines already.
+    """
+    return sorted(dict.fromkeys(findings), key=lambda each: str(each.path))
 
 
 def _counts(split: Split) -> SplitCounts:

@@ -54,7 +54,6 @@ _DECODER_ERRORS = (
 _DAMAGE = ("Corrupt JPEG data", "Premature end", "Inconsistent progression")
 
 # Suffixes for which Ultralytics does not begin with cv2.imdecode.
-_TIFF = {"tif", "tiff"}
 _DECODED_BY_PILLOW = {"avif", "heic", "heif"}
 
 
@@ -121,7 +120,7 @@ def _decode_opened(data: bytes, suffix: str, header: Image.Image) -> Decoded:
     broken = _broken(data, kind)
     is_decoded, complaint = None, ""
     if kind.lower() in READABLE and min(size_px) >= SMALLEST_PX and not broken:
-        if kind in {"JPEG", "MPO"} and suffix not in _TIFF | _DECODED_BY_PILLOW:
+        if kind in {"JPEG", "MPO"} and suffix not in _DECODED_BY_PILLOW:
             is_decoded, complaint = _decode_jpeg(data)
         else:
             pixels = _decode_whole(data, suffix)
@@ -176,19 +175,9 @@ def _decode_whole(data: bytes, suffix: str) -> NDArray[Any] | None:
     """Decode as ``ultralytics.utils.patches.imread`` does, which goes by the suffix."""
     pixels = None
     with _error_stream():
-        if suffix in _TIFF:
-            pixels = _first_page(data)
-        elif suffix in _DECODED_BY_PILLOW:
+        if suffix in _DECODED_BY_PILLOW:
             pixels = _decode_with_pillow(data)
         return pixels if pixels is not None else _imdecode(data, cv2.IMREAD_COLOR)
-
-
-def _first_page(data: bytes) -> NDArray[Any] | None:
-    try:
-        is_decoded, pages = cv2.imdecodemulti(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    except cv2.error:
-        return None
-    return pages[0] if is_decoded and pages[0].ndim == 3 else None
 
 
 def _decode_with_pillow(data: bytes) -> NDArray[Any] | None:

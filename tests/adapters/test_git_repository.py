@@ -6,7 +6,9 @@ import pytest
 
 from container_doors.adapters.git_repository import GitRepository
 from container_doors.errors import MissingToolError, VersioningError
-from container_doors.records import CodeState
+from container_doors.records import CodeState, Version
+from container_doors.versioning.metadata import build_metadata
+from tests.builders import a_record, an_evaluation
 
 TAG = "detection@v1.0.0+20261123.exp001"
 TOKEN = "ghp_0123456789abcdef"
@@ -72,6 +74,28 @@ def test_before_the_first_commit_there_is_none(empty: Path):
 def test_outside_of_git_nothing_is_made_up(empty: Path):
     assert GitRepository(empty).code_state() == CodeState(commit=None, clean=None)
     assert GitRepository(empty).tags("*") == []
+
+
+def test_outside_of_git_is_told_apart_in_any_language(
+    empty: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Git's own translations outrank C.UTF-8 wherever LANGUAGE is set, as on many desktops."""
+    monkeypatch.setenv("LANGUAGE", "de:fr")
+
+    assert GitRepository(empty).code_state() == CodeState(commit=None, clean=None)
+
+
+def test_inside_of_a_git_hook_the_folder_still_decides(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    head = git(folder, "rev-parse", "HEAD")
+    other = tmp_path / "other"
+    other.mkdir()
+    git(other, "init", "--quiet")
+    monkeypatch.setenv("GIT_DIR", str(other / ".git"))
+    monkeypatch.setenv("GIT_INDEX_FILE", str(other / ".git" / "index"))
+
+    assert GitRepository(folder).code_state() == CodeState(commit=head, clean=True)
 
 
 def test_without_git_training_still_knows_that_it_does_not_know(
@@ -144,6 +168,28 @@ def test_a_file_that_git_ignores_is_not_forced_in(folder: Path):
 
     with pytest.raises(VersioningError, match="ignored by one of your"):
         GitRepository(folder).stage([Path("best.pt")])
+
+
+def test_the_token_of_a_remote_is_in_no_answer_and_no_document(
+    folder: Path, capfd: pytest.CaptureFixture[str]
+):
+    """Not even in what git itself quotes: the hook below says where it would push to."""
+    repository = GitRepository(folder)
+    record = a_record(code=repository.code_state())
+    version = Version(major=1, minor=0, date="20261123", experiment="exp001")
+    metadata = build_metadata(record, an_evaluation(), version)
+    hook = folder / ".git" / "hooks" / "pre-commit"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text("#!/bin/sh\necho error: $(git remote get-url origin) >&2\nexit 1\n")
+    hook.chmod(0o755)
+    (folder / "params.yaml").write_text("a: 2\n")
+
+    with pytest.raises(VersioningError, match=r"https://\*\*\*@example\.invalid") as caught:
+        repository.commit([Path("params.yaml")], "Change")
+
+    assert metadata.code.commit == git(folder, "rev-parse", "HEAD")
+    written = [record.to_json(), metadata.to_json(), str(caught.value), *capfd.readouterr()]
+    assert not [text for text in written if TOKEN in text]
 
 
 def test_the_first_commit_is_asked_for(empty: Path):

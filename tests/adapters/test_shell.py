@@ -82,3 +82,41 @@ def test_what_the_environment_keeps_secret_is_hidden(monkeypatch: pytest.MonkeyP
     text = f"{json.dumps(credentials)} 1//0refresh wandb_v1_abcdefgh public true"
 
     assert redacted(text) == "*** *** *** public true"
+
+
+def test_credentials_too_long_for_a_path_are_hidden_like_any_other(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """A service account's key is 1,700 characters; a name in a file system has at most 255."""
+    key = "M" * 1700
+    monkeypatch.setenv("GDRIVE_CREDENTIALS_DATA", json.dumps({"private_key": key}))
+
+    assert redacted(f"bad key {key}") == "bad key ***"
+
+
+def test_the_path_of_a_credentials_file_is_no_secret(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / "drive.json").touch()
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "drive.json"))
+
+    assert redacted(f"no {tmp_path / 'drive.json'}") == f"no {tmp_path / 'drive.json'}"
+
+
+def test_a_program_sees_our_environment_with_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("KEPT", "ours")
+    monkeypatch.setenv("HIDDEN", "ours")
+    monkeypatch.setenv("LANGUAGE", "de:en")
+    names = ["KEPT", "HIDDEN", "ADDED", "LC_ALL", "LANGUAGE"]
+    code = f"import os, json; print(json.dumps([os.environ.get(name) for name in {names}]))"
+
+    done = call(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        hint="",
+        environment={"HIDDEN": None, "ADDED": "new"},
+    )
+
+    assert json.loads(done.stdout) == ["ours", None, "new", "C.UTF-8", ""]

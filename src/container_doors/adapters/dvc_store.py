@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -46,10 +47,11 @@ _ADD_REMOTE = (
 _REMEDIES = (
     ("unable to acquire lock", "another dvc is at work here: wait for it, then run this again"),
     ("not inside of a dvc repository", "dvc init, in the repository's root"),
+    ("is not a git repository", "git init, in the folder that holds .dvc; or clone it anew"),
     ("no remote specified", _ADD_REMOTE),
     ("is git-ignored", "git check-ignore -v FILE names the line of .gitignore to change"),
-    ("storagequotaexceeded", "a service account cannot write to a personal Drive: use a shared "
-     "drive, or a person's OAuth credentials"),
+    ("storagequotaexceeded", "a service account cannot write to a personal Drive: use a "
+     "Workspace drive, or a person's OAuth credentials"),
     ("no space left", "free some space there, then run this again: what arrived is not sent twice"),
     ("quota exceeded", "free some space there, then run this again"),
     ("read-only file system", "make the remote writable, or choose another: dvc remote list"),
@@ -60,7 +62,7 @@ _REMEDIES = (
     ("authenticat", "check the credentials: dvc remote list, GDRIVE_CREDENTIALS_DATA"),
     ("access_token", "the credentials are of the other kind: a service account needs "
      "gdrive_use_service_account true, a person's needs it false"),
-    ("forbidden", "the credentials may not use that remote: check what is shared with them"),
+    ("forbidden", "the credentials may not use that remote: give their account access to it"),
     ("neither locally nor on remote", "the file is lost here and there: train again, or find "
      "another copy of it"),
     ("cannot connect", "is the network up? Then run this again: what arrived is not sent twice"),
@@ -112,6 +114,9 @@ class DvcStore:
         """Track files; returns the pointer of each, for git.
 
         A version that a pointer named is forgotten: it was that of the content before.
+
+        Raises:
+            VersioningError: If a file is not there, or a pointer that is there is damaged.
         """
         pointers = [pointer_of(path) for path in paths]
         for pointer in pointers:
@@ -126,10 +131,9 @@ class DvcStore:
     def annotate(self, pointers: Sequence[Path], version: str) -> None:
         """Write the version into each pointer, where git keeps it; DVC leaves ``meta`` alone."""
         for pointer in pointers:
-            path = self._directory / pointer
-            document = yaml.safe_load(path.read_text(encoding="utf-8"))
-            document["meta"] = {**(document.get("meta") or {}), "version": version}
-            _replace(path, document)
+            document = _read(self._directory / pointer)
+            meta = {**(document.get("meta") or {}), "version": version}
+            _replace(self._directory / pointer, {**document, "meta": meta})
 
     def push(self, pointers: Sequence[Path]) -> None:
         """Send what the pointers name. Sending it again is harmless, and sends what is missing.
@@ -217,7 +221,7 @@ def _ignore(folder: Path, names: Sequence[str]) -> None:
 def _forget(pointer: Path) -> None:
     if not pointer.exists():
         return
-    document = yaml.safe_load(pointer.read_text(encoding="utf-8"))
+    document = _read(pointer)
     meta = dict(document.get("meta") or {})
     if meta.pop("version", None) is None:
         return
@@ -225,7 +229,20 @@ def _forget(pointer: Path) -> None:
     _replace(pointer, {**rest, "meta": meta} if meta else rest)
 
 
-def _replace(pointer: Path, document: dict[str, object]) -> None:
+def _read(pointer: Path) -> dict[str, Any]:
+    try:
+        document = yaml.safe_load(pointer.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError):
+        document = None
+    if not isinstance(document, dict) or not isinstance(document.get("meta") or {}, dict):
+        raise VersioningError(
+            f"{pointer} is not a pointer of DVC, perhaps after a merge that was not finished",
+            hint=f"git checkout HEAD -- {pointer.name} restores it, in {pointer.parent}",
+        )
+    return document
+
+
+def _replace(pointer: Path, document: dict[str, Any]) -> None:
     staged = pointer.with_name(f".{pointer.name}.{os.getpid()}")
     staged.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
     staged.replace(pointer)

@@ -7,8 +7,15 @@ from container_doors.adapters.shell import Finished, call
 from container_doors.errors import MissingToolError, VersioningError
 from container_doors.records import CodeState
 
+INSTALL_GIT = "install git: https://git-scm.com/downloads"
+GIT_ENVIRONMENT = {
+    "GIT_TERMINAL_PROMPT": "0",
+    # Set inside of a git hook, they would turn us to that hook's repository.
+    **dict.fromkeys(("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX")),
+}
+"""It never waits for a password, and the folder alone decides which repository is meant."""
+
 _TIMEOUT_S = 120
-_INSTALL = "install git: https://git-scm.com/downloads"
 
 
 class GitRepository:
@@ -90,9 +97,9 @@ class GitRepository:
             return call(
                 ["git", *arguments],
                 cwd=self._directory,
-                hint=_INSTALL,
+                hint=INSTALL_GIT,
                 # Reading takes no lock, so that it never disturbs a commit beside it.
-                environment={"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0"},
+                environment={**GIT_ENVIRONMENT, "GIT_OPTIONAL_LOCKS": "0"},
                 timeout_s=_TIMEOUT_S,
             )
         except TimeoutError as error:

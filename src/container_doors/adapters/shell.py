@@ -19,6 +19,10 @@ _SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|PASSPHRASE|CREDENTIALS", re.IGN
 _SHORTEST_SECRET = 8
 """Shorter values are words such as ``true``; hiding them would spoil every message."""
 
+_IN_ENGLISH = {"LC_ALL": "C.UTF-8", "LANGUAGE": ""}
+"""What programs say is compared with English; LANGUAGE outranks every locale but C itself:
+https://www.gnu.org/software/gettext/manual/html_node/The-LANGUAGE-variable.html"""
+
 
 @dataclass(frozen=True, slots=True)
 class Finished:
@@ -44,7 +48,7 @@ def call(
     *,
     cwd: Path,
     hint: str,
-    environment: Mapping[str, str] | None = None,
+    environment: Mapping[str, str | None] | None = None,
     timeout_s: float | None = None,
 ) -> Finished:
     """Run a program to its end, whatever its exit code.
@@ -53,18 +57,19 @@ def call(
         argv: The program and its arguments; never a secret, for every user sees them in ``ps``.
         cwd: Where it runs.
         hint: How to get the program, should it be missing.
-        environment: What it sees beside our own environment.
+        environment: What it sees beside our own environment; what is None, it does not see.
         timeout_s: When to give up; never by default.
 
     Raises:
         MissingToolError: If there is no such program.
         TimeoutError: If it did not end in time; it was killed.
     """
+    seen = {**os.environ, **_IN_ENGLISH, **(environment or {})}
     try:
         done = subprocess.run(
             argv,
             cwd=cwd,
-            env={**os.environ, "LC_ALL": "C.UTF-8", **(environment or {})},
+            env={name: value for name, value in seen.items() if value is not None},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -112,5 +117,12 @@ def _strings(name: str, value: str) -> Iterator[str]:
         yield from (
             text for key, text in document.items() if isinstance(text, str) and _SECRET.search(key)
         )
-    if _SECRET.search(name) and not Path(value).exists():
+    if _SECRET.search(name) and not _is_path(value):
         yield value
+
+
+def _is_path(text: str) -> bool:
+    try:
+        return Path(text).exists()
+    except OSError:  # a key in JSON is longer than a name may be
+        return False

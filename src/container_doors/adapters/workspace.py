@@ -1,73 +1,108 @@
 """A working directory from nothing: git, DVC, and a folder as the remote."""
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from container_doors.adapters.dvc_store import DVC_ENVIRONMENT, INSTALL_DVC, find_dvc
+from container_doors.adapters.dvc_store import DVC_ENVIRONMENT, INSTALL_DVC, DvcStore, find_dvc
+from container_doors.adapters.git_repository import GIT_ENVIRONMENT, INSTALL_GIT
 from container_doors.adapters.shell import Finished, call
 from container_doors.errors import VersioningError
 
 REMOTE = "remote-storage"
-"""The folder that stands in for Google Drive; git ignores it."""
+"""The folder that stands in for Google Drive; git and DVC pass it over."""
+
+_NOT_THEIR_OWN = ("-c", "commit.gpgSign=false", "-c", "core.hooksPath=/dev/null")
+"""A person's signing key would ask for a passphrase, and their hooks are for their own work."""
 
 
-def create_workspace(directory: Path, *, files: Mapping[str, str]) -> None:
+def create_workspace(directory: Path, *, files: Mapping[str, str | Path]) -> None:
     """Make ``directory`` a git and DVC repository that holds ``files``, and commit them.
+
+    The remote is known by its path relative to the workspace, which may be moved as a whole.
 
     Args:
         directory: Absent or empty.
-        files: Relative path to text.
+        files: Relative path to text, or to a file that is copied.
 
     Raises:
         MissingToolError: If git or dvc is not installed.
         VersioningError: If one of them refuses.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    for name, text in files.items():
-        (directory / name).parent.mkdir(parents=True, exist_ok=True)
-        (directory / name).write_text(text, encoding="utf-8")
     _git(directory, "init", "--quiet", "--initial-branch", "main")
     for key, value in (("user.name", "Container Doors"), ("user.email", "doors@localhost")):
-        if not _git(directory, "config", "--get", key, may_fail=True).stdout:
+        if _git(directory, "config", "--get", key, may_fail=True).exit_code:
             _git(directory, "config", key, value)
     _dvc(directory, "init", "--quiet")
-    (directory / ".dvcignore").write_text(files.get(".dvcignore", ""), encoding="utf-8")
-    _dvc(directory, "remote", "add", "--default", "storage", str((directory / REMOTE).resolve()))
+    for name, content in files.items():  # after DVC, which leaves a .dvcignore of comments
+        _place(content, directory / name)
+    _dvc(directory, "remote", "add", "--quiet", "--default", "storage", REMOTE)
     _dvc(directory, "remote", "modify", "storage", "verify", "true")
+    for ignored in (".gitignore", ".dvcignore"):
+        _pass_over_remote(directory / ignored)
     commit(directory, "Begin")
 
 
-def track(directory: Path, path: Path) -> None:
-    """Give a file or folder to DVC, and push it."""
-    _dvc(directory, "add", str(path))  # --quiet would hide what went wrong
-    _dvc(directory, "push", f"{path}.dvc")
+def track(directory: Path, path: Path) -> Path:
+    """Give a file or folder to DVC, and push it; returns its pointer.
+
+    Args:
+        directory: The workspace.
+        path: Relative to it.
+    """
+    store = DvcStore(directory)
+    pointers = store.add([path])
+    store.push(pointers)
+    return pointers[0]
 
 
 def commit(directory: Path, message: str) -> None:
     """Commit everything that git does not ignore; nothing new is no error."""
     _git(directory, "add", "--all")
     if _git(directory, "diff", "--cached", "--quiet", may_fail=True).exit_code:
-        _git(directory, "commit", "--quiet", "--message", message)
+        _git(directory, *_NOT_THEIR_OWN, "commit", "--quiet", "--message", message)
+
+
+def _place(content: str | Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if isinstance(content, Path):
+        shutil.copyfile(content, target)
+    else:
+        target.write_text(content, encoding="utf-8")
+
+
+def _pass_over_remote(path: Path) -> None:
+    """Without this line git would commit every model twice, once as the remote's object."""
+    line = f"/{REMOTE}/"
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    if line not in text.splitlines():
+        newline = "" if not text or text.endswith("\n") else "\n"
+        path.write_text(f"{text}{newline}{line}\n", encoding="utf-8")
 
 
 def _git(directory: Path, *arguments: str, may_fail: bool = False) -> Finished:
-    done = call(["git", *arguments], cwd=directory, hint="install git: https://git-scm.com")
-    return _expect_success("git", arguments, done, may_fail=may_fail)
+    done = call(
+        ["git", *arguments], cwd=directory, hint=INSTALL_GIT, environment=GIT_ENVIRONMENT
+    )
+    return done if may_fail else _expect_success("git", arguments, done)
 
 
 def _dvc(directory: Path, *arguments: str) -> Finished:
     done = call(
         [find_dvc(), *arguments], cwd=directory, hint=INSTALL_DVC, environment=DVC_ENVIRONMENT
     )
-    return _expect_success("dvc", arguments, done, may_fail=False)
+    return _expect_success("dvc", arguments, done)
 
 
-def _expect_success(
-    program: str, arguments: tuple[str, ...], done: Finished, *, may_fail: bool
-) -> Finished:
-    if done.exit_code and not may_fail:
+def _expect_success(program: str, arguments: tuple[str, ...], done: Finished) -> Finished:
+    if done.exit_code:
+        verb = next(word for word in arguments if word in _VERBS)
         raise VersioningError(
-            f"{program} {arguments[0]} failed: {done.complaint}",
-            hint="see that the folder can be written and is not inside of another DVC repository",
+            f"{program} {verb} failed: {done.complaint}",
+            hint="choose a folder that is empty and can be written",
         )
     return done
+
+
+_VERBS = ("init", "config", "add", "commit", "remote", "diff")

@@ -100,7 +100,7 @@ def check(
         for name, files in layout.splits.items()
     ]
     by_split = {split.name: _findings(split) for split in splits}
-    for split, finding in _shared_content(photographs):
+    for split, finding in _same_content(photographs):
         by_split[split].append(finding)
     return Report(
         layout=layout,
@@ -208,7 +208,7 @@ def _label_without_image(split: Split) -> Iterator[Finding]:
         ).at(label.relative_to(split.root))
 
 
-def _shared_label(split: Split) -> Iterator[Finding]:
+def _same_label(split: Split) -> Iterator[Finding]:
     first: dict[Path, Photograph] = {}
     for each in split.photographs:
         other = first.setdefault(each.label, each)
@@ -239,7 +239,7 @@ SPLIT_RULES: tuple[Callable[[Split], Iterator[Finding]], ...] = (
     _too_few,
     _no_doors,
     _label_without_image,
-    _shared_label,
+    _same_label,
     _ignored,
 )
 """What can be wrong with a split as a whole; what is wrong with a file is in its own module."""
@@ -249,7 +249,7 @@ def _folder(split: Split) -> Path:
     return split.files.images_dir.relative_to(split.root)
 
 
-def _shared_content(photographs: Iterable[Photograph]) -> Iterator[tuple[str, Finding]]:
+def _same_content(photographs: Iterable[Photograph]) -> Iterator[tuple[str, Finding]]:
     """Find pictures that are the same byte for byte: a leak between splits, a waste within one."""
     alike: dict[str, list[Photograph]] = defaultdict(list)
     for each in photographs:

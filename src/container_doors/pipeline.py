@@ -60,6 +60,7 @@ def draw_samples(
     seed: int,
     progress: Progress,
     image_size_px: tuple[int, int] = (640, 480),
+    is_plain: bool = False,
 ) -> None:
     """Draw a data set of rendered doors, for whoever has no photographs yet."""
     draw_sample(
@@ -67,6 +68,7 @@ def draw_samples(
         counts=counts,
         seed=seed,
         image_size_px=image_size_px,
+        is_plain=is_plain,
         on_progress=lambda *at: progress.step("drawing", *at),
     )
 

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ DVC = Path(sys.executable).with_name("dvc")
 BEST = Path("weights/detection/best.pt")
 POINTER = Path("weights/detection/best.pt.dvc")
 VERSION = "detection_v1.0_20261123_exp001"
-ARTIFACTS = {"artifacts": {"detection": {"path": str(BEST), "type": "model"}}}
+IN_GIT = (".gitignore", ".dvcignore", "dvc.yaml", "params.yaml")
 
 
 def dvc(folder: Path, *arguments: str) -> str:
@@ -29,13 +30,13 @@ def dvc(folder: Path, *arguments: str) -> str:
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory, repository_root: Path) -> Path:
-    """A repository as ours is: git, DVC, the same .gitignore, and no remote yet."""
+    """A repository as ours is: git, DVC, the same files in its root, and no remote yet."""
     folder = tmp_path_factory.mktemp("template") / "repository"
     folder.mkdir()
     subprocess.run(["git", "init", "--quiet"], cwd=folder, check=True)
     dvc(folder, "init", "--quiet")
-    shutil.copy(repository_root / ".gitignore", folder)
-    (folder / "dvc.yaml").write_text(yaml.safe_dump(ARTIFACTS))
+    for name in IN_GIT:
+        shutil.copy(repository_root / name, folder)
     return folder
 
 
@@ -118,7 +119,7 @@ def test_gto_and_dvc_find_a_model_by_its_tag(folder: Path, tmp_path: Path):
     ):
         (folder / BEST).write_bytes(content)
         store.push(store.add([BEST]))
-        repository.commit([Path(".dvc/config"), Path("dvc.yaml"), POINTER], name)
+        repository.commit([Path(file) for file in (".dvc/config", *IN_GIT)] + [POINTER], name)
         repository.create_tag(name, name)
 
     revision = tag.removeprefix("detection@")
@@ -156,6 +157,43 @@ def test_a_remote_that_cannot_be_written_is_named(folder: Path):
     assert "dvc remote list" in caught.value.hint
 
 
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 64 KiB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)]
+    if not shutil.which("mount") or subprocess.run(command, check=False).returncode:
+        pytest.skip("mounting a small file system needs root")
+    yield disk
+    subprocess.run(["umount", disk], check=True)
+
+
+@pytest.mark.slow
+def test_a_remote_that_is_full_or_read_only_is_named_and_works_once_that_is_mended(
+    folder: Path, small_disk: Path
+):
+    store = DvcStore(folder, pause_s=0)
+    (folder / BEST).write_bytes(os.urandom(200_000))
+    pointers = store.add([BEST])
+    _point_to(folder, str(small_disk / "remote"))
+
+    with pytest.raises(VersioningError, match=r"cannot push best\.pt: .*") as full:
+        store.push(pointers)
+    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+    with pytest.raises(VersioningError, match=r"cannot push best\.pt: .*") as read_only:
+        store.push(pointers)
+    subprocess.run(["mount", "-o", "remount,rw,size=1m", small_disk], check=True)
+    store.push(pointers)
+
+    assert "free some space" in full.value.hint
+    assert "writable" in read_only.value.hint
+    # What DVC left of the first attempt has a name that no pointer leads to.
+    sizes = {path.suffix: path.stat().st_size for path in small_disk.rglob("*") if path.is_file()}
+    assert sizes[""] == 200_000
+    assert sizes.keys() <= {"", ".tmp"}
+
+
 @pytest.mark.slow
 def test_a_lock_that_is_let_go_is_waited_for(folder: Path):
     """zc.lockfile, which DVC uses, locks ``.dvc/tmp/lock`` with flock."""
@@ -180,6 +218,16 @@ def test_a_dvc_repository_is_asked_for(tmp_path: Path):
         DvcStore(tmp_path).check_ready()
 
     assert "dvc init" in caught.value.hint
+
+
+def test_a_git_repository_is_asked_for(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(folder.parent))
+    shutil.rmtree(folder / ".git")
+
+    with pytest.raises(VersioningError, match="is not a git repository") as caught:
+        DvcStore(folder).add([BEST])
+
+    assert "git init" in caught.value.hint
 
 
 def test_a_remote_is_asked_for(bare: Path):
@@ -260,7 +308,7 @@ def test_it_is_called_without_secrets_and_never_waits_for_a_browser(
     monkeypatch.setenv("GDRIVE_CREDENTIALS_DATA", secret)
     (stand_in / "said").write_text("ERROR: bad token 1//0refresh for GOCSPX-1")
 
-    with pytest.raises(VersioningError) as caught:
+    with pytest.raises(VersioningError, match=r"bad token \*\*\* for \*\*\*") as caught:
         DvcStore(stand_in).push([POINTER, Path("a b.dvc")])
 
     arguments, environment = json.loads((stand_in / "calls").read_text())
@@ -270,6 +318,29 @@ def test_it_is_called_without_secrets_and_never_waits_for_a_browser(
     assert environment["GDRIVE_CREDENTIALS_DATA"] == secret
     assert "1//0refresh" not in str(caught.value)
     assert "GOCSPX" not in str(caught.value)
+
+
+DAMAGED = {
+    "merge": b"<<<<<<< HEAD\nouts: []\n=======\n",
+    "empty": b"",
+    "a list": b"- a\n",
+    "not text": b"\xff\xfe",
+    "meta is no mapping": b"outs: []\nmeta: v1\n",
+}
+
+
+@pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED)
+def test_a_damaged_pointer_is_named_and_left_as_it_is(content: bytes, stand_in: Path):
+    (stand_in / "best.pt.dvc").write_bytes(content)
+    store = DvcStore(stand_in)
+
+    with pytest.raises(VersioningError, match=r"best\.pt\.dvc is not a pointer of DVC"):
+        store.add([Path("best.pt")])
+    with pytest.raises(VersioningError, match=r"best\.pt\.dvc is not a pointer of DVC"):
+        store.annotate([Path("best.pt.dvc")], VERSION)
+
+    assert (stand_in / "best.pt.dvc").read_bytes() == content
+    assert not (stand_in / "calls").exists()
 
 
 def test_what_a_person_wrote_beside_the_version_stays(stand_in: Path):

@@ -76,9 +76,7 @@ def test_outside_of_git_nothing_is_made_up(empty: Path):
     assert GitRepository(empty).tags("*") == []
 
 
-def test_outside_of_git_is_told_apart_in_any_language(
-    empty: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_outside_of_git_is_told_apart_in_any_language(empty: Path, monkeypatch: pytest.MonkeyPatch):
     """Git's own translations outrank C.UTF-8 wherever LANGUAGE is set, as on many desktops."""
     monkeypatch.setenv("LANGUAGE", "de:fr")
 

@@ -120,7 +120,7 @@ def test_attributes_are_complete_where_there_is_a_door_and_empty_where_not(sampl
 
 
 def test_about_a_sixth_of_the_pictures_has_no_door():
-    scenes = [next(_scenes(3, "train", index, SIZE_PX))[0] for index in range(100)]
+    scenes = [next(_scenes(3, "train", index, SIZE_PX, is_plain=False))[0] for index in range(100)]
     assert 10 <= sum(not scene.containers for scene in scenes) <= 26
 
 

@@ -52,6 +52,11 @@ def whole(destination: Path) -> str:
     return experiment
 
 
+def beside(destination: Path) -> list[str]:
+    """List what lies in the folder above ``destination``; the lock stays there for good."""
+    return [path.name for path in destination.parent.iterdir() if path.name != ".detection.lock"]
+
+
 def published(models: list[Model], destination: Path) -> None:
     """Begin with the first model, as a team's git and DVC have it."""
     publication.publish(*models[0], destination)
@@ -116,7 +121,7 @@ def _die_at(step: int) -> None:
 
 def _look(destination: Path, found: Counter[str]) -> str:
     """Name what a kill left; only two renames may leave the folder absent, until healed."""
-    leftovers = [path for path in destination.parent.iterdir() if path.name.startswith(".")]
+    leftovers = [name for name in beside(destination) if name.startswith(".")]
     found["leftovers"] += bool(leftovers)
     if not destination.exists():
         found["absent"] += 1
@@ -124,7 +129,7 @@ def _look(destination: Path, found: Counter[str]) -> str:
     model = whole(destination)
     found[model] += 1
     publication.recover(destination)
-    assert [path.name for path in destination.parent.iterdir()] == [destination.name]
+    assert beside(destination) == [destination.name]
     assert whole(destination) == model
     return model
 

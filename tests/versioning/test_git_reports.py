@@ -2,7 +2,7 @@ import csv
 import json
 from pathlib import Path
 
-from container_doors.records import Version
+from container_doors.records import OperatingPoint, Version
 from container_doors.versioning.git_reports import write_reports
 from container_doors.versioning.metadata import build_metadata
 from tests.builders import a_trained_run, an_evaluation, split_scores
@@ -15,7 +15,23 @@ def test_metrics_are_flat_and_hold_only_what_was_measured(tmp_path: Path):
     evaluation = an_evaluation(
         run_id=record.run_id,
         weights_sha256=record.artifacts["best.pt"].sha256,
-        splits={"val": split_scores(), "test": split_scores(ultralytics={}, coco={}, latency=None)},
+        splits={
+            "val": split_scores(),
+            "test": split_scores(
+                ultralytics={},
+                coco={},
+                latency=None,
+                operating_point=OperatingPoint(
+                    conf_threshold=0.25,
+                    iou_threshold=0.45,
+                    true_positives=0,
+                    false_positives=0,
+                    missed=4,
+                    precision=None,
+                    recall=0.0,
+                ),
+            ),
+        },
     )
 
     write_reports(run, build_metadata(record, evaluation, VERSION), evaluation, tmp_path / "r")
@@ -26,7 +42,11 @@ def test_metrics_are_flat_and_hold_only_what_was_measured(tmp_path: Path):
     assert figures["val_mAP50"] == 0.951
     assert figures["val_coco_AP"] == 0.731
     assert figures["val_latency_median_ms"] == 87.4
+    assert figures["val_operating_precision"] == 72 / 75
+    assert figures["val_operating_recall"] == 72 / 76
     assert figures["test_missed"] == 4
+    assert figures["test_operating_recall"] == 0.0
+    assert "test_operating_precision" not in figures
     assert "test_mAP50" not in figures
     assert "test_latency_median_ms" not in figures
     assert not [value for value in figures.values() if isinstance(value, dict | list)]

@@ -28,10 +28,11 @@ def test_of_two_runs_with_equal_weights_the_latest_counts(tmp_path: Path):
     assert find_run(run.best_weights.parent, tmp_path / "runs") == later
 
 
-def test_a_damaged_record_hides_no_other_run(tmp_path: Path):
+def test_a_record_that_cannot_be_read_hides_no_other_run(tmp_path: Path):
     run, record, _ = a_trained_run(tmp_path / "runs", "b")
     (tmp_path / "runs" / "a").mkdir()
     (tmp_path / "runs" / "a" / "run.json").write_text("{")
+    (tmp_path / "runs" / "c" / "run.json").mkdir(parents=True)
 
     assert find_run(run.best_weights.parent, tmp_path / "runs") == record
 

@@ -15,7 +15,7 @@ import pytest
 from container_doors.errors import RunError
 from container_doors.versioning import publication
 from container_doors.versioning.publication import publish, read_published, recover
-from tests.versioning.killing import RANDOM_KILLS, Model, published, two_models, whole
+from tests.versioning.killing import RANDOM_KILLS, Model, beside, published, two_models, whole
 
 SECTION_5_3 = {
     "weights/best.pt", "weights/last.pt", "args.yaml", "results.csv", "results.png",
@@ -43,10 +43,12 @@ def files(folder: Path) -> set[str]:
 def test_the_first_publication_has_exactly_the_specified_structure(
     tmp_path: Path, models: list[Model]
 ):
-    publish(*models[0], tmp_path / "deep" / "weights" / "detection")
+    destination = tmp_path / "deep" / "weights" / "detection"
 
-    assert files(tmp_path / "deep" / "weights" / "detection") == SECTION_5_3 | BESIDE
-    assert [path.name for path in (tmp_path / "deep" / "weights").iterdir()] == ["detection"]
+    publish(*models[0], destination)
+
+    assert files(destination) == SECTION_5_3 | BESIDE
+    assert beside(destination) == ["detection"]
 
 
 def test_the_next_model_replaces_everything_but_what_git_keeps(
@@ -106,7 +108,7 @@ def test_without_a_required_file_the_previous_model_stays(
         publish(*models[1], destination)
 
     assert whole(destination) == "model_a"
-    assert [path.name for path in destination.parent.iterdir()] == ["detection"]
+    assert beside(destination) == ["detection"]
 
 
 @pytest.mark.parametrize("name", ["best.pt", "last.pt"])
@@ -132,7 +134,7 @@ def test_a_link_stays_a_link_and_its_target_is_replaced(
 
     assert link.is_symlink()
     assert whole(destination) == "model_b"
-    assert [path.name for path in link.parent.iterdir()] == ["detection"]
+    assert beside(link) == ["detection"]
 
 
 @pytest.fixture
@@ -204,7 +206,7 @@ def test_a_full_disk_leaves_the_previous_model_whole(tmp_path: Path, small_disk:
         publish(*big[1], destination)
 
     assert whole(destination) == "model_a"
-    assert [path.name for path in destination.parent.iterdir()] == ["detection"]
+    assert beside(destination) == ["detection"]
     publish(*small[1], destination)
     assert whole(destination) == "model_b"
 
@@ -223,7 +225,7 @@ def test_a_write_that_fails_leaves_the_previous_model_whole(
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
     assert whole(destination) == "model_a"
-    assert [path.name for path in destination.parent.iterdir()] == ["detection"]
+    assert beside(destination) == ["detection"]
 
 
 def _only_the_first_rename(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -258,7 +260,37 @@ def test_a_swap_that_fails_is_undone(
         publish(*models[1], destination)
 
     assert whole(destination) == "model_a"
-    assert [path.name for path in destination.parent.iterdir()] == ["detection"]
+    assert beside(destination) == ["detection"]
+
+
+def _refusing(code: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(descriptor: int) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "fsync", refuse)
+
+
+@pytest.mark.parametrize("code", [errno.EINVAL, errno.ENOTSUP], ids=["EINVAL", "ENOTSUP"])
+def test_a_file_system_that_forces_nothing_to_the_disk_is_published_to(
+    code: int, destination: Path, models: list[Model], monkeypatch: pytest.MonkeyPatch
+):
+    _refusing(code, monkeypatch)
+
+    publish(*models[1], destination)
+
+    assert whole(destination) == "model_b"
+
+
+def test_a_disk_that_fails_leaves_the_previous_model_whole(
+    destination: Path, models: list[Model], monkeypatch: pytest.MonkeyPatch
+):
+    _refusing(errno.EIO, monkeypatch)
+
+    with pytest.raises(RunError, match="could not be replaced, and is as it was"):
+        publish(*models[1], destination)
+
+    assert whole(destination) == "model_a"
+    assert beside(destination) == ["detection"]
 
 
 def test_two_publications_at_once_end_in_one_whole_model(destination: Path, models: list[Model]):
@@ -267,7 +299,7 @@ def test_two_publications_at_once_end_in_one_whole_model(destination: Path, mode
             done.result()
 
     assert whole(destination) in {"model_a", "model_b"}
-    assert [path.name for path in destination.parent.iterdir()] == ["detection"]
+    assert beside(destination) == ["detection"]
 
 
 def test_a_reader_heals_what_a_kill_between_two_renames_left(destination: Path):

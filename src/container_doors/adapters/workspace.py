@@ -10,10 +10,7 @@ from container_doors.adapters.shell import Finished, call
 from container_doors.errors import VersioningError
 
 REMOTE = "remote-storage"
-"""The folder that stands in for Google Drive; git and DVC pass it over."""
-
-_NOT_THEIR_OWN = ("-c", "commit.gpgSign=false", "-c", "core.hooksPath=/dev/null")
-"""A person's signing key would ask for a passphrase, and their hooks are for their own work."""
+"""The folder that stands in for Google Drive; git ignores it."""
 
 
 def create_workspace(directory: Path, *, files: Mapping[str, str | Path]) -> None:
@@ -34,13 +31,12 @@ def create_workspace(directory: Path, *, files: Mapping[str, str | Path]) -> Non
     for key, value in (("user.name", "Container Doors"), ("user.email", "doors@localhost")):
         if _git(directory, "config", "--get", key, may_fail=True).exit_code:
             _git(directory, "config", key, value)
-    _dvc(directory, "init", "--quiet")
+    _dvc(directory, "init")  # --quiet would hide what went wrong
     for name, content in files.items():  # after DVC, which leaves a .dvcignore of comments
         _place(content, directory / name)
-    _dvc(directory, "remote", "add", "--quiet", "--default", "storage", REMOTE)
+    _dvc(directory, "remote", "add", "--default", "storage", REMOTE)
     _dvc(directory, "remote", "modify", "storage", "verify", "true")
-    for ignored in (".gitignore", ".dvcignore"):
-        _pass_over_remote(directory / ignored)
+    _ignore_remote(directory / ".gitignore")
     commit(directory, "Begin")
 
 
@@ -58,10 +54,15 @@ def track(directory: Path, path: Path) -> Path:
 
 
 def commit(directory: Path, message: str) -> None:
-    """Commit everything that git does not ignore; nothing new is no error."""
+    """Commit everything that git does not ignore; nothing new is no error.
+
+    Neither signed nor checked by hooks: a key may ask for a passphrase, and hooks that a person
+    has for all repositories are for their own work.
+    """
     _git(directory, "add", "--all")
     if _git(directory, "diff", "--cached", "--quiet", may_fail=True).exit_code:
-        _git(directory, *_NOT_THEIR_OWN, "commit", "--quiet", "--message", message)
+        unattended = ("--quiet", "--no-gpg-sign", "--no-verify")
+        _git(directory, "commit", *unattended, "--message", message)
 
 
 def _place(content: str | Path, target: Path) -> None:
@@ -72,7 +73,7 @@ def _place(content: str | Path, target: Path) -> None:
         target.write_text(content, encoding="utf-8")
 
 
-def _pass_over_remote(path: Path) -> None:
+def _ignore_remote(path: Path) -> None:
     """Without this line git would commit every model twice, once as the remote's object."""
     line = f"/{REMOTE}/"
     text = path.read_text(encoding="utf-8") if path.exists() else ""
@@ -82,9 +83,7 @@ def _pass_over_remote(path: Path) -> None:
 
 
 def _git(directory: Path, *arguments: str, may_fail: bool = False) -> Finished:
-    done = call(
-        ["git", *arguments], cwd=directory, hint=INSTALL_GIT, environment=GIT_ENVIRONMENT
-    )
+    done = call(["git", *arguments], cwd=directory, hint=INSTALL_GIT, environment=GIT_ENVIRONMENT)
     return done if may_fail else _expect_success("git", arguments, done)
 
 
@@ -97,12 +96,8 @@ def _dvc(directory: Path, *arguments: str) -> Finished:
 
 def _expect_success(program: str, arguments: tuple[str, ...], done: Finished) -> Finished:
     if done.exit_code:
-        verb = next(word for word in arguments if word in _VERBS)
         raise VersioningError(
-            f"{program} {verb} failed: {done.complaint}",
-            hint="choose a folder that is empty and can be written",
+            f"{program} {arguments[0]} failed: {done.complaint}",
+            hint="choose an empty folder that can be written",
         )
     return done
-
-
-_VERBS = ("init", "config", "add", "commit", "remote", "diff")

@@ -17,7 +17,13 @@ def sample(arguments: argparse.Namespace) -> int:
     """Draw a data set and say where it is."""
     counts = {split: getattr(arguments, split) for split in ("train", "val", "test")}
     with console.progress() as progress:
-        pipeline.draw_samples(arguments.out, counts=counts, seed=arguments.seed, progress=progress)
+        pipeline.draw_samples(
+            arguments.out,
+            counts=counts,
+            seed=arguments.seed,
+            progress=progress,
+            is_plain=arguments.plain,
+        )
     print(f"drew {sum(counts.values())} pictures into {arguments.out}")
     print(f"next: doors data validate --path {arguments.out}")
     return 0

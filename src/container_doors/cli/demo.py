@@ -25,7 +25,7 @@ _MARKER = ".doors-demo"
 """Says that a folder was made here, and may be replaced."""
 
 _DATA = Path("data/processed/detection")
-_COUNTS = {"train": 160, "val": 32, "test": 48}
+_COUNTS = {"train": 200, "val": 32, "test": 48}
 
 _SIZE_PX = (480, 360)
 
@@ -100,7 +100,7 @@ def _run_every_step(params: Params, run: Run, progress: Progress) -> Metadata:
     if not (_DATA / "data.yaml").exists():
         progress.say(f"[2/6] drawing {sum(_COUNTS.values())} pictures of container doors")
         pipeline.draw_samples(
-            _DATA, counts=_COUNTS, seed=0, progress=progress, image_size_px=_SIZE_PX
+            _DATA, counts=_COUNTS, seed=0, progress=progress, image_size_px=_SIZE_PX, is_plain=True
         )
     if not _DATA.with_suffix(".dvc").exists():
         workspace.track(here, _DATA)

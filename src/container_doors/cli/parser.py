@@ -74,6 +74,11 @@ def _add_data(commands: Commands) -> None:
     sample.add_argument(
         "--seed", type=_count, default=0, metavar="N", help="the same seed draws the same bytes"
     )
+    sample.add_argument(
+        "--plain",
+        action="store_true",
+        help="one closed door a picture and nothing in front of it: easier to learn",
+    )
     validate = _command(
         commands, "validate", "data:validate", "find every fault that would spoil a training run"
     )

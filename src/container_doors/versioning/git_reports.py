@@ -5,9 +5,10 @@ import io
 import json
 import math
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
-from container_doors.records import Evaluation, Metadata
+from container_doors.records import Evaluation, Metadata, SplitScores
 from container_doors.run import Run
 
 METRICS = "metrics.json"
@@ -32,16 +33,25 @@ def _figures(metadata: Metadata, evaluation: Evaluation) -> dict[str, str | floa
         **metadata.metrics,
     }
     for split, scores in evaluation.splits.items():
-        figures[f"{split}_true_positives"] = scores.operating_point.true_positives
-        figures[f"{split}_false_positives"] = scores.operating_point.false_positives
-        figures[f"{split}_missed"] = scores.operating_point.missed
-        if scores.latency is not None:
-            figures[f"{split}_latency_median_ms"] = scores.latency.median_ms
+        for name, value in _in_use(scores):
+            if value is not None:
+                figures[f"{split}_{name}"] = value
     figures["best_epoch"] = metadata.best_epoch
     figures["epochs_finished"] = metadata.epochs_finished
     figures["training_duration_hours"] = metadata.training_duration_hours
     figures["model_size_bytes"] = metadata.artifacts["best.pt"].size_bytes
     return figures
+
+
+def _in_use(scores: SplitScores) -> Iterator[tuple[str, float | None]]:
+    """Yield how the model does as it will be used; what is undefined is None."""
+    point = scores.operating_point
+    yield "operating_precision", point.precision
+    yield "operating_recall", point.recall
+    yield "true_positives", point.true_positives
+    yield "false_positives", point.false_positives
+    yield "missed", point.missed
+    yield "latency_median_ms", scores.latency.median_ms if scores.latency else None
 
 
 def _rows(metrics_jsonl: Path) -> list[dict[str, float]]:

@@ -38,5 +38,5 @@ def _records(runs_root: Path) -> Iterator[RunRecord]:
     for path in sorted(runs_root.glob("*/run.json")):
         try:
             yield RunRecord.read(path)
-        except RunError:
+        except (RunError, OSError):
             continue

@@ -48,10 +48,13 @@ _RENAME_EXCHANGE = 2
 _NO_EXCHANGE = (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP)
 """What a kernel or file system without the call answers."""
 
+_NO_FSYNC = (errno.EINVAL, errno.ENOTSUP)
+"""What a file system answers that forces nothing, or no folder, to the disk (CIFS, some FUSE)."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Places:
-    """The published folder and its two temporary neighbours."""
+    """The published folder and its neighbours; all but the lock are temporary."""
 
     destination: Path
 
@@ -64,6 +67,14 @@ class _Places:
     def previous(self) -> Path:
         """The old model between the two renames, where there is no exchange."""
         return self.destination.with_name(f".{self.destination.name}.previous")
+
+    @property
+    def lock(self) -> Path:
+        """Held while the others change; empty, and never deleted, for somebody may wait for it.
+
+        A file, because NFS does not lock folders: https://man7.org/linux/man-pages/man2/flock.2.html
+        """
+        return self.destination.with_name(f".{self.destination.name}.lock")
 
 
 def publish(run: Run, metadata: Metadata, destination: Path = PUBLISHED) -> None:
@@ -117,12 +128,9 @@ def _places(destination: Path) -> _Places:
 @contextlib.contextmanager
 def _alone(places: _Places) -> Iterator[None]:
     """Wait until no other process publishes here; the system lets go for a process that dies."""
-    folder = os.open(places.destination.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX)
+    with places.lock.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
         yield
-    finally:
-        os.close(folder)
 
 
 def _heal(places: _Places) -> None:
@@ -192,6 +200,9 @@ def _fsync(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _NO_FSYNC:
+            raise
     finally:
         os.close(descriptor)
 

@@ -56,6 +56,7 @@ class _Yard:
     """A scene while it is put together."""
 
     rng: np.random.Generator
+    is_plain: bool = False
     things: list[Thing] = field(default_factory=list)
     containers: list[Container] = field(default_factory=list)
     numbers: Iterator[int] = field(default_factory=count)
@@ -86,8 +87,10 @@ class _Yard:
         )  # fmt: skip
 
 
-def draw_scene(rng: np.random.Generator, *, has_door: bool, size_px: tuple[int, int]) -> Scene:
-    """Draw one scene.
+def draw_scene(
+    rng: np.random.Generator, *, has_door: bool, size_px: tuple[int, int], is_plain: bool
+) -> Scene:
+    """Draw one scene; a plain one has one closed door at most, and nothing in front of it.
 
     It may turn out unfit, with a door that is almost hidden or a sliver at the edge: whoever
     labels it finds out and draws another.
@@ -95,15 +98,15 @@ def draw_scene(rng: np.random.Generator, *, has_door: bool, size_px: tuple[int, 
     names = list(_LIGHTING)
     lighting = names[int(rng.choice(len(names), p=list(_LIGHTING.values())))]
     light = draw_light(rng, lighting)
-    yard = _Yard(rng)
+    yard = _Yard(rng, is_plain=is_plain)
     middle: Vector
     if has_door:
         middle = _draw_main(yard, has_door=True)
     else:
         middle = _WITHOUT_DOOR[rng.integers(len(_WITHOUT_DOOR))](yard)
-    camera = _camera(rng, middle, size_px, has_door=has_door)
+    camera = _camera(yard, middle, size_px, has_door=has_door)
     _draw_background(yard, is_night=lighting == "night")
-    if rng.random() < 0.36:
+    if rng.random() < 0.36 and not is_plain:
         _draw_foreground(yard, camera, middle)
     return Scene(
         camera,
@@ -143,8 +146,9 @@ def draw_look(rng: np.random.Generator) -> Look:
 def _draw_main(yard: _Yard, *, has_door: bool) -> Vector:
     """Stand the container that the picture is about at the origin, and give its end's middle."""
     rng = yard.rng
-    layout = rng.choice(["alone", "trailer", "row", "stack"], p=[0.34, 0.3, 0.22, 0.14])
-    yard.has_room = layout != "row"
+    shares = [0.5, 0.5, 0, 0] if yard.is_plain else [0.34, 0.3, 0.22, 0.14]
+    layout = rng.choice(["alone", "trailer", "row", "stack"], p=shares)
+    yard.has_room = layout != "row" and not yard.is_plain
     floor = DECK_M if layout == "trailer" else 0.0
     look, is_long = draw_look(rng), bool(rng.random() < 0.5)
     pose = Pose(np.array([0.0, floor, 0.0]))
@@ -204,13 +208,12 @@ _WITHOUT_DOOR: tuple[Callable[[_Yard], Vector], ...] = (
 )  # fmt: skip
 
 
-def _camera(
-    rng: np.random.Generator, middle: Vector, size_px: tuple[int, int], *, has_door: bool
-) -> Camera:
+def _camera(yard: _Yard, middle: Vector, size_px: tuple[int, int], *, has_door: bool) -> Camera:
     """Stand before the main door, somewhere within 55 degrees to either side."""
+    rng = yard.rng
     yaw = np.radians(rng.uniform(-55, 55) if rng.random() < 0.6 else rng.normal(0, 10))
     yaw = float(np.clip(yaw, -0.96, 0.96))
-    share = float(np.exp(rng.uniform(np.log(0.09), np.log(0.62))))
+    share = float(np.exp(rng.uniform(np.log(0.15 if yard.is_plain else 0.09), np.log(0.62))))
     focal = size_px[0] * rng.uniform(0.72, 1.5)
     door_px = np.sqrt(share * size_px[0] * size_px[1] / np.cos(yaw))
     distance = max(2.8, focal * 2.3 / door_px) * (1.0 if has_door else 1.2)

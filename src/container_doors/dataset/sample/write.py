@@ -63,6 +63,7 @@ def draw_sample(
     counts: Mapping[str, int],
     seed: int,
     image_size_px: tuple[int, int] = (640, 480),
+    is_plain: bool = False,
     on_progress: Callable[[int, int], None] = _quiet,
 ) -> None:
     """Draw a data set: pictures, labels, ``data.yaml`` and ``attributes.csv``.
@@ -78,6 +79,8 @@ def draw_sample(
         counts: How many pictures, by split: train, val, test.
         seed: The same seed gives the same bytes.
         image_size_px: Width and height.
+        is_plain: Draw one closed door a picture and nothing in front of it, which a small
+            network learns from few pictures.
         on_progress: Told the number of pictures done, and of all.
 
     Raises:
@@ -94,7 +97,9 @@ def draw_sample(
             for kind in ("images", "labels"):
                 (staged / kind / split).mkdir(parents=True)
             for index in range(counts.get(split, 0)):
-                picture = draw_picture(seed, split, index, image_size_px=image_size_px)
+                picture = draw_picture(
+                    seed, split, index, image_size_px=image_size_px, is_plain=is_plain
+                )
                 rows.append(_save(picture, staged, split, f"{split}_{index:05d}"))
                 done += 1
                 on_progress(done, total)
@@ -107,10 +112,15 @@ def draw_sample(
 
 
 def draw_picture(
-    seed: int, split: str, index: int, *, image_size_px: tuple[int, int] = (640, 480)
+    seed: int,
+    split: str,
+    index: int,
+    *,
+    image_size_px: tuple[int, int] = (640, 480),
+    is_plain: bool = False,
 ) -> Picture:
     """Draw one picture of a data set."""
-    for scene, rng in _scenes(seed, split, index, image_size_px):
+    for scene, rng in _scenes(seed, split, index, image_size_px, is_plain=is_plain):
         boxes = _boxes(scene)
         if boxes is None:
             continue
@@ -138,13 +148,14 @@ _STATES: tuple[DoorState, ...] = ("closed", "one_open", "open")
 
 
 def _scenes(
-    seed: int, split: str, index: int, size_px: tuple[int, int]
+    seed: int, split: str, index: int, size_px: tuple[int, int], *, is_plain: bool
 ) -> Iterator[tuple[Scene, np.random.Generator]]:
     key = [seed, crc32(split.encode()), index]
     has_door = np.random.default_rng(key).random() >= _NO_DOOR
     for attempt in range(_ATTEMPTS):
         rng = np.random.default_rng([*key, attempt])
-        yield draw_scene(rng, has_door=bool(has_door), size_px=size_px), rng
+        scene = draw_scene(rng, has_door=bool(has_door), size_px=size_px, is_plain=is_plain)
+        yield scene, rng
 
 
 def _boxes(scene: Scene) -> list[tuple[Container, Box]] | None:

@@ -63,7 +63,7 @@ def _prepare(clone: Path, epochs: int, image_size_px: int) -> str | None:
     weights = f"{folder}/yolo11s-standin.pt" if folder else None
     params = yaml.safe_load((clone / "params.yaml").read_text(encoding="utf-8"))
     params["detection"]["training"] |= {"epochs": epochs, "image_size_px": image_size_px}
-    params["detection"]["training"]["patience"] = 0
+    params["detection"]["training"] |= {"patience": 0, "nominal_batch_size": 16}
     params["detection"]["model"] |= {"weights": weights, "pretrained": weights is not None}
     (clone / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
     return weights

@@ -127,7 +127,7 @@ def test_inside_of_a_git_hook_the_other_repository_is_left_alone(
 def test_what_dvc_refuses_is_said(tmp_path: Path):
     (tmp_path / ".dvc").mkdir()
 
-    with pytest.raises(VersioningError, match="dvc init failed: .*exists") as caught:
+    with pytest.raises(VersioningError, match=r"dvc init failed: .*exists") as caught:
         create_workspace(tmp_path, files={})
 
     assert "empty folder" in caught.value.hint

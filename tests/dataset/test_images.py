@@ -306,3 +306,20 @@ def test_a_damaged_picture_gives_no_exception(which: str, at: int, patch: bytes)
     name, data = FINE[which]
 
     examine(data[:at] + patch + data[at + len(patch) :], suffix=_suffix(name))
+
+
+def test_padding_before_the_end_marker_is_a_warning_and_damage_an_error():
+    """Some cameras pad a JPEG after its last pixel; libjpeg calls both corrupt."""
+    whole = encoded(noise())
+    padded = whole[:-2] + b"\x00" * 4 + whole[-2:]
+    middle = len(whole) // 2
+    damaged = whole[:middle] + b"\x00" * 200 + whole[middle + 200 :]
+
+    (_, (warning,)), (_, (error,)) = (examine(data, suffix="jpg") for data in (padded, damaged))
+
+    assert (warning.rule, warning.severity) == ("image-damaged", "warning")
+    assert (error.rule, error.severity) == ("image-damaged", "error")
+
+
+def noise() -> Image.Image:
+    return Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8))

@@ -21,6 +21,8 @@ from container_doors.records import SPLITS, Finding, SplitCounts
 
 MIN_TEST_IMAGES = 1
 
+_EMPTY = sha256(b"").hexdigest()
+
 _OVERLOOKED_PICTURES = frozenset({"gif", "jfif", "jpe", "pbm", "pgm", "ppm", "svg", "tga", "raw"})
 
 
@@ -251,9 +253,9 @@ def _folder(split: Split) -> Path:
 
 def _same_content(photographs: Iterable[Photograph]) -> Iterator[tuple[str, Finding]]:
     """Find pictures that are the same byte for byte: a leak between splits, a waste within one."""
-    alike: dict[str, list[Photograph]] = defaultdict(list)
+    alike: dict[str | None, list[Photograph]] = defaultdict(list)
     for each in photographs:
-        if each.image_sha256 is not None:
+        if each.image_sha256 not in {None, _EMPTY}:  # an empty file is a fault of its own
             alike[each.image_sha256].append(each)
     for first, *others in alike.values():
         for each in others:

@@ -7,6 +7,7 @@ skips the arithmetic that makes pixels of it, which cannot fail; other formats a
 import functools
 import io
 import os
+import re
 import struct
 import tempfile
 import warnings
@@ -53,6 +54,9 @@ _DECODER_ERRORS = (
 # libjpeg's warnings (jerror.h) of damaged data; it also warns of markers that nothing depends on.
 _DAMAGE = ("Corrupt JPEG data", "Premature end", "Inconsistent progression")
 
+_PADDING = re.compile(r": (\d+) extraneous bytes before marker 0xd9")
+_MOST_PADDING = 16
+
 # Suffixes for which Ultralytics does not begin with cv2.imdecode.
 _DECODED_BY_PILLOW = {"avif", "heic", "heif"}
 
@@ -84,7 +88,7 @@ class Decoded:
     is_decoded: bool | None
     """Whether the trainer can load it; None where its scan drops the file before."""
     complaint: str
-    """libjpeg's warning of damage; empty without one."""
+    """libjpeg's word of damage; empty without one, and for every other format."""
 
 
 def most_pixels() -> int:
@@ -168,6 +172,7 @@ def _decode_jpeg(data: bytes) -> tuple[bool, str]:
             for line in text().splitlines()
             if any(damage in line for damage in _DAMAGE)
         ]
+    complaints.sort(key=is_padding)  # the gravest first
     return pixels is not None, complaints[0] if complaints else ""
 
 
@@ -194,6 +199,18 @@ def _imdecode(data: bytes, flags: int) -> NDArray[Any] | None:
     except cv2.error:
         return None
     return pixels
+
+
+def is_padding(complaint: str) -> bool:
+    """Tell whether it is of a few bytes after the last pixel, which some cameras write.
+
+    >>> is_padding("Corrupt JPEG data: 4 extraneous bytes before marker 0xd9")
+    True
+    >>> is_padding("Corrupt JPEG data: 4312 extraneous bytes before marker 0xd9")
+    False
+    """
+    padding = _PADDING.search(complaint)
+    return padding is not None and int(padding[1]) <= _MOST_PADDING
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from container_doors.dataset.decoding import (
     JPEG_END,
@@ -20,6 +21,7 @@ from container_doors.dataset.decoding import (
     NotAPictureError,
     TooManyPixelsError,
     decode,
+    is_padding,
     most_pixels,
 )
 from container_doors.dataset.faults import Fault
@@ -164,7 +166,8 @@ def _damaged(seen: Decoded) -> Fault | None:
     if not seen.is_decoded or not seen.complaint:
         return None
     remedy = "look at it; if nothing is wrong to see, save it anew, else replace it"
-    return Fault("image-damaged", "a whole picture", seen.complaint, remedy)
+    severity: Literal["error", "warning"] = "warning" if is_padding(seen.complaint) else "error"
+    return Fault("image-damaged", "a whole picture", seen.complaint, remedy, severity=severity)
 
 
 def _trailing_bytes(seen: Decoded) -> Fault | None:

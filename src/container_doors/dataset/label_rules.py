@@ -15,6 +15,9 @@ from container_doors.dataset.faults import Fault
 EDGE_TOLERANCE = 1e-5
 """A box may end so far outside of the picture: labels written with five digits round by as much."""
 
+CORNERS_OVERSHOOT = 0.04
+"""Corners read as a centre and a size end far outside; a box that was drawn loosely does not."""
+
 TINY_PX = 4
 """At 640 pixels a door of four is less than one cell of the finest grid."""
 
@@ -212,7 +215,7 @@ def _corners(box: Box, _: Context) -> Fault | None:
     """
     left, top, right, bottom = box.values
     could_be = box.points is None and 0 <= left < right <= 1 and 0 <= top < bottom <= 1
-    if not could_be or box.overshoot <= EDGE_TOLERANCE:
+    if not could_be or box.overshoot <= CORNERS_OVERSHOOT:
         return None
     mended = ((left + right) / 2, (top + bottom) / 2, right - left, bottom - top)
     return Fault(

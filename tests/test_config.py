@@ -110,6 +110,12 @@ def test_an_override_wins():
     assert params.training.epochs == 3
 
 
+def test_the_number_of_a_gpu_may_be_written_as_a_number():
+    params = load_params(ROOT / "params.yaml", ["detection.training.device=1"])
+
+    assert params.training.device == "1"
+
+
 @pytest.mark.parametrize(
     ("override", "complaint"),
     [

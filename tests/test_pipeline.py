@@ -128,6 +128,22 @@ def test_a_run_that_was_trained_and_not_published_is_not_trained_again():
     assert metadata.best_epoch == 2
 
 
+def test_a_run_trained_with_other_params_is_not_passed_off_as_what_was_asked_for():
+    broken = FakeWorld()
+    broken.detector.broken = True
+    with pytest.raises(OSError, match="No space left"):
+        pipeline.train(PARAMS, Run("exp1"), world=broken.world)
+    other = PARAMS.model_copy(
+        update={"training": PARAMS.training.model_copy(update={"epochs": 30})}
+    )
+    outside = FakeWorld()
+
+    metadata = pipeline.train(other, Run("exp1"), world=outside.world)
+
+    assert outside.trainer.trained == 1
+    assert metadata.hyperparameters["training"]["epochs"] == 30
+
+
 def test_faulty_data_costs_no_training(workspace: Path):
     label = workspace / PARAMS.data.path / "labels/train/0.txt"
     label.write_text("0 320 0.5 0.5 0.5\n")
@@ -171,7 +187,23 @@ def test_a_major_version_is_asked_for_once_however_often_it_is_said():
         pipeline.train(PARAMS, Run(name), world=FakeWorld(trainer=FakeTrainer(trained=1)).world)
 
     for _ in range(2):
-        assert described_again(major=True).version.startswith("detection_v2.0_")
+        version = described_again(major=True).version
+        assert version.startswith("detection_v2.0_")
+        assert json.loads(Path("reports/metrics.json").read_text())["version"] == version
+
+
+def test_a_published_model_can_be_described_when_its_run_was_set_aside():
+    first = pipeline.train(PARAMS, Run("exp1"), world=FakeWorld().world)
+
+    def fail() -> None:
+        raise RunError("out of memory", hint="less")
+
+    with pytest.raises(RunError, match="out of memory"):
+        pipeline.train(
+            PARAMS, Run("exp1"), world=FakeWorld(trainer=FakeTrainer(then=fail)).world, replace=True
+        )
+
+    assert described_again(major=False) == first
 
 
 def test_a_tagged_version_is_never_given_twice():
@@ -203,6 +235,17 @@ def test_versioning_another_experiment_than_the_published_one_is_refused():
 def test_the_report_is_written_for_a_run(workspace: Path):
     pipeline.train(PARAMS, Run("exp1"), world=FakeWorld().world)
 
-    output = pipeline.summarise(Run("exp1"), workspace / "summary.md")
+    for _ in range(2):
+        output = pipeline.summarise(Run("exp1"), workspace / "summary.md")
 
     assert "detection_v1.0_" in output.read_text()
+
+
+def test_the_report_replaces_no_file_that_is_not_one(workspace: Path):
+    pipeline.train(PARAMS, Run("exp1"), world=FakeWorld().world)
+    (workspace / "params.yaml").write_text("mine")
+
+    with pytest.raises(RunError, match="is there already, and is no report"):
+        pipeline.summarise(Run("exp1"), workspace / "params.yaml")
+
+    assert (workspace / "params.yaml").read_text() == "mine"

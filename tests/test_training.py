@@ -142,7 +142,10 @@ def test_stopped_in_the_middle_of_an_epoch_it_ends_cleanly_and_can_be_run_again(
         _, errors = process.communicate(timeout=60)
 
     assert process.returncode == 130
-    assert errors.strip() == "stopped; what was finished is kept"
+    assert (
+        errors.strip()
+        == "stopped; what was finished is kept, and the same command can be run again"
+    )
     assert RunRecord.read(workspace / "runs/stopped/run.json").status == "interrupted"
     again = doors("train", "--experiment", "stopped", cwd=workspace)
     assert again.returncode == 0, again.stderr

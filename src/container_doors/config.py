@@ -9,13 +9,23 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from container_doors.errors import ConfigError
 
 Architecture = Literal["yolov11n", "yolov11s", "yolov11m", "yolov11l", "yolov11x"]
 Optimizer = Literal["SGD", "Adam", "AdamW", "Adamax", "NAdam", "RAdam", "RMSProp"]
 Fraction = Annotated[float, Field(ge=0, le=1)]
+Device = Annotated[str, BeforeValidator(lambda found: str(found) if type(found) is int else found)]
+"""YAML reads a GPU's number as a number."""
 Name = Annotated[str, Field(min_length=1, max_length=128)]
 
 
@@ -74,7 +84,7 @@ class Training(Section):
     image_size_px: int = Field(default=640, ge=32, le=4096, multiple_of=32)
     """The longer side that the network sees; its stride is 32."""
     seed: int = Field(default=0, ge=0, lt=2**32)
-    device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda|\d+)$")
+    device: Device = Field(default="auto", pattern=r"^(auto|cpu|cuda|\d+)$")
     """``auto``, ``cpu``, ``cuda``, or a GPU's number such as ``0``."""
     workers: int = Field(default=8, ge=0, le=64)
     """Loader processes at most; never more than there are cores."""

@@ -16,7 +16,7 @@ from container_doors.config import Data, Params, warnings
 from container_doors.dataset.checks import Report, check
 from container_doors.dataset.facts import dataset_facts
 from container_doors.dataset.labels import read_boxes
-from container_doors.dataset.layout import label_of
+from container_doors.dataset.layout import Layout, label_of
 from container_doors.dataset.sample import draw_sample
 from container_doors.dataset.view import link_view
 from container_doors.errors import DatasetError, RunError
@@ -33,7 +33,14 @@ from container_doors.ports import (
     Tracker,
     World,
 )
-from container_doors.records import Evaluation, Metadata, RunRecord, SplitScores, Version
+from container_doors.records import (
+    DatasetFacts,
+    Evaluation,
+    Metadata,
+    RunRecord,
+    SplitScores,
+    Version,
+)
 from container_doors.reporting.summary import write_summary
 from container_doors.run import PUBLISHED, REPORTS, Run
 from container_doors.training.claim import claim, earlier_record, refuse_finished, set_aside
@@ -97,11 +104,12 @@ def train(params: Params, run: Run, *, world: World, replace: bool = False) -> M
         earlier = earlier_record(run)
         if not replace:
             refuse_finished(run, earlier)
-        if earlier is not None and earlier.status == "trained" and not replace:
+        report = _fit_data(params, world=world)
+        if earlier is not None and not replace and _is_same_run(earlier, params, report):
             world.progress.say(f"{run.name} was trained already: evaluating and publishing it")
             record = earlier
         else:
-            record = _train_weights(params, run, world=world)
+            record = _train_weights(params, run, report, world=world)
         with logbook(run.train_log), _tracked_to_the_end(world.tracker):
             evaluation = _evaluate(record, run, world=world)
             metadata = _publish(record, evaluation, run, repository=world.repository)
@@ -116,10 +124,15 @@ def regenerate_metadata(
     """Write ``metadata.json`` anew for a published model, from the run that made it."""
     record = find_run(weights_dir, runs_root)
     run = Run(record.experiment, root=runs_root)
-    evaluation = Evaluation.read(run.evaluation)
+    published = read_published(weights_dir)
+    is_ours = published is not None and published.run_id == record.run_id
+    # What was published stays true of it, even if the run has been set aside since.
+    evaluation = published.evaluation if published and is_ours else Evaluation.read(run.evaluation)
     version = _version_for(record, weights_dir, repository=repository, major=major)
     metadata = build_metadata(record, evaluation, version)
     metadata.write(weights_dir / "metadata.json")
+    if weights_dir.resolve() == PUBLISHED.resolve() and _is_of(record, run):
+        write_reports(run, metadata, evaluation, REPORTS)
     return metadata
 
 
@@ -170,16 +183,39 @@ def summarise(run: Run, output: Path) -> Path:
     return output
 
 
-def _train_weights(params: Params, run: Run, *, world: World) -> RunRecord:
-    """Check everything that can be checked before a GPU is spent, then train."""
+def _fit_data(params: Params, *, world: World) -> Report:
+    """Check params and data before a GPU is spent on them."""
     for warned in warnings(params):
         world.progress.say(f"warning: {warned}")
     report = validate(Path(params.data.path), params.data, progress=world.progress)
-    if report.errors or report.layout is None:
+    if report.errors:
         raise DatasetError(
             f"{params.data.path} has {len(report.errors)} error(s), the first: {report.errors[0]}",
             hint=f"see them all: doors data validate --path {params.data.path}",
         )
+    return report
+
+
+def _is_same_run(earlier: RunRecord, params: Params, report: Report) -> bool:
+    """Tell whether an earlier run was trained to the end, with these params, on this data."""
+    return (
+        earlier.status == "trained"
+        and earlier.params_sha256 == params_sha256(params.model_dump(mode="json"))
+        and earlier.dataset.sha256 == _facts(report).sha256
+    )
+
+
+def _facts(report: Report) -> DatasetFacts:
+    return dataset_facts(_layout(report), report)
+
+
+def _layout(report: Report) -> Layout:
+    if report.layout is None:
+        raise AssertionError("a report without an error has a layout")
+    return report.layout
+
+
+def _train_weights(params: Params, run: Run, report: Report, *, world: World) -> RunRecord:
     hardware = world.trainer.describe_hardware(params)
     weights = world.trainer.starting_weights(params)
     aside = set_aside(run)
@@ -194,7 +230,7 @@ def _train_weights(params: Params, run: Run, *, world: World) -> RunRecord:
         params=document,
         params_sha256=params_sha256(document),
         code=world.repository.code_state(),
-        dataset=dataset_facts(report.layout, report),
+        dataset=_facts(report),
         starting_weights=weights,
         hardware=hardware,
         environment=world.environment,
@@ -210,7 +246,7 @@ def _train_weights(params: Params, run: Run, *, world: World) -> RunRecord:
         recorder = Recorder(
             run, epochs=params.training.epochs, tracker=world.tracker, progress=world.progress
         )
-        data_yaml = link_view(report.layout, run.data_view)
+        data_yaml = link_view(_layout(report), run.data_view)
         began = monotonic()
         world.tracker.start(record)
         world.trainer.train(params, run, data_yaml=data_yaml, weights=weights, listener=recorder)
@@ -292,7 +328,10 @@ def _score(
 ) -> SplitScores:
     progress.say(f"evaluating best.pt on {split}")
     metrics, all_detections = detector.validate(
-        data_yaml=run.data_view / "data.yaml", split=split, plots_dir=run.evaluation_dir(split)
+        data_yaml=run.data_view / "data.yaml",
+        split=split,
+        conf_threshold=params.validation.conf_threshold,
+        plots_dir=run.evaluation_dir(split),
     )
     used = detector.detect(
         [found.image for found in all_detections],
@@ -348,6 +387,10 @@ def _publish(
     publish(run, metadata)
     write_reports(run, metadata, evaluation, REPORTS)
     return metadata
+
+
+def _is_of(record: RunRecord, run: Run) -> bool:
+    return run.record.exists() and RunRecord.read(run.record).run_id == record.run_id
 
 
 def _version_for(

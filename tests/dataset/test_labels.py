@@ -309,3 +309,9 @@ def test_boxes_of_a_file_that_is_no_label_file_are_refused(tmp_path: Path):
 
     with pytest.raises(DatasetError, match=r"a\.txt:1: expected 5 columns"):
         read_boxes(label)
+
+
+def test_a_line_that_is_no_box_is_no_double_of_another():
+    findings = parsed("0 0.5 0.5 0.2 0.2\n0 nan 0.5 0.2 0.2\n0 0.5 0.5 0 0.2")
+
+    assert "label-double" not in [finding.rule for finding in findings]

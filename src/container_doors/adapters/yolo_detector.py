@@ -52,12 +52,12 @@ class YoloDetector:
         )
 
     def validate(
-        self, *, data_yaml: Path, split: str, plots_dir: Path
+        self, *, data_yaml: Path, split: str, conf_threshold: float, plots_dir: Path
     ) -> tuple[dict[str, float], list[Detections]]:
         """Score a split by Ultralytics' own definitions, and leave its plots."""
         collected: list[Detections] = []
         metrics = self._model.val(
-            validator=_collecting_validator(collected),
+            validator=_collecting_validator(collected, conf_threshold),
             data=str(data_yaml),
             split=split,
             batch=_VALIDATION_BATCH,
@@ -101,11 +101,23 @@ class YoloDetector:
         return found
 
 
-def _collecting_validator(collected: list[Detections]) -> type:
-    """Make a validator that also keeps its boxes, unrounded, in pixels of the photograph."""
+def _collecting_validator(collected: list[Detections], conf_threshold: float) -> type:
+    """Make a validator that also keeps its boxes, unrounded, in pixels of the photograph.
+
+    Its confusion matrix is at ``conf_threshold``; Ultralytics' own counts every box down to a
+    confidence of 0.001 as a false alarm.
+    """
     from ultralytics.models.yolo.detect import DetectionValidator
 
     class CollectingValidator(DetectionValidator):
+        def init_metrics(self, model: Any) -> None:  # noqa: ANN401
+            super().init_metrics(model)
+            matrix: Any = self.confusion_matrix
+            count = matrix.process_batch
+            matrix.process_batch = lambda found, truth, **_: count(
+                found, truth, conf=conf_threshold
+            )
+
         def update_metrics(self, preds: Any, batch: Any) -> None:  # noqa: ANN401
             super().update_metrics(preds, batch)
             for index, prediction in enumerate(preds):

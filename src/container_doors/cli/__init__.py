@@ -25,6 +25,9 @@ _DISK = {
 }
 
 
+_ANY_PATH = "see that this path exists and can be read and written"
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code.
 
@@ -40,7 +43,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except DoorsError as error:
         return _complain(str(error), USER_ERROR)
     except KeyboardInterrupt:
-        return _complain("stopped; what was finished is kept", STOPPED)
+        return _complain(
+            "stopped; what was finished is kept, and the same command can be run again", STOPPED
+        )
     except BrokenPipeError:  # the reader of a pipe has left: `doors ... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return STOPPED
@@ -49,10 +54,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         return _complain(f"{error.name} is not installed\n  hint: uv sync", USER_ERROR)
     except OSError as error:
-        if error.errno not in _DISK:
+        if error.errno is None:
             raise
         where = error.filename or Path.cwd()
-        return _complain(f"{where}: {error.strerror}\n  hint: {_DISK[error.errno]}", USER_ERROR)
+        return _complain(
+            f"{where}: {error.strerror}\n  hint: {_DISK.get(error.errno, _ANY_PATH)}", USER_ERROR
+        )
 
 
 def _complain(text: str, exit_code: int) -> int:

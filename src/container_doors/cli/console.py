@@ -101,19 +101,14 @@ class Remaining:
 
 
 def epoch_line(epoch: Epoch, *, total: int, is_best: bool, remaining: Remaining) -> str:
-    """Spell one epoch for a person, figures first that decide."""
-    shown = (
-        ("mAP50-95", "val/mAP50-95", ".3f"),
-        ("mAP50", "val/mAP50", ".3f"),
-        ("box", "train/box_loss", ".3f"),
-        ("cls", "train/cls_loss", ".3f"),
-        ("dfl", "train/dfl_loss", ".3f"),
-    )
-    figures = "  ".join(
-        f"{label} {epoch.metrics[name]:{style}}"
-        for label, name, style in shown
+    """Spell one epoch in 80 columns; the loss is the sum of its parts."""
+    losses = [value for name, value in epoch.metrics.items() if name.startswith("train/")]
+    shown = [
+        f"{label} {epoch.metrics[name]:.3f}"
+        for label, name in (("mAP50-95", "val/mAP50-95"), ("mAP50", "val/mAP50"))
         if name in epoch.metrics
-    )
+    ]
+    figures = "  ".join([*shown, f"loss {sum(losses):.2f}"] if losses else shown)
     epoch_s = epoch.metrics.get("perf/epoch_s", 0.0)
     left = remaining.after(epoch_s, epochs_left=total - epoch.number)
     width = len(str(total))

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -40,7 +41,7 @@ def validate(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(document, end="")
     else:
-        _print_findings(report)
+        _print_findings(report, arguments.path)
         _print_table(report)
     return 1 if report.errors else 0
 
@@ -75,9 +76,13 @@ def _document(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
     }
 
 
-def _print_findings(report: Report) -> None:
+def _print_findings(report: Report, folder: Path) -> None:
     for finding in report.findings:
-        print(f"{finding.severity}: {finding}")
+        place = f"{folder / finding.path}:{finding.line}" if finding.line else folder / finding.path
+        print(
+            f"{place}: {finding.severity}: expected {finding.expected}, found {finding.found}; "
+            f"{finding.remedy}"
+        )
     if report.dropped:
         print("\nUltralytics would leave these out of training without stopping:")
         for path in report.dropped:

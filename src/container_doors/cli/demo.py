@@ -33,13 +33,15 @@ _ON_A_LAPTOP = (
     "detection.model.architecture=yolov11n",
     "detection.model.pretrained=false",
     "detection.training.image_size_px=160",
-    "detection.training.epochs=50",
+    "detection.training.epochs=40",
     "detection.training.patience=0",
     "detection.training.nominal_batch_size=16",
     "detection.training.learning_rate=0.002",
     "detection.training.device=cpu",
     "detection.augmentation.degrees=0.0",
     "detection.augmentation.shear=0.0",
+    "detection.augmentation.mosaic=0.0",
+    "detection.augmentation.close_mosaic=0",
     "detection.wandb.tags=[demo]",
 )
 """What differs from params.yaml: a network and pictures that two processor cores can train."""

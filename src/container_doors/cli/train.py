@@ -19,7 +19,7 @@ from container_doors.run import PUBLISHED, Run
 def train(arguments: argparse.Namespace) -> int:
     """Train, evaluate and publish; print what came out."""
     params = load_params(arguments.config, arguments.overrides)
-    run = Run(arguments.experiment or params.wandb.name)
+    run = Run(params.wandb.name if arguments.experiment is None else arguments.experiment)
     with console.progress() as progress:
         metadata = pipeline.train(
             params, run, world=real_world(params, run, progress), replace=arguments.replace

@@ -7,6 +7,7 @@ height. A line of a class and three or more points is a polygon, and stands for 
 Source: https://docs.ultralytics.com/datasets/detect/
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import combinations
@@ -153,7 +154,8 @@ def _without_duplicates(boxes: Sequence[Box]) -> tuple[list[Box], list[tuple[int
 
 def _doubles(boxes: Sequence[Box]) -> list[tuple[int, Fault]]:
     faults = []
-    for one, other in combinations(boxes[:_MOST_BOXES_COMPARED], 2):
+    sound = [box for box in boxes if box.width > 0 and box.height > 0 and _is_finite(box)]
+    for one, other in combinations(sound[:_MOST_BOXES_COMPARED], 2):
         overlap = iou(one, other)
         if one.class_id == other.class_id and overlap > DOUBLE_IOU:
             fault = Fault(
@@ -164,6 +166,10 @@ def _doubles(boxes: Sequence[Box]) -> list[tuple[int, Fault]]:
             )
             faults.append((other.line, fault))
     return faults
+
+
+def _is_finite(box: Box) -> bool:
+    return all(math.isfinite(value) for value in box.values)
 
 
 def _fold(found: Sequence[tuple[int, Fault]], path: Path) -> list[Finding]:

@@ -43,6 +43,10 @@ class _Pictures:
     """How many there are to choose from."""
 
 
+_TITLE = b"# Training report"
+"""What every report begins with, and so may be replaced by another."""
+
+
 def write_summary(
     run: Run,
     output: Path,
@@ -86,11 +90,21 @@ def _refuse_another_model(record: RunRecord, evaluation: Evaluation) -> None:
         )
 
 
+def _is_report(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(_TITLE)) == _TITLE
+
+
 def _make_room(output: Path) -> None:
     if output.is_dir():
         raise RunError(
             f"{output} is a folder, and the report is a file",
             hint=f"name the file: --output {output / 'summary.md'}",
+        )
+    if output.exists() and not _is_report(output):
+        raise RunError(
+            f"{output} is there already, and is no report",
+            hint="choose another --output, or move that file away",
         )
     try:
         output.parent.mkdir(parents=True, exist_ok=True)

@@ -146,13 +146,15 @@ def _stage(run: Run, metadata: Metadata, places: _Places) -> None:
     """Make the whole folder, on the disk, beside the one that it will replace."""
     (places.staged / "weights").mkdir(parents=True)
     for name, sources in _REQUIRED.items():
-        if not _copy(run, sources, places.staged / name):
+        if not _copy(run.trainer_dir, sources, places.staged / name):
             raise RunError(
                 f"{run.trainer_dir / sources[0]} is missing, so {run.name} cannot be published",
                 hint=f"train it to the end: doors train --experiment {run.name}",
             )
     for name, sources in _OPTIONAL.items():
-        _copy(run, sources, places.staged / name)
+        # best.pt's own evaluation first: its confusion matrix is at the operating point.
+        target = places.staged / name
+        _copy(run.evaluation_dir("val"), sources, target) or _copy(run.trainer_dir, sources, target)
     if run.train_log.exists():
         shutil.copyfile(run.train_log, places.staged / "train.log")
     _check_weights(metadata, places.staged)
@@ -162,10 +164,10 @@ def _stage(run: Run, metadata: Metadata, places: _Places) -> None:
     _force_to_disk(places.staged)
 
 
-def _copy(run: Run, sources: tuple[str, ...], target: Path) -> bool:
+def _copy(folder: Path, sources: tuple[str, ...], target: Path) -> bool:
     for source in sources:
-        if (run.trainer_dir / source).is_file():
-            shutil.copyfile(run.trainer_dir / source, target)
+        if (folder / source).is_file():
+            shutil.copyfile(folder / source, target)
             return True
     return False
 

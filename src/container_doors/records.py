@@ -6,7 +6,6 @@ is null or absent; it is never a guess.
 """
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -14,6 +13,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from container_doors.errors import RunError
+from container_doors.files import replace_text
 
 SPLITS = ("train", "val", "test")
 
@@ -89,16 +89,7 @@ class Document(_Part):
 
     def write(self, path: Path) -> None:
         """Replace ``path`` as one step: a reader finds the old document or the new, never half."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        staged = path.with_name(f".{path.name}.{os.getpid()}")
-        try:
-            with staged.open("w", encoding="utf-8") as file:
-                file.write(self.to_json())
-                file.flush()
-                os.fsync(file.fileno())
-            staged.replace(path)
-        finally:
-            staged.unlink(missing_ok=True)
+        replace_text(path, self.to_json())
 
     def to_json(self) -> str:
         """Write with sorted keys and a final newline, so that equal documents are equal files."""

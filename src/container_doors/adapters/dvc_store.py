@@ -16,6 +16,7 @@ import yaml
 
 from container_doors.adapters.shell import Finished, call
 from container_doors.errors import MissingToolError, VersioningError
+from container_doors.files import replace_text
 
 EXECUTABLE = "CONTAINER_DOORS_DVC"
 """The environment variable that names the command, where it is neither beside us nor on PATH."""
@@ -243,9 +244,7 @@ def _read(pointer: Path) -> dict[str, Any]:
 
 
 def _replace(pointer: Path, document: dict[str, Any]) -> None:
-    staged = pointer.with_name(f".{pointer.name}.{os.getpid()}")
-    staged.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
-    staged.replace(pointer)
+    replace_text(pointer, yaml.safe_dump(document, sort_keys=False))
 
 
 def _names(pointers: Sequence[Path]) -> str:

@@ -1,7 +1,6 @@
 """The report of a run: one Markdown file, its pictures in a folder beside it."""
 
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -11,6 +10,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from container_doors.errors import RunError
+from container_doors.files import replace_text
 from container_doors.records import Epoch, Evaluation, Metadata, RunRecord
 from container_doors.reporting import figures
 from container_doors.reporting.curves import draw_curves
@@ -76,7 +76,7 @@ def write_summary(
     with rebuilt(output.with_name(f"{output.stem}_files")) as gallery:
         pictures = _collect(run, gallery, record, evaluation, history)
         text = _render(run, record, evaluation, metadata, pictures)
-    _replace(output, text)
+    replace_text(output, text)
 
 
 def _refuse_another_model(record: RunRecord, evaluation: Evaluation) -> None:
@@ -216,13 +216,3 @@ def _flattened(section: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[s
             yield from _flattened(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value if isinstance(value, str) else json.dumps(value)
-
-
-def _replace(path: Path, text: str) -> None:
-    """Replace ``path`` as one step: a reader finds the old report or the new, never half."""
-    staged = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        staged.write_text(text, encoding="utf-8", newline="\n")
-        staged.replace(path)
-    finally:
-        staged.unlink(missing_ok=True)

@@ -4,10 +4,10 @@ import csv
 import io
 import json
 import math
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from container_doors.files import replace_text
 from container_doors.records import Evaluation, Metadata, SplitScores
 from container_doors.run import Run
 
@@ -20,10 +20,9 @@ def write_reports(run: Run, metadata: Metadata, evaluation: Evaluation, director
 
     What was not measured is absent from the first and an empty cell in the second.
     """
-    directory.mkdir(parents=True, exist_ok=True)
     figures = _figures(metadata, evaluation)
-    _replace(directory / METRICS, json.dumps(figures, indent=2) + "\n")
-    _replace(directory / CURVES, _table(_rows(run.metrics_jsonl)))
+    replace_text(directory / METRICS, json.dumps(figures, indent=2) + "\n")
+    replace_text(directory / CURVES, _table(_rows(run.metrics_jsonl)))
 
 
 def _figures(metadata: Metadata, evaluation: Evaluation) -> dict[str, str | float]:
@@ -69,15 +68,3 @@ def _table(rows: list[dict[str, float]]) -> str:
         {name: value for name, value in row.items() if math.isfinite(value)} for row in rows
     )
     return text.getvalue()
-
-
-def _replace(path: Path, text: str) -> None:
-    staged = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with staged.open("w", encoding="utf-8", newline="") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        staged.replace(path)
-    finally:
-        staged.unlink(missing_ok=True)

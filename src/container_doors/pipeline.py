@@ -101,11 +101,10 @@ def train(params: Params, run: Run, *, world: World, replace: bool = False) -> M
             finished already and ``replace`` is false.
     """
     with claim(run):
-        earlier = earlier_record(run)
-        if not replace:
-            refuse_finished(run, earlier)
+        earlier = None if replace else earlier_record(run)
+        refuse_finished(run, earlier)
         report = _fit_data(params, world=world)
-        if earlier is not None and not replace and _is_same_run(earlier, params, report):
+        if earlier is not None and _is_same_run(earlier, params, report):
             world.progress.say(f"{run.name} was trained already: evaluating and publishing it")
             record = earlier
         else:

@@ -39,7 +39,6 @@ from container_doors.records import (
     Metadata,
     RunRecord,
     SplitScores,
-    Version,
 )
 from container_doors.reporting.summary import write_summary
 from container_doors.run import PUBLISHED, REPORTS, Run
@@ -51,8 +50,8 @@ from container_doors.versioning.git_reports import write_reports
 from container_doors.versioning.hashing import artifact, params_sha256
 from container_doors.versioning.lineage import find_run
 from container_doors.versioning.metadata import build_metadata
-from container_doors.versioning.names import TAGS, next_version, parse_name
-from container_doors.versioning.numbering import begins_its_major, known_versions
+from container_doors.versioning.names import TAGS
+from container_doors.versioning.numbering import version_for
 from container_doors.versioning.publication import publish, read_published
 
 EVALUATED_SPLITS = ("val", "test")
@@ -127,7 +126,7 @@ def regenerate_metadata(
     is_ours = published is not None and published.run_id == record.run_id
     # What was published stays true of it, even if the run has been set aside since.
     evaluation = published.evaluation if published and is_ours else Evaluation.read(run.evaluation)
-    version = _version_for(record, weights_dir, repository=repository, major=major)
+    version = version_for(record, weights_dir, tags=repository.tags(TAGS), major=major)
     metadata = build_metadata(record, evaluation, version)
     metadata.write(weights_dir / "metadata.json")
     if weights_dir.resolve() == PUBLISHED.resolve() and _is_of(record, run):
@@ -381,7 +380,7 @@ def _doors_in(photograph: Detections) -> list[BoxXyxy]:
 def _publish(
     record: RunRecord, evaluation: Evaluation, run: Run, *, repository: Repository
 ) -> Metadata:
-    allocated = _version_for(record, PUBLISHED, repository=repository, major=False)
+    allocated = version_for(record, PUBLISHED, tags=repository.tags(TAGS), major=False)
     metadata = build_metadata(record, evaluation, allocated)
     publish(run, metadata)
     write_reports(run, metadata, evaluation, REPORTS)
@@ -390,23 +389,3 @@ def _publish(
 
 def _is_of(record: RunRecord, run: Run) -> bool:
     return run.record.exists() and RunRecord.read(run.record).run_id == record.run_id
-
-
-def _version_for(
-    record: RunRecord, weights_dir: Path, *, repository: Repository, major: bool
-) -> Version:
-    """Keep the version that this very run was published with; otherwise take the next."""
-    known = known_versions(repository.tags(TAGS), weights_dir)
-    published = read_published(weights_dir)
-    if published is not None:
-        current = parse_name(published.version)
-        is_ours = published.run_id == record.run_id
-        if is_ours and not (major and not begins_its_major(current, known)):
-            return current
-        known.add(current)
-    return next_version(
-        known,
-        experiment=record.experiment,
-        date=f"{record.started_at:%Y%m%d}",
-        major=major,
-    )

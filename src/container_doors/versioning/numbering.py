@@ -6,8 +6,33 @@ from pathlib import Path
 import yaml
 
 from container_doors.errors import VersioningError
-from container_doors.records import Version
-from container_doors.versioning.names import parse_name, parse_tag
+from container_doors.records import RunRecord, Version
+from container_doors.versioning.names import next_version, parse_name, parse_tag
+from container_doors.versioning.publication import read_published
+
+
+def version_for(
+    record: RunRecord, weights_dir: Path, *, tags: Iterable[str], major: bool
+) -> Version:
+    """Keep the version that this very run was published with; otherwise take the next.
+
+    Args:
+        record: The run that made the model.
+        weights_dir: Where models are published.
+        tags: Of the repository.
+        major: Ask for a number that begins a major version; asking twice is asking once.
+    """
+    known = known_versions(tags, weights_dir)
+    published = read_published(weights_dir)
+    if published is not None:
+        current = parse_name(published.version)
+        is_ours = published.run_id == record.run_id
+        if is_ours and not (major and not begins_its_major(current, known)):
+            return current
+        known.add(current)
+    return next_version(
+        known, experiment=record.experiment, date=f"{record.started_at:%Y%m%d}", major=major
+    )
 
 
 def known_versions(tags: Iterable[str], weights_dir: Path) -> set[Version]:

@@ -1,6 +1,5 @@
 """What a person sees: bars and tables on a terminal, plain lines elsewhere."""
 
-import sys
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -109,15 +108,10 @@ def epoch_line(epoch: Epoch, *, total: int, is_best: bool, remaining: Remaining)
         if name in epoch.metrics
     ]
     figures = "  ".join([*shown, f"loss {sum(losses):.2f}"] if losses else shown)
-    epoch_s = epoch.metrics.get("perf/epoch_s", 0.0)
+    epoch_s = epoch.metrics["perf/epoch_s"]
     left = remaining.after(epoch_s, epochs_left=total - epoch.number)
     width = len(str(total))
     return (
-        f"epoch {epoch.number:>{width}}/{total}  {figures}  {epoch_s:.1f} s  "
+        f"epoch {epoch.number:>{width}}/{total}  {figures}  {epoch_s:.{int(epoch_s < 100)}f} s  "
         f"ETA {left}{'  best' if is_best else ''}"
     )
-
-
-def complain(text: str) -> None:
-    """Tell on standard error, so that standard output stays what was asked for."""
-    print(text, file=sys.stderr, flush=True)

@@ -113,14 +113,6 @@ def check(
     )
 
 
-def summary_rows(report: Report) -> list[tuple[str, int, int, int]]:
-    """Give split, photographs, doors and photographs without a door, a row per split."""
-    return [
-        (name, counts.images, counts.doors, counts.background_images)
-        for name, counts in report.splits.items()
-    ]
-
-
 def _tasks(layout: Layout) -> list[Task]:
     return [
         Task(layout.root, files.name, image, label_of(image), layout.class_names)

@@ -1,6 +1,7 @@
 """What every test stands on: no test sees the person's own configuration, or leaves any behind."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,18 @@ def _isolated(tmp_path_factory: pytest.TempPathFactory):
                 patch.delenv(name)
         patch.setenv("WANDB_MODE", "offline")
         yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _interruptible():
+    """Let the programs that tests start be stopped by Ctrl-C.
+
+    A shell starts what runs in the background with that signal ignored, and the children of
+    what ignores it ignore it too.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="session")

@@ -327,7 +327,7 @@ def test_control_c_ends_every_process_and_prints_one_traceback(busy):
     assert all(busy.stdout.readline() for _ in range(5))  # they leave it to their parent
 
     os.killpg(busy.pid, signal.SIGINT)
-    _, errors = busy.communicate(timeout=10)
+    _, errors = busy.communicate(timeout=60)
 
     _wait_until_gone(children)
     assert busy.returncode == -signal.SIGINT

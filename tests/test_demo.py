@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from container_doors.cli import main
+from container_doors.cli import demo, main
 from container_doors.records import Metadata
+from tests.fakes import FakeProgress
 
 
 @pytest.mark.slow
@@ -52,3 +53,20 @@ def test_a_folder_that_is_no_demo_is_left_alone(tmp_path: Path, capsys: pytest.C
 
     assert "no demo made it" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_a_demo_that_is_there_is_kept_or_replaced_as_it_says(tmp_path: Path):
+    progress, workspace = FakeProgress(), tmp_path / "demo"
+    demo._prepare(workspace, keep=False, progress=progress)
+    (workspace / "mine.txt").touch()
+
+    demo._prepare(workspace, keep=True, progress=progress)
+
+    assert progress.lines[-1].startswith("keeping the demo in")
+    assert (workspace / "mine.txt").exists()
+
+    demo._prepare(workspace, keep=False, progress=progress)
+
+    assert any(line.startswith("replacing the earlier demo in") for line in progress.lines)
+    assert not (workspace / "mine.txt").exists()
+    assert (workspace / "params.yaml").exists()

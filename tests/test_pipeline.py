@@ -144,6 +144,20 @@ def test_a_run_trained_with_other_params_is_not_passed_off_as_what_was_asked_for
     assert metadata.hyperparameters["training"]["epochs"] == 30
 
 
+def test_a_run_trained_on_other_data_is_not_passed_off_as_what_was_asked_for(workspace: Path):
+    broken = FakeWorld()
+    broken.detector.broken = True
+    with pytest.raises(OSError, match="No space left"):
+        pipeline.train(PARAMS, Run("exp1"), world=broken.world)
+    label = workspace / PARAMS.data.path / "labels/train/0.txt"
+    label.write_text("0 0.5 0.5 0.4 0.75\n")
+    outside = FakeWorld()
+
+    pipeline.train(PARAMS, Run("exp1"), world=outside.world)
+
+    assert outside.trainer.trained == 1
+
+
 def test_faulty_data_costs_no_training(workspace: Path):
     label = workspace / PARAMS.data.path / "labels/train/0.txt"
     label.write_text("0 320 0.5 0.5 0.5\n")

@@ -183,3 +183,19 @@ def with_pictures(run: Run, photographs: int = 10) -> None:
             Image.new("RGB", (24, 16), "#0072B2").save(run.evaluation_dir(split) / plot)
     for number in range(photographs):
         Image.new("RGB", (32, 24), "#009E73").save(run.predictions / f"yard {number:02}.jpg")
+
+
+def a_small_dataset(root: Path) -> None:
+    """Write 3, 1 and 2 photographs of 64x48 px: a door in each but the last of train and test."""
+    for split, count in (("train", 3), ("val", 1), ("test", 2)):
+        for kind in ("images", "labels"):
+            (root / kind / split).mkdir(parents=True)
+        for number in range(count):
+            colour = (40 * number, 10 * len(split), 128)
+            Image.new("RGB", (64, 48), colour).save(root / f"images/{split}/{number}.png")
+            background = count > 1 and number == count - 1
+            label = "" if background else "0 0.5 0.5 0.5 0.75\n"
+            (root / f"labels/{split}/{number}.txt").write_text(label)
+    (root / "data.yaml").write_text(
+        "train: images/train\nval: images/val\ntest: images/test\nnc: 1\nnames: [container_door]\n"
+    )

@@ -1,12 +1,20 @@
 """The outside world, as small as the tests need it: one class per port."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from container_doors.config import Params
-from container_doors.ports import Detections, TrainingListener, World
+from container_doors.errors import TrackingError
+from container_doors.ports import (
+    Detections,
+    Progress,
+    Remote,
+    Results,
+    TrainingListener,
+    World,
+)
 from container_doors.records import (
     CodeState,
     Environment,
@@ -42,6 +50,7 @@ class FakeTrainer:
         data_yaml: Path,
         weights: StartingWeights,
         listener: TrainingListener,
+        resume: bool = False,
     ) -> None:
         self.trained += 1
         assert data_yaml.exists()
@@ -93,23 +102,77 @@ class FakeDetector:
 
 @dataclass
 class FakeTracker:
-    """Remembers what it was shown."""
+    """Remembers what it was shown; ``fails_at`` names the call that fails."""
 
+    last_epoch: int = 0
+    fails_at: str = ""
     epochs: list[int] = field(default_factory=list)
-    summary: dict[str, float] = field(default_factory=dict)
+    best: list[int] = field(default_factory=list)
+    results: Results | None = None
     exit_codes: list[int] = field(default_factory=list)
 
-    def start(self, record: RunRecord) -> None:
-        self.epochs = []
+    def start(self, record: RunRecord) -> int:
+        self._maybe_fail("start")
+        return self.last_epoch
 
-    def log_epoch(self, epoch: Epoch) -> None:
+    def log_epoch(self, epoch: Epoch, *, is_best: bool) -> None:
+        self._maybe_fail("log_epoch")
         self.epochs.append(epoch.number)
+        self.best += [epoch.number] if is_best else []
 
-    def log_summary(self, values: Mapping[str, float]) -> None:
-        self.summary.update(values)
+    def log_results(self, results: Results) -> None:
+        self._maybe_fail("log_results")
+        self.results = results
+
+    def finish(self, *, exit_code: int) -> None:
+        self._maybe_fail("finish")
+        self.exit_codes.append(exit_code)
+
+    def _maybe_fail(self, call: str) -> None:
+        if call == self.fails_at:
+            raise TrackingError(f"{call} fails", hint="doors track sync exp1")
+
+
+@dataclass
+class FakeFollower:
+    """Remembers which run it followed, and how that ended."""
+
+    followed: list[str] = field(default_factory=list)
+    exit_codes: list[int] = field(default_factory=list)
+
+    def settle(self, run: Run, *, progress: Progress) -> None:
+        pass
+
+    def start(self, run: Run, *, progress: Progress) -> None:
+        assert run.record.exists()
+        self.followed.append(run.name)
 
     def finish(self, *, exit_code: int) -> None:
         self.exit_codes.append(exit_code)
+
+
+@dataclass
+class FakeServer:
+    """Has of a run what its tracker was told."""
+
+    remote: Remote | None = None
+    shown: FakeTracker = field(default_factory=FakeTracker)
+    recordings: list[int] = field(default_factory=list)
+
+    def ask(self, record: RunRecord) -> Remote | None:
+        if not self.shown.exit_codes:
+            return self.remote
+        results = self.shown.results
+        of = results.metadata.artifacts["best.pt"].sha256 if results else None
+        last = max([*self.shown.epochs, self.shown.last_epoch])
+        return Remote(url="url", last_epoch=last, results_of=of, is_over=True)
+
+    def send_recordings(self, *, after_epoch: int) -> None:
+        self.recordings.append(after_epoch)
+
+    def tracker(self, record: RunRecord) -> FakeTracker:
+        self.shown.last_epoch = self.remote.last_epoch if self.remote else 0
+        return self.shown
 
 
 @dataclass
@@ -167,7 +230,7 @@ class FakeWorld:
 
     trainer: FakeTrainer = field(default_factory=FakeTrainer)
     detector: FakeDetector = field(default_factory=FakeDetector)
-    tracker: FakeTracker = field(default_factory=FakeTracker)
+    follower: FakeFollower = field(default_factory=FakeFollower)
     repository: FakeRepository = field(default_factory=FakeRepository)
     progress: FakeProgress = field(default_factory=FakeProgress)
 
@@ -176,7 +239,7 @@ class FakeWorld:
         return World(
             trainer=self.trainer,
             load_detector=self.detector,
-            tracker=self.tracker,
+            follower=self.follower,
             repository=self.repository,
             progress=self.progress,
             environment=ENVIRONMENT,

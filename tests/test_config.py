@@ -66,8 +66,8 @@ def test_every_fault_is_reported_at_once(tmp_path: Path):
         "  - detection.training.epochs: required, and absent",
         "  - detection.training.batch_size: input should be greater than 0, found 0",
         "  - detection.training.learning_rate: YAML reads 1e-3 as text; write 0.001 or 1.0e-3",
-        "  - detection.training.device: expected auto, cpu, cuda or a GPU's number such as 0, "
-        "found 'gpu'",
+        "  - detection.training.device: expected auto, cpu, cuda, or GPUs by number such as 0 or "
+        "0,1, found 'gpu'",
         "  - detection.training.epoch: no such key; did you mean 'epochs'?",
         "  - detection.augmentation.copy_paste: needs masks, and doors have boxes: write 0.0, "
         "found 0.3",
@@ -89,8 +89,11 @@ def test_every_fault_is_reported_at_once(tmp_path: Path):
         pytest.param(
             "detection: {model: {pretrained: false, weights: a.pt}}", "ignored", id="ignored"
         ),
+        pytest.param("detection: {training: {device: '0,1,0'}}", "each GPU once", id="a GPU twice"),
         pytest.param(
-            "detection: {training: {device: '0,1'}}", "found '0,1'", id="several GPUs, not yet"
+            "detection: {training: {device: '0,1', epochs: 1, learning_rate: 0.1, batch_size: 7}}",
+            "cannot be shared by 2 GPUs: set batch_size to 8",
+            id="a batch that cannot be shared",
         ),
     ],
 )

@@ -18,6 +18,10 @@ RUN_BY_TESTS = {
     "uv run dvc push": "tests/test_readme.py",
     "bash scripts/run_training.sh": "tests/test_readme.py",
     "uv run doors train": "tests/test_readme.py",
+    "uv run doors train --resume": "tests/test_tracking.py",
+    "uv run doors track login": "tests/test_tracking.py",
+    "uv run doors track sync": "tests/test_tracking.py",
+    "uv run doors track show": "tests/test_readme.py",
     "uv run doors metadata": "tests/test_readme.py",
     "uv run doors version": "tests/test_readme.py",
     "uv run doors summary": "tests/test_readme.py",
@@ -54,7 +58,17 @@ def test_every_doors_command_of_the_readme_parses(repository_root: Path):
 def test_every_command_there_is_stands_in_the_readme(repository_root: Path):
     readme = (repository_root / "README.md").read_text(encoding="utf-8")
 
-    for command in ("demo", "data sample", "data validate", "train", "metadata", "version"):
+    for command in (
+        "demo",
+        "data sample",
+        "data validate",
+        "train",
+        "metadata",
+        "version",
+        "track login",
+        "track sync",
+        "track show",
+    ):
         assert f"doors {command}" in readme
 
 

@@ -4,14 +4,24 @@ import json
 from pathlib import Path
 
 import pytest
-from PIL import Image
 
 from container_doors import pipeline
 from container_doors.config import Data, Params, Training
 from container_doors.errors import DatasetError, RunError
+from container_doors.ports import Remote
 from container_doors.records import Metadata, RunRecord
 from container_doors.run import PUBLISHED, Run
-from tests.fakes import FakeProgress, FakeRepository, FakeStore, FakeTrainer, FakeWorld
+from container_doors.training.claim import claim
+from tests.builders import a_small_dataset
+from tests.fakes import (
+    FakeProgress,
+    FakeRepository,
+    FakeServer,
+    FakeStore,
+    FakeTracker,
+    FakeTrainer,
+    FakeWorld,
+)
 
 PARAMS = Params(
     data=Data(min_train_images=2, min_val_images=1),
@@ -21,20 +31,7 @@ PARAMS = Params(
 
 @pytest.fixture(autouse=True)
 def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with a small data set: a door in each photograph but the last of train and test."""
-    root = tmp_path / PARAMS.data.path
-    for split, count in (("train", 3), ("val", 1), ("test", 2)):
-        for kind in ("images", "labels"):
-            (root / kind / split).mkdir(parents=True)
-        for number in range(count):
-            colour = (40 * number, 10 * len(split), 128)
-            Image.new("RGB", (64, 48), colour).save(root / f"images/{split}/{number}.png")
-            background = count > 1 and number == count - 1
-            label = "" if background else "0 0.5 0.5 0.5 0.75\n"
-            (root / f"labels/{split}/{number}.txt").write_text(label)
-    (root / "data.yaml").write_text(
-        "train: images/train\nval: images/val\ntest: images/test\nnc: 1\nnames: [container_door]\n"
-    )
+    a_small_dataset(tmp_path / PARAMS.data.path)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -52,9 +49,8 @@ def test_training_publishes_what_it_measured():
     assert Metadata.read(PUBLISHED / "metadata.json") == metadata
     assert RunRecord.read(Run("exp1").record).status == "finished"
     assert json.loads(Path("reports/metrics.json").read_text())
-    assert outside.tracker.epochs == [1, 2, 3]
-    assert outside.tracker.summary["test/mAP50"] == 0.995
-    assert outside.tracker.exit_codes == [0]
+    assert outside.follower.followed == ["exp1"]
+    assert outside.follower.exit_codes == [0]
 
 
 def test_a_finished_run_is_refused_and_kept():
@@ -97,7 +93,7 @@ def test_a_run_that_ends_badly_leaves_the_last_model(
 
     assert RunRecord.read(Run("bad").record).status == status
     assert Metadata.read(PUBLISHED / "metadata.json") == before
-    assert outside.tracker.exit_codes == [exit_code]
+    assert outside.follower.exit_codes == [exit_code]
 
 
 def test_after_a_bad_end_the_same_command_works():
@@ -119,7 +115,7 @@ def test_a_run_that_was_trained_and_not_published_is_not_trained_again():
     with pytest.raises(OSError, match="No space left"):
         pipeline.train(PARAMS, Run("exp1"), world=broken.world)
     assert RunRecord.read(Run("exp1").record).status == "trained"
-    assert broken.tracker.exit_codes == [1]
+    assert broken.follower.exit_codes == [1]
     outside = FakeWorld()
 
     metadata = pipeline.train(PARAMS, Run("exp1"), world=outside.world)
@@ -263,3 +259,63 @@ def test_the_report_replaces_no_file_that_is_not_one(workspace: Path):
         pipeline.summarise(Run("exp1"), workspace / "params.yaml")
 
     assert (workspace / "params.yaml").read_text() == "mine"
+
+
+def test_what_a_run_leaves_is_what_its_trackers_show(workspace: Path):
+    metadata = pipeline.train(PARAMS, Run("exp1"), world=FakeWorld().world)
+    tracker = FakeTracker()
+
+    pipeline.follow_run(Run("exp1"), {"": tracker}, ended=lambda: 0, say=print)
+
+    assert tracker.epochs == [1, 2, 3]
+    assert tracker.best == [1, 2]
+    assert tracker.results is not None
+    assert tracker.results.metadata == metadata
+    door, nothing = tracker.results.predictions.pictures
+    assert (door.image, len(door.found), door.missed) == ("images/test/0.png", 1, 0)
+    assert (tracker.results.images / door.image).exists()
+    assert nothing.labelled_xyxy == []
+
+
+def test_a_server_that_knows_nothing_is_sent_everything():
+    pipeline.train(PARAMS, Run("exp1"), world=FakeWorld().world)
+    server = FakeServer()
+
+    before, now = pipeline.sync_tracking(Run("exp1"), server=server)
+
+    assert before is None
+    assert now.last_epoch == 3
+    assert server.recordings == [0]
+    assert server.shown.exit_codes == [0]
+
+
+def test_a_server_is_sent_what_it_lacks():
+    pipeline.train(PARAMS, Run("exp1"), world=FakeWorld().world)
+    server = FakeServer(remote=Remote(url="", last_epoch=2, results_of=None, is_over=False))
+
+    pipeline.sync_tracking(Run("exp1"), server=server)
+
+    assert server.shown.epochs == [3]
+    assert server.shown.results is not None
+
+
+def test_a_server_that_has_everything_is_sent_nothing():
+    metadata = pipeline.train(PARAMS, Run("exp1"), world=FakeWorld().world)
+    weights = metadata.artifacts["best.pt"].sha256
+    remote = Remote(url="", last_epoch=3, results_of=weights, is_over=True)
+    server = FakeServer(remote=remote)
+
+    assert pipeline.sync_tracking(Run("exp1"), server=server) == (remote, remote)
+    assert server.shown.exit_codes == []
+
+
+def test_a_run_that_is_being_trained_is_not_sent():
+    pipeline.train(PARAMS, Run("exp1"), world=FakeWorld().world)
+
+    with claim(Run("exp1")), pytest.raises(RunError, match="is being trained"):
+        pipeline.sync_tracking(Run("exp1"), server=FakeServer())
+
+
+def test_nothing_can_be_resumed_before_the_first_epoch():
+    with pytest.raises(RunError, match="no epoch was finished there"):
+        pipeline.train(PARAMS, Run("exp1"), world=FakeWorld().world, resume=True)

@@ -84,12 +84,35 @@ class Training(Section):
     image_size_px: int = Field(default=640, ge=32, le=4096, multiple_of=32)
     """The longer side that the network sees; its stride is 32."""
     seed: int = Field(default=0, ge=0, lt=2**32)
-    device: Device = Field(default="auto", pattern=r"^(auto|cpu|cuda|\d+)$")
-    """``auto``, ``cpu``, ``cuda``, or a GPU's number such as ``0``."""
+    device: Device = Field(default="auto", pattern=r"^(auto|cpu|cuda|\d+(,\d+)*)$")
+    """``auto`` (one GPU, or the processor), ``cpu``, ``cuda``, or GPUs by number: ``0`` or
+    ``0,1``."""
     workers: int = Field(default=8, ge=0, le=64)
     """Loader processes at most; never more than there are cores."""
     cache: Literal["auto", "ram", "none"] = "auto"
     """Decoded photographs in memory. ``auto``: when half of the free memory holds them."""
+
+    @property
+    def processes(self) -> int:
+        """How many train together: one for each GPU that is named."""
+        return self.device.count(",") + 1
+
+    @field_validator("device")
+    @classmethod
+    def _each_gpu_once(cls, value: str) -> str:
+        numbers = [int(number) for number in value.split(",") if number.isdecimal()]
+        if len(set(numbers)) < len(numbers):
+            raise ValueError(f"expected each GPU once, found {value!r}")
+        return value
+
+    @model_validator(mode="after")
+    def _batch_is_shared_evenly(self) -> "Training":
+        if self.batch_size % self.processes:
+            raise ValueError(
+                f"{self.batch_size} photographs a step cannot be shared by {self.processes} GPUs: "
+                f"set batch_size to {-(-self.batch_size // self.processes) * self.processes}"
+            )
+        return self
 
 
 class Augmentation(Section):
@@ -136,7 +159,14 @@ class Wandb(Section):
     name: Name = "detection_exp001_yolo11s_baseline"
     """The experiment's name where the command line gives none."""
     tags: list[str] = Field(default_factory=list)
-    mode: Literal["offline", "disabled"] = "offline"
+    mode: Literal["auto", "online", "offline", "disabled"] = "auto"
+    """``auto``: online with a key, offline without one; WANDB_MODE decides where it is set."""
+
+
+class Tensorboard(Section):
+    """The same curves for TensorBoard, written into the run's folder."""
+
+    enabled: bool = False
 
 
 class Params(Section):
@@ -148,6 +178,7 @@ class Params(Section):
     augmentation: Augmentation = Augmentation()
     validation: Validation = Validation()
     wandb: Wandb = Wandb()
+    tensorboard: Tensorboard = Tensorboard()
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,7 +304,7 @@ def _complaint(fault: Any) -> str:  # noqa: ANN401, PLR0911 - a table with a row
         case "value_error":
             return f"{fault['ctx']['error']}"
         case "string_pattern_mismatch":
-            return f"expected auto, cpu, cuda or a GPU's number such as 0, found {found!r}"
+            return f"expected auto, cpu, cuda, or GPUs by number such as 0 or 0,1, found {found!r}"
         case "float_type" | "int_type" if isinstance(found, str) and _is_number(found):
             return f"YAML reads {found} as text; write {float(found)!r}" + (
                 f" or {_with_point(found)}" if "e" in found.lower() else ""

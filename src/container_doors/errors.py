@@ -45,3 +45,7 @@ class VersioningError(DoorsError):
 
 class MissingToolError(DoorsError):
     """A program or package that the step needs is not installed."""
+
+
+class TrackingError(DoorsError):
+    """A tracker cannot be reached, or refuses; nothing local is lost by it."""

@@ -1,7 +1,23 @@
-"""Files, written so that no reader ever finds half of one."""
+"""Files and folders, written so that no reader ever finds half of one.
 
+A folder is replaced whole: the next one is made beside it, forced to the disk, and exchanged
+with it by one system call (``renameat2`` with ``RENAME_EXCHANGE``, Linux 3.15). A file system
+without that call gets two renames instead; a kill between the two is mended by :func:`heal`.
+"""
+
+import ctypes
+import errno
 import os
+import shutil
 from pathlib import Path
+
+_AT_FDCWD = -100
+_RENAME_EXCHANGE = 2
+_NO_EXCHANGE = (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP)
+"""What a kernel or file system without the call answers."""
+
+_NO_FSYNC = (errno.EINVAL, errno.ENOTSUP)
+"""What a file system answers that forces nothing, or no folder, to the disk (CIFS, some FUSE)."""
 
 
 def replace_text(path: Path, text: str) -> None:
@@ -19,3 +35,96 @@ def replace_text(path: Path, text: str) -> None:
         staged.replace(path)
     finally:
         staged.unlink(missing_ok=True)
+
+
+def replace_copy(source: Path, path: Path) -> None:
+    """Replace ``path`` by a copy of ``source`` as one step, on the disk."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    staged = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        shutil.copyfile(source, staged)
+        _fsync(staged)
+        staged.replace(path)
+    finally:
+        staged.unlink(missing_ok=True)
+
+
+def staged_for(folder: Path) -> Path:
+    """Name the place where the next ``folder`` is made; after an exchange the old one is there."""
+    return folder.with_name(f".{folder.name}.staged")
+
+
+def previous_of(folder: Path) -> Path:
+    """Name the place of the old folder between two renames, where there is no exchange."""
+    return folder.with_name(f".{folder.name}.previous")
+
+
+def force_to_disk(folder: Path) -> None:
+    """Force every file, then every folder, as a power cut must not leave names without content."""
+    for path in (*folder.rglob("*"), folder):
+        _fsync(path)
+
+
+def replace_folder(folder: Path) -> None:
+    """Put what was made in :func:`staged_for` in the place of ``folder``, as one step.
+
+    The old one is left beside it until :func:`heal`.
+    """
+    staged, previous = staged_for(folder), previous_of(folder)
+    if not folder.exists():
+        staged.rename(folder)
+    elif not _exchange(staged, folder):
+        folder.rename(previous)
+        staged.rename(folder)
+        _fsync(folder.parent)
+        _discard(previous)
+    _fsync(folder.parent)
+
+
+def heal(folder: Path) -> None:
+    """Remove what a replacement left, whole or cut off by a kill; the folder is there afterwards.
+
+    No other process may be replacing it at the same time.
+    """
+    previous = previous_of(folder)
+    if previous.exists():
+        if folder.exists():
+            _discard(previous)
+        else:
+            previous.rename(folder)
+    _discard(staged_for(folder))
+
+
+def _fsync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _NO_FSYNC:
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Exchange two folders as one step; False where the system cannot.
+
+    https://man7.org/linux/man-pages/man2/rename.2.html
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    if not hasattr(libc, "renameat2"):  # glibc before 2.28, musl, macOS
+        return False
+    failed = libc.renameat2(
+        _AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE
+    )
+    if not failed:
+        return True
+    code = ctypes.get_errno()
+    if code in _NO_EXCHANGE:
+        return False
+    raise OSError(code, os.strerror(code), str(one), None, str(other))
+
+
+def _discard(folder: Path) -> None:
+    """Delete what is no longer needed; if that fails, the next replacement tries again."""
+    shutil.rmtree(folder, ignore_errors=True)

@@ -6,7 +6,7 @@ project does, and the packages that it calls to learn how.
 """
 
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,29 +19,40 @@ from container_doors.dataset.labels import read_boxes
 from container_doors.dataset.layout import Layout, label_of
 from container_doors.dataset.sample import draw_sample
 from container_doors.dataset.view import link_view
-from container_doors.errors import DatasetError, RunError
+from container_doors.errors import DatasetError, RunError, TrackingError
 from container_doors.evaluation import pictures
 from container_doors.evaluation.coco_ap import coco_ap
 from container_doors.evaluation.latency import latency
 from container_doors.evaluation.matching import BoxXyxy, match, operating_point
+from container_doors.evaluation.predictions import prediction
 from container_doors.ports import (
     ArtifactStore,
     Detections,
     Detector,
     Progress,
+    Remote,
     Repository,
+    Results,
     Tracker,
+    TrackingServer,
     World,
 )
 from container_doors.records import (
     DatasetFacts,
+    Epoch,
     Evaluation,
     Metadata,
+    Predictions,
     RunRecord,
     SplitScores,
 )
+from container_doors.reporting.curves import draw_curves
 from container_doors.reporting.summary import write_summary
+from container_doors.reporting.which_run import read_record
 from container_doors.run import PUBLISHED, REPORTS, Run
+from container_doors.tracking.follow import Ended, Say, follow, tell
+from container_doors.tracking.results import gather_results
+from container_doors.training.checkpoint import resumable_epoch, rewind
 from container_doors.training.claim import claim, earlier_record, refuse_finished, set_aside
 from container_doors.training.history import best_epoch, read_history
 from container_doors.training.logbook import LOG, logbook
@@ -55,6 +66,9 @@ from container_doors.versioning.numbering import version_for
 from container_doors.versioning.publication import publish, read_published
 
 EVALUATED_SPLITS = ("val", "test")
+FAILED, INTERRUPTED, KILLED = 1, 130, 137
+"""How a run ended badly, as a shell would say it."""
+
 MOST_PICTURES = 100
 """Prediction pictures that a run keeps: the first of the test split, in order."""
 
@@ -89,26 +103,36 @@ def validate(dataset: Path, minimums: Data, *, progress: Progress) -> Report:
     )
 
 
-def train(params: Params, run: Run, *, world: World, replace: bool = False) -> Metadata:
+def train(
+    params: Params, run: Run, *, world: World, replace: bool = False, resume: bool = False
+) -> Metadata:
     """Train, evaluate what came out, and publish it; whatever fails, the last model stays.
 
-    A run whose training had ended is taken up where it stopped; one that was cut off earlier is
-    set aside and begun anew.
+    A run whose training had ended is taken up where it stopped. One that was cut off earlier is
+    continued from its checkpoint with ``resume``, and otherwise set aside and begun anew.
 
     Raises:
-        DoorsError: If params, data, weights or the device cannot be used, or if the run is
-            finished already and ``replace`` is false.
+        DoorsError: If params, data, weights or the device cannot be used, if the run is finished
+            already and ``replace`` is false, or if ``resume`` asks for what cannot be continued.
     """
     with claim(run):
         earlier = None if replace else earlier_record(run)
         refuse_finished(run, earlier)
         report = _fit_data(params, world=world)
-        if earlier is not None and _is_same_run(earlier, params, report):
+        if (
+            earlier is not None
+            and earlier.status == "trained"
+            and _is_same(earlier, params, report)
+        ):
             world.progress.say(f"{run.name} was trained already: evaluating and publishing it")
             record = earlier
+        elif resume:
+            record = _continued(earlier, params, run, report, world=world)
         else:
-            record = _train_weights(params, run, report, world=world)
-        with logbook(run.train_log), _tracked_to_the_end(world.tracker):
+            record = _begun(params, run, report, world=world)
+        with logbook(run.train_log), _followed(run, record, world=world):
+            if record.status != "trained":
+                record = _train_weights(record, run, report, world=world, resume=resume)
             evaluation = _evaluate(record, run, world=world)
             metadata = _publish(record, evaluation, run, repository=world.repository)
             _update(run, record, status="finished")
@@ -130,6 +154,7 @@ def regenerate_metadata(
     metadata = build_metadata(record, evaluation, version)
     metadata.write(weights_dir / "metadata.json")
     if weights_dir.resolve() == PUBLISHED.resolve() and _is_of(record, run):
+        metadata.write(run.metadata)
         write_reports(run, metadata, evaluation, REPORTS)
     return metadata
 
@@ -181,6 +206,67 @@ def summarise(run: Run, output: Path) -> Path:
     return output
 
 
+def follow_run(run: Run, trackers: Mapping[str, Tracker], *, ended: Ended, say: Say) -> None:
+    """Show a run to trackers while another process trains it, until it has ended."""
+    follow(
+        RunRecord.read(run.record),
+        trackers,
+        epochs=lambda: _epochs_so_far(run),
+        results=lambda: gather_results(run),
+        ended=ended,
+        say=say,
+    )
+
+
+def sync_tracking(run: Run, *, server: TrackingServer) -> tuple[Remote | None, Remote]:
+    """Send to a tracking server what it lacks of a run that is not being trained now.
+
+    Returns:
+        What it had before, None if it did not know the run, and what it has now.
+
+    Raises:
+        RunError: If the run is being trained, or was never begun.
+        TrackingError: If the server cannot be used; sending again goes on from there.
+    """
+    with claim(run):
+        record = read_record(run)
+        before = server.ask(record)
+        server.send_recordings(after_epoch=before.last_epoch if before else 0)
+        now = server.ask(record)
+        epochs, results = _epochs_so_far(run), gather_results(run)
+        if now is None or not _has_all(now, epochs, results):
+            tell(
+                server.tracker(record), record, epochs, results,
+                exit_code=_EXIT_CODES.get(record.status, KILLED),
+            )  # fmt: skip
+            now = server.ask(record)
+        if now is None:
+            raise TrackingError(
+                f"the server took {run.name} and does not know it", hint="try it again later"
+            )
+    return before, now
+
+
+def show_run(run: Run, *, picture: Path | None) -> tuple[RunRecord, list[Epoch], int | None]:
+    """Read a run's epochs, as far as it is by now, and draw their curves.
+
+    Args:
+        run: Trained, in training, or failed.
+        picture: Where to draw; nothing is drawn before the first epoch, or where this is None.
+
+    Returns:
+        What was asked for, every finished epoch, and the number of the best, None before the first.
+
+    Raises:
+        RunError: If there is no such run; names those that are spelled alike.
+    """
+    record, history = read_record(run), _epochs_so_far(run)
+    best = best_epoch(history).number if history else None
+    if picture is not None and history:
+        draw_curves(history, best, picture)
+    return record, history, best
+
+
 def _fit_data(params: Params, *, world: World) -> Report:
     """Check params and data before a GPU is spent on them."""
     for warned in warnings(params):
@@ -194,11 +280,10 @@ def _fit_data(params: Params, *, world: World) -> Report:
     return report
 
 
-def _is_same_run(earlier: RunRecord, params: Params, report: Report) -> bool:
-    """Tell whether an earlier run was trained to the end, with these params, on this data."""
+def _is_same(earlier: RunRecord, params: Params, report: Report) -> bool:
+    """Tell whether an earlier run was asked for with these params, on this data."""
     return (
-        earlier.status == "trained"
-        and earlier.params_sha256 == params_sha256(params.model_dump(mode="json"))
+        earlier.params_sha256 == params_sha256(params.model_dump(mode="json"))
         and earlier.dataset.sha256 == _facts(report).sha256
     )
 
@@ -213,9 +298,11 @@ def _layout(report: Report) -> Layout:
     return report.layout
 
 
-def _train_weights(params: Params, run: Run, report: Report, *, world: World) -> RunRecord:
+def _begun(params: Params, run: Run, report: Report, *, world: World) -> RunRecord:
+    """Begin a run; what an earlier attempt left is set aside."""
     hardware = world.trainer.describe_hardware(params)
     weights = world.trainer.starting_weights(params)
+    world.follower.settle(run, progress=world.progress)
     aside = set_aside(run)
     if aside is not None:
         world.progress.say(f"an earlier attempt is kept in {aside}")
@@ -240,55 +327,116 @@ def _train_weights(params: Params, run: Run, report: Report, *, world: World) ->
         f"{params.training.epochs} epochs at {params.training.image_size_px} px "
         f"on {hardware.description} ({hardware.device})"
     )
-    with logbook(run.train_log), _outcome_recorded(run, record, world=world):
-        recorder = Recorder(
-            run, epochs=params.training.epochs, tracker=world.tracker, progress=world.progress
+    return record
+
+
+def _continued(
+    earlier: RunRecord | None, params: Params, run: Run, report: Report, *, world: World
+) -> RunRecord:
+    """Take up a run that was cut off, as the same run."""
+    epoch = resumable_epoch(run)
+    if earlier is None or epoch is None:
+        raise RunError(
+            f"nothing in {run.directory} can be resumed: no epoch was finished there",
+            hint=f"begin it: doors train --experiment {run.name}",
         )
+    if not _is_same(earlier, params, report):
+        raise RunError(
+            f"{run.name} was begun with other params or on other data",
+            hint="put back what run.json says, or begin another: --experiment NAME",
+        )
+    hardware = world.trainer.describe_hardware(params)
+    world.follower.settle(run, progress=world.progress)
+    rewind(run)  # before anybody follows: what the checkpoint lacks is trained again
+    world.progress.say(
+        f"resuming {run.name} after epoch {epoch} of {params.training.epochs} "
+        f"on {hardware.description} ({hardware.device})"
+    )
+    return _update(
+        run,
+        earlier,
+        status="running",
+        finished_at=None,
+        message=None,
+        hardware=hardware,
+        environment=world.environment,
+        resumed_after=[*earlier.resumed_after, epoch],
+    )
+
+
+def _train_weights(
+    record: RunRecord, run: Run, report: Report, *, world: World, resume: bool
+) -> RunRecord:
+    params = Params.model_validate(record.params)
+    with _outcome_recorded(run, record):
+        recorder = Recorder(run, epochs=params.training.epochs, progress=world.progress)
         data_yaml = link_view(_layout(report), run.data_view)
         began = monotonic()
-        world.tracker.start(record)
-        world.trainer.train(params, run, data_yaml=data_yaml, weights=weights, listener=recorder)
+        with recorder.hearing_workers(record.hardware):
+            world.trainer.train(
+                params,
+                run,
+                data_yaml=data_yaml,
+                weights=record.starting_weights,
+                listener=recorder,
+                resume=resume,
+            )
         history = read_history(run.metrics_jsonl)
         return _update(
             run,
             record,
             status="trained",
-            duration_s=monotonic() - began,
+            finished_at=datetime.now(UTC),
+            duration_s=_duration_s(history) if resume else monotonic() - began,
             epochs_finished=len(history),
             best_epoch=best_epoch(history).number,
             artifacts={path.name: artifact(path) for path in (run.best_weights, run.last_weights)},
         )
 
 
+def _duration_s(history: Sequence[Epoch]) -> float:
+    """Add up the epochs, for a run that more than one process trained."""
+    return sum(epoch.metrics["perf/epoch_s"] for epoch in history)
+
+
 @contextmanager
-def _outcome_recorded(run: Run, record: RunRecord, *, world: World) -> Iterator[None]:
+def _outcome_recorded(run: Run, record: RunRecord) -> Iterator[None]:
     """Say in ``run.json`` how a run ended badly, and let the error go on."""
     try:
         yield
     except KeyboardInterrupt:
-        world.tracker.finish(exit_code=130)
-        _update(run, record, status="interrupted", message="stopped by hand")
+        _update(
+            run, record, status="interrupted", finished_at=datetime.now(UTC),
+            message="stopped by hand",
+        )  # fmt: skip
         raise
     except Exception as error:
         LOG.exception("training failed")
-        world.tracker.finish(exit_code=1)
-        _update(run, record, status="failed", message=f"{type(error).__name__}: {error}")
+        _update(
+            run, record, status="failed", finished_at=datetime.now(UTC),
+            message=f"{type(error).__name__}: {error}",
+        )  # fmt: skip
         raise
 
 
 @contextmanager
-def _tracked_to_the_end(tracker: Tracker) -> Iterator[None]:
+def _followed(run: Run, record: RunRecord, *, world: World) -> Iterator[None]:
+    """Let the trackers watch, and tell them how it ended."""
+    LOG.info("run %s of %s", record.run_id, run.name)
+    world.follower.start(run, progress=world.progress)
+    exit_code = FAILED
     try:
         yield
-    except BaseException:
-        tracker.finish(exit_code=1)
+        exit_code = 0
+    except KeyboardInterrupt:
+        exit_code = INTERRUPTED
         raise
-    tracker.finish(exit_code=0)
+    finally:
+        world.follower.finish(exit_code=exit_code)
 
 
 def _update(run: Run, record: RunRecord, **changes: object) -> RunRecord:
-    ended_at = record.finished_at or datetime.now(UTC)
-    changed = record.model_copy(update={"finished_at": ended_at, **changes})
+    changed = record.model_copy(update=changes)
     changed.write(run.record)
     return changed
 
@@ -306,24 +454,18 @@ def _evaluate(record: RunRecord, run: Run, *, world: World) -> Evaluation:
         weights_sha256=artifact(run.best_weights).sha256,
         image_size_px=params.training.image_size_px,
         splits={
-            split: _score(detector, params, run, split, progress=world.progress)
+            split: _score(detector, record, run, split, progress=world.progress)
             for split in EVALUATED_SPLITS
         },
     )
     evaluation.write(run.evaluation)
-    world.tracker.log_summary(
-        {
-            f"{split}/{name}": value
-            for split, scores in evaluation.splits.items()
-            for name, value in scores.ultralytics.items()
-        }
-    )
     return evaluation
 
 
 def _score(
-    detector: Detector, params: Params, run: Run, split: str, *, progress: Progress
+    detector: Detector, record: RunRecord, run: Run, split: str, *, progress: Progress
 ) -> SplitScores:
+    params = Params.model_validate(record.params)
     progress.say(f"evaluating best.pt on {split}")
     metrics, all_detections = detector.validate(
         data_yaml=run.data_view / "data.yaml",
@@ -341,6 +483,14 @@ def _score(
         match(found.boxes_xyxy, found.confidences, boxes)
         for found, boxes in zip(used, doors, strict=True)
     ]
+    Predictions(
+        run_id=record.run_id,
+        split=split,
+        pictures=[
+            prediction(found, boxes, matched, relative_to=run.data_view)
+            for found, boxes, matched in zip(used, doors, matches, strict=True)
+        ],
+    ).write(run.predictions_json(split))
     if split == "test":
         for found, boxes, matched in list(zip(used, doors, matches, strict=True))[:MOST_PICTURES]:
             pictures.save(pictures.draw(found, boxes, matched), run.predictions, found.image.name)
@@ -383,8 +533,25 @@ def _publish(
     allocated = version_for(record, PUBLISHED, tags=repository.tags(TAGS), major=False)
     metadata = build_metadata(record, evaluation, allocated)
     publish(run, metadata)
+    metadata.write(run.metadata)
     write_reports(run, metadata, evaluation, REPORTS)
     return metadata
+
+
+_EXIT_CODES = {"finished": 0, "failed": FAILED, "interrupted": INTERRUPTED}
+
+
+def _epochs_so_far(run: Run) -> list[Epoch]:
+    try:
+        return read_history(run.metrics_jsonl)
+    except RunError:  # none yet
+        return []
+
+
+def _has_all(remote: Remote, epochs: Sequence[Epoch], results: Results | None) -> bool:
+    of = results.metadata.artifacts["best.pt"].sha256 if results else None
+    last = epochs[-1].number if epochs else 0
+    return remote.last_epoch >= last and remote.results_of == of and remote.is_over
 
 
 def _is_of(record: RunRecord, run: Run) -> bool:

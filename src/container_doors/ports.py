@@ -15,6 +15,8 @@ from container_doors.records import (
     Environment,
     Epoch,
     Hardware,
+    Metadata,
+    Predictions,
     RunRecord,
     StartingWeights,
 )
@@ -69,8 +71,23 @@ class Trainer(Protocol):
         data_yaml: Path,
         weights: StartingWeights,
         listener: TrainingListener,
+        resume: bool = False,
     ) -> None:
-        """Train to the end, leaving ``run.best_weights`` and ``run.last_weights`` behind."""
+        """Train to the end, leaving ``run.best_weights`` and ``run.last_weights`` behind.
+
+        With several GPUs the listener is pickled, and hears in a process of its own.
+
+        Args:
+            params: What is asked for; where a training goes on, the same as before.
+            run: Where everything is put.
+            data_yaml: The data set; it may have moved since the checkpoint.
+            weights: What to start from, unless a training goes on.
+            listener: Hears of each epoch once, also over several goes.
+            resume: Whether to go on after ``run.resumable`` rather than begin.
+
+        Raises:
+            RunError: If training fails in a way to put right, or cannot go on from there.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,20 +143,79 @@ class LoadDetector(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True)
+class Results:
+    """What a finished run has to show beside its epochs."""
+
+    metadata: Metadata
+    weights: Path
+    """``best.pt``."""
+    plots: Mapping[str, Path]
+    """By the name under which it is shown, such as ``test/PR_curve``."""
+    predictions: Predictions
+    images: Path
+    """The folder that :attr:`records.Prediction.image` is relative to."""
+
+
 class Tracker(Protocol):
-    """Somewhere to watch a run from outside. It may fail; training goes on."""
+    """Somewhere to watch a run from outside, such as W&B. It may fail; the run goes on.
 
-    def start(self, record: RunRecord) -> None:
-        """Open the run."""
+    Every method may raise :class:`errors.TrackingError`.
+    """
 
-    def log_epoch(self, epoch: Epoch) -> None:
+    def start(self, record: RunRecord) -> int:
+        """Open the run there, or take it up again.
+
+        Returns:
+            The last epoch that is there already, 0 if there is none; it is not to be sent again.
+        """
+
+    def log_epoch(self, epoch: Epoch, *, is_best: bool) -> None:
         """Show one epoch's metrics."""
 
-    def log_summary(self, values: Mapping[str, float]) -> None:
-        """Show what the finished model scored, such as ``test/mAP50``."""
+    def log_results(self, results: Results) -> None:
+        """Show what the finished model scored, its plots, its pictures and itself."""
 
     def finish(self, *, exit_code: int) -> None:
-        """Say that no more will come, and whether the run ended well."""
+        """Say that no more will come, and whether the run ended well; wait until all is there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """What a tracking server says that it has of a run."""
+
+    url: str
+    last_epoch: int
+    results_of: str | None
+    """sha256 of the weights whose results are there; None without results."""
+    is_over: bool
+    """Whether it knows that the run has ended."""
+
+
+class TrackingServer(Protocol):
+    """Where runs are shown on-line; every method may raise :class:`errors.TrackingError`."""
+
+    def ask(self, record: RunRecord) -> Remote | None:
+        """Ask what it has of a run; None if it knows no such run."""
+
+    def send_recordings(self, *, after_epoch: int) -> None:
+        """Send what was recorded while off-line and fits on to ``after_epoch``."""
+
+    def tracker(self, record: RunRecord) -> Tracker:
+        """Make a tracker for a run that is on-line, or fails."""
+
+
+class Follower(Protocol):
+    """Shows a run to trackers while it is written to disk, without the run waiting for them."""
+
+    def settle(self, run: Run, *, progress: Progress) -> None:
+        """Wait, not for ever, until whoever follows an earlier attempt of this run has ended."""
+
+    def start(self, run: Run, *, progress: Progress) -> None:
+        """Begin to follow; returns at once."""
+
+    def finish(self, *, exit_code: int) -> None:
+        """Say how the run ended, and wait, not for ever, until the trackers have it all."""
 
 
 class Repository(Protocol):
@@ -179,7 +255,7 @@ class World:
 
     trainer: Trainer
     load_detector: LoadDetector
-    tracker: Tracker
+    follower: Follower
     repository: Repository
     progress: Progress
     environment: Environment

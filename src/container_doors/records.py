@@ -17,6 +17,9 @@ from container_doors.files import replace_text
 
 SPLITS = ("train", "val", "test")
 
+FITNESS = "val/mAP50-95"
+"""What the best epoch is the best of; the later of equals."""
+
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Status = Literal["running", "trained", "finished", "failed", "interrupted"]
 """``trained``: the weights are there, and have not yet been evaluated and published."""
@@ -137,7 +140,9 @@ class Hardware(_Part):
     """What a run was made on."""
 
     device: str
-    """As PyTorch names it: ``cpu`` or ``cuda:0``."""
+    """As PyTorch names it: ``cpu`` or ``cuda:0``. The first of ``devices``, if there are."""
+    devices: list[str] = []
+    """Those that train together, where there are several; otherwise empty."""
     description: str
     """For people: ``Tesla T4, 14.6 GiB`` or the processor's name."""
     cpu: str
@@ -175,7 +180,7 @@ class RunRecord(Document):
     finished_at: AwareDatetime | None = None
     """When training ended, well or badly."""
     duration_s: float | None = None
-    """Of training alone, measured."""
+    """Of training alone, measured; the sum of its epochs, if more than one process trained it."""
     params: dict[str, Any]
     """The resolved ``detection`` section."""
     params_sha256: Sha256
@@ -192,6 +197,8 @@ class RunRecord(Document):
     """``best.pt`` and ``last.pt``, once training has ended well."""
     message: str | None = None
     """Why a run failed."""
+    resumed_after: list[int] = []
+    """The epoch after which it was taken up, each time that it was."""
 
 
 class OperatingPoint(_Part):
@@ -242,6 +249,36 @@ class Evaluation(Document):
     weights_sha256: Sha256
     image_size_px: int
     splits: dict[str, SplitScores]
+
+
+class FoundBox(_Part):
+    """A door that the model says is there."""
+
+    box_xyxy: tuple[float, float, float, float]
+    """Left, top, right, bottom in pixels."""
+    confidence: float
+    correct: bool
+    """Whether it matches a labelled door (:class:`OperatingPoint`)."""
+
+
+class Prediction(_Part):
+    """What was found in one photograph at the operating point, and what is labelled there."""
+
+    image: str
+    """Relative to the run's view of the data: ``images/test/img_001.jpg``."""
+    width_px: int
+    height_px: int
+    found: list[FoundBox]
+    labelled_xyxy: list[tuple[float, float, float, float]]
+    missed: int
+
+
+class Predictions(Document):
+    """``runs/<experiment>/evaluation/<split>/predictions.json``."""
+
+    run_id: str
+    split: str
+    pictures: list[Prediction]
 
 
 class Version(_Part):

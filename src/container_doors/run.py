@@ -57,6 +57,11 @@ class Run:
         return self.root / f".{self.name}.lock"
 
     @property
+    def tracking_lock(self) -> Path:
+        """Held by the one process that shows this run to trackers."""
+        return self.root / f".{self.name}.tracking.lock"
+
+    @property
     def metrics_jsonl(self) -> Path:
         """One line per finished epoch, on disk before anything else hears of it."""
         return self.directory / "metrics.jsonl"
@@ -100,6 +105,25 @@ class Run:
     def predictions(self) -> Path:
         """Test photographs with the boxes found at the operating point."""
         return self.directory / "predictions"
+
+    @property
+    def metadata(self) -> Path:
+        """What was published of this run (:class:`records.Metadata`); absent before that."""
+        return self.directory / "metadata.json"
+
+    @property
+    def curves(self) -> Path:
+        """The picture of every finished epoch, drawn when it is asked for."""
+        return self.directory / "curves.png"
+
+    @property
+    def tracking(self) -> Path:
+        """What is shown elsewhere, as the trackers keep it: W&B's files, TensorBoard's."""
+        return self.directory / "tracking"
+
+    def predictions_json(self, split: str) -> Path:
+        """What was found in each photograph of a split (:class:`records.Predictions`)."""
+        return self.evaluation_dir(split) / "predictions.json"
 
     def evaluation_dir(self, split: str) -> Path:
         """The curves and matrices of one split."""

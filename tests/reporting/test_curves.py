@@ -6,9 +6,11 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 from container_doors.records import Epoch
+from container_doors.reporting import curves
 from container_doors.reporting.curves import draw_curves
 from tests.builders import a_history
 
@@ -84,6 +86,27 @@ def test_the_best_epoch_has_a_star_and_a_line(whole: Path, tmp_path: Path):
 
     assert count(pixels(whole), colour_of_star) > count(unmarked, colour_of_star)
     assert (pixels(whole)[learning_rate] != unmarked[learning_rate]).any()
+
+
+@pytest.mark.parametrize(
+    ("rates", "labels"),
+    [
+        pytest.param((0.1, 0.1, 0.1), ["weights, normalization layers, biases"], id="one rate"),
+        pytest.param((0.1, 0.1, 0.2), ["weights, normalization layers", "biases"], id="two"),
+        pytest.param((0.1, 0.2), ["weights", "normalization layers"], id="not all measured"),
+        pytest.param((0.1, 0.2, 0.1, 0.1),
+                     ["parameter group 0, parameter group 2, parameter group 3",
+                      "parameter group 1"], id="other groups"),
+    ],
+)  # fmt: skip
+def test_learning_rates_are_named_by_what_they_are_of(rates, labels):
+    """Ultralytics' ``build_optimizer``: 0 has weights, 1 normalization, 2 biases."""
+    panel = Figure().subplots()
+    curves._draw_learning_rate(
+        panel, [Epoch(1, {f"lr/pg{number}": rate for number, rate in enumerate(rates)})]
+    )
+
+    assert panel.get_legend_handles_labels()[1] == labels
 
 
 def test_equal_histories_give_equal_files_whatever_matplotlib_is_set_to(

@@ -15,6 +15,7 @@ from collections import Counter
 from pathlib import Path
 from time import monotonic
 
+from container_doors import files
 from container_doors.records import Metadata, Version
 from container_doors.run import Run
 from container_doors.versioning import publication
@@ -137,7 +138,7 @@ def _look(destination: Path, found: Counter[str]) -> str:
 def main(root: Path, how: str, swap: str) -> None:
     models, destination = two_models(root), root / "weights" / "detection"
     if swap == "two-renames":
-        publication._exchange = lambda one, other: False
+        files._exchange = lambda one, other: False
     published(models, destination)
     found = {"every-step": at_every_step, "random": at_random}[how](models, destination)
     sys.stdout.write(json.dumps(found))

@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from container_doors.errors import RunError
-from container_doors.versioning import publication
 from container_doors.versioning.publication import publish, read_published, recover
 from tests.versioning.killing import RANDOM_KILLS, Model, beside, published, two_models, whole
 
@@ -236,7 +235,7 @@ def _only_the_first_rename(monkeypatch: pytest.MonkeyPatch) -> None:
             raise OSError(errno.EIO, os.strerror(errno.EIO))
         return rename(self, target)
 
-    monkeypatch.setattr(publication, "_exchange", lambda one, other: False)
+    monkeypatch.setattr("container_doors.files._exchange", lambda one, other: False)
     monkeypatch.setattr(Path, "rename", refuse)
 
 
@@ -244,7 +243,7 @@ def _no_exchange_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(one: Path, other: Path) -> bool:
         raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
 
-    monkeypatch.setattr(publication, "_exchange", refuse)
+    monkeypatch.setattr("container_doors.files._exchange", refuse)
 
 
 @pytest.mark.parametrize("fault", [_only_the_first_rename, _no_exchange_at_all])

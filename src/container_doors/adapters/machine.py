@@ -2,6 +2,8 @@
 
 import os
 import platform
+from collections import Counter
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -30,10 +32,10 @@ def import_torch() -> Any:  # noqa: ANN401 - a module
 
 
 def describe_machine(device: str) -> Hardware:
-    """Choose a device, prove that it computes, and name it.
+    """Choose a device or several, prove that each computes, and name them.
 
     Args:
-        device: ``auto``, ``cpu``, ``cuda`` or a GPU's number.
+        device: ``auto``, ``cpu``, ``cuda``, or GPUs by number: ``0`` or ``0,1``.
 
     Raises:
         ConfigError: If a GPU is asked for that is not there or does not compute.
@@ -43,12 +45,13 @@ def describe_machine(device: str) -> Hardware:
     torch = import_torch()
     cpu = _cpu_name()
     gpus = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
-    chosen = _choose(device, len(gpus))
-    if chosen != "cpu":
-        _compute_on(chosen)
+    chosen = choose_devices(device, len(gpus))
+    for one in chosen:
+        _compute_on(one)
     return Hardware(
-        device=chosen,
-        description=cpu if chosen == "cpu" else _gpu_name(chosen),
+        device=chosen[0] if chosen else "cpu",
+        devices=chosen if len(chosen) > 1 else [],
+        description=counted([_gpu_name(one) for one in chosen]) if chosen else cpu,
         cpu=cpu,
         cores=len(psutil.Process().cpu_affinity() or [0]),
         memory_gib=round(psutil.virtual_memory().total / 2**30, 1),
@@ -71,17 +74,38 @@ def describe_environment() -> Environment:
     )
 
 
-def _choose(device: str, gpus: int) -> str:
+def choose_devices(device: str, gpus: int) -> list[str]:
+    """Name the GPUs to train on; none for the processor.
+
+    >>> choose_devices("auto", 2), choose_devices("1,0", 2), choose_devices("auto", 0)
+    (['cuda:0'], ['cuda:1', 'cuda:0'], [])
+    """
     if device == "cpu" or (device == "auto" and not gpus):
-        return "cpu"
-    index = int(device) if device.isdecimal() else 0
-    if index >= gpus:
+        return []
+    indices = [0] if device in {"auto", "cuda"} else [int(index) for index in device.split(",")]
+    if len(set(indices)) < len(indices):
+        raise ConfigError(
+            f"detection.training.device: expected each GPU once, found {device!r}",
+            hint="write 0,1 for two GPUs",
+        )
+    if max(indices) >= gpus:
         raise ConfigError(
             f"detection.training.device: expected one of {gpus} GPU(s) here, found {device!r}",
             hint="use device: auto or cpu; on a machine with a GPU, see that nvidia-smi lists it "
             "and that the installed torch is a CUDA build",
         )
-    return f"cuda:{index}"
+    return [f"cuda:{index}" for index in indices]
+
+
+def counted(names: Sequence[str]) -> str:
+    """Name alike things once.
+
+    >>> counted(["Tesla T4, 14.6 GiB", "Tesla T4, 14.6 GiB"]), counted(["A", "B"])
+    ('2 x Tesla T4, 14.6 GiB', 'A + B')
+    """
+    return " + ".join(
+        f"{count} x {name}" if count > 1 else name for name, count in Counter(names).items()
+    )
 
 
 def _compute_on(device: str) -> None:

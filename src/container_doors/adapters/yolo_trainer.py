@@ -4,18 +4,23 @@ import errno
 import hashlib
 import os
 import shutil
-import time
 from pathlib import Path
-from typing import Any
 
 from container_doors.adapters.machine import describe_machine
+from container_doors.adapters.yolo_callbacks import Callbacks
 from container_doors.adapters.yolo_environment import import_ultralytics
+from container_doors.adapters.yolo_resume import finish, go_back
+from container_doors.adapters.yolo_workers import WorkersError, supervised
 from container_doors.config import Params
 from container_doors.errors import RunError, WeightsError
 from container_doors.ports import TrainingListener
-from container_doors.records import Epoch, Hardware, StartingWeights
+from container_doors.records import Hardware, StartingWeights
 from container_doors.run import PRETRAINED, Run
-from container_doors.training.arguments import trainer_arguments, vendor_architecture
+from container_doors.training.arguments import (
+    resume_arguments,
+    trainer_arguments,
+    vendor_architecture,
+)
 from container_doors.training.cache import cache_in_memory
 
 _OFFICIAL = {
@@ -24,16 +29,13 @@ _OFFICIAL = {
 }
 """sha256 of the COCO weights that Ultralytics publishes (release v8.4.0 of its assets)."""
 
-_METRICS = {
-    "metrics/precision(B)": "val/precision",
-    "metrics/recall(B)": "val/recall",
-    "metrics/mAP50(B)": "val/mAP50",
-    "metrics/mAP50-95(B)": "val/mAP50-95",
-}
-
 
 class YoloTrainer:
     """Trains with Ultralytics' YOLO."""
+
+    def __init__(self, *, vendor_trainer: type | None = None) -> None:
+        """Train with Ultralytics' own trainer, or with a class derived from it."""
+        self._vendor_trainer = vendor_trainer
 
     def describe_hardware(self, params: Params) -> Hardware:
         """Choose the device, prove that it computes, and name it."""
@@ -73,82 +75,32 @@ class YoloTrainer:
         data_yaml: Path,
         weights: StartingWeights,
         listener: TrainingListener,
+        resume: bool = False,
     ) -> None:
         """Train to the end, leaving ``run.best_weights`` and ``run.last_weights`` behind."""
         ultralytics = import_ultralytics()
-        model = ultralytics.YOLO(
-            weights.path or f"{vendor_architecture(params.model.architecture)}.yaml"
-        )
-        watch = _Watch(params, run, listener)
-        for event, callback in watch.callbacks().items():
+        hardware = describe_machine(params.training.device)
+        device = ",".join(hardware.devices) or hardware.device
+        arguments = trainer_arguments(params, run, data_yaml=data_yaml, device=device)
+        start = weights.path or f"{vendor_architecture(params.model.architecture)}.yaml"
+        if resume:
+            if go_back(run, arguments).is_last:
+                finish(run)
+                return
+            start = str(run.last_weights)
+            arguments = resume_arguments(arguments, run)
+        model = ultralytics.YOLO(start)
+        for event, callback in Callbacks(params, run, listener).by_event().items():
             model.add_callback(event, callback)
-        device = describe_machine(params.training.device).device
         try:
-            model.train(
-                **trainer_arguments(params, run, data_yaml=data_yaml, device=device),
-                cache="ram" if cache_in_memory(params, data_yaml.parent) else False,
-            )
+            with supervised():
+                model.train(
+                    trainer=self._vendor_trainer,
+                    **arguments,
+                    cache="ram" if cache_in_memory(params, data_yaml.parent) else False,
+                )
         except RuntimeError as error:
             raise _explained(error, run) from error
-
-
-class _Watch:
-    """Turns Ultralytics' callbacks into our epochs, and keeps the resumable checkpoint."""
-
-    def __init__(self, params: Params, run: Run, listener: TrainingListener) -> None:
-        self._period = params.training.save_period
-        self._resumable = run.resumable
-        self._listener = listener
-        self._batch = 0
-        self._epoch_began = self._training_took = 0.0
-
-    def callbacks(self) -> dict[str, Any]:
-        """Name the callback for each of Ultralytics' events."""
-        return {
-            "on_train_epoch_start": self._epoch_starts,
-            "on_train_batch_end": self._batch_ended,
-            "on_train_epoch_end": self._training_ended,
-            "on_model_save": self._saved,
-            "on_fit_epoch_end": self._epoch_ended,
-        }
-
-    def _epoch_starts(self, trainer: Any) -> None:  # noqa: ANN401, ARG002
-        self._batch, self._epoch_began = 0, time.perf_counter()
-
-    def _batch_ended(self, trainer: Any) -> None:  # noqa: ANN401
-        self._batch += 1
-        self._listener.batch_finished(
-            epoch=trainer.epoch + 1, batch=self._batch, batches=len(trainer.train_loader)
-        )
-
-    def _training_ended(self, trainer: Any) -> None:  # noqa: ANN401, ARG002
-        self._training_took = time.perf_counter() - self._epoch_began
-
-    def _saved(self, trainer: Any) -> None:  # noqa: ANN401
-        """Copy the checkpoint, because Ultralytics rewrites last.pt in place and strips it."""
-        number = trainer.epoch + 1
-        if number % self._period == 0 or number >= trainer.epochs:
-            self._resumable.parent.mkdir(exist_ok=True)
-            staged = self._resumable.with_suffix(".staged")
-            shutil.copyfile(trainer.last, staged)
-            staged.replace(self._resumable)
-
-    def _epoch_ended(self, trainer: Any) -> None:  # noqa: ANN401
-        # Fires once more after the last epoch, with best.pt's figures; not an epoch.
-        if trainer.epoch >= trainer.epochs or self._epoch_began == 0:
-            return
-        began, self._epoch_began = self._epoch_began, 0.0
-        reported = {
-            **trainer.label_loss_items(trainer.tloss, prefix="train"),
-            **trainer.metrics,
-            **trainer.lr,
-        }
-        metrics = {_METRICS.get(key, key): float(value) for key, value in reported.items()}
-        metrics["perf/epoch_s"] = time.perf_counter() - began
-        metrics["perf/images_per_s"] = len(trainer.train_loader.dataset) / self._training_took
-        if trainer.device.type == "cuda":
-            metrics["perf/gpu_memory_gb"] = trainer._get_memory()  # noqa: SLF001
-        self._listener.epoch_finished(Epoch(trainer.epoch + 1, metrics))
 
 
 def _download(vendor_name: str, path: Path) -> None:
@@ -213,7 +165,7 @@ def _explained(error: RuntimeError, run: Run) -> Exception:
     """Say what can be put right; anything else keeps its traceback."""
     text = str(error)
     disk_full = shutil.disk_usage(run.directory).free < 200 * 2**20
-    if disk_full and ("write" in text.lower() or "unexpected pos" in text.lower()):
+    if disk_full and any(said in text.lower() for said in ("write", "unexpected pos", "no space")):
         return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(run.directory))
     if "out of memory" in text.lower():
         return RunError(
@@ -222,4 +174,10 @@ def _explained(error: RuntimeError, run: Run) -> Exception:
         )
     if "NaN persisted" in text:
         return RunError(text, hint="lower detection.training.learning_rate and train again")
+    if isinstance(error, WorkersError):
+        return RunError(
+            f"training on several GPUs failed: {text}",
+            hint=f"{run.train_log} holds what the workers said; with one GPU "
+            "(--set detection.training.device=0) it shows whether the training is at fault",
+        )
     return error

@@ -57,7 +57,7 @@ def demo(arguments: argparse.Namespace) -> int:
     with console.progress() as progress:
         _prepare(arguments.workspace, keep=arguments.keep, progress=progress)
         with contextlib.chdir(arguments.workspace):
-            run, params = _next_run()
+            run, params = _next_run(arguments.track)
             metadata = _run_every_step(params, run, progress)
     minutes, seconds = divmod(round(monotonic() - began), 60)
     print("\n".join(_what_was_made(arguments.workspace, run, metadata)))
@@ -86,12 +86,13 @@ def _prepare(directory: Path, *, keep: bool, progress: Progress) -> None:
     )
 
 
-def _next_run() -> tuple[Run, Params]:
+def _next_run(mode: str) -> tuple[Run, Params]:
     """Name the next experiment of this workspace: demo_exp001, demo_exp002, ..."""
     number = 1
     while (run := Run(f"demo_exp{number:03}")).evaluation.exists():
         number += 1
-    params = load_params(Path("params.yaml"), [f"detection.wandb.name={run.name}"])
+    overrides = [f"detection.wandb.name={run.name}", f"detection.wandb.mode={mode}"]
+    params = load_params(Path("params.yaml"), overrides)
     Path("params.yaml").write_text(dump(params), encoding="utf-8")
     return run, params
 
@@ -108,7 +109,7 @@ def _run_every_step(params: Params, run: Run, progress: Progress) -> Metadata:
         workspace.track(here, _DATA)
         workspace.commit(here, "Draw the data set")
     progress.say("[3/6] checking, training and evaluating")
-    metadata = pipeline.train(params, run, world=real_world(params, run, progress))
+    metadata = pipeline.train(params, run, world=real_world(params, progress))
     progress.say("[4/6] describing the model")
     metadata = pipeline.regenerate_metadata(
         PUBLISHED, repository=GitRepository(here), runs_root=Path("runs"), major=False

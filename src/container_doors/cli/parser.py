@@ -32,6 +32,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_metadata(commands)
     _add_version(commands)
     _add_summary(commands)
+    _add_track(commands)
     return parser
 
 
@@ -48,6 +49,12 @@ def _add_demo(commands: Commands) -> None:
         metavar="DIR",
         default=Path("doors-demo"),
         help="where to make it (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--track",
+        choices=("auto", "online", "offline", "disabled"),
+        default="offline",
+        help="detection.wandb.mode of the demo; auto uses your W&B key (default: %(default)s)",
     )
     parser.add_argument(
         "--keep",
@@ -100,7 +107,13 @@ def _add_train(commands: Commands) -> None:
     parser.add_argument(
         "--experiment", metavar="NAME", help="default: detection.wandb.name of the configuration"
     )
-    parser.add_argument(
+    again = parser.add_mutually_exclusive_group()
+    again.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on after the last finished epoch of a run that was cut off",
+    )
+    again.add_argument(
         "--replace",
         action="store_true",
         help="train a finished experiment again; the old run is kept as NAME~1",
@@ -136,6 +149,28 @@ def _add_summary(commands: Commands) -> None:
     parser.add_argument(
         "--output", type=Path, metavar="FILE", help="default: summary_NAME.md, pictures beside it"
     )
+
+
+def _add_track(commands: Commands) -> None:
+    parser = commands.add_parser("track", help="look at a run's curves, here or on W&B")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    show = _command(
+        commands, "show", "track:show", "print a run's epochs and draw its curves, on this machine"
+    )
+    show.add_argument("name", metavar="NAME")
+    show.add_argument(
+        "--output", type=Path, metavar="FILE", help="the picture (default: runs/NAME/curves.png)"
+    )
+    show.add_argument("--json", action="store_true", help="print one JSON document instead")
+    sync = _command(
+        commands, "sync", "upload:sync", "send to W&B what it lacks of runs; nothing twice"
+    )
+    sync.add_argument("names", nargs="*", metavar="NAME", help="default: every run in runs/")
+    _command(commands, "login", "upload:login", "ask for a W&B key, check it, keep it in ~/.netrc")
+    follow = _command(
+        commands, "follow", "upload:follow", "show a run while it trains; doors train starts this"
+    )
+    follow.add_argument("directory", type=Path, metavar="DIR", help="the run's folder")
 
 
 def _command(commands: Commands, name: str, handler: str, summary: str) -> argparse.ArgumentParser:

@@ -6,12 +6,12 @@ from pathlib import Path
 from container_doors import pipeline
 from container_doors.adapters.git_repository import GitRepository
 from container_doors.adapters.machine import describe_environment
-from container_doors.adapters.wandb_tracker import NoTracker, OfflineWandbTracker
 from container_doors.adapters.yolo_detector import YoloDetector
 from container_doors.adapters.yolo_trainer import YoloTrainer
 from container_doors.cli import console
+from container_doors.cli.upload import follower_for
 from container_doors.config import Params, load_params
-from container_doors.ports import Progress, Tracker, World
+from container_doors.ports import Progress, World
 from container_doors.records import Metadata
 from container_doors.run import PUBLISHED, Run
 
@@ -22,21 +22,22 @@ def train(arguments: argparse.Namespace) -> int:
     run = Run(params.wandb.name if arguments.experiment is None else arguments.experiment)
     with console.progress() as progress:
         metadata = pipeline.train(
-            params, run, world=real_world(params, run, progress), replace=arguments.replace
+            params,
+            run,
+            world=real_world(params, progress),
+            replace=arguments.replace,
+            resume=arguments.resume,
         )
     print("\n".join(outcome(metadata, run)))
     return 0
 
 
-def real_world(params: Params, run: Run, progress: Progress) -> World:
+def real_world(params: Params, progress: Progress) -> World:
     """Choose the adapters; nothing heavy is imported until they are used."""
-    tracker: Tracker = NoTracker()
-    if params.wandb.mode == "offline":
-        tracker = OfflineWandbTracker(params.wandb, directory=run.directory / "tracking")
     return World(
         trainer=YoloTrainer(),
         load_detector=YoloDetector,
-        tracker=tracker,
+        follower=follower_for(params, progress),
         repository=GitRepository(Path.cwd()),
         progress=progress,
         environment=describe_environment(),

@@ -37,6 +37,10 @@ _LOOK = {
     "xtick.color": "#404040",
     "ytick.color": "#404040",
 }
+_GROUPS = {"lr/pg0": "weights", "lr/pg1": "normalization layers", "lr/pg2": "biases"}
+"""The parameter groups of Ultralytics' ``BaseTrainer.build_optimizer`` (8.4.190). Its MuSGD has
+eight others, so wherever there are more than these, they keep their numbers."""
+
 _MOST_EPOCHS_WITH_DOTS = 30
 _WIDE_RANGE = 20
 """From this ratio of the largest to the smallest loss on, a linear axis hides the small ones."""
@@ -100,7 +104,7 @@ def _draw_rates(panel: Axes, history: Sequence[Epoch]) -> None:
 
 
 def _draw_learning_rate(panel: Axes, history: Sequence[Epoch]) -> None:
-    """Draw the parameter groups; those that never differ are one line."""
+    """Draw the parameter groups, by what is in them; those that never differ are one line."""
     panel.set_title("Learning rate")
     names = sorted({name for epoch in history for name in epoch.metrics if name.startswith("lr/")})
     groups: dict[str, list[str]] = {}
@@ -108,11 +112,17 @@ def _draw_learning_rate(panel: Axes, history: Sequence[Epoch]) -> None:
         groups.setdefault(str(_values(history, name)), []).append(name)
     looks = ((_BLUE, "-"), (_VERMILION, "--"), (_GREEN, "-."), (_PURPLE, ":"))
     for index, members in enumerate(groups.values()):
-        label = ", ".join(name.removeprefix("lr/") for name in members)
+        label = ", ".join(_group(name, names) for name in members)
         _plot(panel, history, members[0], label, *looks[index % len(looks)])
     if panel.lines:
         panel.set_ylim(bottom=0)
         panel.yaxis.set_major_formatter("{x:.3g}")
+
+
+def _group(name: str, names: Sequence[str]) -> str:
+    if set(names) <= _GROUPS.keys():
+        return _GROUPS[name]
+    return name.replace("lr/pg", "parameter group ").removeprefix("lr/")
 
 
 def _plot(

@@ -1,5 +1,6 @@
 """Our words for the trainer's: the one place where the two vocabularies meet."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from container_doors.config import Params
@@ -17,6 +18,9 @@ _THEIR_NAME = {
 
 _NOT_ARGUMENTS = {"device", "cache", "save_period", "lr_scheduler"}
 """Keys of ``training`` that we turn into something else."""
+
+_MAY_CHANGE = {"data", "device", "workers", "project", "name", "batch"}
+"""Arguments that tell of places and machines, not of the training."""
 
 
 def vendor_architecture(architecture: str) -> str:
@@ -36,13 +40,19 @@ def trainer_arguments(
     ``validation`` is left out on purpose: its thresholds are an operating point, and passed to
     the trainer they would lower every mAP. ``save_period`` is ours (:attr:`Run.resumable`):
     Ultralytics would keep every checkpoint, 95 MB each.
+
+    Args:
+        params: What is asked for.
+        run: Where Ultralytics puts what it makes.
+        data_yaml: The data set.
+        device: As PyTorch names it; several are joined by commas.
     """
     ours = params.training.model_dump(exclude=_NOT_ARGUMENTS) | params.augmentation.model_dump()
     return {_THEIR_NAME.get(key, key): value for key, value in ours.items()} | {
         "data": str(data_yaml),
         "pretrained": params.model.pretrained,
         "cos_lr": params.training.lr_scheduler == "cosine",
-        "device": device.removeprefix("cuda:"),
+        "device": device.replace("cuda:", ""),
         # Absolute, or Ultralytics puts the run below its own runs_dir.
         "project": str(run.trainer_dir.parent.resolve()),
         "name": run.trainer_dir.name,
@@ -52,4 +62,31 @@ def trainer_arguments(
         "plots": True,
         "verbose": False,
         "deterministic": True,
+    }
+
+
+def resume_arguments(arguments: Mapping[str, Argument], run: Run) -> dict[str, Argument]:
+    """Choose from :func:`trainer_arguments` those that a training that goes on has a use for.
+
+    The others it takes from its checkpoint. ``save_dir`` is said because the checkpoint names
+    the folder of the first go, and the run may have been moved since; ``resume`` names the file
+    because with anything less Ultralytics looks for one, or begins a training of its own.
+    """
+    return {key: arguments[key] for key in ("data", "device", "workers")} | {
+        "resume": str(run.last_weights.resolve()),
+        "save_dir": str(run.trainer_dir.resolve()),
+    }
+
+
+def ignored_on_resume(
+    arguments: Mapping[str, Argument], kept: Mapping[str, object]
+) -> dict[str, tuple[object, Argument]]:
+    """Name what a checkpoint was made with and would go on with, and what is asked for instead.
+
+    ``batch`` may differ: Ultralytics halves it where the GPU's memory does not suffice.
+    """
+    return {
+        key: (kept.get(key), asked)
+        for key, asked in arguments.items()
+        if key not in _MAY_CHANGE and kept.get(key) != asked
     }

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from container_doors.errors import RunError
@@ -11,30 +12,44 @@ FITNESS = "val/mAP50-95"
 """What ``best.pt`` is the best of."""
 
 
+def spelled(epochs: Iterable[Epoch]) -> str:
+    """Write epochs the way that :func:`read_epochs` reads them.
+
+    >>> spelled([Epoch(1, {"val/mAP50": 0.5}), Epoch(2, {})]).splitlines()
+    ['{"epoch": 1, "val/mAP50": 0.5}', '{"epoch": 2}']
+    """
+    return "".join(json.dumps({"epoch": epoch.number, **epoch.metrics}) + "\n" for epoch in epochs)
+
+
 def append_epoch(path: Path, epoch: Epoch) -> None:
     """Add one line and force it to the disk (0.25 ms)."""
-    line = json.dumps({"epoch": epoch.number, **epoch.metrics}) + "\n"
     with path.open("a", encoding="utf-8") as file:
-        file.write(line)
+        file.write(spelled([epoch]))
         file.flush()
         os.fsync(file.fileno())
 
 
-def read_history(path: Path) -> list[Epoch]:
-    """Read every finished epoch, in order; a last line cut off by a kill is left out.
-
-    Raises:
-        RunError: If no epoch was finished.
-    """
+def read_epochs(path: Path) -> list[Epoch]:
+    """Read every finished epoch, in order; a last line cut off by a kill is left out."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
     except FileNotFoundError:
-        lines = []
+        return []
     epochs = []
     for line in lines:
         if line.endswith("\n"):
             values = json.loads(line)
             epochs.append(Epoch(values.pop("epoch"), values))
+    return epochs
+
+
+def read_history(path: Path) -> list[Epoch]:
+    """Read what :func:`read_epochs` does, of a run that has been trained.
+
+    Raises:
+        RunError: If no epoch was finished.
+    """
+    epochs = read_epochs(path)
     if not epochs:
         raise RunError(f"no finished epoch in {path}", hint="train first: doors train")
     return epochs

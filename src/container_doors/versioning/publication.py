@@ -1,21 +1,24 @@
 """The published model, replaced as one step: whoever looks finds the old one or the new, whole.
 
-The new folder is made beside the old, forced to the disk, and then exchanged with it by one
-system call (``renameat2`` with ``RENAME_EXCHANGE``, Linux 3.15). A file system without that
-call gets two renames instead; a kill between the two is healed by :func:`recover`.
+How a folder is replaced is told in :mod:`container_doors.files`; what a kill leaves is mended by
+:func:`recover`.
 """
 
 import contextlib
-import ctypes
-import errno
 import fcntl
-import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from container_doors.errors import RunError
+from container_doors.files import (
+    force_to_disk,
+    heal,
+    previous_of,
+    replace_folder,
+    staged_for,
+)
 from container_doors.records import Metadata
 from container_doors.run import PUBLISHED, Run
 from container_doors.versioning.hashing import file_sha256
@@ -43,14 +46,6 @@ _OPTIONAL: dict[str, tuple[str, ...]] = {
 """Plots: Ultralytics puts ``Box`` before the specification's names, and leaves a plot out when
 there is nothing to draw."""
 
-_AT_FDCWD = -100
-_RENAME_EXCHANGE = 2
-_NO_EXCHANGE = (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP)
-"""What a kernel or file system without the call answers."""
-
-_NO_FSYNC = (errno.EINVAL, errno.ENOTSUP)
-"""What a file system answers that forces nothing, or no folder, to the disk (CIFS, some FUSE)."""
-
 
 @dataclass(frozen=True, slots=True)
 class _Places:
@@ -61,12 +56,12 @@ class _Places:
     @property
     def staged(self) -> Path:
         """The new model while it is made; after an exchange, the old one until it is deleted."""
-        return self.destination.with_name(f".{self.destination.name}.staged")
+        return staged_for(self.destination)
 
     @property
     def previous(self) -> Path:
         """The old model between the two renames, where there is no exchange."""
-        return self.destination.with_name(f".{self.destination.name}.previous")
+        return previous_of(self.destination)
 
     @property
     def lock(self) -> Path:
@@ -91,12 +86,12 @@ def publish(run: Run, metadata: Metadata, destination: Path = PUBLISHED) -> None
     try:
         places.destination.parent.mkdir(parents=True, exist_ok=True)
         with _alone(places):
-            _heal(places)
+            heal(places.destination)
             try:
                 _stage(run, metadata, places)
-                _swap(places)
+                replace_folder(places.destination)
             finally:
-                _heal(places)
+                heal(places.destination)
     except OSError as error:
         raise RunError(
             f"{destination} could not be replaced, and is as it was: {error}",
@@ -110,7 +105,7 @@ def recover(destination: Path = PUBLISHED) -> None:
     places = _places(destination)
     if places.staged.exists() or places.previous.exists():
         with _alone(places):
-            _heal(places)
+            heal(places.destination)
 
 
 def read_published(destination: Path = PUBLISHED) -> Metadata | None:
@@ -133,15 +128,6 @@ def _alone(places: _Places) -> Iterator[None]:
         yield
 
 
-def _heal(places: _Places) -> None:
-    if places.previous.exists():
-        if places.destination.exists():
-            _discard(places.previous)
-        else:
-            places.previous.rename(places.destination)
-    _discard(places.staged)
-
-
 def _stage(run: Run, metadata: Metadata, places: _Places) -> None:
     """Make the whole folder, on the disk, beside the one that it will replace."""
     (places.staged / "weights").mkdir(parents=True)
@@ -161,7 +147,7 @@ def _stage(run: Run, metadata: Metadata, places: _Places) -> None:
     for kept in _kept_by_git(places.destination):
         shutil.copyfile(kept, places.staged / kept.name)
     (places.staged / METADATA).write_text(metadata.to_json(), encoding="utf-8")
-    _force_to_disk(places.staged)
+    force_to_disk(places.staged)
 
 
 def _copy(folder: Path, sources: tuple[str, ...], target: Path) -> bool:
@@ -189,56 +175,3 @@ def _check_weights(metadata: Metadata, staged: Path) -> None:
 def _kept_by_git(destination: Path) -> list[Path]:
     ignored = destination / ".gitignore"
     return [*destination.glob("*.dvc"), *([ignored] if ignored.exists() else [])]
-
-
-def _force_to_disk(folder: Path) -> None:
-    """Force every file, then every folder, as a power cut must not leave names without content."""
-    paths = list(folder.rglob("*"))
-    for path in (*paths, folder):
-        _fsync(path)
-
-
-def _fsync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        if error.errno not in _NO_FSYNC:
-            raise
-    finally:
-        os.close(descriptor)
-
-
-def _swap(places: _Places) -> None:
-    if not places.destination.exists():
-        places.staged.rename(places.destination)
-    elif not _exchange(places.staged, places.destination):
-        places.destination.rename(places.previous)
-        places.staged.rename(places.destination)
-        _fsync(places.destination.parent)
-        _discard(places.previous)
-    _fsync(places.destination.parent)
-
-
-def _exchange(one: Path, other: Path) -> bool:
-    """Exchange two folders as one step; False where the system cannot.
-
-    https://man7.org/linux/man-pages/man2/rename.2.html
-    """
-    libc = ctypes.CDLL(None, use_errno=True)
-    if not hasattr(libc, "renameat2"):  # glibc before 2.28, musl, macOS
-        return False
-    failed = libc.renameat2(
-        _AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE
-    )
-    if not failed:
-        return True
-    code = ctypes.get_errno()
-    if code in _NO_EXCHANGE:
-        return False
-    raise OSError(code, os.strerror(code), str(one), None, str(other))
-
-
-def _discard(folder: Path) -> None:
-    """Delete what is no longer needed; if that fails, the next publication tries again."""
-    shutil.rmtree(folder, ignore_errors=True)

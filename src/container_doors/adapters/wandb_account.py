@@ -1,0 +1,129 @@
+"""Whose W&B account it is: where the key is found, and how it is asked for and checked.
+
+A key is handed on in the environment of a process, never in its arguments, and never printed.
+"""
+
+import netrc
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from container_doors.adapters.shell import redacted
+from container_doors.errors import ConfigError, TrackingError
+
+_IN_THE_ENVIRONMENT = ("WANDB_API_KEY", "KAGGLE_SECRET_WANDB_KEY")
+"""The client's own name first, then the specification's for a Kaggle machine."""
+
+QUIET = {
+    "WANDB_SILENT": "true",
+    "WANDB_ERROR_REPORTING": "false",  # nothing else is told, and its own waits are not ours
+    "WANDB_HTTP_TIMEOUT": "15",
+}
+"""How the client is to behave, by environment variables."""
+
+_TOKEN_FILE = "WANDB_IDENTITY_TOKEN_FILE"  # noqa: S105 - a variable's name
+_SHORTEST_KEY = 40
+"""Keys had 40 characters for years and have 86 now; the client refuses shorter ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """A key that was found. It is not checked until a server is asked."""
+
+    source: str
+    """For people: where it was found."""
+    environment: dict[str, str] = field(repr=False)
+    """What the client must see to find it too."""
+
+
+def find_credentials(environment: Mapping[str, str] | None = None) -> Credentials | None:
+    """Look where the client looks, and under the specification's name.
+
+    Raises:
+        ConfigError: If what is found cannot be a key.
+    """
+    environment = os.environ if environment is None else environment
+    for name in _IN_THE_ENVIRONMENT:
+        key = environment.get(name, "").strip()  # a key from a file often ends in a newline
+        if key:
+            _check_shape(key, name)
+            return Credentials(name, {"WANDB_API_KEY": key})
+    if environment.get(_TOKEN_FILE):
+        return Credentials(_TOKEN_FILE, {})
+    path = _netrc_path(environment)
+    if _is_in_netrc(path, urlsplit(server(environment)).netloc):
+        return Credentials(str(path), {})
+    return None
+
+
+def server(environment: Mapping[str, str] | None = None) -> str:
+    """Name the server that the client would speak to."""
+    environment = os.environ if environment is None else environment
+    return environment.get("WANDB_BASE_URL", "").rstrip("/") or "https://api.wandb.ai"
+
+
+def log_in(key: str) -> str:
+    """Ask the server whether the key is good, then keep it where every W&B program looks.
+
+    Returns:
+        The file that holds it now, which nobody else can read.
+
+    Raises:
+        ConfigError: If it cannot be a key.
+        TrackingError: If the server refuses it or cannot be reached.
+    """
+    key = key.strip()
+    _check_shape(key, "what was typed")
+    os.environ["WANDB_API_KEY"] = key  # from here on, redacted() knows it
+    os.environ.update(QUIET)
+    import wandb
+
+    try:
+        wandb.login(key=key, verify=True, prompt=False)
+    except Exception as error:  # noqa: BLE001 - the client raises many kinds
+        raise TrackingError(
+            f"{server()} does not take the key: {redacted(str(error)).splitlines()[0]}",
+            hint=f"make a new one at {_key_page()} and try again",
+        ) from None
+    path = _netrc_path(os.environ)
+    path.chmod(0o600)
+    return str(path)
+
+
+def how_to_log_in() -> str:
+    """Say where keys come from."""
+    return f"make a key at {_key_page()}, then: doors track login"
+
+
+def _key_page() -> str:
+    return server().replace("://api.wandb.ai", "://wandb.ai") + "/authorize"
+
+
+def _check_shape(key: str, where: str) -> None:
+    if len(key) < _SHORTEST_KEY or not key.isascii() or any(c.isspace() for c in key):
+        raise ConfigError(
+            f"{where}: expected a W&B key of {_SHORTEST_KEY} or more letters, digits and "
+            f"underscores, found {len(key)} characters that are none",
+            hint=f"copy the whole key from {_key_page()}",
+        )
+
+
+def _netrc_path(environment: Mapping[str, str]) -> Path:
+    if environment.get("NETRC"):
+        return Path(environment["NETRC"]).expanduser()
+    home = Path.home()
+    underscored = home / "_netrc"
+    return (
+        underscored if underscored.exists() and not (home / ".netrc").exists() else home / ".netrc"
+    )
+
+
+def _is_in_netrc(path: Path, host: str) -> bool:
+    """Tell whether the file has a password for the host; a damaged file has none."""
+    try:
+        found = netrc.netrc(path).authenticators(host)
+    except (OSError, netrc.NetrcParseError):
+        return False
+    return found is not None and bool(found[2])

@@ -1,0 +1,93 @@
+"""Ultralytics' events, turned into our epochs and checkpoints."""
+
+import time
+from typing import Any
+
+from container_doors.adapters.yolo_workers import become_worker, is_worker, writes_to_disk
+from container_doors.config import Params
+from container_doors.ports import TrainingListener
+from container_doors.records import Epoch
+from container_doors.run import Run
+from container_doors.training.checkpoint import Best, put_down, stage
+
+_METRICS = {
+    "metrics/precision(B)": "val/precision",
+    "metrics/recall(B)": "val/recall",
+    "metrics/mAP50(B)": "val/mAP50",
+    "metrics/mAP50-95(B)": "val/mAP50-95",
+}
+
+
+class Callbacks:
+    """What Ultralytics calls; with several GPUs, in each worker, where only the first acts.
+
+    An epoch is measured, its checkpoint put down and its listener told in ``on_model_save``:
+    after the trainer has its losses, its validation and ``last.pt``, and before anything else.
+    """
+
+    def __init__(self, params: Params, run: Run, listener: TrainingListener) -> None:
+        self._period = params.training.save_period
+        self._run = run
+        self._listener = listener
+        self._batch = 0
+        self._epoch_began = self._training_took = 0.0
+        self._best_is_kept = False
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        if is_worker():
+            become_worker(self._run.train_log)
+
+    def by_event(self) -> dict[str, Any]:
+        """Name the callback for each of Ultralytics' events."""
+        return {
+            "on_train_epoch_start": self._epoch_starts,
+            "on_train_batch_end": self._batch_ended,
+            "on_train_epoch_end": self._training_ended,
+            "on_model_save": self._saved,
+        }
+
+    def _epoch_starts(self, trainer: Any) -> None:  # noqa: ANN401, ARG002
+        self._batch, self._epoch_began = 0, time.perf_counter()
+
+    def _batch_ended(self, trainer: Any) -> None:  # noqa: ANN401
+        self._batch += 1
+        if writes_to_disk():
+            self._listener.batch_finished(
+                epoch=trainer.epoch + 1, batch=self._batch, batches=len(trainer.train_loader)
+            )
+
+    def _training_ended(self, trainer: Any) -> None:  # noqa: ANN401, ARG002
+        self._training_took = time.perf_counter() - self._epoch_began
+
+    def _saved(self, trainer: Any) -> None:  # noqa: ANN401
+        """Keep the checkpoint, which Ultralytics rewrites in place and strips; then tell."""
+        is_best = trainer.best_fitness == trainer.fitness  # as save_model() asks
+        self._best_is_kept = self._best_is_kept and not is_best
+        if (trainer.epoch + 1) % self._period and not trainer.stop:
+            epoch = self._measured(trainer)
+        else:
+            staged = stage(self._run, best=self._where_the_best_is(is_best=is_best))
+            epoch = self._measured(trainer)
+            put_down(self._run, staged, epoch, is_last=bool(trainer.stop))
+            self._best_is_kept = True
+        self._listener.epoch_finished(epoch)
+
+    def _where_the_best_is(self, *, is_best: bool) -> Best:
+        if is_best:
+            return "this epoch"
+        return "as in the checkpoint before" if self._best_is_kept else "in the trainer's folder"
+
+    def _measured(self, trainer: Any) -> Epoch:  # noqa: ANN401
+        """Collect what the epoch brought; its time ends here, with both copies on the disk."""
+        reported = {
+            **trainer.label_loss_items(trainer.tloss, prefix="train"),
+            **trainer.metrics,
+            **trainer.lr,
+        }
+        metrics = {_METRICS.get(key, key): float(value) for key, value in reported.items()}
+        metrics["perf/epoch_s"] = time.perf_counter() - self._epoch_began
+        metrics["perf/images_per_s"] = len(trainer.train_loader.dataset) / self._training_took
+        if trainer.device.type == "cuda":
+            metrics["perf/gpu_memory_gb"] = trainer._get_memory()  # noqa: SLF001
+        return Epoch(trainer.epoch + 1, metrics)

@@ -1,0 +1,1 @@
+"""Showing a run elsewhere: whether, what, and in which order; pure, and a subscriber only."""

@@ -1,0 +1,32 @@
+"""What a finished run has to show, gathered from its folder."""
+
+from pathlib import Path
+
+from container_doors.ports import Results
+from container_doors.records import Metadata, Predictions
+from container_doors.run import Run
+
+_SPLIT = "test"
+
+
+def gather_results(run: Run) -> Results | None:
+    """Read what a run left when it was published; None before that."""
+    if not run.metadata.exists():
+        return None
+    return Results(
+        metadata=Metadata.read(run.metadata),
+        weights=run.best_weights,
+        plots=_plots(run),
+        predictions=Predictions.read(run.predictions_json(_SPLIT)),
+        images=run.data_view,
+    )
+
+
+def _plots(run: Run) -> dict[str, Path]:
+    """Name each plot as the specification does: Ultralytics puts ``Box`` before some."""
+    folders = {"training": run.trainer_dir, _SPLIT: run.evaluation_dir(_SPLIT)}
+    return {
+        f"{where}/{path.stem.removeprefix('Box')}": path
+        for where, folder in folders.items()
+        for path in sorted(folder.glob("*.png"))
+    }

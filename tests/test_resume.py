@@ -1,0 +1,163 @@
+"""Trainings that are killed for real at a chosen moment, and go on (tests/resuming.py)."""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from container_doors.adapters.yolo_trainer import YoloTrainer
+from container_doors.errors import RunError
+from container_doors.records import StartingWeights
+from container_doors.run import Run
+from container_doors.training.history import FITNESS, best_epoch, read_history
+from container_doors.training.recorder import Recorder
+from tests.resuming_cases import CASES
+from tests.tiny import Printing, tiny_data, tiny_params
+
+QUICK = ("while the trainer saves", "then moved", "after the last epoch")
+SLOW = tuple(name for name in CASES if name not in QUICK)
+
+
+def resumed(root: Path, names: tuple[str, ...]) -> Path:
+    data_yaml = tiny_data(root / "data")
+    argv = [sys.executable, "-m", "tests.resuming", str(root), str(data_yaml), *names]
+    done = subprocess.run(argv, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return root
+
+
+@pytest.fixture(scope="module")
+def quick(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return resumed(tmp_path_factory.mktemp("quick"), QUICK)
+
+
+@pytest.fixture(scope="module")
+def slow(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return resumed(tmp_path_factory.mktemp("slow"), SLOW)
+
+
+def check(root: Path, name: str) -> None:
+    case = CASES[name]
+    assert (root / name / "code").read_text() == "0"
+    assert not (root / name / ("first" if case.moved else "later")).exists()
+    run = Run("a", root=root / name / ("later" if case.moved else "first"))
+    every = list(range(1, case.expected + 1))
+
+    history = read_history(run.metrics_jsonl)
+    assert [epoch.number for epoch in history] == every
+    rows = (run.trainer_dir / "results.csv").read_text().splitlines()
+    assert [int(row.partition(",")[0]) for row in rows[1:]] == every
+    best = torch.load(run.best_weights, weights_only=False)
+    assert best["train_metrics"]["fitness"] == best_epoch(history).metrics[FITNESS]
+    last = torch.load(run.last_weights, weights_only=False)
+    assert last["train_metrics"]["fitness"] == history[-1].metrics[FITNESS]
+    assert best["optimizer"] is None, "not finished as a training that was never killed is"
+    assert last["optimizer"] is None
+    assert (run.trainer_dir / "results.png").exists() == (case.moment == "ended")
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_a_killed_training_goes_on_without_a_gap_or_a_double(quick: Path, name: str):
+    check(quick, name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SLOW)
+def test_whatever_the_moment_of_the_kill(slow: Path, name: str):
+    check(slow, name)
+
+
+def _cut_short(run: Run) -> None:
+    whole = run.resumable.read_bytes()
+    run.resumable.write_bytes(whole[: len(whole) // 2])
+
+
+def _overwritten(run: Run) -> None:
+    with run.resumable.open("r+b") as file:
+        file.seek(1000)
+        file.write(bytes(5000))
+
+
+def _stripped(run: Run) -> None:
+    shutil.copyfile(run.last_weights, run.resumable)
+
+
+def _of_another_epoch(run: Run) -> None:
+    folder = run.resumable.parent
+    (folder / "epoch.json").write_text('{"epoch": 2, "is_last": false}')
+    lines = (folder / "metrics.jsonl").read_text().splitlines(keepends=True)
+    (folder / "metrics.jsonl").write_text("".join(lines[:2]))
+
+
+def _absent(run: Run) -> None:
+    shutil.rmtree(run.resumable.parent)
+
+
+def _alone(run: Run) -> None:
+    (run.resumable.parent / "epoch.json").unlink()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "complaint"),
+    [
+        pytest.param(_cut_short, "no usable checkpoint", id="cut short"),
+        pytest.param(_overwritten, "cannot be read", id="damaged"),
+        pytest.param(_stripped, "has no optimizer", id="stripped"),
+        pytest.param(_of_another_epoch, "expected epoch 2, found 3", id="of another epoch"),
+        pytest.param(_absent, "no usable checkpoint", id="absent"),
+        pytest.param(_alone, "no usable checkpoint", id="of nobody knows which epoch"),
+    ],
+)
+def test_what_cannot_be_gone_on_from_is_refused_and_nothing_is_changed(
+    quick: Path, tmp_path: Path, spoil: Callable[[Run], None], complaint: str
+):
+    shutil.copytree(quick / "then moved" / "later" / "a", tmp_path / "a")
+    run = Run("a", root=tmp_path)
+    spoil(run)
+    run.metrics_jsonl.write_text("as it was")
+
+    with pytest.raises(RunError, match=complaint) as caught:
+        go_on(run, quick / "data" / "data.yaml", epochs=3)
+
+    assert "--replace" in caught.value.hint
+    assert run.metrics_jsonl.read_text() == "as it was"
+
+
+def test_a_setting_that_would_be_ignored_is_refused(quick: Path, tmp_path: Path):
+    shutil.copytree(quick / "then moved" / "later" / "a", tmp_path / "a")
+
+    with pytest.raises(RunError, match="made with epochs 3 and not 9, and would go on with that"):
+        go_on(Run("a", root=tmp_path), quick / "data" / "data.yaml", epochs=9)
+
+
+def test_a_finished_training_ends_again_as_it_did(quick: Path, tmp_path: Path):
+    shutil.copytree(quick / "then moved" / "later" / "a", tmp_path / "a")
+    run = Run("a", root=tmp_path)
+    before = run.metrics_jsonl.read_bytes()
+
+    go_on(run, quick / "data" / "data.yaml", epochs=3)
+
+    assert run.metrics_jsonl.read_bytes() == before
+    assert torch.load(run.last_weights, weights_only=False)["optimizer"] is None
+
+
+def test_the_checkpoint_is_one_with_its_line(quick: Path):
+    run = Run("a", root=quick / "then moved" / "later")
+    folder = run.resumable.parent
+
+    assert json.loads((folder / "epoch.json").read_text()) == {"epoch": 3, "is_last": True}
+    assert (folder / "metrics.jsonl").read_bytes() == run.metrics_jsonl.read_bytes()
+    assert not list(run.directory.glob(".checkpoint*"))
+
+
+def go_on(run: Run, data_yaml: Path, *, epochs: int) -> None:
+    YoloTrainer().train(
+        tiny_params(epochs=epochs), run, data_yaml=data_yaml,
+        weights=StartingWeights(source="random"), resume=True,
+        listener=Recorder(run, epochs=epochs, progress=Printing()),
+    )  # fmt: skip

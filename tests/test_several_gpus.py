@@ -1,0 +1,184 @@
+"""Two workers that train together, on the processor (tests/cpu_ddp.py)."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from container_doors.adapters.machine import choose_devices, describe_machine
+from container_doors.errors import ConfigError
+from container_doors.run import Run
+from container_doors.training.checkpoint import resumable_epoch
+from tests.tiny import tiny_data
+
+MARK = "CPU_DDP_OF_TEST"
+"""In the environment of every process of a test, orphans too."""
+
+Train = Callable[..., subprocess.Popen[str]]
+
+
+@pytest.fixture(scope="module")
+def data_yaml(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_data(tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture
+def train(tmp_path: Path, data_yaml: Path, repository_root: Path) -> Train:
+    def started(epochs: int, *options: str, **environment: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "tests.cpu_ddp", tmp_path, data_yaml, str(epochs), *options],
+            cwd=repository_root, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            # A killed launch leaves Ultralytics' temporary files in the cache.
+            env={**os.environ, MARK: str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache"),
+                 **environment},
+        )  # fmt: skip
+
+    return started
+
+
+def of_test(tmp_path: Path) -> list[psutil.Process]:
+    """Every process that descends from the training of this test, whoever its parent is now."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            marked = process.environ().get(MARK) == str(tmp_path)
+            if marked and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            continue
+    return found
+
+
+def wait_until(condition: Callable[[], object], *, at_most_s: float) -> bool:
+    end = time.monotonic() + at_most_s
+    while time.monotonic() < end:
+        if condition():
+            return True
+        time.sleep(0.1)
+    return bool(condition())
+
+
+def epochs_of(path: Path) -> list[int]:
+    return [json.loads(line)["epoch"] for line in path.read_text().splitlines()]
+
+
+def test_each_epoch_is_recorded_by_one_worker_and_told_by_the_parent(tmp_path: Path, train: Train):
+    with train(2) as process:
+        said, complaints = process.communicate()
+
+    run = Run("a", root=tmp_path)
+    assert process.returncode == 0, complaints
+    assert [line.split()[1] for line in said.splitlines()] == ["1/2", "2/2"]
+    assert epochs_of(run.metrics_jsonl) == [1, 2]
+    assert resumable_epoch(run) == 2
+    assert run.best_weights.exists()
+    log = run.train_log.read_text()
+    assert log.count("container_doors: epoch ") == 2
+    assert log.count("Freezing layer") == 1, "what both workers said, by the first"
+    assert complaints == "", "the terminal is the parent's"
+    assert not of_test(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("fault", "complaint"),
+    [
+        pytest.param("raise", "ValueError: the second worker has had enough", id="error"),
+        pytest.param("kill", "worker 1 was ended by SIGKILL", id="kill -9"),
+    ],
+)
+def test_a_worker_that_dies_ends_the_training_at_once(
+    tmp_path: Path, train: Train, fault: str, complaint: str
+):
+    with train(500, CPU_DDP_FAULT=fault) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "told 1/500 best\n"
+        died_at = time.monotonic()
+        _, complaints = process.communicate(timeout=60)
+    took = time.monotonic() - died_at
+
+    assert process.returncode == 1
+    assert f"training on several GPUs failed: {complaint}" in complaints
+    assert "hint:" in complaints
+    assert "Traceback" not in complaints
+    assert took < 15
+    assert not of_test(tmp_path)
+    assert epochs_of(tmp_path / "a" / "metrics.jsonl") == [1]
+
+
+@pytest.mark.parametrize(
+    ("how", "moment"),
+    [
+        pytest.param(signal.SIGKILL, "training", id="kill -9"),
+        pytest.param(signal.SIGKILL, "starting", id="kill -9 while it starts"),
+        pytest.param(signal.SIGTERM, "training", id="SIGTERM", marks=pytest.mark.slow),
+        pytest.param(signal.SIGINT, "training", id="Ctrl-C", marks=pytest.mark.slow),
+    ],
+)
+def test_no_worker_outlives_the_training(
+    tmp_path: Path, train: Train, how: signal.Signals, moment: str
+):
+    with train(500) as process:
+        if moment == "training":
+            assert process.stdout is not None
+            assert process.stdout.readline() == "told 1/500 best\n"
+            assert len(of_test(tmp_path)) == 4, "the parent, the launcher and two workers"
+        else:
+            assert wait_until(lambda: len(of_test(tmp_path)) == 4, at_most_s=60)
+        process.send_signal(how)
+        gone = wait_until(lambda: not of_test(tmp_path), at_most_s=5)
+        for left in of_test(tmp_path):
+            left.kill()
+        process.communicate()
+
+    assert process.returncode in {-how, 130}
+    assert gone
+
+
+@pytest.mark.slow
+def test_a_killed_training_goes_on(tmp_path: Path, train: Train):
+    with train(4) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "told 1/4 best\n"
+        process.kill()
+        process.communicate()
+    run = Run("a", root=tmp_path)
+    finished = resumable_epoch(run)
+    assert finished is not None
+    assert finished < 4
+
+    with train(4, "resume") as process:
+        said, complaints = process.communicate()
+
+    assert process.returncode == 0, complaints
+    assert epochs_of(run.metrics_jsonl) == [1, 2, 3, 4]
+    assert len(said.splitlines()) == 4 - finished
+    rows = (run.trainer_dir / "results.csv").read_text().splitlines()[1:]
+    assert [int(row.partition(",")[0]) for row in rows] == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("device", "gpus", "complaint"),
+    [
+        pytest.param("0,1", 1, r"one of 1 GPU\(s\) here, found '0,1'", id="too few"),
+        pytest.param("0,0", 2, "each GPU once, found '0,0'", id="twice"),
+        pytest.param("2", 2, r"one of 2 GPU\(s\) here, found '2'", id="not there"),
+    ],
+)
+def test_gpus_that_cannot_be_used_are_named(device: str, gpus: int, complaint: str):
+    with pytest.raises(ConfigError, match=complaint):
+        choose_devices(device, gpus)
+
+
+def test_this_machine_says_how_many_gpus_it_has():
+    import torch
+
+    there = torch.cuda.device_count()
+    with pytest.raises(ConfigError, match=rf"expected one of {there} GPU\(s\) here, found '97,98'"):
+        describe_machine("97,98")

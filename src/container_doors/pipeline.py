@@ -54,7 +54,7 @@ from container_doors.tracking.follow import Ended, Say, follow, tell
 from container_doors.tracking.results import gather_results
 from container_doors.training.checkpoint import resumable_epoch, rewind
 from container_doors.training.claim import claim, earlier_record, refuse_finished, set_aside
-from container_doors.training.history import best_epoch, read_history
+from container_doors.training.history import best_epoch, read_epochs, read_history
 from container_doors.training.logbook import LOG, logbook
 from container_doors.training.recorder import Recorder
 from container_doors.versioning.git_reports import write_reports
@@ -211,7 +211,7 @@ def follow_run(run: Run, trackers: Mapping[str, Tracker], *, ended: Ended, say: 
     follow(
         RunRecord.read(run.record),
         trackers,
-        epochs=lambda: _epochs_so_far(run),
+        epochs=lambda: read_epochs(run.metrics_jsonl),
         results=lambda: gather_results(run),
         ended=ended,
         say=say,
@@ -233,7 +233,7 @@ def sync_tracking(run: Run, *, server: TrackingServer) -> tuple[Remote | None, R
         before = server.ask(record)
         server.send_recordings(after_epoch=before.last_epoch if before else 0)
         now = server.ask(record)
-        epochs, results = _epochs_so_far(run), gather_results(run)
+        epochs, results = read_epochs(run.metrics_jsonl), gather_results(run)
         if now is None or not _has_all(now, epochs, results):
             tell(
                 server.tracker(record), record, epochs, results,
@@ -260,7 +260,7 @@ def show_run(run: Run, *, picture: Path | None) -> tuple[RunRecord, list[Epoch],
     Raises:
         RunError: If there is no such run; names those that are spelled alike.
     """
-    record, history = read_record(run), _epochs_so_far(run)
+    record, history = read_record(run), read_epochs(run.metrics_jsonl)
     best = best_epoch(history).number if history else None
     if picture is not None and history:
         draw_curves(history, best, picture)
@@ -539,13 +539,6 @@ def _publish(
 
 
 _EXIT_CODES = {"finished": 0, "failed": FAILED, "interrupted": INTERRUPTED}
-
-
-def _epochs_so_far(run: Run) -> list[Epoch]:
-    try:
-        return read_history(run.metrics_jsonl)
-    except RunError:  # none yet
-        return []
 
 
 def _has_all(remote: Remote, epochs: Sequence[Epoch], results: Results | None) -> bool:

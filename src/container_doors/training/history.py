@@ -6,10 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from container_doors.errors import RunError
-from container_doors.records import Epoch
-
-FITNESS = "val/mAP50-95"
-"""What ``best.pt`` is the best of."""
+from container_doors.records import FITNESS, Epoch
 
 
 def spelled(epochs: Iterable[Epoch]) -> str:

@@ -12,9 +12,9 @@ import torch
 
 from container_doors.adapters.yolo_trainer import YoloTrainer
 from container_doors.errors import RunError
-from container_doors.records import StartingWeights
+from container_doors.records import FITNESS, StartingWeights
 from container_doors.run import Run
-from container_doors.training.history import FITNESS, best_epoch, read_history
+from container_doors.training.history import best_epoch, read_history
 from container_doors.training.recorder import Recorder
 from tests.resuming_cases import CASES
 from tests.tiny import Printing, tiny_data, tiny_params

@@ -1,0 +1,95 @@
+"""Where a key is found, and what is no key."""
+
+from pathlib import Path
+
+import pytest
+
+from container_doors.adapters.wandb_account import find_credentials
+from container_doors.errors import ConfigError
+
+OLD, LONG = "f" * 40, "wandb_v1_" + "K3y" * 25 + "77"
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    return tmp_path
+
+
+@pytest.mark.parametrize("key", [OLD, LONG], ids=["40 characters", "86 characters"])
+def test_keys_of_every_length_are_accepted(key: str):
+    found = find_credentials({"WANDB_API_KEY": key})
+
+    assert found is not None
+    assert found.source == "WANDB_API_KEY"
+    assert found.environment == {"WANDB_API_KEY": key}
+    assert key not in repr(found)
+
+
+def test_the_name_of_the_specification_is_known_and_comes_second():
+    both = {"WANDB_API_KEY": OLD, "KAGGLE_SECRET_WANDB_KEY": LONG}
+
+    first, second = find_credentials(both), find_credentials({"KAGGLE_SECRET_WANDB_KEY": LONG})
+
+    assert first is not None
+    assert first.environment == {"WANDB_API_KEY": OLD}
+    assert second is not None
+    assert second.environment == {"WANDB_API_KEY": LONG}
+
+
+def test_the_newline_of_a_key_from_a_file_is_no_part_of_it():
+    found = find_credentials({"WANDB_API_KEY": f"{LONG}\n"})
+
+    assert found is not None
+    assert found.environment == {"WANDB_API_KEY": LONG}
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["f" * 39, f"{'f' * 20} {'f' * 20}", "k\u00e9y" * 20],
+    ids=["short", "two words", "letters"],
+)
+def test_what_cannot_be_a_key_is_refused_without_being_repeated(key: str):
+    with pytest.raises(ConfigError, match="WANDB_API_KEY: expected a W&B key") as refused:
+        find_credentials({"WANDB_API_KEY": key})
+
+    assert key not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("written", "server", "is_there"),
+    [
+        ("machine api.wandb.ai\n  login user\n  password {}\n", "", True),
+        ("machine api.wandb.ai login user password {}\n", "https://wandb.example.org", False),
+        ("machine wandb.example.org:8080 login user password {}\n",
+         "https://wandb.example.org:8080/", True),
+        ("machine other.org login user password {}\n", "", False),
+        ("machine api.wandb.ai login\n", "", False),
+        ("what is this\n", "", False),
+    ],
+    ids=["there", "other server", "a port", "other machine", "cut off", "damaged"],
+)  # fmt: skip
+def test_netrc_is_read_for_the_server_that_is_used(
+    written: str, server: str, is_there: bool, home: Path
+):
+    (home / ".netrc").write_text(written.format(LONG))
+    (home / ".netrc").chmod(0o600)
+
+    found = find_credentials({"WANDB_BASE_URL": server})
+
+    assert (found is not None) == is_there
+    assert found is None or found.source == str(home / ".netrc")
+
+
+def test_another_netrc_can_be_named(home: Path):
+    (home / "elsewhere").write_text(f"machine api.wandb.ai login user password {OLD}\n")
+    (home / "elsewhere").chmod(0o600)
+
+    found = find_credentials({"NETRC": "~/elsewhere"})
+
+    assert found is not None
+    assert found.source == str(home / "elsewhere")
+
+
+def test_without_anything_there_are_no_credentials():
+    assert find_credentials({"WANDB_API_KEY": " \n"}) is None

@@ -86,6 +86,7 @@ def test_each_epoch_is_recorded_by_one_worker_and_told_by_the_parent(tmp_path: P
     assert not of_test(tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "complaint"),
     [
@@ -112,13 +113,14 @@ def test_a_worker_that_dies_ends_the_training_at_once(
     assert epochs_of(tmp_path / "a" / "metrics.jsonl") == [1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("how", "moment"),
     [
         pytest.param(signal.SIGKILL, "training", id="kill -9"),
         pytest.param(signal.SIGKILL, "starting", id="kill -9 while it starts"),
-        pytest.param(signal.SIGTERM, "training", id="SIGTERM", marks=pytest.mark.slow),
-        pytest.param(signal.SIGINT, "training", id="Ctrl-C", marks=pytest.mark.slow),
+        pytest.param(signal.SIGTERM, "training", id="SIGTERM"),
+        pytest.param(signal.SIGINT, "training", id="Ctrl-C"),
     ],
 )
 def test_no_worker_outlives_the_training(

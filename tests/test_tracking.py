@@ -250,7 +250,9 @@ def test_begun_anew_after_a_kill_it_is_another_run(workspace: Path, backend: Wan
     [
         pytest.param(WRONG_KEY, None, "the key is refused", id="bad key"),
         pytest.param(KEY, Fault(status=503), "it answers 503", id="503"),
-        pytest.param(KEY, Fault(hang=True), "it does not answer in time", id="hang"),
+        pytest.param(
+            KEY, Fault(hang=True), "it does not answer in time", id="hang", marks=pytest.mark.slow
+        ),
     ],
 )
 def test_what_does_not_open_costs_nothing_and_is_sent_later(
@@ -302,7 +304,7 @@ def outage(workspace: Path, backend: WandbBackend, *, epochs: int, lasts_s: floa
     assert (the_run(backend).state, the_run(backend).times_opened) == ("finished", 1)
 
 
-@pytest.mark.parametrize("how", ["hang", "revoked key"])
+@pytest.mark.parametrize("how", [pytest.param("hang", marks=pytest.mark.slow), "revoked key"])
 def test_a_server_that_is_gone_at_the_end_is_not_waited_for_and_gets_the_rest_later(
     how: str, workspace: Path, backend: WandbBackend
 ):

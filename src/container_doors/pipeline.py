@@ -54,7 +54,7 @@ from container_doors.tracking.follow import Ended, Say, follow, tell
 from container_doors.tracking.results import gather_results
 from container_doors.training.checkpoint import resumable_epoch, rewind
 from container_doors.training.claim import claim, earlier_record, refuse_finished, set_aside
-from container_doors.training.history import best_epoch, read_epochs, read_history
+from container_doors.training.history import best_epoch, read_epochs, read_history, reading
 from container_doors.training.logbook import LOG, logbook
 from container_doors.training.recorder import Recorder
 from container_doors.versioning.git_reports import write_reports
@@ -211,7 +211,7 @@ def follow_run(run: Run, trackers: Mapping[str, Tracker], *, ended: Ended, say: 
     follow(
         RunRecord.read(run.record),
         trackers,
-        epochs=lambda: read_epochs(run.metrics_jsonl),
+        epochs=reading(run.metrics_jsonl),
         results=lambda: gather_results(run),
         ended=ended,
         say=say,

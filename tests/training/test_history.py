@@ -4,7 +4,7 @@ import pytest
 
 from container_doors.errors import RunError
 from container_doors.records import Epoch
-from container_doors.training.history import append_epoch, best_epoch, read_history
+from container_doors.training.history import append_epoch, best_epoch, read_history, reading
 
 
 def test_what_is_written_is_read(tmp_path: Path):
@@ -22,6 +22,19 @@ def test_a_line_cut_off_by_a_kill_is_left_out(tmp_path: Path):
         file.write('{"epoch": 2, "val/mA')
 
     assert [epoch.number for epoch in read_history(path)] == [1]
+
+
+def test_reading_again_gives_what_is_new_and_what_was_cut_back(tmp_path: Path):
+    path = tmp_path / "metrics.jsonl"
+    read = reading(path)
+    assert read() == []
+
+    append_epoch(path, Epoch(1, {}))
+    assert [epoch.number for epoch in read()] == [1]
+    append_epoch(path, Epoch(2, {}))
+    assert [epoch.number for epoch in read()] == [1, 2]
+    path.write_text('{"epoch": 1}\n', encoding="utf-8")
+    assert [epoch.number for epoch in read()] == [1]
 
 
 def test_a_run_without_an_epoch_has_no_history(tmp_path: Path):

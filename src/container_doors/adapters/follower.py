@@ -143,7 +143,7 @@ def _kill_with_children(process: subprocess.Popen[str]) -> None:
     process.wait()
 
 
-def ended_when_told(pipe: IO[str], *, wait_s: float = 0.5) -> Callable[[], int | None]:
+def ended_when_told(pipe: IO[str], *, wait_s: float = 1.0) -> Callable[[], int | None]:
     """Make the follower's question to its parent: has the run ended, and how?"""
     parent = os.getppid()
 

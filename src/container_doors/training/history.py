@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from container_doors.errors import RunError
@@ -38,6 +38,25 @@ def read_epochs(path: Path) -> list[Epoch]:
             values = json.loads(line)
             epochs.append(Epoch(values.pop("epoch"), values))
     return epochs
+
+
+def reading(path: Path) -> Callable[[], list[Epoch]]:
+    """Read epochs again and again, as they come: the file is opened when it has changed only."""
+    seen: tuple[int, int] | None = None
+    epochs: list[Epoch] = []
+
+    def read() -> list[Epoch]:
+        nonlocal seen, epochs
+        try:
+            status = path.stat()
+        except FileNotFoundError:
+            return []
+        now = (status.st_mtime_ns, status.st_size)
+        if now != seen:
+            seen, epochs = now, read_epochs(path)
+        return epochs
+
+    return read
 
 
 def read_history(path: Path) -> list[Epoch]:

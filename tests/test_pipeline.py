@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from container_doors import pipeline
-from container_doors.config import Data, Params, Training
+from container_doors.config import Data, Params, Training, Wandb
 from container_doors.errors import DatasetError, RunError
 from container_doors.ports import Remote
 from container_doors.records import Metadata, RunRecord
@@ -138,6 +138,19 @@ def test_a_run_trained_with_other_params_is_not_passed_off_as_what_was_asked_for
 
     assert outside.trainer.trained == 1
     assert metadata.hyperparameters["training"]["epochs"] == 30
+
+
+def test_how_a_run_is_watched_does_not_make_it_another():
+    broken = FakeWorld()
+    broken.detector.broken = True
+    with pytest.raises(OSError, match="No space left"):
+        pipeline.train(PARAMS, Run("exp1"), world=broken.world)
+    watched = PARAMS.model_copy(update={"wandb": Wandb(mode="online")})
+    outside = FakeWorld()
+
+    pipeline.train(watched, Run("exp1"), world=outside.world)
+
+    assert outside.trainer.trained == 0
 
 
 def test_a_run_trained_on_other_data_is_not_passed_off_as_what_was_asked_for(workspace: Path):

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
 from container_doors.config import Data, Params, warnings
 from container_doors.dataset.checks import Report, check
@@ -282,10 +283,17 @@ def _fit_data(params: Params, *, world: World) -> Report:
 
 def _is_same(earlier: RunRecord, params: Params, report: Report) -> bool:
     """Tell whether an earlier run was asked for with these params, on this data."""
+    asked = params.model_dump(mode="json")
     return (
-        earlier.params_sha256 == params_sha256(params.model_dump(mode="json"))
+        _without_looks(earlier.params) == _without_looks(asked)
         and earlier.dataset.sha256 == _facts(report).sha256
     )
+
+
+def _without_looks(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out what decides only how a run is watched, and may change while it goes on."""
+    wandb = {key: value for key, value in params["wandb"].items() if key != "mode"}
+    return {key: value for key, value in params.items() if key != "tensorboard"} | {"wandb": wandb}
 
 
 def _facts(report: Report) -> DatasetFacts:
@@ -352,10 +360,13 @@ def _continued(
         f"resuming {run.name} after epoch {epoch} of {params.training.epochs} "
         f"on {hardware.description} ({hardware.device})"
     )
+    document = params.model_dump(mode="json")
     return _update(
         run,
         earlier,
         status="running",
+        params=document,
+        params_sha256=params_sha256(document),
         finished_at=None,
         message=None,
         hardware=hardware,

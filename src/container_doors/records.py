@@ -272,6 +272,16 @@ class Prediction(_Part):
     labelled_xyxy: list[tuple[float, float, float, float]]
     missed: int
 
+    @property
+    def correct(self) -> int:
+        """Found boxes that are doors."""
+        return sum(box.correct for box in self.found)
+
+    @property
+    def false_alarms(self) -> int:
+        """Found boxes that are none."""
+        return len(self.found) - self.correct
+
 
 class Predictions(Document):
     """``runs/<experiment>/evaluation/<split>/predictions.json``."""
@@ -279,6 +289,10 @@ class Predictions(Document):
     run_id: str
     split: str
     pictures: list[Prediction]
+
+    def worst_first(self) -> list[Prediction]:
+        """Order the photographs by mistakes, then as they were."""
+        return sorted(self.pictures, key=lambda one: -(one.missed + one.false_alarms))
 
 
 class Version(_Part):

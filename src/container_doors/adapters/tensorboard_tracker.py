@@ -173,14 +173,8 @@ def _table(results: Results) -> str:
 
 def _most_telling(results: Results) -> list[Prediction]:
     """Pick photographs that are still where they were."""
-    there = [
-        each for each in results.predictions.pictures if (results.images / each.image).exists()
-    ]
-    return sorted(there, key=_mistakes, reverse=True)[:MOST_PICTURES]
-
-
-def _mistakes(prediction: Prediction) -> int:
-    return prediction.missed + sum(not found.correct for found in prediction.found)
+    ordered = results.predictions.worst_first()
+    return [each for each in ordered if (results.images / each.image).exists()][:MOST_PICTURES]
 
 
 def _drawn(prediction: Prediction, images: Path) -> bytes:

@@ -36,32 +36,18 @@ def photographs(results: Results, folder: Path) -> list[Any]:
 
     folder.mkdir(parents=True, exist_ok=True)
     images = []
-    for number, prediction in enumerate(_worst_first(results)):
+    for number, prediction in enumerate(results.predictions.worst_first()[:MOST_PICTURES]):
         fitted = folder / f"{number}.jpg"
         _fit(results.images / prediction.image).save(fitted, quality=85)
         boxes = _boxes(prediction)
         caption = (
-            f"{Path(prediction.image).name}: {_found(prediction)} found, "
-            f"{prediction.missed} missed, {_false_alarms(prediction)} false alarms"
+            f"{Path(prediction.image).name}: {prediction.correct} found, "
+            f"{prediction.missed} missed, {prediction.false_alarms} false alarms"
         )
         images.append(
             wandb.Image(str(fitted), caption=caption, file_type="jpg", boxes=boxes or None)
         )
     return images
-
-
-def _worst_first(results: Results) -> list[Prediction]:
-    pictures = results.predictions.pictures
-    ordered = sorted(pictures, key=lambda one: -(one.missed + _false_alarms(one)))
-    return ordered[:MOST_PICTURES]
-
-
-def _found(prediction: Prediction) -> int:
-    return sum(box.correct for box in prediction.found)
-
-
-def _false_alarms(prediction: Prediction) -> int:
-    return len(prediction.found) - _found(prediction)
 
 
 def _fit(path: Path) -> Image.Image:

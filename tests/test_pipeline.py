@@ -14,6 +14,7 @@ from container_doors.run import PUBLISHED, Run
 from container_doors.training.claim import claim
 from tests.builders import a_small_dataset
 from tests.fakes import (
+    FakeFollower,
     FakeProgress,
     FakeRepository,
     FakeServer,
@@ -290,11 +291,17 @@ def test_what_a_run_leaves_is_what_its_trackers_show(workspace: Path):
     assert nothing.labelled_xyxy == []
 
 
+def sync(server: FakeServer) -> tuple[Remote | None, Remote]:
+    return pipeline.sync_tracking(
+        Run("exp1"), server=server, follower=FakeFollower(), progress=FakeProgress()
+    )
+
+
 def test_a_server_that_knows_nothing_is_sent_everything():
     pipeline.train(PARAMS, Run("exp1"), world=FakeWorld().world)
     server = FakeServer()
 
-    before, now = pipeline.sync_tracking(Run("exp1"), server=server)
+    before, now = sync(server)
 
     assert before is None
     assert now.last_epoch == 3
@@ -306,7 +313,7 @@ def test_a_server_is_sent_what_it_lacks():
     pipeline.train(PARAMS, Run("exp1"), world=FakeWorld().world)
     server = FakeServer(remote=Remote(url="", last_epoch=2, results_of=None, is_over=False))
 
-    pipeline.sync_tracking(Run("exp1"), server=server)
+    sync(server)
 
     assert server.shown.epochs == [3]
     assert server.shown.results is not None
@@ -318,7 +325,7 @@ def test_a_server_that_has_everything_is_sent_nothing():
     remote = Remote(url="", last_epoch=3, results_of=weights, is_over=True)
     server = FakeServer(remote=remote)
 
-    assert pipeline.sync_tracking(Run("exp1"), server=server) == (remote, remote)
+    assert sync(server) == (remote, remote)
     assert server.shown.exit_codes == []
 
 
@@ -326,7 +333,7 @@ def test_a_run_that_is_being_trained_is_not_sent():
     pipeline.train(PARAMS, Run("exp1"), world=FakeWorld().world)
 
     with claim(Run("exp1")), pytest.raises(RunError, match="is being trained"):
-        pipeline.sync_tracking(Run("exp1"), server=FakeServer())
+        sync(FakeServer())
 
 
 def test_nothing_can_be_resumed_before_the_first_epoch():

@@ -249,6 +249,7 @@ def test_begun_anew_after_a_kill_it_is_another_run(workspace: Path, backend: Wan
     ("key", "fault", "why"),
     [
         pytest.param(WRONG_KEY, None, "the key is refused", id="bad key"),
+        pytest.param("short", None, "expected a W&B key of 40 or more", id="no key at all"),
         pytest.param(KEY, Fault(status=503), "it answers 503", id="503"),
         pytest.param(
             KEY, Fault(hang=True), "it does not answer in time", id="hang", marks=pytest.mark.slow
@@ -274,6 +275,7 @@ def test_what_does_not_open_costs_nothing_and_is_sent_later(
     assert shown(the_run(backend)) == told(workspace)
     assert the_run(backend).state == "finished"
     assert the_run(backend).system  # recorded while it was trained
+    assert key == KEY or key not in done.stdout + done.stderr
 
 
 def test_an_outage_in_the_middle_is_bridged(workspace: Path, backend: WandbBackend):
@@ -352,6 +354,58 @@ def test_without_a_key_it_is_offline_and_wandb_sync_uploads_it(
     assert the_run(backend).artifacts[0].state == "COMMITTED"
     again = doors(workspace, seen, "track", "sync", "exp1")
     assert "nothing was missing" in again.stdout
+
+
+def test_a_follower_that_dies_costs_the_training_nothing(workspace: Path, backend: WandbBackend):
+    argv = command("exp1", epochs=20, pause_s=0.3)
+    seen = environment(workspace, backend)
+    with subprocess.Popen(argv, cwd=workspace, env=seen, stdout=subprocess.PIPE, text=True) as run:
+        until(lambda: backend.runs)
+        (follower,) = psutil.Process(run.pid).children()
+        follower.kill()
+        said, _ = run.communicate(timeout=60)
+
+    assert run.returncode == 0
+    assert len(told(workspace)) == 20
+    assert "tracking: its process ended with exit code -9" in said
+    sent = doors(workspace, seen, "track", "sync", "exp1")
+    assert sent.returncode == 0, sent.stderr
+    assert shown(the_run(backend)) == told(workspace)
+
+
+def test_a_run_that_is_being_trained_is_not_sent_by_anybody_else(
+    workspace: Path, backend: WandbBackend
+):
+    argv = command("exp1", epochs=100, pause_s=0.2)
+    seen = environment(workspace, backend)
+    with subprocess.Popen(argv, cwd=workspace, env=seen, stdout=subprocess.DEVNULL) as run:
+        until(lambda: backend.runs)
+        began = time.monotonic()
+        sent = doors(workspace, seen, "track", "sync", "exp1")
+        took_s = time.monotonic() - began
+        run.kill()
+
+    assert sent.returncode == 2
+    assert "is being trained or sent by another process" in sent.stderr
+    assert took_s < 20
+    until(lambda: has_ended(backend))
+
+
+def test_what_is_damaged_stops_nothing_else(workspace: Path, backend: WandbBackend):
+    seen = environment(workspace, backend)
+    for name in ("exp1", "exp2", "exp3"):
+        train(workspace, seen, name, mode="offline")
+    (workspace / "runs/exp1/run.json").write_text("{")
+    (workspace / "runs/exp2/tracking/wandb.json").write_text("{")
+
+    sent = doors(workspace, seen, "track", "sync")
+
+    assert sent.returncode == 2
+    assert "runs/exp1/run.json cannot be read" in sent.stderr
+    assert "Traceback" not in sent.stderr
+    assert {run.name for run in backend.runs.values()} == {"exp2", "exp3"}
+    for run in backend.runs.values():
+        assert shown(run) == told(workspace, run.name or "")
 
 
 def test_a_recording_that_was_cut_off_is_made_again(workspace: Path, backend: WandbBackend):

@@ -30,6 +30,7 @@ from container_doors.ports import (
     ArtifactStore,
     Detections,
     Detector,
+    Follower,
     Progress,
     Remote,
     Repository,
@@ -219,7 +220,9 @@ def follow_run(run: Run, trackers: Mapping[str, Tracker], *, ended: Ended, say: 
     )
 
 
-def sync_tracking(run: Run, *, server: TrackingServer) -> tuple[Remote | None, Remote]:
+def sync_tracking(
+    run: Run, *, server: TrackingServer, follower: Follower, progress: Progress
+) -> tuple[Remote | None, Remote]:
     """Send to a tracking server what it lacks of a run that is not being trained now.
 
     Returns:
@@ -231,6 +234,7 @@ def sync_tracking(run: Run, *, server: TrackingServer) -> tuple[Remote | None, R
     """
     with claim(run):
         record = read_record(run)
+        follower.settle(run, progress=progress)
         before = server.ask(record)
         server.send_recordings(after_epoch=before.last_epoch if before else 0)
         now = server.ask(record)

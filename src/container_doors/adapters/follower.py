@@ -76,10 +76,10 @@ class FollowerProcess:
     def start(self, run: Run, *, progress: Progress) -> None:
         """Start the process; what it says, the person and the log hear."""
         self._run, self._progress = run, progress
-        run.tracking.mkdir(parents=True, exist_ok=True)
         seen = {**os.environ, **self._environment}
         seen.pop("WANDB_SERVICE", None)  # another program's client, of which we are no part
         try:
+            run.tracking.mkdir(parents=True, exist_ok=True)
             with (run.tracking / "follower.log").open("a", encoding="utf-8") as log:
                 self._process = subprocess.Popen(
                     [sys.executable, "-m", "container_doors", "track", "follow", run.directory],

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from container_doors.adapters.shell import call
 from container_doors.adapters.wandb_account import QUIET, Credentials, how_to_log_in, server
-from container_doors.adapters.wandb_tracker import OnlineWandb, WandbState, ask, wandb_id
+from container_doors.adapters.wandb_tracker import OnlineWandb, ask, read_state, wandb_id
 from container_doors.config import Params
 from container_doors.errors import TrackingError
 from container_doors.ports import Remote, Tracker
@@ -44,9 +44,7 @@ class WandbServer:
         A recording that does not go through is no loss: its epochs are sent again one by one,
         without the system metrics that it holds.
         """
-        state_path = self._directory / "wandb.json"
-        state = WandbState.read(state_path) if state_path.exists() else WandbState()
-        for segment in state.segments:
+        for segment in read_state(self._directory).segments:
             directory = self._directory / "wandb" / segment.directory
             if segment.first_epoch != after_epoch + 1 or not directory.is_dir():
                 continue

@@ -23,7 +23,7 @@ from container_doors.adapters import wandb_pictures
 from container_doors.adapters.wandb_account import server
 from container_doors.adapters.wandb_errors import translated
 from container_doors.config import Wandb
-from container_doors.errors import TrackingError
+from container_doors.errors import RunError, TrackingError
 from container_doors.ports import Remote, Results
 from container_doors.records import Document, Epoch, RunRecord
 from container_doors.tracking.mode import Choice
@@ -34,6 +34,8 @@ ASK_S = 10
 
 _RESULTS_OF = "weights_sha256"
 """The key of W&B's summary that says whose results are there."""
+
+_STATE = "wandb.json"
 
 _ARTIFACT = "container-door-detector"
 
@@ -50,12 +52,20 @@ class Segment(BaseModel):
 
 
 class WandbState(Document):
-    """``tracking/wandb.json``: what is known to be where."""
+    """``tracking/wandb.json``: a note of what is where."""
 
     url: str | None = None
     confirmed_epoch: int = 0
     """The last epoch that the server said it has."""
     segments: tuple[Segment, ...] = ()
+
+
+def read_state(directory: Path) -> WandbState:
+    """Read what is known; a damaged note is as good as none, for the server can be asked."""
+    try:
+        return WandbState.read(directory / _STATE)
+    except RunError:
+        return WandbState()
 
 
 def wandb_id(record: RunRecord) -> str:
@@ -152,10 +162,10 @@ class _OpenRun:
 
     @property
     def _state_path(self) -> Path:
-        return self._directory / "wandb.json"
+        return self._directory / _STATE
 
     def _read_state(self) -> WandbState:
-        return WandbState.read(self._state_path) if self._state_path.exists() else WandbState()
+        return read_state(self._directory)
 
     def log_epoch(self, epoch: Epoch, *, is_best: bool) -> None:
         """Send one row; its step is the epoch's number."""

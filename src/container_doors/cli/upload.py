@@ -17,15 +17,16 @@ from container_doors.adapters.follower import (
     ended_when_told,
 )
 from container_doors.adapters.tensorboard_tracker import TensorboardTracker
-from container_doors.adapters.wandb_account import QUIET, find_credentials, log_in
+from container_doors.adapters.wandb_account import QUIET, Credentials, find_credentials, log_in
 from container_doors.adapters.wandb_server import WandbServer
 from container_doors.adapters.wandb_tracker import WandbTracker
+from container_doors.cli import console
 from container_doors.config import Params
-from container_doors.errors import RunError
+from container_doors.errors import ConfigError, DoorsError, RunError
 from container_doors.ports import Follower, Progress, Remote, Tracker
 from container_doors.records import RunRecord
 from container_doors.run import Run
-from container_doors.tracking.mode import choose_mode
+from container_doors.tracking.mode import NO_KEY, Choice, choose_mode
 
 _COURTESY = 10
 """On a machine whose cores are all busy, the training goes first: a tenth of its weight."""
@@ -34,14 +35,11 @@ Say = Callable[[str], None]
 
 
 def follower_for(params: Params, progress: Progress) -> Follower:
-    """Choose whether anybody watches a run, and ask for the key that is asked for by params."""
-    credentials = find_credentials()
+    """Choose whether anybody watches a run, and ask for the key that params cannot do without."""
+    choice, credentials = _choose(params)
     if params.wandb.mode == "online" and credentials is None and sys.stdin.isatty():
-        typed = getpass.getpass("W&B key (Enter: go on offline): ").strip()
-        credentials = find_credentials({"WANDB_API_KEY": typed})
-    choice = choose_mode(
-        params.wandb, key_source=credentials.source if credentials else None, environment=os.environ
-    )
+        os.environ["WANDB_API_KEY"] = getpass.getpass("W&B key (Enter: go on offline): ")
+        choice, credentials = _choose(params)
     if choice.mode == "disabled":
         progress.say(f"W&B: disabled, because {choice.because}")
     if choice.mode == "disabled" and not params.tensorboard.enabled:
@@ -66,16 +64,29 @@ def follow(arguments: argparse.Namespace) -> int:
 
 
 def sync(arguments: argparse.Namespace) -> int:
-    """Send what W&B lacks of each run, and say what that was."""
+    """Send what W&B lacks of each run, and say what that was; one that fails stops no other."""
     runs = [Run(name) for name in arguments.names] or list(_recorded_runs())
     if not runs:
         raise RunError("no run in runs/", hint="train one: doors train")
-    credentials = find_credentials()
-    for run in runs:
-        with alone(run, wait_s=PATIENCE_S):
-            before, now = pipeline.sync_tracking(run, server=WandbServer(run, credentials))
-        print(f"{run.name}: {_difference(before, now)}: {now.url}", flush=True)
+    failures = []
+    with console.progress() as progress:
+        for run in runs:
+            try:
+                progress.say(_sent(run, progress))
+            except DoorsError as error:
+                failures.append(error)
+    for failure in failures[:-1]:
+        print(f"error: {failure}", file=sys.stderr)
+    if failures:
+        raise failures[-1]
     return 0
+
+
+def _sent(run: Run, progress: Progress) -> str:
+    server = WandbServer(run, find_credentials())
+    follower = FollowerProcess(QUIET)
+    before, now = pipeline.sync_tracking(run, server=server, follower=follower, progress=progress)
+    return f"{run.name}: {_difference(before, now)}: {now.url}"
 
 
 def login(arguments: argparse.Namespace) -> int:  # noqa: ARG001
@@ -95,10 +106,7 @@ def _say(line: str) -> None:
 
 def _trackers(run: Run, say: Say) -> dict[str, Tracker]:
     params = Params.model_validate(RunRecord.read(run.record).params)
-    credentials = find_credentials()
-    choice = choose_mode(
-        params.wandb, key_source=credentials.source if credentials else None, environment=os.environ
-    )
+    choice, _ = _choose(params)
     trackers: dict[str, Tracker] = {}
     if choice.mode != "disabled":
         trackers["W&B"] = WandbTracker(
@@ -113,15 +121,33 @@ def _trackers(run: Run, say: Say) -> dict[str, Tracker]:
     return trackers
 
 
+def _choose(params: Params) -> tuple[Choice, Credentials | None]:
+    """Choose a mode; what cannot be a key is a reason to be offline, not to fail."""
+    credentials, why_no_key = None, NO_KEY
+    try:
+        credentials = find_credentials()
+    except ConfigError as error:
+        why_no_key = error.problem
+    source = credentials.source if credentials else None
+    choice = choose_mode(
+        params.wandb, key_source=source, environment=os.environ, why_no_key=why_no_key
+    )
+    return choice, credentials
+
+
 def _recorded_runs() -> list[Run]:
-    """Every run that asked to be tracked, by name."""
+    """Every run by name, but those that were to be shown to nobody."""
     found = sorted(path.parent for path in Path("runs").glob("*/run.json"))
     runs = [Run(path.name) for path in found if "~" not in path.name]
-    return [run for run in runs if _is_tracked(run)]
+    return [run for run in runs if not _is_private(run)]
 
 
-def _is_tracked(run: Run) -> bool:
-    return Params.model_validate(RunRecord.read(run.record).params).wandb.mode != "disabled"
+def _is_private(run: Run) -> bool:
+    try:
+        params = RunRecord.read(run.record).params
+    except RunError:  # sending it says what is wrong with it
+        return False
+    return Params.model_validate(params).wandb.mode == "disabled"
 
 
 def _difference(before: Remote | None, now: Remote) -> str:

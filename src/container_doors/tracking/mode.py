@@ -20,7 +20,11 @@ class Choice:
 
 
 def choose_mode(
-    settings: Wandb, *, key_source: str | None, environment: Mapping[str, str]
+    settings: Wandb,
+    *,
+    key_source: str | None,
+    environment: Mapping[str, str],
+    why_no_key: str = NO_KEY,
 ) -> Choice:
     """Settle what ``detection.wandb.mode`` leaves open.
 
@@ -28,7 +32,8 @@ def choose_mode(
         settings: ``auto`` follows WANDB_MODE, then the key; anything else is what it says, but
             nobody is online without a key.
         key_source: Where a key was found, such as ``WANDB_API_KEY``; None without one.
-        environment: Where WANDB_MODE is looked up; unknown values of it are left to W&B's users.
+        environment: Where WANDB_MODE is looked up; values that it does not know are passed over.
+        why_no_key: The reason where there is none.
     """
     if settings.mode in ("offline", "disabled"):
         return Choice(cast("Mode", settings.mode), f"detection.wandb.mode is {settings.mode}")
@@ -36,5 +41,5 @@ def choose_mode(
     if settings.mode == "auto" and asked in ("offline", "disabled"):
         return Choice(cast("Mode", asked), f"WANDB_MODE is {asked}")
     if key_source is None:
-        return Choice("offline", NO_KEY)
+        return Choice("offline", why_no_key)
     return Choice("online", f"a key is in {key_source}")

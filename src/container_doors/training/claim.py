@@ -24,7 +24,7 @@ def claim(run: Run) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise RunError(
-                f"{run.directory} is being trained by another process",
+                f"{run.directory} is being trained or sent by another process",
                 hint="wait for it, or choose another name: --experiment NAME",
             ) from None
         yield

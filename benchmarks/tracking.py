@@ -42,7 +42,14 @@ from container_doors.adapters.wandb_account import QUIET
 from container_doors.adapters.yolo_trainer import YoloTrainer
 from container_doors.config import Params, load_params
 from container_doors.dataset.sample import draw_sample
-from container_doors.records import CodeState, DatasetFacts, Epoch, RunRecord, StartingWeights
+from container_doors.records import (
+    CodeState,
+    DatasetFacts,
+    Epoch,
+    RunRecord,
+    Setback,
+    StartingWeights,
+)
 from container_doors.run import Run
 from container_doors.training.recorder import Recorder
 from container_doors.versioning.hashing import params_sha256
@@ -251,6 +258,13 @@ class Training:
 
     def batch_finished(self, *, epoch: int, batch: int, batches: int) -> None:
         """Do nothing: the bar is for a person."""
+
+    def set_back(self, setback: Setback) -> None:
+        """Give up: an epoch that was trained again would count twice."""
+        raise AssertionError(str(setback))
+
+    def wish_to_stop(self, epoch_s: float) -> str | None:
+        """Wish for nothing."""
 
     def epoch_finished(self, epoch: Epoch) -> None:
         """Append an epoch where it belongs; whatever is done after that is of no epoch's time."""

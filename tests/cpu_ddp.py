@@ -21,9 +21,9 @@ import_ultralytics()
 import torch  # noqa: E402 - our environment first
 from torch import distributed, nn  # noqa: E402
 from ultralytics.engine import validator as vendor_validator  # noqa: E402
-from ultralytics.models.yolo.detect import DetectionTrainer  # noqa: E402
 from ultralytics.utils import LOCAL_RANK, RANK  # noqa: E402
 
+from container_doors.adapters.yolo_engine import Engine  # noqa: E402
 from container_doors.adapters.yolo_trainer import YoloTrainer  # noqa: E402
 from container_doors.errors import DoorsError  # noqa: E402
 from container_doors.records import Hardware, StartingWeights  # noqa: E402
@@ -60,7 +60,7 @@ if RANK != -1:
     _name_no_gpu()
 
 
-class CpuDdpTrainer(DetectionTrainer):
+class CpuDdpTrainer(Engine):
     """Two workers, whatever the device is called."""
 
     ddp = property(lambda self: LOCAL_RANK == -1, lambda self, value: None)

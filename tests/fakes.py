@@ -66,6 +66,13 @@ class FakeTrainer:
         self.then()
 
 
+class NeverStopping:
+    """A :class:`ports.Stopping` that wishes for nothing."""
+
+    def wish(self, epoch_s: float) -> str | None:
+        return None
+
+
 @dataclass
 class FakeDetector:
     """Finds every labelled door of a split exactly, with a confidence of 0.9."""
@@ -238,6 +245,7 @@ class FakeWorld:
     def world(self) -> World:
         return World(
             trainer=self.trainer,
+            stopping=NeverStopping(),
             load_detector=self.detector,
             follower=self.follower,
             repository=self.repository,

@@ -8,6 +8,7 @@ Each go is a forked process, so that it costs no import. Under ROOT each case le
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
@@ -18,9 +19,9 @@ import_ultralytics()
 
 import matplotlib.pyplot as plt  # noqa: E402, F401 - each go would import these again
 import torch._inductor  # noqa: E402, F401
-from ultralytics.models.yolo.detect import DetectionTrainer  # noqa: E402 - our environment first
 
 from container_doors.adapters import yolo_callbacks  # noqa: E402
+from container_doors.adapters.yolo_engine import Engine  # noqa: E402
 from container_doors.adapters.yolo_trainer import YoloTrainer  # noqa: E402
 from container_doors.records import Epoch, StartingWeights  # noqa: E402
 from container_doors.run import Run  # noqa: E402
@@ -45,7 +46,7 @@ def die() -> NoReturn:
 def a_trainer(case: Case, scores: tuple[float, ...]) -> type:
     """Derive Ultralytics' trainer: scores as given, and death at the chosen moment."""
 
-    class Trainer(DetectionTrainer):
+    class Trainer(Engine):
         def validate(self) -> tuple[dict[str, float], float]:
             before: Any = self.best_fitness
             score = scores[self.epoch]
@@ -60,7 +61,7 @@ def a_trainer(case: Case, scores: tuple[float, ...]) -> type:
                 self.last.write_bytes(b"PK half")
                 self.best.write_bytes(b"PK half")
                 die()
-            super().save_model()  # type: ignore[no-untyped-call]
+            super().save_model()
             if due and case.moment == "saved":
                 die()
             return True
@@ -124,6 +125,8 @@ def in_a_fork(work: Callable[[], None]) -> int:
         try:
             work()
             code = 0
+        except Exception:  # noqa: BLE001 - what else would a process show when it ends
+            traceback.print_exc()
         finally:
             sys.stdout.flush()
             os._exit(code)

@@ -83,7 +83,7 @@ def _overwritten(run: Run) -> None:
         file.write(bytes(5000))
 
 
-def _stripped(run: Run) -> None:
+def _of_something_else(run: Run) -> None:
     shutil.copyfile(run.last_weights, run.resumable)
 
 
@@ -107,7 +107,7 @@ def _alone(run: Run) -> None:
     [
         pytest.param(_cut_short, "no usable checkpoint", id="cut short"),
         pytest.param(_overwritten, "cannot be read", id="damaged"),
-        pytest.param(_stripped, "has no optimizer", id="stripped"),
+        pytest.param(_of_something_else, "cannot be read", id="weights and no state"),
         pytest.param(_of_another_epoch, "expected epoch 2, found 3", id="of another epoch"),
         pytest.param(_absent, "no usable checkpoint", id="absent"),
         pytest.param(_alone, "no usable checkpoint", id="of nobody knows which epoch"),
@@ -131,7 +131,7 @@ def test_what_cannot_be_gone_on_from_is_refused_and_nothing_is_changed(
 def test_a_setting_that_would_be_ignored_is_refused(quick: Path, tmp_path: Path):
     shutil.copytree(quick / "then moved" / "later" / "a", tmp_path / "a")
 
-    with pytest.raises(RunError, match="made with epochs 3 and not 9, and would go on with that"):
+    with pytest.raises(RunError, match="was made with epochs 3 and not 9: it would be"):
         go_on(Run("a", root=tmp_path), quick / "data" / "data.yaml", epochs=9)
 
 

@@ -20,9 +20,9 @@ def tiny_params(*, epochs: int, **training: object) -> Params:
     )
 
 
-def tiny_data(folder: Path) -> Path:
+def tiny_data(folder: Path, *, train: int = 8) -> Path:
     """Draw the pictures; returns their ``data.yaml``."""
-    draw_sample(folder, counts={"train": 8, "val": 4}, seed=1, image_size_px=(160, 120))
+    draw_sample(folder, counts={"train": train, "val": 4}, seed=1, image_size_px=(160, 120))
     data_yaml = folder / "data.yaml"
     data_yaml.write_text(
         f"path: {folder}\ntrain: images/train\nval: images/val\nnames: ['container_door']\n"

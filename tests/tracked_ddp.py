@@ -13,7 +13,7 @@ from container_doors.ports import World
 from container_doors.records import Hardware
 from container_doors.run import Run
 from tests.cpu_ddp import CpuDdpTrainer
-from tests.fakes import ENVIRONMENT, FakeRepository
+from tests.fakes import ENVIRONMENT, FakeRepository, NeverStopping
 from tests.tiny import tiny_params
 
 
@@ -33,6 +33,7 @@ def main() -> None:
     progress = PlainProgress()
     world = World(
         trainer=TwoWorkers(vendor_trainer=CpuDdpTrainer),
+        stopping=NeverStopping(),
         load_detector=YoloDetector,
         follower=follower_for(params, progress),
         repository=FakeRepository(),

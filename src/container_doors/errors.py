@@ -49,3 +49,7 @@ class MissingToolError(DoorsError):
 
 class TrackingError(DoorsError):
     """A tracker cannot be reached, or refuses; nothing local is lost by it."""
+
+
+class ToBeContinued(BaseException):
+    """A training has ended early, as was wished; its text is the reason."""

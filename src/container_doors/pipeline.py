@@ -20,7 +20,7 @@ from container_doors.dataset.labels import read_boxes
 from container_doors.dataset.layout import Layout, label_of
 from container_doors.dataset.sample import draw_sample
 from container_doors.dataset.view import link_view
-from container_doors.errors import DatasetError, RunError, TrackingError
+from container_doors.errors import DatasetError, RunError, ToBeContinued, TrackingError
 from container_doors.evaluation import pictures
 from container_doors.evaluation.coco_ap import coco_ap
 from container_doors.evaluation.latency import latency
@@ -46,7 +46,9 @@ from container_doors.records import (
     Metadata,
     Predictions,
     RunRecord,
+    Setback,
     SplitScores,
+    Status,
 )
 from container_doors.reporting.curves import draw_curves
 from container_doors.reporting.summary import write_summary
@@ -110,12 +112,14 @@ def train(
 ) -> Metadata:
     """Train, evaluate what came out, and publish it; whatever fails, the last model stays.
 
-    A run whose training had ended is taken up where it stopped. One that was cut off earlier is
-    continued from its checkpoint with ``resume``, and otherwise set aside and begun anew.
+    A run that was cut off is taken up where it stopped, from its newest checkpoint. One that
+    was begun with other params or on other data is set aside and begun anew, and so is every
+    one with ``replace``; with ``resume`` nothing is begun.
 
     Raises:
         DoorsError: If params, data, weights or the device cannot be used, if the run is finished
             already and ``replace`` is false, or if ``resume`` asks for what cannot be continued.
+        ToBeContinued: If it was wished to stop; nothing is lost.
     """
     with claim(run):
         earlier = None if replace else earlier_record(run)
@@ -128,17 +132,24 @@ def train(
         ):
             world.progress.say(f"{run.name} was trained already: evaluating and publishing it")
             record = earlier
-        elif resume:
-            record = _continued(earlier, params, run, report, world=world)
+        elif resume or _can_go_on(earlier, params, run, report):
+            record, resume = _continued(earlier, params, run, report, world=world), True
         else:
             record = _begun(params, run, report, world=world)
-        with logbook(run.train_log), _followed(run, record, world=world):
-            if record.status != "trained":
-                record = _train_weights(record, run, report, world=world, resume=resume)
-            evaluation = _evaluate(record, run, world=world)
-            metadata = _publish(record, evaluation, run, repository=world.repository)
-            _update(run, record, status="finished")
-            LOG.info("published %s as %s", PUBLISHED, metadata.version)
+        try:
+            with logbook(run.train_log), _followed(run, record, world=world):
+                if record.status != "trained":
+                    record = _train_weights(record, run, report, world=world, resume=resume)
+                evaluation = _evaluate(record, run, world=world)
+                metadata = _publish(record, evaluation, run, repository=world.repository)
+                _update(run, record, status="finished")
+                LOG.info("published %s as %s", PUBLISHED, metadata.version)
+        except ToBeContinued as wish:
+            epochs = read_epochs(run.metrics_jsonl)
+            raise ToBeContinued(
+                f"{run.name} has {epochs[-1].number if epochs else 0} of "
+                f"{params.training.epochs} epochs: {wish}"
+            ) from None
     return metadata
 
 
@@ -310,6 +321,15 @@ def _layout(report: Report) -> Layout:
     return report.layout
 
 
+def _can_go_on(earlier: RunRecord | None, params: Params, run: Run, report: Report) -> bool:
+    """Tell whether a run was cut off that is asked for again."""
+    return (
+        earlier is not None
+        and resumable_epoch(run) is not None
+        and _is_same(earlier, params, report)
+    )
+
+
 def _begun(params: Params, run: Run, report: Report, *, world: World) -> RunRecord:
     """Begin a run; what an earlier attempt left is set aside."""
     hardware = world.trainer.describe_hardware(params)
@@ -383,8 +403,14 @@ def _train_weights(
     record: RunRecord, run: Run, report: Report, *, world: World, resume: bool
 ) -> RunRecord:
     params = Params.model_validate(record.params)
-    with _outcome_recorded(run, record):
-        recorder = Recorder(run, epochs=params.training.epochs, progress=world.progress)
+    with _outcome_recorded(run):
+        recorder = Recorder(
+            run,
+            epochs=params.training.epochs,
+            progress=world.progress,
+            stopping=world.stopping,
+            on_setback=lambda setback: _set_back(run, setback),
+        )
         data_yaml = link_view(_layout(report), run.data_view)
         began = monotonic()
         with recorder.hearing_workers(record.hardware):
@@ -399,7 +425,7 @@ def _train_weights(
         history = read_history(run.metrics_jsonl)
         return _update(
             run,
-            record,
+            RunRecord.read(run.record),
             status="trained",
             finished_at=datetime.now(UTC),
             duration_s=_duration_s(history) if resume else monotonic() - began,
@@ -415,23 +441,30 @@ def _duration_s(history: Sequence[Epoch]) -> float:
 
 
 @contextmanager
-def _outcome_recorded(run: Run, record: RunRecord) -> Iterator[None]:
-    """Say in ``run.json`` how a run ended badly, and let the error go on."""
+def _outcome_recorded(run: Run) -> Iterator[None]:
+    """Say in ``run.json`` how a run ended early or badly, and let the exception go on."""
+
+    def ended(status: Status, message: str) -> None:
+        record = RunRecord.read(run.record)
+        _update(run, record, status=status, finished_at=datetime.now(UTC), message=message)
+
     try:
         yield
+    except ToBeContinued as wish:
+        ended("stopped", str(wish))
+        raise
     except KeyboardInterrupt:
-        _update(
-            run, record, status="interrupted", finished_at=datetime.now(UTC),
-            message="stopped by hand",
-        )  # fmt: skip
+        ended("interrupted", "stopped by hand")
         raise
     except Exception as error:
         LOG.exception("training failed")
-        _update(
-            run, record, status="failed", finished_at=datetime.now(UTC),
-            message=f"{type(error).__name__}: {error}",
-        )  # fmt: skip
+        ended("failed", f"{type(error).__name__}: {error}")
         raise
+
+
+def _set_back(run: Run, setback: Setback) -> None:
+    record = RunRecord.read(run.record)
+    _update(run, record, setbacks=[*record.setbacks, setback])
 
 
 @contextmanager
@@ -443,6 +476,9 @@ def _followed(run: Run, record: RunRecord, *, world: World) -> Iterator[None]:
     try:
         yield
         exit_code = 0
+    except ToBeContinued:
+        exit_code = 0
+        raise
     except KeyboardInterrupt:
         exit_code = INTERRUPTED
         raise
@@ -553,7 +589,7 @@ def _publish(
     return metadata
 
 
-_EXIT_CODES = {"finished": 0, "failed": FAILED, "interrupted": INTERRUPTED}
+_EXIT_CODES = {"finished": 0, "stopped": 0, "failed": FAILED, "interrupted": INTERRUPTED}
 
 
 def _has_all(remote: Remote, epochs: Sequence[Epoch], results: Results | None) -> bool:

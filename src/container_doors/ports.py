@@ -18,6 +18,7 @@ from container_doors.records import (
     Metadata,
     Predictions,
     RunRecord,
+    Setback,
     StartingWeights,
 )
 from container_doors.run import Run
@@ -44,6 +45,19 @@ class TrainingListener(Protocol):
 
     def epoch_finished(self, epoch: Epoch) -> None:
         """Hear of an epoch, after its checkpoint is on disk."""
+
+    def set_back(self, setback: Setback) -> None:
+        """Hear that epochs were lost, and how training goes on."""
+
+    def wish_to_stop(self, epoch_s: float) -> str | None:
+        """Say why to stop rather than begin an epoch of ``epoch_s``; None to go on."""
+
+
+class Stopping(Protocol):
+    """Someone who may wish a training to end early. Several GPUs get it pickled."""
+
+    def wish(self, epoch_s: float) -> str | None:
+        """Say why to stop rather than begin an epoch of ``epoch_s``; None if there is no reason."""
 
 
 class Trainer(Protocol):
@@ -82,11 +96,12 @@ class Trainer(Protocol):
             run: Where everything is put.
             data_yaml: The data set; it may have moved since the checkpoint.
             weights: What to start from, unless a training goes on.
-            listener: Hears of each epoch once, also over several goes.
+            listener: Hears of each epoch; again of those that a setback took back.
             resume: Whether to go on after ``run.resumable`` rather than begin.
 
         Raises:
             RunError: If training fails in a way to put right, or cannot go on from there.
+            ToBeContinued: If it was wished to stop; ``run.resumable`` is there to go on from.
         """
 
 
@@ -254,6 +269,7 @@ class World:
     """Everything outside that training a run needs."""
 
     trainer: Trainer
+    stopping: Stopping
     load_detector: LoadDetector
     follower: Follower
     repository: Repository

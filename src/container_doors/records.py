@@ -21,8 +21,9 @@ FITNESS = "val/mAP50-95"
 """What the best epoch is the best of; the later of equals."""
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-Status = Literal["running", "trained", "finished", "failed", "interrupted"]
-"""``trained``: the weights are there, and have not yet been evaluated and published."""
+Status = Literal["running", "stopped", "trained", "finished", "failed", "interrupted"]
+"""``stopped``: ended early as was wished, to be continued; ``trained``: the weights are there,
+and have not yet been evaluated and published."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +170,22 @@ class Artifact(_Part):
     size_bytes: int
 
 
+class Setback(_Part):
+    """What befell a training, and where it went on."""
+
+    reason: Literal["out of memory", "not finite"]
+    after_epoch: int
+    """The last epoch that was kept; 0 for none."""
+    batch_size: int
+    """From there on."""
+
+    def __str__(self) -> str:
+        where = f"after epoch {self.after_epoch}" if self.after_epoch else "from the beginning"
+        if self.reason == "out of memory":
+            return f"out of memory: going on {where} with batches of {self.batch_size}"
+        return f"the loss is not finite: going on {where} with other pictures"
+
+
 class RunRecord(Document):
     """``runs/<experiment>/run.json``: what was asked, with what, and how it ended."""
 
@@ -199,6 +216,8 @@ class RunRecord(Document):
     """Why a run failed."""
     resumed_after: list[int] = []
     """The epoch after which it was taken up, each time that it was."""
+    setbacks: list[Setback] = []
+    """What befell the training, in order."""
 
 
 class OperatingPoint(_Part):

@@ -62,6 +62,11 @@ class Run:
         return self.root / f".{self.name}.tracking.lock"
 
     @property
+    def stop_request(self) -> Path:
+        """There as soon as someone wishes the training to end early; it holds the reason."""
+        return self.root / f".{self.name}.stop"
+
+    @property
     def metrics_jsonl(self) -> Path:
         """One line per finished epoch, on disk before anything else hears of it."""
         return self.directory / "metrics.jsonl"
@@ -93,7 +98,7 @@ class Run:
 
     @property
     def resumable(self) -> Path:
-        """A copy of the newest checkpoint with its optimizer, every ``save_period`` epochs."""
+        """The trainer's whole state, every ``save_period`` epochs; the newest is kept."""
         return self.directory / "checkpoint" / "resume.pt"
 
     @property

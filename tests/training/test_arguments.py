@@ -5,8 +5,7 @@ import pytest
 from container_doors.config import Params, Training
 from container_doors.run import Run
 from container_doors.training.arguments import (
-    ignored_on_resume,
-    resume_arguments,
+    changed_since,
     trainer_arguments,
 )
 
@@ -78,20 +77,9 @@ def test_several_gpus_are_asked_for_by_their_numbers(params: Params):
     assert arguments["device"] == "1,0"
 
 
-def test_a_training_that_goes_on_is_told_where_everything_is_now(params: Params, tmp_path: Path):
-    run = Run("a", root=tmp_path)
-    begun = trainer_arguments(params, run, data_yaml=Path("d.yaml"), device="cpu")
-
-    assert resume_arguments(begun, run) == {
-        "data": "d.yaml", "device": "cpu", "workers": 2,
-        "resume": str(tmp_path / "a/trainer/weights/last.pt"),
-        "save_dir": str(tmp_path / "a/trainer"),
-    }  # fmt: skip
-
-
-def test_what_a_checkpoint_would_go_on_with_is_compared_with_what_is_asked_for(params: Params):
+def test_what_a_checkpoint_was_made_with_is_compared_with_what_is_asked_for(params: Params):
     arguments = trainer_arguments(params, Run("a"), data_yaml=Path("d.yaml"), device="cpu")
     kept = {**arguments, "device": "0", "batch": 2, "data": "elsewhere", "more": 1}
 
-    assert ignored_on_resume(arguments, kept) == {}
-    assert ignored_on_resume(arguments, {**kept, "lr0": 0.5}) == {"lr0": (0.5, 0.02)}
+    assert changed_since(arguments, kept) == {}
+    assert changed_since(arguments, {**kept, "lr0": 0.5}) == {"lr0": (0.5, 0.02)}

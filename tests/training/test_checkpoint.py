@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -8,7 +9,6 @@ from container_doors.errors import RunError
 from container_doors.records import Epoch
 from container_doors.run import Run
 from container_doors.training.checkpoint import (
-    Best,
     Checkpoint,
     put_down,
     resumable_epoch,
@@ -36,22 +36,30 @@ def text_of(path: Path) -> str:
         return file.read("text").decode()
 
 
-def save(run: Run, number: int, *, best: Best, is_told: bool = True) -> None:
+def save(
+    run: Run, number: int, *, is_best: bool = False, best_is_kept: bool = False,
+    is_told: bool = True, is_last: bool = False,
+) -> None:  # fmt: skip
     """Do what the trainer and we do after an epoch."""
     weights(run.last_weights, f"epoch {number}")
-    if best == "this epoch":
+    if is_best:
         weights(run.best_weights, f"epoch {number}")
     table = "".join(f"{n},0.5\n" for n in range(1, number + 1))
     (run.trainer_dir / "results.csv").write_text(f"epoch,loss\n{table}")
     epoch = Epoch(number, {"val/mAP50": number / 10})
-    put_down(run, stage(run, best=best), epoch, is_last=False)
+    staged = stage(run, save=state(number), best_is_kept=best_is_kept, is_last=is_last)
+    put_down(run, staged, epoch, is_last=is_last)
     if is_told:
         append_epoch(run.metrics_jsonl, epoch)
 
 
+def state(number: int) -> Callable[[Path], None]:
+    return lambda path: weights(path, f"state {number}")
+
+
 def test_everything_goes_back_to_the_checkpoint(run: Run):
-    save(run, 1, best="this epoch")
-    save(run, 2, best="as in the checkpoint before", is_told=False)
+    save(run, 1, is_best=True)
+    save(run, 2, best_is_kept=True, is_told=False)
     run.last_weights.write_text("torn")
     run.best_weights.write_text("torn")
     (run.trainer_dir / "results.csv").write_text("epoch,loss\n1,0.5\n2,0.5\n3,0")
@@ -59,13 +67,14 @@ def test_everything_goes_back_to_the_checkpoint(run: Run):
     assert rewind(run) == Checkpoint(2, is_last=False)
 
     assert [epoch.number for epoch in read_epochs(run.metrics_jsonl)] == [1, 2]
-    assert text_of(run.last_weights) == "epoch 2"
+    assert text_of(run.resumable) == "state 2"
+    assert not run.last_weights.exists()  # the trainer writes it after the next epoch
     assert text_of(run.best_weights) == "epoch 1"
     assert (run.trainer_dir / "results.csv").read_text() == "epoch,loss\n1,0.5\n2,0.5\n"
 
 
 def test_what_the_checkpoint_lacks_is_cut_off(run: Run):
-    save(run, 1, best="this epoch")
+    save(run, 1, is_best=True)
     append_epoch(run.metrics_jsonl, Epoch(2, {}))
     with run.metrics_jsonl.open("a") as file:
         file.write('{"epoch": 3, "val')
@@ -77,20 +86,27 @@ def test_what_the_checkpoint_lacks_is_cut_off(run: Run):
 
 
 def test_the_trainer_rewriting_its_files_in_place_does_not_touch_the_checkpoint(run: Run):
-    save(run, 1, best="this epoch")
+    save(run, 1, is_best=True)
     rewind(run)
-    for path in (run.last_weights, run.best_weights):
-        with path.open("r+b") as file:
-            file.write(b"rewritten")
+    with run.best_weights.open("r+b") as file:
+        file.write(b"rewritten")
 
-    assert text_of(run.resumable) == "epoch 1"
     assert text_of(run.resumable.parent / "best.pt") == "epoch 1"
 
 
+def test_a_training_that_has_ended_has_its_last_weights_back(run: Run):
+    save(run, 1, is_best=True, is_last=True)
+    run.last_weights.write_text("half stripped")
+
+    assert rewind(run) == Checkpoint(1, is_last=True)
+
+    assert text_of(run.last_weights) == "epoch 1"
+
+
 def test_a_best_epoch_between_two_checkpoints_is_kept(run: Run):
-    save(run, 1, best="this epoch")
+    save(run, 1, is_best=True)
     weights(run.best_weights, "epoch 2")
-    save(run, 3, best="in the trainer's folder")
+    save(run, 3)
     run.best_weights.unlink()
 
     rewind(run)
@@ -99,9 +115,9 @@ def test_a_best_epoch_between_two_checkpoints_is_kept(run: Run):
 
 
 def test_a_kill_while_the_next_is_made_leaves_the_one_before(run: Run):
-    save(run, 1, best="this epoch")
+    save(run, 1, is_best=True)
     weights(run.last_weights, "epoch 2")
-    stage(run, best="this epoch")
+    stage(run, save=state(2), best_is_kept=False, is_last=False)
 
     assert resumable_epoch(run) == 1
     assert rewind(run).epoch == 1
@@ -112,8 +128,8 @@ def test_where_folders_cannot_be_exchanged_a_kill_between_two_renames_is_mended(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(files, "_exchange", lambda one, other: False)
-    save(run, 1, best="this epoch")
-    save(run, 2, best="this epoch")
+    save(run, 1, is_best=True)
+    save(run, 2, is_best=True)
     assert resumable_epoch(run) == 2
 
     run.resumable.parent.rename(run.directory / ".checkpoint.previous")
@@ -131,7 +147,7 @@ def test_without_a_checkpoint_there_is_nothing_to_go_on_from(run: Run):
 
 @pytest.mark.parametrize("name", ["resume.pt", "epoch.json", "metrics.jsonl"])
 def test_half_a_checkpoint_is_none(run: Run, name: str):
-    save(run, 1, best="this epoch")
+    save(run, 1, is_best=True)
     path = run.resumable.parent / name
     path.write_bytes(path.read_bytes()[:20])
 

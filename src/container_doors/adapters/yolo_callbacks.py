@@ -1,14 +1,18 @@
 """Ultralytics' events, turned into our epochs and checkpoints."""
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
+from container_doors.adapters import yolo_state
+from container_doors.adapters.yolo_setbacks import NotFiniteError, is_finite
 from container_doors.adapters.yolo_workers import become_worker, is_worker, writes_to_disk
 from container_doors.config import Params
+from container_doors.errors import ToBeContinued
 from container_doors.ports import TrainingListener
 from container_doors.records import Epoch
 from container_doors.run import Run
-from container_doors.training.checkpoint import Best, put_down, stage
+from container_doors.training.checkpoint import put_down, rewind, stage
 
 _METRICS = {
     "metrics/precision(B)": "val/precision",
@@ -25,12 +29,23 @@ class Callbacks:
     after the trainer has its losses, its validation and ``last.pt``, and before anything else.
     """
 
-    def __init__(self, params: Params, run: Run, listener: TrainingListener) -> None:
+    def __init__(
+        self,
+        params: Params,
+        run: Run,
+        listener: TrainingListener,
+        *,
+        resume: bool,
+        retries: Mapping[int, int],
+    ) -> None:
         self._period = params.training.save_period
         self._run = run
         self._listener = listener
+        self._resume = resume
+        self._retries = retries
+        self._state: yolo_state.State | None = None
         self._batch = 0
-        self._epoch_began = self._training_took = 0.0
+        self._epoch_began = self._training_took = self._longest_epoch_s = 0.0
         self._best_is_kept = False
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -41,14 +56,30 @@ class Callbacks:
     def by_event(self) -> dict[str, Any]:
         """Name the callback for each of Ultralytics' events."""
         return {
+            "on_train_start": self._training_starts,
             "on_train_epoch_start": self._epoch_starts,
             "on_train_batch_end": self._batch_ended,
             "on_train_epoch_end": self._training_ended,
             "on_model_save": self._saved,
         }
 
-    def _epoch_starts(self, trainer: Any) -> None:  # noqa: ANN401, ARG002
+    def _training_starts(self, trainer: Any) -> None:  # noqa: ANN401
+        """Put the state of the checkpoint in, in every worker; the first brings its files too."""
+        window = trainer.draws.mosaic_window
+        if self._resume:
+            if writes_to_disk():
+                rewind(self._run)  # a trainer that starts removes what it finds
+            self._state = yolo_state.load(self._run.resumable)
+            yolo_state.restore(trainer, self._state)
+            window = self._state["mosaic_window"]
+        trainer.draw(mosaic_window=window, retries=self._retries)
+
+    def _epoch_starts(self, trainer: Any) -> None:  # noqa: ANN401
         self._batch, self._epoch_began = 0, time.perf_counter()
+        if self._state is not None:
+            yolo_state.restore_gradients(trainer, self._state)
+            self._state = None
+        trainer.begin_epoch(trainer.epoch + 1)
 
     def _batch_ended(self, trainer: Any) -> None:  # noqa: ANN401
         self._batch += 1
@@ -57,26 +88,32 @@ class Callbacks:
                 epoch=trainer.epoch + 1, batch=self._batch, batches=len(trainer.train_loader)
             )
 
-    def _training_ended(self, trainer: Any) -> None:  # noqa: ANN401, ARG002
+    def _training_ended(self, trainer: Any) -> None:  # noqa: ANN401
         self._training_took = time.perf_counter() - self._epoch_began
+        if not is_finite(trainer):
+            raise NotFiniteError(trainer.epoch + 1)
 
     def _saved(self, trainer: Any) -> None:  # noqa: ANN401
-        """Keep the checkpoint, which Ultralytics rewrites in place and strips; then tell."""
+        """Keep what the next epoch hangs on; then tell, and stop if that is wished."""
         is_best = trainer.best_fitness == trainer.fitness  # as save_model() asks
         self._best_is_kept = self._best_is_kept and not is_best
-        if (trainer.epoch + 1) % self._period and not trainer.stop:
+        is_last, wish = bool(trainer.stop), self._listener.wish_to_stop(self._longest_epoch_s)
+        if (trainer.epoch + 1) % self._period and not is_last and wish is None:
             epoch = self._measured(trainer)
         else:
-            staged = stage(self._run, best=self._where_the_best_is(is_best=is_best))
+            staged = stage(
+                self._run,
+                save=lambda path: yolo_state.save(yolo_state.capture(trainer), path),
+                best_is_kept=self._best_is_kept,
+                is_last=is_last,
+            )
             epoch = self._measured(trainer)
-            put_down(self._run, staged, epoch, is_last=bool(trainer.stop))
+            put_down(self._run, staged, epoch, is_last=is_last)
             self._best_is_kept = True
+        self._longest_epoch_s = max(self._longest_epoch_s, epoch.metrics["perf/epoch_s"])
         self._listener.epoch_finished(epoch)
-
-    def _where_the_best_is(self, *, is_best: bool) -> Best:
-        if is_best:
-            return "this epoch"
-        return "as in the checkpoint before" if self._best_is_kept else "in the trainer's folder"
+        if wish is not None and not is_last:
+            raise ToBeContinued(wish)
 
     def _measured(self, trainer: Any) -> Epoch:  # noqa: ANN401
         """Collect what the epoch brought; its time ends here, with both copies on the disk."""

@@ -1,16 +1,12 @@
-"""A training that was cut off, taken up by Ultralytics where its checkpoint stands.
-
-Ultralytics itself refuses little: given weights without an optimizer it begins a training of
-100 epochs on a data set of its own, and given no file it takes the newest that it finds.
-"""
+"""A training that was cut off, taken up where its checkpoint stands."""
 
 from collections.abc import Mapping
-from typing import Any
 
+from container_doors.adapters import yolo_state
 from container_doors.adapters.yolo_environment import import_ultralytics
 from container_doors.errors import RunError
 from container_doors.run import Run
-from container_doors.training.arguments import Argument, ignored_on_resume
+from container_doors.training.arguments import Argument, changed_since
 from container_doors.training.checkpoint import (
     Checkpoint,
     how_to_begin_anew,
@@ -19,16 +15,18 @@ from container_doors.training.checkpoint import (
 )
 
 
-def go_back(run: Run, arguments: Mapping[str, Argument]) -> Checkpoint:
+def go_back(run: Run, arguments: Mapping[str, Argument]) -> tuple[Checkpoint, int]:
     """Check that the newest checkpoint can be gone on from, and bring the run's files to it.
+
+    Returns:
+        The checkpoint, and the batch size that it was made with.
 
     Raises:
         RunError: If it cannot; nothing has been changed then.
     """
     epoch = resumable_epoch(run)
-    if epoch is not None:
-        _check(run, epoch, arguments)
-    return rewind(run)
+    batch_size = 0 if epoch is None else _check(run, epoch, arguments)
+    return rewind(run), batch_size
 
 
 def finish(run: Run) -> None:
@@ -46,39 +44,29 @@ def finish(run: Run) -> None:
     plot_results(file=run.trainer_dir / "results.csv")
 
 
-def _check(run: Run, epoch: int, arguments: Mapping[str, Argument]) -> None:
-    found = _read(run)
-    if found.get("optimizer") is None:
-        raise RunError(
-            f"{run.resumable} has no optimizer: these are the weights of a finished training",
-            hint=how_to_begin_anew(run),
-        )
-    if found["epoch"] + 1 != epoch:
-        raise RunError(
-            f"{run.resumable} is not the checkpoint that was put there: expected epoch {epoch}, "
-            f"found {found['epoch'] + 1}",
-            hint=how_to_begin_anew(run),
-        )
-    ignored = ignored_on_resume(arguments, found["train_args"])
-    if ignored:
-        differing = ", ".join(
-            f"{key} {had!r} and not {asked!r}" for key, (had, asked) in ignored.items()
-        )
-        raise RunError(
-            f"{run.resumable} was made with {differing}, and would go on with that",
-            hint=f"undo the change, or {how_to_begin_anew(run)}",
-        )
-
-
-def _read(run: Run) -> dict[str, Any]:
-    import_ultralytics()
-    from ultralytics.nn.tasks import load_checkpoint
-
+def _check(run: Run, epoch: int, arguments: Mapping[str, Argument]) -> int:
     try:
-        _, found = load_checkpoint(run.resumable)  # type: ignore[no-untyped-call]
-    except Exception as error:  # noqa: BLE001 - unpickling a damaged file can raise anything at all
+        found = yolo_state.load(run.resumable)
+        found_epoch, made_with = found["epoch"], found["arguments"]
+    except Exception as error:  # noqa: BLE001 - reading a damaged file can raise anything at all
+        said = str(error).partition("\n")[0]
         raise RunError(
-            f"{run.resumable} cannot be read: {type(error).__name__}: {error}",
+            f"{run.resumable} cannot be read: {type(error).__name__}: {said}",
             hint=how_to_begin_anew(run),
         ) from None
-    return dict(found)
+    if found_epoch != epoch:
+        raise RunError(
+            f"{run.resumable} is not the checkpoint that was put there: expected epoch {epoch}, "
+            f"found {found_epoch}",
+            hint=how_to_begin_anew(run),
+        )
+    changed = changed_since(arguments, made_with)
+    if changed:
+        differing = ", ".join(
+            f"{key} {had!r} and not {asked!r}" for key, (had, asked) in changed.items()
+        )
+        raise RunError(
+            f"{run.resumable} was made with {differing}: it would be another training",
+            hint=f"undo the change, or {how_to_begin_anew(run)}",
+        )
+    return int(made_with["batch"])

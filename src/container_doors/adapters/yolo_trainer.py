@@ -4,30 +4,42 @@ import errno
 import hashlib
 import os
 import shutil
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 from container_doors.adapters.machine import describe_machine
 from container_doors.adapters.yolo_callbacks import Callbacks
 from container_doors.adapters.yolo_environment import import_ultralytics
 from container_doors.adapters.yolo_resume import finish, go_back
+from container_doors.adapters.yolo_setbacks import (
+    is_out_of_memory,
+    let_go_of_memory,
+    not_finite_epoch,
+)
 from container_doors.adapters.yolo_workers import WorkersError, supervised
 from container_doors.config import Params
-from container_doors.errors import RunError, WeightsError
+from container_doors.errors import RunError, ToBeContinued, WeightsError
 from container_doors.ports import TrainingListener
-from container_doors.records import Hardware, StartingWeights
+from container_doors.records import Hardware, Setback, StartingWeights
 from container_doors.run import PRETRAINED, Run
 from container_doors.training.arguments import (
-    resume_arguments,
+    Argument,
     trainer_arguments,
     vendor_architecture,
 )
 from container_doors.training.cache import cache_in_memory
+from container_doors.training.checkpoint import forget, resumable_epoch
 
 _OFFICIAL = {
     "yolo11n": "0ebbc80d4a7680d14987a577cd21342b65ecfd94632bd9a8da63ae6417644ee1",
     "yolo11s": "85a76fe86dd8afe384648546b56a7a78580c7cb7b404fc595f97969322d502d5",
 }
 """sha256 of the COCO weights that Ultralytics publishes (release v8.4.0 of its assets)."""
+
+
+_RETRIES = 3
+"""How often an epoch is begun again with other pictures."""
 
 
 class YoloTrainer:
@@ -77,30 +89,74 @@ class YoloTrainer:
         listener: TrainingListener,
         resume: bool = False,
     ) -> None:
-        """Train to the end, leaving ``run.best_weights`` and ``run.last_weights`` behind."""
-        ultralytics = import_ultralytics()
+        """Train to the end, leaving ``run.best_weights`` and ``run.last_weights`` behind.
+
+        A setback ends one go, and the next begins where the newest checkpoint stands: with half
+        the batch if the memory was too small, with other pictures if an epoch came to nothing.
+        """
+        import_ultralytics()
         hardware = describe_machine(params.training.device)
         device = ",".join(hardware.devices) or hardware.device
         arguments = trainer_arguments(params, run, data_yaml=data_yaml, device=device)
-        start = weights.path or f"{vendor_architecture(params.model.architecture)}.yaml"
+        batch_size, retries = params.training.batch_size, Counter[int]()
         if resume:
-            if go_back(run, arguments).is_last:
+            checkpoint, batch_size = go_back(run, arguments)
+            if checkpoint.is_last:
                 finish(run)
                 return
-            start = str(run.last_weights)
-            arguments = resume_arguments(arguments, run)
-        model = ultralytics.YOLO(start)
-        for event, callback in Callbacks(params, run, listener).by_event().items():
+        start = weights.path or f"{vendor_architecture(params.model.architecture)}.yaml"
+        while True:
+            callbacks = Callbacks(params, run, listener, resume=resume, retries=retries)
+            try:
+                self._go(start, arguments | {"batch": batch_size}, callbacks, params, data_yaml)
+            except RuntimeError as error:
+                wish = listener.wish_to_stop(0.0)
+                if isinstance(error, WorkersError) and wish:  # which is how they end then
+                    raise ToBeContinued(wish) from None
+                setback = _setback(error, run, params, batch_size=batch_size, retries=retries)
+            else:
+                return
+            let_go_of_memory()
+            batch_size, resume = setback.batch_size, setback.after_epoch > 0
+            if not resume:
+                forget(run)
+            listener.set_back(setback)
+
+    def _go(
+        self,
+        start: str,
+        arguments: Mapping[str, Argument],
+        callbacks: Callbacks,
+        params: Params,
+        data_yaml: Path,
+    ) -> None:
+        from container_doors.adapters.yolo_engine import Engine
+
+        model = import_ultralytics().YOLO(start)
+        for event, callback in callbacks.by_event().items():
             model.add_callback(event, callback)
-        try:
-            with supervised():
-                model.train(
-                    trainer=self._vendor_trainer,
-                    **arguments,
-                    cache="ram" if cache_in_memory(params, data_yaml.parent) else False,
-                )
-        except RuntimeError as error:
-            raise _explained(error, run) from error
+        with supervised():
+            model.train(
+                trainer=self._vendor_trainer or Engine,
+                **arguments,
+                cache="ram" if cache_in_memory(params, data_yaml.parent) else False,
+            )
+
+
+def _setback(
+    error: RuntimeError, run: Run, params: Params, *, batch_size: int, retries: Counter[int]
+) -> Setback:
+    """Decide how to go on after an error, or raise what is left to say."""
+    after_epoch = resumable_epoch(run) or 0
+    lost = not_finite_epoch(error)
+    if lost is not None and retries[lost] < _RETRIES:
+        retries[lost] += 1
+        return Setback(after_epoch=after_epoch, reason="not finite", batch_size=batch_size)
+    processes = params.training.processes
+    each = batch_size // processes // 2
+    if is_out_of_memory(error) and each > 0:
+        return Setback(after_epoch=after_epoch, reason="out of memory", batch_size=each * processes)
+    raise _explained(error, run) from error
 
 
 def _download(vendor_name: str, path: Path) -> None:
@@ -167,13 +223,16 @@ def _explained(error: RuntimeError, run: Run) -> Exception:
     disk_full = shutil.disk_usage(run.directory).free < 200 * 2**20
     if disk_full and any(said in text.lower() for said in ("write", "unexpected pos", "no space")):
         return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(run.directory))
-    if "out of memory" in text.lower():
+    if is_out_of_memory(error):
         return RunError(
-            f"out of memory: {text.splitlines()[0]}",
-            hint="halve detection.training.batch_size, or lower detection.training.image_size_px",
+            f"out of memory with one photograph a batch: {text.splitlines()[0]}",
+            hint="lower detection.training.image_size_px",
         )
-    if "NaN persisted" in text:
-        return RunError(text, hint="lower detection.training.learning_rate and train again")
+    if not_finite_epoch(error) is not None:
+        return RunError(
+            f"{text}, {_RETRIES} times over with other pictures",
+            hint="lower detection.training.learning_rate and train again",
+        )
     if isinstance(error, WorkersError):
         return RunError(
             f"training on several GPUs failed: {text}",

@@ -20,6 +20,7 @@ from container_doors.errors import DoorsError
 from container_doors.ports import Progress
 from container_doors.records import Metadata
 from container_doors.run import PUBLISHED, Run
+from container_doors.training.stopping import Wishes
 
 _MARKER = ".doors-demo"
 """Says that a folder was made here, and may be replaced."""
@@ -109,7 +110,9 @@ def _run_every_step(params: Params, run: Run, progress: Progress) -> Metadata:
         workspace.track(here, _DATA)
         workspace.commit(here, "Draw the data set")
     progress.say("[3/6] checking, training and evaluating")
-    metadata = pipeline.train(params, run, world=real_world(params, progress))
+    metadata = pipeline.train(
+        params, run, world=real_world(params, progress, stopping=Wishes(run.stop_request))
+    )
     progress.say("[4/6] describing the model")
     metadata = pipeline.regenerate_metadata(
         PUBLISHED, repository=GitRepository(here), runs_root=Path("runs"), major=False

@@ -107,16 +107,22 @@ def _add_train(commands: Commands) -> None:
     parser.add_argument(
         "--experiment", metavar="NAME", help="default: detection.wandb.name of the configuration"
     )
+    parser.add_argument(
+        "--max-hours",
+        type=_hours,
+        metavar="H",
+        help="end in time, after an epoch, to be continued; default: no limit",
+    )
     again = parser.add_mutually_exclusive_group()
     again.add_argument(
         "--resume",
         action="store_true",
-        help="go on after the last finished epoch of a run that was cut off",
+        help="go on with a run that was cut off, or refuse; without it nothing is refused",
     )
     again.add_argument(
         "--replace",
         action="store_true",
-        help="train a finished experiment again; the old run is kept as NAME~1",
+        help="train from the beginning; what an earlier run left is kept as NAME~1",
     )
 
 
@@ -197,6 +203,13 @@ def _add_config(parser: argparse.ArgumentParser) -> None:
         dest="overrides",
         help="override one key, for example detection.training.epochs=3; may be repeated",
     )
+
+
+def _hours(text: str) -> float:
+    hours = float(text)
+    if not 0 < hours < float("inf"):
+        raise argparse.ArgumentTypeError(f"expected hours above 0, found {text}")
+    return hours
 
 
 def _count(text: str) -> int:

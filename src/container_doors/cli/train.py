@@ -2,6 +2,7 @@
 
 import argparse
 from pathlib import Path
+from time import time
 
 from container_doors import pipeline
 from container_doors.adapters.git_repository import GitRepository
@@ -11,31 +12,41 @@ from container_doors.adapters.yolo_trainer import YoloTrainer
 from container_doors.cli import console
 from container_doors.cli.upload import follower_for
 from container_doors.config import Params, load_params
-from container_doors.ports import Progress, World
+from container_doors.errors import ToBeContinued
+from container_doors.ports import Progress, Stopping, World
 from container_doors.records import Metadata
 from container_doors.run import PUBLISHED, Run
+from container_doors.training.stopping import Wishes, heeding_sigterm
 
 
 def train(arguments: argparse.Namespace) -> int:
     """Train, evaluate and publish; print what came out."""
     params = load_params(arguments.config, arguments.overrides)
     run = Run(params.wandb.name if arguments.experiment is None else arguments.experiment)
-    with console.progress() as progress:
-        metadata = pipeline.train(
-            params,
-            run,
-            world=real_world(params, progress),
-            replace=arguments.replace,
-            resume=arguments.resume,
-        )
+    hours = arguments.max_hours
+    wishes = Wishes(run.stop_request, deadline=None if hours is None else time() + hours * 3600)
+    with console.progress() as progress, heeding_sigterm(wishes):
+        try:
+            metadata = pipeline.train(
+                params,
+                run,
+                world=real_world(params, progress, stopping=wishes),
+                replace=arguments.replace,
+                resume=arguments.resume,
+            )
+        except ToBeContinued as wish:
+            progress.say(f"to be continued: {wish}")
+            progress.say("next: the same command again, here or on another machine")
+            return 0
     print("\n".join(outcome(metadata, run)))
     return 0
 
 
-def real_world(params: Params, progress: Progress) -> World:
+def real_world(params: Params, progress: Progress, *, stopping: Stopping) -> World:
     """Choose the adapters; nothing heavy is imported until they are used."""
     return World(
         trainer=YoloTrainer(),
+        stopping=stopping,
         load_detector=YoloDetector,
         follower=follower_for(params, progress),
         repository=GitRepository(Path.cwd()),

@@ -65,25 +65,12 @@ def trainer_arguments(
     }
 
 
-def resume_arguments(arguments: Mapping[str, Argument], run: Run) -> dict[str, Argument]:
-    """Choose from :func:`trainer_arguments` those that a training that goes on has a use for.
-
-    The others it takes from its checkpoint. ``save_dir`` is said because the checkpoint names
-    the folder of the first go, and the run may have been moved since; ``resume`` names the file
-    because with anything less Ultralytics looks for one, or begins a training of its own.
-    """
-    return {key: arguments[key] for key in ("data", "device", "workers")} | {
-        "resume": str(run.last_weights.resolve()),
-        "save_dir": str(run.trainer_dir.resolve()),
-    }
-
-
-def ignored_on_resume(
+def changed_since(
     arguments: Mapping[str, Argument], kept: Mapping[str, object]
 ) -> dict[str, tuple[object, Argument]]:
-    """Name what a checkpoint was made with and would go on with, and what is asked for instead.
+    """Name what a checkpoint was made with, and what is asked for instead.
 
-    ``batch`` may differ: Ultralytics halves it where the GPU's memory does not suffice.
+    ``batch`` may differ: it is halved where the GPU's memory does not suffice.
     """
     return {
         key: (kept.get(key), asked)

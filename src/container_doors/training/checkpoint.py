@@ -4,13 +4,13 @@ Its folder (``run.resumable.parent``) is replaced whole, every ``save_period`` e
 ``metrics.jsonl`` hears of the epoch. So a kill leaves the checkpoint of this epoch or of an
 earlier one, never parts of both, and with a period of 1 no epoch is in ``metrics.jsonl`` that
 the checkpoint lacks. To go on, :func:`rewind` makes the run's own files what they were when the
-checkpoint was taken. Whatever else a later release needs for that, such as the state of random
-numbers, belongs into the folder between :func:`stage` and :func:`put_down`.
+checkpoint was taken.
 
 | file | what |
 | --- | --- |
-| ``resume.pt`` | ``last.pt`` with its optimizer |
-| ``best.pt`` | the best epoch so far; where that is this one, another name of ``resume.pt`` |
+| ``resume.pt`` | the trainer's whole state, in full precision |
+| ``best.pt`` | the best epoch so far |
+| ``last.pt`` | this epoch, where it is the last one of all |
 | ``results.csv`` | the trainer's table |
 | ``metrics.jsonl`` | ours, this epoch's line included |
 | ``epoch.json`` | the epoch's number, and whether training ends with it |
@@ -21,9 +21,9 @@ import json
 import os
 import shutil
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from container_doors.errors import RunError
 from container_doors.files import force_to_disk, heal, replace_copy, replace_folder, staged_for
@@ -31,11 +31,8 @@ from container_doors.records import Epoch
 from container_doors.run import Run
 from container_doors.training.history import read_epochs, spelled
 
-Best = Literal["this epoch", "as in the checkpoint before", "in the trainer's folder"]
-"""Where the best weights so far are to be had."""
-
 _STATE = "epoch.json"
-_BEST = "best.pt"
+_BEST, _LAST = "best.pt", "last.pt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +45,15 @@ class Checkpoint:
     """Whether training ends with this epoch, by its number or early."""
 
 
-def stage(run: Run, *, best: Best) -> Path:
-    """Copy what the trainer has just saved, and force it to the disk; nothing is replaced yet.
+def stage(run: Run, *, save: Callable[[Path], None], best_is_kept: bool, is_last: bool) -> Path:
+    """Save the trainer's state and copy its files, forced to the disk; nothing is replaced yet.
+
+    Args:
+        run: Whose trainer has just saved its weights.
+        save: Writes the trainer's state to a path.
+        best_is_kept: Whether the checkpoint before has the best weights so far; otherwise the
+            trainer's folder has.
+        is_last: Whether training ends with this epoch.
 
     Returns:
         The folder of the copies, for :func:`put_down`.
@@ -58,10 +62,10 @@ def stage(run: Run, *, best: Best) -> Path:
     heal(folder)
     staged = staged_for(folder)
     staged.mkdir(parents=True)
-    shutil.copyfile(run.last_weights, staged / run.resumable.name)
-    if best == "this epoch":
-        _link(staged / run.resumable.name, staged / _BEST)
-    elif best == "as in the checkpoint before":
+    save(staged / run.resumable.name)
+    if is_last:
+        _copy_if_there(run.last_weights, staged / _LAST)
+    if best_is_kept:
         _link(folder / _BEST, staged / _BEST)
     else:
         _copy_if_there(run.best_weights, staged / _BEST)
@@ -106,7 +110,7 @@ def rewind(run: Run) -> Checkpoint:
         )
     folder = run.resumable.parent
     for source, path in (
-        (run.resumable, run.last_weights),
+        (folder / _LAST, run.last_weights),
         (folder / _BEST, run.best_weights),
         (folder / "results.csv", _results(run)),
         (folder / run.metrics_jsonl.name, run.metrics_jsonl),
@@ -116,6 +120,11 @@ def rewind(run: Run) -> Checkpoint:
         else:  # there was none at that epoch
             path.unlink(missing_ok=True)
     return checkpoint
+
+
+def forget(run: Run) -> None:
+    """Forget the epochs of a run that has no checkpoint and is begun again."""
+    run.metrics_jsonl.unlink(missing_ok=True)
 
 
 def how_to_begin_anew(run: Run) -> str:

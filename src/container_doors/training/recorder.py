@@ -1,12 +1,12 @@
 """Hears of each epoch from the trainer, and tells disk, log and person, in this order."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from container_doors.ports import Progress
-from container_doors.records import Epoch, Hardware
+from container_doors.ports import Progress, Stopping
+from container_doors.records import Epoch, Hardware, Setback
 from container_doors.run import Run
 from container_doors.training.history import append_epoch, best_epoch, read_epochs
 from container_doors.training.logbook import LOG
@@ -21,14 +21,24 @@ class Recorder:
     person who waits: it writes ``metrics.jsonl`` there, and tells of it here.
     """
 
-    def __init__(self, run: Run, *, epochs: int, progress: Progress) -> None:
+    def __init__(
+        self,
+        run: Run,
+        *,
+        epochs: int,
+        progress: Progress,
+        stopping: Stopping | None = None,
+        on_setback: Callable[[Setback], None] | None = None,
+    ) -> None:
         self._run = run
+        self._stopping = stopping
+        self._on_setback = on_setback
         self._epochs = epochs
         self._progress: Progress | None = progress
         self._told = 0
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_progress": None}
+        return {**self.__dict__, "_progress": None, "_on_setback": None}
 
     def batch_finished(self, *, epoch: int, batch: int, batches: int) -> None:
         """Move the bar of the epoch that is under way; with several GPUs there is none."""
@@ -40,6 +50,18 @@ class Recorder:
         append_epoch(self._run.metrics_jsonl, epoch)
         if self._progress is not None:
             self._tell(epoch, self._progress)
+
+    def wish_to_stop(self, epoch_s: float) -> str | None:
+        """Pass on whether anybody wishes it."""
+        return None if self._stopping is None else self._stopping.wish(epoch_s)
+
+    def set_back(self, setback: Setback) -> None:
+        """Say what befell the training; its epochs may come again."""
+        LOG.warning("%s", setback)
+        if self._progress is not None:
+            self._progress.say(str(setback))
+        if self._on_setback is not None:
+            self._on_setback(setback)
 
     @contextmanager
     def hearing_workers(self, hardware: Hardware) -> Iterator[None]:

@@ -1,0 +1,90 @@
+"""Real trainings, whole and in pieces, for whoever compares what comes out; run by the tests.
+
+    python -m tests.exact ROOT DATA_YAML CASE ...
+
+Under ROOT each case leaves ``CASE/whole`` and ``CASE/pieces``, each with a run named ``a``.
+"""
+
+import os
+import signal
+import sys
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from container_doors.adapters.yolo_trainer import YoloTrainer
+from container_doors.records import Epoch, StartingWeights
+from container_doors.run import Run
+from container_doors.training.recorder import Recorder
+from tests.resuming import in_a_fork
+from tests.tiny import Printing, tiny_params
+
+
+@dataclass(frozen=True)
+class Exact:
+    killed_after: tuple[int, ...] = (2,)
+    """The epochs after each of which the process dies."""
+    epochs: int = 4
+    pieces: dict[str, object] = field(default_factory=dict)
+    """What is different while in pieces, and must not make a difference."""
+    training: dict[str, object] = field(default_factory=dict)
+
+
+CASES = {
+    "plain": Exact(),
+    "accumulated": Exact(
+        killed_after=(1, 2, 3), training={"nominal_batch_size": 14, "warmup_epochs": 1.5}
+    ),
+    "loaders": Exact(training={"workers": 2}),
+    "another number of loaders": Exact(training={"workers": 2}, pieces={"workers": 0}),
+    "photographs read each time": Exact(training={"workers": 2, "cache": "none"}),
+    "mosaic closed": Exact(killed_after=(2, 3), training={"workers": 2}),
+    "adamw, stopped early": Exact(
+        epochs=9, killed_after=(1, 3), training={"optimizer": "AdamW", "patience": 3}
+    ),
+    "a checkpoint every second epoch": Exact(killed_after=(3,), training={"save_period": 2}),
+}
+
+
+class Dying(Recorder):
+    after: int | None = None
+
+    def epoch_finished(self, epoch: Epoch) -> None:
+        super().epoch_finished(epoch)
+        if epoch.number == self.after:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def train(
+    root: Path, data_yaml: Path, case: Exact, *, after: int | None, resume: bool, **changed: object
+) -> None:
+    run = Run("a", root=root)
+    run.directory.mkdir(parents=True, exist_ok=True)
+    recorder: Any = Dying(run, epochs=case.epochs, progress=Printing())
+    recorder.after = after
+    params = tiny_params(epochs=case.epochs, **{**case.training, **changed})
+    params = params.model_copy(
+        update={"augmentation": params.augmentation.model_copy(update={"close_mosaic": 2})}
+    )
+    YoloTrainer().train(
+        params, run, data_yaml=data_yaml, weights=StartingWeights(source="random"),
+        listener=recorder, resume=resume,
+    )  # fmt: skip
+
+
+def main(root: Path, data_yaml: Path, names: list[str]) -> None:
+    for name in names:
+        case, folder = CASES[name], root / name
+        sys.stdout.write(f"== {name}\n")
+        whole = partial(train, folder / "whole", data_yaml, case, after=None, resume=False)
+        assert in_a_fork(whole) == 0
+        for number, after in enumerate((*case.killed_after, None)):
+            piece = partial(train, folder / "pieces", data_yaml, case, after=after,
+                            resume=number > 0, **case.pieces)  # fmt: skip
+            code = in_a_fork(piece)
+            assert code == (0 if after is None else -signal.SIGKILL), code
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:])

@@ -1,0 +1,90 @@
+"""A training in pieces ends as the one that was never interrupted, to the last bit."""
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from container_doors.adapters import yolo_state
+from container_doors.run import Run
+from tests.exact import CASES
+from tests.tiny import tiny_data
+
+QUICK = ("accumulated", "another number of loaders")
+
+
+@pytest.fixture(scope="module")
+def quick(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return trained(tmp_path_factory.mktemp("quick"), QUICK)
+
+
+@pytest.fixture(scope="module")
+def slow(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return trained(
+        tmp_path_factory.mktemp("slow"), tuple(name for name in CASES if name not in QUICK)
+    )
+
+
+def trained(root: Path, names: tuple[str, ...]) -> Path:
+    data_yaml = tiny_data(root / "data", train=18)
+    argv = [sys.executable, "-m", "tests.exact", str(root), str(data_yaml), *names]
+    done = subprocess.run(argv, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return root
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_in_pieces_it_ends_as_it_would_have(quick: Path, name: str):
+    compare(quick / name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in CASES if name not in QUICK])
+def test_whatever_the_training(slow: Path, name: str):
+    compare(slow / name)
+
+
+def compare(folder: Path) -> None:
+    whole, pieces = (Run("a", root=folder / how) for how in ("whole", "pieces"))
+    assert lines(pieces) == lines(whole)
+    assert table(pieces) == table(whole)
+    same(yolo_state.load(pieces.resumable), yolo_state.load(whole.resumable), "state")
+    for ours, theirs in (
+        (pieces.best_weights, whole.best_weights), (pieces.last_weights, whole.last_weights)
+    ):  # fmt: skip
+        same(weights(ours), weights(theirs), ours.name)
+
+
+def lines(run: Run) -> list[dict[str, float]]:
+    every = map(json.loads, run.metrics_jsonl.read_text().splitlines())
+    return [{k: v for k, v in line.items() if not k.startswith("perf/")} for line in every]
+
+
+def table(run: Run) -> list[dict[str, str]]:
+    with (run.trainer_dir / "results.csv").open() as file:
+        return [{k: v for k, v in row.items() if k != "time"} for row in csv.DictReader(file)]
+
+
+def weights(path: Path) -> dict[str, torch.Tensor]:
+    found: dict[str, torch.Tensor] = torch.load(path, weights_only=False)["model"].state_dict()
+    return found
+
+
+def same(one: Any, other: Any, where: str) -> None:
+    """Compare to the bit; time and place are what may differ."""
+    if isinstance(one, torch.Tensor):
+        assert torch.equal(one, other), where
+    elif isinstance(one, dict):
+        assert one.keys() == other.keys(), where
+        for key in one.keys() - {"elapsed_s", "project", "save_dir", "workers"}:
+            same(one[key], other[key], f"{where}/{key}")
+    elif isinstance(one, list):
+        for number, (left, right) in enumerate(zip(one, other, strict=True)):
+            same(left, right, f"{where}/{number}")
+    else:
+        assert one == other, where

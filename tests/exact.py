@@ -13,11 +13,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from tests.resuming import in_a_fork  # isort: skip - it sets up the environment of Ultralytics
+
+from container_doors.adapters.yolo_engine import Engine
 from container_doors.adapters.yolo_trainer import YoloTrainer
 from container_doors.records import Epoch, StartingWeights
 from container_doors.run import Run
 from container_doors.training.recorder import Recorder
-from tests.resuming import in_a_fork
 from tests.tiny import Printing, tiny_params
 
 
@@ -67,7 +69,16 @@ def train(
     params = params.model_copy(
         update={"augmentation": params.augmentation.model_copy(update={"close_mosaic": 2})}
     )
-    YoloTrainer().train(
+
+    class WithLoaders(Engine):
+        def get_dataloader(self, *arguments: Any, **named: Any) -> Any:
+            self.args.workers = params.training.workers  # Ultralytics takes none on a processor
+            loader = super().get_dataloader(*arguments, **named)
+            if named["mode"] == "train":
+                sys.stdout.write(f"{loader.num_workers} loaders\n")
+            return loader
+
+    YoloTrainer(vendor_trainer=WithLoaders).train(
         params, run, data_yaml=data_yaml, weights=StartingWeights(source="random"),
         listener=recorder, resume=resume,
     )  # fmt: skip

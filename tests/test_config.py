@@ -89,6 +89,18 @@ def test_every_fault_is_reported_at_once(tmp_path: Path):
         pytest.param(
             "detection: {model: {pretrained: false, weights: a.pt}}", "ignored", id="ignored"
         ),
+        pytest.param(
+            "detection: {wandb: {entity: a/b}}",
+            "wandb.entity: .*a name without any of",
+            id="an entity and more",
+        ),
+        pytest.param("detection: {wandb: {project: ' '}}", "a name without any of", id="a blank"),
+        pytest.param(
+            "detection: {wandb: {tags: ['', a]}}",
+            r"wandb.tags.0: expected 1 to 64",
+            id="an empty tag",
+        ),
+        pytest.param("detection: {wandb: {tags: [a, a]}}", "each tag once", id="a tag twice"),
         pytest.param("detection: {training: {device: '0,1,0'}}", "each GPU once", id="a GPU twice"),
         pytest.param(
             "detection: {training: {device: '0,1', epochs: 1, learning_rate: 0.1, batch_size: 7}}",

@@ -464,12 +464,50 @@ def test_a_full_disk_in_the_folder_of_the_trackers_is_said_and_nothing_is_lost(
         subprocess.run(["umount", "--lazy", disk], check=True)
 
 
+def test_a_follower_is_started_by_a_training_and_by_nobody_else(
+    workspace: Path, backend: WandbBackend
+):
+    seen = environment(workspace, backend)
+    train(workspace, seen)
+
+    done = doors(workspace, seen, "track", "follow", "runs/exp1")
+
+    assert done.returncode == 2
+    assert "a training starts this by itself" in done.stderr
+    assert the_run(backend).state == "finished"
+
+
 def test_a_disabled_run_is_shown_to_nobody(workspace: Path, backend: WandbBackend):
     done = train(workspace, environment(workspace, backend), mode="disabled")
 
     assert "W&B: disabled, because detection.wandb.mode is disabled" in done.stdout
     assert not backend.requests
     assert not (workspace / "runs/exp1/tracking").exists()
+
+
+def test_a_disabled_run_is_sent_by_its_name_only(workspace: Path, backend: WandbBackend):
+    seen = environment(workspace, backend)
+    train(workspace, {**seen, "WANDB_MODE": "disabled"})
+    train(workspace, seen, "exp2")
+
+    doors_said = doors(workspace, seen, "track", "sync")
+
+    assert doors_said.returncode == 0, doors_said.stderr
+    assert "exp1: not sent, for its tracking is disabled" in doors_said.stdout
+    assert the_run(backend).name == "exp2"
+    assert doors(workspace, seen, "track", "sync", "exp1").returncode == 0
+    assert {run.name for run in backend.runs.values()} == {"exp1", "exp2"}
+
+
+def test_a_misspelt_name_sends_nothing(workspace: Path, backend: WandbBackend):
+    seen = environment(workspace, backend)
+    train(workspace, seen, mode="offline")
+
+    done = doors(workspace, seen, "track", "sync", "exp1", "exp9")
+
+    assert done.returncode == 2
+    assert "no run 'exp9'" in done.stderr
+    assert not backend.runs
 
 
 def test_the_key_is_in_no_argument_while_it_trains(workspace: Path, backend: WandbBackend):

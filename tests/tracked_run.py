@@ -16,7 +16,7 @@ from PIL import Image
 from container_doors import pipeline
 from container_doors.adapters import follower
 from container_doors.cli.console import PlainProgress
-from container_doors.cli.upload import follower_for
+from container_doors.cli.upload import as_chosen, follower_for
 from container_doors.config import Augmentation, Data, Params, Tensorboard, Training, Wandb
 from container_doors.errors import RunError
 from container_doors.ports import TrainingListener
@@ -93,7 +93,7 @@ def main() -> None:
         chosen._patience_s = arguments.patience_s
     trainer = SlowTrainer(pause_s=arguments.pause_s, end=arguments.end)
     world = replace(FakeWorld(trainer=trainer).world, follower=chosen, progress=progress)
-    pipeline.train(params, Run(arguments.name), world=world, replace=arguments.replace)
+    pipeline.train(as_chosen(params), Run(arguments.name), world=world, replace=arguments.replace)
 
 
 if __name__ == "__main__":

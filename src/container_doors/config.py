@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -27,6 +28,29 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 Device = Annotated[str, BeforeValidator(lambda found: str(found) if type(found) is int else found)]
 """YAML reads a GPU's number as a number."""
 Name = Annotated[str, Field(min_length=1, max_length=128)]
+
+
+_LONGEST_TAG = 64
+_NOT_IN_WANDB_NAMES = "/\\#?%:"
+
+
+def _wandb_name(name: str) -> str:
+    if name != name.strip() or not name or set(name) & set(_NOT_IN_WANDB_NAMES):
+        raise ValueError(
+            f"expected a name without any of {' '.join(_NOT_IN_WANDB_NAMES)} and without spaces "
+            f"around it, found {name!r}"
+        )
+    return name
+
+
+def _wandb_tag(tag: str) -> str:
+    if not tag.strip() or len(tag) > _LONGEST_TAG:
+        raise ValueError(f"expected 1 to {_LONGEST_TAG} characters, found {tag!r}")
+    return tag
+
+
+WandbName = Annotated[Name, AfterValidator(_wandb_name)]
+"""A project or an entity, as W&B takes it."""
 
 
 class Section(BaseModel):
@@ -153,12 +177,20 @@ class Validation(Section):
 class Wandb(Section):
     """Where a run is shown."""
 
-    project: Name = "container-id-research"
-    entity: Name | None = None
+    project: WandbName = "container-id-research"
+    entity: WandbName | None = None
     """None: the default of whoever's key it is."""
     name: Name = "detection_exp001_yolo11s_baseline"
     """The experiment's name where the command line gives none."""
-    tags: list[str] = Field(default_factory=list)
+    tags: list[Annotated[str, AfterValidator(_wandb_tag)]] = Field(default_factory=list)
+
+    @field_validator("tags")
+    @classmethod
+    def _each_tag_once(cls, tags: list[str]) -> list[str]:
+        if len(set(tags)) < len(tags):
+            raise ValueError(f"expected each tag once, found {tags!r}")
+        return tags
+
     mode: Literal["auto", "online", "offline", "disabled"] = "auto"
     """``auto``: online with a key, offline without one; WANDB_MODE decides where it is set."""
 

@@ -4,7 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from container_doors.adapters.wandb_account import find_credentials
+from container_doors.adapters.wandb_account import (
+    check_environment,
+    find_credentials,
+    how_to_log_in,
+)
 from container_doors.errors import ConfigError
 
 OLD, LONG = "f" * 40, "wandb_v1_" + "K3y" * 25 + "77"
@@ -93,3 +97,25 @@ def test_another_netrc_can_be_named(home: Path):
 
 def test_without_anything_there_are_no_credentials():
     assert find_credentials({"WANDB_API_KEY": " \n"}) is None
+
+
+@pytest.mark.parametrize(
+    ("environment", "complaint"),
+    [
+        ({"WANDB_MODE": "garbage"}, "WANDB_MODE: expected online, offline or disabled, found"),
+        ({"WANDB_BASE_URL": "garbage"}, "WANDB_BASE_URL: expected https://HOST, found 'garbage'"),
+    ],
+    ids=["mode", "server"],
+)
+def test_what_the_client_would_fail_at_is_named(environment: dict[str, str], complaint: str):
+    check_environment({"WANDB_MODE": "offline", "WANDB_BASE_URL": "http://127.0.0.1:80"})
+    with pytest.raises(ConfigError, match=complaint):
+        check_environment(environment)
+
+
+def test_a_refused_key_is_replaced_where_it_was_found(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    assert how_to_log_in().endswith("doors track login")
+
+    monkeypatch.setenv("WANDB_API_KEY", OLD)
+    assert how_to_log_in().endswith("put it into WANDB_API_KEY")

@@ -33,6 +33,9 @@ KILLED = 137
 
 _SECOND_LOOK_S = 1.0
 
+_LOCK = "CONTAINER_DOORS_TRACKING_LOCK"
+"""The number of the open lock that the process is handed."""
+
 
 class NoFollower:
     """For a run that nobody watches."""
@@ -80,7 +83,13 @@ class FollowerProcess:
         seen.pop("WANDB_SERVICE", None)  # another program's client, of which we are no part
         try:
             run.tracking.mkdir(parents=True, exist_ok=True)
-            with (run.tracking / "follower.log").open("a", encoding="utf-8") as log:
+            with (
+                (run.tracking / "follower.log").open("a", encoding="utf-8") as log,
+                run.tracking_lock.open("w") as lock,
+            ):
+                # From now on, and not when the process is up, which may be after a next attempt.
+                _try_lock(lock)
+                seen[_LOCK] = str(lock.fileno())
                 self._process = subprocess.Popen(
                     [sys.executable, "-m", "container_doors", "track", "follow", run.directory],
                     env=seen,
@@ -89,6 +98,7 @@ class FollowerProcess:
                     stderr=log,
                     text=True,
                     start_new_session=True,  # Ctrl-C is for the training; this ends after it
+                    pass_fds=[lock.fileno()],
                 )
         except OSError as error:
             self._say(f"tracking: cannot start ({error}); later: doors track sync {run.name}")
@@ -143,6 +153,11 @@ def _kill_with_children(process: subprocess.Popen[str]) -> None:
     process.wait()
 
 
+def is_started_by_trainer() -> bool:
+    """Tell a follower from a process that a person started, which no training tells its end."""
+    return _LOCK in os.environ  # not its parent's number: that may have been killed since
+
+
 def ended_when_told(pipe: IO[str], *, wait_s: float = 1.0) -> Callable[[], int | None]:
     """Make the follower's question to its parent: has the run ended, and how?"""
     parent = os.getppid()
@@ -166,10 +181,19 @@ def alone(run: Run, *, wait_s: float) -> Iterator[bool]:
     """
     run.root.mkdir(parents=True, exist_ok=True)
     deadline = time.monotonic() + wait_s
-    with run.tracking_lock.open("w") as file:
+    with _open_lock(run) as file:
         while not (is_ours := _try_lock(file)) and time.monotonic() < deadline:
             time.sleep(0.2)
         yield is_ours
+
+
+def _open_lock(run: Run) -> IO[str]:
+    """Take the lock that came with this process, or open it."""
+    handed = os.environ.pop(_LOCK, None)
+    if handed is None:
+        return run.tracking_lock.open("w")
+    os.set_inheritable(int(handed), False)
+    return os.fdopen(int(handed), "w")
 
 
 def _try_lock(file: IO[str]) -> bool:

@@ -23,6 +23,9 @@ QUIET = {
 }
 """How the client is to behave, by environment variables."""
 
+_MODES = ("online", "offline", "disabled", "dryrun", "run", "shared")
+"""The values of WANDB_MODE that the client takes."""
+
 _TOKEN_FILE = "WANDB_IDENTITY_TOKEN_FILE"  # noqa: S105 - a variable's name
 _SHORTEST_KEY = 40
 """Keys had 40 characters for years and have 86 now; the client refuses shorter ones."""
@@ -58,6 +61,26 @@ def find_credentials(environment: Mapping[str, str] | None = None) -> Credential
     return None
 
 
+def check_environment(environment: Mapping[str, str]) -> None:
+    """Look at what the client reads from the environment and would fail at.
+
+    Raises:
+        ConfigError: Naming the variable.
+    """
+    mode = environment.get("WANDB_MODE", "")
+    if mode and mode not in _MODES:
+        raise ConfigError(
+            f"WANDB_MODE: expected online, offline or disabled, found {mode!r}",
+            hint="unset WANDB_MODE, or set it to one of these",
+        )
+    url = urlsplit(server(environment))
+    if url.scheme not in {"http", "https"} or not url.netloc:
+        raise ConfigError(
+            f"WANDB_BASE_URL: expected https://HOST, found {server(environment)!r}",
+            hint="unset WANDB_BASE_URL to use wandb.ai",
+        )
+
+
 def server(environment: Mapping[str, str] | None = None) -> str:
     """Name the server that the client would speak to."""
     environment = os.environ if environment is None else environment
@@ -83,8 +106,14 @@ def log_in(key: str) -> str:
     try:
         wandb.login(key=key, verify=True, prompt=False)
     except Exception as error:  # noqa: BLE001 - the client raises many kinds
+        said = redacted(str(error)).splitlines()[0]
+        if "busy" in said or "in time" in said or "onnect" in said:
+            raise TrackingError(
+                f"{server()} does not answer: the key was neither checked nor kept",
+                hint="is the network up? Then try again",
+            ) from None
         raise TrackingError(
-            f"{server()} does not take the key: {redacted(str(error)).splitlines()[0]}",
+            f"{server()} does not take the key: {said}",
             hint=f"make a new one at {_key_page()} and try again",
         ) from None
     path = _netrc_path(os.environ)
@@ -93,8 +122,15 @@ def log_in(key: str) -> str:
 
 
 def how_to_log_in() -> str:
-    """Say where keys come from."""
-    return f"make a key at {_key_page()}, then: doors track login"
+    """Say where keys come from, and where a better one has to be put."""
+    page = f"make a key at {_key_page()}, then"
+    name = goes_first()
+    return f"{page}: doors track login" if name is None else f"{page} put it into {name}"
+
+
+def goes_first() -> str | None:
+    """Name the variable of the environment that outranks the kept key, if one is set."""
+    return next((name for name in _IN_THE_ENVIRONMENT if os.environ.get(name)), None)
 
 
 def _key_page() -> str:
@@ -105,7 +141,7 @@ def _check_shape(key: str, where: str) -> None:
     if len(key) < _SHORTEST_KEY or not key.isascii() or any(c.isspace() for c in key):
         raise ConfigError(
             f"{where}: expected a W&B key of {_SHORTEST_KEY} or more letters, digits and "
-            f"underscores, found {len(key)} characters that are none",
+            f"underscores, found {f'{len(key)} characters' if key else 'nothing'}",
             hint=f"copy the whole key from {_key_page()}",
         )
 

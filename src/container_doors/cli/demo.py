@@ -127,7 +127,7 @@ def _run_every_step(params: Params, run: Run, progress: Progress) -> Metadata:
 
 def _what_was_made(directory: Path, run: Run, metadata: Metadata) -> Iterator[str]:
     yield from outcome(metadata, run)[:-2]
-    yield f"what was made, in {directory}:"
+    yield f"what was made, in {directory}, which is where every command above is for:"
     for path, what in (
         (f"summary_{run.name}.md", "the report: open it first"),
         (run.predictions, "test pictures with the doors that were found"),

@@ -10,7 +10,7 @@ from container_doors.adapters.machine import describe_environment
 from container_doors.adapters.yolo_detector import YoloDetector
 from container_doors.adapters.yolo_trainer import YoloTrainer
 from container_doors.cli import console
-from container_doors.cli.upload import follower_for
+from container_doors.cli.upload import as_chosen, follower_for
 from container_doors.config import Params, load_params
 from container_doors.errors import ToBeContinued
 from container_doors.ports import Progress, Stopping, World
@@ -28,7 +28,7 @@ def train(arguments: argparse.Namespace) -> int:
     with console.progress() as progress, heeding_sigterm(wishes):
         try:
             metadata = pipeline.train(
-                params,
+                as_chosen(params),
                 run,
                 world=real_world(params, progress, stopping=wishes),
                 replace=arguments.replace,

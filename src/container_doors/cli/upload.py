@@ -5,7 +5,7 @@ import getpass
 import logging
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from container_doors import pipeline
@@ -15,9 +15,17 @@ from container_doors.adapters.follower import (
     NoFollower,
     alone,
     ended_when_told,
+    is_started_by_trainer,
 )
 from container_doors.adapters.tensorboard_tracker import TensorboardTracker
-from container_doors.adapters.wandb_account import QUIET, Credentials, find_credentials, log_in
+from container_doors.adapters.wandb_account import (
+    QUIET,
+    Credentials,
+    check_environment,
+    find_credentials,
+    goes_first,
+    log_in,
+)
 from container_doors.adapters.wandb_server import WandbServer
 from container_doors.adapters.wandb_tracker import WandbTracker
 from container_doors.cli import console
@@ -25,6 +33,7 @@ from container_doors.config import Params
 from container_doors.errors import ConfigError, DoorsError, RunError
 from container_doors.ports import Follower, Progress, Remote, Tracker
 from container_doors.records import RunRecord
+from container_doors.reporting.which_run import read_record
 from container_doors.run import Run
 from container_doors.tracking.mode import NO_KEY, Choice, choose_mode
 
@@ -47,11 +56,25 @@ def follower_for(params: Params, progress: Progress) -> Follower:
     return FollowerProcess(QUIET | (credentials.environment if credentials else {}))
 
 
+def as_chosen(params: Params) -> Params:
+    """Write into params that nobody is to see the run, also where WANDB_MODE says so."""
+    if _choose(params)[0].mode != "disabled":
+        return params
+    private = params.wandb.model_copy(update={"mode": "disabled"})
+    return params.model_copy(update={"wandb": private})
+
+
 def follow(arguments: argparse.Namespace) -> int:
     """Show a run while its trainer lives; the trainer holds the other end of the input."""
     os.nice(_COURTESY)
     logging.raiseExceptions = False  # the client's own log, on a full disk
     run = Run(arguments.directory.name, root=arguments.directory.parent)
+    if not is_started_by_trainer():
+        raise RunError(
+            "a training starts this by itself, and tells it how it ends",
+            hint=f"look at the run: doors track show {run.name}, or upload what W&B lacks: "
+            f"doors track sync {run.name}",
+        )
     ended = ended_when_told(sys.stdin)
     with alone(run, wait_s=PATIENCE_S) as is_ours:
         if not is_ours:
@@ -65,11 +88,15 @@ def follow(arguments: argparse.Namespace) -> int:
 
 def sync(arguments: argparse.Namespace) -> int:
     """Send what W&B lacks of each run, and say what that was; one that fails stops no other."""
-    runs = [Run(name) for name in arguments.names] or list(_recorded_runs())
-    if not runs:
-        raise RunError("no run in runs/", hint="train one: doors train")
+    runs = [Run(name) for name in dict.fromkeys(arguments.names)]
+    for run in runs:
+        if not run.record.exists():
+            read_record(run)  # says which names there are
     failures = []
     with console.progress() as progress:
+        runs = runs or list(_recorded_runs(progress))
+        if not runs:
+            raise RunError("no run to send in runs/", hint="train one: doors train")
         for run in runs:
             try:
                 progress.say(_sent(run, progress))
@@ -83,6 +110,7 @@ def sync(arguments: argparse.Namespace) -> int:
 
 
 def _sent(run: Run, progress: Progress) -> str:
+    check_environment(os.environ)
     server = WandbServer(run, find_credentials())
     follower = FollowerProcess(QUIET)
     before, now = pipeline.sync_tracking(run, server=server, follower=follower, progress=progress)
@@ -92,7 +120,10 @@ def _sent(run: Run, progress: Progress) -> str:
 def login(arguments: argparse.Namespace) -> int:  # noqa: ARG001
     """Take a key from the keyboard, unseen, or from a pipe; check it and keep it."""
     key = getpass.getpass("W&B key: ") if sys.stdin.isatty() else sys.stdin.readline()
+    outranked_by = goes_first()
     print(f"the key is good, and kept in {log_in(key)}")
+    if outranked_by is not None:
+        print(f"but {outranked_by} is set and is used instead: unset {outranked_by}")
     return 0
 
 
@@ -123,6 +154,7 @@ def _trackers(run: Run, say: Say) -> dict[str, Tracker]:
 
 def _choose(params: Params) -> tuple[Choice, Credentials | None]:
     """Choose a mode; what cannot be a key is a reason to be offline, not to fail."""
+    check_environment(os.environ)
     credentials, why_no_key = None, NO_KEY
     try:
         credentials = find_credentials()
@@ -135,11 +167,17 @@ def _choose(params: Params) -> tuple[Choice, Credentials | None]:
     return choice, credentials
 
 
-def _recorded_runs() -> list[Run]:
+def _recorded_runs(progress: Progress) -> Iterator[Run]:
     """Every run by name, but those that were to be shown to nobody."""
-    found = sorted(path.parent for path in Path("runs").glob("*/run.json"))
-    runs = [Run(path.name) for path in found if "~" not in path.name]
-    return [run for run in runs if not _is_private(run)]
+    for path in sorted(Path("runs").glob("*/run.json")):
+        if "~" in path.parent.name:
+            continue
+        run = Run(path.parent.name)
+        if _is_private(run):
+            progress.say(f"{run.name}: not sent, for its tracking is disabled; only by its name: "
+                         f"doors track sync {run.name}")  # fmt: skip
+        else:
+            yield run
 
 
 def _is_private(run: Run) -> bool:

@@ -25,7 +25,7 @@ def claim(run: Run) -> Iterator[None]:
         except BlockingIOError:
             raise RunError(
                 f"{run.directory} is being trained or sent by another process",
-                hint="wait for it, or choose another name: --experiment NAME",
+                hint="wait until it ends, then run this again",
             ) from None
         yield
 

@@ -4,7 +4,8 @@
 #   bash scripts/setup_kaggle.sh
 #
 # On a Kaggle machine the image's own torch is kept: replacing it breaks torchvision and CUDA
-# there, so whatever the image has is a constraint. Elsewhere uv makes the locked environment.
+# there, so whatever the image has is a constraint. DVC gets an environment of its own there, for
+# its Google Drive plugin would change others' packages. Elsewhere uv makes the locked environment.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -14,7 +15,11 @@ if [ -n "${KAGGLE_KERNEL_RUN_TYPE:-}" ]; then
   trap 'rm -f "$constraints"' EXIT
   python -m pip freeze --exclude-editable |
     grep -iE '^(torch|torchvision|torchaudio|numpy|opencv[a-z-]*)==' > "$constraints" || true
-  python -m pip install --quiet --constraint "$constraints" --editable .
+  python -m pip install --quiet --constraint "$constraints" --editable . uv
+  dvc_home="${XDG_DATA_HOME:-$HOME/.local/share}/container-doors/dvc"
+  UV_PROJECT_ENVIRONMENT="$dvc_home" python -m uv sync --quiet --locked --only-group dvc \
+    --python "$(command -v python)"
+  ln -sf "$dvc_home/bin/dvc" "$(python -c 'import sysconfig; print(sysconfig.get_path("scripts"))')/dvc"
 elif command -v uv > /dev/null; then
   uv sync --quiet
 elif ! command -v doors > /dev/null; then

@@ -1,0 +1,180 @@
+"""HTTP as the stand-in for Google needs it: a proxy that is also every host behind it.
+
+A client that is told of the proxy asks it to CONNECT to Google; the TLS ends here instead. Any
+other host is refused, so that nothing leaves the machine.
+"""
+
+import json
+import re
+import socket
+import ssl
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Self
+from urllib.parse import parse_qs, urlsplit
+
+from tests.loopback.drive_state import RefusedError
+
+HOSTS = ("www.googleapis.com", "oauth2.googleapis.com", "accounts.google.com")
+
+
+@dataclass(frozen=True)
+class Request:
+    """One HTTP request; ``query`` holds the address's parameters, ``headers`` are in lower case."""
+
+    method: str
+    path: str
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def name(self) -> str:
+        """What kind of call it is, without its ids."""
+        path = re.sub(r"/files/[^/?]+", "/files/ID", self.path)
+        kinds = [self.query[key] for key in ("alt", "uploadType") if key in self.query]
+        kind = "chunk" if "upload_id" in self.query else "".join(kinds)
+        return f"{self.method} {path} {kind.replace('json', '')}".strip()
+
+    @property
+    def token(self) -> str:
+        """The access token."""
+        return self.headers.get("authorization", "").removeprefix("Bearer ")
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The body, as JSON."""
+        return dict(json.loads(self.body or b"{}"))
+
+    @property
+    def form(self) -> dict[str, str]:
+        """The body, as a form."""
+        return {key: values[0] for key, values in parse_qs(self.body.decode()).items()}
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One HTTP answer; ``is_cut`` sends half of it and hangs up."""
+
+    status: int = 200
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    is_cut: bool = False
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any], status: int = 200) -> Self:
+        """A JSON document."""
+        return cls(status, json.dumps(document).encode(), {"Content-Type": "application/json"})
+
+    @classmethod
+    def refusal(cls, refused: RefusedError) -> Self:
+        """An error, as Google's APIs spell it."""
+        error = {"domain": "global", "reason": refused.reason, "message": str(refused)}
+        document = {"code": refused.status, "message": str(refused), "errors": [error]}
+        return cls.of({"error": document}, refused.status)
+
+
+class Server(ThreadingHTTPServer):
+    """Threads; ``answer`` may be asked to cut a request while it is being sent."""
+
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(
+        self, port: int, *, tls: ssl.SSLContext, answer: Callable[[Request], Reply],
+        is_to_be_cut: Callable[[Request], bool],
+    ) -> None:  # fmt: skip
+        super().__init__(("127.0.0.1", port), _Handler)
+        self.tls, self.answer, self.is_to_be_cut = tls, answer, is_to_be_cut
+        self._thread = threading.Thread(
+            target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
+        )
+
+    def begin(self) -> None:
+        """Serve, in a thread."""
+        self._thread.start()
+
+    def end(self) -> None:
+        """Serve no more."""
+        self.shutdown()
+        self._thread.join()
+        self.server_close()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of clients that went away."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Server
+    wbufsize = -1
+    disable_nagle_algorithm = True
+    timeout = 5.0  # httplib2 sends again what it has read half of, and then waits for an answer
+
+    def do_CONNECT(self) -> None:
+        if self.path.split(":")[0] not in HOSTS:
+            self._send(Reply(502, b"no way out of this machine"))
+            return
+        self.wfile.write(b"HTTP/1.1 200 Connection Established\r\n\r\n")
+        self.wfile.flush()
+        self.rfile.close()
+        self.wfile.close()
+        self.connection = self.server.tls.wrap_socket(self.connection, server_side=True)
+        self.rfile = self.connection.makefile("rb", -1)
+        self.wfile = self.connection.makefile("wb", -1)
+        self.close_connection = False
+
+    def _serve(self) -> None:
+        size = int(self.headers.get("Content-Length", 0))
+        if self.server.is_to_be_cut(self._request(b"")):
+            self.rfile.read(size // 2)
+            self._hang_up()
+            return
+        self._send(self.server.answer(self._request(self.rfile.read(size))))
+
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve  # noqa: N815
+
+    def _request(self, body: bytes) -> Request:
+        url, method = urlsplit(self.path), self.command
+        query = url.query
+        if self.headers.get("X-HTTP-Method-Override") == "GET":
+            # googleapiclient sends an address of over 2048 characters as a form.
+            method, query = "GET", body.decode()
+        parameters = parse_qs(query, keep_blank_values=True)
+        return Request(
+            method,
+            url.path,
+            {key: values[0] for key, values in parameters.items()},
+            {name.lower(): value for name, value in self.headers.items()},
+            body,
+        )
+
+    def _send(self, reply: Reply) -> None:
+        self.send_response(reply.status)
+        for name, value in reply.headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(reply.body)))
+        self.end_headers()
+        self.wfile.write(reply.body[: len(reply.body) // 2] if reply.is_cut else reply.body)
+        self.wfile.flush()
+        if reply.is_cut:
+            self._hang_up()
+
+    def finish(self) -> None:
+        """Close what TLS was wrapped around, too; the server knows the plain socket only."""
+        super().finish()
+        self.connection.close()
+
+    def _hang_up(self) -> None:
+        self.close_connection = True
+        with suppress(OSError):
+            self.connection.shutdown(socket.SHUT_RDWR)
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""

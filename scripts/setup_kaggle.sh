@@ -9,7 +9,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-echo "[1/2] Installing packages..."
+echo "[1/3] Installing packages..."
 if [ -n "${KAGGLE_KERNEL_RUN_TYPE:-}" ]; then
   constraints="$(mktemp)"
   trap 'rm -f "$constraints"' EXIT
@@ -29,7 +29,14 @@ elif ! command -v doors > /dev/null; then
 fi
 if [ -d .venv/bin ]; then PATH="$PWD/.venv/bin:$PATH"; fi
 
-echo "[2/2] Verifying..."
+echo "[2/3] Configuring the remote..."
+if [ -n "${GDRIVE_CREDENTIALS_DATA:-}${DVC_SERVICE_ACCOUNT_JSON:-}${KAGGLE_SECRET_DVC_JSON:-}" ]; then
+  doors remote set
+else
+  echo "no credentials in the environment: taking the remote as it is"
+fi
+
+echo "[3/3] Verifying..."
 doors --version
 dvc --version
 python -c "import torch; print('torch', torch.__version__, 'CUDA' if torch.cuda.is_available() else 'CPU')"

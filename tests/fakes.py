@@ -1,7 +1,7 @@
 """The outside world, as small as the tests need it: one class per port."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -213,6 +213,25 @@ class FakeStore:
 
     def push(self, pointers: Sequence[Path]) -> None:
         self.pushed += pointers
+
+
+@dataclass
+class FakeStorage:
+    """Remembers how it was configured."""
+
+    url: str | None = None
+    options: dict[str, str] = field(default_factory=dict)
+    kept: list[str] = field(default_factory=list)
+
+    def configure(self, url: str, options: Mapping[str, str]) -> None:
+        self.url, self.options = url, dict(options)
+
+    def keep_credentials(self, text: str) -> Path:
+        self.kept.append(text)
+        return Path("/home/me/credentials.json")
+
+    def probe(self) -> str:
+        return self.url or ""
 
 
 @dataclass

@@ -13,7 +13,8 @@ RUN_BY_TESTS = {
     "uv run pytest": ".ci/run",
     "uv run doors data validate": "tests/test_readme.py",
     "uv run doors data sample": "tests/test_readme.py",
-    "uv run dvc remote add": "tests/test_readme.py",
+    "uv run doors remote set": "tests/test_readme.py",
+    "uv run doors remote check": "tests/test_readme.py",
     "uv run dvc add": "tests/test_readme.py",
     "uv run dvc push": "tests/test_readme.py",
     "bash scripts/run_training.sh": "tests/test_readme.py",
@@ -68,6 +69,8 @@ def test_every_command_there_is_stands_in_the_readme(repository_root: Path):
         "track login",
         "track sync",
         "track show",
+        "remote set",
+        "remote check",
     ):
         assert f"doors {command}" in readme
 
@@ -87,7 +90,9 @@ def test_the_map_names_what_there_is(repository_root: Path):
     assert {path for path in there if path.name != "py.typed"} <= named
 
 
-@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "docs/decisions.md"])
+@pytest.mark.parametrize(
+    "document", ["README.md", "CONTRIBUTING.md", "docs/decisions.md", "docs/google-drive.md"]
+)
 def test_links_lead_somewhere(document: str, repository_root: Path):
     path = repository_root / document
     for link in re.findall(r"\]\(([^)#]+)\)", path.read_text(encoding="utf-8")):

@@ -37,6 +37,22 @@ def replace_text(path: Path, text: str) -> None:
         staged.unlink(missing_ok=True)
 
 
+def replace_secret(path: Path, text: str) -> None:
+    """Replace a file that its owner alone may read, as one step; so from its first moment on."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    staged = path.with_name(f".{path.name}.{os.getpid()}")
+    staged.unlink(missing_ok=True)
+    try:
+        descriptor = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        staged.replace(path)
+    finally:
+        staged.unlink(missing_ok=True)
+
+
 def replace_copy(source: Path, path: Path) -> None:
     """Replace ``path`` by a copy of ``source`` as one step, on the disk."""
     path.parent.mkdir(parents=True, exist_ok=True)

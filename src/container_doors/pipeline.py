@@ -20,7 +20,13 @@ from container_doors.dataset.labels import read_boxes
 from container_doors.dataset.layout import Layout, label_of
 from container_doors.dataset.sample import draw_sample
 from container_doors.dataset.view import link_view
-from container_doors.errors import DatasetError, RunError, ToBeContinued, TrackingError
+from container_doors.errors import (
+    DatasetError,
+    RunError,
+    ToBeContinued,
+    TrackingError,
+    VersioningError,
+)
 from container_doors.evaluation import pictures
 from container_doors.evaluation.coco_ap import coco_ap
 from container_doors.evaluation.latency import latency
@@ -35,6 +41,7 @@ from container_doors.ports import (
     Remote,
     Repository,
     Results,
+    Storage,
     Tracker,
     TrackingServer,
     World,
@@ -61,6 +68,7 @@ from container_doors.training.claim import claim, earlier_record, refuse_finishe
 from container_doors.training.history import best_epoch, read_epochs, read_history, reading
 from container_doors.training.logbook import LOG, logbook
 from container_doors.training.recorder import Recorder
+from container_doors.versioning.credentials import DriveCredentials
 from container_doors.versioning.git_reports import write_reports
 from container_doors.versioning.hashing import artifact, params_sha256
 from container_doors.versioning.lineage import find_run
@@ -68,6 +76,7 @@ from container_doors.versioning.metadata import build_metadata
 from container_doors.versioning.names import TAGS
 from container_doors.versioning.numbering import version_for
 from container_doors.versioning.publication import publish, read_published
+from container_doors.versioning.remotes import check_url, kind_of
 
 EVALUATED_SPLITS = ("val", "test")
 FAILED, INTERRUPTED, KILLED = 1, 130, 137
@@ -198,6 +207,60 @@ def version(
     store.annotate(pointers, metadata.version)
     store.push(pointers)
     return metadata, pointers
+
+
+def set_remote(
+    url: str | None,
+    credentials: DriveCredentials | None,
+    *,
+    delegate: str | None,
+    storage: Storage,
+) -> tuple[str, DriveCredentials | None]:
+    """Choose where large files are kept, so that plain ``dvc push`` and ``dvc pull`` work.
+
+    Args:
+        url: Any that DVC knows; None for the one that the repository names already.
+        credentials: For Google Drive; of no use elsewhere.
+        delegate: The person whom a service account acts for.
+        storage: What is told.
+
+    Returns:
+        The address, and the credentials that are used for it.
+
+    Raises:
+        VersioningError: If the address cannot be one, or DVC refuses.
+    """
+    url = url or storage.url
+    if url is None:
+        raise VersioningError(
+            "this repository names no remote yet", hint="doors remote set gdrive://FOLDER_ID"
+        )
+    check_url(url)
+    kind = kind_of(url)
+    if delegate and (kind != "drive" or credentials is None):
+        raise VersioningError(
+            f"{delegate} cannot be acted for: that takes Google Drive and a service account",
+            hint="give --credentials FILE with it, or leave --delegate out",
+        )
+    if kind != "drive":
+        storage.configure(url, {"verify": "true"} if kind == "directory" else {})
+        return url, None
+    options = {}
+    if credentials is not None:
+        credentials.options("", delegate=delegate)  # refused before anything is kept
+        file = storage.keep_credentials(credentials.text)
+        options = credentials.options(str(file), delegate=delegate)
+    storage.configure(url, options)
+    return url, credentials
+
+
+def check_remote(*, storage: Storage) -> str:
+    """Write, read and delete a small file on the remote; returns its address.
+
+    Raises:
+        VersioningError: If that does not work: what is wrong, and what to do.
+    """
+    return storage.probe()
 
 
 def summarise(run: Run, output: Path) -> Path:

@@ -264,6 +264,26 @@ class ArtifactStore(Protocol):
         """Send what the pointers name. Sending it again is harmless."""
 
 
+class Storage(Protocol):
+    """The remote that large files are pushed to and pulled from.
+
+    Every method may raise :class:`errors.VersioningError`.
+    """
+
+    @property
+    def url(self) -> str | None:
+        """Its address, None if none was chosen yet."""
+
+    def configure(self, url: str, options: Mapping[str, str]) -> None:
+        """Choose an address, for everybody, and options, for this machine alone."""
+
+    def keep_credentials(self, text: str) -> Path:
+        """Keep a secret where its owner alone can read it, and git never sees it."""
+
+    def probe(self) -> str:
+        """Write, read and delete a small file; returns the address."""
+
+
 @dataclass(frozen=True, slots=True)
 class World:
     """Everything outside that training a run needs."""

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from container_doors.adapters.dvc_store import EXECUTABLE, DvcStore, find_dvc
+from container_doors.adapters.dvc_command import EXECUTABLE, find_dvc
+from container_doors.adapters.dvc_store import DvcStore
 from container_doors.adapters.git_repository import GitRepository
 from container_doors.errors import MissingToolError, VersioningError
 from container_doors.versioning.names import git_tag, parse_name
@@ -234,7 +235,7 @@ def test_a_remote_is_asked_for(bare: Path):
     with pytest.raises(VersioningError, match="has no remote") as caught:
         DvcStore(bare).check_ready()
 
-    assert "dvc remote add -d storage" in caught.value.hint
+    assert "doors remote set" in caught.value.hint
 
 
 def test_a_default_remote_is_asked_for(bare: Path):
@@ -273,17 +274,17 @@ def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 SAID = {
-    "lock": ("ERROR: Unable to acquire lock. Most likely another DVC process", "wait for it", 3),
-    "network": ("ERROR: failed - Cannot connect to host example.org:443", "network", 3),
-    "rate limit": ("ERROR: unexpected error - <HttpError 403> rateLimitExceeded", "", 3),
+    "lock": ("ERROR: Unable to acquire lock. Most likely another DVC process", "wait for it", 6),
+    "network": ("ERROR: failed - Cannot connect to host example.org:443", "network", 6),
+    "rate limit": ("ERROR: unexpected error - <HttpError 403> rateLimitExceeded", "wait", 6),
     "full": ("ERROR: failed to transfer 'x' - [Errno 28] No space left on device", "free", 1),
     "read-only": ("ERROR: unexpected error - [Errno 30] Read-only file system", "writable", 1),
     "quota": ("ERROR: <HttpError 403> storageQuotaExceeded", "service account", 1),
-    "no remote": ("ERROR: config file error: no remote specified in /x.", "remote add -d", 1),
+    "no remote": ("ERROR: config file error: no remote specified in /x.", "remote set", 1),
     "plugin": ("ERROR: unexpected error - gdrive is supported, but requires 'dvc-gdrive' to be "
-               "installed: No module named 'dvc_gdrive'", "pip install", 1),
-    "sign-in": ("ERROR: unexpected error - Failed to authenticate GDrive", "credentials", 1),
-    "wrong kind": ("ERROR: unexpected error - 'access_token'", "gdrive_use_service_account", 1),
+               "installed: No module named 'dvc_gdrive'", "uv sync", 1),
+    "sign-in": ("ERROR: unexpected error - Failed to authenticate GDrive", "remote check", 1),
+    "wrong kind": ("ERROR: unexpected error - 'access_token'", "remote set", 1),
     "unheard of": ("ERROR: something else", "dvc doctor", 1),
 }  # fmt: skip
 

@@ -1,89 +1,39 @@
-"""DVC, behind :class:`container_doors.ports.ArtifactStore`: its command, not its Python API.
+"""DVC, behind :class:`container_doors.ports.ArtifactStore`."""
 
-The command is documented and the API is not. It may live in a virtual environment of its own
-(``CONTAINER_DOORS_DVC`` names it), because its Google Drive plugin holds other packages back.
-"""
-
-import os
-import shutil
-import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from container_doors.adapters.shell import Finished, call
-from container_doors.errors import MissingToolError, VersioningError
+from container_doors.adapters.dvc_command import PAUSE_S, STALL_S, Dvc, refused
+from container_doors.errors import VersioningError
 from container_doors.files import replace_text
-
-EXECUTABLE = "CONTAINER_DOORS_DVC"
-"""The environment variable that names the command, where it is neither beside us nor on PATH."""
-
-INSTALL_DVC = f"pip install dvc (or 'dvc[gdrive]'), or name its command in {EXECUTABLE}"
-DVC_ENVIRONMENT = {"GDRIVE_NON_INTERACTIVE": "1", "DVC_NO_ANALYTICS": "1"}
-"""It never waits for a browser, and never tells its makers."""
-
-_ATTEMPTS = 3
-_PAUSE_S = 2.0
-_PASSING = (
-    "unable to acquire lock",
-    "cannot connect",
-    "connection reset",
-    "timed out",
-    "timeout",
-    "temporary failure",
-    "ratelimitexceeded",
-    "error 429",
-    "error 500",
-    "error 502",
-    "error 503",
-)
-"""What may be gone a moment later; the rest needs a person."""
-
-_ADD_REMOTE = (
-    "dvc remote add -d storage /path/to/folder, or gdrive://FOLDER_ID, or any URL that DVC knows"
-)
-_REMEDIES = (
-    ("unable to acquire lock", "another dvc is at work here: wait for it, then run this again"),
-    ("not inside of a dvc repository", "dvc init, in the repository's root"),
-    ("is not a git repository", "git init, in the folder that holds .dvc; or clone it anew"),
-    ("no remote specified", _ADD_REMOTE),
-    ("is git-ignored", "git check-ignore -v FILE names the line of .gitignore to change"),
-    ("storagequotaexceeded", "a service account cannot write to a personal Drive: use a "
-     "Workspace drive, or a person's OAuth credentials"),
-    ("no space left", "free some space there, then run this again: what arrived is not sent twice"),
-    ("quota exceeded", "free some space there, then run this again"),
-    ("read-only file system", "make the remote writable, or choose another: dvc remote list"),
-    ("permission denied", "make the remote writable, or choose another: dvc remote list"),
-    ("to be installed", "pip install the plugin that it names, where dvc itself is installed"),
-    ("requires 'dvc", "pip install the plugin that it names, where dvc itself is installed"),
-    ("invalid_grant", "the Drive token has expired or was revoked: sign in again"),
-    ("authenticat", "check the credentials: dvc remote list, GDRIVE_CREDENTIALS_DATA"),
-    ("access_token", "the credentials are of the other kind: a service account needs "
-     "gdrive_use_service_account true, a person's needs it false"),
-    ("forbidden", "the credentials may not use that remote: give their account access to it"),
-    ("neither locally nor on remote", "the file is lost here and there: train again, or find "
-     "another copy of it"),
-    ("cannot connect", "is the network up? Then run this again: what arrived is not sent twice"),
-    ("no such file or directory", "does the remote's folder exist? dvc remote list"),
-)  # fmt: skip
-"""What DVC says, in lower case, and what to do about it; the first that fits."""
+from container_doors.ports import Progress
+from container_doors.versioning.complaints import ADD_REMOTE
 
 
 class DvcStore:
     """The DVC repository around a folder."""
 
-    def __init__(self, directory: Path = Path(), *, pause_s: float = _PAUSE_S) -> None:
+    def __init__(
+        self,
+        directory: Path = Path(),
+        *,
+        progress: Progress | None = None,
+        pause_s: float = PAUSE_S,
+        stall_s: float = STALL_S,
+    ) -> None:
         """Remember where; nothing runs yet.
 
         Args:
             directory: Inside of the DVC repository.
+            progress: Told how far transfers are.
             pause_s: Before the second attempt; doubled before each that follows.
+            stall_s: How long a transfer may say nothing before it is begun again.
         """
         self._directory = directory
-        self._pause_s = pause_s
+        self._dvc = Dvc(directory, progress=progress, pause_s=pause_s, stall_s=stall_s)
 
     def check_ready(self) -> str:
         """Name the remote that a push would go to, and where it is.
@@ -92,9 +42,9 @@ class DvcStore:
             MissingToolError: If there is no ``dvc``.
             VersioningError: If there is no repository, or no default remote.
         """
-        self._must("find its repository", "root")
+        self._dvc.must("find its repository", "root")
         # Not `dvc remote list`, which breaks long URLs into lines.
-        listed = self._must("read its configuration", "config", "--list").stdout.splitlines()
+        listed = self._dvc.must("read its configuration", "config", "--list").stdout.splitlines()
         config = dict(line.split("=", 1) for line in listed if "=" in line)
         remotes = {
             key.removeprefix("remote.").removesuffix(".url"): value
@@ -109,7 +59,7 @@ class DvcStore:
                 f"DVC has no default remote; it knows {', '.join(sorted(remotes))}",
                 hint=f"dvc remote default {min(remotes)}",
             )
-        raise VersioningError("DVC has no remote to push to", hint=_ADD_REMOTE)
+        raise VersioningError("DVC has no remote to push to", hint=ADD_REMOTE)
 
     def add(self, paths: Sequence[Path]) -> list[Path]:
         """Track files; returns the pointer of each, for git.
@@ -122,7 +72,7 @@ class DvcStore:
         pointers = [pointer_of(path) for path in paths]
         for pointer in pointers:
             _forget(self._directory / pointer)
-        self._must("add the files", "add", *map(str, paths))
+        self._dvc.must("add the files", "add", *map(str, paths))
         for folder in dict.fromkeys(path.parent for path in paths):
             _ignore(
                 self._directory / folder, [path.name for path in paths if path.parent == folder]
@@ -153,51 +103,10 @@ class DvcStore:
         self._send("pull", pointers)
 
     def _send(self, verb: str, pointers: Sequence[Path]) -> None:
-        done = self._must(f"{verb} {_names(pointers)}", verb, *map(str, pointers))
+        done = self._dvc.transfer(verb, pointers)
         # DVC ends well when the content is nowhere, neither here nor there (3.67).
         if "neither locally nor on remote" in done.stderr:
-            raise _refused(f"{verb} {_names(pointers)}", done)
-
-    def _must(self, what: str, *arguments: str) -> Finished:
-        """Run it to its good end, trying again after what may pass."""
-        for attempt in range(_ATTEMPTS):
-            done = self._dvc(*arguments)
-            if done.exit_code == 0:
-                return done
-            if attempt == _ATTEMPTS - 1 or not _may_pass(done):
-                break
-            time.sleep(self._pause_s * 2**attempt)
-        raise _refused(what, done)
-
-    def _dvc(self, *arguments: str) -> Finished:
-        return call(
-            [find_dvc(), *arguments],
-            cwd=self._directory,
-            hint=INSTALL_DVC,
-            environment=DVC_ENVIRONMENT,
-        )
-
-
-def find_dvc() -> Path:
-    """Find DVC's command: as the environment says, beside our Python, or on PATH.
-
-    Raises:
-        MissingToolError: If it is nowhere, or not where the environment says.
-    """
-    named = os.environ.get(EXECUTABLE)
-    if named:
-        if not os.access(named, os.X_OK) or Path(named).is_dir():
-            raise MissingToolError(
-                f"{EXECUTABLE} names {named}, which is not a program", hint=f"unset {EXECUTABLE}"
-            )
-        return Path(named).absolute()
-    beside = Path(sys.executable).with_name("dvc")
-    if beside.exists():
-        return beside
-    on_path = shutil.which("dvc")
-    if on_path is None:
-        raise MissingToolError("dvc is not installed", hint=INSTALL_DVC)
-    return Path(on_path)
+            raise refused(f"{verb} {', '.join(pointer.stem for pointer in pointers)}", done)
 
 
 def pointer_of(path: Path) -> Path:
@@ -245,18 +154,3 @@ def _read(pointer: Path) -> dict[str, Any]:
 
 def _replace(pointer: Path, document: dict[str, Any]) -> None:
     replace_text(pointer, yaml.safe_dump(document, sort_keys=False))
-
-
-def _names(pointers: Sequence[Path]) -> str:
-    return ", ".join(pointer.stem for pointer in pointers)
-
-
-def _may_pass(done: Finished) -> bool:
-    said = done.stderr.lower()
-    return any(sign in said for sign in _PASSING)
-
-
-def _refused(what: str, done: Finished) -> VersioningError:
-    said = done.stderr.lower()
-    hint = next((remedy for sign, remedy in _REMEDIES if sign in said), "dvc doctor says more")
-    return VersioningError(f"DVC cannot {what}: {done.complaint}", hint=hint)

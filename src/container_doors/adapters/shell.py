@@ -1,10 +1,13 @@
 """Programs, run: no shell, no prompt, no wait without end, and no secret in what they said."""
 
+import codecs
 import json
 import os
 import re
+import select
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +21,12 @@ _SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|PASSPHRASE|CREDENTIALS", re.IGN
 
 _SHORTEST_SECRET = 8
 """Shorter values are words such as ``true``; hiding them would spoil every message."""
+
+_MOST_LINES = 3
+"""Of a complaint; the rest repeats it."""
+
+_LINE_END = re.compile(r"(?:\r|\n|\x1b\[[0-9;]*[A-Za-z])+")
+"""Lines end, or are overwritten: a carriage return, a cursor that is moved."""
 
 _IN_ENGLISH = {"LC_ALL": "C.UTF-8", "LANGUAGE": ""}
 """What programs say is compared with English; LANGUAGE outranks every locale but C itself:
@@ -38,6 +47,8 @@ class Finished:
         said = (self.stderr.strip() or self.stdout.strip()).splitlines()
         errors = [line for line in said if line.startswith(("ERROR", "error:", "fatal:"))]
         lines = errors or said[:1] or [f"exit code {self.exit_code}"]
+        if len(lines) > _MOST_LINES:  # a thousand files may fail alike
+            lines = [*lines[: _MOST_LINES - 1], f"and {len(lines) - _MOST_LINES + 1} more"]
         return "; ".join(
             line.removeprefix("ERROR: ").removeprefix("unexpected error - ") for line in lines
         )
@@ -64,12 +75,11 @@ def call(
         MissingToolError: If there is no such program.
         TimeoutError: If it did not end in time; it was killed.
     """
-    seen = {**os.environ, **_IN_ENGLISH, **(environment or {})}
     try:
         done = subprocess.run(
             argv,
             cwd=cwd,
-            env={name: value for name, value in seen.items() if value is not None},
+            env=_seen(environment),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -78,13 +88,87 @@ def call(
             timeout=timeout_s,
         )
     except (FileNotFoundError, PermissionError) as error:
-        if not cwd.is_dir():
-            raise
-        raise MissingToolError(f"cannot run {argv[0]}: {error.strerror}", hint=hint) from None
+        raise _missing(argv, cwd, error, hint) from None
     except subprocess.TimeoutExpired:
         command = " ".join(str(part) for part in argv[:2])
         raise TimeoutError(f"{command} did not end within {timeout_s:.0f} s") from None
     return Finished(done.returncode, redacted(done.stdout), redacted(done.stderr))
+
+
+def call_and_hear(
+    argv: Sequence[str | Path],
+    *,
+    cwd: Path,
+    hint: str,
+    environment: Mapping[str, str | None] | None = None,
+    hear: Callable[[str], bool],
+    stall_s: float,
+) -> Finished:
+    """Run a program as :func:`call` does, and hear what it says on standard error meanwhile.
+
+    Args:
+        argv: See :func:`call`.
+        cwd: See :func:`call`.
+        hint: See :func:`call`.
+        environment: See :func:`call`.
+        hear: Told each line, also such as overwrites the last; true keeps it out of the result.
+        stall_s: How long it may say nothing. Then it is killed, and its last line says so.
+
+    Raises:
+        MissingToolError: If there is no such program.
+    """
+    with tempfile.TemporaryFile("w+", errors="replace") as stdout:
+        try:
+            process = subprocess.Popen(
+                argv,
+                cwd=cwd,
+                env=_seen(environment),
+                stdin=subprocess.DEVNULL,
+                stdout=stdout,
+                stderr=subprocess.PIPE,
+            )
+        except (FileNotFoundError, PermissionError) as error:
+            raise _missing(argv, cwd, error, hint) from None
+        with process:
+            try:
+                kept = [line for line in _lines(process, stall_s) if not hear(line)]
+            except BaseException:
+                process.kill()
+                raise
+        stdout.seek(0)
+        said = stdout.read()
+    return Finished(process.returncode, redacted(said), redacted("\n".join(kept)))
+
+
+def _lines(process: "subprocess.Popen[bytes]", stall_s: float) -> Iterator[str]:
+    if process.stderr is None:
+        raise AssertionError("standard error is a pipe")
+    rest = ""
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    while True:
+        if not select.select([process.stderr], [], [], stall_s)[0]:
+            process.kill()
+            yield from (rest, f"ERROR: it did not move for {stall_s:.0f} s")
+            return
+        chunk = os.read(process.stderr.fileno(), 65536)
+        *lines, rest = _LINE_END.split(rest + decoder.decode(chunk, final=not chunk))
+        yield from lines
+        if not chunk:
+            yield rest
+            return
+
+
+def _seen(environment: Mapping[str, str | None] | None) -> dict[str, str]:
+    seen = {**os.environ, **_IN_ENGLISH, **(environment or {})}
+    return {name: value for name, value in seen.items() if value is not None}
+
+
+def _missing(
+    argv: Sequence[str | Path], cwd: Path, error: OSError, hint: str
+) -> OSError | MissingToolError:
+    if not cwd.is_dir():
+        return error
+    return MissingToolError(f"cannot run {argv[0]}: {error.strerror}", hint=hint)
 
 
 def redacted(text: str) -> str:

@@ -4,7 +4,8 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from container_doors.adapters.dvc_store import DVC_ENVIRONMENT, INSTALL_DVC, DvcStore, find_dvc
+from container_doors.adapters.dvc_command import DVC_ENVIRONMENT, INSTALL_DVC, find_dvc
+from container_doors.adapters.dvc_store import DvcStore
 from container_doors.adapters.git_repository import GIT_ENVIRONMENT, INSTALL_GIT
 from container_doors.adapters.shell import Finished, call
 from container_doors.errors import VersioningError

@@ -118,7 +118,7 @@ def _run_every_step(params: Params, run: Run, progress: Progress) -> Metadata:
         PUBLISHED, repository=GitRepository(here), runs_root=Path("runs"), major=False
     )
     progress.say("[5/6] versioning it with DVC")
-    pipeline.version(run.name, store=DvcStore(here), progress=progress)
+    pipeline.version(run.name, store=DvcStore(here, progress=progress), progress=progress)
     workspace.commit(here, f"Release {metadata.version}")
     progress.say("[6/6] writing the report")
     pipeline.summarise(run, Path(f"summary_{run.name}.md"))

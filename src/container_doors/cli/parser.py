@@ -33,6 +33,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_version(commands)
     _add_summary(commands)
     _add_track(commands)
+    _add_remote(commands)
     return parser
 
 
@@ -177,6 +178,32 @@ def _add_track(commands: Commands) -> None:
         commands, "follow", "upload:follow", "show a run while it trains; doors train starts this"
     )
     follow.add_argument("directory", type=Path, metavar="DIR", help="the run's folder")
+
+
+def _add_remote(commands: Commands) -> None:
+    parser = commands.add_parser("remote", help="where large files are kept: choose it, try it")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    chosen = _command(
+        commands, "set", "remote:choose", "choose a remote, so that dvc push and dvc pull work"
+    )
+    chosen.add_argument(
+        "url",
+        nargs="?",
+        metavar="URL",
+        help="gdrive://FOLDER_ID, a folder, s3://..., any DVC remote "
+        "(default: what .dvc/config names)",
+    )
+    chosen.add_argument(
+        "--credentials",
+        type=Path,
+        metavar="FILE",
+        help="for Google Drive: a service account's JSON or a person's (default: from "
+        "GDRIVE_CREDENTIALS_DATA, DVC_SERVICE_ACCOUNT_JSON or KAGGLE_SECRET_DVC_JSON)",
+    )
+    chosen.add_argument(
+        "--delegate", metavar="EMAIL", help="the person whom the service account acts for"
+    )
+    _command(commands, "check", "remote:check", "write, read and delete a small file on the remote")
 
 
 def _command(commands: Commands, name: str, handler: str, summary: str) -> argparse.ArgumentParser:

@@ -26,7 +26,9 @@ def version(arguments: argparse.Namespace) -> int:
     """Track and push the published model, then name what is left for the person to do."""
     with console.progress() as progress:
         written, pointers = pipeline.version(
-            Run(arguments.experiment).name, store=DvcStore(Path.cwd()), progress=progress
+            Run(arguments.experiment).name,
+            store=DvcStore(Path.cwd(), progress=progress),
+            progress=progress,
         )
     files = " ".join(str(path) for path in [*pointers, PUBLISHED / ".gitignore"])
     print("pushed; next:")

@@ -1,0 +1,138 @@
+"""What DVC and Google say when a remote does not work, in plain words, and what to do about it."""
+
+from dataclasses import dataclass
+
+ADD_REMOTE = "doors remote set DIRECTORY, or gdrive://FOLDER_ID, or any URL that DVC knows"
+THREE_WAYS = (
+    "use a folder of a shared drive (Google Workspace), or act for a person: doors remote set "
+    "--delegate EMAIL, or use a person's own credentials: doors remote login; see "
+    "docs/google-drive.md"
+)
+_AGAIN = "run this again: what arrived is not sent twice"
+_GET_PLUGIN = "install the plugin that it names where dvc itself is: for Google Drive, uv sync"
+_SIGN_IN = "sign in again: doors remote login; the app must be published, or it lasts 7 days only"
+_WHICH = "doors remote check says more; dvc remote list names the remote"
+
+
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """What is wrong, and the next step; a ``meaning`` of "" is no better than what was said."""
+
+    sign: str
+    """What is said, in lower case; alternatives are divided by ``|``."""
+    meaning: str
+    remedy: str
+
+
+_COMPLAINTS = [
+    Complaint(*row)
+    for row in (
+        ("unable to acquire lock", "",
+         "another dvc is at work here: wait for it, then run this again"),
+        ("not inside of a dvc repository", "", "dvc init, in the repository's root"),
+        ("is not a git repository", "",
+         "git init, in the folder that holds .dvc; or clone it anew"),
+        ("no remote specified", "", ADD_REMOTE),
+        ("is git-ignored", "", "git check-ignore -v FILE names the line of .gitignore to change"),
+        ("unsupported url type", "DVC knows no such kind of address", ADD_REMOTE),
+        ("to be installed|requires 'dvc|no module named",
+         "DVC's plugin for this remote is missing", _GET_PLUGIN),
+        ("service accounts do not have storage quota",
+         "a service account owns no storage, so it cannot write to a personal Drive", THREE_WAYS),
+        ("storage quota has been exceeded", "the Drive is full",
+         "empty its bin or free some space, then " + _AGAIN),
+        ("storagequotaexceeded",
+         "there is no storage left, or the account is a service account, which owns none",
+         "free some space; for a service account: " + THREE_WAYS),
+        ("no space left", "the disk is full", "free some space there, then " + _AGAIN),
+        ("quota exceeded", "the quota is used up", "free some space there, then run this again"),
+        ("read-only file system", "",
+         "make the remote writable, or choose another: dvc remote list"),
+        ("unauthorized_client", "the service account may not act for that person",
+         "a Workspace admin allows it: docs/google-drive.md, delegation; scope "
+         "https://www.googleapis.com/auth/drive"),
+        ("account not found|invalid jwt", "the service account, or its key, is no longer good",
+         "make another key, then: doors remote set --credentials FILE"),
+        ("deleted_client", "the OAuth client has been deleted",
+         "make another, then: doors remote login"),
+        ("invalid_client", "Google does not know the OAuth client, or its secret",
+         "copy both anew, then: doors remote login"),
+        ("invalid_grant", "the consent has expired or was revoked", _SIGN_IN),
+        ("insufficientpermissions", "the consent does not cover Drive", _SIGN_IN),
+        ("insufficient permission|insufficientfilepermissions",
+         "the account may only read that folder",
+         "share the folder with the account as an editor"),
+        ("accessnotconfigured",
+         "the Drive API is not switched on for the project of the credentials",
+         "switch it on: https://console.cloud.google.com/apis/library/drive.googleapis.com"),
+        ("file not found: ", "the folder is not there, or is not shared with this account",
+         "share it with the account as an editor, and compare the id with the folder's address"),
+        ("exists and you can access it", "the sub-folder is not there; DVC does not make it",
+         "make it in the browser, or name the folder's own id"),
+        ("'access_token'|'_module'|'private_key|unexpected credentials type",
+         "the credentials are of another kind than .dvc/config.local says",
+         "unset GDRIVE_CREDENTIALS_DATA, or: doors remote set"),
+        ("jsondecodeerror|expecting value", "the credentials are no JSON",
+         "doors remote set --credentials FILE"),
+        ("nocredentialserror|unable to locate credentials", "there are no credentials for it",
+         "configure them: https://dvc.org/doc/user-guide/data-management/remote-storage"),
+        ("name or service not known", "there is no network, or no such host", _AGAIN),
+        ("temporary failure in name|unable to find the server", "there is no network",
+         "when it is back, " + _AGAIN),
+        ("connection refused", "nothing answers there", "is the network up? Then " + _AGAIN),
+        ("cannot connect", "there is no network", "is the network up? Then " + _AGAIN),
+        ("ratelimitexceeded", "Google asks to be slower", "wait some minutes, then " + _AGAIN),
+        ("permission denied", "", "make the remote writable, or choose another: dvc remote list"),
+        ("authenticat", "the credentials are refused", _WHICH),
+        ("forbidden", "",
+         "the credentials may not use that remote: give their account access to it"),
+        ("neither locally nor on remote", "",
+         "the file is lost here and there: train again, or find another copy of it"),
+        ("no such file or directory", "", "does the remote's folder exist? dvc remote list"),
+    )
+]  # fmt: skip
+"""In this order: the first that fits."""
+
+_PASSING = (
+    "unable to acquire lock",
+    "cannot connect",
+    "connection reset",
+    "connection aborted",
+    "connection broken",
+    "broken pipe",
+    "remote end closed",
+    "eof occurred",
+    "incompleteread",
+    "badstatusline",
+    "server disconnected",
+    "timed out",
+    "timeout",
+    "did not move",
+    "temporary failure",
+    "unable to find the server",
+    "too many requests",
+    "ratelimitexceeded",
+    *(
+        f"{error} {code}"
+        for error in ("error", "status")
+        for code in (408, 429, 500, 502, 503, 504)
+    ),
+)
+"""What may be gone a moment later; the rest needs a person."""
+
+
+def explain(said: str) -> Complaint | None:
+    """Find what is meant by what was said.
+
+    >>> explain("<HttpError 403> storageQuotaExceeded").remedy[:15]
+    'free some space'
+    """
+    lower = said.lower()
+    fits = (one for one in _COMPLAINTS if any(sign in lower for sign in one.sign.split("|")))
+    return next(fits, None)
+
+
+def may_pass(said: str) -> bool:
+    """Tell whether trying again is worth it."""
+    lower = said.lower()
+    return any(sign in lower for sign in _PASSING)

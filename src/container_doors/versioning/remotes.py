@@ -1,0 +1,55 @@
+"""The addresses that DVC's remotes have, and what is odd about each kind."""
+
+import re
+from typing import Literal
+
+from container_doors.errors import VersioningError
+
+Kind = Literal["drive", "directory", "other"]
+
+_SCHEME = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
+_DRIVE = re.compile(r"[\w-]+(/.+)?")
+_BROWSER = re.compile(r"drive\.google\.com/.*?(?:folders/|[?&]id=)(?P<id>[\w-]+)")
+
+
+def kind_of(url: str) -> Kind:
+    """Tell kinds of remotes apart.
+
+    >>> kind_of("../storage"), kind_of("gdrive://1aBc/doors"), kind_of("s3://bucket/doors")
+    ('directory', 'drive', 'other')
+    """
+    found = _SCHEME.fullmatch(url)
+    if found is None:
+        return "directory"
+    return "drive" if found["scheme"].lower() == "gdrive" else "other"
+
+
+def check_url(url: str) -> None:
+    """See that an address may be committed, and can be one.
+
+    Raises:
+        VersioningError: If it holds a password, or is no folder's address.
+    """
+    found = _SCHEME.fullmatch(url)
+    if not url.strip() or url != url.strip() or "\n" in url:
+        raise VersioningError(
+            f"expected a remote's address, found {url!r}", hint="doors remote set DIRECTORY"
+        )
+    browser = _BROWSER.search(url)
+    if browser:
+        raise VersioningError(
+            "that is the address of a web page, and DVC wants the folder's id",
+            hint=f"doors remote set gdrive://{browser['id']}",
+        )
+    if found is None:
+        return
+    if "@" in found["rest"].partition("/")[0] and ":" in found["rest"].partition("@")[0]:
+        raise VersioningError(
+            f"{found['scheme']}://*** holds a password, and the address is committed",
+            hint="leave it out, then: dvc remote modify --local storage password ...",
+        )
+    if kind_of(url) == "drive" and not _DRIVE.fullmatch(found["rest"]):
+        raise VersioningError(
+            f"expected gdrive://FOLDER_ID, found {url!r}",
+            hint="the id is the last part of the folder's address in the browser",
+        )

@@ -1,0 +1,243 @@
+"""``doors remote`` as it is typed, then plain dvc, against the loopback Google Drive."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.loopback.drive_backend import BOT, PERSON, DriveBackend
+
+PROGRAMS = Path(sys.executable).parent
+MODEL = b"a model" * 1000
+
+
+@pytest.fixture
+def drive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    with DriveBackend(tmp_path / "drive") as backend:
+        for name, value in backend.environment.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.delenv("GDRIVE_NON_INTERACTIVE")
+        yield backend
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("template") / "repository"
+    folder.mkdir()
+    subprocess.run(["git", "init", "--quiet"], cwd=folder, check=True)
+    subprocess.run([PROGRAMS / "dvc", "init", "--quiet"], cwd=folder, check=True)
+    (folder / "model.pt").write_bytes(MODEL)
+    subprocess.run([PROGRAMS / "dvc", "add", "--quiet", "model.pt"], cwd=folder, check=True)
+    return folder
+
+
+@pytest.fixture
+def repository(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = Path(shutil.copytree(template, tmp_path / "repository"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def run(program: str, *arguments: str, expect: int = 0) -> str:
+    done = subprocess.run(
+        [PROGRAMS / program, *arguments],
+        check=False, capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    assert done.returncode == expect, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def secrets_of(text: str) -> list[str]:
+    document = json.loads(text)
+    keys = ("private_key", "refresh_token", "client_secret")
+    return [document[key] for key in keys if key in document]
+
+
+def test_after_remote_set_plain_dvc_works_and_no_secret_is_in_the_repository(
+    repository: Path, drive: DriveBackend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    folder_id, person = drive.state.add_folder(), drive.accounts.add_person()
+    monkeypatch.setenv("KAGGLE_SECRET_DVC_JSON", person)
+
+    said = run("doors", "remote", "set", f"gdrive://{folder_id}")
+    monkeypatch.delenv("KAGGLE_SECRET_DVC_JSON")
+    run("dvc", "push")
+    (repository / "model.pt").unlink()
+    shutil.rmtree(repository / ".dvc/cache")
+    run("dvc", "pull")
+
+    assert "used as person" in said
+    assert (repository / "model.pt").read_bytes() == MODEL
+    assert list(drive.state.contents(folder_id).values()) == [MODEL]
+    committed = (repository / ".dvc/config").read_text()
+    assert committed.split() == [
+        "[core]", "remote", "=", "storage",
+        "['remote", '"storage"\']', "url", "=", f"gdrive://{folder_id}",
+    ]  # fmt: skip
+    files = [path for path in repository.rglob("*") if path.is_file()]
+    for secret in secrets_of(person):
+        assert secret not in said
+        assert not [path for path in files if secret.encode() in path.read_bytes()]
+    (kept,) = (tmp_path / "config").rglob("*.json")
+    assert kept.stat().st_mode & 0o777 == 0o600
+    assert kept.parent.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.slow
+def test_a_remote_that_works_is_probed_and_left_as_it_was(
+    repository: Path, drive: DriveBackend, tmp_path: Path
+):
+    folder_id = drive.state.add_folder(drive_id="0AD")
+    (tmp_path / "key.json").write_text(drive.accounts.add_service_account())
+
+    said = run("doors", "remote", "set", f"gdrive://{folder_id}",
+               "--credentials", str(tmp_path / "key.json"))  # fmt: skip
+    (tmp_path / "key.json").unlink()
+
+    assert f"used as service account {BOT}" in said
+    assert "warning: a service account owns no storage" in said
+    assert "written, read and deleted" in run("doors", "remote", "check")
+    assert drive.state.contents(folder_id) == {}
+    assert any("uploadType" in call or "chunk" in call for call in drive.calls)
+
+
+@pytest.mark.slow
+def test_a_service_account_is_refused_on_a_personal_drive_and_a_delegate_is_not(
+    repository: Path, drive: DriveBackend, monkeypatch: pytest.MonkeyPatch
+):
+    folder_id = drive.state.add_folder()
+    monkeypatch.setenv("DVC_SERVICE_ACCOUNT_JSON", drive.accounts.add_service_account())
+    drive.accounts.delegates.add(PERSON)
+
+    run("doors", "remote", "set", f"gdrive://{folder_id}")
+    said = run("doors", "remote", "check", expect=2)
+    run("doors", "remote", "set", "--delegate", PERSON)
+    run("doors", "remote", "check")
+
+    assert "a service account owns no storage, so it cannot write to a personal Drive" in said
+    assert all(way in said for way in ("shared drive", "--delegate", "doors remote login"))
+
+
+def revoked(drive: DriveBackend) -> None:
+    drive.accounts.revoke()
+
+
+def full(drive: DriveBackend) -> None:
+    drive.state.is_full = True
+
+
+def hidden(drive: DriveBackend) -> None:
+    for file in drive.state.files.values():
+        file.seen_by = {"somebody.else@example.org"}
+
+
+def gone(drive: DriveBackend) -> None:
+    drive.state.files.clear()
+
+
+def off_line(drive: DriveBackend) -> None:
+    os.environ["https_proxy"] = "http://127.0.0.1:9"
+
+
+BROKEN = {
+    "revoked": (revoked, "the consent has expired or was revoked", "doors remote login"),
+    "full": (full, "the Drive is full", "empty its bin"),
+    "not shared": (hidden, "not there, or is not shared", "share it with"),
+    "not there": (gone, "not there, or is not shared", "compare the id"),
+    "no network": (off_line, "nothing answers there", "network"),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("break_it", "meaning", "remedy"), BROKEN.values(), ids=BROKEN)
+def test_what_is_wrong_is_said_plainly(
+    break_it, meaning: str, remedy: str, repository: Path, drive: DriveBackend,
+    monkeypatch: pytest.MonkeyPatch,
+):  # fmt: skip
+    monkeypatch.setenv("KAGGLE_SECRET_DVC_JSON", drive.accounts.add_person())
+    run("doors", "remote", "set", f"gdrive://{drive.state.add_folder()}")
+    break_it(drive)
+
+    said = run("doors", "remote", "check", expect=2)
+
+    assert meaning in said
+    assert remedy in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.slow
+def test_credentials_in_the_environment_that_dvc_would_trip_over_are_warned_of(
+    repository: Path, drive: DriveBackend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("GDRIVE_CREDENTIALS_DATA", drive.accounts.add_service_account())
+    (tmp_path / "me.json").write_text(drive.accounts.add_person())
+
+    said = run("doors", "remote", "set", f"gdrive://{drive.state.add_folder()}",
+               "--credentials", str(tmp_path / "me.json"))  # fmt: skip
+
+    assert "unset GDRIVE_CREDENTIALS_DATA" in said
+    assert "of another kind" in run("doors", "remote", "check", expect=2)
+
+
+@pytest.mark.slow
+def test_a_drive_without_credentials_waits_for_no_browser(repository: Path):
+    assert "no credentials in" in run("doors", "remote", "set", "gdrive://1aBc")
+    assert "this machine has none" in run("doors", "remote", "check", expect=2)
+
+
+@pytest.mark.slow
+def test_a_folder_is_verified_and_missed_when_it_is_gone(repository: Path, tmp_path: Path):
+    remote = tmp_path / "away"
+    run("doors", "remote", "set", "../away")
+    run("doors", "remote", "check")
+    run("dvc", "push")
+    (object_,) = (path for path in remote.rglob("*") if path.is_file())
+    object_.chmod(0o600)
+    object_.write_bytes(b"rot")
+    shutil.rmtree(repository / ".dvc/cache")
+    (repository / "model.pt").unlink()
+    pulled = run("dvc", "pull", expect=1)
+    shutil.rmtree(remote)
+
+    said = run("doors", "remote", "check", expect=2)
+
+    assert "model.pt" in pulled
+    assert "DVC would make an empty one without a word" in said
+    assert not remote.exists()
+
+
+@pytest.mark.slow
+def test_what_another_remote_needed_is_forgotten(
+    repository: Path, drive: DriveBackend, monkeypatch
+):
+    monkeypatch.setenv("KAGGLE_SECRET_DVC_JSON", drive.accounts.add_person())
+    run("doors", "remote", "set", "gdrive://1aBc")
+
+    run("doors", "remote", "set", "../away")
+
+    assert "gdrive" not in (repository / ".dvc/config.local").read_text()
+    assert "gdrive" not in (repository / ".dvc/config").read_text()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["../away", "--delegate", PERSON],
+        ["gdrive://1aBc", "--delegate", PERSON],
+        ["s3://bucket", "--credentials", "key.json"],
+        ["https://me:sekrit@example.org/x"],
+        [],
+    ],
+    ids=lambda arguments: " ".join(arguments) or "no remote yet",
+)
+def test_a_setting_that_would_be_ignored_or_leak_is_refused(arguments, repository: Path):
+    said = run("doors", "remote", "set", *arguments, expect=2)
+
+    assert "hint: " in said
+    assert "sekrit" not in said
+    assert "url" not in (repository / ".dvc/config").read_text()

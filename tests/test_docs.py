@@ -71,6 +71,7 @@ def test_every_command_there_is_stands_in_the_readme(repository_root: Path):
         "track show",
         "remote set",
         "remote check",
+        "remote login",
     ):
         assert f"doors {command}" in readme
 

@@ -16,6 +16,9 @@ from tests.loopback.drive_http import Reply
 
 BOT = "bot@doors.iam.gserviceaccount.com"
 PERSON = "someone@example.org"
+CODE = "4/0Acode"
+"""What a person who consents is sent back with."""
+
 TOKEN_URI = "https://oauth2.googleapis.com/token"
 
 _REVOKED = ("invalid_grant", "Token has been expired or revoked.")
@@ -79,6 +82,8 @@ class Accounts:
 
     def grant(self, form: Mapping[str, str]) -> Reply:
         """Answer a request for an access token."""
+        if form.get("grant_type") == "authorization_code":
+            return self._first_grant(form)
         if form.get("grant_type") == "refresh_token":
             who, refusal = self._refresh_tokens.get(form.get("refresh_token", "")), _REVOKED
         else:
@@ -90,6 +95,13 @@ class Accounts:
         return Reply.of(
             {"access_token": token, "expires_in": int(self.token_s), "token_type": "Bearer"}
         )
+
+    def _first_grant(self, form: Mapping[str, str]) -> Reply:
+        """Answer who comes with the code that a browser brought."""
+        if form.get("code") != CODE or not form.get("code_verifier"):
+            return Reply.of({"error": "invalid_grant"}, 400)
+        token: str = json.loads(self.add_person())["refresh_token"]
+        return Reply.of({"access_token": "ya29.first", "refresh_token": token, "expires_in": 1})
 
     def _signer(self, assertion: str) -> tuple[str | None, tuple[str, str]]:
         """Who asks with a signed JWT (RFC 7523), or why they get nothing."""

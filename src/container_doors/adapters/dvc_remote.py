@@ -70,16 +70,21 @@ class DvcRemote:
         for option, value in options.items():
             self._dvc.must("set the remote", "config", "--local", prefix + option, value)
 
+    @property
+    def credentials_file(self) -> Path:
+        """Where this repository's credentials are kept."""
+        root = self._root()
+        name = f"{root.name}-{hashlib.sha256(os.fsencode(root)).hexdigest()[:8]}.json"
+        config = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+        return config.absolute() / "container-doors" / name
+
     def keep_credentials(self, text: str) -> Path:
         """Keep a secret where its owner alone can read it; one file per repository.
 
         Returns:
             Where it is.
         """
-        root = self._root()
-        name = f"{root.name}-{hashlib.sha256(os.fsencode(root)).hexdigest()[:8]}.json"
-        config = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
-        path = config.absolute() / "container-doors" / name
+        path = self.credentials_file
         replace_secret(path, text)
         return path
 

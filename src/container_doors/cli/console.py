@@ -64,7 +64,7 @@ class PlainProgress:
     """A :class:`ports.Progress` for logs: a line when something is worth one."""
 
     def __init__(self) -> None:
-        self._said_at = monotonic()
+        self._said_at = self._began_at = monotonic()
         self._what = ""
         self._remaining = Remaining()
 
@@ -73,17 +73,29 @@ class PlainProgress:
         print(text, flush=True)
 
     def step(self, what: str, done: int, total: int) -> None:
-        """Say how far it is, every ten seconds."""
+        """Say how far it is and how long it may take, every ten seconds."""
+        now = monotonic()
         if what != self._what:
-            self._what, self._said_at = what, monotonic()
-        elif done < total and monotonic() - self._said_at >= _PLAIN_STEP_S:
-            self._said_at = monotonic()
-            self.say(f"{what}: {done} of {total}")
+            self._what, self._said_at, self._began_at = what, now, now
+        elif done < total and now - self._said_at >= _PLAIN_STEP_S:
+            self._said_at = now
+            self.say(f"{what}: {done} of {total}{_eta(done, total, now - self._began_at)}")
 
     def epoch(self, epoch: Epoch, *, total: int, is_best: bool) -> None:
         """Leave one line for the epoch."""
         self._said_at = monotonic()
         self.say(epoch_line(epoch, total=total, is_best=is_best, remaining=self._remaining))
+
+
+def _eta(done: int, total: int, elapsed_s: float) -> str:
+    """Estimate from the mean so far; nothing before there is one.
+
+    >>> _eta(120, 600, 60), _eta(0, 600, 60)
+    (', ETA 0:04:00', '')
+    """
+    if not done:
+        return ""
+    return f", ETA {timedelta(seconds=round(elapsed_s / done * (total - done)))}"
 
 
 class Remaining:

@@ -6,12 +6,14 @@ from pathlib import Path
 
 from container_doors import pipeline
 from container_doors.adapters.dvc_remote import DvcRemote
+from container_doors.adapters.google_consent import ask_for_consent
 from container_doors.errors import VersioningError
 from container_doors.versioning.complaints import THREE_WAYS
 from container_doors.versioning.credentials import (
     SOURCES,
     DriveCredentials,
     find_credentials,
+    parse_client,
     parse_credentials,
 )
 from container_doors.versioning.remotes import kind_of
@@ -19,21 +21,20 @@ from container_doors.versioning.remotes import kind_of
 
 def choose(arguments: argparse.Namespace) -> int:
     """Configure the remote, and say as whom it will be used."""
-    storage = DvcRemote(Path.cwd())
-    url, credentials = pipeline.set_remote(
-        arguments.url, _credentials(arguments), delegate=arguments.delegate, storage=storage
-    )
-    print(f"the remote is {url}")
-    if credentials is not None:
-        acting = f", for {arguments.delegate}" if arguments.delegate else ""
-        print(f"used as {credentials.kind} {credentials.account}{acting}")
-        print("the credentials are kept outside of this repository; .dvc/config.local names them")
-        for line in _warnings(arguments, credentials):
-            print(f"warning: {line}")
-    elif kind_of(url) == "drive":
-        print(f"warning: no credentials in {', '.join(SOURCES)}; add --credentials FILE")
-    print("next: doors remote check")
-    return 0
+    return _configure(arguments.url, _credentials(arguments), delegate=arguments.delegate)
+
+
+def login(arguments: argparse.Namespace) -> int:
+    """Have a person consent in their browser, then use the remote as them."""
+    url = arguments.url or DvcRemote(Path.cwd()).url
+    if url is None or kind_of(url) != "drive":
+        raise VersioningError(
+            f"there is no one to log in to at {url or 'no remote'}: this is for Google Drive",
+            hint="doors remote login gdrive://FOLDER_ID --client FILE",
+        )
+    client = parse_client(_read(arguments.client), source=str(arguments.client))
+    credentials = parse_credentials(ask_for_consent(client, say=_say), source="your browser")
+    return _configure(arguments.url, credentials, delegate=None)
 
 
 def check(arguments: argparse.Namespace) -> int:  # noqa: ARG001
@@ -43,27 +44,51 @@ def check(arguments: argparse.Namespace) -> int:  # noqa: ARG001
     return 0
 
 
+def _configure(
+    url: str | None, credentials: DriveCredentials | None, *, delegate: str | None
+) -> int:
+    storage = DvcRemote(Path.cwd())
+    url, used = pipeline.set_remote(url, credentials, delegate=delegate, storage=storage)
+    print(f"the remote is {url}")
+    if used is not None:
+        print(f"used as {used.kind} {used.account}{f', for {delegate}' if delegate else ''}")
+        print(f"the credentials are kept in {storage.credentials_file}, outside of git")
+        for line in _warnings(used, delegate):
+            print(f"warning: {line}")
+    elif kind_of(url) == "drive":
+        print(f"warning: no credentials in {', '.join(SOURCES)}; add --credentials FILE")
+    print("next: doors remote check")
+    return 0
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
 def _credentials(arguments: argparse.Namespace) -> DriveCredentials | None:
     file: Path | None = arguments.credentials
-    if file is not None and arguments.url and kind_of(arguments.url) != "drive":
+    if file is None:
+        return find_credentials(os.environ)
+    if arguments.url and kind_of(arguments.url) != "drive":
         raise VersioningError(
             f"{arguments.url} has no use for {file}: these credentials are for Google Drive",
             hint="leave --credentials out, and configure the remote as DVC documents",
         )
-    if file is None:
-        return find_credentials(os.environ)
+    return parse_credentials(_read(file), source=str(file))
+
+
+def _read(file: Path) -> str:
     try:
-        text = file.read_text(encoding="utf-8-sig")
+        return file.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
         raise VersioningError(
-            f"{file} is no text, and the credentials are JSON", hint="docs/google-drive.md"
+            f"{file} is no text, and credentials are JSON", hint="docs/google-drive.md"
         ) from None
-    return parse_credentials(text, source=str(file))
 
 
-def _warnings(arguments: argparse.Namespace, credentials: DriveCredentials) -> list[str]:
+def _warnings(credentials: DriveCredentials, delegate: str | None) -> list[str]:
     lines = []
-    if credentials.kind == "service account" and not arguments.delegate:
+    if credentials.kind == "service account" and not delegate:
         lines.append(
             "a service account owns no storage: it can pull from a personal Drive and cannot push "
             f"to one. There, {THREE_WAYS}"

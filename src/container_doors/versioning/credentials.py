@@ -5,7 +5,7 @@ Google hands out several kinds of JSON, and DVC's message for the wrong kind is 
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from container_doors.errors import VersioningError
@@ -14,6 +14,7 @@ SOURCES = ("GDRIVE_CREDENTIALS_DATA", "DVC_SERVICE_ACCOUNT_JSON", "KAGGLE_SECRET
 """The environment variables that may hold a JSON; the first that does counts."""
 
 SUFFIX = ".gserviceaccount.com"
+_AUTH_URI = "https://accounts.google.com/o/oauth2/auth"
 _TOKEN_URI = "https://oauth2.googleapis.com/token"  # noqa: S105 - an address
 _READ_BY_OAUTH2CLIENT = (
     "access_token", "client_id", "client_secret", "refresh_token", "token_expiry", "token_uri",
@@ -78,6 +79,41 @@ class DriveCredentials:
                 hint="leave --delegate out, or give a service account's JSON",
             )
         return {"gdrive_use_service_account": "false", "gdrive_user_credentials_file": file}
+
+
+@dataclass(frozen=True, slots=True)
+class OAuthClient:
+    """An app that may ask a person for consent."""
+
+    client_id: str
+    client_secret: str = field(repr=False)
+    auth_uri: str
+    token_uri: str
+
+
+def parse_client(text: str, *, source: str) -> OAuthClient:
+    """Read an OAuth client of type "Desktop app", as the Cloud console downloads it.
+
+    Raises:
+        VersioningError: If it is another JSON, or none.
+    """
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError):
+        document = None
+    client = document.get("installed") if isinstance(document, dict) else None
+    if not isinstance(client, dict):
+        raise VersioningError(
+            f'{source}: expected the JSON of an OAuth client of type "Desktop app"',
+            hint="docs/google-drive.md, your own OAuth credentials, step 5",
+        )
+    _must_have(client, ("client_id", "client_secret"), "an OAuth client", source)
+    return OAuthClient(
+        client["client_id"],
+        client["client_secret"],
+        client.get("auth_uri") or _AUTH_URI,
+        client.get("token_uri") or _TOKEN_URI,
+    )
 
 
 def find_credentials(environment: Mapping[str, str]) -> DriveCredentials | None:

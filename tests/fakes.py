@@ -1,12 +1,14 @@
 """The outside world, as small as the tests need it: one class per port."""
 
 import json
+import shutil
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from container_doors.config import Params
-from container_doors.errors import TrackingError
+from container_doors.errors import TrackingError, VersioningError
 from container_doors.ports import (
     Detections,
     Progress,
@@ -71,6 +73,9 @@ class NeverStopping:
 
     def wish(self, epoch_s: float) -> str | None:
         return None
+
+    def training(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
 
 @dataclass
@@ -183,6 +188,40 @@ class FakeServer:
 
 
 @dataclass
+class FakeCheckpoints:
+    """A folder, which may be out of reach."""
+
+    folder: Path
+    where: str = "a far place"
+    is_down: bool = False
+
+    def names(self, experiment: str) -> list[str]:
+        self._reach()
+        there = self.folder / experiment
+        return [path.name for path in there.iterdir()] if there.exists() else []
+
+    def put(self, path: Path, experiment: str) -> None:
+        self._reach()
+        there = self.folder / experiment
+        there.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, there / path.name)
+
+    def get(self, name: str, experiment: str, into: Path) -> None:
+        self._reach()
+        into.mkdir(parents=True)
+        shutil.copyfile(self.folder / experiment / name, into / name)
+
+    def remove(self, names: Sequence[str], experiment: str) -> None:
+        self._reach()
+        for name in names:
+            (self.folder / experiment / name).unlink()
+
+    def _reach(self) -> None:
+        if self.is_down:
+            raise VersioningError("a far place cannot be reached", hint="wait")
+
+
+@dataclass
 class FakeRepository:
     """A clean commit, with the tags that it is given."""
 
@@ -257,6 +296,7 @@ class FakeWorld:
     trainer: FakeTrainer = field(default_factory=FakeTrainer)
     detector: FakeDetector = field(default_factory=FakeDetector)
     follower: FakeFollower = field(default_factory=FakeFollower)
+    checkpoints: FakeCheckpoints | None = None
     repository: FakeRepository = field(default_factory=FakeRepository)
     progress: FakeProgress = field(default_factory=FakeProgress)
 
@@ -267,6 +307,7 @@ class FakeWorld:
             stopping=NeverStopping(),
             load_detector=self.detector,
             follower=self.follower,
+            checkpoints=self.checkpoints,
             repository=self.repository,
             progress=self.progress,
             environment=ENVIRONMENT,

@@ -22,7 +22,7 @@ from container_doors.errors import RunError, ToBeContinued
 from container_doors.records import StartingWeights
 from container_doors.run import Run
 from container_doors.training.recorder import Recorder
-from container_doors.training.stopping import Wishes, heeding_sigterm
+from container_doors.training.stopping import Wishes
 from tests.resuming import in_a_fork
 from tests.tiny import Printing, tiny_params
 
@@ -96,14 +96,15 @@ def train(root: Path, data_yaml: Path, name: str) -> None:
     run = Run("a", root=root)
     run.directory.mkdir(parents=True, exist_ok=True)
     deadline = time.time() + 0.001 if name == "out of time" else None
-    wishes = Wishes(run.stop_request, deadline=deadline)
+    wishes = Wishes(run.stop_request, deadline=deadline, grace_s=1.0)
     recorder = Recorder(run, epochs=4, progress=Printing(), stopping=wishes)
-    with heeding_sigterm(wishes, grace_s=1.0):
+    with wishes.heeding_sigterm():
         try:
-            YoloTrainer(vendor_trainer=Befallen).train(
-                tiny_params(epochs=4, **changed), run, data_yaml=data_yaml,
-                weights=StartingWeights(source="random"), listener=recorder,
-            )  # fmt: skip
+            with wishes.training():
+                YoloTrainer(vendor_trainer=Befallen).train(
+                    tiny_params(epochs=4, **changed), run, data_yaml=data_yaml,
+                    weights=StartingWeights(source="random"), listener=recorder,
+                )  # fmt: skip
         except ToBeContinued as wish:
             sys.stdout.write(f"to be continued: {wish}\n")
         except RunError as error:

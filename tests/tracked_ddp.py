@@ -36,6 +36,7 @@ def main() -> None:
         stopping=NeverStopping(),
         load_detector=YoloDetector,
         follower=follower_for(params, progress),
+        checkpoints=None,
         repository=FakeRepository(),
         progress=progress,
         environment=ENVIRONMENT,

@@ -201,6 +201,15 @@ class Tensorboard(Section):
     enabled: bool = False
 
 
+class Checkpoints(Section):
+    """Where a cut-off run is gone on with from another machine."""
+
+    publish: bool = True
+    """Send the newest checkpoint to DVC's remote while training; without a remote none is sent."""
+    every_minutes: float = Field(default=10, gt=0)
+    """At most so often: what a lost machine costs."""
+
+
 class Params(Section):
     """The whole of ``params.yaml``'s ``detection`` section."""
 
@@ -211,6 +220,7 @@ class Params(Section):
     validation: Validation = Validation()
     wandb: Wandb = Wandb()
     tensorboard: Tensorboard = Tensorboard()
+    checkpoints: Checkpoints = Checkpoints()
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,6 +67,7 @@ from container_doors.training.checkpoint import resumable_epoch, rewind
 from container_doors.training.claim import claim, earlier_record, refuse_finished, set_aside
 from container_doors.training.history import best_epoch, read_epochs, read_history, reading
 from container_doors.training.logbook import LOG, logbook
+from container_doors.training.publisher import Publisher, fetch_newer
 from container_doors.training.recorder import Recorder
 from container_doors.versioning.credentials import DriveCredentials
 from container_doors.versioning.git_reports import write_reports
@@ -134,6 +135,8 @@ def train(
         earlier = None if replace else earlier_record(run)
         refuse_finished(run, earlier)
         report = _fit_data(params, world=world)
+        if not replace:
+            earlier = _fetched(earlier, run, world=world, resume=resume)
         if (
             earlier is not None
             and earlier.status == "trained"
@@ -146,7 +149,11 @@ def train(
         else:
             record = _begun(params, run, report, world=world)
         try:
-            with logbook(run.train_log), _followed(run, record, world=world):
+            with (
+                logbook(run.train_log),
+                _followed(run, record, world=world),
+                _published_meanwhile(run, params, world=world),
+            ):
                 if record.status != "trained":
                     record = _train_weights(record, run, report, world=world, resume=resume)
                 evaluation = _evaluate(record, run, world=world)
@@ -368,10 +375,14 @@ def _is_same(earlier: RunRecord, params: Params, report: Report) -> bool:
     )
 
 
+_LOOKS = ("tensorboard", "checkpoints")
+
+
 def _without_looks(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Leave out what decides only how a run is watched, and may change while it goes on."""
+    """Leave out what decides only how a run is watched and kept, and may change meanwhile."""
     wandb = {key: value for key, value in params["wandb"].items() if key != "mode"}
-    return {key: value for key, value in params.items() if key != "tensorboard"} | {"wandb": wandb}
+    shown = {key: value for key, value in params.items() if key not in _LOOKS}
+    return shown | {"wandb": wandb}
 
 
 def _facts(report: Report) -> DatasetFacts:
@@ -382,6 +393,41 @@ def _layout(report: Report) -> Layout:
     if report.layout is None:
         raise AssertionError("a report without an error has a layout")
     return report.layout
+
+
+def _fetched(
+    earlier: RunRecord | None, run: Run, *, world: World, resume: bool
+) -> RunRecord | None:
+    """Bring a checkpoint here that goes further than ours, made on another machine."""
+    if world.checkpoints is None:
+        return earlier
+    try:
+        if fetch_newer(run, earlier, world.checkpoints, world.progress.say):
+            return RunRecord.read(run.record)
+    except VersioningError as error:
+        if resume and earlier is None:
+            raise
+        world.progress.say(f"checkpoints of other machines are not looked for: {error.problem}")
+    return earlier
+
+
+@contextmanager
+def _published_meanwhile(run: Run, params: Params, *, world: World) -> Iterator[None]:
+    """Send checkpoints away while a run goes on, however it ends."""
+    if world.checkpoints is None:
+        yield
+        return
+    publisher = Publisher(
+        run,
+        world.checkpoints,
+        every_s=params.checkpoints.every_minutes * 60,
+        say=world.progress.say,
+    )
+    publisher.start()
+    try:
+        yield
+    finally:
+        publisher.finish(is_finished=RunRecord.read(run.record).status == "finished")
 
 
 def _can_go_on(earlier: RunRecord | None, params: Params, run: Run, report: Report) -> bool:
@@ -476,7 +522,7 @@ def _train_weights(
         )
         data_yaml = link_view(_layout(report), run.data_view)
         began = monotonic()
-        with recorder.hearing_workers(record.hardware):
+        with recorder.hearing_workers(record.hardware), world.stopping.training():
             world.trainer.train(
                 params,
                 run,

@@ -5,6 +5,7 @@ Each protocol has one real implementation in :mod:`container_doors.adapters` and
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -58,6 +59,9 @@ class Stopping(Protocol):
 
     def wish(self, epoch_s: float) -> str | None:
         """Say why to stop rather than begin an epoch of ``epoch_s``; None if there is no reason."""
+
+    def training(self) -> AbstractContextManager[None]:
+        """While inside, wait for the end of an epoch; elsewhere stop at once."""
 
 
 class Trainer(Protocol):
@@ -284,6 +288,25 @@ class Storage(Protocol):
         """Write, read and delete a small file; returns the address."""
 
 
+class CheckpointRemote(Protocol):
+    """Where checkpoints outlive the machine; every method may raise :class:`VersioningError`."""
+
+    where: str
+    """For people."""
+
+    def names(self, experiment: str) -> list[str]:
+        """List the files of an experiment, in any order."""
+
+    def put(self, path: Path, experiment: str) -> None:
+        """Send a file, all of it or nothing."""
+
+    def get(self, name: str, experiment: str, into: Path) -> None:
+        """Fetch a file into a folder, which is made if there is none."""
+
+    def remove(self, names: Sequence[str], experiment: str) -> None:
+        """Delete files."""
+
+
 @dataclass(frozen=True, slots=True)
 class World:
     """Everything outside that training a run needs."""
@@ -292,6 +315,7 @@ class World:
     stopping: Stopping
     load_detector: LoadDetector
     follower: Follower
+    checkpoints: CheckpointRemote | None
     repository: Repository
     progress: Progress
     environment: Environment

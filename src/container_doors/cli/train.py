@@ -5,6 +5,7 @@ from pathlib import Path
 from time import time
 
 from container_doors import pipeline
+from container_doors.adapters.dvc_checkpoints import checkpoints_of
 from container_doors.adapters.git_repository import GitRepository
 from container_doors.adapters.machine import describe_environment
 from container_doors.adapters.yolo_detector import YoloDetector
@@ -16,7 +17,7 @@ from container_doors.errors import ToBeContinued
 from container_doors.ports import Progress, Stopping, World
 from container_doors.records import Metadata
 from container_doors.run import PUBLISHED, Run
-from container_doors.training.stopping import Wishes, heeding_sigterm
+from container_doors.training.stopping import Wishes
 
 
 def train(arguments: argparse.Namespace) -> int:
@@ -25,7 +26,7 @@ def train(arguments: argparse.Namespace) -> int:
     run = Run(params.wandb.name if arguments.experiment is None else arguments.experiment)
     hours = arguments.max_hours
     wishes = Wishes(run.stop_request, deadline=None if hours is None else time() + hours * 3600)
-    with console.progress() as progress, heeding_sigterm(wishes):
+    with console.progress() as progress, wishes.heeding_sigterm():
         try:
             metadata = pipeline.train(
                 as_chosen(params),
@@ -49,6 +50,7 @@ def real_world(params: Params, progress: Progress, *, stopping: Stopping) -> Wor
         stopping=stopping,
         load_detector=YoloDetector,
         follower=follower_for(params, progress),
+        checkpoints=checkpoints_of(Path.cwd()) if params.checkpoints.publish else None,
         repository=GitRepository(Path.cwd()),
         progress=progress,
         environment=describe_environment(),

@@ -8,66 +8,89 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
 from container_doors.errors import ToBeContinued
 
-GRACE_S = 20.0
-"""From SIGTERM until an epoch is given up; whoever sends it usually kills 30 s later."""
+GRACE_S = 15.0
+"""From SIGTERM until an epoch is given up. Whoever sends it usually kills 30 s later, and the
+checkpoint has to leave the machine in between."""
 
 _MARGIN = 1.1
 """An epoch may take so much longer than the longest so far."""
 
+_AGAIN_S = 0.1
 
-@dataclass(frozen=True, slots=True)
+
 class Wishes:
-    """A :class:`ports.Stopping`: by a file, and by the time of day.
+    """A :class:`ports.Stopping`: by a file, by the time of day, and by SIGTERM."""
 
-    Args:
-        request: A file that is there as soon as someone wishes it; it holds the reason.
-        deadline: The time of day, as :func:`time.time` counts, that no epoch may cross.
-    """
+    def __init__(
+        self, request: Path, *, deadline: float | None = None, grace_s: float = GRACE_S
+    ) -> None:
+        """Wish for nothing yet.
 
-    request: Path
-    deadline: float | None = None
+        Args:
+            request: A file that is there as soon as someone wishes it; it holds the reason.
+            deadline: The time of day, as :func:`time.time` counts, that no epoch may cross.
+            grace_s: See :data:`GRACE_S`.
+        """
+        self._request = request
+        self._deadline = deadline
+        self._grace_s = grace_s
+        self._is_training = False
 
     def wish(self, epoch_s: float) -> str | None:
         """Say why to stop rather than begin an epoch of ``epoch_s``."""
-        if self.request.exists():
-            return self.request.read_text(encoding="utf-8") or "asked to"
-        if self.deadline is not None and time.time() + _MARGIN * epoch_s > self.deadline:
+        if self._request.exists():
+            return self._request.read_text(encoding="utf-8") or "asked to"
+        if self._deadline is not None and time.time() + _MARGIN * epoch_s > self._deadline:
             return "no further epoch fits into the time limit"
         return None
 
-    def ask(self, reason: str) -> None:
-        """Wish it."""
-        self.request.write_text(reason, encoding="utf-8")
+    @contextmanager
+    def training(self) -> Iterator[None]:
+        """While inside, SIGTERM is a wish for the end of the epoch; elsewhere it is one for now."""
+        self._is_training = True
+        try:
+            yield
+        finally:
+            self._is_training = False
+            if signal.getsignal(signal.SIGALRM) == self._give_up:
+                signal.setitimer(signal.ITIMER_REAL, 0)
 
+    @contextmanager
+    def heeding_sigterm(self) -> Iterator[None]:
+        """Take SIGTERM as a wish while inside; to be used in the main thread.
 
-@contextmanager
-def heeding_sigterm(stopping: Wishes, *, grace_s: float = GRACE_S) -> Iterator[None]:
-    """Take SIGTERM as a wish while inside; after ``grace_s`` whatever is going on is given up.
+        Raises:
+            ToBeContinued: In the middle of whatever cannot end in time.
+        """
+        self._request.unlink(missing_ok=True)
+        before = (
+            signal.signal(signal.SIGTERM, self._ask), signal.signal(signal.SIGALRM, self._give_up)
+        )  # fmt: skip
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGTERM, before[0])
+            signal.signal(signal.SIGALRM, before[1])
+            self._request.unlink(missing_ok=True)
 
-    Raises:
-        ToBeContinued: In the main thread, wherever it is then.
-    """
+    def _ask(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        if not self._is_training:
+            raise ToBeContinued("SIGTERM")
+        if not self._request.exists():
+            self._request.write_text("SIGTERM", encoding="utf-8")
+            signal.setitimer(signal.ITIMER_REAL, self._grace_s)
 
-    def ask(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
-        stopping.ask("SIGTERM")
-        # Again and again, because Python swallows what is raised while an object is deleted.
-        signal.setitimer(signal.ITIMER_REAL, grace_s, 1.0)
-
-    def give_up(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+    def _give_up(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        """Raise, but not where Python swallows it: while an object is deleted."""
+        while frame is not None:
+            if frame.f_code.co_name == "__del__":
+                signal.setitimer(signal.ITIMER_REAL, _AGAIN_S)
+                return
+            frame = frame.f_back
         raise ToBeContinued("SIGTERM, and the epoch took too long")
-
-    stopping.request.unlink(missing_ok=True)
-    before = signal.signal(signal.SIGTERM, ask), signal.signal(signal.SIGALRM, give_up)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGTERM, before[0])
-        signal.signal(signal.SIGALRM, before[1])
-        stopping.request.unlink(missing_ok=True)

@@ -1,0 +1,277 @@
+"""Kills a training at random moments, goes on each time, and compares with one that was left alone.
+
+    uv run python benchmarks/kill_test.py --kills 20
+    uv run python benchmarks/kill_test.py --kills 6 --trouble disk-full
+    uv run python benchmarks/kill_test.py --kills 6 --trouble remote-down
+
+Everything is real: the command ``doors train``, git, DVC with a folder as its remote. After every
+second kill the next command runs in a fresh clone, which knows the data and the code alone. In
+the end the weights must be, to the bit, those of the training that was never interrupted; a kill
+may cost the epoch that was under way and no other; and the model is published once.
+
+With ``disk-full`` the run's folder lies on a small tmpfs, which is filled up instead of killing
+(Linux, as root). With ``remote-down`` the remote is out of reach whenever the training runs, so
+every command goes on in the same clone.
+"""
+
+import argparse
+import json
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from container_doors.adapters.workspace import commit, create_workspace, track
+from container_doors.config import dump, load_params
+from container_doors.dataset.sample import draw_sample
+from container_doors.run import PUBLISHED, Run
+from container_doors.training.history import read_epochs
+
+ROOT = Path(__file__).parents[1]
+NAME = "killed"
+DATA = Path("data/processed/detection")
+RESUMED = re.compile(r"resuming \S+ after epoch (\d+)")
+
+
+@dataclass
+class Cost:
+    """What the kills of one kind cost."""
+
+    kills: int = 0
+    repeated: list[int] = field(default_factory=list)
+    """Finished epochs that were trained again, by kill."""
+
+
+def main() -> int:
+    """Run it; the exit code is 1 if anything was lost."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--epochs", type=int, default=12)
+    parser.add_argument("--pictures", type=int, default=96)
+    parser.add_argument("--seed", type=int, default=0, help="of the moments")
+    parser.add_argument("--trouble", choices=("disk-full", "remote-down"))
+    asked = parser.parse_args()
+    moments = random.Random(asked.seed)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        workspace = _workspace(folder / "workspace", asked)
+        print(f"{asked.pictures} pictures, {asked.epochs} epochs, seed {asked.seed}", flush=True)
+        alone = _clone(workspace, folder / "alone")
+        began = time.monotonic()
+        _train_to_the_end(alone)
+        alone_s = time.monotonic() - began
+        print(f"left alone: {alone_s:.0f} s", flush=True)
+        _forget_checkpoints(workspace)
+        with _small_disk(folder) if asked.trouble == "disk-full" else nullcontext():
+            last, costs = _kill_and_go_on(workspace, folder, asked, moments, alone_s)
+        return _verdict(alone, last, costs)
+
+
+def _workspace(directory: Path, asked: argparse.Namespace) -> Path:
+    overrides = [
+        "model.architecture=yolov11n", "model.pretrained=false", "training.image_size_px=64",
+        f"training.epochs={asked.epochs}", "training.batch_size=8", "training.device=cpu",
+        "training.nominal_batch_size=20", "training.patience=0", "data.min_train_images=1",
+        "data.min_val_images=1", "wandb.mode=disabled", "checkpoints.every_minutes=0.001",
+        "augmentation.close_mosaic=3", "training.warmup_epochs=1",
+    ]  # fmt: skip
+    params = load_params(ROOT / "params.yaml", [f"detection.{pair}" for pair in overrides])
+    create_workspace(
+        directory,
+        files={"params.yaml": dump(params), ".gitignore": ROOT / ".gitignore",
+               ".dvcignore": ROOT / ".dvcignore"},
+    )  # fmt: skip
+    counts = {"train": asked.pictures, "val": asked.pictures // 6, "test": asked.pictures // 6}
+    draw_sample(directory / DATA, counts=counts, seed=0, image_size_px=(320, 240))
+    track(directory, DATA)
+    commit(directory, "Data")
+    return directory
+
+
+def _clone(workspace: Path, target: Path) -> Path:
+    """Make what another machine has: the code, the data, and the address of the remote."""
+    _must("git", "clone", "--quiet", str(workspace), str(target), cwd=workspace)
+    remote = workspace / "remote-storage"
+    _must("dvc", "remote", "modify", "--local", "storage", "url", str(remote), cwd=target)
+    _must("dvc", "pull", "--quiet", cwd=target)
+    return target
+
+
+def _kill_and_go_on(
+    workspace: Path, folder: Path, asked: argparse.Namespace, moments: random.Random, alone_s: float
+) -> tuple[Path, dict[str, Cost]]:
+    costs = {"the same clone": Cost(), "a fresh clone": Cost()}
+    here = _clone(workspace, folder / "clone-0")
+    runs = folder / "disk" if asked.trouble == "disk-full" else None
+    if runs is not None:
+        (here / "runs").symlink_to(runs)
+    finished_before, where = 0, "the same clone"
+    for kill in range(1, asked.kills + 1):
+        with _unreachable(workspace) if asked.trouble == "remote-down" else nullcontext():
+            # Twice the even share, so that some fall into the start, some into the end.
+            delay_s = moments.uniform(0.5, 2 * (12 + alone_s / asked.kills))
+            said, ended = _interrupt(here, delay_s, runs)
+        finished = len(read_epochs(Run(NAME, here / "runs").metrics_jsonl))
+        resumed = RESUMED.search(said)
+        if resumed:
+            costs[where].repeated.append(max(finished_before - int(resumed[1]), 0))
+            costs[where].kills += 1
+        print(f"{kill:>2}: {ended} after {delay_s:.0f} s; "
+              f"{'resumed after epoch ' + resumed[1] if resumed else 'not resumed'}; "
+              f"{finished} epochs", flush=True)  # fmt: skip
+        finished_before = finished
+        where = "the same clone"
+        if kill % 2 == 0 and asked.trouble is None:
+            where = "a fresh clone"
+            here = _clone(workspace, folder / f"clone-{kill}")
+    said = _train_to_the_end(here)
+    resumed = RESUMED.search(said)
+    if resumed:
+        costs[where].repeated.append(max(finished_before - int(resumed[1]), 0))
+        costs[where].kills += 1
+    return here, costs
+
+
+def _interrupt(here: Path, delay_s: float, disk: Path | None) -> tuple[str, str]:
+    """Start, kill or fill the disk, and wait; returns what was said, and how it ended."""
+    ballast = disk and disk / "ballast"
+    with tempfile.TemporaryFile("w+") as output:
+        with subprocess.Popen(
+            _doors("train", "--experiment", NAME), cwd=here, stdout=output, stderr=output
+        ) as process:
+            try:
+                process.wait(delay_s)
+            except subprocess.TimeoutExpired:
+                if ballast:
+                    _fill(ballast)
+                    process.wait(300)
+                else:
+                    process.send_signal(signal.SIGKILL)
+            code = process.wait()
+        if ballast:
+            ballast.unlink(missing_ok=True)
+        output.seek(0)
+        said = output.read()
+    if code not in (-signal.SIGKILL, 0, 2):
+        sys.exit(f"it ended with exit code {code}:\n{said}")
+    if "Traceback" in said:
+        sys.exit(said)
+    return said, {0: "ended well", 2: "ended with the disk full"}.get(code, "killed")
+
+
+def _train_to_the_end(here: Path) -> str:
+    done = subprocess.run(
+        _doors("train", "--experiment", NAME), cwd=here, capture_output=True, text=True, check=False
+    )
+    if done.returncode and "is finished already" not in done.stderr:
+        sys.exit(done.stdout + done.stderr)
+    return done.stdout
+
+
+def _verdict(alone: Path, last: Path, costs: dict[str, Cost]) -> int:
+    faults = []
+    for name in ("best.pt", "last.pt"):
+        if not _same(_weights(alone / PUBLISHED / name), _weights(last / PUBLISHED / name)):
+            faults.append(f"{name} differs")
+    left, right = (_curves(here) for here in (alone, last))
+    if left != right:
+        faults.append("metrics.jsonl differs")
+    for where, cost in costs.items():
+        worst = max(cost.repeated, default=0)
+        print(f"{where}: gone on {cost.kills} times, finished epochs trained again: "
+              f"{worst} at most, {sum(cost.repeated)} in all")  # fmt: skip
+        if worst > 1:
+            faults.append(f"{worst} finished epochs were trained again after one kill")
+    versions = [_version(here) for here in (alone, last)]
+    if versions[0] != versions[1]:
+        faults.append(f"published as {versions[1]}, and {versions[0]} when left alone")
+    print("\n".join(faults) or "the weights and every epoch are those of the training left alone; "
+          "published once")  # fmt: skip
+    return 1 if faults else 0
+
+
+def _weights(path: Path) -> dict[str, torch.Tensor]:
+    found: dict[str, torch.Tensor] = torch.load(path, weights_only=False)["model"].state_dict()
+    return found
+
+
+def _same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)
+
+
+def _curves(here: Path) -> list[dict[str, Any]]:
+    epochs = read_epochs(Run(NAME, here / "runs").metrics_jsonl)
+    return [
+        {key: value for key, value in epoch.metrics.items() if not key.startswith("perf/")}
+        for epoch in epochs
+    ]
+
+
+def _version(here: Path) -> str:
+    return str(json.loads((here / PUBLISHED / "metadata.json").read_text())["version"]).split("_")[
+        1
+    ]
+
+
+def _forget_checkpoints(workspace: Path) -> None:
+    """The next training is another run, which must not hear of the finished one."""
+    shutil.rmtree(workspace / "remote-storage/checkpoints", ignore_errors=True)
+
+
+@contextmanager
+def _unreachable(workspace: Path) -> Iterator[None]:
+    remote = workspace / "remote-storage"
+    away = remote.rename(remote.with_name("away"))
+    try:
+        yield
+    finally:
+        away.rename(remote)
+
+
+@contextmanager
+def _small_disk(folder: Path) -> Iterator[None]:
+    disk = folder / "disk"
+    disk.mkdir()
+    _must("mount", "-t", "tmpfs", "-o", "size=300m", "tmpfs", str(disk), cwd=folder)
+    try:
+        yield
+    finally:
+        _must("umount", "--lazy", str(disk), cwd=folder)
+
+
+def _fill(ballast: Path) -> None:
+    with ballast.open("wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(bytes(2**20))
+        except OSError:
+            return
+
+
+def _doors(*words: str) -> list[str]:
+    return [sys.executable, "-m", "container_doors", *words]
+
+
+def _must(program: str, *words: str, cwd: Path) -> None:
+    beside = Path(sys.executable).with_name(program)
+    argv = [str(beside) if beside.exists() else program, *words]
+    done = subprocess.run(argv, cwd=cwd, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"{program} {words[0]}: {done.stdout}{done.stderr}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

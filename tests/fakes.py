@@ -4,7 +4,7 @@ import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from container_doors.config import Params
@@ -26,6 +26,7 @@ from container_doors.records import (
     StartingWeights,
 )
 from container_doors.run import Run
+from container_doors.versioning.pointers import pointer_to, read_pointer
 
 ENVIRONMENT = Environment(python="3.12.0", platform="test", packages={"ultralytics": "8.4.190"})
 
@@ -236,22 +237,30 @@ class FakeRepository:
 
 @dataclass
 class FakeStore:
-    """Remembers what was added and pushed."""
+    """Keeps objects by their md5."""
 
-    pushed: list[Path] = field(default_factory=list)
-    version: str | None = None
+    objects: dict[str, bytes] = field(default_factory=dict)
+    broken: bool = False
 
     def check_ready(self) -> str:
         return "storage"
 
     def add(self, paths: Sequence[Path]) -> list[Path]:
-        return [path.with_name(f"{path.name}.dvc") for path in paths]
+        pointers = [path.with_name(f"{path.name}.dvc") for path in paths]
+        for path, pointer in zip(paths, pointers, strict=True):
+            pointer.write_text(pointer_to(path).to_yaml())
+        return pointers
 
     def annotate(self, pointers: Sequence[Path], version: str) -> None:
-        self.version = version
+        for pointer in pointers:
+            pointer.write_text(replace(read_pointer(pointer), version=version).to_yaml())
 
     def push(self, pointers: Sequence[Path]) -> None:
-        self.pushed += pointers
+        if self.broken:
+            raise VersioningError("the remote is down", hint="later")
+        for pointer in pointers:
+            path = pointer.with_suffix("")
+            self.objects[read_pointer(pointer).md5] = path.read_bytes()
 
 
 @dataclass

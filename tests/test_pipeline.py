@@ -7,11 +7,12 @@ import pytest
 
 from container_doors import pipeline
 from container_doors.config import Data, Params, Training, Wandb
-from container_doors.errors import DatasetError, RunError
+from container_doors.errors import DatasetError, RunError, VersioningError
 from container_doors.ports import Remote
 from container_doors.records import Metadata, RunRecord
 from container_doors.run import PUBLISHED, Run
 from container_doors.training.claim import claim
+from container_doors.versioning.pointers import read_pointer
 from tests.builders import a_small_dataset
 from tests.fakes import (
     FakeFollower,
@@ -243,10 +244,23 @@ def test_versioning_pushes_the_three_artifacts():
     pipeline.train(PARAMS, Run("exp1"), world=FakeWorld().world)
     store = FakeStore()
 
-    _, pointers = pipeline.version("exp1", store=store, progress=FakeProgress())
+    metadata, pointers = pipeline.version("exp1", store=store, progress=FakeProgress())
 
     assert [path.name for path in pointers] == ["best.pt.dvc", "last.pt.dvc", "metadata.json.dvc"]
-    assert store.pushed == pointers
+    for pointer in pointers:
+        read = read_pointer(pointer)
+        assert store.objects[read.md5] == (PUBLISHED / read.path).read_bytes()
+        assert read.version == metadata.version
+
+
+def test_a_push_that_fails_leaves_no_pointer():
+    pipeline.train(PARAMS, Run("exp1"), world=FakeWorld().world)
+    before = sorted(PUBLISHED.rglob("*"))
+
+    with pytest.raises(VersioningError, match="the remote is down"):
+        pipeline.version("exp1", store=FakeStore(broken=True), progress=FakeProgress())
+
+    assert sorted(PUBLISHED.rglob("*")) == before
 
 
 def test_versioning_another_experiment_than_the_published_one_is_refused():

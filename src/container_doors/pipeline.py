@@ -5,6 +5,7 @@ the parts and returns a value; it neither prints nor parses. Read this file to l
 project does, and the packages that it calls to learn how.
 """
 
+import shutil
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -76,7 +77,13 @@ from container_doors.versioning.lineage import find_run
 from container_doors.versioning.metadata import build_metadata
 from container_doors.versioning.names import TAGS
 from container_doors.versioning.numbering import version_for
-from container_doors.versioning.publication import publish, read_published
+from container_doors.versioning.pointers import TRACKED, check_pointers
+from container_doors.versioning.publication import (
+    check_weights,
+    publish,
+    read_published,
+    replacing,
+)
 from container_doors.versioning.remotes import check_url, kind_of
 
 EVALUATED_SPLITS = ("val", "test")
@@ -210,10 +217,15 @@ def version(
         )
     remote = store.check_ready()
     progress.say(f"{metadata.version}: adding to DVC and pushing to {remote}")
-    pointers = store.add([PUBLISHED / name for name in ("best.pt", "last.pt", "metadata.json")])
-    store.annotate(pointers, metadata.version)
-    store.push(pointers)
-    return metadata, pointers
+    with replacing() as staged:
+        # The objects are on the remote before a pointer names them, and the pointers change as one.
+        shutil.copytree(PUBLISHED, staged, symlinks=True, dirs_exist_ok=True)
+        check_weights(metadata, staged)
+        pointers = store.add([staged / name for name in TRACKED])
+        store.annotate(pointers, metadata.version)
+        check_pointers(staged, metadata.version)
+        store.push(pointers)
+    return metadata, [PUBLISHED / pointer.name for pointer in pointers]
 
 
 def set_remote(

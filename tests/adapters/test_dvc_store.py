@@ -386,3 +386,14 @@ def test_a_command_that_is_named_and_not_there_is_an_error(monkeypatch: pytest.M
         DvcStore().check_ready()
 
     assert caught.value.hint == f"unset {EXECUTABLE}"
+
+
+def test_dvc_alone_fetches_the_model_that_our_gitignore_keeps_from_git(folder: Path):
+    """DVC passes over a folder that it takes for ignored: it reads '/weights/detection/*' so."""
+    store = DvcStore(folder)
+    store.push(store.add([BEST]))
+    (folder / BEST).unlink()
+
+    dvc(folder, "pull")
+
+    assert (folder / BEST).read_bytes() == b"the first model"

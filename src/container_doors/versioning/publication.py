@@ -7,7 +7,7 @@ How a folder is replaced is told in :mod:`container_doors.files`; what a kill le
 import contextlib
 import fcntl
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,16 +82,9 @@ def publish(run: Run, metadata: Metadata, destination: Path = PUBLISHED) -> None
         RunError: If the run lacks a required file, if its weights are not those that
             ``metadata`` describes, or if the folder cannot be replaced.
     """
-    places = _places(destination)
     try:
-        places.destination.parent.mkdir(parents=True, exist_ok=True)
-        with _alone(places):
-            heal(places.destination)
-            try:
-                _stage(run, metadata, places)
-                replace_folder(places.destination)
-            finally:
-                heal(places.destination)
+        with replacing(destination) as staged:
+            _stage(run, metadata, staged, kept_by_git=_kept_by_git(destination))
     except OSError as error:
         raise RunError(
             f"{destination} could not be replaced, and is as it was: {error}",
@@ -100,12 +93,36 @@ def publish(run: Run, metadata: Metadata, destination: Path = PUBLISHED) -> None
         ) from error
 
 
+@contextlib.contextmanager
+def replacing(destination: Path = PUBLISHED) -> Iterator[Path]:
+    """Yield an empty folder; when the block ends well, it is ``destination``, as one step.
+
+    Whatever ends the block otherwise, ``destination`` is as it was. Another process that replaces
+    it waits, so nothing in the block may.
+    """
+    places = _places(destination)
+    places.destination.parent.mkdir(parents=True, exist_ok=True)
+    with _alone(places):
+        heal(places.destination)
+        try:
+            places.staged.mkdir()
+            yield places.staged
+            force_to_disk(places.staged)
+            replace_folder(places.destination)
+        finally:
+            heal(places.destination)
+
+
 def recover(destination: Path = PUBLISHED) -> None:
-    """Heal what a killed publication left; readers call it first, and it costs next to nothing."""
+    """Heal what a killed publication left; readers call it first, and it costs next to nothing.
+
+    While another process makes the next folder, this one is whole, and nobody waits.
+    """
     places = _places(destination)
     if places.staged.exists() or places.previous.exists():
-        with _alone(places):
-            heal(places.destination)
+        with _alone(places, wait=not places.destination.exists()) as is_ours:
+            if is_ours:
+                heal(places.destination)
 
 
 def read_published(destination: Path = PUBLISHED) -> Metadata | None:
@@ -115,39 +132,65 @@ def read_published(destination: Path = PUBLISHED) -> Metadata | None:
     return Metadata.read(path) if path.exists() else None
 
 
+def check_weights(metadata: Metadata, folder: Path) -> None:
+    """See that the weights in a folder are those that its metadata describes.
+
+    Raises:
+        RunError: If one is another, or absent.
+    """
+    for name, described in metadata.artifacts.items():
+        path = folder / name
+        found = file_sha256(path) if path.is_file() else "no file"
+        if found != described.sha256:
+            raise RunError(
+                f"{name} of {metadata.experiment_name} is not the file that its metadata "
+                f"describes: expected sha256 {described.sha256[:12]}, found {found[:12]}",
+                hint="something changed it after training; train again: "
+                f"doors train --experiment {metadata.experiment_name} --replace",
+            )
+
+
 def _places(destination: Path) -> _Places:
     """Follow links first: to exchange a link with a folder would leave the link's target old."""
     return _Places(destination.resolve())
 
 
 @contextlib.contextmanager
-def _alone(places: _Places) -> Iterator[None]:
-    """Wait until no other process publishes here; the system lets go for a process that dies."""
+def _alone(places: _Places, *, wait: bool = True) -> Iterator[bool]:
+    """Wait until no other process publishes here; the system lets go for a process that dies.
+
+    Yields:
+        Whether the folder is ours; always, with ``wait``.
+    """
     with places.lock.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
 
 
-def _stage(run: Run, metadata: Metadata, places: _Places) -> None:
-    """Make the whole folder, on the disk, beside the one that it will replace."""
-    (places.staged / "weights").mkdir(parents=True)
+def _stage(run: Run, metadata: Metadata, staged: Path, *, kept_by_git: Iterable[Path]) -> None:
+    """Make the whole folder, beside the one that it will replace."""
+    (staged / "weights").mkdir()
     for name, sources in _REQUIRED.items():
-        if not _copy(run.trainer_dir, sources, places.staged / name):
+        if not _copy(run.trainer_dir, sources, staged / name):
             raise RunError(
                 f"{run.trainer_dir / sources[0]} is missing, so {run.name} cannot be published",
                 hint=f"train it to the end: doors train --experiment {run.name}",
             )
     for name, sources in _OPTIONAL.items():
         # best.pt's own evaluation first: its confusion matrix is at the operating point.
-        target = places.staged / name
+        target = staged / name
         _copy(run.evaluation_dir("val"), sources, target) or _copy(run.trainer_dir, sources, target)
     if run.train_log.exists():
-        shutil.copyfile(run.train_log, places.staged / "train.log")
-    _check_weights(metadata, places.staged)
-    for kept in _kept_by_git(places.destination):
-        shutil.copyfile(kept, places.staged / kept.name)
-    (places.staged / METADATA).write_text(metadata.to_json(), encoding="utf-8")
-    force_to_disk(places.staged)
+        shutil.copyfile(run.train_log, staged / "train.log")
+    for folder in (staged, staged / "weights"):
+        check_weights(metadata, folder)
+    for kept in kept_by_git:
+        shutil.copyfile(kept, staged / kept.name)
+    (staged / METADATA).write_text(metadata.to_json(), encoding="utf-8")
 
 
 def _copy(folder: Path, sources: tuple[str, ...], target: Path) -> bool:
@@ -156,20 +199,6 @@ def _copy(folder: Path, sources: tuple[str, ...], target: Path) -> bool:
             shutil.copyfile(folder / source, target)
             return True
     return False
-
-
-def _check_weights(metadata: Metadata, staged: Path) -> None:
-    """Compare the copies, not the originals: what is checked is what ships."""
-    for folder in (staged, staged / "weights"):
-        for name, described in metadata.artifacts.items():
-            found = file_sha256(folder / name)
-            if found != described.sha256:
-                raise RunError(
-                    f"{name} of {metadata.experiment_name} is not the file that its metadata "
-                    f"describes: expected sha256 {described.sha256[:12]}, found {found[:12]}",
-                    hint="something changed it after training; train again: "
-                    f"doors train --experiment {metadata.experiment_name} --replace",
-                )
 
 
 def _kept_by_git(destination: Path) -> list[Path]:

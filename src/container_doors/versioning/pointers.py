@@ -1,0 +1,110 @@
+"""DVC's pointers: the small files that git keeps in the place of a model's large ones."""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from container_doors.errors import VersioningError
+
+TRACKED = ("best.pt", "last.pt", "metadata.json")
+"""What DVC keeps of a published model."""
+
+GIT_IGNORE = ".gitignore"
+
+
+@dataclass(frozen=True, slots=True)
+class Pointer:
+    """What a pointer says of one file."""
+
+    path: str
+    """The file's name, in the pointer's own folder."""
+    md5: str
+    size_bytes: int
+    version: str | None = None
+    """Of the model that the file belongs to; None before ``doors version``."""
+
+    def to_yaml(self) -> str:
+        """Spell it the way that DVC does.
+
+        https://doc.dvc.org/user-guide/project-structure/dvc-files
+        """
+        out = {"md5": self.md5, "size": self.size_bytes, "hash": "md5", "path": self.path}
+        meta = {"meta": {"version": self.version}} if self.version else {}
+        return yaml.safe_dump({"outs": [out], **meta}, sort_keys=False)
+
+
+def pointer_name(name: str) -> str:
+    """Name the pointer of a file.
+
+    >>> pointer_name("best.pt")
+    'best.pt.dvc'
+    """
+    return f"{name}.dvc"
+
+
+def read_pointer(path: Path) -> Pointer:
+    """Read a pointer back.
+
+    Raises:
+        VersioningError: If it is absent, or is not a pointer to one file.
+    """
+    try:
+        return parse_pointer(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise VersioningError(
+            f"no pointer at {path}", hint="doors version makes it, git pull fetches it"
+        ) from None
+    except (yaml.YAMLError, UnicodeDecodeError, LookupError, TypeError, ValueError):
+        raise VersioningError(
+            f"{path}: expected DVC's pointer to one file, found something else",
+            hint=f"git checkout HEAD -- {path} restores it",
+        ) from None
+
+
+def parse_pointer(text: str) -> Pointer:
+    """Read the text of a pointer to one file; what else it says is left out.
+
+    Raises:
+        ValueError: If it is not one, or :class:`yaml.YAMLError`, LookupError or TypeError.
+
+    >>> parse_pointer(Pointer("best.pt", "0" * 32, 12, "detection_v1.0_20261123_a").to_yaml())
+    ... # doctest: +ELLIPSIS
+    Pointer(path='best.pt', md5='000...', size_bytes=12, version='detection_v1.0_20261123_a')
+    """
+    document: Any = yaml.safe_load(text)
+    (out,) = document["outs"]
+    version = (document.get("meta") or {}).get("version")
+    if not isinstance(out["md5"], str):
+        raise TypeError(out["md5"])
+    return Pointer(
+        path=out["path"],
+        md5=out["md5"],
+        size_bytes=int(out["size"]),
+        version=None if version is None else str(version),
+    )
+
+
+def pointer_to(path: Path, version: str | None = None) -> Pointer:
+    """Make the pointer that DVC would make of a file."""
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False))
+    return Pointer(path.name, digest.hexdigest(), path.stat().st_size, version)
+
+
+def check_pointers(folder: Path, version: str, names: Iterable[str] = TRACKED) -> None:
+    """See that every pointer in a folder is of the file beside it, and of this version.
+
+    Raises:
+        VersioningError: Naming the first that is not.
+    """
+    for name in names:
+        expected, found = pointer_to(folder / name, version), read_pointer(folder / f"{name}.dvc")
+        if found != expected:
+            raise VersioningError(
+                f"{name}.dvc is not of the {name} beside it: expected {expected}, found {found}",
+                hint="something else writes into weights/: let it end, then run this again",
+            )

@@ -1,0 +1,175 @@
+"""Runs a command of ours again and again and kills it, each time one step later; run by the tests.
+
+    python -m tests.versioning.commands_killed FOLDER SCENARIO STEP FIRST STRIDE
+
+STEP is ``line`` (every line of ours that is executed) or ``call`` (every call into the system
+that can change a file). Each run is a forked process, so that a kill costs no import.
+"""
+
+import json
+import os
+import shutil
+import signal
+import sys
+import traceback
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from types import CodeType, FrameType
+from typing import Any, Protocol
+
+import container_doors
+
+OURS = str(Path(container_doors.__file__).parent)
+MUTATIONS = ("open", "os.", "shutil.", "fcntl.", "ctypes.", "subprocess.")
+
+DVC = """#!/bin/sh
+# What DVC does to files, without its two seconds.
+home="$(dirname "$0")"
+verb=
+for word; do
+  case "$word" in
+    -*) continue ;;
+  esac
+  if [ -z "$verb" ]; then verb="$word"; continue; fi
+  case "$verb" in
+    add)
+      md5="$(md5sum < "$word" | cut -c 1-32)"
+      cp "$word" "$home/cache/$md5"
+      printf 'outs:\\n- md5: %s\\n  size: %s\\n  hash: md5\\n  path: %s\\n' \\
+        "$md5" "$(stat -c %s "$word")" "$(basename "$word")" > "$word.dvc" ;;
+    push)
+      md5="$(sed -n 's/^- md5: //p' "$word")"
+      cp "$home/cache/$md5" "$home/remote/$md5" ;;
+    pull | fetch)
+      md5="$(sed -n 's/^- md5: //p' "$word")"
+      cp "$home/remote/$md5" "$home/cache/$md5" || exit 1
+      if [ "$verb" = pull ]; then cp "$home/cache/$md5" "${word%.dvc}"; fi ;;
+  esac
+done
+if [ "$verb" = config ]; then echo core.remote=s; echo remote.s.url=/remote; fi
+"""
+
+
+class Scenario(Protocol):
+    """Something to kill, and what may be found afterwards."""
+
+    @property
+    def workspace(self) -> Path:
+        """Put back to its beginning before each run."""
+
+    def reset(self) -> None:
+        """Put back what is outside of the workspace."""
+
+    def command(self) -> None:
+        """Run it, in the workspace."""
+
+    def look(self) -> str:
+        """Name what is there: ``old`` or ``new``; fail if it is neither."""
+
+
+def a_dvc(folder: Path) -> None:
+    """Make a quick stand-in for DVC's command, and have it used."""
+    for name in ("cache", "remote"):
+        (folder / name).mkdir(parents=True)
+    program = folder / "dvc"
+    program.write_text(DVC)
+    program.chmod(0o755)
+    os.environ["CONTAINER_DOORS_DVC"] = str(program)
+
+
+def kill_at_every_step(scenario: Scenario, *, step: str, first: int, stride: int) -> Counter[str]:
+    """Kill at the first step, then at the second, ...; after each, the next call must finish."""
+    found: Counter[str] = Counter()
+    beginning = scenario.workspace.with_name("beginning")
+    shutil.copytree(scenario.workspace, beginning, symlinks=True)
+    number, ended = first, False
+    while not ended:
+        shutil.rmtree(scenario.workspace)
+        shutil.copytree(beginning, scenario.workspace, symlinks=True)
+        scenario.reset()
+        status = _run(scenario, KILLERS[step], number)
+        assert status in {0, -signal.SIGKILL}, f"step {number}: ended with {status}"
+        ended = status == 0
+        found["kills"] += not ended
+        found[scenario.look()] += 1
+        assert _run(scenario, None, 0) == 0, f"killed at {number}, the next call fails"
+        assert scenario.look() == "new", f"killed at {number}, the next call does not finish"
+        number += stride
+    return found
+
+
+def in_a_child(work: Callable[[], None]) -> int:
+    """Run it in a forked process, and return how that ended.
+
+    A pool of threads that this process had begun (COCO's AP has one) would not be there.
+    """
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            work()
+            code = 0
+        except BaseException:  # noqa: BLE001 - what a fork raises must not run on as its parent
+            traceback.print_exc()
+        finally:
+            os._exit(code)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def _run(scenario: Scenario, killer: Callable[[int], None] | None, number: int) -> int:
+    def work() -> None:
+        os.chdir(scenario.workspace)
+        if killer is not None:
+            killer(number)
+        scenario.command()
+
+    return in_a_child(work)
+
+
+def _kill_at_line(number: int) -> None:
+    left, process = number, os.getpid()
+    is_ours: dict[CodeType, bool] = {}
+
+    def trace(frame: FrameType, event: str, _: Any) -> Any:
+        nonlocal left
+        ours = os.getpid() == process and is_ours.setdefault(
+            frame.f_code, frame.f_code.co_filename.startswith(OURS)
+        )
+        if not ours:
+            return None
+        if event == "line":
+            left -= 1
+            if left < 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+        return trace
+
+    sys.settrace(trace)
+
+
+def _kill_at_call(number: int) -> None:
+    left, ours = number, os.getpid()
+
+    def count(event: str, _: object) -> None:
+        nonlocal left
+        if event.startswith(MUTATIONS) and os.getpid() == ours:
+            left -= 1
+            if left == -1:  # once: to kill is an event as well
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.addaudithook(count)
+
+
+KILLERS = {"line": _kill_at_line, "call": _kill_at_call}
+
+
+def main(root: Path, name: str, step: str, first: int, stride: int) -> None:
+    from tests.versioning.scenarios import SCENARIOS
+
+    scenario = SCENARIOS[name](root)
+    found = kill_at_every_step(scenario, step=step, first=first, stride=stride)
+    sys.stdout.write(f"\n{json.dumps(found)}")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4]), int(sys.argv[5]))

@@ -1,0 +1,126 @@
+"""What is killed (:mod:`tests.versioning.commands_killed`), and what must then be there."""
+
+import contextlib
+import io
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from container_doors import pipeline
+from container_doors.cli import main
+from container_doors.config import Data, Params, Training
+from container_doors.records import Metadata, RunRecord
+from container_doors.run import PUBLISHED, Run
+from container_doors.versioning.hashing import file_sha256
+from container_doors.versioning.pointers import TRACKED, pointer_to
+from container_doors.versioning.publication import publish, read_published
+from tests.builders import a_small_dataset
+from tests.fakes import FakeTrainer, FakeWorld
+from tests.versioning.commands_killed import Scenario, a_dvc, in_a_child
+from tests.versioning.killing import two_models
+
+PARAMS = Params(
+    data=Data(min_train_images=2, min_val_images=1),
+    training=Training(epochs=3, batch_size=2, learning_rate=0.001),
+)
+
+
+def ours(*argv: str) -> None:
+    """Run a command of ours quietly; whatever but its good end is a failure."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        assert main(argv) == 0, argv
+
+
+def whole(folder: Path) -> Metadata:
+    """Read what is published; fail if a weight file is of another model."""
+    metadata = Metadata.read(folder / "metadata.json")
+    for name, described in metadata.artifacts.items():
+        assert file_sha256(folder / name) == described.sha256, f"{name} is of another model"
+    return metadata
+
+
+def pointers(folder: Path) -> list[str]:
+    return [(folder / f"{name}.dvc").read_text() for name in TRACKED]
+
+
+class Version:
+    """``doors version`` of the second model, where the first was versioned."""
+
+    def __init__(self, root: Path) -> None:
+        self.workspace, self.dvc = root / "workspace", root / "dvc"
+        a_dvc(self.dvc)
+        self.workspace.mkdir()
+        models = two_models(self.workspace, size=1000)
+        os.chdir(self.workspace)
+        publish(*models[0])
+        ours("version", "--experiment", "model_a")
+        self.old = pointers(PUBLISHED)
+        publish(*models[1])
+        version = models[1][1].version
+        self.new = [pointer_to(PUBLISHED / name, version).to_yaml() for name in TRACKED]
+
+    def reset(self) -> None:
+        for name in ("cache", "remote"):
+            shutil.rmtree(self.dvc / name)
+            (self.dvc / name).mkdir()
+
+    def command(self) -> None:
+        ours("version", "--experiment", "model_b")
+
+    def look(self) -> str:
+        folder = self.workspace / PUBLISHED
+        assert whole(folder).experiment_name == "model_b"
+        assert len(list(folder.glob("*.dvc"))) == 3
+        if (found := pointers(folder)) == self.old:
+            return "old"
+        assert found == self.new
+        for name in TRACKED:
+            md5 = pointer_to(folder / name).md5
+            assert (self.dvc / "remote" / md5).read_bytes() == (folder / name).read_bytes()
+        return "new"
+
+
+class Promotion:
+    """``doors train`` of a run that is trained, and replaces the model of an earlier one."""
+
+    def __init__(self, root: Path) -> None:
+        self.workspace = root / "workspace"
+        a_small_dataset(self.workspace / PARAMS.data.path)
+        os.chdir(self.workspace)
+        assert in_a_child(self._prepare) == 0
+        self.old = Metadata.read(PUBLISHED / "metadata.json")
+        self.old_reports = Path("reports/metrics.json").read_text()
+
+    def _prepare(self) -> None:
+        pipeline.train(PARAMS, Run("exp1"), world=FakeWorld().world)
+        broken = FakeWorld(trainer=FakeTrainer(trained=1))
+        broken.detector.broken = True
+        with contextlib.suppress(OSError):
+            pipeline.train(PARAMS, Run("exp2"), world=broken.world)
+        assert RunRecord.read(Run("exp2").record).status == "trained"
+
+    def reset(self) -> None:
+        pass
+
+    def command(self) -> None:
+        if json.loads(Run("exp2").record.read_text())["status"] != "finished":
+            pipeline.train(PARAMS, Run("exp2"), world=FakeWorld().world)
+
+    def look(self) -> str:
+        os.chdir(self.workspace)
+        metadata, said = whole(PUBLISHED), json.loads(Path("reports/metrics.json").read_text())
+        if metadata.experiment_name == "exp1":
+            assert metadata == self.old
+            assert Path("reports/metrics.json").read_text() == self.old_reports
+            return "old"
+        assert read_published() == metadata
+        # The number is taken once, however often the command is run.
+        assert metadata.version.startswith("detection_v1.1_")
+        is_over = Run("exp2").record.exists() and '"finished"' in Run("exp2").record.read_text()
+        assert not is_over or said["version"] == metadata.version
+        return "new" if is_over else "published"
+
+
+SCENARIOS: dict[str, Callable[[Path], Scenario]] = {"version": Version, "promotion": Promotion}

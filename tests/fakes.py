@@ -227,12 +227,19 @@ class FakeRepository:
     """A clean commit, with the tags that it is given."""
 
     known_tags: list[str] = field(default_factory=list)
+    files: dict[tuple[str, Path], str] = field(default_factory=dict)
 
     def code_state(self) -> CodeState:
         return CodeState(commit="0" * 40, clean=True)
 
     def tags(self, pattern: str) -> list[str]:
         return self.known_tags
+
+    def holds(self, commit: str) -> bool | None:
+        return commit == self.code_state().commit
+
+    def show(self, revision: str, path: Path) -> str | None:
+        return self.files.get((revision, path))
 
 
 @dataclass
@@ -261,6 +268,17 @@ class FakeStore:
         for pointer in pointers:
             path = pointer.with_suffix("")
             self.objects[read_pointer(pointer).md5] = path.read_bytes()
+
+    def fetch_objects(self, pointers: Sequence[Path], scratch: Path) -> dict[str, Path | None]:
+        if self.broken:
+            raise VersioningError("the remote is down", hint="later")
+        found: dict[str, Path | None] = {}
+        for pointer in map(read_pointer, pointers):
+            content = self.objects.get(pointer.md5)
+            if content is not None:
+                (scratch / pointer.path).write_bytes(content)
+            found[pointer.path] = None if content is None else scratch / pointer.path
+        return found
 
 
 @dataclass

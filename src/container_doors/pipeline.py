@@ -11,18 +11,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from time import monotonic
 from typing import Any
 
 from container_doors.config import Data, Params, warnings
 from container_doors.dataset.checks import Report, check
-from container_doors.dataset.facts import dataset_facts
+from container_doors.dataset.facts import content_sha256, dataset_facts
 from container_doors.dataset.labels import read_boxes
-from container_doors.dataset.layout import Layout, label_of
+from container_doors.dataset.layout import Layout, label_of, read_layout
 from container_doors.dataset.sample import draw_sample
 from container_doors.dataset.view import link_view
 from container_doors.errors import (
     DatasetError,
+    MissingToolError,
     RunError,
     ToBeContinued,
     TrackingError,
@@ -38,6 +40,7 @@ from container_doors.ports import (
     Detections,
     Detector,
     Follower,
+    LoadDetector,
     Progress,
     Remote,
     Repository,
@@ -48,10 +51,15 @@ from container_doors.ports import (
     World,
 )
 from container_doors.records import (
+    Check,
     DatasetFacts,
+    DatasetFiles,
     Epoch,
     Evaluation,
+    Finding,
+    Hardware,
     Metadata,
+    Mismatch,
     Predictions,
     RunRecord,
     Setback,
@@ -70,18 +78,22 @@ from container_doors.training.history import best_epoch, read_epochs, read_histo
 from container_doors.training.logbook import LOG, logbook
 from container_doors.training.publisher import Publisher, fetch_newer
 from container_doors.training.recorder import Recorder
+from container_doors.versioning import evidence
 from container_doors.versioning.credentials import DriveCredentials
-from container_doors.versioning.git_reports import write_reports
+from container_doors.versioning.git_reports import report_texts, write_reports
 from container_doors.versioning.hashing import artifact, params_sha256
 from container_doors.versioning.lineage import find_run
-from container_doors.versioning.metadata import build_metadata
+from container_doors.versioning.metadata import build_metadata, metrics_of
 from container_doors.versioning.names import TAGS
 from container_doors.versioning.numbering import version_for
-from container_doors.versioning.pointers import TRACKED, check_pointers
+from container_doors.versioning.pointers import TRACKED, check_pointers, pointer_name
+from container_doors.versioning.provenance import file_hashes, record_hashes
 from container_doors.versioning.publication import (
+    METADATA,
     check_weights,
     publish,
     read_published,
+    recover,
     replacing,
 )
 from container_doors.versioning.remotes import check_url, kind_of
@@ -89,6 +101,9 @@ from container_doors.versioning.remotes import check_url, kind_of
 EVALUATED_SPLITS = ("val", "test")
 FAILED, INTERRUPTED, KILLED = 1, 130, 137
 """How a run ended badly, as a shell would say it."""
+
+ALIKE, ELSEWHERE = 1e-6, 0.005
+"""How far figures may be off when measured again: on such a device, and on any other."""
 
 MOST_PICTURES = 100
 """Prediction pictures that a run keeps: the first of the test split, in order."""
@@ -183,13 +198,20 @@ def regenerate_metadata(
     record = find_run(weights_dir, runs_root)
     run = Run(record.experiment, root=runs_root)
     published = read_published(weights_dir)
-    is_ours = published is not None and published.run_id == record.run_id
     # What was published stays true of it, even if the run has been set aside since.
-    evaluation = published.evaluation if published and is_ours else Evaluation.read(run.evaluation)
+    ours = published if published and published.run_id == record.run_id else None
+    evaluation = ours.evaluation if ours else Evaluation.read(run.evaluation)
     version = version_for(record, weights_dir, tags=repository.tags(TAGS), major=major)
-    metadata = build_metadata(record, evaluation, version)
+    is_here = _is_of(record, run)
+    metadata = build_metadata(
+        record,
+        evaluation,
+        version,
+        records=ours.records if ours and ours.records else record_hashes(run) if is_here else {},
+        files=ours.files if ours and ours.files else file_hashes(run) if is_here else {},
+    )
     metadata.write(weights_dir / "metadata.json")
-    if weights_dir.resolve() == PUBLISHED.resolve() and _is_of(record, run):
+    if weights_dir.resolve() == PUBLISHED.resolve() and is_here:
         metadata.write(run.metadata)
         write_reports(run, metadata, evaluation, REPORTS)
     return metadata
@@ -206,15 +228,10 @@ def version(
     """
     metadata = read_published()
     if metadata is None:
-        raise RunError(
-            f"no metadata.json in {PUBLISHED}: nothing has been published",
-            hint=f"doors train --experiment {experiment}, or doors metadata after a dvc pull",
-        )
+        raise _nothing_published(experiment)
     if metadata.experiment_name != experiment:
-        raise RunError(
-            f"{PUBLISHED} holds {metadata.experiment_name!r}, and {experiment!r} was asked for",
-            hint=f"doors version --experiment {metadata.experiment_name}",
-        )
+        hint = f"doors version --experiment {metadata.experiment_name}"
+        raise _another_published(metadata, experiment, hint)
     remote = store.check_ready()
     progress.say(f"{metadata.version}: adding to DVC and pushing to {remote}")
     with replacing() as staged:
@@ -280,6 +297,90 @@ def check_remote(*, storage: Storage) -> str:
         VersioningError: If that does not work: what is wrong, and what to do.
     """
     return storage.probe()
+
+
+def verify(
+    experiment: str | None,
+    params: Params,
+    *,
+    store: ArtifactStore,
+    repository: Repository,
+    progress: Progress,
+) -> tuple[Metadata | None, list[Check]]:
+    """Hash everything that the published model stands on again, and name what has changed.
+
+    Args:
+        experiment: What should be published; None if it may be any.
+        params: Those of ``params.yaml`` now.
+        store: Asked for what its remote holds.
+        repository: Asked for the commit and the tag.
+        progress: Told how far it is.
+
+    Returns:
+        What is published, None if it cannot be read, and one check for each link.
+
+    Raises:
+        RunError: If nothing is published, or another experiment than the one asked for.
+    """
+    path = PUBLISHED / METADATA
+    recover()
+    if not path.exists():
+        raise _nothing_published(experiment or "NAME")
+    try:
+        metadata = Metadata.read(path)
+    except RunError as error:
+        unreadable = Mismatch(str(path), "metadata", error.problem, evidence.DESCRIBE)
+        return None, [Check("metadata", str(path), (unreadable,))]
+    if experiment not in {None, metadata.experiment_name}:
+        raise _another_published(metadata, experiment, f"doors verify {metadata.experiment_name}")
+    run = Run(metadata.experiment_name)
+    tagged = {
+        pointer_name(name): text
+        for name in TRACKED
+        if (text := repository.show(metadata.git_tag, PUBLISHED / pointer_name(name))) is not None
+    }
+    commit = metadata.code.commit
+    return metadata, [
+        _dataset_evidence(metadata, run, params, progress),
+        evidence.params_check(metadata, _comparable(params), _comparable(metadata.hyperparameters)),
+        evidence.code_check(metadata, is_there=repository.holds(commit) if commit else None),
+        evidence.starting_weights_check(metadata),
+        evidence.records_check(metadata, run),
+        evidence.weights_check(metadata, PUBLISHED),
+        evidence.metadata_check(metadata, path, run),
+        evidence.reports_check(_report_texts(metadata, run), REPORTS),
+        evidence.pointers_check(metadata, PUBLISHED, tagged),
+        _remote_evidence(metadata, store, progress),
+    ]
+
+
+def measure_again(
+    metadata: Metadata,
+    dataset: Path,
+    *,
+    load_detector: LoadDetector,
+    hardware: Hardware,
+    progress: Progress,
+) -> Check:
+    """Evaluate the published ``best.pt`` once more, and compare the figures."""
+    params = Params.model_validate(metadata.hyperparameters)
+    layout, findings = read_layout(dataset)
+    if layout is None:
+        return Check("figures", "", not_checked=f"{dataset}: {findings[0]}")
+    with TemporaryDirectory() as scratch:
+        run = Run(metadata.experiment_name, root=Path(scratch))
+        link_view(layout, run.data_view)
+        size = params.training.image_size_px
+        detector = load_detector(PUBLISHED / "best.pt", image_size_px=size, hardware=hardware)
+        splits = {
+            split: _score(detector, params, run, split, run_id=metadata.run_id, progress=progress)
+            for split in EVALUATED_SPLITS
+        }
+    again = metadata.evaluation.model_copy(update={"splits": splits})
+    is_alike = hardware.description == metadata.hardware.description
+    return evidence.figures_check(
+        metadata, metrics_of(again), tolerance=ALIKE if is_alike else ELSEWHERE
+    )
 
 
 def summarise(run: Run, output: Path) -> Path:
@@ -363,6 +464,81 @@ def show_run(run: Run, *, picture: Path | None) -> tuple[RunRecord, list[Epoch],
     if picture is not None and history:
         draw_curves(history, best, picture)
     return record, history, best
+
+
+def _nothing_published(experiment: str) -> RunError:
+    return RunError(
+        f"no metadata.json in {PUBLISHED}: nothing has been published",
+        hint=f"doors train --experiment {experiment}, or doors sync after a training elsewhere",
+    )
+
+
+def _another_published(metadata: Metadata, experiment: str | None, hint: str) -> RunError:
+    return RunError(
+        f"{PUBLISHED} holds {metadata.experiment_name!r}, and {experiment!r} was asked for",
+        hint=hint,
+    )
+
+
+def _dataset_evidence(metadata: Metadata, run: Run, params: Params, progress: Progress) -> Check:
+    root = Path(params.data.path)
+    if not root.is_dir():
+        why = f"no data set at {root}: dvc pull {root}.dvc"
+        return Check("data set", str(root), not_checked=why)
+    report = validate(root, params.data, progress=progress)
+    if report.layout is None:
+        return Check("data set", str(root), tuple(_as_mismatch(root, f) for f in report.errors))
+    return evidence.dataset_check(
+        metadata,
+        root,
+        found={path.as_posix(): digest for path, digest in report.digests.items()},
+        found_sha256=content_sha256(report.digests),
+        recorded=_recorded_files(metadata, run),
+    )
+
+
+def _as_mismatch(root: Path, finding: Finding) -> Mismatch:
+    where = str(root / finding.path)
+    return Mismatch(where, finding.expected, finding.found, finding.remedy)
+
+
+def _recorded_files(metadata: Metadata, run: Run) -> dict[str, str] | None:
+    """Read what the model was trained on, file by file; None if that is lost or has changed."""
+    try:
+        files = DatasetFiles.read(run.dataset).files
+    except RunError:
+        return None
+    recorded = {Path(name): digest for name, digest in files.items()}
+    return files if content_sha256(recorded) == metadata.dataset_sha256 else None
+
+
+def _comparable(params: Params | Mapping[str, Any]) -> dict[str, Any]:
+    """Put params as this release writes them; those that it cannot read, as they stand."""
+    if not isinstance(params, Params):
+        try:
+            params = Params.model_validate(params)
+        except ValueError:
+            return dict(params)
+    return _without_looks(params.model_dump(mode="json"))
+
+
+def _report_texts(metadata: Metadata, run: Run) -> dict[str, str]:
+    return report_texts(run, metadata, metadata.evaluation) if run.metrics_jsonl.exists() else {}
+
+
+def _remote_evidence(metadata: Metadata, store: ArtifactStore, progress: Progress) -> Check:
+    pointers = [PUBLISHED / pointer_name(name) for name in TRACKED]
+    if not all(pointer.exists() for pointer in pointers):
+        why = f"nothing was sent yet: doors version --experiment {metadata.experiment_name}"
+        return Check("remote", "", not_checked=why)
+    try:
+        remote = store.check_ready()
+        progress.say(f"fetching from {remote}, to hash what is there")
+        with TemporaryDirectory() as scratch:
+            objects = store.fetch_objects(pointers, Path(scratch))
+            return evidence.objects_check(metadata, PUBLISHED, objects, remote)
+    except (VersioningError, MissingToolError) as error:
+        return Check("remote", "", not_checked=f"{error.problem}; {error.hint}")
 
 
 def _fit_data(params: Params, *, world: World) -> Report:
@@ -475,6 +651,8 @@ def _begun(params: Params, run: Run, report: Report, *, world: World) -> RunReco
         seed=params.training.seed,
     )
     record.write(run.record)
+    files = {path.as_posix(): digest for path, digest in report.digests.items()}
+    DatasetFiles(files=files).write(run.dataset)
     world.progress.say(
         f"training {run.name}: {params.model.architecture} from {weights.source} weights, "
         f"{params.training.epochs} epochs at {params.training.image_size_px} px "
@@ -626,7 +804,9 @@ def _evaluate(record: RunRecord, run: Run, *, world: World) -> Evaluation:
         weights_sha256=artifact(run.best_weights).sha256,
         image_size_px=params.training.image_size_px,
         splits={
-            split: _score(detector, record, run, split, progress=world.progress)
+            split: _score(
+                detector, params, run, split, run_id=record.run_id, progress=world.progress
+            )
             for split in EVALUATED_SPLITS
         },
     )
@@ -635,9 +815,8 @@ def _evaluate(record: RunRecord, run: Run, *, world: World) -> Evaluation:
 
 
 def _score(
-    detector: Detector, record: RunRecord, run: Run, split: str, *, progress: Progress
+    detector: Detector, params: Params, run: Run, split: str, *, run_id: str, progress: Progress
 ) -> SplitScores:
-    params = Params.model_validate(record.params)
     progress.say(f"evaluating best.pt on {split}")
     metrics, all_detections = detector.validate(
         data_yaml=run.data_view / "data.yaml",
@@ -656,7 +835,7 @@ def _score(
         for found, boxes in zip(used, doors, strict=True)
     ]
     Predictions(
-        run_id=record.run_id,
+        run_id=run_id,
         split=split,
         pictures=[
             prediction(found, boxes, matched, relative_to=run.data_view)
@@ -703,7 +882,9 @@ def _publish(
     record: RunRecord, evaluation: Evaluation, run: Run, *, repository: Repository
 ) -> Metadata:
     allocated = version_for(record, PUBLISHED, tags=repository.tags(TAGS), major=False)
-    metadata = build_metadata(record, evaluation, allocated)
+    metadata = build_metadata(
+        record, evaluation, allocated, records=record_hashes(run), files=file_hashes(run)
+    )
     publish(run, metadata)
     metadata.write(run.metadata)
     write_reports(run, metadata, evaluation, REPORTS)

@@ -246,6 +246,12 @@ class Repository(Protocol):
     def tags(self, pattern: str) -> list[str]:
         """List the tags that match a glob; none where there is no repository."""
 
+    def holds(self, commit: str) -> bool | None:
+        """Tell whether a commit is there, whole; None where there is no repository."""
+
+    def show(self, revision: str, path: Path) -> str | None:
+        """Read a file as it was in a revision; None if it was not there, or the revision is not."""
+
 
 class ArtifactStore(Protocol):
     """Where large files are kept by content, and pointed to from git."""
@@ -266,6 +272,13 @@ class ArtifactStore(Protocol):
 
     def push(self, pointers: Sequence[Path]) -> None:
         """Send what the pointers name. Sending it again is harmless."""
+
+    def fetch_objects(self, pointers: Sequence[Path], scratch: Path) -> dict[str, Path | None]:
+        """Fetch what the remote has of each file, past the cache; None for what it has not.
+
+        Raises:
+            VersioningError: If the remote cannot be asked.
+        """
 
 
 class Storage(Protocol):

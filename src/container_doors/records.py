@@ -53,6 +53,36 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class Mismatch:
+    """Something that is not what it should be, and what to do about it."""
+
+    where: str
+    expected: str
+    found: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: expected {self.expected}, found {self.found}; {self.remedy}"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One question about a model, and its answer."""
+
+    name: str
+    holds: str
+    """What is so, where nothing is amiss."""
+    mismatches: tuple[Mismatch, ...] = ()
+    not_checked: str | None = None
+    """Why it could not be looked at; a mismatch found before that counts."""
+
+    @property
+    def is_ok(self) -> bool | None:
+        """None where it was not checked."""
+        return False if self.mismatches else None if self.not_checked else True
+
+
+@dataclass(frozen=True, slots=True)
 class Epoch:
     """What the trainer reported of one finished epoch."""
 
@@ -116,6 +146,13 @@ class DatasetFacts(_Part):
     sha256: Sha256
     """Of the sorted list of (relative path, sha256) of data.yaml, every image and every label."""
     splits: dict[str, SplitCounts]
+
+
+class DatasetFiles(Document):
+    """``runs/<experiment>/dataset.json``: the sha256 of every file that a run was trained on."""
+
+    files: dict[str, Sha256]
+    """By path relative to the data set, as :attr:`DatasetFacts.sha256` is made of."""
 
 
 class CodeState(_Part):
@@ -351,3 +388,8 @@ class Metadata(Document):
     epochs_finished: int
     best_epoch: int
     evaluation: Evaluation
+    records: dict[str, Sha256] = {}
+    """sha256 of what stands behind the figures, by path in the run's folder; ``run.json`` as it
+    was after training. Empty in what earlier releases wrote."""
+    files: dict[str, Sha256] = {}
+    """sha256 of what is published beside the weights, by name. Empty in earlier releases' too."""

@@ -67,6 +67,11 @@ class Run:
         return self.root / f".{self.name}.stop"
 
     @property
+    def dataset(self) -> Path:
+        """What it was trained on, file by file (:class:`records.DatasetFiles`)."""
+        return self.directory / "dataset.json"
+
+    @property
     def metrics_jsonl(self) -> Path:
         """One line per finished epoch, on disk before anything else hears of it."""
         return self.directory / "metrics.jsonl"

@@ -102,6 +102,16 @@ class DvcStore:
         """
         self._send("pull", pointers)
 
+    def fetch_objects(self, pointers: Sequence[Path], scratch: Path) -> dict[str, Path | None]:
+        """Fetch what the remote has of each file, past the cache; None for what it has not.
+
+        Raises:
+            VersioningError: If the remote cannot be asked.
+        """
+        from container_doors.adapters.dvc_objects import fetch_objects
+
+        return fetch_objects(pointers, scratch, directory=self._directory)
+
     def _send(self, verb: str, pointers: Sequence[Path]) -> None:
         done = self._dvc.transfer(verb, pointers)
         # DVC ends well when the content is nowhere, neither here nor there (3.67).

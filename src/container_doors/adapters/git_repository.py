@@ -50,6 +50,26 @@ class GitRepository:
             return []
         return listed.stdout.splitlines() if listed.exit_code == 0 else []
 
+    def holds(self, commit: str) -> bool | None:
+        """Tell whether a commit is there with all that it names, every object hashed anew.
+
+        None where there is no repository.
+        """
+        try:
+            inside = self._git("rev-parse", "--is-inside-work-tree")
+        except MissingToolError:
+            return None
+        if inside.exit_code:
+            return None
+        if self._git("cat-file", "-e", f"{commit}^{{commit}}").exit_code:
+            return False
+        return self._git("fsck", "--no-dangling", "--no-progress", commit).exit_code == 0
+
+    def show(self, revision: str, path: Path) -> str | None:
+        """Read a file as it was in a revision; None if it was not there, or the revision is not."""
+        shown = self._git("show", f"{revision}:./{path}")
+        return shown.stdout if shown.exit_code == 0 else None
+
     def check_ready(self) -> str:
         """Name the commit that a tag would be put on.
 

@@ -1,10 +1,12 @@
 """What a person sees: bars and tables on a terminal, plain lines elsewhere."""
 
+import sys
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from time import monotonic
+from typing import TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
@@ -18,11 +20,15 @@ _PLAIN_STEP_S = 10.0
 
 
 @contextmanager
-def progress() -> Iterator[Progress]:
-    """Choose what fits the output; bars are gone from the screen when the block ends."""
-    console = Console()
+def progress(*, quiet: bool = False) -> Iterator[Progress]:
+    """Choose what fits the output; bars are gone from the screen when the block ends.
+
+    Args:
+        quiet: Whether the output is a document, so that what is said goes to stderr.
+    """
+    console = Console(stderr=quiet)
     if not console.is_terminal:
-        yield PlainProgress()
+        yield PlainProgress(sys.stderr if quiet else sys.stdout)
         return
     with Bars(
         TextColumn("{task.description}"),
@@ -63,14 +69,15 @@ class TerminalProgress:
 class PlainProgress:
     """A :class:`ports.Progress` for logs: a line when something is worth one."""
 
-    def __init__(self) -> None:
+    def __init__(self, output: TextIO | None = None) -> None:
+        self._output = output
         self._said_at = self._began_at = monotonic()
         self._what = ""
         self._remaining = Remaining()
 
     def say(self, text: str) -> None:
         """Print at once, because the reader may be following a log."""
-        print(text, flush=True)
+        print(text, file=self._output, flush=True)
 
     def step(self, what: str, done: int, total: int) -> None:
         """Say how far it is and how long it may take, every ten seconds."""

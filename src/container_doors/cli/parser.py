@@ -32,6 +32,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_metadata(commands)
     _add_version(commands)
     _add_summary(commands)
+    _add_verify(commands)
     _add_track(commands)
     _add_remote(commands)
     return parser
@@ -156,6 +157,20 @@ def _add_summary(commands: Commands) -> None:
     parser.add_argument(
         "--output", type=Path, metavar="FILE", help="default: summary_NAME.md, pictures beside it"
     )
+
+
+def _add_verify(commands: Commands) -> None:
+    parser = _command(
+        commands, "verify", "verify:verify", "hash everything the model stands on, and compare"
+    )
+    parser.add_argument(
+        "name", nargs="?", metavar="NAME", help="the experiment that should be published"
+    )
+    _add_config(parser)
+    parser.add_argument(
+        "--re-evaluate", action="store_true", help="measure the figures again as well"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON document instead")
 
 
 def _add_track(commands: Commands) -> None:

@@ -1,7 +1,9 @@
 """Which data a run was trained on, by content: one hash, and how much there is."""
 
 import os
+from collections.abc import Mapping
 from hashlib import sha256
+from pathlib import Path
 
 from container_doors.dataset.checks import Report
 from container_doors.dataset.layout import Layout
@@ -9,18 +11,24 @@ from container_doors.records import DatasetFacts
 
 
 def dataset_facts(layout: Layout, report: Report) -> DatasetFacts:
-    r"""Name the data by the bytes that the checks have read; no file is read again.
+    """Name the data by the bytes that the checks have read; no file is read again.
 
-    The hash is that of the lines ``relative path\0sha256\n``, sorted, of data.yaml, every picture
-    and every label file, so it does not depend on where the data set is or in which order it is
-    listed. A file that cannot be read is no part of it, and is an error in the report.
+    A file that cannot be read is no part of it, and is an error in the report.
+    """
+    return DatasetFacts(
+        path=str(layout.data_yaml.parent),
+        sha256=content_sha256(report.digests),
+        splits=report.splits,
+    )
+
+
+def content_sha256(digests: Mapping[Path, str]) -> str:
+    r"""Hash the lines ``relative path\0sha256\n``, sorted, of data.yaml, pictures and labels.
+
+    It does not depend on where the data set is or in which order it is listed.
     """
     lines = sorted(
         os.fsencode(path.as_posix()) + b"\0" + digest.encode() + b"\n"
-        for path, digest in report.digests.items()
+        for path, digest in digests.items()
     )
-    return DatasetFacts(
-        path=str(layout.data_yaml.parent),
-        sha256=sha256(b"".join(lines)).hexdigest(),
-        splits=report.splits,
-    )
+    return sha256(b"".join(lines)).hexdigest()

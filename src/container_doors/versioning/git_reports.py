@@ -20,18 +20,26 @@ def write_reports(run: Run, metadata: Metadata, evaluation: Evaluation, director
 
     What was not measured is absent from the first and an empty cell in the second.
     """
-    figures = _figures(metadata, evaluation)
-    replace_text(directory / METRICS, json.dumps(figures, indent=2) + "\n")
-    replace_text(directory / CURVES, _table(_rows(run.metrics_jsonl)))
+    for name, text in report_texts(run, metadata, evaluation).items():
+        replace_text(directory / name, text)
+
+
+def report_texts(run: Run, metadata: Metadata, evaluation: Evaluation) -> dict[str, str]:
+    """Make the text of each report, by its name."""
+    return {
+        METRICS: json.dumps(_figures(metadata, evaluation), indent=2) + "\n",
+        CURVES: _table(_rows(run.metrics_jsonl)),
+    }
 
 
 def _figures(metadata: Metadata, evaluation: Evaluation) -> dict[str, str | float]:
     figures: dict[str, str | float] = {
         "experiment": metadata.experiment_name,
         "version": metadata.version,
-        **metadata.metrics,
+        # Sorted, because a document that was read back is: the report must not differ for it.
+        **dict(sorted(metadata.metrics.items())),
     }
-    for split, scores in evaluation.splits.items():
+    for split, scores in sorted(evaluation.splits.items()):
         for name, value in _in_use(scores):
             if value is not None:
                 figures[f"{split}_{name}"] = value

@@ -15,6 +15,15 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def text_sha256(text: str) -> str:
+    """Hash a text as it is in a file.
+
+    >>> text_sha256("")[:8]
+    'e3b0c442'
+    """
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def params_sha256(params: Mapping[str, Any]) -> str:
     """Hash params by what they say: neither the order of keys nor the spelling of YAML counts.
 
@@ -24,7 +33,7 @@ def params_sha256(params: Mapping[str, Any]) -> str:
     canonical = json.dumps(
         params, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
     )
-    return hashlib.sha256(canonical.encode()).hexdigest()
+    return text_sha256(canonical)
 
 
 def artifact(path: Path) -> Artifact:

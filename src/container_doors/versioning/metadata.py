@@ -1,7 +1,8 @@
 """``metadata.json``: the specification's fields, and where every one of them comes from."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from container_doors.errors import RunError
@@ -9,7 +10,14 @@ from container_doors.records import Evaluation, Metadata, RunRecord, SplitScores
 from container_doors.versioning.names import git_tag, version_name
 
 
-def build_metadata(record: RunRecord, evaluation: Evaluation, version: Version) -> Metadata:
+def build_metadata(
+    record: RunRecord,
+    evaluation: Evaluation,
+    version: Version,
+    *,
+    records: Mapping[str, str] = MappingProxyType({}),
+    files: Mapping[str, str] = MappingProxyType({}),
+) -> Metadata:
     """Describe a model by the run that made it and by what its ``best.pt`` was measured to do.
 
     Raises:
@@ -41,7 +49,7 @@ def build_metadata(record: RunRecord, evaluation: Evaluation, version: Version) 
         trained_on=record.finished_at,
         training_duration_hours=record.duration_s / 3600,
         hyperparameters=record.params,
-        metrics=dict(_metrics(evaluation)),
+        metrics=metrics_of(evaluation),
         dataset_info=_dataset_info(record),
         version=version_name(version),
         git_tag=git_tag(version),
@@ -57,7 +65,14 @@ def build_metadata(record: RunRecord, evaluation: Evaluation, version: Version) 
         epochs_finished=record.epochs_finished,
         best_epoch=record.best_epoch,
         evaluation=evaluation,
+        records=dict(records),
+        files=dict(files),
     )
+
+
+def metrics_of(evaluation: Evaluation) -> dict[str, float]:
+    """Name an evaluation's figures as ``docs/metrics.md`` does; what is undefined is absent."""
+    return dict(_metrics(evaluation))
 
 
 def _metrics(evaluation: Evaluation) -> Iterator[tuple[str, float]]:

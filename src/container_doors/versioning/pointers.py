@@ -58,7 +58,7 @@ def read_pointer(path: Path) -> Pointer:
         raise VersioningError(
             f"no pointer at {path}", hint="doors version makes it, git pull fetches it"
         ) from None
-    except (yaml.YAMLError, UnicodeDecodeError, LookupError, TypeError, ValueError):
+    except (yaml.YAMLError, UnicodeDecodeError, LookupError, TypeError, ValueError, AttributeError):
         raise VersioningError(
             f"{path}: expected DVC's pointer to one file, found something else",
             hint=f"git checkout HEAD -- {path} restores it",
@@ -69,7 +69,7 @@ def parse_pointer(text: str) -> Pointer:
     """Read the text of a pointer to one file; what else it says is left out.
 
     Raises:
-        ValueError: If it is not one, or :class:`yaml.YAMLError`, LookupError or TypeError.
+        ValueError: If it is not one; or YAMLError, LookupError, TypeError, AttributeError.
 
     >>> parse_pointer(Pointer("best.pt", "0" * 32, 12, "detection_v1.0_20261123_a").to_yaml())
     ... # doctest: +ELLIPSIS

@@ -113,6 +113,21 @@ def replacing(destination: Path = PUBLISHED) -> Iterator[Path]:
             heal(places.destination)
 
 
+def published_sources(run: Run) -> dict[str, Path]:
+    """Find what of a run is published beside its weights, by its published name."""
+    found = {}
+    for name, sources in {**_REQUIRED, **_OPTIONAL}.items():
+        folders = [run.trainer_dir]
+        if name in _OPTIONAL:
+            # best.pt's own evaluation first: its confusion matrix is at the operating point.
+            folders.insert(0, run.evaluation_dir("val"))
+        paths = [folder / source for folder in folders for source in sources]
+        path = next((path for path in paths if path.is_file()), None)
+        if path is not None:
+            found[name] = path
+    return found
+
+
 def recover(destination: Path = PUBLISHED) -> None:
     """Heal what a killed publication left; readers call it first, and it costs next to nothing.
 
@@ -174,16 +189,15 @@ def _alone(places: _Places, *, wait: bool = True) -> Iterator[bool]:
 def _stage(run: Run, metadata: Metadata, staged: Path, *, kept_by_git: Iterable[Path]) -> None:
     """Make the whole folder, beside the one that it will replace."""
     (staged / "weights").mkdir()
+    found = published_sources(run)
     for name, sources in _REQUIRED.items():
-        if not _copy(run.trainer_dir, sources, staged / name):
+        if name not in found:
             raise RunError(
                 f"{run.trainer_dir / sources[0]} is missing, so {run.name} cannot be published",
                 hint=f"train it to the end: doors train --experiment {run.name}",
             )
-    for name, sources in _OPTIONAL.items():
-        # best.pt's own evaluation first: its confusion matrix is at the operating point.
-        target = staged / name
-        _copy(run.evaluation_dir("val"), sources, target) or _copy(run.trainer_dir, sources, target)
+    for name, source in found.items():
+        shutil.copyfile(source, staged / name)
     if run.train_log.exists():
         shutil.copyfile(run.train_log, staged / "train.log")
     for folder in (staged, staged / "weights"):
@@ -191,14 +205,6 @@ def _stage(run: Run, metadata: Metadata, staged: Path, *, kept_by_git: Iterable[
     for kept in kept_by_git:
         shutil.copyfile(kept, staged / kept.name)
     (staged / METADATA).write_text(metadata.to_json(), encoding="utf-8")
-
-
-def _copy(folder: Path, sources: tuple[str, ...], target: Path) -> bool:
-    for source in sources:
-        if (folder / source).is_file():
-            shutil.copyfile(folder / source, target)
-            return True
-    return False
 
 
 def _kept_by_git(destination: Path) -> list[Path]:

@@ -1,0 +1,47 @@
+"""``doors verify``: is the model still what it was said to be?"""
+
+import argparse
+from pathlib import Path
+
+from container_doors import pipeline
+from container_doors.adapters.dvc_store import DvcStore
+from container_doors.adapters.git_repository import GitRepository
+from container_doors.adapters.machine import describe_machine
+from container_doors.adapters.yolo_detector import YoloDetector
+from container_doors.cli import checklist, console
+from container_doors.config import Params, load_params
+from container_doors.ports import Progress
+from container_doors.records import Check, Metadata
+
+_DIFFERS = "differs"
+
+
+def verify(arguments: argparse.Namespace) -> int:
+    """Print one line for each link of the chain, and every mismatch."""
+    params = load_params(arguments.config, arguments.overrides)
+    with console.progress(quiet=arguments.json) as progress:
+        metadata, checks = pipeline.verify(
+            arguments.name,
+            params,
+            store=DvcStore(Path.cwd()),
+            repository=GitRepository(Path.cwd()),
+            progress=progress,
+        )
+        if arguments.re_evaluate and metadata is not None:
+            checks.append(_measured_again(metadata, params, progress))
+    if arguments.json:
+        version = metadata.version if metadata else None
+        print(checklist.as_json(checks, failed=_DIFFERS, version=version))
+    else:
+        checklist.print_checks(checks, failed=_DIFFERS)
+    return checklist.exit_code(checks)
+
+
+def _measured_again(metadata: Metadata, params: Params, progress: Progress) -> Check:
+    return pipeline.measure_again(
+        metadata,
+        Path(params.data.path),
+        load_detector=YoloDetector,
+        hardware=describe_machine(params.training.device),
+        progress=progress,
+    )

@@ -1,0 +1,357 @@
+"""Is a published model still what its metadata says, and what its figures were measured on?
+
+Each function looks at one link of the chain from the photographs to the remote, and names
+everything that is not as it was; none of them stops at the first.
+"""
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from container_doors.errors import RunError, VersioningError
+from container_doors.records import Check, Evaluation, Metadata, Mismatch, RunRecord
+from container_doors.run import Run
+from container_doors.versioning.hashing import file_sha256, params_sha256
+from container_doors.versioning.metadata import build_metadata, metrics_of
+from container_doors.versioning.names import git_tag, parse_name
+from container_doors.versioning.pointers import TRACKED, pointer_name, pointer_to, read_pointer
+from container_doors.versioning.provenance import record_paths, record_sha256
+
+_SHOWN = 12
+"""Digits of a hash that a person compares."""
+
+FETCH = "dvc pull fetches it again, git checkout restores its pointer"
+DESCRIBE = "dvc checkout weights/detection/metadata.json.dvc, or doors metadata writes it anew"
+RETRAIN = "restore it from a copy; if there is none, the figures have nothing to stand on"
+
+
+def weights_check(metadata: Metadata, folder: Path) -> Check:
+    """Hash every weight file, and the plots and tables published beside them."""
+    expected = {name: described.sha256 for name, described in metadata.artifacts.items()}
+    again = {f"weights/{name}": sha for name, sha in expected.items()}
+    beside = {**(again if (folder / "weights").is_dir() else {}), **metadata.files}
+    here = {name: sha for name, sha in beside.items() if (folder / name).exists()}
+    if len(here) < len(beside) and not (folder / "args.yaml").exists():
+        beside = here  # fetched from the remote, which has the weights and the metadata alone
+    return Check(
+        "weights",
+        f"best.pt, last.pt and {len(beside)} files beside them",
+        tuple(_file_mismatches(folder, expected | beside, FETCH)),
+    )
+
+
+def metadata_check(metadata: Metadata, path: Path, run: Run) -> Check:
+    """See that ``metadata.json`` agrees with itself, and with what its run keeps of it."""
+    mismatches = [
+        Mismatch(f"{path}: {name}", str(expected), str(found), DESCRIBE)
+        for name, expected, found in _own_figures(metadata)
+        if expected != found
+    ]
+    if path.read_text(encoding="utf-8") != metadata.to_json():
+        mismatches.append(
+            Mismatch(str(path), "the spelling that doors writes", "another", DESCRIBE)
+        )
+    if run.metadata.exists():
+        try:
+            kept = Metadata.read(run.metadata)
+        except RunError as error:
+            mismatches.append(Mismatch(str(run.metadata), "metadata", error.problem, DESCRIBE))
+        else:
+            if kept.run_id == metadata.run_id:
+                mismatches += _differences(path, kept, metadata)
+    return Check("metadata", f"{metadata.version} agrees with itself", tuple(mismatches))
+
+
+def code_check(metadata: Metadata, *, is_there: bool | None) -> Check:
+    """See that the commit that made the model can still be had.
+
+    Args:
+        metadata: Of the model.
+        is_there: Whether git has the commit, whole; None where there is no git.
+    """
+    commit = metadata.code.commit
+    name, holds = "code", f"commit {commit}"
+    if commit is None:
+        return Check(name, holds, not_checked="the model was trained outside of git")
+    if is_there is None:
+        return Check(name, holds, not_checked="this is no git repository")
+    if not is_there:
+        hint = "git fetch --all fetches it, if anybody has it; git fsck says what is damaged"
+        return Check(name, holds, (Mismatch("git", holds, "no such commit, whole", hint),))
+    if not metadata.code.clean:
+        return Check(name, holds, not_checked=f"trained with changes that {holds} does not hold")
+    return Check(name, holds)
+
+
+def starting_weights_check(metadata: Metadata) -> Check:
+    """Hash the weights that training began with."""
+    began = metadata.starting_weights
+    name, holds = "starting weights", f"{began.source} weights"
+    if began.path is None or began.sha256 is None:
+        return Check(name, holds)
+    path = Path(began.path)
+    if not path.is_file():
+        return Check(name, holds, not_checked=f"no {path} here")
+    hint = f"delete {path}: it is downloaded when it is needed"
+    return Check(name, holds, tuple(_hash_mismatch(path, began.sha256, file_sha256(path), hint)))
+
+
+def reports_check(expected: Mapping[str, str], directory: Path) -> Check:
+    """Compare the reports that git keeps with those that would be written now.
+
+    Args:
+        expected: The text of each, by its name; empty if they cannot be written here.
+        directory: Where they are.
+    """
+    name, holds = "reports", f"{', '.join(expected)} in {directory}"
+    there = {report: text for report, text in expected.items() if (directory / report).is_file()}
+    if not there:
+        return Check(name, holds, not_checked=f"none in {directory} to compare, or its run is not")
+    hint = "doors metadata writes them anew"
+    mismatches = []
+    for report, text in there.items():
+        found = (directory / report).read_bytes().decode(errors="replace")
+        if found != text:
+            where = str(directory / report)
+            mismatches.append(Mismatch(where, *_first_difference(text, found), hint))
+    return Check(name, holds, tuple(mismatches))
+
+
+def records_check(metadata: Metadata, run: Run) -> Check:
+    """Hash the records behind the figures, and build the metadata from them once more."""
+    name, holds = "records", f"{len(metadata.records)} records of {run.directory}"
+    if not run.record.exists():
+        return Check(name, holds, not_checked=f"{run.directory} is not on this machine")
+    try:
+        record = RunRecord.read(run.record)
+        evaluation = Evaluation.read(run.evaluation)
+    except RunError as error:
+        return Check(
+            name, holds, (Mismatch(str(run.directory), "records", error.problem, RETRAIN),)
+        )
+    if record.run_id != metadata.run_id:
+        why = f"{run.directory} is another run of that name; the model's own was set aside"
+        return Check(name, holds, not_checked=why)
+    expected = {key: sha for key, sha in metadata.records.items() if key != run.record.name}
+    mismatches = list(_file_mismatches(run.directory, expected, RETRAIN))
+    if run.record.name in metadata.records:
+        was, found = metadata.records[run.record.name], record_sha256(record)
+        mismatches += _hash_mismatch(run.record, was, found, RETRAIN)
+    try:
+        rebuilt = build_metadata(
+            record,
+            evaluation,
+            parse_name(metadata.version),
+            records=metadata.records,
+            files=metadata.files,
+        )
+    except (RunError, VersioningError) as error:
+        mismatches.append(Mismatch(str(run.record), "a finished run", error.problem, RETRAIN))
+    else:
+        mismatches += _differences(run.record, metadata, rebuilt)
+    backed = [path for path in record_paths(run) if path.is_file()]
+    missing = None if metadata.records or not backed else "recorded by a release without hashes"
+    return Check(name, holds, tuple(mismatches), not_checked=missing)
+
+
+def params_check(metadata: Metadata, asked: Mapping[str, Any], was: Mapping[str, Any]) -> Check:
+    """Compare what was asked for with what ``params.yaml`` asks for now.
+
+    Args:
+        metadata: Of the model.
+        asked: The params of today, without what decides only how a run is watched.
+        was: Those of the model, the same way.
+    """
+    hint = f"git checkout {metadata.git_tag} -- params.yaml; or --set, if it was trained so"
+    mismatches = [
+        Mismatch(f"params.yaml: detection.{key}", _shown(old), _shown(new), hint)
+        for key, old, new in _unequal(was, asked)
+    ]
+    found = params_sha256(metadata.hyperparameters)
+    mismatches += _hash_mismatch(
+        Path("metadata.json: hyperparameters"), metadata.params_sha256, found, DESCRIBE
+    )
+    return Check("params", f"sha256 {found[:_SHOWN]}", tuple(mismatches))
+
+
+def dataset_check(
+    metadata: Metadata,
+    root: Path,
+    *,
+    found: Mapping[str, str],
+    found_sha256: str,
+    recorded: Mapping[str, str] | None,
+) -> Check:
+    """Compare the data set by content, file by file where the run's list of them is there.
+
+    Args:
+        metadata: Of the model.
+        root: The data set's folder.
+        found: sha256 of each file now, by relative path.
+        found_sha256: Of all of them together.
+        recorded: sha256 of each file that was trained on, if the list is there and sound.
+    """
+    hint = f"dvc checkout {root}.dvc restores it; or dvc pull {root}.dvc"
+    mismatches: list[Mismatch] = []
+    if found_sha256 != metadata.dataset_sha256:
+        mismatches = [
+            Mismatch(str(root / name), _digits(old), _digits(new), hint)
+            for name, old, new in _unequal(recorded or {}, found if recorded else {})
+        ] or [
+            Mismatch(str(root), _digits(metadata.dataset_sha256), _digits(found_sha256), hint),
+        ]
+    return Check("data set", f"{len(found)} files of {root}", tuple(mismatches))
+
+
+def pointers_check(metadata: Metadata, folder: Path, tagged: Mapping[str, str]) -> Check:
+    """Compare each pointer with its file, and with what the release's tag holds.
+
+    Args:
+        metadata: Of the model.
+        folder: Of the pointers.
+        tagged: The pointers' texts under the git tag, by name; empty if there is no tag.
+    """
+    paths = {name: folder / pointer_name(name) for name in TRACKED}
+    version = f"doors version --experiment {metadata.experiment_name}"
+    holds = f"3 pointers, {'as tagged' if tagged else 'not yet tagged'}"
+    if not any(path.exists() for path in paths.values()):
+        return Check("pointers", holds, not_checked=f"there are none yet: {version}")
+    mismatches = []
+    for name, path in paths.items():
+        try:
+            read_pointer(path)
+        except VersioningError as error:
+            mismatches.append(
+                Mismatch(str(path), f"a pointer to {name}", error.problem, error.hint)
+            )
+            continue
+        if not (folder / name).is_file():
+            mismatches.append(Mismatch(str(folder / name), "the file", "none", FETCH))
+            continue
+        expected = pointer_to(folder / name, metadata.version).to_yaml()
+        text = path.read_bytes().decode(errors="replace")
+        hint = f"{version}, if the model is right; git checkout HEAD -- {path}, if the pointer is"
+        if text != expected:
+            mismatches.append(Mismatch(str(path), *_first_difference(expected, text), hint))
+        if tagged.get(path.name, text) != text:
+            where = f"{path}, against the tag {metadata.git_tag}"
+            mismatches.append(Mismatch(where, *_first_difference(tagged[path.name], text), hint))
+    return Check("pointers", holds, tuple(mismatches))
+
+
+def objects_check(
+    metadata: Metadata, folder: Path, objects: Mapping[str, Path | None], remote: str
+) -> Check:
+    """Hash what the remote gave, fetched anew, against what the pointers name.
+
+    Args:
+        metadata: Of the model.
+        folder: Of the pointers.
+        objects: By the file's name; None if the remote does not have it, or only damaged.
+        remote: Its name, for people.
+    """
+    hint = f"doors version --experiment {metadata.experiment_name} sends what is missing; "
+    hint += "delete a damaged object there first"
+    # DVC takes a remote that does not answer for one that is empty (3.67, over HTTP).
+    none = (
+        "a damaged one, or none" if any(objects.values()) else "nothing, or no remote that answers"
+    )
+    mismatches = []
+    for name, fetched in objects.items():
+        where = f"{remote}: {name}"
+        if fetched is None:
+            mismatches.append(Mismatch(where, "its object", none, hint))
+        else:
+            expected = read_pointer(folder / pointer_name(name)).md5
+            found = pointer_to(fetched).md5
+            if found != expected:
+                mismatches.append(Mismatch(where, f"md5 {expected}", f"md5 {found}", hint))
+    return Check("remote", f"{len(objects)} objects in {remote}", tuple(mismatches))
+
+
+def figures_check(metadata: Metadata, measured: Mapping[str, float], *, tolerance: float) -> Check:
+    """Compare figures that were measured again with those that were published."""
+    mismatches = [
+        Mismatch(f"metadata.json: metrics.{name}", _shown(old), _shown(new), RETRAIN)
+        for name, old, new in _unequal(metadata.metrics, measured)
+        if not _is_close(old, new, tolerance)
+    ]
+    return Check("figures", f"{len(measured)} measured again, to {tolerance:g}", tuple(mismatches))
+
+
+def _own_figures(metadata: Metadata) -> Iterator[tuple[str, object, object]]:
+    """Yield what stands in it twice, or follows from the rest of it."""
+    evaluation = metadata.evaluation
+    yield "metrics", metrics_of(evaluation), metadata.metrics
+    yield "dataset_info.sha256", metadata.dataset_sha256, metadata.dataset_info.get("sha256")
+    yield "evaluation.run_id", metadata.run_id, evaluation.run_id
+    best = metadata.artifacts.get("best.pt")
+    yield "evaluation.weights_sha256", best and best.sha256, evaluation.weights_sha256
+    try:
+        tag = git_tag(parse_name(metadata.version))
+    except VersioningError as error:
+        yield "version", "a version", error.problem
+    else:
+        yield "git_tag", tag, metadata.git_tag
+
+
+def _differences(where: Path, expected: Metadata, found: Metadata) -> list[Mismatch]:
+    """Name the fields that differ, a few levels down."""
+    was, now = expected.model_dump(mode="json"), found.model_dump(mode="json")
+    return [
+        Mismatch(f"{where}: {key}", _shown(old), _shown(new), RETRAIN)
+        for key, old, new in _unequal(was, now)
+    ]
+
+
+def _unequal(
+    was: Mapping[str, Any], now: Mapping[str, Any], prefix: str = ""
+) -> Iterator[tuple[str, Any, Any]]:
+    """Walk two documents side by side; what one lacks is None.
+
+    >>> list(_unequal({"a": {"b": 1, "c": 2}}, {"a": {"b": 1, "c": 3}, "d": 4}))
+    [('a.c', 2, 3), ('d', None, 4)]
+    """
+    for key in sorted({*was, *now}):
+        old, new = was.get(key), now.get(key)
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            yield from _unequal(old, new, f"{prefix}{key}.")
+        elif old != new:
+            yield f"{prefix}{key}", old, new
+
+
+def _file_mismatches(folder: Path, expected: Mapping[str, str], hint: str) -> Iterator[Mismatch]:
+    for name, sha256 in expected.items():
+        path = folder / name
+        yield from _hash_mismatch(path, sha256, file_sha256(path) if path.is_file() else None, hint)
+
+
+def _hash_mismatch(where: Path, expected: str, found: str | None, hint: str) -> Iterable[Mismatch]:
+    if expected != found:
+        yield Mismatch(str(where), _digits(expected), _digits(found), hint)
+
+
+def _digits(sha256: str | None) -> str:
+    return f"sha256 {sha256[:_SHOWN]}" if sha256 else "no such file"
+
+
+def _shown(value: object) -> str:
+    return "nothing" if value is None else str(value)
+
+
+def _is_close(old: object, new: object, tolerance: float) -> bool:
+    return (
+        isinstance(old, float)
+        and isinstance(new, float)
+        and math.isclose(old, new, abs_tol=tolerance, rel_tol=0)
+    )
+
+
+def _first_difference(expected: str, found: str) -> tuple[str, str]:
+    """Quote the first line in which two texts differ."""
+    lines: Sequence[tuple[str, str]] = list(
+        zip([*expected.split("\n"), ""], [*found.split("\n"), ""], strict=False)
+    )
+    old, new = next(((old, new) for old, new in lines if old != new), ("its end", "more"))
+    return repr(old), repr(new)

@@ -15,6 +15,7 @@ from container_doors.ports import (
     Remote,
     Results,
     TrainingListener,
+    Upstream,
     World,
 )
 from container_doors.records import (
@@ -228,12 +229,37 @@ class FakeRepository:
 
     known_tags: list[str] = field(default_factory=list)
     files: dict[tuple[str, Path], str] = field(default_factory=dict)
+    """By revision and path."""
+    upstream: Upstream = field(default_factory=lambda: Upstream(None, None))
 
     def code_state(self) -> CodeState:
         return CodeState(commit="0" * 40, clean=True)
 
     def tags(self, pattern: str) -> list[str]:
         return self.known_tags
+
+    def fetch(self) -> Upstream:
+        return self.upstream
+
+    def fast_forward(self, commit: str, *, same: Sequence[Path]) -> None:
+        assert commit == self.upstream.commit
+        for (revision, path), text in list(self.files.items()):
+            if revision == commit:
+                assert path not in same or path.read_text() == text
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(text)
+                self.files["HEAD", path] = text
+        self.upstream = Upstream(self.upstream.name, None)
+
+    def commit(self, paths: Sequence[Path], message: str) -> str | None:
+        before = dict(self.files)
+        self.files |= {("HEAD", path): path.read_text() for path in paths}
+        return None if self.files == before else "1" * 40
+
+    def create_tag(self, tag: str, message: str) -> None:
+        self.known_tags.append(tag)
+        committed = {path: text for (of, path), text in self.files.items() if of == "HEAD"}
+        self.files |= {(tag, path): text for path, text in committed.items()}
 
     def holds(self, commit: str) -> bool | None:
         return commit == self.code_state().commit
@@ -268,6 +294,13 @@ class FakeStore:
         for pointer in pointers:
             path = pointer.with_suffix("")
             self.objects[read_pointer(pointer).md5] = path.read_bytes()
+
+    def pull(self, pointers: Sequence[Path]) -> None:
+        for pointer in pointers:
+            content = self.objects.get(read_pointer(pointer).md5)
+            if self.broken or content is None:
+                raise VersioningError("the remote is down", hint="later")
+            pointer.with_suffix("").write_bytes(content)
 
     def fetch_objects(self, pointers: Sequence[Path], scratch: Path) -> dict[str, Path | None]:
         if self.broken:

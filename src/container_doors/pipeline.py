@@ -29,6 +29,7 @@ from container_doors.errors import (
     ToBeContinued,
     TrackingError,
     VersioningError,
+    WeightsError,
 )
 from container_doors.evaluation import pictures
 from container_doors.evaluation.coco_ap import coco_ap
@@ -48,6 +49,7 @@ from container_doors.ports import (
     Storage,
     Tracker,
     TrackingServer,
+    Upstream,
     World,
 )
 from container_doors.records import (
@@ -79,11 +81,30 @@ from container_doors.training.logbook import LOG, logbook
 from container_doors.training.publisher import Publisher, fetch_newer
 from container_doors.training.recorder import Recorder
 from container_doors.versioning import evidence
+from container_doors.versioning.arrival import (
+    Arrival,
+    arrival,
+    bring_reports,
+    complete,
+    downloaded,
+    is_in_place,
+    lay_out,
+    refuse_other_tag,
+    refuse_to_lose,
+    released_paths,
+    reported_version,
+)
+from container_doors.versioning.checklist import (
+    history_check,
+    metrics_check,
+    size_check,
+    tracking_check,
+)
 from container_doors.versioning.credentials import DriveCredentials
-from container_doors.versioning.git_reports import report_texts, write_reports
+from container_doors.versioning.git_reports import CURVES, report_texts, write_reports
 from container_doors.versioning.hashing import artifact, params_sha256
 from container_doors.versioning.lineage import find_run
-from container_doors.versioning.metadata import build_metadata, metrics_of
+from container_doors.versioning.metadata import build_metadata, metrics_of, record_of
 from container_doors.versioning.names import TAGS
 from container_doors.versioning.numbering import version_for
 from container_doors.versioning.pointers import TRACKED, check_pointers, pointer_name
@@ -383,6 +404,90 @@ def measure_again(
     )
 
 
+def sync(
+    outputs: Path | None, *, store: ArtifactStore, repository: Repository, progress: Progress
+) -> Metadata:
+    """Bring here a model that was trained elsewhere, as one step.
+
+    Args:
+        outputs: What was downloaded, with the pointers in it; None if git has them.
+        store: Fetches what the pointers name.
+        repository: Is brought up to date.
+        progress: Told what is done.
+
+    Raises:
+        VersioningError: If git cannot be brought up to date, if there is no model, if it does not
+            arrive, or if it would replace one that is nowhere else.
+    """
+    recover()
+    is_in_git = repository.code_state().commit is not None
+    upstream = repository.fetch() if is_in_git else Upstream(None, None)
+    progress.say(_git_said(upstream, is_in_git=is_in_git))
+    if outputs is not None:
+        _follow(upstream, repository, same=[])
+        arriving = downloaded(outputs)
+    else:
+        arriving = arrival(*_pointers_of(upstream, repository))
+    committed = _pointers_in("HEAD", repository) if is_in_git else None
+    refuse_to_lose(arriving, committed)
+    if not is_in_place(arriving):
+        _put_in_place(arriving, store=store, progress=progress)
+    metadata = Metadata.read(PUBLISHED / METADATA)
+    check_weights(metadata, PUBLISHED, list(arriving.texts))
+    bring_reports(arriving, metadata)
+    if outputs is None:
+        # The pointers are here already, so that a kill before this leaves a model that is whole.
+        _follow(upstream, repository, same=_there([PUBLISHED / f"{name}.dvc" for name in TRACKED]))
+    return metadata
+
+
+def check_synced(
+    metadata: Metadata,
+    dataset: Path,
+    *,
+    load_detector: LoadDetector,
+    hardware: Hardware,
+    server: TrackingServer | str,
+) -> list[Check]:
+    """Go through the specification's checklist (7.3).
+
+    Args:
+        metadata: Of the model that is published.
+        dataset: Where a test photograph may be; one is drawn if there is none.
+        load_detector: Opens the weights.
+        hardware: What they are opened on.
+        server: Where the run was shown, or why it cannot be asked.
+    """
+    weights = PUBLISHED / "best.pt"
+    return [
+        size_check(metadata, weights),
+        *_use(metadata, weights, dataset, load_detector=load_detector, hardware=hardware),
+        metrics_check(metadata),
+        history_check(metadata, _epoch_tables(metadata)),
+        _tracking(metadata, server),
+    ]
+
+
+def release(metadata: Metadata, repository: Repository) -> str | None:
+    """Commit what git keeps of the published model, and tag it, each once.
+
+    Returns:
+        The commit, None if there was nothing to commit.
+
+    Raises:
+        VersioningError: If git refuses, or if the tag is another model's.
+    """
+    paths = released_paths()
+    tag = metadata.git_tag
+    is_tagged = tag in repository.tags(tag)
+    if is_tagged:
+        refuse_other_tag(tag, {path: repository.show(tag, path) for path in paths}, paths)
+    commit = repository.commit(paths, f"Release {metadata.version}")
+    if not is_tagged:
+        repository.create_tag(tag, metadata.version)
+    return commit
+
+
 def summarise(run: Run, output: Path) -> Path:
     """Write the report of a run as Markdown, its pictures in a folder beside it.
 
@@ -464,6 +569,124 @@ def show_run(run: Run, *, picture: Path | None) -> tuple[RunRecord, list[Epoch],
     if picture is not None and history:
         draw_curves(history, best, picture)
     return record, history, best
+
+
+def _git_said(upstream: Upstream, *, is_in_git: bool) -> str:
+    if not is_in_git:
+        return "git: no commit here, so there is nothing to bring up to date"
+    if upstream.name is None:
+        return "git: the branch follows no remote, so there is nothing to fetch"
+    if upstream.commit is None:
+        return f"git: up to date with {upstream.name}"
+    return f"git: {upstream.name} is ahead, at {upstream.commit[:12]}"
+
+
+def _follow(upstream: Upstream, repository: Repository, *, same: Sequence[Path]) -> None:
+    if upstream.commit is not None:
+        repository.fast_forward(upstream.commit, same=same)
+
+
+def _pointers_of(upstream: Upstream, repository: Repository) -> tuple[dict[str, str], str]:
+    """Read the pointers that git will have here, before it has."""
+    if upstream.commit is not None:
+        return _pointers_in(upstream.commit, repository), f"{upstream.name}: {PUBLISHED}"
+    own = {name: PUBLISHED / pointer_name(name) for name in TRACKED}
+    return {name: own[name].read_text() for name in own if own[name].is_file()}, str(PUBLISHED)
+
+
+def _pointers_in(revision: str, repository: Repository) -> dict[str, str]:
+    shown = {name: repository.show(revision, PUBLISHED / pointer_name(name)) for name in TRACKED}
+    return {name: text for name, text in shown.items() if text is not None}
+
+
+def _put_in_place(arriving: Arrival, *, store: ArtifactStore, progress: Progress) -> None:
+    with replacing() as staged:
+        missing = lay_out(arriving, staged)
+        if missing:
+            progress.say(
+                f"fetching {', '.join(p.stem for p in missing)} from {store.check_ready()}"
+            )
+            store.pull(missing)
+        metadata = Metadata.read(staged / METADATA)
+        names = list(arriving.texts)
+        check_pointers(staged, metadata.version, names)
+        check_weights(metadata, staged, names)
+        complete(arriving, metadata, staged)
+
+
+def _there(paths: Sequence[Path]) -> list[Path]:
+    return [path for path in paths if path.is_file()]
+
+
+def _use(
+    metadata: Metadata,
+    weights: Path,
+    dataset: Path,
+    *,
+    load_detector: LoadDetector,
+    hardware: Hardware,
+) -> Iterator[Check]:
+    """Load the model and look at one photograph, as a person would."""
+    point = metadata.evaluation.splits["test"].operating_point
+    try:
+        detector = load_detector(
+            weights, image_size_px=metadata.evaluation.image_size_px, hardware=hardware
+        )
+    except WeightsError as error:
+        yield Check(
+            "loads", "", (Mismatch(str(weights), "YOLO weights", error.problem, error.hint),)
+        )
+        yield Check("inference", "", not_checked="the model does not load")
+        return
+    yield Check("loads", f"with Ultralytics, on {hardware.description}")
+    with _a_photograph(dataset) as (image, what):
+        (found,) = detector.detect(
+            [image], conf_threshold=point.conf_threshold, iou_threshold=point.iou_threshold
+        )
+    yield Check("inference", f"{len(found.boxes_xyxy)} door(s) found in {what}")
+
+
+@contextmanager
+def _a_photograph(dataset: Path) -> Iterator[tuple[Path, str]]:
+    """Choose the first of the test split, or draw one."""
+    layout = read_layout(dataset)[0] if dataset.is_dir() else None
+    if layout is not None and "test" in layout.splits and layout.splits["test"].images:
+        image = layout.splits["test"].images[0]
+        yield image, str(image)
+        return
+    with TemporaryDirectory() as scratch:
+        drawn = Path(scratch) / "drawn"
+        draw_sample(drawn, counts={"train": 0, "val": 0, "test": 1}, seed=0, is_plain=True)
+        (image,) = (drawn / "images" / "test").iterdir()
+        yield image, "a drawn picture"
+
+
+def _epoch_tables(metadata: Metadata) -> list[tuple[Path, int]]:
+    """Count the lines of what has one for each epoch, where it is of this very run."""
+    run = Run(metadata.experiment_name)
+    tables = []
+    if run.record.exists() and RunRecord.read(run.record).run_id == metadata.run_id:
+        tables.append((run.metrics_jsonl, len(read_epochs(run.metrics_jsonl))))
+    table = PUBLISHED / "results.csv"
+    if "results.csv" in metadata.files and table.is_file():
+        tables.append((table, _rows_of(table)))
+    curves = REPORTS / CURVES
+    if curves.is_file() and reported_version(REPORTS) == metadata.version:
+        tables.append((curves, _rows_of(curves)))
+    return tables
+
+
+def _rows_of(table: Path) -> int:
+    return len(table.read_text(encoding="utf-8").splitlines()) - 1
+
+
+def _tracking(metadata: Metadata, server: TrackingServer | str) -> Check:
+    if isinstance(server, str):
+        return Check("tracking", "", not_checked=server)
+    try:
+        return tracking_check(metadata, server.ask(record_of(metadata)))
+    except TrackingError as error:
+        return Check("tracking", "", not_checked=f"{error.problem}; {error.hint}")
 
 
 def _nothing_published(experiment: str) -> RunError:

@@ -237,6 +237,16 @@ class Follower(Protocol):
         """Say how the run ended, and wait, not for ever, until the trackers have it all."""
 
 
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """What a branch follows, after it was fetched."""
+
+    name: str | None
+    """Such as ``origin/main``; None if it follows nothing."""
+    commit: str | None
+    """Where a fast-forward would lead; None if there is nothing to get."""
+
+
 class Repository(Protocol):
     """The git repository around the working directory, if there is one."""
 
@@ -245,6 +255,30 @@ class Repository(Protocol):
 
     def tags(self, pattern: str) -> list[str]:
         """List the tags that match a glob; none where there is no repository."""
+
+    def fetch(self) -> Upstream:
+        """Fetch what the branch follows; nothing in the working directory changes.
+
+        Raises:
+            VersioningError: If the remote refuses, or if both sides have commits of their own.
+        """
+
+    def fast_forward(self, commit: str, *, same: Sequence[Path]) -> None:
+        """Move the branch and the working directory to a commit.
+
+        Args:
+            commit: A descendant of the present one.
+            same: Files that are here already what they are there.
+
+        Raises:
+            VersioningError: If that would overwrite something.
+        """
+
+    def commit(self, paths: Sequence[Path], message: str) -> str | None:
+        """Commit these files and nothing else; returns the commit, or None if nothing changed."""
+
+    def create_tag(self, tag: str, message: str) -> None:
+        """Tag the present commit."""
 
     def holds(self, commit: str) -> bool | None:
         """Tell whether a commit is there, whole; None where there is no repository."""
@@ -272,6 +306,13 @@ class ArtifactStore(Protocol):
 
     def push(self, pointers: Sequence[Path]) -> None:
         """Send what the pointers name. Sending it again is harmless."""
+
+    def pull(self, pointers: Sequence[Path]) -> None:
+        """Put what the pointers name beside them.
+
+        Raises:
+            VersioningError: If anything has not arrived.
+        """
 
     def fetch_objects(self, pointers: Sequence[Path], scratch: Path) -> dict[str, Path | None]:
         """Fetch what the remote has of each file, past the cache; None for what it has not.

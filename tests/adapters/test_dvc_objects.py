@@ -67,8 +67,8 @@ def test_a_remote_that_does_not_answer_has_nothing(folder: Path, tmp_path: Path)
 
 
 @pytest.mark.slow
-def test_a_remote_that_is_none_is_said(folder: Path, tmp_path: Path):
-    dvc(folder, "remote", "remove", "storage")
+def test_a_remote_that_cannot_be_asked_is_said(folder: Path, tmp_path: Path):
+    dvc(folder, "remote", "add", "--default", "--force", "storage", "s3://bucket/none")
 
     with pytest.raises(VersioningError, match="DVC cannot fetch what the remote holds"):
         fetched(folder, tmp_path / "scratch")

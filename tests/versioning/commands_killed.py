@@ -6,6 +6,8 @@ STEP is ``line`` (every line of ours that is executed) or ``call`` (every call i
 that can change a file). Each run is a forked process, so that a kill costs no import.
 """
 
+import contextlib
+import ctypes
 import json
 import os
 import shutil
@@ -21,6 +23,7 @@ from typing import Any, Protocol
 import container_doors
 
 OURS = str(Path(container_doors.__file__).parent)
+PR_SET_CHILD_SUBREAPER = 36
 MUTATIONS = ("open", "os.", "shutil.", "fcntl.", "ctypes.", "subprocess.")
 
 DVC = """#!/bin/sh
@@ -114,7 +117,11 @@ def in_a_child(work: Callable[[], None]) -> int:
             traceback.print_exc()
         finally:
             os._exit(code)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    with contextlib.suppress(ChildProcessError):  # what it had started runs on, to its end
+        while True:
+            os.waitpid(-1, 0)
+    return status
 
 
 def _run(scenario: Scenario, killer: Callable[[int], None] | None, number: int) -> int:
@@ -166,6 +173,8 @@ KILLERS = {"line": _kill_at_line, "call": _kill_at_call}
 def main(root: Path, name: str, step: str, first: int, stride: int) -> None:
     from tests.versioning.scenarios import SCENARIOS
 
+    # Orphans become ours, to wait for: https://man7.org/linux/man-pages/man2/prctl.2.html
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
     scenario = SCENARIOS[name](root)
     found = kill_at_every_step(scenario, step=step, first=first, stride=stride)
     sys.stdout.write(f"\n{json.dumps(found)}")

@@ -5,10 +5,13 @@ import io
 import json
 import os
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 from container_doors import pipeline
+from container_doors.adapters.dvc_store import DvcStore
+from container_doors.adapters.git_repository import GitRepository
 from container_doors.cli import main
 from container_doors.config import Data, Params, Training
 from container_doors.records import Metadata, RunRecord
@@ -17,7 +20,7 @@ from container_doors.versioning.hashing import file_sha256
 from container_doors.versioning.pointers import TRACKED, pointer_to
 from container_doors.versioning.publication import publish, read_published
 from tests.builders import a_small_dataset
-from tests.fakes import FakeTrainer, FakeWorld
+from tests.fakes import FakeProgress, FakeTrainer, FakeWorld
 from tests.versioning.commands_killed import Scenario, a_dvc, in_a_child
 from tests.versioning.killing import two_models
 
@@ -123,4 +126,77 @@ class Promotion:
         return "new" if is_over else "published"
 
 
-SCENARIOS: dict[str, Callable[[Path], Scenario]] = {"version": Version, "promotion": Promotion}
+class Sync:
+    """``doors sync --from DIR --commit`` of a second model, where the first was committed."""
+
+    def __init__(self, root: Path) -> None:
+        self.workspace, self.dvc, self.outputs = root / "workspace", root / "dvc", root / "outputs"
+        a_dvc(self.dvc)
+        self.workspace.mkdir()
+        os.environ |= {
+            f"GIT_{who}_{what}": "test@example.org"
+            for who in ("AUTHOR", "COMMITTER")
+            for what in ("NAME", "EMAIL")
+        }
+        models = two_models(root, size=1000)
+        os.chdir(self.workspace)
+        Path(".gitignore").write_text(IGNORED)
+        git("init", "--quiet", "--initial-branch", "main")
+        publish(*models[0])
+        ours("version", "--experiment", "model_a")
+        git("add", ".")
+        git("commit", "--quiet", "--message", "the first")
+        self.old, old_model = pointers(PUBLISHED), Path(PUBLISHED).rename(root / "old")
+        publish(*models[1])
+        ours("version", "--experiment", "model_b")
+        self.new = pointers(PUBLISHED)
+        for pointer in PUBLISHED.glob("*.dvc"):
+            (self.outputs / PUBLISHED).mkdir(parents=True, exist_ok=True)
+            shutil.copy(pointer, self.outputs / PUBLISHED)
+        shutil.rmtree(PUBLISHED)
+        old_model.rename(PUBLISHED)
+        shutil.copytree(self.dvc / "remote", root / "remote")
+
+    def reset(self) -> None:
+        shutil.rmtree(self.dvc / "cache")
+        (self.dvc / "cache").mkdir()
+
+    def command(self) -> None:
+        repository = GitRepository(Path.cwd())
+        metadata = pipeline.sync(
+            self.outputs, store=DvcStore(Path.cwd()), repository=repository, progress=FakeProgress()
+        )
+        pipeline.release(metadata, repository)
+
+    def look(self) -> str:
+        os.chdir(self.workspace)
+        metadata, found = whole(PUBLISHED), pointers(PUBLISHED)
+        for name, text in zip(TRACKED, found, strict=True):
+            assert pointer_to(PUBLISHED / name, metadata.version).to_yaml() == text
+        tags, commits = git("tag").split(), git("rev-list", "HEAD").split()
+        assert len(commits) <= 2
+        if found == self.old:
+            assert (metadata.experiment_name, tags, len(commits)) == ("model_a", [], 1)
+            return "old"
+        assert (metadata.experiment_name, found) == ("model_b", self.new)
+        if not tags:
+            return "here"
+        (tag,) = tags
+        assert len(commits) == 2
+        assert git("show", f"{tag}:{PUBLISHED}/best.pt.dvc") == found[0]
+        return "new"
+
+
+IGNORED = (Path(__file__).parents[2] / ".gitignore").read_text()
+
+
+def git(*arguments: str) -> str:
+    done = subprocess.run(["git", *arguments], check=True, capture_output=True, text=True)
+    return done.stdout
+
+
+SCENARIOS: dict[str, Callable[[Path], Scenario]] = {
+    "version": Version,
+    "promotion": Promotion,
+    "sync": Sync,
+}

@@ -28,7 +28,7 @@ def killed(folder: Path, root: Path, *how: object) -> dict[str, int]:
     return found
 
 
-SCENARIOS = ["version", "promotion"]
+SCENARIOS = ["version", "promotion", "sync"]
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
@@ -56,6 +56,6 @@ def test_a_kill_at_every_line_leaves_the_old_state_or_the_new(
     scenario: str, in_memory: Path, repository_root: Path
 ):
     """A sample: between two calls into the system, which are all tried, nothing changes."""
-    stride = {"promotion": 29, "version": 5}[scenario]
+    stride = {"promotion": 29, "version": 5, "sync": 11}[scenario]
 
     assert killed(in_memory, repository_root, scenario, "line", 0, stride)["kills"] > 150

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from container_doors.adapters.shell import Finished, call
 from container_doors.errors import MissingToolError, VersioningError
+from container_doors.ports import Upstream
 from container_doors.records import CodeState
 
 INSTALL_GIT = "install git: https://git-scm.com/downloads"
@@ -16,6 +17,7 @@ GIT_ENVIRONMENT = {
 """It never waits for a password, and the folder alone decides which repository is meant."""
 
 _TIMEOUT_S = 120
+_UPSTREAM = "@{upstream}"
 
 
 class GitRepository:
@@ -49,6 +51,40 @@ class GitRepository:
         except MissingToolError:
             return []
         return listed.stdout.splitlines() if listed.exit_code == 0 else []
+
+    def fetch(self) -> Upstream:
+        """Fetch what the branch follows; nothing in the working directory changes.
+
+        Raises:
+            VersioningError: If the remote refuses, or if both sides have commits of their own.
+        """
+        self.check_ready()
+        followed = self._git("rev-parse", "--abbrev-ref", "--symbolic-full-name", _UPSTREAM)
+        if followed.exit_code:
+            return Upstream(None, None)
+        name = followed.stdout.strip()
+        self._must(f"fetch {name}", "fetch", "--quiet")
+        if self._is_ancestor(_UPSTREAM, "HEAD"):
+            return Upstream(name, None)
+        if not self._is_ancestor("HEAD", _UPSTREAM):
+            raise VersioningError(
+                f"this branch and {name} both have commits that the other lacks",
+                hint=f"git rebase {name} (or git merge {name}), then doors sync again",
+            )
+        return Upstream(name, self._must("read it", "rev-parse", _UPSTREAM).stdout.strip())
+
+    def fast_forward(self, commit: str, *, same: Sequence[Path]) -> None:
+        """Move the branch and the working directory to a commit.
+
+        Git overwrites nothing that differs from its index, even if it is the same as what it
+        would write; so that is put into the index first.
+        """
+        if same:
+            self.stage(same)
+        self._must(f"move to {commit[:12]}", "merge", "--ff-only", "--quiet", commit)
+
+    def _is_ancestor(self, older: str, newer: str) -> bool:
+        return self._git("merge-base", "--is-ancestor", older, newer).exit_code == 0
 
     def holds(self, commit: str) -> bool | None:
         """Tell whether a commit is there with all that it names, every object hashed anew.
@@ -132,6 +168,10 @@ _REMEDIES = (
     ("not a git repository", "git init, then commit; or change into the repository"),
     ("dubious ownership", "git config --global --add safe.directory DIRECTORY"),
     ("index.lock", "another git is at work here; if none is, delete .git/index.lock"),
+    ("overwritten by merge", "commit what you changed, or git stash it, then run this again"),
+    ("could not read from remote", "is the network up, and may you read it? git fetch says more"),
+    ("could not read username", "git has no credentials for it: git fetch, by hand, asks for them"),
+    ("unable to access", "is the network up? git fetch says more"),
     ("already exists", "the tag is taken: git tag --list 'detection@v*'"),
     ("tell me who you are", "git config user.name NAME && git config user.email ADDRESS"),
     ("empty ident", "git config user.name NAME && git config user.email ADDRESS"),

@@ -32,6 +32,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_metadata(commands)
     _add_version(commands)
     _add_summary(commands)
+    _add_sync(commands)
     _add_verify(commands)
     _add_track(commands)
     _add_remote(commands)
@@ -157,6 +158,23 @@ def _add_summary(commands: Commands) -> None:
     parser.add_argument(
         "--output", type=Path, metavar="FILE", help="default: summary_NAME.md, pictures beside it"
     )
+
+
+def _add_sync(commands: Commands) -> None:
+    parser = _command(
+        commands, "sync", "sync:sync", "bring a model here that was trained elsewhere, and check it"
+    )
+    parser.add_argument(
+        "--from",
+        type=Path,
+        metavar="DIR",
+        dest="outputs",
+        help="what was downloaded from there, with its pointers; otherwise git has them",
+    )
+    parser.add_argument(
+        "--commit", action="store_true", help="commit the pointers and the reports, and tag them"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON document instead")
 
 
 def _add_verify(commands: Commands) -> None:

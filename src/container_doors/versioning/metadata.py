@@ -6,7 +6,14 @@ from types import MappingProxyType
 from typing import Any
 
 from container_doors.errors import RunError
-from container_doors.records import Evaluation, Metadata, RunRecord, SplitScores, Version
+from container_doors.records import (
+    DatasetFacts,
+    Evaluation,
+    Metadata,
+    RunRecord,
+    SplitScores,
+    Version,
+)
 from container_doors.versioning.names import git_tag, version_name
 
 
@@ -67,6 +74,32 @@ def build_metadata(
         evaluation=evaluation,
         records=dict(records),
         files=dict(files),
+    )
+
+
+def record_of(metadata: Metadata) -> RunRecord:
+    """Name the run of a model where its own record is not: enough to ask for it elsewhere.
+
+    When it began is not known any more; when it ended stands in its place.
+    """
+    info = metadata.dataset_info
+    return RunRecord(
+        run_id=metadata.run_id,
+        experiment=metadata.experiment_name,
+        status="finished",
+        started_at=metadata.trained_on,
+        finished_at=metadata.trained_on,
+        params=metadata.hyperparameters,
+        params_sha256=metadata.params_sha256,
+        code=metadata.code,
+        dataset=DatasetFacts(path=info["path"], sha256=metadata.dataset_sha256, splits={}),
+        starting_weights=metadata.starting_weights,
+        hardware=metadata.hardware,
+        environment=metadata.environment,
+        seed=metadata.seed,
+        epochs_finished=metadata.epochs_finished,
+        best_epoch=metadata.best_epoch,
+        artifacts=metadata.artifacts,
     )
 
 

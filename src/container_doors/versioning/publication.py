@@ -147,13 +147,20 @@ def read_published(destination: Path = PUBLISHED) -> Metadata | None:
     return Metadata.read(path) if path.exists() else None
 
 
-def check_weights(metadata: Metadata, folder: Path) -> None:
+def check_weights(metadata: Metadata, folder: Path, names: Iterable[str] | None = None) -> None:
     """See that the weights in a folder are those that its metadata describes.
+
+    Args:
+        metadata: Of the model.
+        folder: Where they are.
+        names: Only those that should be there; all of them by default.
 
     Raises:
         RunError: If one is another, or absent.
     """
     for name, described in metadata.artifacts.items():
+        if names is not None and name not in names:
+            continue
         path = folder / name
         found = file_sha256(path) if path.is_file() else "no file"
         if found != described.sha256:

@@ -1,0 +1,81 @@
+"""``doors sync``: the model that was trained elsewhere, here, and looked at."""
+
+import argparse
+from pathlib import Path
+
+from container_doors import pipeline
+from container_doors.adapters.dvc_store import DvcStore
+from container_doors.adapters.git_repository import GitRepository
+from container_doors.adapters.machine import describe_machine
+from container_doors.adapters.wandb_account import find_credentials
+from container_doors.adapters.wandb_server import WandbServer
+from container_doors.adapters.yolo_detector import YoloDetector
+from container_doors.cli import checklist, console
+from container_doors.config import Data, Params, load_params
+from container_doors.errors import DoorsError
+from container_doors.ports import Progress, TrackingServer
+from container_doors.records import Check, Metadata
+from container_doors.run import Run
+
+_FAILED = "failed"
+
+
+def sync(arguments: argparse.Namespace) -> int:
+    """Fetch, check, print the checklist, and commit where that was asked for."""
+    with console.progress(quiet=arguments.json) as progress:
+        repository = GitRepository(Path.cwd())
+        metadata = pipeline.sync(
+            arguments.outputs,
+            store=DvcStore(Path.cwd()),
+            repository=repository,
+            progress=progress,
+        )
+        checks = _checks(metadata)
+        is_good = all(check.is_ok is not False for check in checks)
+        if is_good and arguments.commit:
+            _release(metadata, repository, progress)
+    if arguments.json:
+        print(checklist.as_json(checks, failed=_FAILED, version=metadata.version))
+    else:
+        checklist.print_checks(checks, failed=_FAILED)
+        print(_outcome(metadata, is_good=is_good, is_committed=arguments.commit))
+    return 0 if is_good else 1
+
+
+def _checks(metadata: Metadata) -> list[Check]:
+    return pipeline.check_synced(
+        metadata,
+        _dataset(),
+        load_detector=YoloDetector,
+        hardware=describe_machine("auto"),
+        server=_server(metadata),
+    )
+
+
+def _dataset() -> Path:
+    params = Path("params.yaml")
+    return Path((load_params(params, []).data if params.exists() else Data()).path)
+
+
+def _server(metadata: Metadata) -> TrackingServer | str:
+    """Choose whom to ask about the run; a reason not to ask is no failure."""
+    try:
+        if Params.model_validate(metadata.hyperparameters).wandb.mode == "disabled":
+            return "the run was to be shown to nobody (detection.wandb.mode)"
+        return WandbServer(Run(metadata.experiment_name), find_credentials())
+    except DoorsError as error:
+        return f"{error.problem}: {error.hint}"
+
+
+def _release(metadata: Metadata, repository: GitRepository, progress: Progress) -> None:
+    commit = pipeline.release(metadata, repository)
+    what = f"committed {commit[:12]}" if commit else "committed already"
+    progress.say(f"{what}, tagged {metadata.git_tag}; next: git push --follow-tags")
+
+
+def _outcome(metadata: Metadata, *, is_good: bool, is_committed: bool) -> str:
+    if not is_good:
+        return f"{metadata.version} is here, and is not what it should be"
+    if is_committed:
+        return f"{metadata.version} is here"
+    return f"{metadata.version} is here; doors sync --commit commits its pointers and tags them"

@@ -1,0 +1,342 @@
+"""A model that was trained elsewhere arrives whole or not at all, and replaces no other unasked."""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from container_doors import pipeline
+from container_doors.config import Data, Params, Training
+from container_doors.errors import DoorsError, VersioningError, WeightsError
+from container_doors.ports import Detector, Remote, Upstream
+from container_doors.records import Check, Hardware, Metadata
+from container_doors.run import PUBLISHED, Run
+from container_doors.versioning.checklist import (
+    history_check,
+    metrics_check,
+    size_check,
+    tracking_check,
+)
+from container_doors.versioning.pointers import TRACKED, pointer_name
+from tests.builders import a_small_dataset
+from tests.fakes import (
+    FakeDetector,
+    FakeProgress,
+    FakeRepository,
+    FakeServer,
+    FakeStore,
+    FakeTrainer,
+    FakeWorld,
+)
+
+PARAMS = Params(
+    data=Data(min_train_images=2, min_val_images=1),
+    training=Training(epochs=3, batch_size=2, learning_rate=0.001),
+)
+KAGGLE = Path("kaggle_output")
+POINTERS = [PUBLISHED / pointer_name(name) for name in TRACKED]
+
+
+@dataclass
+class Laptop:
+    """A machine where nothing was trained."""
+
+    store: FakeStore
+    metadata: Metadata
+    """Of what was trained elsewhere."""
+    repository: FakeRepository = field(default_factory=FakeRepository)
+    progress: FakeProgress = field(default_factory=FakeProgress)
+
+    def sync(self, outputs: Path | None = None) -> Metadata:
+        return pipeline.sync(
+            outputs, store=self.store, repository=self.repository, progress=self.progress
+        )
+
+    def follow(self) -> None:
+        """Let the pointers be in the branch's upstream."""
+        self.repository.upstream = Upstream("origin/main", "f" * 40)
+        self.repository.files |= {
+            ("f" * 40, PUBLISHED / path.name): path.read_text()
+            for path in (KAGGLE / PUBLISHED).glob("*.dvc")
+        }
+
+
+@pytest.fixture
+def laptop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Laptop:
+    a_small_dataset(tmp_path / "kaggle" / PARAMS.data.path)
+    monkeypatch.chdir(tmp_path / "kaggle")
+    pipeline.train(PARAMS, Run("exp1"), world=FakeWorld().world)
+    store = FakeStore()
+    metadata, _ = pipeline.version("exp1", store=store, progress=FakeProgress())
+    here = tmp_path / "laptop"
+    shutil.copytree(PUBLISHED, here / KAGGLE / PUBLISHED)
+    shutil.copytree("reports", here / KAGGLE / "reports")
+    monkeypatch.chdir(here)
+    for name in ("best.pt", "last.pt", "weights"):  # Kaggle's outputs, without what is large
+        path = KAGGLE / PUBLISHED / name
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    return Laptop(store, metadata)
+
+
+def published() -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in PUBLISHED.iterdir() if path.is_file()}
+
+
+def test_downloaded_pointers_bring_the_model(laptop: Laptop):
+    assert laptop.sync(KAGGLE) == laptop.metadata
+
+    assert (PUBLISHED / "best.pt").read_text() == "weights of epoch 2, run 1"
+    assert (PUBLISHED / "weights/best.pt").read_text() == "weights of epoch 2, run 1"
+    assert (PUBLISHED / "results.csv").exists()
+    assert all(path.exists() for path in POINTERS)
+    assert laptop.metadata.version in Path("reports/metrics.json").read_text()
+
+
+def test_loose_pointers_bring_the_model_too(laptop: Laptop):
+    loose = Path("loose")
+    loose.mkdir()
+    for pointer in (KAGGLE / PUBLISHED).glob("*.dvc"):
+        shutil.copy(pointer, loose)
+
+    assert laptop.sync(loose) == laptop.metadata
+
+
+def test_what_was_downloaded_whole_needs_no_remote(laptop: Laptop):
+    for name, content in zip(TRACKED, laptop.store.objects.values(), strict=True):
+        (KAGGLE / PUBLISHED / name).write_bytes(content)
+    laptop.store.broken = True
+
+    assert laptop.sync(KAGGLE) == laptop.metadata
+
+
+def test_the_pointers_of_git_bring_the_model(laptop: Laptop):
+    laptop.follow()
+
+    assert laptop.sync() == laptop.metadata
+
+    assert laptop.repository.upstream.commit is None
+    assert "git: origin/main is ahead, at ffffffffffff" in laptop.progress.lines
+
+
+def test_syncing_again_fetches_nothing(laptop: Laptop):
+    laptop.sync(KAGGLE)
+    before = published()
+    laptop.store.broken = True
+
+    assert laptop.sync() == laptop.metadata
+    assert published() == before
+    assert "git: the branch follows no remote, so there is nothing to fetch" in (
+        laptop.progress.lines
+    )
+
+
+def test_a_remote_that_fails_changes_nothing(laptop: Laptop):
+    laptop.follow()
+    laptop.store.broken = True
+
+    with pytest.raises(VersioningError, match="the remote is down"):
+        laptop.sync()
+
+    assert not PUBLISHED.exists()
+    assert laptop.repository.upstream.commit is not None
+
+
+def lose_a_pointer() -> None:
+    (KAGGLE / PUBLISHED / "metadata.json.dvc").unlink()
+
+
+def mix_versions() -> None:
+    pointer = KAGGLE / PUBLISHED / "last.pt.dvc"
+    pointer.write_text(pointer.read_text().replace("_v1.0_", "_v1.1_"))
+
+
+def swap_pointers() -> None:
+    shutil.copy(KAGGLE / PUBLISHED / "last.pt.dvc", KAGGLE / PUBLISHED / "best.pt.dvc")
+
+
+def break_a_pointer() -> None:
+    (KAGGLE / PUBLISHED / "best.pt.dvc").write_text("<<<<<<< HEAD\n")
+
+
+def break_a_file() -> None:
+    (KAGGLE / PUBLISHED / "metadata.json").write_text("{}")
+
+
+def point_to_other_weights() -> None:
+    """Both are good files, and not of one model."""
+    best, last = ((KAGGLE / PUBLISHED / name) for name in ("best.pt.dvc", "last.pt.dvc"))
+    best.write_text(last.read_text().replace("path: last.pt", "path: best.pt"))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lose_a_pointer, "expected metadata.json.dvc, found none"),
+        (mix_versions, "expected pointers of one version"),
+        (swap_pointers, "expected a pointer to best.pt"),
+        (break_a_pointer, "expected a pointer to best.pt"),
+        (break_a_file, "metadata.json: expected md5"),
+        (point_to_other_weights, "best.pt of exp1 is not the file that its metadata describes"),
+    ],
+)
+def test_a_download_that_is_not_whole_is_refused(
+    spoil: Callable[[], None], said: str, laptop: Laptop
+):
+    spoil()
+
+    with pytest.raises(DoorsError, match=said):
+        laptop.sync(KAGGLE)
+
+    assert not PUBLISHED.exists()
+
+
+def train_here(laptop: Laptop) -> None:
+    a_small_dataset(Path(PARAMS.data.path))
+    world = FakeWorld(trainer=FakeTrainer(trained=5))
+    pipeline.train(PARAMS, Run("mine"), world=world.world)
+
+
+def test_a_model_that_was_never_versioned_is_not_replaced(laptop: Laptop):
+    train_here(laptop)
+    before = published()
+
+    with pytest.raises(VersioningError, match="is of a model that was never versioned"):
+        laptop.sync(KAGGLE)
+
+    assert published() == before
+
+
+def test_a_version_that_was_never_committed_is_not_replaced(laptop: Laptop):
+    train_here(laptop)
+    mine, _ = pipeline.version("mine", store=laptop.store, progress=FakeProgress())
+
+    with pytest.raises(VersioningError, match="is of a version that was never committed"):
+        laptop.sync(KAGGLE)
+
+    pipeline.release(mine, laptop.repository)
+    assert laptop.sync(KAGGLE) == laptop.metadata
+    assert (PUBLISHED / "best.pt").read_text() == "weights of epoch 2, run 1"
+
+
+def test_a_release_is_committed_and_tagged_once(laptop: Laptop):
+    metadata = laptop.sync(KAGGLE)
+
+    first = pipeline.release(metadata, laptop.repository)
+    again = pipeline.release(metadata, laptop.repository)
+
+    assert (first, again) == ("1" * 40, None)
+    assert laptop.repository.known_tags == [metadata.git_tag]
+    committed = {path for of, path in laptop.repository.files if of == "HEAD"}
+    assert committed >= {*POINTERS, Path("reports/metrics.json")}
+
+
+def test_a_tag_of_another_model_is_no_tag_of_this_one(laptop: Laptop):
+    metadata = laptop.sync(KAGGLE)
+    pipeline.release(metadata, laptop.repository)
+    laptop.repository.files[metadata.git_tag, POINTERS[0]] = "another"
+
+    with pytest.raises(VersioningError, match=r"is there already, and holds another best\.pt\.dvc"):
+        pipeline.release(metadata, laptop.repository)
+
+
+def checked(laptop: Laptop, **changes: object) -> dict[str, Check]:
+    metadata = laptop.sync(KAGGLE)
+    asked = {
+        "load_detector": FakeDetector(),
+        "hardware": FakeTrainer().describe_hardware(PARAMS),
+        "server": "there is no key",
+        **changes,
+    }
+    checks = pipeline.check_synced(metadata, Path("nothing here"), **asked)
+    return {check.name: check for check in checks}
+
+
+class Looking(FakeDetector):
+    def detect(self, images, *, conf_threshold, iou_threshold):  # type: ignore[no-untyped-def]
+        assert all(image.stat().st_size > 1000 for image in images)
+        a_small_dataset(Path("small"))
+        return super().detect(
+            [Path("small/images/test/0.png")],
+            conf_threshold=conf_threshold,
+            iou_threshold=iou_threshold,
+        )
+
+    def __call__(self, weights: Path, *, image_size_px: int, hardware: Hardware) -> "Looking":
+        return self
+
+
+def test_the_checklist_says_what_it_saw(laptop: Laptop):
+    checks = checked(laptop, load_detector=Looking())
+
+    assert list(checks) == ["size", "loads", "inference", "metrics", "history", "tracking"]
+    assert checks["inference"].holds == "1 door(s) found in a drawn picture"
+    assert checks["size"].is_ok is False  # a fake weighs nothing
+    assert checks["tracking"].not_checked == "there is no key"
+
+
+def test_weights_that_do_not_load_are_said(laptop: Laptop):
+    def load(weights: Path, *, image_size_px: int, hardware: Hardware) -> Detector:
+        raise WeightsError(f"{weights} cannot be read", hint="fetch it again")
+
+    checks = checked(laptop, load_detector=load)
+
+    assert checks["loads"].is_ok is False
+    assert checks["inference"].not_checked == "the model does not load"
+
+
+def test_a_server_is_asked_for_the_whole_history(laptop: Laptop):
+    best = laptop.metadata.artifacts["best.pt"].sha256
+    whole = Remote(url="url", last_epoch=3, results_of=best, is_over=True)
+
+    checks = checked(laptop, load_detector=Looking(), server=FakeServer(remote=whole))
+
+    assert checks["tracking"].is_ok
+
+
+@pytest.mark.parametrize(
+    "remote",
+    [
+        None,
+        Remote(url="url", last_epoch=2, results_of=None, is_over=False),
+        Remote(url="url", last_epoch=3, results_of="0" * 64, is_over=True),
+    ],
+    ids=["unknown", "cut off", "another model's"],
+)
+def test_a_history_that_is_not_whole_is_said(remote: Remote | None, laptop: Laptop):
+    assert tracking_check(laptop.metadata, remote).is_ok is False
+
+
+@pytest.mark.parametrize(
+    ("architecture", "size", "is_ok"),
+    [
+        ("yolov11s", 19_200_000, True),
+        ("yolov11s", 45_000_000, False),
+        ("yolov11n", 5_300_000, True),
+    ],
+)
+def test_a_model_has_the_size_of_its_network(
+    architecture: str, size: int, is_ok: bool, laptop: Laptop, tmp_path: Path
+):
+    weights = tmp_path / "best.pt"
+    with weights.open("wb") as file:
+        file.truncate(size)
+    metadata = laptop.metadata.model_copy(update={"model_architecture": architecture})
+
+    assert size_check(metadata, weights).is_ok is is_ok
+
+
+def test_a_figure_that_is_missing_is_named(laptop: Laptop):
+    metrics = {name: 0.9 for name in laptop.metadata.metrics if name != "test_mAP50_95"}
+    metadata = laptop.metadata.model_copy(update={"metrics": metrics})
+
+    (mismatch,) = metrics_check(metadata).mismatches
+
+    assert mismatch.expected == "test_mAP50_95"
+
+
+def test_epochs_that_are_missing_are_counted(laptop: Laptop):
+    assert history_check(laptop.metadata, [(Path("curves.csv"), 3)]).is_ok
+    assert history_check(laptop.metadata, [(Path("curves.csv"), 2)]).is_ok is False
+    assert history_check(laptop.metadata, []).is_ok is None

@@ -10,7 +10,7 @@ import pytest
 from container_doors import pipeline
 from container_doors.config import Data, Params, Training
 from container_doors.errors import DoorsError, VersioningError, WeightsError
-from container_doors.ports import Detector, Remote, Upstream
+from container_doors.ports import Detector, LoadDetector, Remote, TrackingServer, Upstream
 from container_doors.records import Check, Hardware, Metadata
 from container_doors.run import PUBLISHED, Run
 from container_doors.versioning.checklist import (
@@ -241,20 +241,21 @@ def test_a_tag_of_another_model_is_no_tag_of_this_one(laptop: Laptop):
         pipeline.release(metadata, laptop.repository)
 
 
-def checked(laptop: Laptop, **changes: object) -> dict[str, Check]:
-    metadata = laptop.sync(KAGGLE)
-    asked = {
-        "load_detector": FakeDetector(),
-        "hardware": FakeTrainer().describe_hardware(PARAMS),
-        "server": "there is no key",
-        **changes,
-    }
-    checks = pipeline.check_synced(metadata, Path("nothing here"), **asked)
+def checked(
+    laptop: Laptop, *, load: LoadDetector, server: TrackingServer | str = "there is no key"
+) -> dict[str, Check]:
+    checks = pipeline.check_synced(
+        laptop.sync(KAGGLE),
+        Path("nothing here"),
+        load_detector=load,
+        hardware=FakeTrainer().describe_hardware(PARAMS),
+        server=server,
+    )
     return {check.name: check for check in checks}
 
 
 class Looking(FakeDetector):
-    def detect(self, images, *, conf_threshold, iou_threshold):  # type: ignore[no-untyped-def]
+    def detect(self, images, *, conf_threshold, iou_threshold):
         assert all(image.stat().st_size > 1000 for image in images)
         a_small_dataset(Path("small"))
         return super().detect(
@@ -268,7 +269,7 @@ class Looking(FakeDetector):
 
 
 def test_the_checklist_says_what_it_saw(laptop: Laptop):
-    checks = checked(laptop, load_detector=Looking())
+    checks = checked(laptop, load=Looking())
 
     assert list(checks) == ["size", "loads", "inference", "metrics", "history", "tracking"]
     assert checks["inference"].holds == "1 door(s) found in a drawn picture"
@@ -280,7 +281,7 @@ def test_weights_that_do_not_load_are_said(laptop: Laptop):
     def load(weights: Path, *, image_size_px: int, hardware: Hardware) -> Detector:
         raise WeightsError(f"{weights} cannot be read", hint="fetch it again")
 
-    checks = checked(laptop, load_detector=load)
+    checks = checked(laptop, load=load)
 
     assert checks["loads"].is_ok is False
     assert checks["inference"].not_checked == "the model does not load"
@@ -290,7 +291,7 @@ def test_a_server_is_asked_for_the_whole_history(laptop: Laptop):
     best = laptop.metadata.artifacts["best.pt"].sha256
     whole = Remote(url="url", last_epoch=3, results_of=best, is_over=True)
 
-    checks = checked(laptop, load_detector=Looking(), server=FakeServer(remote=whole))
+    checks = checked(laptop, load=Looking(), server=FakeServer(remote=whole))
 
     assert checks["tracking"].is_ok
 

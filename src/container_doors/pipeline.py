@@ -369,7 +369,7 @@ def verify(
         evidence.records_check(metadata, run),
         evidence.weights_check(metadata, PUBLISHED),
         evidence.metadata_check(metadata, path, run),
-        evidence.reports_check(_report_texts(metadata, run), REPORTS),
+        evidence.reports_check(_own_reports(metadata, run), REPORTS),
         evidence.pointers_check(metadata, PUBLISHED, tagged),
         _remote_evidence(metadata, store, progress),
     ]
@@ -665,7 +665,7 @@ def _epoch_tables(metadata: Metadata) -> list[tuple[Path, int]]:
     """Count the lines of what has one for each epoch, where it is of this very run."""
     run = Run(metadata.experiment_name)
     tables = []
-    if run.record.exists() and RunRecord.read(run.record).run_id == metadata.run_id:
+    if _is_run_of(metadata, run):
         tables.append((run.metrics_jsonl, len(read_epochs(run.metrics_jsonl))))
     table = PUBLISHED / "results.csv"
     if "results.csv" in metadata.files and table.is_file():
@@ -745,8 +745,18 @@ def _comparable(params: Params | Mapping[str, Any]) -> dict[str, Any]:
     return _without_looks(params.model_dump(mode="json"))
 
 
-def _report_texts(metadata: Metadata, run: Run) -> dict[str, str]:
-    return report_texts(run, metadata, metadata.evaluation) if run.metrics_jsonl.exists() else {}
+def _own_reports(metadata: Metadata, run: Run) -> dict[str, str]:
+    texts = report_texts(run, metadata, metadata.evaluation)
+    is_ours = _is_run_of(metadata, run)
+    return {name: text for name, text in texts.items() if is_ours or name != CURVES}
+
+
+def _is_run_of(metadata: Metadata, run: Run) -> bool:
+    """Tell whether a run made the model; one that cannot be read is another check's affair."""
+    try:
+        return RunRecord.read(run.record).run_id == metadata.run_id
+    except RunError:
+        return False
 
 
 def _remote_evidence(metadata: Metadata, store: ArtifactStore, progress: Progress) -> Check:

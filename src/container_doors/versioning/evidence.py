@@ -101,13 +101,13 @@ def reports_check(expected: Mapping[str, str], directory: Path) -> Check:
     """Compare the reports that git keeps with those that would be written now.
 
     Args:
-        expected: The text of each, by its name; empty if they cannot be written here.
+        expected: The text of each that can be written here, by its name.
         directory: Where they are.
     """
-    name, holds = "reports", f"{', '.join(expected)} in {directory}"
     there = {report: text for report, text in expected.items() if (directory / report).is_file()}
+    name, holds = "reports", f"{', '.join(there)} in {directory}"
     if not there:
-        return Check(name, holds, not_checked=f"none in {directory} to compare, or its run is not")
+        return Check(name, holds, not_checked=f"there are none in {directory}")
     hint = "doors metadata writes them anew"
     mismatches = []
     for report, text in there.items():

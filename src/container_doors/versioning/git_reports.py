@@ -25,11 +25,11 @@ def write_reports(run: Run, metadata: Metadata, evaluation: Evaluation, director
 
 
 def report_texts(run: Run, metadata: Metadata, evaluation: Evaluation) -> dict[str, str]:
-    """Make the text of each report, by its name."""
-    return {
-        METRICS: json.dumps(_figures(metadata, evaluation), indent=2) + "\n",
-        CURVES: _table(_rows(run.metrics_jsonl)),
-    }
+    """Make the text of each report, by its name; without a run there are no curves."""
+    texts = {METRICS: json.dumps(_figures(metadata, evaluation), indent=2) + "\n"}
+    if run.metrics_jsonl.is_file():
+        texts[CURVES] = _table(_rows(run.metrics_jsonl))
+    return texts
 
 
 def _figures(metadata: Metadata, evaluation: Evaluation) -> dict[str, str | float]:

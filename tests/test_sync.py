@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from container_doors import pipeline
+from container_doors import delivery, pipeline
 from container_doors.config import Data, Params, Training
 from container_doors.errors import DoorsError, VersioningError, WeightsError
 from container_doors.ports import Detector, LoadDetector, Remote, TrackingServer, Upstream
@@ -50,7 +50,7 @@ class Laptop:
     progress: FakeProgress = field(default_factory=FakeProgress)
 
     def sync(self, outputs: Path | None = None) -> Metadata:
-        return pipeline.sync(
+        return delivery.sync(
             outputs, store=self.store, repository=self.repository, progress=self.progress
         )
 
@@ -215,7 +215,7 @@ def test_a_version_that_was_never_committed_is_not_replaced(laptop: Laptop):
     with pytest.raises(VersioningError, match="is of a version that was never committed"):
         laptop.sync(KAGGLE)
 
-    pipeline.release(mine, laptop.repository)
+    delivery.release(mine, laptop.repository)
     assert laptop.sync(KAGGLE) == laptop.metadata
     assert (PUBLISHED / "best.pt").read_text() == "weights of epoch 2, run 1"
 
@@ -223,8 +223,8 @@ def test_a_version_that_was_never_committed_is_not_replaced(laptop: Laptop):
 def test_a_release_is_committed_and_tagged_once(laptop: Laptop):
     metadata = laptop.sync(KAGGLE)
 
-    first = pipeline.release(metadata, laptop.repository)
-    again = pipeline.release(metadata, laptop.repository)
+    first = delivery.release(metadata, laptop.repository)
+    again = delivery.release(metadata, laptop.repository)
 
     assert (first, again) == ("1" * 40, None)
     assert laptop.repository.known_tags == [metadata.git_tag]
@@ -234,17 +234,17 @@ def test_a_release_is_committed_and_tagged_once(laptop: Laptop):
 
 def test_a_tag_of_another_model_is_no_tag_of_this_one(laptop: Laptop):
     metadata = laptop.sync(KAGGLE)
-    pipeline.release(metadata, laptop.repository)
+    delivery.release(metadata, laptop.repository)
     laptop.repository.files[metadata.git_tag, POINTERS[0]] = "another"
 
     with pytest.raises(VersioningError, match=r"is there already, and holds another best\.pt\.dvc"):
-        pipeline.release(metadata, laptop.repository)
+        delivery.release(metadata, laptop.repository)
 
 
 def checked(
     laptop: Laptop, *, load: LoadDetector, server: TrackingServer | str = "there is no key"
 ) -> dict[str, Check]:
-    checks = pipeline.check_synced(
+    checks = delivery.check_synced(
         laptop.sync(KAGGLE),
         Path("nothing here"),
         load_detector=load,

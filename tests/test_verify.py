@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from container_doors import pipeline
+from container_doors import delivery, pipeline
 from container_doors.cli.checklist import exit_code
 from container_doors.config import Data, Params, Training, dump, load_params
 from container_doors.errors import RunError
@@ -43,7 +43,7 @@ class Model:
         return self.verify_as(None)
 
     def verify_as(self, name: str | None) -> list[Check]:
-        _, checks = pipeline.verify(
+        _, checks = delivery.verify(
             name,
             load_params(Path("params.yaml")),
             store=self.store,
@@ -257,7 +257,7 @@ def test_nothing_published_cannot_be_verified(
 
 def measured_again(detector: FakeDetector) -> Check:
     hardware = FakeTrainer().describe_hardware(PARAMS)
-    return pipeline.measure_again(
+    return delivery.measure_again(
         Metadata.read(PUBLISHED / "metadata.json"),
         DATA,
         load_detector=detector,

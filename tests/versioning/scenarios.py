@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from container_doors import pipeline
+from container_doors import delivery, pipeline
 from container_doors.adapters.dvc_store import DvcStore
 from container_doors.adapters.git_repository import GitRepository
 from container_doors.cli import main
@@ -163,10 +163,10 @@ class Sync:
 
     def command(self) -> None:
         repository = GitRepository(Path.cwd())
-        metadata = pipeline.sync(
+        metadata = delivery.sync(
             self.outputs, store=DvcStore(Path.cwd()), repository=repository, progress=FakeProgress()
         )
-        pipeline.release(metadata, repository)
+        delivery.release(metadata, repository)
 
     def look(self) -> str:
         os.chdir(self.workspace)

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from container_doors import pipeline
+from container_doors import delivery
 from container_doors.adapters.dvc_store import DvcStore
 from container_doors.adapters.git_repository import GitRepository
 from container_doors.adapters.machine import describe_machine
@@ -24,9 +24,9 @@ def sync(arguments: argparse.Namespace) -> int:
     """Fetch, check, print the checklist, and commit where that was asked for."""
     with console.progress(quiet=arguments.json) as progress:
         repository = GitRepository(Path.cwd())
-        metadata = pipeline.sync(
+        metadata = delivery.sync(
             arguments.outputs,
-            store=DvcStore(Path.cwd()),
+            store=DvcStore(Path.cwd(), progress=progress),
             repository=repository,
             progress=progress,
         )
@@ -43,7 +43,7 @@ def sync(arguments: argparse.Namespace) -> int:
 
 
 def _checks(metadata: Metadata) -> list[Check]:
-    return pipeline.check_synced(
+    return delivery.check_synced(
         metadata,
         _dataset(),
         load_detector=YoloDetector,
@@ -68,7 +68,7 @@ def _server(metadata: Metadata) -> TrackingServer | str:
 
 
 def _release(metadata: Metadata, repository: GitRepository, progress: Progress) -> None:
-    commit = pipeline.release(metadata, repository)
+    commit = delivery.release(metadata, repository)
     what = f"committed {commit[:12]}" if commit else "committed already"
     progress.say(f"{what}, tagged {metadata.git_tag}; next: git push --follow-tags")
 

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from container_doors import pipeline
+from container_doors import delivery
 from container_doors.adapters.dvc_store import DvcStore
 from container_doors.adapters.git_repository import GitRepository
 from container_doors.adapters.machine import describe_machine
@@ -20,10 +20,10 @@ def verify(arguments: argparse.Namespace) -> int:
     """Print one line for each link of the chain, and every mismatch."""
     params = load_params(arguments.config, arguments.overrides)
     with console.progress(quiet=arguments.json) as progress:
-        metadata, checks = pipeline.verify(
+        metadata, checks = delivery.verify(
             arguments.name,
             params,
-            store=DvcStore(Path.cwd()),
+            store=DvcStore(Path.cwd(), progress=progress),
             repository=GitRepository(Path.cwd()),
             progress=progress,
         )
@@ -38,7 +38,7 @@ def verify(arguments: argparse.Namespace) -> int:
 
 
 def _measured_again(metadata: Metadata, params: Params, progress: Progress) -> Check:
-    return pipeline.measure_again(
+    return delivery.measure_again(
         metadata,
         Path(params.data.path),
         load_detector=YoloDetector,

@@ -4,6 +4,7 @@ Each function looks at one link of the chain from the photographs to the remote,
 everything that is not as it was; none of them stops at the first.
 """
 
+import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -48,7 +49,8 @@ def metadata_check(metadata: Metadata, path: Path, run: Run) -> Check:
         for name, expected, found in _own_figures(metadata)
         if expected != found
     ]
-    if path.read_text(encoding="utf-8") != metadata.to_json():
+    text = path.read_text(encoding="utf-8")
+    if text != json.dumps(json.loads(text), indent=2, sort_keys=True) + "\n":
         mismatches.append(
             Mismatch(str(path), "the spelling that doors writes", "another", DESCRIBE)
         )
@@ -136,7 +138,7 @@ def records_check(metadata: Metadata, run: Run) -> Check:
     expected = {key: sha for key, sha in metadata.records.items() if key != run.record.name}
     mismatches = list(_file_mismatches(run.directory, expected, RETRAIN))
     if run.record.name in metadata.records:
-        was, found = metadata.records[run.record.name], record_sha256(record)
+        was, found = metadata.records[run.record.name], record_sha256(run.record)
         mismatches += _hash_mismatch(run.record, was, found, RETRAIN)
     try:
         rebuilt = build_metadata(

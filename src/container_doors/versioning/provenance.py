@@ -1,8 +1,8 @@
 """What stands behind a model's figures, by content: taken down when it is published."""
 
+import json
 from pathlib import Path
 
-from container_doors.records import RunRecord
 from container_doors.run import Run
 from container_doors.versioning.hashing import file_sha256, text_sha256
 from container_doors.versioning.publication import published_sources
@@ -18,7 +18,7 @@ def record_hashes(run: Run) -> dict[str, str]:
         if path.is_file()
     }
     if run.record.is_file():
-        hashes[run.record.name] = record_sha256(RunRecord.read(run.record))
+        hashes[run.record.name] = record_sha256(run.record)
     return hashes
 
 
@@ -28,9 +28,13 @@ def record_paths(run: Run) -> list[Path]:
     return [run.dataset, run.metrics_jsonl, run.evaluation, *predictions]
 
 
-def record_sha256(record: RunRecord) -> str:
-    """Hash ``run.json`` as it was after training; publication has changed its status since."""
-    return text_sha256(record.model_copy(update={"status": "trained"}).to_json())
+def record_sha256(path: Path) -> str:
+    """Hash ``run.json`` as it was after training; publication has changed its status since.
+
+    By what stands there, not by what this release would write: a later one may know more.
+    """
+    document = json.loads(path.read_bytes())
+    return text_sha256(json.dumps({**document, "status": "trained"}, sort_keys=True))
 
 
 def file_hashes(run: Run) -> dict[str, str]:

@@ -1,0 +1,440 @@
+"""The story after the training: a model is brought here, looked at, released and verified.
+
+Like :mod:`container_doors.pipeline`, whose steps it uses: each function takes what it needs, calls
+the parts and returns a value.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from container_doors.config import Params
+from container_doors.dataset.facts import content_sha256
+from container_doors.dataset.layout import read_layout
+from container_doors.dataset.sample import draw_sample
+from container_doors.dataset.view import link_view
+from container_doors.errors import (
+    MissingToolError,
+    RunError,
+    TrackingError,
+    VersioningError,
+    WeightsError,
+)
+from container_doors.pipeline import (
+    EVALUATED_SPLITS,
+    another_published,
+    nothing_published,
+    score,
+    validate,
+    without_looks,
+)
+from container_doors.ports import (
+    ArtifactStore,
+    LoadDetector,
+    Progress,
+    Repository,
+    TrackingServer,
+    Upstream,
+)
+from container_doors.records import (
+    Check,
+    DatasetFiles,
+    Finding,
+    Hardware,
+    Metadata,
+    Mismatch,
+    RunRecord,
+)
+from container_doors.run import PUBLISHED, REPORTS, Run
+from container_doors.training.history import read_epochs
+from container_doors.versioning import evidence
+from container_doors.versioning.arrival import (
+    Arrival,
+    arrival,
+    bring_reports,
+    complete,
+    downloaded,
+    is_in_place,
+    lay_out,
+    refuse_other_tag,
+    refuse_to_lose,
+    released_paths,
+    reported_version,
+)
+from container_doors.versioning.checklist import (
+    history_check,
+    metrics_check,
+    size_check,
+    tracking_check,
+)
+from container_doors.versioning.git_reports import CURVES, report_texts
+from container_doors.versioning.metadata import metrics_of, record_of
+from container_doors.versioning.pointers import TRACKED, check_pointers, pointer_name
+from container_doors.versioning.publication import (
+    METADATA,
+    check_weights,
+    recover,
+    replacing,
+)
+
+ALIKE, ELSEWHERE = 1e-6, 0.005
+"""How far figures may be off when measured again: on such a device, and on any other."""
+
+
+def verify(
+    experiment: str | None,
+    params: Params,
+    *,
+    store: ArtifactStore,
+    repository: Repository,
+    progress: Progress,
+) -> tuple[Metadata | None, list[Check]]:
+    """Hash everything that the published model stands on again, and name what has changed.
+
+    Args:
+        experiment: What should be published; None if it may be any.
+        params: Those of ``params.yaml`` now.
+        store: Asked for what its remote holds.
+        repository: Asked for the commit and the tag.
+        progress: Told how far it is.
+
+    Returns:
+        What is published, None if it cannot be read, and one check for each link.
+
+    Raises:
+        RunError: If nothing is published, or another experiment than the one asked for.
+    """
+    path = PUBLISHED / METADATA
+    recover()
+    if not path.exists():
+        raise nothing_published(experiment or "NAME")
+    try:
+        metadata = Metadata.read(path)
+    except RunError as error:
+        unreadable = Mismatch(str(path), "metadata", error.problem, evidence.DESCRIBE)
+        return None, [Check("metadata", str(path), (unreadable,))]
+    if experiment not in {None, metadata.experiment_name}:
+        raise another_published(metadata, experiment, f"doors verify {metadata.experiment_name}")
+    run = Run(metadata.experiment_name)
+    tagged = {
+        pointer_name(name): text
+        for name in TRACKED
+        if (text := repository.show(metadata.git_tag, PUBLISHED / pointer_name(name))) is not None
+    }
+    commit = metadata.code.commit
+    return metadata, [
+        _dataset_evidence(metadata, run, params, progress),
+        evidence.params_check(metadata, _comparable(params), _comparable(metadata.hyperparameters)),
+        evidence.code_check(metadata, is_there=repository.holds(commit) if commit else None),
+        evidence.starting_weights_check(metadata),
+        evidence.records_check(metadata, run),
+        evidence.weights_check(metadata, PUBLISHED),
+        evidence.metadata_check(metadata, path, run),
+        evidence.reports_check(_own_reports(metadata, run), REPORTS),
+        evidence.pointers_check(metadata, PUBLISHED, tagged),
+        _remote_evidence(metadata, store, progress),
+    ]
+
+
+def measure_again(
+    metadata: Metadata,
+    dataset: Path,
+    *,
+    load_detector: LoadDetector,
+    hardware: Hardware,
+    progress: Progress,
+) -> Check:
+    """Evaluate the published ``best.pt`` once more, and compare the figures."""
+    params = Params.model_validate(metadata.hyperparameters)
+    layout, findings = read_layout(dataset)
+    if layout is None:
+        return Check("figures", "", not_checked=f"{dataset}: {findings[0]}")
+    with TemporaryDirectory() as scratch:
+        run = Run(metadata.experiment_name, root=Path(scratch))
+        link_view(layout, run.data_view)
+        size = params.training.image_size_px
+        detector = load_detector(PUBLISHED / "best.pt", image_size_px=size, hardware=hardware)
+        splits = {
+            split: score(detector, params, run, split, run_id=metadata.run_id, progress=progress)
+            for split in EVALUATED_SPLITS
+        }
+    again = metadata.evaluation.model_copy(update={"splits": splits})
+    is_alike = hardware.description == metadata.hardware.description
+    return evidence.figures_check(
+        metadata, metrics_of(again), tolerance=ALIKE if is_alike else ELSEWHERE
+    )
+
+
+def sync(
+    outputs: Path | None, *, store: ArtifactStore, repository: Repository, progress: Progress
+) -> Metadata:
+    """Bring here a model that was trained elsewhere, as one step.
+
+    Args:
+        outputs: What was downloaded, with the pointers in it; None if git has them.
+        store: Fetches what the pointers name.
+        repository: Is brought up to date.
+        progress: Told what is done.
+
+    Raises:
+        VersioningError: If git cannot be brought up to date, if there is no model, if it does not
+            arrive, or if it would replace one that is nowhere else.
+    """
+    recover()
+    is_in_git = repository.code_state().commit is not None
+    upstream = repository.fetch() if is_in_git else Upstream(None, None)
+    progress.say(_git_said(upstream, is_in_git=is_in_git))
+    if outputs is not None:
+        _follow(upstream, repository, same=[])
+        arriving = downloaded(outputs)
+    else:
+        arriving = arrival(*_pointers_of(upstream, repository))
+    committed = _pointers_in("HEAD", repository) if is_in_git else None
+    refuse_to_lose(arriving, committed)
+    if not is_in_place(arriving):
+        _put_in_place(arriving, store=store, progress=progress)
+    metadata = Metadata.read(PUBLISHED / METADATA)
+    check_weights(metadata, PUBLISHED, list(arriving.texts))
+    bring_reports(arriving, metadata)
+    if outputs is None:
+        # The pointers are here already, so that a kill before this leaves a model that is whole.
+        _follow(upstream, repository, same=_there([PUBLISHED / f"{name}.dvc" for name in TRACKED]))
+    return metadata
+
+
+def check_synced(
+    metadata: Metadata,
+    dataset: Path,
+    *,
+    load_detector: LoadDetector,
+    hardware: Hardware,
+    server: TrackingServer | str,
+) -> list[Check]:
+    """Go through the specification's checklist (7.3).
+
+    Args:
+        metadata: Of the model that is published.
+        dataset: Where a test photograph may be; one is drawn if there is none.
+        load_detector: Opens the weights.
+        hardware: What they are opened on.
+        server: Where the run was shown, or why it cannot be asked.
+    """
+    weights = PUBLISHED / "best.pt"
+    return [
+        size_check(metadata, weights),
+        *_use(metadata, weights, dataset, load_detector=load_detector, hardware=hardware),
+        metrics_check(metadata),
+        history_check(metadata, _epoch_tables(metadata)),
+        _tracking(metadata, server),
+    ]
+
+
+def release(metadata: Metadata, repository: Repository) -> str | None:
+    """Commit what git keeps of the published model, and tag it, each once.
+
+    Returns:
+        The commit, None if there was nothing to commit.
+
+    Raises:
+        VersioningError: If git refuses, or if the tag is another model's.
+    """
+    paths = released_paths()
+    tag = metadata.git_tag
+    is_tagged = tag in repository.tags(tag)
+    if is_tagged:
+        refuse_other_tag(tag, {path: repository.show(tag, path) for path in paths}, paths)
+    commit = repository.commit(paths, f"Release {metadata.version}")
+    if not is_tagged:
+        repository.create_tag(tag, metadata.version)
+    return commit
+
+
+def _git_said(upstream: Upstream, *, is_in_git: bool) -> str:
+    if not is_in_git:
+        return "git: no commit here, so there is nothing to bring up to date"
+    if upstream.name is None:
+        return "git: the branch follows no remote, so there is nothing to fetch"
+    if upstream.commit is None:
+        return f"git: up to date with {upstream.name}"
+    return f"git: {upstream.name} is ahead, at {upstream.commit[:12]}"
+
+
+def _follow(upstream: Upstream, repository: Repository, *, same: Sequence[Path]) -> None:
+    if upstream.commit is not None:
+        repository.fast_forward(upstream.commit, same=same)
+
+
+def _pointers_of(upstream: Upstream, repository: Repository) -> tuple[dict[str, str], str]:
+    """Read the pointers that git will have here, before it has."""
+    if upstream.commit is not None:
+        return _pointers_in(upstream.commit, repository), f"{upstream.name}: {PUBLISHED}"
+    own = {name: PUBLISHED / pointer_name(name) for name in TRACKED}
+    return {name: own[name].read_text() for name in own if own[name].is_file()}, str(PUBLISHED)
+
+
+def _pointers_in(revision: str, repository: Repository) -> dict[str, str]:
+    shown = {name: repository.show(revision, PUBLISHED / pointer_name(name)) for name in TRACKED}
+    return {name: text for name, text in shown.items() if text is not None}
+
+
+def _put_in_place(arriving: Arrival, *, store: ArtifactStore, progress: Progress) -> None:
+    with replacing() as staged:
+        missing = lay_out(arriving, staged)
+        if missing:
+            progress.say(
+                f"fetching {', '.join(p.stem for p in missing)} from {store.check_ready()}"
+            )
+            store.pull(missing)
+        metadata = Metadata.read(staged / METADATA)
+        names = list(arriving.texts)
+        check_pointers(staged, metadata.version, names)
+        check_weights(metadata, staged, names)
+        complete(arriving, metadata, staged)
+
+
+def _there(paths: Sequence[Path]) -> list[Path]:
+    return [path for path in paths if path.is_file()]
+
+
+def _use(
+    metadata: Metadata,
+    weights: Path,
+    dataset: Path,
+    *,
+    load_detector: LoadDetector,
+    hardware: Hardware,
+) -> Iterator[Check]:
+    """Load the model and look at one photograph, as a person would."""
+    point = metadata.evaluation.splits["test"].operating_point
+    try:
+        detector = load_detector(
+            weights, image_size_px=metadata.evaluation.image_size_px, hardware=hardware
+        )
+    except WeightsError as error:
+        yield Check(
+            "loads", "", (Mismatch(str(weights), "YOLO weights", error.problem, error.hint),)
+        )
+        yield Check("inference", "", not_checked="the model does not load")
+        return
+    yield Check("loads", f"with Ultralytics, on {hardware.description}")
+    with _a_photograph(dataset) as (image, what):
+        (found,) = detector.detect(
+            [image], conf_threshold=point.conf_threshold, iou_threshold=point.iou_threshold
+        )
+    yield Check("inference", f"{len(found.boxes_xyxy)} door(s) found in {what}")
+
+
+@contextmanager
+def _a_photograph(dataset: Path) -> Iterator[tuple[Path, str]]:
+    """Choose the first of the test split, or draw one."""
+    layout = read_layout(dataset)[0] if dataset.is_dir() else None
+    if layout is not None and "test" in layout.splits and layout.splits["test"].images:
+        image = layout.splits["test"].images[0]
+        yield image, str(image)
+        return
+    with TemporaryDirectory() as scratch:
+        drawn = Path(scratch) / "drawn"
+        draw_sample(drawn, counts={"train": 0, "val": 0, "test": 1}, seed=0, is_plain=True)
+        (image,) = (drawn / "images" / "test").iterdir()
+        yield image, "a drawn picture"
+
+
+def _epoch_tables(metadata: Metadata) -> list[tuple[Path, int]]:
+    """Count the lines of what has one for each epoch, where it is of this very run."""
+    run = Run(metadata.experiment_name)
+    tables = []
+    if _is_run_of(metadata, run):
+        tables.append((run.metrics_jsonl, len(read_epochs(run.metrics_jsonl))))
+    table = PUBLISHED / "results.csv"
+    if "results.csv" in metadata.files and table.is_file():
+        tables.append((table, _rows_of(table)))
+    curves = REPORTS / CURVES
+    if curves.is_file() and reported_version(REPORTS) == metadata.version:
+        tables.append((curves, _rows_of(curves)))
+    return tables
+
+
+def _rows_of(table: Path) -> int:
+    return len(table.read_text(encoding="utf-8").splitlines()) - 1
+
+
+def _tracking(metadata: Metadata, server: TrackingServer | str) -> Check:
+    if isinstance(server, str):
+        return Check("tracking", "", not_checked=server)
+    try:
+        return tracking_check(metadata, server.ask(record_of(metadata)))
+    except TrackingError as error:
+        return Check("tracking", "", not_checked=f"{error.problem}; {error.hint}")
+
+
+def _dataset_evidence(metadata: Metadata, run: Run, params: Params, progress: Progress) -> Check:
+    root = Path(params.data.path)
+    if not root.is_dir():
+        why = f"no data set at {root}: dvc pull {root}.dvc"
+        return Check("data set", str(root), not_checked=why)
+    report = validate(root, params.data, progress=progress)
+    if report.layout is None:
+        return Check("data set", str(root), tuple(_as_mismatch(root, f) for f in report.errors))
+    return evidence.dataset_check(
+        metadata,
+        root,
+        found={path.as_posix(): digest for path, digest in report.digests.items()},
+        found_sha256=content_sha256(report.digests),
+        recorded=_recorded_files(metadata, run),
+    )
+
+
+def _as_mismatch(root: Path, finding: Finding) -> Mismatch:
+    where = str(root / finding.path)
+    return Mismatch(where, finding.expected, finding.found, finding.remedy)
+
+
+def _recorded_files(metadata: Metadata, run: Run) -> dict[str, str] | None:
+    """Read what the model was trained on, file by file; None if that is lost or has changed."""
+    try:
+        files = DatasetFiles.read(run.dataset).files
+    except RunError:
+        return None
+    recorded = {Path(name): digest for name, digest in files.items()}
+    return files if content_sha256(recorded) == metadata.dataset_sha256 else None
+
+
+def _comparable(params: Params | Mapping[str, Any]) -> dict[str, Any]:
+    """Put params as this release writes them; those that it cannot read, as they stand."""
+    if not isinstance(params, Params):
+        try:
+            params = Params.model_validate(params)
+        except ValueError:
+            return dict(params)
+    return without_looks(params.model_dump(mode="json"))
+
+
+def _own_reports(metadata: Metadata, run: Run) -> dict[str, str]:
+    texts = report_texts(run, metadata, metadata.evaluation)
+    is_ours = _is_run_of(metadata, run)
+    return {name: text for name, text in texts.items() if is_ours or name != CURVES}
+
+
+def _is_run_of(metadata: Metadata, run: Run) -> bool:
+    """Tell whether a run made the model; one that cannot be read is another check's affair."""
+    try:
+        return RunRecord.read(run.record).run_id == metadata.run_id
+    except RunError:
+        return False
+
+
+def _remote_evidence(metadata: Metadata, store: ArtifactStore, progress: Progress) -> Check:
+    pointers = [PUBLISHED / pointer_name(name) for name in TRACKED]
+    if not all(pointer.exists() for pointer in pointers):
+        why = f"nothing was sent yet: doors version --experiment {metadata.experiment_name}"
+        return Check("remote", "", not_checked=why)
+    try:
+        remote = store.check_ready()
+        progress.say(f"fetching from {remote}, to hash what is there")
+        with TemporaryDirectory() as scratch:
+            objects = store.fetch_objects(pointers, Path(scratch))
+            return evidence.objects_check(metadata, PUBLISHED, objects, remote)
+    except (VersioningError, MissingToolError) as error:
+        return Check("remote", "", not_checked=f"{error.problem}; {error.hint}")

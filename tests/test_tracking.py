@@ -14,9 +14,12 @@ from pathlib import Path
 import psutil
 import pytest
 
+from container_doors.adapters.follower import FollowerProcess
 from container_doors.dataset.sample import draw_sample
 from container_doors.records import RunRecord
+from container_doors.run import Run
 from tests.builders import a_small_dataset
+from tests.fakes import FakeProgress
 from tests.loopback.wandb_backend import KEY, Fault, RemoteRun, WandbBackend
 from tests.test_training import command as doors_command
 from tests.tracked_run import VALUES, command
@@ -428,9 +431,17 @@ def test_a_recording_that_was_cut_off_is_made_again(workspace: Path, backend: Wa
     assert (the_run(backend).state, the_run(backend).exit_code) == ("failed", 137)
 
 
+def followed_to_the_end(run: Run, seen: dict[str, str]) -> str:
+    progress = FakeProgress()
+    follower = FollowerProcess(seen)
+    follower.start(run, progress=progress)
+    follower.finish(exit_code=0)
+    return "\n".join(progress.lines)
+
+
 @pytest.mark.parametrize("mode", ["online", "offline"])
 def test_a_full_disk_in_the_folder_of_the_trackers_is_said_and_nothing_is_lost(
-    mode: str, workspace: Path, backend: WandbBackend
+    mode: str, workspace: Path, backend: WandbBackend, monkeypatch: pytest.MonkeyPatch
 ):
     """The follower's part alone, on a disk of its own; the record is on it and is whole."""
     seen = environment(workspace, backend)
@@ -449,11 +460,11 @@ def test_a_full_disk_in_the_folder_of_the_trackers_is_said_and_nothing_is_lost(
         with contextlib.suppress(OSError):
             (disk / "filler").write_bytes(b"x" * 2**20)
 
-        done = doors(workspace / "full", seen, "track", "follow", "runs/exp1", said="0\n")
+        monkeypatch.chdir(workspace / "full")
+        said = followed_to_the_end(Run("exp1"), seen)
 
-        assert done.returncode == 0, done.stderr
-        assert "Traceback" not in done.stderr
-        assert "doors track sync exp1" in done.stdout
+        assert "doors track sync exp1" in said
+        assert "its process ended with exit code" not in said
         (disk / "filler").unlink()
         subprocess.run(["mount", "-o", "remount,size=16m", disk], check=True)
         sent = doors(workspace / "full", seen, "track", "sync", "exp1")

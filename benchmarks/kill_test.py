@@ -15,11 +15,13 @@ every command goes on in the same clone.
 """
 
 import argparse
+import contextlib
 import json
 import random
 import re
 import shutil
 import signal
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -40,6 +42,9 @@ from container_doors.training.history import read_epochs
 
 ROOT = Path(__file__).parents[1]
 NAME = "killed"
+_AT_THE_END = 4
+"""Kills after the last epoch, at most."""
+
 DATA = Path("data/processed/detection")
 RESUMED = re.compile(r"resuming \S+ after epoch (\d+)")
 
@@ -53,6 +58,15 @@ class Cost:
     """Finished epochs that were trained again, by kill."""
 
 
+@dataclass
+class Pace:
+    """How a training goes that is left alone."""
+
+    start_s: float
+    epoch_s: float
+    end_s: float
+
+
 def main() -> int:
     """Run it; the exit code is 1 if anything was lost."""
     parser = argparse.ArgumentParser(
@@ -60,7 +74,7 @@ def main() -> int:
     )
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--epochs", type=int, default=12)
-    parser.add_argument("--pictures", type=int, default=96)
+    parser.add_argument("--pictures", type=int, default=240)
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
     parser.add_argument("--trouble", choices=("disk-full", "remote-down"))
     asked = parser.parse_args()
@@ -70,13 +84,12 @@ def main() -> int:
         workspace = _workspace(folder / "workspace", asked)
         print(f"{asked.pictures} pictures, {asked.epochs} epochs, seed {asked.seed}", flush=True)
         alone = _clone(workspace, folder / "alone")
-        began = time.monotonic()
-        _train_to_the_end(alone)
-        alone_s = time.monotonic() - began
-        print(f"left alone: {alone_s:.0f} s", flush=True)
+        pace = _train_alone(alone)
+        print(f"left alone: {pace.start_s:.0f} s to start, {pace.epoch_s:.1f} s an epoch, "
+              f"{pace.end_s:.0f} s to evaluate and publish", flush=True)  # fmt: skip
         _forget_checkpoints(workspace)
         with _small_disk(folder) if asked.trouble == "disk-full" else nullcontext():
-            last, costs = _kill_and_go_on(workspace, folder, asked, moments, alone_s)
+            last, costs = _kill_and_go_on(workspace, folder, asked, moments, pace)
         return _verdict(alone, last, costs)
 
 
@@ -111,7 +124,7 @@ def _clone(workspace: Path, target: Path) -> Path:
 
 
 def _kill_and_go_on(
-    workspace: Path, folder: Path, asked: argparse.Namespace, moments: random.Random, alone_s: float
+    workspace: Path, folder: Path, asked: argparse.Namespace, moments: random.Random, pace: Pace
 ) -> tuple[Path, dict[str, Cost]]:
     costs = {"the same clone": Cost(), "a fresh clone": Cost()}
     here = _clone(workspace, folder / "clone-0")
@@ -121,15 +134,13 @@ def _kill_and_go_on(
     finished_before, where = 0, "the same clone"
     for kill in range(1, asked.kills + 1):
         with _unreachable(workspace) if asked.trouble == "remote-down" else nullcontext():
-            # Twice the even share, so that some fall into the start, some into the end.
-            delay_s = moments.uniform(0.5, 2 * (12 + alone_s / asked.kills))
-            said, ended = _interrupt(here, delay_s, runs)
+            said, ended = _interrupt(here, _moment(kill, asked, moments, pace), runs)
         finished = len(read_epochs(Run(NAME, here / "runs").metrics_jsonl))
         resumed = RESUMED.search(said)
         if resumed:
             costs[where].repeated.append(max(finished_before - int(resumed[1]), 0))
             costs[where].kills += 1
-        print(f"{kill:>2}: {ended} after {delay_s:.0f} s; "
+        print(f"{kill:>2}: {ended}; "
               f"{'resumed after epoch ' + resumed[1] if resumed else 'not resumed'}; "
               f"{finished} epochs", flush=True)  # fmt: skip
         finished_before = finished
@@ -145,31 +156,69 @@ def _kill_and_go_on(
     return here, costs
 
 
-def _interrupt(here: Path, delay_s: float, disk: Path | None) -> tuple[str, str]:
+def _moment(
+    kill: int, asked: argparse.Namespace, moments: random.Random, pace: Pace
+) -> tuple[bool, float]:
+    """Choose when: while it starts or trains, and at last while it evaluates and publishes.
+
+    Returns:
+        Whether to wait until the training proper has ended, and how many seconds more.
+    """
+    if kill > asked.kills - min(_AT_THE_END, asked.kills // 3):
+        return True, moments.uniform(0.0, pace.end_s)
+    return False, moments.uniform(0.5, pace.start_s + 1.5 * pace.epoch_s)
+
+
+def _interrupt(here: Path, moment: tuple[bool, float], disk: Path | None) -> tuple[str, str]:
     """Start, kill or fill the disk, and wait; returns what was said, and how it ended."""
-    ballast = disk and disk / "ballast"
+    until_trained, delay_s = moment
     with tempfile.TemporaryFile("w+") as output:
         with subprocess.Popen(
             _doors("train", "--experiment", NAME), cwd=here, stdout=output, stderr=output
         ) as process:
-            try:
+            while until_trained and process.poll() is None and _status(here) != "trained":
+                time.sleep(0.05)
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(delay_s)
-            except subprocess.TimeoutExpired:
-                if ballast:
-                    _fill(ballast)
-                    process.wait(300)
-                else:
-                    process.send_signal(signal.SIGKILL)
-            code = process.wait()
-        if ballast:
-            ballast.unlink(missing_ok=True)
+            if process.poll() is None and disk is None:
+                process.send_signal(signal.SIGKILL)
+            elif process.poll() is None and disk is not None:
+                _fill(disk / "ballast")
+            code = process.wait(600)
+        if disk is not None:
+            (disk / "ballast").unlink(missing_ok=True)
         output.seek(0)
         said = output.read()
-    if code not in (-signal.SIGKILL, 0, 2):
+    if code not in (-signal.SIGKILL, 0, 2) or "Traceback" in said:
         sys.exit(f"it ended with exit code {code}:\n{said}")
-    if "Traceback" in said:
-        sys.exit(said)
-    return said, {0: "ended well", 2: "ended with the disk full"}.get(code, "killed")
+    return said, {0: "ended well", 2: "ended for lack of space"}.get(code, "killed")
+
+
+def _status(here: Path) -> str | None:
+    try:
+        return str(json.loads((here / f"runs/{NAME}/run.json").read_text())["status"])
+    except FileNotFoundError:
+        return None
+
+
+def _train_alone(here: Path) -> Pace:
+    run, began, first_s = Run(NAME, here / "runs"), time.monotonic(), 0.0
+    with subprocess.Popen(
+        _doors("train", "--experiment", NAME), cwd=here, stdout=subprocess.DEVNULL
+    ) as process:
+        last_s = 0.0
+        while process.poll() is None:
+            time.sleep(0.05)
+            if not first_s and run.metrics_jsonl.exists():
+                first_s = time.monotonic() - began
+            if not last_s and _status(here) == "trained":
+                last_s = time.monotonic() - began
+    if process.returncode:
+        sys.exit(f"the training that was left alone ended with exit code {process.returncode}")
+    epoch_s = statistics.median(
+        epoch.metrics["perf/epoch_s"] for epoch in read_epochs(run.metrics_jsonl)
+    )
+    return Pace(first_s - epoch_s, epoch_s, time.monotonic() - began - last_s)
 
 
 def _train_to_the_end(here: Path) -> str:

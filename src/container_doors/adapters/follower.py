@@ -121,6 +121,8 @@ class FollowerProcess:
             _kill_with_children(self._process)
         if self._listener is not None:
             self._listener.join(_SECOND_LOOK_S)
+            if self._process.stdout is not None and not self._listener.is_alive():
+                self._process.stdout.close()
         if code != 0:
             why = "did not end in time" if code is None else f"ended with exit code {code}"
             self._say(

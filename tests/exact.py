@@ -39,7 +39,11 @@ CASES = {
         killed_after=(1, 2, 3), training={"nominal_batch_size": 14, "warmup_epochs": 1.5}
     ),
     "loaders": Exact(training={"workers": 2}),
-    "another number of loaders": Exact(training={"workers": 2}, pieces={"workers": 0}),
+    "another number of loaders": Exact(
+        epochs=3,
+        training={"workers": 2, "nominal_batch_size": 14, "warmup_epochs": 1.5},
+        pieces={"workers": 0},
+    ),
     "photographs read each time": Exact(training={"workers": 2, "cache": "none"}),
     "mosaic closed": Exact(killed_after=(2, 3), training={"workers": 2}),
     "adamw, stopped early": Exact(

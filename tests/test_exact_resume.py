@@ -15,7 +15,7 @@ from container_doors.run import Run
 from tests.exact import CASES
 from tests.tiny import tiny_data
 
-QUICK = ("accumulated", "another number of loaders")
+QUICK = ("another number of loaders",)
 
 
 @pytest.fixture(scope="module")

@@ -1,3 +1,4 @@
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from zipfile import ZipFile
@@ -94,13 +95,16 @@ def test_the_trainer_rewriting_its_files_in_place_does_not_touch_the_checkpoint(
     assert text_of(run.resumable.parent / "best.pt") == "epoch 1"
 
 
-def test_a_training_that_has_ended_has_its_last_weights_back(run: Run):
+def test_of_a_training_that_has_ended_nothing_is_missing_on_another_machine(run: Run):
+    (run.trainer_dir / "args.yaml").write_text("epochs: 1\n")
     save(run, 1, is_best=True, is_last=True)
-    run.last_weights.write_text("half stripped")
+    shutil.rmtree(run.trainer_dir)
 
     assert rewind(run) == Checkpoint(1, is_last=True)
 
-    assert text_of(run.last_weights) == "epoch 1"
+    assert text_of(run.last_weights) == text_of(run.best_weights) == "epoch 1"
+    assert (run.trainer_dir / "args.yaml").read_text() == "epochs: 1\n"
+    assert (run.trainer_dir / "results.csv").exists()
 
 
 def test_a_best_epoch_between_two_checkpoints_is_kept(run: Run):

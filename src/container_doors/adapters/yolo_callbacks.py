@@ -1,7 +1,9 @@
 """Ultralytics' events, turned into our epochs and checkpoints."""
 
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from container_doors.adapters import yolo_state
@@ -20,6 +22,35 @@ _METRICS = {
     "metrics/mAP50(B)": "val/mAP50",
     "metrics/mAP50-95(B)": "val/mAP50-95",
 }
+
+
+class Background:
+    """One piece of work at a time, in a thread, that is waited for if the process ends."""
+
+    def __init__(self) -> None:
+        self._thread: threading.Thread | None = None
+        self._failure: BaseException | None = None
+
+    def begin(self, work: Callable[[], None]) -> None:
+        """Begin it, after what was begun before."""
+        self.settle()
+        self._thread = threading.Thread(target=self._do, args=(work,))
+        self._thread.start()
+
+    def settle(self) -> None:
+        """Wait for its end, and raise what it raised."""
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            raise failure
+
+    def _do(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except BaseException as failure:  # noqa: BLE001 - it is raised where it is waited for
+            self._failure = failure
 
 
 class Callbacks:
@@ -44,6 +75,8 @@ class Callbacks:
         self._resume = resume
         self._retries = retries
         self._state: yolo_state.State | None = None
+        self._snapshot = yolo_state.Snapshot()
+        self._background = Background()
         self._batch = 0
         self._epoch_began = self._training_took = self._longest_epoch_s = 0.0
         self._best_is_kept = False
@@ -90,6 +123,7 @@ class Callbacks:
 
     def _training_ended(self, trainer: Any) -> None:  # noqa: ANN401
         self._training_took = time.perf_counter() - self._epoch_began
+        self._background.settle()  # its files are about to be rewritten
         if not is_finite(trainer):
             raise NotFiniteError(trainer.epoch + 1)
 
@@ -98,25 +132,44 @@ class Callbacks:
         is_best = trainer.best_fitness == trainer.fitness  # as save_model() asks
         self._best_is_kept = self._best_is_kept and not is_best
         is_last, wish = bool(trainer.stop), self._listener.wish_to_stop(self._longest_epoch_s)
-        if (trainer.epoch + 1) % self._period and not is_last and wish is None:
-            epoch = self._measured(trainer)
-        else:
-            staged = stage(
-                self._run,
-                save=lambda path: yolo_state.save(yolo_state.capture(trainer), path),
-                best_is_kept=self._best_is_kept,
-                is_last=is_last,
-            )
-            epoch = self._measured(trainer)
-            put_down(self._run, staged, epoch, is_last=is_last)
-            self._best_is_kept = True
+        state = None
+        if not (trainer.epoch + 1) % self._period or is_last or wish is not None:
+            state = self._snapshot.of(yolo_state.capture(trainer))
+        epoch = self._measured(trainer)
         self._longest_epoch_s = max(self._longest_epoch_s, epoch.metrics["perf/epoch_s"])
-        self._listener.epoch_finished(epoch)
+        self._background.begin(
+            partial(self._keep, state, epoch, best_is_kept=self._best_is_kept, is_last=is_last)
+        )
+        self._best_is_kept = self._best_is_kept or state is not None
+        if wish is not None or is_last:
+            self.settle()
         if wish is not None and not is_last:
             raise ToBeContinued(wish)
 
+    def settle(self) -> None:
+        """Wait until the last epoch is on the disk.
+
+        Raises:
+            Exception: What kept it from being there.
+        """
+        self._background.settle()
+
+    def _keep(
+        self, state: yolo_state.State | None, epoch: Epoch, *, best_is_kept: bool, is_last: bool
+    ) -> None:
+        """Put an epoch on the disk while the next is trained; its checkpoint before its line."""
+        if state is not None:
+            staged = stage(
+                self._run,
+                save=partial(yolo_state.save, state),
+                best_is_kept=best_is_kept,
+                is_last=is_last,
+            )
+            put_down(self._run, staged, epoch, is_last=is_last)
+        self._listener.epoch_finished(epoch)
+
     def _measured(self, trainer: Any) -> Epoch:  # noqa: ANN401
-        """Collect what the epoch brought; its time ends here, with both copies on the disk."""
+        """Collect what the epoch brought; its time ends here, with its state in memory."""
         reported = {
             **trainer.label_loss_items(trainer.tloss, prefix="train"),
             **trainer.metrics,

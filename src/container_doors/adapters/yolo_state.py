@@ -41,6 +41,35 @@ def capture(trainer: Any) -> State:  # noqa: ANN401
     }
 
 
+class Snapshot:
+    """A copy of a state in this process's memory, where the next one is put over it."""
+
+    def __init__(self) -> None:
+        self._buffers: dict[str, Any] = {}
+
+    def of(self, state: State) -> State:
+        """Copy a state; the one before must be done with."""
+        copied: State = self._copied(state, "")
+        torch = import_torch()
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        return copied
+
+    def _copied(self, value: Any, where: str) -> Any:  # noqa: ANN401
+        torch = import_torch()
+        if isinstance(value, torch.Tensor):
+            buffer = self._buffers.get(where)
+            if buffer is None or buffer.shape != value.shape or buffer.dtype != value.dtype:
+                buffer = torch.empty_like(value, device="cpu", pin_memory=value.is_cuda)
+                self._buffers[where] = buffer
+            return buffer.copy_(value.detach(), non_blocking=True)
+        if isinstance(value, Mapping):
+            return {key: self._copied(one, f"{where}/{key}") for key, one in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [self._copied(one, f"{where}/{number}") for number, one in enumerate(value)]
+        return value
+
+
 def save(state: State, path: Path) -> None:
     """Write a state; the caller forces it to the disk."""
     import_torch().save(state, path)

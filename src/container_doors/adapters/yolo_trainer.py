@@ -135,12 +135,15 @@ class YoloTrainer:
         model = import_ultralytics().YOLO(start)
         for event, callback in callbacks.by_event().items():
             model.add_callback(event, callback)
-        with supervised():
-            model.train(
-                trainer=self._vendor_trainer or Engine,
-                **arguments,
-                cache="ram" if cache_in_memory(params, data_yaml.parent) else False,
-            )
+        try:
+            with supervised():
+                model.train(
+                    trainer=self._vendor_trainer or Engine,
+                    **arguments,
+                    cache="ram" if cache_in_memory(params, data_yaml.parent) else False,
+                )
+        finally:
+            callbacks.settle()
 
 
 def _setback(

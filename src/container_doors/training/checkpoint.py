@@ -11,7 +11,7 @@ checkpoint was taken.
 | ``resume.pt`` | the trainer's whole state, in full precision |
 | ``best.pt`` | the best epoch so far |
 | ``last.pt`` | this epoch, where it is the last one of all |
-| ``results.csv`` | the trainer's table |
+| ``results.csv``, ``args.yaml`` | the trainer's table and its arguments |
 | ``metrics.jsonl`` | ours, this epoch's line included |
 | ``epoch.json`` | the epoch's number, and whether training ends with it |
 """
@@ -32,6 +32,7 @@ from container_doors.run import Run
 from container_doors.training.history import read_epochs, spelled
 
 _STATE = "epoch.json"
+_TRAINERS = ("results.csv", "args.yaml")
 _BEST, _LAST = "best.pt", "last.pt"
 
 
@@ -69,7 +70,8 @@ def stage(run: Run, *, save: Callable[[Path], None], best_is_kept: bool, is_last
         _link(folder / _BEST, staged / _BEST)
     else:
         _copy_if_there(run.best_weights, staged / _BEST)
-    _copy_if_there(_results(run), staged / "results.csv")
+    for name in _TRAINERS:
+        _copy_if_there(run.trainer_dir / name, staged / name)
     force_to_disk(staged)
     return staged
 
@@ -112,7 +114,7 @@ def rewind(run: Run) -> Checkpoint:
     for source, path in (
         (folder / _LAST, run.last_weights),
         (folder / _BEST, run.best_weights),
-        (folder / "results.csv", _results(run)),
+        *((folder / name, run.trainer_dir / name) for name in _TRAINERS),
         (folder / run.metrics_jsonl.name, run.metrics_jsonl),
     ):
         if source.exists():
@@ -145,10 +147,6 @@ def _newest(run: Run) -> Checkpoint | None:
         return None
     whole = zipfile.is_zipfile(run.resumable) and last.number == checkpoint.epoch
     return checkpoint if whole else None
-
-
-def _results(run: Run) -> Path:
-    return run.trainer_dir / "results.csv"
 
 
 def _link(source: Path, target: Path) -> None:

@@ -1,0 +1,146 @@
+"""What keeping and publishing checkpoints costs a training: time on its own thread, per epoch.
+
+    uv run python benchmarks/checkpoints.py
+
+A real training of YOLO11-small on drawn pictures, every epoch kept and published to a DVC remote
+(a folder). Measured is what the training itself waits for: the copy of its state in memory, and
+the end of what was written before. The writing, the packing and the sending happen beside it; what
+they take from the processor shows in the second ratio, epochs with them over epochs without, in
+one run by turns.
+"""
+
+import argparse
+import statistics
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, ClassVar
+
+from container_doors.adapters import yolo_trainer
+from container_doors.adapters.dvc_checkpoints import DvcCheckpoints
+from container_doors.adapters.workspace import create_workspace
+from container_doors.adapters.yolo_callbacks import Callbacks
+from container_doors.cli.console import PlainProgress
+from container_doors.config import Augmentation, Model, Params, Training
+from container_doors.dataset.sample import draw_sample
+from container_doors.records import (
+    CodeState,
+    DatasetFacts,
+    Environment,
+    Hardware,
+    RunRecord,
+    StartingWeights,
+)
+from container_doors.run import Run
+from container_doors.training.publisher import Publisher
+from container_doors.training.recorder import Recorder
+
+TARGET = 0.01
+"""Of an epoch, on the training's own thread."""
+
+_UNTIMED = 2
+
+
+class Timed(Callbacks):
+    """Keeps every second epoch, and measures what the training waits for."""
+
+    waited_s: ClassVar[list[float]] = []
+    began: ClassVar[list[float]] = []
+
+    def _epoch_starts(self, trainer: Any) -> None:  # noqa: ANN401
+        self.began.append(time.perf_counter())
+        self._period = 1 if trainer.epoch % 2 == 0 else 10**6
+        super()._epoch_starts(trainer)
+
+    def _training_ended(self, trainer: Any) -> None:  # noqa: ANN401
+        before = time.perf_counter()
+        self._background.settle()
+        self.waited_s.append(time.perf_counter() - before)
+        super()._training_ended(trainer)
+
+    def _saved(self, trainer: Any) -> None:  # noqa: ANN401
+        before = time.perf_counter()
+        super()._saved(trainer)
+        self.waited_s[-1] += time.perf_counter() - before
+
+
+def main() -> int:
+    """Print both ratios; the exit code is 1 if the target is missed."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--epochs", type=int, default=14)
+    parser.add_argument("--pictures", type=int, default=48)
+    parser.add_argument("--image-size", type=int, default=320)
+    asked = parser.parse_args()
+    vendor: Any = yolo_trainer
+    vendor.Callbacks = Timed
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        create_workspace(folder / "workspace", files={"README": "a benchmark"})
+        (folder / "workspace/remote-storage").mkdir(exist_ok=True)
+        draw_sample(
+            folder / "data", counts={"train": asked.pictures, "val": 8}, seed=0,
+            image_size_px=(640, 480),
+        )  # fmt: skip
+        (folder / "data/data.yaml").write_text(
+            f"path: {folder}/data\ntrain: images/train\nval: images/val\nnames: [container_door]\n"
+        )
+        run = Run("a", root=folder / "runs")
+        run.directory.mkdir(parents=True)
+        _record().write(run.record)
+        remote = DvcCheckpoints(folder / "workspace", "a folder")
+        publisher = Publisher(run, remote, every_s=0.001, say=print)
+        publisher.start()
+        _train(asked, run, folder / "data/data.yaml")
+        publisher.finish(is_finished=False)
+        size_mb = run.resumable.stat().st_size / 1e6
+        published = remote.names("a")
+    print(f"checkpoint: {size_mb:.0f} MB; published at last: {published}")
+    return _print()
+
+
+def _train(asked: argparse.Namespace, run: Run, data_yaml: Path) -> None:
+    params = Params(
+        model=Model(architecture="yolov11s", pretrained=False),
+        training=Training(
+            epochs=asked.epochs, batch_size=8, learning_rate=0.001, patience=0,
+            image_size_px=asked.image_size, device="cpu",
+        ),
+        augmentation=Augmentation(close_mosaic=0),
+    )  # fmt: skip
+    yolo_trainer.YoloTrainer().train(
+        params, run, data_yaml=data_yaml, weights=StartingWeights(source="random"),
+        listener=Recorder(run, epochs=asked.epochs, progress=PlainProgress()),
+    )  # fmt: skip
+
+
+def _print() -> int:
+    lasted = [end - begin for begin, end in zip(Timed.began, Timed.began[1:], strict=False)]
+    timed = list(zip(lasted, Timed.waited_s, strict=False))[_UNTIMED:]
+    kept, others = timed[::2], timed[1::2]
+    waited = statistics.median(wait for _, wait in kept)
+    share = statistics.median(wait / epoch for epoch, wait in kept)
+    ratio = statistics.median(e for e, _ in kept) / statistics.median(e for e, _ in others)
+    print(f"the training waits {waited * 1e3:.0f} ms per kept epoch: {share:.2%} of it, "
+          f"target {TARGET:.0%}")  # fmt: skip
+    print(f"epochs that are kept over epochs that are not: {ratio:.3f} "
+          f"({len(kept)} and {len(others)} epochs)")  # fmt: skip
+    return 0 if share <= TARGET else 1
+
+
+def _record() -> RunRecord:
+    return RunRecord(
+        run_id="0" * 32, experiment="a", status="running", started_at=datetime.now(UTC), params={},
+        params_sha256="0" * 64, code=CodeState(commit=None, clean=None),
+        dataset=DatasetFacts(path="", sha256="0" * 64, splits={}),
+        starting_weights=StartingWeights(source="random"),
+        hardware=Hardware(device="cpu", description="", cpu="", cores=2, memory_gib=1),
+        environment=Environment(python="", platform="", packages={}), seed=0,
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    sys.exit(main())

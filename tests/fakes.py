@@ -58,7 +58,7 @@ class FakeTrainer:
     ) -> None:
         self.trained += 1
         assert data_yaml.exists()
-        run.best_weights.parent.mkdir(parents=True)
+        run.best_weights.parent.mkdir(parents=True, exist_ok=resume)
         (run.trainer_dir / "args.yaml").write_text("epochs: 3\n")
         (run.trainer_dir / "results.csv").write_text("epoch,metrics/mAP50-95(B)\n")
         for number, value in enumerate(self.map50_95, start=1):

@@ -1,20 +1,24 @@
 """The story, told with fakes for what is outside and the real thing for everything else."""
 
 import json
+import shutil
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
 from container_doors import pipeline
 from container_doors.config import Data, Params, Training, Wandb
-from container_doors.errors import DatasetError, RunError, VersioningError
+from container_doors.errors import DatasetError, RunError, ToBeContinued, VersioningError
 from container_doors.ports import Remote
-from container_doors.records import Metadata, RunRecord
+from container_doors.records import FITNESS, Epoch, Metadata, RunRecord
 from container_doors.run import PUBLISHED, Run
+from container_doors.training.checkpoint import put_down, rewind, stage
 from container_doors.training.claim import claim
 from container_doors.versioning.pointers import read_pointer
 from tests.builders import a_small_dataset
 from tests.fakes import (
+    FakeCheckpoints,
     FakeFollower,
     FakeProgress,
     FakeRepository,
@@ -108,7 +112,8 @@ def test_after_a_bad_end_the_same_command_works():
 
     pipeline.train(PARAMS, Run("exp1"), world=outside.world)
 
-    assert "an earlier attempt is kept in runs/exp1~1" in outside.progress.lines
+    said = "an earlier attempt, without a checkpoint, is kept in runs/exp1~1"
+    assert said in outside.progress.lines
 
 
 def test_a_run_that_was_trained_and_not_published_is_not_trained_again():
@@ -353,3 +358,81 @@ def test_a_run_that_is_being_trained_is_not_sent():
 def test_nothing_can_be_resumed_before_the_first_epoch():
     with pytest.raises(RunError, match="no epoch was finished there"):
         pipeline.train(PARAMS, Run("exp1"), world=FakeWorld().world, resume=True)
+
+
+def cut_off(checkpoints: FakeCheckpoints | None = None) -> Run:
+    """Leave what a training leaves that was stopped after its first epoch."""
+    run = Run("exp1")
+
+    def stop() -> None:
+        (run.trainer_dir / "results.csv").write_text("epoch\n1\n")
+        staged = stage(run, save=a_state, best_is_kept=False, is_last=False)
+        put_down(run, staged, Epoch(1, {FITNESS: 0.2, "perf/epoch_s": 1.0}), is_last=False)
+        rewind(run)
+        raise ToBeContinued("SIGTERM")
+
+    outside = FakeWorld(trainer=FakeTrainer(then=stop), checkpoints=checkpoints)
+    with pytest.raises(ToBeContinued, match="exp1 has 1 of 3 epochs: SIGTERM"):
+        pipeline.train(PARAMS, run, world=outside.world)
+    assert outside.follower.exit_codes == [0]
+    return run
+
+
+def a_state(path: Path) -> None:
+    with ZipFile(path, "w") as file:
+        file.writestr("state", "")
+
+
+def test_a_training_that_was_wished_to_stop_goes_on_by_itself():
+    record = RunRecord.read(cut_off().record)
+    assert (record.status, record.message) == ("stopped", "SIGTERM")
+    outside = FakeWorld()
+
+    pipeline.train(PARAMS, Run("exp1"), world=outside.world)
+
+    went_on = RunRecord.read(Run("exp1").record)
+    assert (went_on.run_id, went_on.resumed_after) == (record.run_id, [1])
+    assert went_on.status == "finished"
+    assert any(
+        line.startswith("resuming exp1 after epoch 1 of 3") for line in outside.progress.lines
+    )
+
+
+def test_with_other_params_another_run_begins():
+    cut_off()
+    training = PARAMS.training.model_copy(update={"learning_rate": 0.01})
+    outside = FakeWorld()
+
+    pipeline.train(
+        PARAMS.model_copy(update={"training": training}), Run("exp1"), world=outside.world
+    )
+
+    said = "an earlier attempt, of other params or other data, is kept in runs/exp1~1"
+    assert said in outside.progress.lines
+
+
+def test_a_training_goes_on_where_another_machine_was_lost(tmp_path: Path):
+    checkpoints = FakeCheckpoints(tmp_path / "remote")
+    record = RunRecord.read(cut_off(checkpoints).record)
+    shutil.rmtree("runs")
+    outside = FakeWorld(checkpoints=checkpoints)
+
+    pipeline.train(PARAMS, Run("exp1"), world=outside.world)
+
+    went_on = RunRecord.read(Run("exp1").record)
+    assert (went_on.run_id, went_on.resumed_after) == (record.run_id, [1])
+    assert "fetching the checkpoint of epoch 1 from a far place" in outside.progress.lines
+    (left,) = checkpoints.names("exp1")
+    assert left.endswith("-finished")
+
+
+def test_a_remote_out_of_reach_keeps_nobody_from_beginning(tmp_path: Path):
+    outside = FakeWorld(checkpoints=FakeCheckpoints(tmp_path, is_down=True))
+
+    pipeline.train(PARAMS, Run("exp1"), world=outside.world)
+
+    assert "checkpoints of other machines are not looked for: a far place cannot be reached" in (
+        outside.progress.lines
+    )
+    with pytest.raises(VersioningError, match="a far place cannot be reached"):
+        pipeline.train(PARAMS, Run("exp2"), world=outside.world, resume=True)

@@ -482,9 +482,10 @@ def _begun(params: Params, run: Run, report: Report, *, world: World) -> RunReco
     hardware = world.trainer.describe_hardware(params)
     weights = world.trainer.starting_weights(params)
     world.follower.settle(run, progress=world.progress)
+    why = "of other params or other data" if resumable_epoch(run) else "without a checkpoint"
     aside = set_aside(run)
     if aside is not None:
-        world.progress.say(f"an earlier attempt is kept in {aside}")
+        world.progress.say(f"an earlier attempt, {why}, is kept in {aside}")
     document = params.model_dump(mode="json")
     record = RunRecord(
         run_id=uuid.uuid4().hex,

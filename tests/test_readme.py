@@ -16,9 +16,11 @@ ELSEWHERE = (
     "uv run doors train --resume",
     "uv run doors track login",
     "uv run doors track sync",
+    "uv run doors sync",
+    "uv run doors verify",
 )
-"""Run by tests/test_demo.py, by whoever reads this, and by tests/test_tracking.py: they need a run
-that was cut off, or a W&B server."""
+"""Run by tests/test_demo.py, by whoever reads this, by tests/test_tracking.py and by
+tests/test_handover.py: they need a run that was cut off, a W&B server, or a second machine."""
 
 TINY = {
     "model": {"architecture": "yolov11n", "pretrained": False},

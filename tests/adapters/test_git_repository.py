@@ -213,3 +213,97 @@ def test_git_is_asked_for(folder: Path, monkeypatch: pytest.MonkeyPatch):
         GitRepository(folder).check_ready()
 
     assert "install git" in caught.value.hint
+
+
+@pytest.fixture
+def cloned(folder: Path, tmp_path: Path) -> tuple[Path, Path]:
+    """A clone that follows ``folder``, which is one commit ahead of it."""
+    clone = tmp_path / "clone"
+    git(tmp_path, "clone", "--quiet", str(folder), str(clone))
+    (folder / "best.pt.dvc").write_text("outs: new\n")
+    git(folder, "add", ".")
+    git(folder, "commit", "--quiet", "--message", "Release")
+    return folder, clone
+
+
+def test_fetching_tells_where_the_branch_would_go_and_changes_nothing(cloned: tuple[Path, Path]):
+    origin, clone = cloned
+    repository = GitRepository(clone)
+
+    upstream = repository.fetch()
+
+    assert (upstream.name, upstream.commit) == ("origin/main", git(origin, "rev-parse", "HEAD"))
+    assert not (clone / "best.pt.dvc").exists()
+    assert repository.show("origin/main", Path("best.pt.dvc")) == "outs: new\n"
+    assert repository.show("origin/main", Path("last.pt.dvc")) is None
+
+
+def test_a_file_that_is_here_already_does_not_stop_git(cloned: tuple[Path, Path]):
+    _, clone = cloned
+    repository = GitRepository(clone)
+    commit = repository.fetch().commit
+    assert commit is not None
+    (clone / "best.pt.dvc").write_text("outs: new\n")
+
+    repository.fast_forward(commit, same=[Path("best.pt.dvc")])
+
+    assert git(clone, "rev-parse", "HEAD") == commit
+    assert git(clone, "status", "--porcelain") == ""
+    assert repository.fetch().commit is None
+
+
+def test_a_file_that_is_another_here_is_not_overwritten(cloned: tuple[Path, Path]):
+    _, clone = cloned
+    repository = GitRepository(clone)
+    commit = repository.fetch().commit
+    assert commit is not None
+    (clone / "best.pt.dvc").write_text("outs: mine\n")
+
+    with pytest.raises(VersioningError, match="git cannot move to") as raised:
+        repository.fast_forward(commit, same=[])
+
+    assert "git stash" in raised.value.hint
+    assert (clone / "best.pt.dvc").read_text() == "outs: mine\n"
+
+
+def test_a_branch_that_has_diverged_is_said(cloned: tuple[Path, Path]):
+    _, clone = cloned
+    git(clone, "commit", "--quiet", "--allow-empty", "--message", "Mine")
+
+    with pytest.raises(VersioningError, match="both have commits that the other lacks"):
+        GitRepository(clone).fetch()
+
+
+def test_a_branch_that_follows_nothing_has_nothing_to_fetch(folder: Path):
+    upstream = GitRepository(folder).fetch()
+
+    assert (upstream.name, upstream.commit) == (None, None)
+
+
+def test_a_remote_that_cannot_be_read_is_said_without_its_token(folder: Path):
+    git(folder, "config", "branch.main.remote", "origin")
+    git(folder, "config", "branch.main.merge", "refs/heads/main")
+    git(folder, "update-ref", "refs/remotes/origin/main", "HEAD")
+
+    with pytest.raises(VersioningError, match="git cannot fetch origin/main") as raised:
+        GitRepository(folder).fetch()
+
+    assert TOKEN not in str(raised.value)
+
+
+def test_a_commit_is_held_only_if_it_is_whole(folder: Path):
+    repository, commit = GitRepository(folder), git(folder, "rev-parse", "HEAD")
+    assert repository.holds(commit) is True
+    assert repository.holds("1" * 40) is False
+
+    blob = git(folder, "rev-parse", "HEAD:params.yaml")
+    other = git(folder, "rev-parse", "HEAD:.gitignore")
+    damaged, sound = (folder / ".git/objects" / name[:2] / name[2:] for name in (blob, other))
+    damaged.chmod(0o644)
+    damaged.write_bytes(sound.read_bytes())
+
+    assert repository.holds(commit) is False
+
+
+def test_outside_of_git_no_commit_is_held(empty: Path):
+    assert GitRepository(empty).holds("1" * 40) is None

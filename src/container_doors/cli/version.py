@@ -35,7 +35,7 @@ def version(arguments: argparse.Namespace) -> int:
     print(f"  git add {files} reports")
     print(f'  git commit -m "Release {written.version}"')
     print(f"  git tag -a {written.git_tag} -m {written.version}")
-    print("  git push --follow-tags, and elsewhere: git pull && dvc pull")
+    print("  git push --follow-tags, and elsewhere: doors sync")
     return 0
 
 

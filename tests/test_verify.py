@@ -193,6 +193,21 @@ def test_any_flipped_byte_of_a_pointer_is_found(model: Model):
             assert pointers_check(metadata, PUBLISHED, {}).is_ok is False, bytes(changed)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "path", [PUBLISHED / "metadata.json", RUN.record, RUN.dataset, DATA / "data.yaml"], ids=str
+)
+def test_any_flipped_byte_of_a_document_is_found(path: Path, model: Model):
+    content = path.read_bytes()
+
+    for at in range(0, len(content), 5):
+        for bit in (0, 5):
+            changed = bytearray(content)
+            changed[at] ^= 1 << bit
+            path.write_bytes(changed)
+            assert model.amiss(), bytes(changed[max(0, at - 30) : at + 30])
+
+
 def test_a_pointer_that_is_not_the_tagged_one_is_found(model: Model):
     metadata = Metadata.read(PUBLISHED / "metadata.json")
     path = PUBLISHED / "last.pt.dvc"

@@ -147,7 +147,10 @@ def measure_again(
     progress: Progress,
 ) -> Check:
     """Evaluate the published ``best.pt`` once more, and compare the figures."""
-    params = Params.model_validate(metadata.hyperparameters)
+    try:
+        params = Params.model_validate(metadata.hyperparameters)
+    except ValueError:
+        return Check("figures", "", not_checked="metadata.json: its hyperparameters are damaged")
     layout, findings = read_layout(dataset)
     if layout is None:
         return Check("figures", "", not_checked=f"{dataset}: {findings[0]}")
@@ -412,6 +415,8 @@ def _comparable(params: Params | Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _own_reports(metadata: Metadata, run: Run) -> dict[str, str]:
+    if "best.pt" not in metadata.artifacts:
+        return {}  # damaged, as another check says
     texts = report_texts(run, metadata, metadata.evaluation)
     is_ours = _is_run_of(metadata, run)
     return {name: text for name, text in texts.items() if is_ours or name != CURVES}

@@ -5,22 +5,27 @@ everything that is not as it was; none of them stops at the first.
 """
 
 import json
-import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from container_doors.errors import RunError, VersioningError
 from container_doors.records import Check, Evaluation, Metadata, Mismatch, RunRecord
 from container_doors.run import Run
+from container_doors.versioning.comparison import (
+    digits,
+    file_mismatches,
+    first_difference,
+    hash_mismatch,
+    is_close,
+    shown,
+    unequal,
+)
 from container_doors.versioning.hashing import file_sha256, params_sha256
 from container_doors.versioning.metadata import build_metadata, metrics_of
 from container_doors.versioning.names import git_tag, parse_name
 from container_doors.versioning.pointers import TRACKED, pointer_name, pointer_to, read_pointer
 from container_doors.versioning.provenance import record_paths, record_sha256
-
-_SHOWN = 12
-"""Digits of a hash that a person compares."""
 
 FETCH = "dvc pull fetches it again, git checkout restores its pointer"
 DESCRIBE = "dvc checkout weights/detection/metadata.json.dvc, or doors metadata writes it anew"
@@ -38,7 +43,7 @@ def weights_check(metadata: Metadata, folder: Path) -> Check:
     return Check(
         "weights",
         f"best.pt, last.pt and {len(beside)} files beside them",
-        tuple(_file_mismatches(folder, expected | beside, FETCH)),
+        tuple(file_mismatches(folder, expected | beside, FETCH)),
     )
 
 
@@ -96,7 +101,7 @@ def starting_weights_check(metadata: Metadata) -> Check:
     if not path.is_file():
         return Check(name, holds, not_checked=f"no {path} here")
     hint = f"delete {path}: it is downloaded when it is needed"
-    return Check(name, holds, tuple(_hash_mismatch(path, began.sha256, file_sha256(path), hint)))
+    return Check(name, holds, tuple(hash_mismatch(path, began.sha256, file_sha256(path), hint)))
 
 
 def reports_check(expected: Mapping[str, str], directory: Path) -> Check:
@@ -116,7 +121,7 @@ def reports_check(expected: Mapping[str, str], directory: Path) -> Check:
         found = (directory / report).read_bytes().decode(errors="replace")
         if found != text:
             where = str(directory / report)
-            mismatches.append(Mismatch(where, *_first_difference(text, found), hint))
+            mismatches.append(Mismatch(where, *first_difference(text, found), hint))
     return Check(name, holds, tuple(mismatches))
 
 
@@ -136,10 +141,10 @@ def records_check(metadata: Metadata, run: Run) -> Check:
         why = f"{run.directory} is another run of that name; the model's own was set aside"
         return Check(name, holds, not_checked=why)
     expected = {key: sha for key, sha in metadata.records.items() if key != run.record.name}
-    mismatches = list(_file_mismatches(run.directory, expected, RETRAIN))
+    mismatches = list(file_mismatches(run.directory, expected, RETRAIN))
     if run.record.name in metadata.records:
         was, found = metadata.records[run.record.name], record_sha256(run.record)
-        mismatches += _hash_mismatch(run.record, was, found, RETRAIN)
+        mismatches += hash_mismatch(run.record, was, found, RETRAIN)
     try:
         rebuilt = build_metadata(
             record,
@@ -169,14 +174,14 @@ def params_check(metadata: Metadata, asked: Mapping[str, Any], was: Mapping[str,
     """
     hint = f"git checkout {metadata.git_tag} -- params.yaml; or --set, if it was trained so"
     mismatches = [
-        Mismatch(f"params.yaml: detection.{key}", _shown(old), _shown(new), hint)
-        for key, old, new in _unequal(was, asked)
+        Mismatch(f"params.yaml: detection.{key}", shown(old), shown(new), hint)
+        for key, old, new in unequal(was, asked)
     ]
     found = params_sha256(metadata.hyperparameters)
-    mismatches += _hash_mismatch(
+    mismatches += hash_mismatch(
         Path("metadata.json: hyperparameters"), metadata.params_sha256, found, DESCRIBE
     )
-    return Check("params", f"sha256 {found[:_SHOWN]}", tuple(mismatches))
+    return Check("params", digits(found), tuple(mismatches))
 
 
 def dataset_check(
@@ -200,10 +205,10 @@ def dataset_check(
     mismatches: list[Mismatch] = []
     if found_sha256 != metadata.dataset_sha256:
         mismatches = [
-            Mismatch(str(root / name), _digits(old), _digits(new), hint)
-            for name, old, new in _unequal(recorded or {}, found if recorded else {})
+            Mismatch(str(root / name), digits(old), digits(new), hint)
+            for name, old, new in unequal(recorded or {}, found if recorded else {})
         ] or [
-            Mismatch(str(root), _digits(metadata.dataset_sha256), _digits(found_sha256), hint),
+            Mismatch(str(root), digits(metadata.dataset_sha256), digits(found_sha256), hint),
         ]
     return Check("data set", f"{len(found)} files of {root}", tuple(mismatches))
 
@@ -237,10 +242,10 @@ def pointers_check(metadata: Metadata, folder: Path, tagged: Mapping[str, str]) 
         text = path.read_bytes().decode(errors="replace")
         hint = f"{version}, if the model is right; git checkout HEAD -- {path}, if the pointer is"
         if text != expected:
-            mismatches.append(Mismatch(str(path), *_first_difference(expected, text), hint))
+            mismatches.append(Mismatch(str(path), *first_difference(expected, text), hint))
         if tagged.get(path.name, text) != text:
             where = f"{path}, against the tag {metadata.git_tag}"
-            mismatches.append(Mismatch(where, *_first_difference(tagged[path.name], text), hint))
+            mismatches.append(Mismatch(where, *first_difference(tagged[path.name], text), hint))
     return Check("pointers", holds, tuple(mismatches))
 
 
@@ -277,9 +282,9 @@ def objects_check(
 def figures_check(metadata: Metadata, measured: Mapping[str, float], *, tolerance: float) -> Check:
     """Compare figures that were measured again with those that were published."""
     mismatches = [
-        Mismatch(f"metadata.json: metrics.{name}", _shown(old), _shown(new), RETRAIN)
-        for name, old, new in _unequal(metadata.metrics, measured)
-        if not _is_close(old, new, tolerance)
+        Mismatch(f"metadata.json: metrics.{name}", shown(old), shown(new), RETRAIN)
+        for name, old, new in unequal(metadata.metrics, measured)
+        if not is_close(old, new, tolerance)
     ]
     return Check("figures", f"{len(measured)} measured again, to {tolerance:g}", tuple(mismatches))
 
@@ -309,58 +314,6 @@ def _differences(where: Path, expected: Metadata, found: Metadata) -> list[Misma
     """Name the fields that differ, a few levels down."""
     was, now = expected.model_dump(mode="json"), found.model_dump(mode="json")
     return [
-        Mismatch(f"{where}: {key}", _shown(old), _shown(new), RETRAIN)
-        for key, old, new in _unequal(was, now)
+        Mismatch(f"{where}: {key}", shown(old), shown(new), RETRAIN)
+        for key, old, new in unequal(was, now)
     ]
-
-
-def _unequal(
-    was: Mapping[str, Any], now: Mapping[str, Any], prefix: str = ""
-) -> Iterator[tuple[str, Any, Any]]:
-    """Walk two documents side by side; what one lacks is None.
-
-    >>> list(_unequal({"a": {"b": 1, "c": 2}}, {"a": {"b": 1, "c": 3}, "d": 4}))
-    [('a.c', 2, 3), ('d', None, 4)]
-    """
-    for key in sorted({*was, *now}):
-        old, new = was.get(key), now.get(key)
-        if isinstance(old, Mapping) and isinstance(new, Mapping):
-            yield from _unequal(old, new, f"{prefix}{key}.")
-        elif old != new:
-            yield f"{prefix}{key}", old, new
-
-
-def _file_mismatches(folder: Path, expected: Mapping[str, str], hint: str) -> Iterator[Mismatch]:
-    for name, sha256 in expected.items():
-        path = folder / name
-        yield from _hash_mismatch(path, sha256, file_sha256(path) if path.is_file() else None, hint)
-
-
-def _hash_mismatch(where: Path, expected: str, found: str | None, hint: str) -> Iterable[Mismatch]:
-    if expected != found:
-        yield Mismatch(str(where), _digits(expected), _digits(found), hint)
-
-
-def _digits(sha256: str | None) -> str:
-    return f"sha256 {sha256[:_SHOWN]}" if sha256 else "no such file"
-
-
-def _shown(value: object) -> str:
-    return "nothing" if value is None else str(value)
-
-
-def _is_close(old: object, new: object, tolerance: float) -> bool:
-    return (
-        isinstance(old, float)
-        and isinstance(new, float)
-        and math.isclose(old, new, abs_tol=tolerance, rel_tol=0)
-    )
-
-
-def _first_difference(expected: str, found: str) -> tuple[str, str]:
-    """Quote the first line in which two texts differ."""
-    lines: Sequence[tuple[str, str]] = list(
-        zip([*expected.split("\n"), ""], [*found.split("\n"), ""], strict=False)
-    )
-    old, new = next(((old, new) for old, new in lines if old != new), ("its end", "more"))
-    return repr(old), repr(new)

@@ -14,7 +14,7 @@ if [ -d .venv/bin ]; then PATH="$PWD/.venv/bin:$PATH"; fi
 
 echo "[2/5] Getting the data set..."
 if [ -f data/processed/detection.dvc ]; then
-  dvc pull data/processed/detection.dvc
+  doors data pull
 else
   echo "no data/processed/detection.dvc: taking data/processed/detection as it is"
 fi

@@ -313,6 +313,15 @@ class FakeStore:
             found[pointer.path] = None if content is None else scratch / pointer.path
         return found
 
+    def content_of(self, path: Path) -> str | None:
+        return read_pointer(path.with_name(f"{path.name}.dvc")).md5
+
+    def version_of(self, path: Path) -> str | None:
+        return read_pointer(path.with_name(f"{path.name}.dvc")).version
+
+    def files_of(self, folder: Path) -> list[str]:
+        return [path.name for path in folder.iterdir()]
+
 
 @dataclass
 class FakeStorage:

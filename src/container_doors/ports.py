@@ -321,6 +321,15 @@ class ArtifactStore(Protocol):
             VersioningError: If the remote cannot be asked.
         """
 
+    def content_of(self, path: Path) -> str | None:
+        """The hash of what a file or folder is tracked as, None if it is not tracked."""
+
+    def version_of(self, path: Path) -> str | None:
+        """What :meth:`annotate` wrote into the pointer of a file or folder."""
+
+    def files_of(self, folder: Path) -> list[str]:
+        """Every file that a tracked folder holds, relative to it, with forward slashes."""
+
 
 class Storage(Protocol):
     """The remote that large files are pushed to and pulled from.

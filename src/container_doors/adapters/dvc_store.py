@@ -1,5 +1,6 @@
 """DVC, behind :class:`container_doors.ports.ArtifactStore`."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -111,6 +112,26 @@ class DvcStore:
         from container_doors.adapters.dvc_objects import fetch_objects
 
         return fetch_objects(pointers, scratch, directory=self._directory)
+
+    def content_of(self, path: Path) -> str | None:
+        """The MD5 that DVC tracks a file or folder by, None if it does not."""
+        pointer = self._directory / pointer_of(path)
+        if not pointer.exists():
+            return None
+        (out,) = _read(pointer).get("outs") or [{}]
+        return str(out["md5"]) if "md5" in out else None
+
+    def version_of(self, path: Path) -> str | None:
+        """What :meth:`annotate` wrote into the pointer of a file or folder."""
+        pointer = self._directory / pointer_of(path)
+        meta = (_read(pointer).get("meta") or {}) if pointer.exists() else {}
+        return str(meta["version"]) if "version" in meta else None
+
+    def files_of(self, folder: Path) -> list[str]:
+        """Every file of a tracked folder; what ``.dvcignore`` names is none of it."""
+        arguments = ("list", ".", str(folder), "--recursive", "--dvc-only", "--json")
+        listed = self._dvc.must(f"list {folder}", *arguments).stdout
+        return [file["path"] for file in json.loads(listed)]
 
     def _send(self, verb: str, pointers: Sequence[Path]) -> None:
         done = self._dvc.transfer(verb, pointers)

@@ -1,4 +1,4 @@
-"""``doors data sample`` and ``doors data validate``."""
+"""``doors data``: draw a data set, check it, pack it, fetch it."""
 
 import argparse
 import json
@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from container_doors import pipeline
+from container_doors.adapters.dvc_store import DvcStore
 from container_doors.cli import console
 from container_doors.config import Data, load_params
 from container_doors.dataset.checks import Report
@@ -44,6 +45,27 @@ def validate(arguments: argparse.Namespace) -> int:
         _print_findings(report, arguments.path)
         _print_table(report)
     return 1 if report.errors else 0
+
+
+def pack(arguments: argparse.Namespace) -> int:
+    """Make and push the archives, and say what is for git."""
+    with console.progress() as progress:
+        store = DvcStore(Path.cwd(), progress=progress)
+        pointers = pipeline.pack_data(arguments.path, store=store, progress=progress)
+    print("pushed; next:")
+    files = [*map(str, pointers), str(arguments.path.parent / ".gitignore")]
+    print(f"  git add {' '.join(files)}")
+    print("  git commit, and elsewhere: git pull && doors data pull")
+    return 0
+
+
+def pull(arguments: argparse.Namespace) -> int:
+    """Fetch the data set, and say in which form it came."""
+    with console.progress() as progress:
+        store = DvcStore(Path.cwd(), progress=progress)
+        form = pipeline.pull_data(arguments.path, store=store, progress=progress)
+    print(f"{arguments.path} is here, fetched as {form}")
+    return 0
 
 
 def _minimums(arguments: argparse.Namespace) -> Data:

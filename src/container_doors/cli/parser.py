@@ -7,6 +7,8 @@ from typing import Any
 from container_doors import __version__
 from container_doors.run import PUBLISHED
 
+DATA = Path("data/processed/detection")
+
 Commands = Any  # argparse keeps the type of its sub-parsers private
 
 DESCRIPTION = (
@@ -67,8 +69,16 @@ def _add_demo(commands: Commands) -> None:
 
 
 def _add_data(commands: Commands) -> None:
-    parser = commands.add_parser("data", help="check a data set, or draw one")
+    parser = commands.add_parser("data", help="check a data set, draw one, fetch one")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for name, summary in (
+        ("pull", "fetch the data set, from its archives where there are any"),
+        ("pack", "keep archives beside the data set: a Drive moves two files a second"),
+    ):
+        fetched = _command(commands, name, f"data:{name}", summary)
+        fetched.add_argument(
+            "--path", type=Path, default=DATA, metavar="DIR", help="default: %(default)s"
+        )
     sample = _command(
         commands, "sample", "data:sample", "draw pictures of container doors, with exact boxes"
     )

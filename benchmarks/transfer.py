@@ -1,0 +1,112 @@
+"""What a data set costs on Google Drive: as a folder and as archives, in seconds and as a ratio.
+
+    uv run python benchmarks/transfer.py --files 600 --latency-ms 300
+
+Both are pushed and pulled by the unmodified dvc command, as ``doors data pack`` and ``doors data
+pull`` call it, from and to a stand-in for Drive on loopback that answers every call that much
+later. What is counted begins with packing and ends with the files in place. Google's own limits
+of calls per minute are not in it; they make the folder slower still.
+"""
+
+import argparse
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from tests.loopback.drive_backend import DriveBackend
+
+from container_doors import pipeline
+from container_doors.adapters.dvc_command import find_dvc
+from container_doors.adapters.dvc_store import DvcStore
+from container_doors.cli.console import PlainProgress
+
+TARGET = 10.0
+DATA = Path("data/detection")
+FILE_BYTES = 20_000  # the calls are what is slow; photographs of 300 kB would measure this disk
+POINTER = DATA.with_name("detection.dvc")
+
+
+def main() -> int:
+    """Send and fetch a data set in both forms; print seconds, calls and ratio."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--files", type=int, default=600, help="half photographs, half labels")
+    parser.add_argument("--latency-ms", type=float, default=300)
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        home = Path(temporary)
+        with DriveBackend(home / "drive", latency_s=asked.latency_ms / 1000) as drive:
+            os.environ.update(drive.environment)
+            os.environ["GDRIVE_CREDENTIALS_DATA"] = drive.accounts.add_person()
+            os.environ["DVC_SITE_CACHE_DIR"] = str(home / "site")
+            rows = {
+                form: _measure(form, home / form, drive, asked.files)
+                for form in ("folder", "archives")
+            }
+    print(f"{asked.files} files of {FILE_BYTES // 1000} kB, {asked.latency_ms:g} ms a call, "
+          f"{len(os.sched_getaffinity(0))} cores")  # fmt: skip
+    print(f"{'':10}{'push':>9}{'calls':>7}{'pull':>10}{'calls':>7}")
+    for form, ((push_s, push_calls), (pull_s, pull_calls)) in rows.items():
+        print(f"{form:10}{push_s:7.1f} s{push_calls:7}{pull_s:8.1f} s{pull_calls:7}")
+    for number, verb in enumerate(("push", "pull")):
+        ratio = rows["folder"][number][0] / rows["archives"][number][0]
+        print(f"{verb}: {ratio:.1f} x, target {TARGET:g}: {'met' if ratio >= TARGET else 'missed'}")
+    return 0
+
+
+def _measure(form: str, home: Path, drive: DriveBackend, files: int) -> list[tuple[float, int]]:
+    _draw(home, files)
+    url = f"gdrive://{drive.state.add_folder()}"
+    for argv in (["init", "--no-scm"], ["remote", "add", "--default", "storage", url]):
+        subprocess.run([find_dvc(), *argv, "--quiet"], cwd=home, check=True)
+    os.chdir(home)
+    store, progress = DvcStore(progress=PlainProgress()), PlainProgress()
+    expected = _content()
+
+    def push() -> None:
+        if form == "folder":
+            store.push(store.add([DATA]))
+        else:
+            pipeline.pack_data(DATA, store=store, progress=progress)
+
+    def pull() -> None:
+        pipeline.pull_data(DATA, store=store, progress=progress)
+
+    pushed = _timed(push, drive)
+    for path in (DATA, DATA.with_name("detection_shards"), Path(".dvc/cache")):
+        shutil.rmtree(path, ignore_errors=True)
+    pulled = _timed(pull, drive)
+    if _content() != expected:
+        raise AssertionError(f"{form}: other bytes came back")
+    return [pushed, pulled]
+
+
+def _draw(home: Path, files: int) -> None:
+    randomly = random.Random(0)  # noqa: S311 - bytes that no archive makes smaller
+    for number in range(files):
+        kind, suffix = (("images", "jpg"), ("labels", "txt"))[number % 2]
+        split = "val" if number % 10 > 7 else "train"
+        path = home / DATA / kind / split / f"{number // 2:05}.{suffix}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(randomly.randbytes(FILE_BYTES))
+
+
+def _content() -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in DATA.rglob("*") if path.is_file()}
+
+
+def _timed(work: Callable[[], None], drive: DriveBackend) -> tuple[float, int]:
+    drive.calls.clear()
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began, drive.calls.total()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

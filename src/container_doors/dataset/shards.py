@@ -1,0 +1,163 @@
+"""A data set as a few archives: the same bytes, and a hundredth of the calls to a remote.
+
+A split's photographs and labels stand in tars of their own, ``train-000.tar`` and so on; what
+belongs to no split is in ``rest-000.tar``. The same files give the same bytes.
+"""
+
+import shutil
+import tarfile
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
+from pathlib import Path, PurePosixPath
+
+from container_doors.errors import DatasetError
+from container_doors.files import force_to_disk, heal, replace_folder, staged_for
+
+SHARD_BYTES = 256 * 1024**2
+"""Few enough calls, and little enough to send again when one fails."""
+
+_REST = "rest"
+OnProgress = Callable[[int, int], None]
+
+
+def shards_of(folder: Path) -> Path:
+    """Name the folder of a data set's archives, beside it.
+
+    >>> shards_of(Path("data/processed/detection")).as_posix()
+    'data/processed/detection_shards'
+    """
+    return folder.with_name(f"{folder.name}_shards")
+
+
+def write_shards(
+    folder: Path,
+    names: Sequence[str],
+    out: Path,
+    *,
+    on_progress: OnProgress,
+    shard_bytes: int = SHARD_BYTES,
+) -> None:
+    """Pack files of a folder; ``out`` is replaced as one step.
+
+    Args:
+        folder: The data set.
+        names: Of its files, relative to it, with forward slashes.
+        out: The folder of the archives.
+        on_progress: Told how many files are packed, of how many.
+        shard_bytes: No shard is larger, unless one file is.
+    """
+    heal(out)
+    staged = staged_for(out)
+    staged.mkdir(parents=True)
+    packed = 0
+    for split, of_split in groupby(sorted(names, key=_order), key=_split):
+        for number, shard in enumerate(_by_size(folder, of_split, shard_bytes)):
+            with tarfile.open(
+                staged / f"{split}-{number:03}.tar", "w", format=tarfile.PAX_FORMAT
+            ) as tar:
+                for name in shard:
+                    _put(tar, folder, name)
+                    packed += 1
+                    on_progress(packed, len(names))
+    force_to_disk(staged)
+    replace_folder(out)
+    heal(out)
+
+
+def read_shards(shards: Path, folder: Path, *, on_progress: OnProgress) -> Path | None:
+    """Unpack archives to where ``folder`` is; it is replaced as one step, or left as it was.
+
+    Returns:
+        A file of ``folder`` that no archive has with the same bytes, for which it was left as it
+        was: it may be kept nowhere else. None if it was replaced.
+
+    Raises:
+        DatasetError: If an archive is damaged.
+    """
+    heal(folder)
+    staged = staged_for(folder)
+    staged.mkdir(parents=True)
+    tars = sorted(shards.glob("*.tar"))
+    if not tars:
+        raise DatasetError(f"no archive in {shards}", hint=f"dvc pull {shards}")
+    for number, path in enumerate(tars, start=1):
+        _unpack(path, staged)
+        on_progress(number, len(tars))
+    in_the_way = next(_differing(folder, staged), None)
+    if in_the_way is not None:
+        shutil.rmtree(staged)
+        return in_the_way
+    force_to_disk(staged)
+    replace_folder(folder)
+    heal(folder)
+    return None
+
+
+def _order(name: str) -> tuple[str, tuple[str, ...], str]:
+    """A photograph and its label beside each other."""
+    return _split(name), PurePosixPath(name).with_suffix("").parts[1:], name
+
+
+def _split(name: str) -> str:
+    """Name the split of a file.
+
+    >>> _split("images/train/1.jpg"), _split("data.yaml"), _split("images/1.jpg")
+    ('train', 'rest', 'rest')
+    """
+    parts = PurePosixPath(name).parts
+    return parts[1] if len(parts) > 2 and parts[0] in ("images", "labels") else _REST
+
+
+def _by_size(folder: Path, names: Iterator[str], most: int) -> Iterator[list[str]]:
+    shard: list[str] = []
+    size = 0
+    for name in names:
+        grown = size + (folder / name).stat().st_size
+        if shard and grown > most:
+            yield shard
+            shard, grown = [], grown - size
+        shard.append(name)
+        size = grown
+    if shard:
+        yield shard
+
+
+def _put(tar: tarfile.TarFile, folder: Path, name: str) -> None:
+    """Nothing but name and content: who packs, and when, changes no byte."""
+    info = tarfile.TarInfo(name)
+    with (folder / name).open("rb") as file:
+        info.size = (folder / name).stat().st_size
+        info.mode = 0o644
+        tar.addfile(info, file)
+
+
+def _unpack(path: Path, folder: Path) -> None:
+    try:
+        with tarfile.open(path, "r:") as tar:
+            for member in tar:
+                target = folder / member.name
+                source = tar.extractfile(member) if member.isreg() else None
+                if source is None or not target.resolve().is_relative_to(folder.resolve()):
+                    raise DatasetError(
+                        f"{path}: {member.name} is no plain file of a data set",
+                        hint="pack it anew: doors data pack",
+                    )
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with source, target.open("xb") as file:
+                    shutil.copyfileobj(source, file)
+    except tarfile.TarError as error:
+        raise DatasetError(
+            f"{path} is damaged: {error}", hint=f"remove it, then: dvc checkout {path.parent}"
+        ) from None
+
+
+def _differing(folder: Path, staged: Path) -> Iterator[Path]:
+    """Find what the next folder lacks; label caches are made anew by whoever wants them."""
+    if not folder.exists():
+        return
+    for path in folder.rglob("*"):
+        other = staged / path.relative_to(folder)
+        if not path.is_file() or path.suffix == ".cache":
+            continue
+        if not other.is_file() or path.read_bytes() != other.read_bytes():
+            yield path

@@ -1,0 +1,134 @@
+import os
+import tarfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from container_doors.dataset.shards import read_shards, shards_of, write_shards
+from container_doors.errors import DatasetError
+
+FILES = {
+    "data.yaml": b"nc: 1",
+    "images/train/1.jpg": b"one",
+    "images/train/2.jpg": b"two" * 400,
+    "images/val/a b ä.jpg": b"",
+    "labels/train/1.txt": b"0 0.5 0.5 0.1 0.1",
+    "labels/val/a b ä.txt": os.urandom(2000),
+}
+
+
+def write(folder: Path, files: dict[str, bytes]) -> Path:
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    return folder
+
+
+def read(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def silent(done: int, total: int) -> None:
+    assert done <= total
+
+
+def pack(folder: Path, **options: int) -> Path:
+    write_shards(folder, list(read(folder)), shards_of(folder), on_progress=silent, **options)
+    return shards_of(folder)
+
+
+def test_what_is_packed_comes_back_split_by_split(tmp_path: Path):
+    shards = pack(write(tmp_path / "data", FILES))
+
+    read_shards(shards, tmp_path / "elsewhere", on_progress=silent)
+
+    assert read(tmp_path / "elsewhere") == FILES
+    assert sorted(read(shards)) == ["rest-000.tar", "train-000.tar", "val-000.tar"]
+    with tarfile.open(shards / "train-000.tar") as tar:
+        assert tar.getnames() == ["images/train/1.jpg", "labels/train/1.txt", "images/train/2.jpg"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "data_shards", "elsewhere"]
+
+
+def test_the_same_files_are_the_same_bytes_whoever_packs_them_and_when(tmp_path: Path):
+    one = write(tmp_path / "one/data", FILES)
+    other = write(tmp_path / "other/data", dict(reversed(FILES.items())))
+    for path in other.rglob("*.*"):
+        os.utime(path, (1, 1))
+        path.chmod(0o600)
+
+    assert read(pack(one)) == read(pack(other))
+
+
+@given(sizes=st.lists(st.integers(0, 3000), min_size=1, max_size=12), most=st.integers(1, 4000))
+def test_no_shard_is_larger_than_asked_unless_one_file_is(
+    tmp_path_factory: pytest.TempPathFactory, sizes: list[int], most: int
+):
+    folder = tmp_path_factory.mktemp("sized") / "data"
+    files = {f"images/train/{n}.jpg": b"x" * size for n, size in enumerate(sizes)}
+
+    shards = pack(write(folder, files), shard_bytes=most)
+    read_shards(shards, folder.with_name("back"), on_progress=silent)
+
+    assert read(folder.with_name("back")) == files
+    for path in shards.iterdir():
+        with tarfile.open(path) as tar:
+            members = [member.size for member in tar]
+        assert sum(members) <= most or len(members) == 1
+
+
+def test_a_file_that_is_kept_nowhere_else_is_not_overwritten(tmp_path: Path):
+    folder = write(tmp_path / "data", FILES)
+    shards = pack(folder)
+    (folder / "labels/train/1.txt").write_bytes(b"my correction")
+
+    in_the_way = read_shards(shards, folder, on_progress=silent)
+
+    assert in_the_way == folder / "labels/train/1.txt"
+    assert read(folder) == FILES | {"labels/train/1.txt": b"my correction"}
+
+
+def test_half_a_data_set_is_completed(tmp_path: Path):
+    folder = write(tmp_path / "data", FILES)
+    shards = pack(folder)
+    (folder / "images/train/1.jpg").unlink()
+    (folder / "labels/train.cache").touch()
+
+    read_shards(shards, folder, on_progress=silent)
+
+    assert read(folder) == FILES
+
+
+@pytest.mark.parametrize("damage", ["cut", "noise"])
+def test_a_damaged_archive_is_named_and_nothing_is_replaced(damage: str, tmp_path: Path):
+    shards = pack(write(tmp_path / "data", FILES))
+    tar = shards / "train-000.tar"
+    tar.write_bytes(tar.read_bytes()[:1000] if damage == "cut" else b"noise" * 999)
+
+    with pytest.raises(DatasetError, match=r"train-000\.tar is damaged"):
+        read_shards(shards, tmp_path / "elsewhere", on_progress=silent)
+
+    assert not (tmp_path / "elsewhere").exists()
+
+
+@pytest.mark.parametrize("name", ["../outside.txt", "/tmp/outside.txt"])
+def test_an_archive_writes_nowhere_else(name: str, tmp_path: Path):
+    shards = tmp_path / "data_shards"
+    shards.mkdir()
+    with tarfile.open(shards / "train-000.tar", "w") as tar:
+        tar.addfile(tarfile.TarInfo(name))
+
+    with pytest.raises(DatasetError, match="no plain file"):
+        read_shards(shards, tmp_path / "data", on_progress=silent)
+
+    assert sorted(path.name for path in tmp_path.iterdir() if path.suffix == ".txt") == []
+
+
+def test_a_folder_without_archives_is_refused(tmp_path: Path):
+    with pytest.raises(DatasetError, match="no archive in"):
+        read_shards(tmp_path / "no", tmp_path / "data", on_progress=silent)

@@ -1,0 +1,121 @@
+"""``doors data pack`` here and ``doors data pull`` there, with real git and DVC."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROGRAMS = Path(sys.executable).parent
+DATA = Path("data/processed/detection")
+POINTERS = [f"{DATA}.dvc", f"{DATA}_shards.dvc"]
+
+
+def run(where: Path, *argv: str, expect: int = 0) -> str:
+    program = argv[0] if argv[0] == "git" else str(PROGRAMS / argv[0])
+    done = subprocess.run(
+        [program, *argv[1:]], cwd=where, check=False, capture_output=True, text=True, timeout=120,
+        stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    assert done.returncode == expect, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+@pytest.fixture(scope="module")
+def packed(tmp_path_factory: pytest.TempPathFactory, repository_root: Path) -> Path:
+    """A repository whose data set is packed and pushed, and that has been committed."""
+    folder = tmp_path_factory.mktemp("packed") / "repository"
+    for split in ("train", "val"):
+        for number in range(4):
+            for kind, suffix in (("images", "jpg"), ("labels", "txt")):
+                path = folder / DATA / kind / split / f"{number}.{suffix}"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(os.urandom(200))
+    (folder / DATA / "data.yaml").write_text("nc: 1\n")
+    (folder / DATA / "labels/train.cache").touch()
+    run(folder, "git", "init", "--quiet")
+    run(folder, "dvc", "init", "--quiet")
+    for name in (".gitignore", ".dvcignore"):
+        shutil.copy(repository_root / name, folder)
+    run(folder, "dvc", "remote", "add", "-q", "-d", "storage", str(folder.parent / "remote"))
+    run(folder, "doors", "data", "pack")
+    run(folder, "git", "add", "--all")
+    run(folder, "git", "commit", "--quiet", "--message", "data")
+    return folder
+
+
+@pytest.fixture
+def clone(packed: Path, tmp_path: Path) -> Path:
+    run(tmp_path, "git", "clone", "--quiet", str(packed), "clone")
+    return tmp_path / "clone"
+
+
+def test_a_clone_gets_the_same_bytes_in_a_few_archives(packed: Path, clone: Path):
+    said = run(clone, "doors", "data", "pull")
+
+    expected = content(packed / DATA)
+    del expected["labels/train.cache"]
+    assert "fetched as archives" in said
+    assert content(clone / DATA) == expected
+    remote = [path for path in (packed.parent / "remote").rglob("*") if path.is_file()]
+    assert len(remote) == 4  # train, val, rest, and the list of the three
+    assert run(clone, "git", "status", "--short") == ""
+    assert "up to date" in run(clone, "dvc", "status")
+
+
+@pytest.mark.slow
+def test_a_pull_can_be_run_again_after_it_was_cut_off_anywhere(packed: Path, clone: Path):
+    run(clone, "doors", "data", "pull")
+    shutil.rmtree(clone / ".dvc/cache")
+    (clone / DATA / "images/train/1.jpg").unlink()
+    (clone / DATA).with_name(".detection.staged").mkdir()
+
+    assert "fetched as archives" in run(clone, "doors", "data", "pull")
+    assert (
+        content(clone / DATA)["images/train/1.jpg"] == content(packed / DATA)["images/train/1.jpg"]
+    )
+
+
+@pytest.mark.slow
+def test_the_folder_form_works_beside_it_and_is_taken_when_the_archives_are_older(
+    packed: Path, clone: Path
+):
+    run(packed, "dvc", "push", str(POINTERS[0]))
+    run(clone, "dvc", "pull", POINTERS[0])
+    (clone / DATA / "labels/val/0.txt").write_text("a correction")
+    run(clone, "dvc", "add", "--quiet", str(DATA))
+    run(clone, "dvc", "push", POINTERS[0])
+    shutil.rmtree(clone / DATA)
+
+    said = run(clone, "doors", "data", "pull")
+
+    assert "is of another version" in said
+    assert "fetched as folder" in said
+    assert (clone / DATA / "labels/val/0.txt").read_text() == "a correction"
+
+
+@pytest.mark.slow
+def test_a_photograph_that_is_kept_nowhere_else_survives_a_pull(packed: Path, clone: Path):
+    run(clone, "doors", "data", "pull")
+    (clone / DATA / "images/train/0.jpg").unlink()
+    (clone / DATA / "images/train/0.jpg").write_bytes(b"mine")
+
+    run(clone, "doors", "data", "pull", expect=2)
+
+    assert (clone / DATA / "images/train/0.jpg").read_bytes() == b"mine"
+
+
+def test_what_is_not_tracked_cannot_be_pulled(clone: Path):
+    said = run(clone, "doors", "data", "pull", "--path", "data/other", expect=2)
+
+    assert "data/other is not tracked by DVC here" in said

@@ -103,6 +103,7 @@ def test_a_person_pushes_to_their_own_drive_and_pulls(
     assert come_back(repository, dvc) == MODEL
 
 
+@pytest.mark.slow
 def test_a_service_account_owns_no_storage_but_acts_for_a_person_who_does(
     drive: DriveBackend, repository: Path, dvc: Dvc, monkeypatch: pytest.MonkeyPatch
 ):

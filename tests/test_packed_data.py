@@ -115,6 +115,7 @@ def test_a_photograph_that_is_kept_nowhere_else_survives_a_pull(packed: Path, cl
     assert (clone / DATA / "images/train/0.jpg").read_bytes() == b"mine"
 
 
+@pytest.mark.slow
 def test_what_is_not_tracked_cannot_be_pulled(clone: Path):
     said = run(clone, "doors", "data", "pull", "--path", "data/other", expect=2)
 

@@ -75,8 +75,8 @@ def test_too_many_requests_are_waited_out_and_progress_is_told(folder: Path, dri
     assert len(content(drive)) == FILES + 1
     assert [fault.times for fault in drive.faults] == [0]
     assert "trying to push many again" in progress.lines[0]
-    whats, _, totals = zip(*progress.steps, strict=True)
-    assert set(whats) == {"pushing"}
+    works, _, totals = zip(*progress.steps, strict=True)
+    assert set(works) == {"pushing"}
     assert max(totals) == FILES + 1
 
 

@@ -19,6 +19,9 @@ from urllib.parse import parse_qs, urlsplit
 
 from tests.loopback.drive_state import RefusedError
 
+_BODY_S = 5.0
+"""What is sent takes no longer: httplib2 sends the rest of a stream again, and waits for ever."""
+
 HOSTS = ("www.googleapis.com", "oauth2.googleapis.com", "accounts.google.com")
 
 
@@ -115,7 +118,6 @@ class _Handler(BaseHTTPRequestHandler):
     server: Server
     wbufsize = -1
     disable_nagle_algorithm = True
-    timeout = 5.0  # httplib2 sends again what it has read half of, and then waits for an answer
 
     def do_CONNECT(self) -> None:
         if self.path.split(":")[0] not in HOSTS:
@@ -132,11 +134,14 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _serve(self) -> None:
         size = int(self.headers.get("Content-Length", 0))
-        if self.server.is_to_be_cut(self._request(b"")):
-            self.rfile.read(size // 2)
+        is_cut = self.server.is_to_be_cut(self._request(b""))
+        self.connection.settimeout(_BODY_S)
+        body = self.rfile.read(size // 2 if is_cut else size)
+        self.connection.settimeout(None)
+        if is_cut:
             self._hang_up()
-            return
-        self._send(self.server.answer(self._request(self.rfile.read(size))))
+        else:
+            self._send(self.server.answer(self._request(body)))
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve  # noqa: N815
 

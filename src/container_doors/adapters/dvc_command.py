@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -106,7 +107,7 @@ class Dvc:
                 raise refused(what, done)
             pause_s = self._pause_s * 2 ** (failed - 1)
             if self._progress:
-                said = done.complaint.partition("; ")[0][:100]
+                said = textwrap.shorten(done.complaint.partition("; ")[0], 120, placeholder=" ...")
                 self._progress.say(f"trying to {what} again in {pause_s:.0f} s: {said}")
             time.sleep(pause_s)
 

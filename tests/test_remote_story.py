@@ -52,6 +52,8 @@ def test_an_address_is_asked_for_where_there_is_none():
 
 def test_archives_of_another_version_are_left_alone(tmp_path: Path):
     store, progress = FakeStore(version="another.dir"), FakeProgress()
+    (tmp_path / "data_shards").mkdir()
+    (tmp_path / "data_shards/train-000.tar.dvc").touch()
 
     assert pipeline.pull_data(tmp_path / "data", store=store, progress=progress) == "folder"
     assert "another version" in progress.lines[0]

@@ -20,7 +20,7 @@ from container_doors.dataset.facts import dataset_facts
 from container_doors.dataset.labels import read_boxes
 from container_doors.dataset.layout import Layout, label_of
 from container_doors.dataset.sample import draw_sample
-from container_doors.dataset.shards import read_shards, shards_of, write_shards
+from container_doors.dataset.shards import read_shards, shards_of, tracked_shards, write_shards
 from container_doors.dataset.view import link_view
 from container_doors.errors import (
     DatasetError,
@@ -135,16 +135,14 @@ def pack_data(folder: Path, *, store: ArtifactStore, progress: Progress) -> list
     """
     if not folder.is_dir():
         raise DatasetError(f"no data set in {folder}", hint="doors data pack --path DIR")
-    remote = store.check_ready()
-    progress.say(f"packing {folder}, for {remote}")
     pointers = store.add([folder])
-    write_shards(
+    tars = write_shards(
         folder,
         store.files_of(folder),
         shards_of(folder),
         on_progress=lambda *at: progress.step("packing", *at),
     )
-    packed = store.add([shards_of(folder)])
+    packed = store.add(tars)
     store.annotate(packed, store.content_of(folder) or "")
     store.push(packed)
     return pointers + packed
@@ -161,21 +159,19 @@ def pull_data(folder: Path, *, store: ArtifactStore, progress: Progress) -> str:
             nowhere else.
         DatasetError: If an archive is damaged.
     """
-    shards, wanted = shards_of(folder), store.content_of(folder)
+    wanted, tars = store.content_of(folder), tracked_shards(folder)
     if wanted is None:
         raise VersioningError(
             f"{folder} is not tracked by DVC here", hint=f"git pull, or: dvc add {folder}"
         )
-    packed_of = store.version_of(shards)
-    if packed_of != wanted:
-        if packed_of is not None:
-            progress.say(f"{shards} is of another version of {folder}: fetching the folder")
+    packed_of = {store.version_of(tar) for tar in tars}
+    if packed_of != {wanted}:
+        if packed_of:
+            progress.say(f"the archives are of another version of {folder}: fetching the folder")
         store.pull([folder])
         return "folder"
-    store.pull([shards])
-    in_the_way = read_shards(
-        shards, folder, on_progress=lambda *at: progress.step("unpacking", *at)
-    )
+    store.pull(tars)
+    in_the_way = read_shards(tars, folder, on_progress=lambda *at: progress.step("unpacking", *at))
     if in_the_way is not None:
         progress.say(f"{in_the_way} is of another version: DVC decides what becomes of it")
         store.pull([folder])
@@ -183,7 +179,7 @@ def pull_data(folder: Path, *, store: ArtifactStore, progress: Progress) -> str:
     store.add([folder])  # DVC has it then as if it had come file by file
     if store.content_of(folder) != wanted:
         raise VersioningError(
-            f"{shards} does not hold what the pointer of {folder} names",
+            f"{shards_of(folder)} does not hold what the pointer of {folder} names",
             hint=f"git checkout {folder}.dvc, then: dvc pull {folder}.dvc",
         )
     return "archives"

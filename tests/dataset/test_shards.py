@@ -3,7 +3,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from container_doors.dataset.shards import read_shards, shards_of, write_shards
@@ -39,14 +39,21 @@ def silent(done: int, total: int) -> None:
 
 
 def pack(folder: Path, **options: int) -> Path:
-    write_shards(folder, list(read(folder)), shards_of(folder), on_progress=silent, **options)
+    tars = write_shards(
+        folder, list(read(folder)), shards_of(folder), on_progress=silent, **options
+    )
+    assert tars == sorted(shards_of(folder).iterdir())
     return shards_of(folder)
+
+
+def unpack(shards: Path, folder: Path) -> Path | None:
+    return read_shards(sorted(shards.iterdir()), folder, on_progress=silent)
 
 
 def test_what_is_packed_comes_back_split_by_split(tmp_path: Path):
     shards = pack(write(tmp_path / "data", FILES))
 
-    read_shards(shards, tmp_path / "elsewhere", on_progress=silent)
+    unpack(shards, tmp_path / "elsewhere")
 
     assert read(tmp_path / "elsewhere") == FILES
     assert sorted(read(shards)) == ["rest-000.tar", "train-000.tar", "val-000.tar"]
@@ -65,6 +72,7 @@ def test_the_same_files_are_the_same_bytes_whoever_packs_them_and_when(tmp_path:
     assert read(pack(one)) == read(pack(other))
 
 
+@settings(max_examples=20)  # each forces its files to the disk
 @given(sizes=st.lists(st.integers(0, 3000), min_size=1, max_size=12), most=st.integers(1, 4000))
 def test_no_shard_is_larger_than_asked_unless_one_file_is(
     tmp_path_factory: pytest.TempPathFactory, sizes: list[int], most: int
@@ -73,7 +81,7 @@ def test_no_shard_is_larger_than_asked_unless_one_file_is(
     files = {f"images/train/{n}.jpg": b"x" * size for n, size in enumerate(sizes)}
 
     shards = pack(write(folder, files), shard_bytes=most)
-    read_shards(shards, folder.with_name("back"), on_progress=silent)
+    unpack(shards, folder.with_name("back"))
 
     assert read(folder.with_name("back")) == files
     for path in shards.iterdir():
@@ -87,7 +95,7 @@ def test_a_file_that_is_kept_nowhere_else_is_not_overwritten(tmp_path: Path):
     shards = pack(folder)
     (folder / "labels/train/1.txt").write_bytes(b"my correction")
 
-    in_the_way = read_shards(shards, folder, on_progress=silent)
+    in_the_way = unpack(shards, folder)
 
     assert in_the_way == folder / "labels/train/1.txt"
     assert read(folder) == FILES | {"labels/train/1.txt": b"my correction"}
@@ -99,7 +107,7 @@ def test_half_a_data_set_is_completed(tmp_path: Path):
     (folder / "images/train/1.jpg").unlink()
     (folder / "labels/train.cache").touch()
 
-    read_shards(shards, folder, on_progress=silent)
+    unpack(shards, folder)
 
     assert read(folder) == FILES
 
@@ -111,7 +119,7 @@ def test_a_damaged_archive_is_named_and_nothing_is_replaced(damage: str, tmp_pat
     tar.write_bytes(tar.read_bytes()[:1000] if damage == "cut" else b"noise" * 999)
 
     with pytest.raises(DatasetError, match=r"train-000\.tar is damaged"):
-        read_shards(shards, tmp_path / "elsewhere", on_progress=silent)
+        unpack(shards, tmp_path / "elsewhere")
 
     assert not (tmp_path / "elsewhere").exists()
 
@@ -124,11 +132,16 @@ def test_an_archive_writes_nowhere_else(name: str, tmp_path: Path):
         tar.addfile(tarfile.TarInfo(name))
 
     with pytest.raises(DatasetError, match="no plain file"):
-        read_shards(shards, tmp_path / "data", on_progress=silent)
+        unpack(shards, tmp_path / "data")
 
     assert sorted(path.name for path in tmp_path.iterdir() if path.suffix == ".txt") == []
 
 
-def test_a_folder_without_archives_is_refused(tmp_path: Path):
-    with pytest.raises(DatasetError, match="no archive in"):
-        read_shards(tmp_path / "no", tmp_path / "data", on_progress=silent)
+def test_an_older_data_set_leaves_no_archive_behind(tmp_path: Path):
+    folder = write(tmp_path / "data", FILES)
+    pack(folder, shard_bytes=1000)
+    (tmp_path / "data_shards/train-001.tar.dvc").touch()
+
+    shards = pack(folder)
+
+    assert sorted(read(shards)) == ["rest-000.tar", "train-000.tar", "val-000.tar"]

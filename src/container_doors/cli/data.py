@@ -52,9 +52,10 @@ def pack(arguments: argparse.Namespace) -> int:
     with console.progress() as progress:
         store = DvcStore(Path.cwd(), progress=progress)
         pointers = pipeline.pack_data(arguments.path, store=store, progress=progress)
+    folders = dict.fromkeys(pointer.parent for pointer in pointers)
+    files = [*pointers, *(folder / ".gitignore" for folder in folders)]
     print("pushed; next:")
-    files = [*map(str, pointers), str(arguments.path.parent / ".gitignore")]
-    print(f"  git add {' '.join(files)}")
+    print(f"  git add {' '.join(map(str, files))}")
     print("  git commit, and elsewhere: git pull && doors data pull")
     return 0
 

@@ -36,8 +36,8 @@ def write_shards(
     *,
     on_progress: OnProgress,
     shard_bytes: int = SHARD_BYTES,
-) -> None:
-    """Pack files of a folder; ``out`` is replaced as one step.
+) -> list[Path]:
+    """Pack files of a folder, each archive replaced as one step; what is of an older set goes.
 
     Args:
         folder: The data set.
@@ -45,10 +45,14 @@ def write_shards(
         out: The folder of the archives.
         on_progress: Told how many files are packed, of how many.
         shard_bytes: No shard is larger, unless one file is.
+
+    Returns:
+        The archives.
     """
     heal(out)
     staged = staged_for(out)
     staged.mkdir(parents=True)
+    out.mkdir(exist_ok=True)
     packed = 0
     for split, of_split in groupby(sorted(names, key=_order), key=_split):
         for number, shard in enumerate(_by_size(folder, of_split, shard_bytes)):
@@ -60,11 +64,21 @@ def write_shards(
                     packed += 1
                     on_progress(packed, len(names))
     force_to_disk(staged)
-    replace_folder(out)
+    tars = [path.replace(out / path.name) for path in sorted(staged.iterdir())]
     heal(out)
+    made = {path.name for path in tars}
+    for path in [*out.glob("*.tar"), *out.glob("*.tar.dvc")]:
+        if path.name.removesuffix(".dvc") not in made:
+            path.unlink()
+    return tars
 
 
-def read_shards(shards: Path, folder: Path, *, on_progress: OnProgress) -> Path | None:
+def tracked_shards(folder: Path) -> list[Path]:
+    """Name the archives of a data set that have pointers, whether they are here or not."""
+    return sorted(path.with_suffix("") for path in shards_of(folder).glob("*.tar.dvc"))
+
+
+def read_shards(tars: Sequence[Path], folder: Path, *, on_progress: OnProgress) -> Path | None:
     """Unpack archives to where ``folder`` is; it is replaced as one step, or left as it was.
 
     Returns:
@@ -77,9 +91,6 @@ def read_shards(shards: Path, folder: Path, *, on_progress: OnProgress) -> Path 
     heal(folder)
     staged = staged_for(folder)
     staged.mkdir(parents=True)
-    tars = sorted(shards.glob("*.tar"))
-    if not tars:
-        raise DatasetError(f"no archive in {shards}", hint=f"dvc pull {shards}")
     for number, path in enumerate(tars, start=1):
         _unpack(path, staged)
         on_progress(number, len(tars))
@@ -87,7 +98,7 @@ def read_shards(shards: Path, folder: Path, *, on_progress: OnProgress) -> Path 
     if in_the_way is not None:
         shutil.rmtree(staged)
         return in_the_way
-    force_to_disk(staged)
+    # Not forced to the disk: DVC hashes every file next, and they can be fetched again.
     replace_folder(folder)
     heal(folder)
     return None
@@ -147,7 +158,7 @@ def _unpack(path: Path, folder: Path) -> None:
                     shutil.copyfileobj(source, file)
     except tarfile.TarError as error:
         raise DatasetError(
-            f"{path} is damaged: {error}", hint=f"remove it, then: dvc checkout {path.parent}"
+            f"{path} is damaged: {error}", hint=f"remove it, then: dvc checkout {path}.dvc"
         ) from None
 
 

@@ -81,6 +81,20 @@ def test_a_model_goes_to_the_remote_and_comes_back(folder: Path, remote: Path):
     assert len([path for path in remote.rglob("*") if path.is_file()]) == 1
 
 
+def test_the_files_of_a_tracked_folder_are_the_same_wherever_the_cache_is(folder: Path):
+    store, data = DvcStore(folder), Path("data")
+    for name in ("a/1.jpg", "a/b ä.txt", "a/left out.cache"):
+        (folder / data / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / data / name).write_text(name)
+    store.add([data])
+
+    from_the_cache = store.files_of(data)
+    dvc(folder, "config", "--local", "cache.dir", str(folder.parent / "elsewhere"))
+    (folder / ".dvc/cache").rename(folder.parent / "elsewhere")
+
+    assert sorted(from_the_cache) == sorted(store.files_of(data)) == ["a/1.jpg", "a/b ä.txt"]
+
+
 def test_git_can_add_what_the_specification_names(folder: Path):
     """DVC writes no .gitignore where ours ignores the file already, and git add would fail."""
     DvcStore(folder).add([BEST])

@@ -29,8 +29,9 @@ PAUSE_S = 2.0
 ATTEMPTS, TRANSFER_ATTEMPTS = 3, 6
 """A transfer waits 2, 4, 8, 16 and 32 s: Google counts its limits by the minute."""
 
-STALL_S = 300.0
-"""A connection that is cut may leave the Drive client waiting for ever: it sets no timeout."""
+STALL_S = 900.0
+"""A connection that is cut may leave the Drive client waiting for ever: it sets no timeout. It also
+says nothing while it reads 100 MB, several at a time."""
 
 _WITH_BARS = {"DVC_IGNORE_ISATTY": "1", "COLUMNS": "200"}
 """Bars where there is no terminal, and no text in them cut short."""
@@ -176,12 +177,12 @@ def python_of_dvc() -> Path:
         MissingToolError: If DVC came as one binary, without a Python.
     """
     command = find_dvc().resolve()
-    python = command.with_name("python")
-    if not python.exists():
-        raise MissingToolError(
-            f"{command} has no Python beside it to reach its plugins with", hint=INSTALL_DVC
-        )
-    return python
+    for name in ("python", "python3"):
+        if command.with_name(name).exists():
+            return command.with_name(name)
+    raise MissingToolError(
+        f"{command} has no Python beside it to reach its plugins with", hint=INSTALL_DVC
+    )
 
 
 def _count(text: str) -> int:

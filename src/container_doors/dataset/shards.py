@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from container_doors.errors import DatasetError
 from container_doors.files import force_to_disk, heal, replace_folder, staged_for
 
-SHARD_BYTES = 256 * 1024**2
+SHARD_BYTES = 64 * 1024**2
 """Few enough calls, and little enough to send again when one fails."""
 
 _REST = "rest"

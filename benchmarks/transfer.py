@@ -4,7 +4,8 @@
 
 Both are pushed and pulled by the unmodified dvc command, as ``doors data pack`` and ``doors data
 pull`` call it, from and to a stand-in for Drive on loopback that answers every call that much
-later. What is counted begins with packing and ends with the files in place. Google's own limits
+later. What is counted begins with a data set that DVC tracks, is packing too, and ends with the
+files in place. Google's own limits
 of calls per minute are not in it; they make the folder slower still.
 """
 
@@ -67,10 +68,11 @@ def _measure(form: str, home: Path, drive: DriveBackend, files: int) -> list[tup
     os.chdir(home)
     store, progress = DvcStore(progress=PlainProgress()), PlainProgress()
     expected = _content()
+    store.add([DATA])
 
     def push() -> None:
         if form == "folder":
-            store.push(store.add([DATA]))
+            store.push([DATA.with_name("detection.dvc")])
         else:
             pipeline.pack_data(DATA, store=store, progress=progress)
 

@@ -319,8 +319,8 @@ class FakeStore:
     def version_of(self, path: Path) -> str | None:
         return read_pointer(path.with_name(f"{path.name}.dvc")).version
 
-    def files_of(self, folder: Path) -> list[str]:
-        return [path.name for path in folder.iterdir()]
+    def files_of(self, folder: Path) -> dict[str, str]:
+        return {}
 
 
 @dataclass

@@ -128,14 +128,15 @@ def validate(dataset: Path, minimums: Data, *, progress: Progress) -> Report:
 
 
 def pack_data(folder: Path, *, store: ArtifactStore, progress: Progress) -> list[Path]:
-    """Keep a data set's archives beside it, and push them; returns the pointers, for git.
+    """Keep a data set's archives beside it, and push them; returns new pointers, for git.
 
     Raises:
+        DatasetError: If there is no data set, or it is not what its pointer names.
         VersioningError: If there is no repository or no remote, or the push fails.
     """
     if not folder.is_dir():
         raise DatasetError(f"no data set in {folder}", hint="doors data pack --path DIR")
-    pointers = store.add([folder])
+    pointers = store.add([folder]) if store.content_of(folder) is None else []
     tars = write_shards(
         folder,
         store.files_of(folder),

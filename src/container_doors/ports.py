@@ -327,8 +327,8 @@ class ArtifactStore(Protocol):
     def version_of(self, path: Path) -> str | None:
         """What :meth:`annotate` wrote into the pointer of a file or folder."""
 
-    def files_of(self, folder: Path) -> list[str]:
-        """Every file that a tracked folder holds, relative to it, with forward slashes."""
+    def files_of(self, folder: Path) -> Mapping[str, str]:
+        """Every file of a tracked folder, relative to it with forward slashes, and its MD5."""
 
 
 class Storage(Protocol):

@@ -92,7 +92,8 @@ def test_the_files_of_a_tracked_folder_are_the_same_wherever_the_cache_is(folder
     dvc(folder, "config", "--local", "cache.dir", str(folder.parent / "elsewhere"))
     (folder / ".dvc/cache").rename(folder.parent / "elsewhere")
 
-    assert sorted(from_the_cache) == sorted(store.files_of(data)) == ["a/1.jpg", "a/b ä.txt"]
+    assert sorted(from_the_cache) == ["a/1.jpg", "a/b ä.txt"]
+    assert store.files_of(data) == from_the_cache
 
 
 def test_git_can_add_what_the_specification_names(folder: Path):

@@ -1,3 +1,4 @@
+import hashlib
 import os
 import tarfile
 from pathlib import Path
@@ -39,9 +40,8 @@ def silent(done: int, total: int) -> None:
 
 
 def pack(folder: Path, **options: int) -> Path:
-    tars = write_shards(
-        folder, list(read(folder)), shards_of(folder), on_progress=silent, **options
-    )
+    md5s = {name: hashlib.md5(content).hexdigest() for name, content in read(folder).items()}
+    tars = write_shards(folder, md5s, shards_of(folder), on_progress=silent, **options)
     assert tars == sorted(shards_of(folder).iterdir())
     return shards_of(folder)
 
@@ -135,6 +135,18 @@ def test_an_archive_writes_nowhere_else(name: str, tmp_path: Path):
         unpack(shards, tmp_path / "data")
 
     assert sorted(path.name for path in tmp_path.iterdir() if path.suffix == ".txt") == []
+
+
+@pytest.mark.parametrize("fault", ["gone", "has changed"])
+def test_what_is_not_as_it_was_tracked_is_not_packed(fault: str, tmp_path: Path):
+    folder = write(tmp_path / "data", FILES)
+    before = read(pack(folder))
+    md5s = dict.fromkeys(FILES, "0" * 32) if fault == "has changed" else {"data.yml": "0" * 32}
+
+    with pytest.raises(DatasetError, match=fault):
+        write_shards(folder, md5s, shards_of(folder), on_progress=silent)
+
+    assert read(shards_of(folder)) == before
 
 
 def test_an_older_data_set_leaves_no_archive_behind(tmp_path: Path):

@@ -127,16 +127,17 @@ class DvcStore:
         meta = (_read(pointer).get("meta") or {}) if pointer.exists() else {}
         return str(meta["version"]) if "version" in meta else None
 
-    def files_of(self, folder: Path) -> list[str]:
-        """Every file of a tracked folder; what ``.dvcignore`` names is none of it."""
+    def files_of(self, folder: Path) -> dict[str, str]:
+        """Every file of a tracked folder and its MD5; what ``.dvcignore`` names is none of it."""
         tracked_as = self.content_of(folder) or ""
         # https://dvc.org/doc/user-guide/project-structure/internal-files#structure-of-the-cache-directory
         listing = self._directory / ".dvc/cache/files/md5" / tracked_as[:2] / tracked_as[2:]
         if listing.is_file():  # a second faster than asking
-            return [file["relpath"] for file in json.loads(listing.read_text(encoding="utf-8"))]
+            files = json.loads(listing.read_text(encoding="utf-8"))
+            return {file["relpath"]: file["md5"] for file in files}
         arguments = ("list", ".", str(folder), "--recursive", "--dvc-only", "--json")
         listed = self._dvc.must(f"list {folder}", *arguments).stdout
-        return [file["path"] for file in json.loads(listed)]
+        return {file["path"]: file["md5"] for file in json.loads(listed)}
 
     def _send(self, verb: str, pointers: Sequence[Path]) -> None:
         done = self._dvc.transfer(verb, pointers)

@@ -4,9 +4,11 @@ A split's photographs and labels stand in tars of their own, ``train-000.tar`` a
 belongs to no split is in ``rest-000.tar``. The same files give the same bytes.
 """
 
+import hashlib
+import io
 import shutil
 import tarfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path, PurePosixPath
 
@@ -31,7 +33,7 @@ def shards_of(folder: Path) -> Path:
 
 def write_shards(
     folder: Path,
-    names: Sequence[str],
+    md5s: Mapping[str, str],
     out: Path,
     *,
     on_progress: OnProgress,
@@ -41,28 +43,31 @@ def write_shards(
 
     Args:
         folder: The data set.
-        names: Of its files, relative to it, with forward slashes.
+        md5s: Of its files, by name relative to it, with forward slashes.
         out: The folder of the archives.
         on_progress: Told how many files are packed, of how many.
         shard_bytes: No shard is larger, unless one file is.
 
     Returns:
         The archives.
+
+    Raises:
+        DatasetError: If a file is not there, or is another than its MD5 says.
     """
     heal(out)
     staged = staged_for(out)
     staged.mkdir(parents=True)
     out.mkdir(exist_ok=True)
     packed = 0
-    for split, of_split in groupby(sorted(names, key=_order), key=_split):
+    for split, of_split in groupby(sorted(md5s, key=_order), key=_split):
         for number, shard in enumerate(_by_size(folder, of_split, shard_bytes)):
             with tarfile.open(
                 staged / f"{split}-{number:03}.tar", "w", format=tarfile.PAX_FORMAT
             ) as tar:
                 for name in shard:
-                    _put(tar, folder, name)
+                    _put(tar, folder, name, md5s[name])
                     packed += 1
-                    on_progress(packed, len(names))
+                    on_progress(packed, len(md5s))
     force_to_disk(staged)
     tars = [path.replace(out / path.name) for path in sorted(staged.iterdir())]
     heal(out)
@@ -123,6 +128,10 @@ def _by_size(folder: Path, names: Iterator[str], most: int) -> Iterator[list[str
     shard: list[str] = []
     size = 0
     for name in names:
+        if not (folder / name).is_file():
+            raise DatasetError(
+                f"{folder / name} is gone", hint=f"dvc checkout {folder}.dvc, or: dvc add {folder}"
+            )
         grown = size + (folder / name).stat().st_size
         if shard and grown > most:
             yield shard
@@ -133,13 +142,18 @@ def _by_size(folder: Path, names: Iterator[str], most: int) -> Iterator[list[str
         yield shard
 
 
-def _put(tar: tarfile.TarFile, folder: Path, name: str) -> None:
+def _put(tar: tarfile.TarFile, folder: Path, name: str, md5: str) -> None:
     """Nothing but name and content: who packs, and when, changes no byte."""
+    content = (folder / name).read_bytes()
+    if hashlib.md5(content, usedforsecurity=False).hexdigest() != md5:
+        raise DatasetError(
+            f"{folder / name} has changed since dvc add",
+            hint=f"dvc add {folder}, or dvc checkout {folder}.dvc; then: doors data pack",
+        )
     info = tarfile.TarInfo(name)
-    with (folder / name).open("rb") as file:
-        info.size = (folder / name).stat().st_size
-        info.mode = 0o644
-        tar.addfile(info, file)
+    info.size = len(content)
+    info.mode = 0o644
+    tar.addfile(info, io.BytesIO(content))
 
 
 def _unpack(path: Path, folder: Path) -> None:

@@ -1,5 +1,6 @@
 """Choosing a remote and fetching data, as the pipeline tells it, with fakes."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -50,8 +51,21 @@ def test_an_address_is_asked_for_where_there_is_none():
         pipeline.set_remote(None, None, delegate=None, storage=FakeStorage())
 
 
+class Renewed(FakeStore):
+    """A data set that is newer than its archives."""
+
+    def content_of(self, path: Path) -> str | None:
+        return "newer.dir"
+
+    def version_of(self, path: Path) -> str | None:
+        return "older.dir"
+
+    def pull(self, pointers: Sequence[Path]) -> None:
+        assert [pointer.name for pointer in pointers] == ["data"]
+
+
 def test_archives_of_another_version_are_left_alone(tmp_path: Path):
-    store, progress = FakeStore(version="another.dir"), FakeProgress()
+    store, progress = Renewed(), FakeProgress()
     (tmp_path / "data_shards").mkdir()
     (tmp_path / "data_shards/train-000.tar.dvc").touch()
 

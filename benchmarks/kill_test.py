@@ -156,30 +156,33 @@ def _kill_and_go_on(
     return here, costs
 
 
-def _moment(
-    kill: int, asked: argparse.Namespace, moments: random.Random, pace: Pace
-) -> tuple[bool, float]:
-    """Choose when: while it starts or trains, and at last while it evaluates and publishes.
+@dataclass(frozen=True)
+class Moment:
+    """When to kill: so many seconds after a line of output, or after something is on the disk."""
 
-    Returns:
-        Whether to wait until the training proper has ended, and how many seconds more.
-    """
-    if kill > asked.kills - min(_AT_THE_END, asked.kills // 3):
-        return True, moments.uniform(0.0, pace.end_s)
-    return False, moments.uniform(0.5, pace.start_s + 1.5 * pace.epoch_s)
+    after: str
+    delay_s: float
 
 
-def _interrupt(here: Path, moment: tuple[bool, float], disk: Path | None) -> tuple[str, str]:
+def _moment(kill: int, asked: argparse.Namespace, moments: random.Random, pace: Pace) -> Moment:
+    """Choose: one in five while it starts, the last ones while it evaluates and publishes."""
+    if kill > asked.kills - min(_AT_THE_END, asked.kills // 4):
+        return Moment("evaluating best.pt on val", moments.uniform(0.0, pace.end_s))
+    if kill % 5 == 0:
+        return Moment("", moments.uniform(0.5, pace.start_s))
+    return Moment(f" {NAME}", moments.uniform(0.0, 5.0 + 2.0 * pace.epoch_s))
+
+
+def _interrupt(here: Path, moment: Moment, disk: Path | None) -> tuple[str, str]:
     """Start, kill or fill the disk, and wait; returns what was said, and how it ended."""
-    until_trained, delay_s = moment
-    with tempfile.TemporaryFile("w+") as output:
+    with tempfile.NamedTemporaryFile("w+") as output:
         with subprocess.Popen(
             _doors("train", "--experiment", NAME), cwd=here, stdout=output, stderr=output
         ) as process:
-            while until_trained and process.poll() is None and _status(here) != "trained":
+            while process.poll() is None and moment.after not in Path(output.name).read_text():
                 time.sleep(0.05)
             with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(delay_s)
+                process.wait(moment.delay_s)
             if process.poll() is None and disk is None:
                 process.send_signal(signal.SIGKILL)
             elif process.poll() is None and disk is not None:
@@ -187,10 +190,11 @@ def _interrupt(here: Path, moment: tuple[bool, float], disk: Path | None) -> tup
             code = process.wait(600)
         if disk is not None:
             (disk / "ballast").unlink(missing_ok=True)
-        output.seek(0)
-        said = output.read()
+        said = Path(output.name).read_text()
     if code not in (-signal.SIGKILL, 0, 2) or "Traceback" in said:
         sys.exit(f"it ended with exit code {code}:\n{said}")
+    if "is finished already" in said or "has been finished" in said:
+        return said, "was finished before"
     return said, {0: "ended well", 2: "ended for lack of space"}.get(code, "killed")
 
 

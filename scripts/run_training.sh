@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
 # One experiment from end to end: set up, data, train, version, report.
 #
-#   bash scripts/run_training.sh [experiment]
+#   bash scripts/run_training.sh [experiment] [options of doors train]
 #
-# Each phase is a command that can be run again on its own; the first to fail stops the rest.
+# Each phase is a command that can be run again on its own; the first to fail stops the rest. After
+# a kill, a lost machine or a time limit the same command goes on where it stopped.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 experiment="${1:-detection_exp001_yolo11s_baseline}"
+options=("${@:2}")
 
 echo "[1/5] Setting up environment..."
 bash scripts/setup_kaggle.sh
@@ -21,7 +23,12 @@ fi
 python src/utils/validate_dataset.py --path data/processed/detection
 
 echo "[3/5] Training..."
-python src/detection/train.py --config params.yaml --experiment "$experiment"
+python src/detection/train.py --config params.yaml --experiment "$experiment" --unless-finished \
+  "${options[@]}"
+if [ ! -f "runs/$experiment/metadata.json" ]; then
+  echo "To be continued: bash scripts/run_training.sh $*"
+  exit 0
+fi
 
 echo "[4/5] Versioning..."
 bash scripts/finalize_training_kaggle.sh "$experiment"

@@ -137,6 +137,11 @@ def _add_train(commands: Commands) -> None:
         action="store_true",
         help="train from the beginning; what an earlier run left is kept as NAME~1",
     )
+    again.add_argument(
+        "--unless-finished",
+        action="store_true",
+        help="end well if the experiment is finished already, for scripts that are run again",
+    )
 
 
 def _add_metadata(commands: Commands) -> None:

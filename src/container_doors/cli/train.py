@@ -17,6 +17,7 @@ from container_doors.errors import ToBeContinued
 from container_doors.ports import Progress, Stopping, World
 from container_doors.records import Metadata
 from container_doors.run import PUBLISHED, Run
+from container_doors.training.claim import is_finished
 from container_doors.training.stopping import Wishes
 
 
@@ -24,6 +25,9 @@ def train(arguments: argparse.Namespace) -> int:
     """Train, evaluate and publish; print what came out."""
     params = load_params(arguments.config, arguments.overrides)
     run = Run(params.wandb.name if arguments.experiment is None else arguments.experiment)
+    if arguments.unless_finished and is_finished(run):
+        print(f"{run.name} is finished already ({run.directory})")
+        return 0
     hours = arguments.max_hours
     wishes = Wishes(run.stop_request, deadline=None if hours is None else time() + hours * 3600)
     with console.progress() as progress, wishes.heeding_sigterm():

@@ -35,6 +35,12 @@ def earlier_record(run: Run) -> RunRecord | None:
     return RunRecord.read(run.record) if run.record.exists() else None
 
 
+def is_finished(run: Run) -> bool:
+    """Tell whether a run of this name has been trained and published here."""
+    record = earlier_record(run)
+    return record is not None and record.status == "finished"
+
+
 def refuse_finished(run: Run, record: RunRecord | None) -> None:
     """Refuse to train a finished run again.
 

@@ -1,0 +1,78 @@
+"""``scripts/run_training.sh``, killed and run again, as whoever finds a dead machine does."""
+
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.test_readme import TINY, environment
+
+pytestmark = pytest.mark.slow
+SCRIPT = ["bash", "scripts/run_training.sh", "exp1"]
+
+
+@pytest.fixture
+def clone(tmp_path: Path, repository_root: Path) -> Path:
+    clone = tmp_path / "clone"
+    subprocess.run(["git", "clone", "--quiet", repository_root, clone], check=True)
+    params = yaml.safe_load((clone / "params.yaml").read_text(encoding="utf-8"))
+    for section, keys in TINY.items():
+        params["detection"][section] |= keys
+    params["detection"]["training"]["epochs"] = 6
+    params["detection"]["data"] |= {"min_train_images": 2, "min_val_images": 1}
+    params["detection"]["wandb"]["mode"] = "disabled"
+    (clone / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
+    for command in (
+        "doors data sample --out data/processed/detection --train 6 --val 3 --test 3",
+        f"doors remote set {tmp_path}/remote",
+    ):
+        subprocess.run(command.split(), cwd=clone, env=environment(tmp_path), check=True)
+    return clone
+
+
+def killed_at(line: str, clone: Path, *, number: int = signal.SIGKILL) -> str:
+    """Run the script, and send a signal to all of it as soon as it says ``line``."""
+    said = []
+    with subprocess.Popen(
+        SCRIPT, cwd=clone, env=environment(clone.parent), text=True, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, start_new_session=True,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        for one in process.stdout:
+            said.append(one)
+            if one.startswith(line):
+                os.killpg(process.pid, number)
+                line = "nothing more"
+    assert line == "nothing more", "".join(said)
+    return "".join(said)
+
+
+def test_the_same_command_goes_on_whatever_was_killed(clone: Path):
+    killed_at("epoch 2/6", clone)
+    said = killed_at("[4/5]", clone)
+    assert "resuming exp1 after epoch" in said
+
+    done = subprocess.run(
+        SCRIPT, cwd=clone, env=environment(clone.parent), check=False, capture_output=True,
+        text=True,
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "exp1 is finished already" in done.stdout
+    assert (clone / "weights/detection/best.pt.dvc").exists()
+    assert (clone / "summary_exp1.md").exists()
+
+
+def test_a_time_limit_ends_it_well_and_versions_nothing(clone: Path):
+    done = subprocess.run(
+        [*SCRIPT, "--max-hours", "0.0001"], cwd=clone, env=environment(clone.parent), check=False,
+        capture_output=True, text=True,
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "to be continued: exp1 has 1 of 6 epochs: no further epoch fits" in done.stdout
+    assert "To be continued: bash scripts/run_training.sh exp1 --max-hours 0.0001" in done.stdout
+    assert "[4/5]" not in done.stdout

@@ -61,7 +61,7 @@ class DvcCheckpoints:
     def _call(self, what: str, timeout_s: float, *arguments: str) -> Finished:
         try:
             return call(
-                [python_of_dvc(), _SHELF, *arguments],
+                [*python_of_dvc(), _SHELF, *arguments],
                 cwd=self._directory,
                 hint=INSTALL_DVC,
                 environment=DVC_ENVIRONMENT,

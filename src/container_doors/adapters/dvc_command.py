@@ -170,8 +170,11 @@ def find_dvc() -> Path:
     return Path(on_path)
 
 
-def python_of_dvc() -> Path:
+def python_of_dvc() -> list[str]:
     """Find the Python that DVC and its plugins are installed for; the command may be a link to it.
+
+    Returns:
+        How to run a file of ours with it, whose neighbours shall not be taken for packages.
 
     Raises:
         MissingToolError: If DVC came as one binary, without a Python.
@@ -179,7 +182,7 @@ def python_of_dvc() -> Path:
     command = find_dvc().resolve()
     for name in ("python", "python3"):
         if command.with_name(name).exists():
-            return command.with_name(name)
+            return [str(command.with_name(name)), "-P"]
     raise MissingToolError(
         f"{command} has no Python beside it to reach its plugins with", hint=INSTALL_DVC
     )

@@ -12,8 +12,6 @@ import uuid
 
 def main() -> None:
     """Try the remote of the repository in the working directory."""
-    # Our neighbours are no packages of DVC's: dvc_objects is the name of one of its own.
-    sys.path = [path for path in sys.path if path != os.path.dirname(os.path.abspath(__file__))]  # noqa: PTH100, PTH120
     from dvc.repo import Repo
 
     _tell("opening")

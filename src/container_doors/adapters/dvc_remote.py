@@ -120,7 +120,7 @@ class DvcRemote:
     def _run_probe(self, url: str) -> None:
         try:
             done = call(
-                [python_of_dvc(), _PROBE],
+                [*python_of_dvc(), _PROBE],
                 cwd=self._directory,
                 hint=INSTALL_DVC,
                 environment=DVC_ENVIRONMENT,

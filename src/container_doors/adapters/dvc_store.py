@@ -109,7 +109,7 @@ class DvcStore:
         Raises:
             VersioningError: If the remote cannot be asked.
         """
-        from container_doors.adapters.dvc_objects import fetch_objects
+        from container_doors.adapters.remote_objects import fetch_objects
 
         return fetch_objects(pointers, scratch, directory=self._directory)
 

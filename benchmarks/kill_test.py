@@ -73,7 +73,7 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--kills", type=int, default=20)
-    parser.add_argument("--epochs", type=int, default=12)
+    parser.add_argument("--epochs", type=int, default=14)
     parser.add_argument("--pictures", type=int, default=240)
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
     parser.add_argument("--trouble", choices=("disk-full", "remote-down"))
@@ -165,12 +165,14 @@ class Moment:
 
 
 def _moment(kill: int, asked: argparse.Namespace, moments: random.Random, pace: Pace) -> Moment:
-    """Choose: one in five while it starts, the last ones while it evaluates and publishes."""
+    """Choose: most after an epoch, some while it starts, the last ones while it publishes."""
     if kill > asked.kills - min(_AT_THE_END, asked.kills // 4):
         return Moment("evaluating best.pt on val", moments.uniform(0.0, pace.end_s))
     if kill % 5 == 0:
         return Moment("", moments.uniform(0.5, pace.start_s))
-    return Moment(f" {NAME}", moments.uniform(0.0, 5.0 + 2.0 * pace.epoch_s))
+    if kill % 5 == 1:
+        return Moment(f" {NAME}", moments.uniform(0.0, 5.0 + pace.epoch_s))
+    return Moment("epoch ", moments.uniform(0.0, 1.5 * pace.epoch_s))
 
 
 def _interrupt(here: Path, moment: Moment, disk: Path | None) -> tuple[str, str]:

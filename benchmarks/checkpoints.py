@@ -95,7 +95,7 @@ def main() -> int:
         publisher = Publisher(run, remote, every_s=0.001, say=print)
         publisher.start()
         _train(asked, run, folder / "data/data.yaml")
-        publisher.finish(is_finished=False)
+        publisher.finish()
         size_mb = run.resumable.stat().st_size / 1e6
         published = remote.names("a")
     print(f"checkpoint: {size_mb:.0f} MB; published at last: {published}")

@@ -423,6 +423,9 @@ def test_a_training_goes_on_where_another_machine_was_lost(tmp_path: Path):
     assert (went_on.run_id, went_on.resumed_after) == (record.run_id, [1])
     assert "fetching the checkpoint of epoch 1 from a far place" in outside.progress.lines
     (left,) = checkpoints.names("exp1")
+    assert left.endswith(".tar"), "it goes when the model is kept"
+    pipeline.version("exp1", store=FakeStore(), progress=FakeProgress(), checkpoints=checkpoints)
+    (left,) = checkpoints.names("exp1")
     assert left.endswith("-finished")
 
 

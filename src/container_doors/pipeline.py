@@ -36,6 +36,7 @@ from container_doors.evaluation.matching import BoxXyxy, match, operating_point
 from container_doors.evaluation.predictions import prediction
 from container_doors.ports import (
     ArtifactStore,
+    CheckpointRemote,
     Detections,
     Detector,
     Follower,
@@ -70,7 +71,7 @@ from container_doors.training.checkpoint import resumable_epoch, rewind
 from container_doors.training.claim import claim, earlier_record, refuse_finished, set_aside
 from container_doors.training.history import best_epoch, read_epochs, read_history, reading
 from container_doors.training.logbook import LOG, logbook
-from container_doors.training.publisher import Publisher, fetch_newer
+from container_doors.training.publisher import Publisher, fetch_newer, mark_finished
 from container_doors.training.recorder import Recorder
 from container_doors.versioning.credentials import DriveCredentials
 from container_doors.versioning.git_reports import write_reports
@@ -249,7 +250,7 @@ def regenerate_metadata(
     ours = published if published and published.run_id == record.run_id else None
     evaluation = ours.evaluation if ours else Evaluation.read(run.evaluation)
     version = version_for(record, weights_dir, tags=repository.tags(TAGS), major=major)
-    is_here = _is_of(record, run)
+    is_here = _is_of(record.run_id, run)
     metadata = build_metadata(
         record,
         evaluation,
@@ -265,9 +266,15 @@ def regenerate_metadata(
 
 
 def version(
-    experiment: str, *, store: ArtifactStore, progress: Progress
+    experiment: str,
+    *,
+    store: ArtifactStore,
+    progress: Progress,
+    checkpoints: CheckpointRemote | None = None,
 ) -> tuple[Metadata, list[Path]]:
     """Track and push the published model; returns what it is, and the pointers for git.
+
+    From then on its checkpoints are of no more use, and go.
 
     Raises:
         RunError: If what is published is not of this experiment.
@@ -289,6 +296,12 @@ def version(
         store.annotate(pointers, metadata.version)
         check_pointers(staged, metadata.version)
         store.push(pointers)
+    run = Run(experiment)
+    if checkpoints is not None and _is_of(metadata.run_id, run):
+        try:
+            mark_finished(run, checkpoints)
+        except VersioningError as error:
+            progress.say(f"the checkpoints are left on the remote: {error.problem}")
     return metadata, [PUBLISHED / pointer.name for pointer in pointers]
 
 
@@ -525,7 +538,7 @@ def _published_meanwhile(run: Run, params: Params, *, world: World) -> Iterator[
     try:
         yield
     finally:
-        publisher.finish(is_finished=RunRecord.read(run.record).status == "finished")
+        publisher.finish()
 
 
 def _can_go_on(earlier: RunRecord | None, params: Params, run: Run, report: Report) -> bool:
@@ -812,5 +825,5 @@ def _has_all(remote: Remote, epochs: Sequence[Epoch], results: Results | None) -
     return remote.last_epoch >= last and remote.results_of == of and remote.is_over
 
 
-def _is_of(record: RunRecord, run: Run) -> bool:
-    return run.record.exists() and RunRecord.read(run.record).run_id == record.run_id
+def _is_of(run_id: str | None, run: Run) -> bool:
+    return run.record.exists() and RunRecord.read(run.record).run_id == run_id

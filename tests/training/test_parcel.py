@@ -17,7 +17,7 @@ from container_doors.records import (
 )
 from container_doors.run import Run
 from container_doors.training.parcel import finished_name, is_newer, pack, parcel, snapshot, unpack
-from container_doors.training.publisher import Publisher, fetch_newer, parcels
+from container_doors.training.publisher import Publisher, fetch_newer, mark_finished, parcels
 
 
 def a_record(run_id: str = "0f3c9a1b" * 4, *, hour: int = 10) -> RunRecord:
@@ -51,11 +51,11 @@ def remote(tmp_path: Path) -> FakeCheckpoints:
     return FakeCheckpoints(tmp_path / "remote")
 
 
-def publish(run: Run, remote: FakeCheckpoints, *, is_finished: bool = False) -> list[str]:
+def publish(run: Run, remote: FakeCheckpoints) -> list[str]:
     said: list[str] = []
     publisher = Publisher(run, remote, every_s=1000, say=said.append)
     publisher.start()
-    publisher.finish(is_finished=is_finished)
+    publisher.finish()
     return said
 
 
@@ -108,7 +108,7 @@ def test_another_run_of_the_name_is_set_aside(tmp_path: Path, remote: FakeCheckp
 def test_a_finished_run_leaves_a_mark_and_no_checkpoint(tmp_path: Path, remote: FakeCheckpoints):
     here = a_run(tmp_path / "here", 3, a_record())
     publish(here, remote)
-    publish(here, remote, is_finished=True)
+    mark_finished(here, remote)
 
     assert remote.names("a") == [finished_name(a_record())]
     with pytest.raises(RunError, match="has been finished on another machine") as refused:

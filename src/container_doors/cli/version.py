@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from container_doors import pipeline
+from container_doors.adapters.dvc_checkpoints import checkpoints_of
 from container_doors.adapters.dvc_store import DvcStore
 from container_doors.adapters.git_repository import GitRepository
 from container_doors.cli import console
@@ -29,6 +30,7 @@ def version(arguments: argparse.Namespace) -> int:
             Run(arguments.experiment).name,
             store=DvcStore(Path.cwd(), progress=progress),
             progress=progress,
+            checkpoints=checkpoints_of(Path.cwd()),
         )
     files = " ".join(str(path) for path in [*pointers, PUBLISHED / ".gitignore"])
     print("pushed; next:")

@@ -8,6 +8,8 @@ import shutil
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from container_doors.errors import DoorsError, RunError
 from container_doors.ports import CheckpointRemote
@@ -57,18 +59,15 @@ class Publisher:
         """Begin; returns at once."""
         self._thread.start()
 
-    def finish(self, *, is_finished: bool) -> None:
-        """Wait, not for ever, until the newest is there; a finished run needs none any more."""
+    def finish(self) -> None:
+        """Wait, not for ever, until the newest is there."""
         self._is_over.set()
         self._thread.join(self._patience_s)
         if self._thread.is_alive():
             self._say(f"the checkpoint did not reach {self._remote.where} in time; it is kept here")
             return
         try:
-            if is_finished:
-                self._mark_finished()
-            else:
-                self._publish()
+            self._publish()
         except DoorsError as error:
             self._complain(error)
 
@@ -96,7 +95,7 @@ class Publisher:
             packed = pack(there / "checkpoint", record, epoch, there)
             self._remote.put(packed, self._run.name)
             self._published = epoch
-            self._remove_older(packed.name)
+            _remove_older(packed.name, self._run.name, self._remote)
             LOG.info(
                 "published the checkpoint of epoch %d: %.0f MB in %.1f s",
                 epoch, packed.stat().st_size / 1e6, time.monotonic() - began,
@@ -108,22 +107,6 @@ class Publisher:
             shutil.rmtree(there, ignore_errors=True)
         return True
 
-    def _mark_finished(self) -> None:
-        there = self._run.directory / ".publishing"
-        there.mkdir(parents=True, exist_ok=True)
-        mark = there / finished_name(RunRecord.read(self._run.record))
-        mark.write_bytes(b"finished\n")
-        self._remote.put(mark, self._run.name)
-        self._remove_older(mark.name)
-        shutil.rmtree(there, ignore_errors=True)
-
-    def _remove_older(self, name: str) -> None:
-        """Make room; what goes is older, and the newest has arrived."""
-        newest = parcel(name)
-        old = [one.name for one in parcels(self._remote, self._run.name)
-               if newest is not None and one < newest]  # fmt: skip
-        self._remote.remove(old, self._run.name)
-
     def _complain(self, error: DoorsError) -> None:
         LOG.warning("the checkpoint is not published: %s", error)
         if not self._complained:
@@ -132,6 +115,28 @@ class Publisher:
                 f"checkpoints are kept here only, for now: {error.problem}; {error.hint}; "
                 "it is tried again"
             )
+
+
+def mark_finished(run: Run, remote: CheckpointRemote) -> None:
+    """Leave a mark in the place of a run's checkpoints, once its model is kept elsewhere.
+
+    Not before: until then the last checkpoint is all that another machine would have of it.
+
+    Raises:
+        VersioningError: If the remote cannot be used.
+    """
+    with TemporaryDirectory() as folder:
+        mark = Path(folder) / finished_name(RunRecord.read(run.record))
+        mark.write_bytes(b"finished\n")
+        remote.put(mark, run.name)
+    _remove_older(mark.name, run.name, remote)
+
+
+def _remove_older(name: str, experiment: str, remote: CheckpointRemote) -> None:
+    """Make room; what goes is older, and the newest has arrived."""
+    newest = parcel(name)
+    old = [one.name for one in parcels(remote, experiment) if newest is not None and one < newest]
+    remote.remove(old, experiment)
 
 
 def parcels(remote: CheckpointRemote, experiment: str) -> list[Parcel]:

@@ -96,7 +96,7 @@ def sync(arguments: argparse.Namespace) -> int:
     with console.progress() as progress:
         runs = runs or list(_recorded_runs(progress))
         if not runs:
-            raise RunError("no run to send in runs/", hint="train one: doors train")
+            raise RunError("no run in runs/ to send", hint="train one: doors train")
         for run in runs:
             try:
                 progress.say(_sent(run, progress))

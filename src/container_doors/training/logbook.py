@@ -1,6 +1,7 @@
 """``train.log``: what happened, with levels, for whoever asks afterwards."""
 
 import logging
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +13,8 @@ LOG = logging.getLogger("container_doors")
 def logbook(path: Path) -> Iterator[None]:
     """Write every log line from INFO up to ``path`` while inside, appending.
 
-    Warnings of Python itself are logged too instead of being printed into a progress bar. A log
+    Warnings of Python itself are logged too instead of being printed into a progress bar, and so
+    is what ends a thread of the trainer, such as one that draws a picture onto a full disk. A log
     that cannot be written, on a full disk, stops nothing and prints nothing.
     """
     handler = logging.FileHandler(path, encoding="utf-8")
@@ -23,11 +25,20 @@ def logbook(path: Path) -> Iterator[None]:
     root.setLevel(logging.INFO)
     logging.captureWarnings(capture=True)
     complain, logging.raiseExceptions = logging.raiseExceptions, False
+    hook, threading.excepthook = threading.excepthook, _log_thread
     try:
         yield
     finally:
+        threading.excepthook = hook
         logging.raiseExceptions = complain
         logging.captureWarnings(capture=False)
         root.setLevel(level)
         root.removeHandler(handler)
         handler.close()
+
+
+def _log_thread(ended: threading.ExceptHookArgs) -> None:
+    LOG.error(
+        "a thread ended: %s", ended.exc_value,
+        exc_info=(ended.exc_type, ended.exc_value or ended.exc_type(), ended.exc_traceback),
+    )  # fmt: skip

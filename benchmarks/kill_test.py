@@ -172,7 +172,7 @@ def _moment(kill: int, asked: argparse.Namespace, moments: random.Random, pace: 
         return Moment("", moments.uniform(0.5, pace.start_s))
     if kill % 5 == 1:
         return Moment(f" {NAME}", moments.uniform(0.0, 5.0 + pace.epoch_s))
-    return Moment("epoch ", moments.uniform(0.0, 1.5 * pace.epoch_s))
+    return Moment("\nepoch ", moments.uniform(0.0, 1.5 * pace.epoch_s))
 
 
 def _interrupt(here: Path, moment: Moment, disk: Path | None) -> tuple[str, str]:

@@ -24,6 +24,7 @@ from container_doors.dataset.shards import read_shards, shards_of, tracked_shard
 from container_doors.dataset.view import link_view
 from container_doors.errors import (
     DatasetError,
+    MissingToolError,
     RunError,
     ToBeContinued,
     TrackingError,
@@ -300,7 +301,7 @@ def version(
     if checkpoints is not None and _is_of(metadata.run_id, run):
         try:
             mark_finished(run, checkpoints)
-        except VersioningError as error:
+        except (VersioningError, MissingToolError) as error:
             progress.say(f"the checkpoints are left on the remote: {error.problem}")
     return metadata, [PUBLISHED / pointer.name for pointer in pointers]
 
@@ -515,7 +516,7 @@ def _fetched(
     try:
         if fetch_newer(run, earlier, world.checkpoints, world.progress.say):
             return RunRecord.read(run.record)
-    except VersioningError as error:
+    except (VersioningError, MissingToolError) as error:
         if resume and earlier is None:
             raise
         world.progress.say(f"checkpoints of other machines are not looked for: {error.problem}")

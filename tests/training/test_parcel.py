@@ -83,6 +83,15 @@ def test_the_newest_wins_and_the_others_go(tmp_path: Path, remote: FakeCheckpoin
     assert [one.epoch for one in parcels(remote, "a")] == [2]
 
 
+def test_of_one_epoch_one_checkpoint_is_kept(tmp_path: Path, remote: FakeCheckpoints):
+    """Published again after it went on: another record, so another hash, which may sort before."""
+    for status in ("running", "stopped", "interrupted", "failed", "trained"):
+        record = a_record().model_copy(update={"status": status})
+        publish(a_run(tmp_path / "here", 3, record), remote)
+
+        assert len(remote.names("a")) == 1
+
+
 def test_what_is_here_and_as_new_is_kept(tmp_path: Path, remote: FakeCheckpoints):
     here = a_run(tmp_path / "here", 3, a_record())
     publish(here, remote)

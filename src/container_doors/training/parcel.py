@@ -40,6 +40,11 @@ class Parcel:
     name: str
 
     @property
+    def age(self) -> tuple[str, str, int]:
+        """Order by this, whatever the content."""
+        return self.begun, self.run, self.epoch
+
+    @property
     def is_finished(self) -> bool:
         """Tell whether the run has ended and needs no checkpoint any more."""
         return self.name.endswith("-finished")

@@ -133,9 +133,10 @@ def mark_finished(run: Run, remote: CheckpointRemote) -> None:
 
 
 def _remove_older(name: str, experiment: str, remote: CheckpointRemote) -> None:
-    """Make room; what goes is older, and the newest has arrived."""
+    """Make room; what goes is older or of the same epoch, and the newest has arrived."""
     newest = parcel(name)
-    old = [one.name for one in parcels(remote, experiment) if newest is not None and one < newest]
+    others = [one for one in parcels(remote, experiment) if one.name != name]
+    old = [one.name for one in others if newest is not None and one.age <= newest.age]
     remote.remove(old, experiment)
 
 

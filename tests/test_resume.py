@@ -83,6 +83,15 @@ def _overwritten(run: Run) -> None:
         file.write(bytes(5000))
 
 
+def _flipped(run: Run) -> None:
+    """One bit in the middle of a tensor, which PyTorch reads without a word."""
+    with run.resumable.open("r+b") as file:
+        file.seek(run.resumable.stat().st_size // 2)
+        (byte,) = file.read(1)
+        file.seek(-1, 1)
+        file.write(bytes([byte ^ 1]))
+
+
 def _of_something_else(run: Run) -> None:
     shutil.copyfile(run.last_weights, run.resumable)
 
@@ -107,6 +116,7 @@ def _alone(run: Run) -> None:
     [
         pytest.param(_cut_short, "no usable checkpoint", id="cut short"),
         pytest.param(_overwritten, "cannot be read", id="damaged"),
+        pytest.param(_flipped, "resume.pt in .* is not what was put there", id="a flipped bit"),
         pytest.param(_of_something_else, "cannot be read", id="weights and no state"),
         pytest.param(_of_another_epoch, "expected epoch 2, found 3", id="of another epoch"),
         pytest.param(_absent, "no usable checkpoint", id="absent"),
@@ -150,7 +160,8 @@ def test_the_checkpoint_is_one_with_its_line(quick: Path):
     run = Run("a", root=quick / "then moved" / "later")
     folder = run.resumable.parent
 
-    assert json.loads((folder / "epoch.json").read_text()) == {"epoch": 3, "is_last": True}
+    state = json.loads((folder / "epoch.json").read_text())
+    assert (state["epoch"], state["is_last"]) == (3, True)
     assert (folder / "metrics.jsonl").read_bytes() == run.metrics_jsonl.read_bytes()
     assert not list(run.directory.glob(".checkpoint*"))
 

@@ -96,6 +96,15 @@ def test_the_files_of_a_tracked_folder_are_the_same_wherever_the_cache_is(folder
     assert store.files_of(data) == from_the_cache
 
 
+def test_a_folder_that_has_vanished_is_not_made_anew(folder: Path, remote: Path):
+    remote.rename(remote.with_name("unmounted"))
+
+    with pytest.raises(VersioningError, match=f"the remote's folder {remote} is not there"):
+        DvcStore(folder).check_ready()
+
+    assert not remote.exists()
+
+
 def test_git_can_add_what_the_specification_names(folder: Path):
     """DVC writes no .gitignore where ours ignores the file already, and git add would fail."""
     DvcStore(folder).add([BEST])

@@ -64,6 +64,14 @@ def test_a_tree_that_differs_is_not_clean(name: str, folder: Path):
     assert state.clean is False
 
 
+def test_what_a_training_writes_is_no_change_of_its_code(folder: Path):
+    for name in ("reports/metrics.json", "weights/detection/.gitignore", "summary_exp1.md"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("of the training before")
+
+    assert GitRepository(folder).code_state().clean is True
+
+
 def test_before_the_first_commit_there_is_none(empty: Path):
     git(empty, "init", "--quiet")
     (empty / "a").touch()

@@ -11,6 +11,7 @@ from container_doors.records import Epoch
 from container_doors.run import Run
 from container_doors.training.checkpoint import (
     Checkpoint,
+    damaged,
     put_down,
     resumable_epoch,
     rewind,
@@ -156,3 +157,15 @@ def test_half_a_checkpoint_is_none(run: Run, name: str):
     path.write_bytes(path.read_bytes()[:20])
 
     assert resumable_epoch(run) is None
+
+
+def test_a_flipped_bit_is_found(run: Run):
+    save(run, 1, is_best=True)
+    assert damaged(run) == []
+
+    for name in ("resume.pt", "best.pt", "results.csv", "metrics.jsonl"):
+        path = run.resumable.parent / name
+        sound = path.read_bytes()
+        path.write_bytes(sound[:-1] + bytes([sound[-1] ^ 1]))
+        assert damaged(run) == [name]
+        path.write_bytes(sound)

@@ -38,7 +38,7 @@ def a_run(root: Path, epoch: int, record: RunRecord) -> Run:
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in (
         ("resume.pt", f"state {epoch}"), ("metrics.jsonl", f'{{"epoch": {epoch}}}\n'),
-        ("epoch.json", json.dumps({"epoch": epoch, "is_last": False})),
+        ("epoch.json", json.dumps({"epoch": epoch, "is_last": False, "sha256": {}})),
     ):  # fmt: skip
         (folder / name).unlink(missing_ok=True)
         (folder / name).write_text(text)

@@ -12,6 +12,7 @@ from container_doors.errors import VersioningError
 from container_doors.files import replace_text
 from container_doors.ports import Progress
 from container_doors.versioning.complaints import ADD_REMOTE
+from container_doors.versioning.remotes import kind_of
 
 
 class DvcStore:
@@ -43,7 +44,7 @@ class DvcStore:
             MissingToolError: If there is no ``dvc``.
             VersioningError: If there is no repository, or no default remote.
         """
-        self._dvc.must("find its repository", "root")
+        root = self._directory / self._dvc.must("find its repository", "root").stdout.strip()
         # Not `dvc remote list`, which breaks long URLs into lines.
         listed = self._dvc.must("read its configuration", "config", "--list").stdout.splitlines()
         config = dict(line.split("=", 1) for line in listed if "=" in line)
@@ -54,6 +55,7 @@ class DvcStore:
         }
         default = config.get("core.remote")
         if default in remotes:
+            self._refuse_vanished(remotes[default], root)
             return f"{default} ({remotes[default]})"
         if remotes:
             raise VersioningError(
@@ -61,6 +63,15 @@ class DvcStore:
                 hint=f"dvc remote default {min(remotes)}",
             )
         raise VersioningError("DVC has no remote to push to", hint=ADD_REMOTE)
+
+    def _refuse_vanished(self, url: str, root: Path) -> None:
+        """DVC would make an empty folder in its place, and say that it has pushed."""
+        folder = root / ".dvc" / url  # which is what a relative one is relative to
+        if kind_of(url) == "directory" and not folder.is_dir():
+            raise VersioningError(
+                f"the remote's folder {folder.resolve()} is not there",
+                hint="mount or restore it, or begin a new one: doors remote set DIRECTORY",
+            )
 
     def add(self, paths: Sequence[Path]) -> list[Path]:
         """Track files; returns the pointer of each, for git.

@@ -18,6 +18,8 @@ GIT_ENVIRONMENT = {
 
 _TIMEOUT_S = 120
 _UPSTREAM = "@{upstream}"
+_CODE = (":(top)", *(f":(top,exclude){path}" for path in ("reports", "weights", "summary_*")))
+"""What a training does not write itself: the next one would be of unclean code."""
 
 
 class GitRepository:
@@ -41,7 +43,7 @@ class GitRepository:
                 return CodeState(commit=None, clean=None)
             raise _refused("read the repository", top)
         commit = self._git("rev-parse", "--verify", "--quiet", "HEAD")
-        changes = self._must("see what has changed", "status", "--porcelain")
+        changes = self._must("see what has changed", "status", "--porcelain", "--", *_CODE)
         return CodeState(commit=commit.stdout.strip() or None, clean=not changes.stdout)
 
     def tags(self, pattern: str) -> list[str]:

@@ -35,6 +35,7 @@ def create_workspace(directory: Path, *, files: Mapping[str, str | Path]) -> Non
     _dvc(directory, "init")  # --quiet would hide what went wrong
     for name, content in files.items():  # after DVC, which leaves a .dvcignore of comments
         _place(content, directory / name)
+    (directory / REMOTE).mkdir(exist_ok=True)
     _dvc(directory, "remote", "add", "--default", "storage", REMOTE)
     _dvc(directory, "remote", "modify", "storage", "verify", "true")
     _ignore_remote(directory / ".gitignore")

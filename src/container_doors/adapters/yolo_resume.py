@@ -9,6 +9,7 @@ from container_doors.run import Run
 from container_doors.training.arguments import Argument, changed_since
 from container_doors.training.checkpoint import (
     Checkpoint,
+    damaged,
     how_to_begin_anew,
     resumable_epoch,
     rewind,
@@ -58,6 +59,12 @@ def _check(run: Run, epoch: int, arguments: Mapping[str, Argument]) -> int:
         raise RunError(
             f"{run.resumable} is not the checkpoint that was put there: expected epoch {epoch}, "
             f"found {found_epoch}",
+            hint=how_to_begin_anew(run),
+        )
+    broken = damaged(run)
+    if broken:
+        raise RunError(
+            f"{', '.join(broken)} in {run.resumable.parent} is not what was put there",
             hint=how_to_begin_anew(run),
         )
     changed = changed_since(arguments, made_with)

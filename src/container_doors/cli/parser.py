@@ -140,7 +140,7 @@ def _add_train(commands: Commands) -> None:
     again.add_argument(
         "--unless-finished",
         action="store_true",
-        help="end well if the experiment is finished already, for scripts that are run again",
+        help="end well if it is finished already in this clone, for scripts that are run again",
     )
 
 
@@ -252,6 +252,19 @@ def _add_remote(commands: Commands) -> None:
         "--delegate", metavar="EMAIL", help="the person whom the service account acts for"
     )
     _command(commands, "check", "remote:check", "write, read and delete a small file on the remote")
+    consent = _command(
+        commands, "login", "remote:login", "use Google Drive as a person, who consents in a browser"
+    )
+    consent.add_argument(
+        "url", nargs="?", metavar="URL", help="gdrive://FOLDER_ID (default: what .dvc/config names)"
+    )
+    consent.add_argument(
+        "--client",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="the JSON of your own OAuth client; docs/google-drive.md says how to get it",
+    )
 
 
 def _command(commands: Commands, name: str, handler: str, summary: str) -> argparse.ArgumentParser:

@@ -13,10 +13,11 @@ checkpoint was taken.
 | ``last.pt`` | this epoch, where it is the last one of all |
 | ``results.csv``, ``args.yaml`` | the trainer's table and its arguments |
 | ``metrics.jsonl`` | ours, this epoch's line included |
-| ``epoch.json`` | the epoch's number, and whether training ends with it |
+| ``epoch.json`` | the epoch's number, whether training ends with it, and the others' sha256 |
 """
 
 import contextlib
+import hashlib
 import json
 import os
 import shutil
@@ -81,13 +82,30 @@ def put_down(run: Run, staged: Path, epoch: Epoch, *, is_last: bool) -> None:
     earlier = [one for one in read_epochs(run.metrics_jsonl) if one.number < epoch.number]
     history = spelled([*earlier, epoch])
     (staged / run.metrics_jsonl.name).write_text(history, encoding="utf-8")
-    state = json.dumps({"epoch": epoch.number, "is_last": is_last})
+    hashes = {path.name: _sha256(path) for path in sorted(staged.iterdir())}
+    state = json.dumps({"epoch": epoch.number, "is_last": is_last, "sha256": hashes})
     (staged / _STATE).write_text(state + "\n", encoding="utf-8")
     force_to_disk(staged)
     try:
         replace_folder(run.resumable.parent)
     finally:
         heal(run.resumable.parent)
+
+
+def damaged(run: Run) -> list[str]:
+    """Name the files of the newest checkpoint that are not what was put there.
+
+    PyTorch reads a file with a flipped bit without a word (2.13).
+    """
+    folder = run.resumable.parent
+    try:
+        hashes = dict(json.loads((folder / _STATE).read_bytes())["sha256"])
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return [_STATE]
+    return [
+        name for name, sha256 in hashes.items()
+        if not (folder / name).is_file() or _sha256(folder / name) != sha256
+    ]  # fmt: skip
 
 
 def resumable_epoch(run: Run) -> int | None:
@@ -147,6 +165,11 @@ def _newest(run: Run) -> Checkpoint | None:
         return None
     whole = zipfile.is_zipfile(run.resumable) and last.number == checkpoint.epoch
     return checkpoint if whole else None
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _link(source: Path, target: Path) -> None:

@@ -15,7 +15,7 @@ from container_doors.errors import DoorsError, RunError
 from container_doors.ports import CheckpointRemote
 from container_doors.records import RunRecord
 from container_doors.run import Run
-from container_doors.training.checkpoint import resumable_epoch
+from container_doors.training.checkpoint import damaged, resumable_epoch
 from container_doors.training.claim import set_aside
 from container_doors.training.logbook import LOG
 from container_doors.training.parcel import (
@@ -158,7 +158,7 @@ def fetch_newer(
         VersioningError: If the remote cannot be used.
     """
     every = parcels(remote, run.name)
-    if not every or not is_newer(every[-1], record, resumable_epoch(run) if record else None):
+    if not every or not is_newer(every[-1], record, _sound_epoch(run) if record else None):
         return False
     newest = every[-1]
     if newest.is_finished:
@@ -172,6 +172,11 @@ def fetch_newer(
     finally:
         shutil.rmtree(fetched, ignore_errors=True)
     return True
+
+
+def _sound_epoch(run: Run) -> int | None:
+    """Name the epoch of the checkpoint here; one that is damaged is as good as none."""
+    return None if damaged(run) else resumable_epoch(run)
 
 
 def _make_way(run: Run, record: RunRecord | None, newest: Parcel) -> None:

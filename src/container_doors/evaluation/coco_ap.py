@@ -31,8 +31,8 @@ def coco_ap(
         return {}
     if not any(detections):
         return dict.fromkeys(_THRESHOLDS, 0.0)
-    truth = COCO(_ground_truth(doors))
-    evaluation = COCOeval(truth, truth.load_res(_results(detections, confidences)), "bbox")
+    truth = COCO(ground_truth(doors))
+    evaluation = COCOeval(truth, truth.load_res(results(detections, confidences)), "bbox")
     evaluation.evaluate()
     evaluation.accumulate()
     # Read from the array that COCO's summarize() averages, because it prints and returns nothing.
@@ -42,7 +42,8 @@ def coco_ap(
     return {name: float(precision[which].mean()) for name, which in _THRESHOLDS.items()}
 
 
-def _ground_truth(doors: Sequence[Sequence[BoxXyxy]]) -> dict[str, Any]:
+def ground_truth(doors: Sequence[Sequence[BoxXyxy]]) -> dict[str, Any]:
+    """Write labels as COCO's annotations; photographs count from 1, as pycocotools needs."""
     flat = [(image, box) for image, boxes in enumerate(doors, start=1) for box in boxes]
     return {
         "images": [{"id": image} for image in range(1, len(doors) + 1)],
@@ -61,9 +62,10 @@ def _ground_truth(doors: Sequence[Sequence[BoxXyxy]]) -> dict[str, Any]:
     }
 
 
-def _results(
+def results(
     detections: Sequence[Sequence[BoxXyxy]], confidences: Sequence[Sequence[float]]
 ) -> list[dict[str, Any]]:
+    """Write detections as COCO's results."""
     return [
         {"image_id": image, "category_id": 1, "bbox": _xywh(box), "score": score}
         for image, (boxes, scores) in enumerate(zip(detections, confidences, strict=True), start=1)

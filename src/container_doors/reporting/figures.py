@@ -2,10 +2,9 @@
 
 import math
 
-NOT_MEASURED = "not measured"
+from container_doors.measurements import wilson
 
-_Z = 1.959963984540054
-"""The standard normal's 97.5th percentile, for an interval of 95 %."""
+NOT_MEASURED = "not measured"
 
 
 def score(value: float | None) -> str:
@@ -42,15 +41,6 @@ def share(hits: int, total: int) -> str:
         return "undefined"
     low, high = wilson(hits, total)
     return f"{hits / total:.3f} ({low:.3f} to {high:.3f})"
-
-
-def wilson(hits: int, total: int) -> tuple[float, float]:
-    """Bound a fraction by the score interval of 95 %: doi.org/10.1080/01621459.1927.10502953."""
-    fraction, square = hits / total, _Z**2
-    centre = (fraction + square / (2 * total)) / (1 + square / total)
-    spread = math.sqrt(fraction * (1 - fraction) / total + square / (4 * total**2))
-    half = _Z * spread / (1 + square / total)
-    return max(0.0, centre - half), min(1.0, centre + half)
 
 
 def count(number: int, noun: str) -> str:

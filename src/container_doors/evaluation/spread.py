@@ -1,0 +1,147 @@
+"""How surely an average precision is known, and the difference of two.
+
+The percentile bootstrap fails here: average precision is read off an envelope, which lies too high
+in small samples, and higher still where photographs are drawn twice; of its 95 % intervals for 75
+photographs, 89 % hold the truth. So half of the photographs are drawn, without replacement (Shao
+and Wu, Annals of Statistics 17, 1989): their spread is that of the whole, and their mean shows
+how far the whole is off too. The interval is normal in the logit, which stays within [0, 1].
+"""
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from container_doors.evaluation.intervals import share
+from container_doors.evaluation.ranking import Floats, Ranking
+from container_doors.evaluation.resampling import half_samples
+from container_doors.measurements import CONFIDENCE_LEVEL, Estimate, normal_quantile
+
+Score = Callable[[Ranking, Floats], Floats]
+"""(B, I) weights to (B, 10) average precisions."""
+
+_FEWEST_GROUPS = 4
+"""Of fewer, the halves are too few to have a spread."""
+
+_BIAS_OF_HALF, _WIDENED = 0.42, 1.1
+"""How much further a half is off than the whole, as a share of the whole's bias, and by how much
+the halves understate the spread. Both were measured on synthetic data of known truth, which
+tests/evaluation/test_coverage.py repeats: 93 to 97 % of the intervals hold it."""
+
+
+def average_precision(
+    ranking: Ranking,
+    groups: Sequence[int],
+    score: Score,
+    *,
+    iou_thresholds: slice,
+    level: float = CONFIDENCE_LEVEL,
+) -> Estimate | None:
+    """Estimate an average precision over all confidences.
+
+    No more can be proven of it than of the share of doors that is found at any confidence, which
+    bounds it: where all are found, the halves agree, and prove nothing by it.
+
+    Args:
+        ranking: The detections of a split.
+        groups: Of each photograph: those of one scene share a number.
+        score: COCO's or Ultralytics'.
+        iou_thresholds: Which of them it is the mean over.
+        level: How often the interval should hold the true value.
+
+    Returns:
+        None if there is no door.
+    """
+    if not ranking.doors.sum():
+        return None
+    whole, halves = _scored(ranking, groups, score, iou_thresholds)
+    centre, deviation = _centre_and_deviation(whole, halves, groups)
+    low, high = _in_logit(min(max(centre, 0.0), 1.0), deviation * _quantile(groups, level))
+    found = share(_found(ranking), ranking.doors.tolist(), groups, of="doors", level=level)
+    if found is None or len(set(groups)) < _FEWEST_GROUPS:
+        low, high = 0.0, 1.0
+    elif whole in {0.0, 1.0}:
+        low, high = (found.low, 1.0) if whole else (0.0, found.high)
+    else:
+        low, high = min(low, found.low, whole), max(high, whole)
+    doors = int(ranking.doors.sum())
+    return Estimate(value=whole, low=low, high=high, n=doors, of="doors", level=level)
+
+
+def difference(
+    first: Ranking,
+    second: Ranking,
+    groups: Sequence[int],
+    score: Score,
+    *,
+    iou_thresholds: slice,
+    level: float = CONFIDENCE_LEVEL,
+) -> Estimate | None:
+    """Estimate by how much the second of two models is better on the same photographs."""
+    if not first.doors.sum() or len(set(groups)) < _FEWEST_GROUPS:
+        return None
+    one, its_halves = _scored(first, groups, score, iou_thresholds)
+    other, other_halves = _scored(second, groups, score, iou_thresholds)
+    centre, deviation = _centre_and_deviation(other - one, other_halves - its_halves, groups)
+    half = deviation * _quantile(groups, level)
+    return Estimate(
+        value=other - one,
+        low=min(centre - half, other - one),
+        high=max(centre + half, other - one),
+        n=len(groups),
+        of="photographs",
+        level=level,
+    )
+
+
+def _scored(
+    ranking: Ranking, groups: Sequence[int], score: Score, iou_thresholds: slice
+) -> tuple[float, Floats]:
+    weights = np.concatenate([np.ones((1, len(groups))), half_samples(groups)])
+    only = Ranking(
+        ranking.photograph, ranking.confidence, ranking.is_door[iou_thresholds], ranking.doors
+    )
+    whole, *halves = score(only, weights).mean(axis=1)
+    return float(whole), np.array(halves)
+
+
+def _centre_and_deviation(
+    whole: float, halves: Floats, groups: Sequence[int]
+) -> tuple[float, float]:
+    """Correct the bias, and scale the spread of the halves to that of the whole."""
+    defined = halves[np.isfinite(halves)]
+    many = len(set(groups))
+    if not defined.size or many < _FEWEST_GROUPS:
+        return whole, math.inf
+    drawn = many // 2
+    scale = drawn / (many - drawn) * many / (many - 1)
+    deviation = _WIDENED * math.sqrt(float(((defined - whole) ** 2).mean()) * scale)
+    return whole - float(defined.mean() - whole) / _BIAS_OF_HALF, deviation
+
+
+def _quantile(groups: Sequence[int], level: float) -> float:
+    """Student's quantile for the groups, to the first order: doi.org/10.2307/2332723."""
+    z = normal_quantile(level)
+    return z * (1 + (z**2 + 1) / (4 * max(1, len(set(groups)) - 1)))
+
+
+def _in_logit(centre: float, half: float) -> tuple[float, float]:
+    """Bound a value in (0, 1) so that the bounds are within it too."""
+    if centre in {0.0, 1.0} or half == 0:
+        return centre, centre
+    if not math.isfinite(half):
+        return 0.0, 1.0
+    shift = half / (centre * (1 - centre))
+    odds = math.log(centre / (1 - centre))
+    return _expit(odds - shift), _expit(odds + shift)
+
+
+def _expit(odds: float) -> float:
+    return 0.5 * (1 + math.tanh(odds / 2))
+
+
+def _found(ranking: Ranking) -> list[int]:
+    """Count the doors of each photograph that are found at any confidence, at an IoU of 0.5."""
+    found = ranking.photograph[ranking.is_door[0]]
+    counts: list[int] = np.bincount(found, minlength=ranking.doors.size).tolist()
+    return counts

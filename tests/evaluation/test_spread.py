@@ -1,0 +1,122 @@
+"""Resampled scores against those of data sets that are really drawn, and against the referees."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from container_doors.adapters.yolo_environment import import_ultralytics
+from container_doors.evaluation.coco_ap import coco_ap
+from container_doors.evaluation.ranking import rank
+from container_doors.evaluation.resampling import coco_ap_of, half_samples, ultralytics_ap_of
+from container_doors.evaluation.spread import average_precision, difference
+from tests.evaluation.synthetic import imagined
+from tests.evaluation.test_coco_ap import DOOR, photograph
+
+AP50 = slice(0, 1)
+
+
+def parts(photographs: list[Any]) -> tuple[list[Any], list[Any], list[Any]]:
+    return (
+        [truth for truth, _ in photographs],
+        [[box for box, _ in found] for _, found in photographs],
+        [[score for _, score in found] for _, found in photographs],
+    )
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(photograph, min_size=1, max_size=6), st.data())
+def test_weights_score_as_the_photographs_that_are_left(photographs, data):
+    """Of half of the photographs hotcoco, and so pycocotools, says the same: to 1e-9."""
+    kept = data.draw(st.lists(st.booleans(), min_size=len(photographs), max_size=len(photographs)))
+    ranking = rank(*parts(photographs))
+
+    scores = coco_ap_of(ranking, np.array([kept, [True] * len(kept)], dtype=float))
+
+    for row, some in zip(
+        scores, ([p for p, k in zip(photographs, kept, strict=True) if k], photographs), strict=True
+    ):
+        expected = coco_ap(*parts(some))
+        if expected:
+            assert row.mean() == pytest.approx(expected["AP"], abs=1e-9)
+            assert row[0] == pytest.approx(expected["AP50"], abs=1e-9)
+        else:
+            assert np.isnan(row).all()
+
+
+def test_a_crowd_of_more_than_100_boxes_is_cut_as_pycocotools_cuts_it():
+    boxes = [[(float(x), 0.0, x + 5.0, 5.0) for x in range(150)] + [DOOR]]
+    scores = [[0.9] * 150 + [0.1]]
+
+    ranking = rank([[DOOR]], boxes, scores)
+
+    assert ranking.photograph.size == 100
+    assert coco_ap_of(ranking, np.ones((1, 1))).max() == coco_ap([[DOOR]], boxes, scores)["AP"] == 0
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_ultralytics_definition_is_ultralytics_own(seed: int):
+    import_ultralytics()
+    from ultralytics.utils.metrics import compute_ap
+
+    ranking = imagined(60, np.random.default_rng(seed))
+    ours = ultralytics_ap_of(ranking, np.ones((1, 60)))[0]
+
+    for row, value in zip(ranking.is_door, ours, strict=True):
+        found = row.cumsum()
+        recall, precision = found / ranking.doors.sum(), found / np.arange(1, found.size + 1)
+        assert value == pytest.approx(compute_ap(recall, precision)[0], abs=1e-9)
+
+
+def test_half_of_the_scenes_are_drawn_and_none_is_torn():
+    weights = half_samples([0, 0, 1, 1, 2, 3], replicates=50, seed=4)
+
+    assert (weights[:, 0] == weights[:, 1]).all()
+    assert (weights[:, [0, 2, 4, 5]].sum(axis=1) == 2).all()
+
+
+def test_the_same_data_give_the_same_interval():
+    ranking = imagined(30, np.random.default_rng(0))
+    first, second = (
+        average_precision(ranking, range(30), coco_ap_of, iou_thresholds=AP50) for _ in range(2)
+    )
+    assert first == second
+
+
+def test_a_perfect_detector_on_19_doors_proves_what_its_recall_proves():
+    """19 of 19: at least 0.832, by Wilson; and not 1 to 1, as any resampling has it."""
+    ranking = rank([[DOOR]] * 19, [[DOOR]] * 19, [[0.9]] * 19)
+
+    estimate = average_precision(ranking, range(19), coco_ap_of, iou_thresholds=AP50)
+
+    assert estimate is not None
+    assert (estimate.value, estimate.high) == pytest.approx((1.0, 1.0))
+    assert estimate.low == pytest.approx(0.8318, abs=1e-3)
+
+
+def test_without_a_door_average_precision_is_absent():
+    ranking = rank([[], []], [[DOOR], []], [[0.9], []])
+
+    assert average_precision(ranking, range(2), coco_ap_of, iou_thresholds=AP50) is None
+
+
+def test_photographs_of_three_scenes_bound_nothing():
+    ranking = imagined(30, np.random.default_rng(0))
+    groups = [number % 3 for number in range(30)]
+
+    estimate = average_precision(ranking, groups, coco_ap_of, iou_thresholds=AP50)
+
+    assert estimate is not None
+    assert (estimate.low, estimate.high) == (0, 1)
+    assert difference(ranking, ranking, groups, coco_ap_of, iou_thresholds=AP50) is None
+
+
+def test_a_model_does_not_differ_from_itself():
+    ranking = imagined(30, np.random.default_rng(0))
+
+    estimate = difference(ranking, ranking, range(30), coco_ap_of, iou_thresholds=AP50)
+
+    assert estimate is not None
+    assert (estimate.value, estimate.low, estimate.high) == (0, 0, 0)

@@ -16,11 +16,14 @@ ELSEWHERE = (
     "uv run doors train --resume",
     "uv run doors track login",
     "uv run doors track sync",
+    "uv run doors evaluate --promise",
+    "uv run doors gate",
     "uv run doors sync",
     "uv run doors verify",
 )
 """Run by tests/test_demo.py, by whoever reads this, by tests/test_tracking.py and by
-tests/test_handover.py: they need a run that was cut off, a W&B server, or a second machine."""
+tests/test_handover.py and tests/test_assessment.py: they need a run that was cut off, a W&B server,
+a second machine, or a model that is good."""
 
 TINY = {
     "model": {"architecture": "yolov11n", "pretrained": False},

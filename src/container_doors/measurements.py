@@ -9,6 +9,8 @@ from statistics import NormalDist
 
 from pydantic import BaseModel, ConfigDict
 
+from container_doors.records import Document, Latency, Sha256
+
 CONFIDENCE_LEVEL = 0.95
 
 
@@ -56,3 +58,96 @@ class Estimate(Value):
 
     def __str__(self) -> str:
         return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f}, n = {self.n} {self.of})"
+
+
+BoxXyxy = tuple[float, float, float, float]
+"""Left, top, right and bottom in pixels."""
+
+
+class Photograph(Value):
+    """One photograph: what is labelled there, and everything that the model would ever say."""
+
+    image: str
+    """Relative to the run's view of the data: ``images/test/img_001.jpg``."""
+    width_px: int
+    height_px: int
+    doors_xyxy: list[BoxXyxy]
+    scored_xyxy: list[BoxXyxy]
+    """Down to a confidence of 0.001, as average precision needs them."""
+    scored_confidences: list[float]
+    used_xyxy: list[BoxXyxy]
+    """As the model will be used, one photograph at a time; down to 0.001 too, so that those of
+    any threshold are the ones above it."""
+    used_confidences: list[float]
+    duration_ms: float | None = None
+
+
+class Detected(Document):
+    """``runs/<experiment>/evaluation/<split>/detections.json``: all that ``best.pt`` says."""
+
+    run_id: str
+    weights_sha256: Sha256
+    split: str
+    image_size_px: int
+    iou_threshold: float
+    """Of the suppression of boxes that overlap, in use."""
+    ultralytics: dict[str, float]
+    timing_method: str
+    photographs: list[Photograph]
+
+
+class Slice(Value):
+    """How the model does on a part of the photographs, or of the doors."""
+
+    attribute: str
+    value: str
+    photographs: int
+    doors: int
+    scores: dict[str, Estimate]
+    """``recall``, and ``precision`` and ``AP50`` where whole photographs were chosen."""
+    verdict: str
+
+
+class FalseAlarms(Value):
+    """What happens on photographs without a door, at one threshold."""
+
+    conf_threshold: float
+    per_photograph: Estimate
+    photographs_with_one: Estimate
+
+
+class PromiseCheck(Value):
+    """A promise, the threshold that was chosen for it on validation, and what became of it."""
+
+    promise: str
+    conf_threshold: float
+    chosen_on: Estimate
+    checked_on: Estimate
+    verdict: str
+
+
+class Assessment(Document):
+    """``runs/<experiment>/evaluation/<split>/assessment.json``: a split's scores with intervals."""
+
+    experiment: str
+    run_id: str
+    weights_sha256: Sha256
+    split: str
+    image_size_px: int
+    photographs: int
+    doors: int
+    background_images: int
+    scenes: int | None
+    """How many, where attributes.csv names them; None: each photograph is taken for one."""
+    conf_threshold: float
+    scores: dict[str, Estimate]
+    """By the names of ``docs/metrics.md``; what is undefined is absent, and in ``undefined``."""
+    undefined: dict[str, str]
+    slices: list[Slice]
+    false_alarms: list[FalseAlarms]
+    latency: Latency | None
+    latency_ms: Estimate | None
+    """The median, by order statistics."""
+    promise: PromiseCheck | None = None
+    looks: int | None = None
+    """How often the test split has been looked at, with this; None for other splits."""

@@ -755,7 +755,7 @@ def score(
         conf_threshold=params.validation.conf_threshold,
         iou_threshold=params.validation.iou_threshold,
     )
-    doors = [_doors_in(found) for found in all_detections]
+    doors = [doors_in(found) for found in all_detections]
     matches = [
         match(found.boxes_xyxy, found.confidences, boxes)
         for found, boxes in zip(used, doors, strict=True)
@@ -793,7 +793,7 @@ def score(
     )
 
 
-def _doors_in(photograph: Detections) -> list[BoxXyxy]:
+def doors_in(photograph: Detections) -> list[BoxXyxy]:
     """Read the labelled boxes of a photograph, in its pixels."""
     width, height = photograph.width_px, photograph.height_px
     return [

@@ -15,6 +15,9 @@ PRETRAINED = Path("weights/pretrained")
 REPORTS = Path("reports")
 """What git keeps of a model: small texts for ``dvc metrics`` and ``dvc plots``."""
 
+TEST_LOOKS = REPORTS / "test_looks.jsonl"
+"""One line for each look at a test split: every decision made by one makes it worth less."""
+
 _NAME = re.compile(r"[A-Za-z0-9]+(?:[_-][A-Za-z0-9]+)*")
 _LONGEST_NAME = 100
 
@@ -134,6 +137,14 @@ class Run:
     def predictions_json(self, split: str) -> Path:
         """What was found in each photograph of a split (:class:`records.Predictions`)."""
         return self.evaluation_dir(split) / "predictions.json"
+
+    def detections_json(self, split: str) -> Path:
+        """Everything that was found on a split, at any confidence (:class:`Detected`)."""
+        return self.evaluation_dir(split) / "detections.json"
+
+    def assessment_json(self, split: str) -> Path:
+        """A split's scores with their intervals (:class:`Assessment`)."""
+        return self.evaluation_dir(split) / "assessment.json"
 
     def evaluation_dir(self, split: str) -> Path:
         """The curves and matrices of one split."""

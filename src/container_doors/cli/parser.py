@@ -31,6 +31,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_demo(commands)
     _add_data(commands)
     _add_train(commands)
+    _add_evaluate(commands)
     _add_metadata(commands)
     _add_version(commands)
     _add_summary(commands)
@@ -141,6 +142,44 @@ def _add_train(commands: Commands) -> None:
         "--unless-finished",
         action="store_true",
         help="end well if it is finished already in this clone, for scripts that are run again",
+    )
+
+
+def _add_evaluate(commands: Commands) -> None:
+    parser = _command(
+        commands, "evaluate", "evaluate:evaluate", "measure a run again, with intervals and slices"
+    )
+    parser.add_argument("--experiment", required=True, metavar="NAME")
+    _add_split(parser)
+    parser.add_argument(
+        "--promise",
+        metavar="PROMISE",
+        help="choose the threshold for it on val: 'recall>=0.98@95%%', or 'false-alarms<=20@95%%' "
+        "of 1,000 photographs without a door",
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON document instead")
+    both = _command(
+        commands, "compare", "evaluate:compare", "say which of two runs is better, and how surely"
+    )
+    both.add_argument("first", metavar="A")
+    both.add_argument("second", metavar="B")
+    _add_split(both)
+    both.add_argument("--json", action="store_true", help="print one JSON document instead")
+    gate = _command(
+        commands, "gate", "evaluate:gate", "exit 1 unless a run's targets hold, intervals included"
+    )
+    gate.add_argument("--experiment", required=True, metavar="NAME")
+    gate.add_argument(
+        "--point", action="store_true", help="take the values, not the worse end of each interval"
+    )
+
+
+def _add_split(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--split",
+        choices=("val", "test"),
+        default="test",
+        help="each look at test is counted (default: %(default)s)",
     )
 
 

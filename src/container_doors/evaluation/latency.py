@@ -4,6 +4,7 @@ import math
 import statistics
 from collections.abc import Sequence
 
+from container_doors.measurements import CONFIDENCE_LEVEL, Estimate, normal_quantile
 from container_doors.records import Latency
 
 
@@ -21,4 +22,21 @@ def latency(durations_ms: Sequence[float], *, method: str) -> Latency | None:
         p95_ms=ordered[math.ceil(0.95 * len(ordered)) - 1],
         images=len(ordered),
         method=method,
+    )
+
+
+def median(durations_ms: Sequence[float], *, level: float = CONFIDENCE_LEVEL) -> Estimate | None:
+    """Bound the median by two of the timings: how many lie below it is binomial, at one half."""
+    if not durations_ms:
+        return None
+    ordered = sorted(durations_ms)
+    many = len(ordered)
+    reach = normal_quantile(level) * math.sqrt(many) / 2
+    return Estimate(
+        value=statistics.median(ordered),
+        low=ordered[max(0, math.floor(many / 2 - reach))],
+        high=ordered[min(many - 1, math.ceil(many / 2 + reach))],
+        n=many,
+        of="photographs",
+        level=level,
     )

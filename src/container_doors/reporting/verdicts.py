@@ -44,7 +44,7 @@ def compare(record: RunRecord, evaluation: Evaluation) -> list[Compared]:
         _score(evaluation, "val", "mAP50-95", what="Validation mAP@50-95", above=0.70),
         _score(evaluation, "test", "mAP50", what="Test mAP@50", above=0.88),
         _latency(timed(evaluation)),
-        _size(record),
+        size(record),
         _duration(record),
     ]
 
@@ -98,7 +98,8 @@ def _latency(latency: Latency | None) -> Compared:
     )
 
 
-def _size(record: RunRecord) -> Compared:
+def size(record: RunRecord) -> Compared:
+    """Compare what ``best.pt`` weighs with what its architecture should."""
     expected_mb = EXPECTED_SIZE_MB.get(record.params["model"]["architecture"])
     target = f"about {expected_mb} MB" if expected_mb else "n/a"
     best = record.artifacts.get("best.pt")

@@ -1,0 +1,349 @@
+"""The story of how surely a model's figures are known: measured, sliced, promised, compared, gated.
+
+Like :mod:`container_doors.pipeline`: each function takes what it needs, calls the parts and
+returns a value.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from container_doors.config import Params
+from container_doors.dataset.attributes import Attributes, read_attributes
+from container_doors.dataset.layout import Layout, read_layout
+from container_doors.dataset.view import link_view
+from container_doors.errors import DatasetError, RunError
+from container_doors.evaluation.alarms import false_alarms
+from container_doors.evaluation.appearance import look_of
+from container_doors.evaluation.latency import latency, median
+from container_doors.evaluation.looks import add_look
+from container_doors.evaluation.outcome import all_scores, outcomes, scene_numbers
+from container_doors.evaluation.paired import differences, sentence
+from container_doors.evaluation.promise import Promise, choose_threshold
+from container_doors.evaluation.slices import slices
+from container_doors.measurements import (
+    Assessment,
+    Detected,
+    Estimate,
+    Photograph,
+    PromiseCheck,
+)
+from container_doors.pipeline import doors_in
+from container_doors.ports import Detections, Detector, Progress
+from container_doors.records import RunRecord
+from container_doors.reporting.gate import Held, held
+from container_doors.reporting.which_run import read_record
+from container_doors.run import TEST_LOOKS, Run
+from container_doors.versioning.hashing import artifact
+
+OpenDetector = Callable[[Path, Params], Detector]
+"""Opens a weight file for params, where something must be measured."""
+
+_LOWEST_CONFIDENCE = 0.001
+"""What average precision is measured down to; Ultralytics' own."""
+
+
+def evaluate(
+    run: Run,
+    split: str,
+    *,
+    promise: Promise | None = None,
+    open_detector: OpenDetector,
+    progress: Progress,
+) -> Assessment:
+    """Measure what a run's best weights do on a split, with intervals, and write it down.
+
+    What was detected is kept, and measured again only for other weights, photographs or labels.
+
+    Args:
+        run: A run that was trained.
+        split: ``val`` or ``test``; each look at the latter is counted.
+        promise: To choose the threshold for, on val.
+        open_detector: Opens the weights.
+        progress: Told what takes long.
+
+    Raises:
+        RunError: If there is no such run, or nothing on the split to measure, or if no threshold
+            keeps the promise.
+        DatasetError: If attributes.csv names what is not there.
+    """
+    record, layout = _trained(run)
+    attributes = read_attributes(layout)
+    detected = detect(run, split, open_detector=open_detector, progress=progress)
+    threshold = Params.model_validate(record.params).validation.conf_threshold
+    check = None
+    if promise is not None:
+        val = detect(run, "val", open_detector=open_detector, progress=progress)
+        check = _checked(promise, val, detected, attributes)
+        threshold = check.conf_threshold
+    assessment = _assessed(run, detected, attributes, conf_threshold=threshold)
+    looks = _look(run, detected, promise) if split == "test" else None
+    assessment = assessment.model_copy(update={"promise": check, "looks": looks})
+    assessment.write(run.assessment_json(split))
+    return assessment
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two models on the same photographs."""
+
+    split: str
+    by: dict[str, Estimate]
+    """By how much the second is better."""
+    verdict: str
+    looks: int | None
+
+
+def compare(
+    first: Run, second: Run, split: str, *, open_detector: OpenDetector, progress: Progress
+) -> Comparison:
+    """Estimate by how much the second run is better, photograph by photograph.
+
+    Raises:
+        RunError: If they were not measured on the same photographs with the same labels, or if
+            the split has no door.
+    """
+    runs = (first, second)
+    seen = []
+    for run in runs:
+        record, layout = _trained(run)
+        detected = detect(run, split, open_detector=open_detector, progress=progress)
+        threshold = Params.model_validate(record.params).validation.conf_threshold
+        scenes = _scenes(detected, read_attributes(layout))
+        seen.append((detected, outcomes(detected.photographs, scenes, conf_threshold=threshold)))
+    (one, its), (other, others) = seen
+    if split_sha256(one) != split_sha256(other):
+        raise RunError(
+            f"{first.name} and {second.name} have other photographs or labels in {split}",
+            hint="two models can be compared on the same ones only: train both on one data set",
+        )
+    by = differences(its, others)
+    metric = next(iter(by), None)
+    if metric is None:
+        raise RunError(
+            f"{split} has no door, or fewer than four scenes: nothing can be compared",
+            hint="choose the other split, or add photographs",
+        )
+    verdict = sentence((first.name, second.name), by[metric], metric)
+    looks = [_look(run, found, None) for run, (found, _) in zip(runs, seen, strict=True)]
+    return Comparison(split, by, verdict, looks[-1] if split == "test" else None)
+
+
+def gate(
+    run: Run, *, at_the_point: bool, open_detector: OpenDetector, progress: Progress
+) -> list[Held]:
+    """Hold a run against the targets of section 10.3; what is not measured yet is measured."""
+    record, _ = _trained(run)
+    assessments = {}
+    for split in ("val", "test"):
+        there = _present(run, split, record)
+        if there is None:
+            there = evaluate(run, split, open_detector=open_detector, progress=progress)
+        else:
+            _look(run, Detected.read(run.detections_json(split)), None)
+        assessments[split] = there
+    return held(record, assessments, at_the_point=at_the_point)
+
+
+def detect(run: Run, split: str, *, open_detector: OpenDetector, progress: Progress) -> Detected:
+    """Detect on every photograph of a split at every confidence, once."""
+    record, layout = _trained(run)
+    params = Params.model_validate(record.params)
+    sha256 = artifact(run.best_weights).sha256
+    _link(layout, run)
+    images = _images(run, split)
+    kept = _kept(run, split, sha256, params, images)
+    if kept is not None:
+        return kept
+    progress.say(f"detecting on {len(images)} photographs of {split}, at any confidence")
+    detector = open_detector(run.best_weights, params)
+    with TemporaryDirectory() as scratch:
+        ultralytics, scored = detector.validate(
+            data_yaml=run.data_view / "data.yaml",
+            split=split,
+            conf_threshold=params.validation.conf_threshold,
+            plots_dir=Path(scratch) / split,
+        )
+    iou = params.validation.iou_threshold
+    used: list[Detections] = []
+    for number, found in enumerate(
+        _one_by_one(detector, [one.image for one in scored], iou), start=1
+    ):
+        used.append(found)
+        progress.step("detecting", number, len(scored))
+    detected = Detected(
+        run_id=record.run_id,
+        weights_sha256=sha256,
+        split=split,
+        image_size_px=params.training.image_size_px,
+        iou_threshold=iou,
+        ultralytics=ultralytics,
+        timing_method=f"{detector.timing_method}; down to a confidence of {_LOWEST_CONFIDENCE}",
+        photographs=[
+            _photograph(run, *both) for both in zip(scored, used, strict=True)
+        ],
+    )  # fmt: skip
+    detected.write(run.detections_json(split))
+    return detected
+
+
+def split_sha256(detected: Detected) -> str:
+    """Name the photographs and labels of a split by a hash; the model has no part in it."""
+    content = [(one.image, one.doors_xyxy) for one in detected.photographs]
+    return hashlib.sha256(json.dumps(sorted(content)).encode()).hexdigest()
+
+
+def _trained(run: Run) -> tuple[RunRecord, Layout]:
+    record = read_record(run)
+    if not run.best_weights.is_file():
+        raise RunError(
+            f"no weights at {run.best_weights}",
+            hint=f"train it here: doors train --experiment {run.name}",
+        )
+    layout, findings = read_layout(Path(record.dataset.path))
+    if layout is None:
+        raise DatasetError(
+            f"{record.dataset.path}: {findings[0]}",
+            hint=f"see them all: doors data validate --path {record.dataset.path}",
+        )
+    return record, layout
+
+
+def _link(layout: Layout, run: Run) -> None:
+    """Make the view anew where there is none, or where it was moved with its run."""
+    data_yaml = run.data_view / "data.yaml"
+    if not (data_yaml.exists() and str(run.data_view.absolute()) in data_yaml.read_text()):
+        link_view(layout, run.data_view)
+
+
+def _images(run: Run, split: str) -> list[str]:
+    folder = run.data_view / "images" / split
+    images = sorted(f"images/{split}/{path.name}" for path in folder.glob("*"))
+    if not images:
+        raise RunError(
+            f"{run.name} has no photograph in {split}: there is nothing to measure",
+            hint="name another split, or add photographs and train again",
+        )
+    return images
+
+
+def _kept(
+    run: Run, split: str, sha256: str, params: Params, images: Sequence[str]
+) -> Detected | None:
+    """Read what was detected before, if nothing has changed that it depends on."""
+    if not run.detections_json(split).exists():
+        return None
+    detected = Detected.read(run.detections_json(split))
+    same = (
+        detected.weights_sha256 == sha256
+        and detected.image_size_px == params.training.image_size_px
+        and detected.iou_threshold == params.validation.iou_threshold
+        and sorted(one.image for one in detected.photographs) == images
+    )
+    return detected if same else None
+
+
+def _one_by_one(detector: Detector, images: Sequence[Path], iou: float) -> Sequence[Detections]:
+    return detector.detect(images, conf_threshold=_LOWEST_CONFIDENCE, iou_threshold=iou)
+
+
+def _photograph(run: Run, scored: Detections, used: Detections) -> Photograph:
+    return Photograph(
+        image=scored.image.absolute().relative_to(run.data_view.absolute()).as_posix(),
+        width_px=scored.width_px,
+        height_px=scored.height_px,
+        doors_xyxy=doors_in(scored),
+        scored_xyxy=list(scored.boxes_xyxy),
+        scored_confidences=list(scored.confidences),
+        used_xyxy=list(used.boxes_xyxy),
+        used_confidences=list(used.confidences),
+        duration_ms=used.duration_ms,
+    )
+
+
+def _scenes(detected: Detected, attributes: Attributes) -> list[int]:
+    return scene_numbers([one.image for one in detected.photographs], attributes.scenes)
+
+
+def _assessed(
+    run: Run, detected: Detected, attributes: Attributes, *, conf_threshold: float
+) -> Assessment:
+    photographs, scenes = detected.photographs, _scenes(detected, attributes)
+    seen = outcomes(photographs, scenes, conf_threshold=conf_threshold)
+    scores, undefined = all_scores(seen)
+    alarms = false_alarms(photographs, scenes, conf_threshold=conf_threshold)
+    if not alarms:
+        undefined["false alarms"] = "no photograph is without a door"
+    looks = {
+        one.image: look_of(run.data_view / one.image) | dict(attributes.values.get(one.image, {}))
+        for one in photographs
+    }
+    durations = [one.duration_ms for one in photographs if one.duration_ms is not None]
+    return Assessment(
+        experiment=run.name,
+        run_id=detected.run_id,
+        weights_sha256=detected.weights_sha256,
+        split=detected.split,
+        image_size_px=detected.image_size_px,
+        photographs=len(photographs),
+        doors=sum(len(one.doors_xyxy) for one in photographs),
+        background_images=sum(not one.doors_xyxy for one in photographs),
+        scenes=len(set(scenes)) if attributes.scenes else None,
+        conf_threshold=conf_threshold,
+        scores=scores,
+        undefined=undefined,
+        slices=slices(seen, looks),
+        false_alarms=alarms,
+        latency=latency(durations, method=detected.timing_method),
+        latency_ms=median(durations),
+    )
+
+
+def _checked(
+    promise: Promise, val: Detected, detected: Detected, attributes: Attributes
+) -> PromiseCheck:
+    """Choose the threshold on val, and measure it on the split that was asked for."""
+    threshold, chosen = choose_threshold(promise, val.photographs, _scenes(val, attributes))
+    there = promise.estimate(
+        detected.photographs, _scenes(detected, attributes), conf_threshold=threshold
+    )
+    if there is None:
+        raise RunError(
+            f"{promise.text} is undefined on {detected.split}",
+            hint="it takes photographs with a door for a recall, and without one for false alarms",
+        )
+    return PromiseCheck(
+        promise=promise.text,
+        conf_threshold=threshold,
+        chosen_on=chosen,
+        checked_on=there,
+        verdict=promise.verdict(there),
+    )
+
+
+def _look(run: Run, detected: Detected, promise: Promise | None) -> int | None:
+    if detected.split != "test":
+        return None
+    return add_look(
+        TEST_LOOKS,
+        {
+            "at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "experiment": run.name,
+            "split_sha256": split_sha256(detected),
+            "weights_sha256": detected.weights_sha256,
+            **({"promise": promise.text} if promise else {}),
+        },
+    )
+
+
+def _present(run: Run, split: str, record: RunRecord) -> Assessment | None:
+    """Read an assessment of these very weights, at their own threshold."""
+    if not run.assessment_json(split).exists():
+        return None
+    there = Assessment.read(run.assessment_json(split))
+    best = artifact(run.best_weights).sha256
+    return there if (there.weights_sha256, there.run_id) == (best, record.run_id) else None

@@ -1,0 +1,130 @@
+"""``doors evaluate``, ``doors compare`` and ``doors gate``."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from container_doors import assessment
+from container_doors.adapters.machine import describe_machine
+from container_doors.adapters.yolo_detector import YoloDetector
+from container_doors.cli import console
+from container_doors.config import Params
+from container_doors.evaluation.promise import parse_promise
+from container_doors.measurements import Assessment, Estimate
+from container_doors.ports import Detector
+from container_doors.reporting.gate import in_one_sentence
+from container_doors.run import TEST_LOOKS, Run
+
+FAULTS = 1
+
+
+def evaluate(arguments: argparse.Namespace) -> int:
+    """Print every score with its interval; a promise that is not kept is a fault."""
+    promise = None if arguments.promise is None else parse_promise(arguments.promise)
+    run = Run(arguments.experiment)
+    with console.progress(quiet=arguments.json) as progress:
+        found = assessment.evaluate(
+            run, arguments.split, promise=promise, open_detector=_opened, progress=progress
+        )
+    if arguments.json:
+        print(found.to_json(), end="")
+    else:
+        print("\n".join([*_lines(found), f"wrote {run.assessment_json(arguments.split)}"]))
+    return 0 if found.promise is None or found.promise.verdict == "kept" else FAULTS
+
+
+def compare(arguments: argparse.Namespace) -> int:
+    """Print by how much the second is better, and a verdict in a sentence."""
+    with console.progress(quiet=arguments.json) as progress:
+        found = assessment.compare(
+            Run(arguments.first),
+            Run(arguments.second),
+            arguments.split,
+            open_detector=_opened,
+            progress=progress,
+        )
+    if arguments.json:
+        print(json.dumps(_as_json(found), indent=2))
+        return 0
+    for name, by in found.by.items():
+        print(f"{name:8}  {by.value:+.3f}  ({by.low:+.3f} to {by.high:+.3f}, n = {by.n} {by.of})")
+    print(found.verdict)
+    return 0
+
+
+def gate(arguments: argparse.Namespace) -> int:
+    """Print each target and whether it holds; exit 1 unless all of them do."""
+    with console.progress() as progress:
+        rows = assessment.gate(
+            Run(arguments.experiment),
+            at_the_point=arguments.point,
+            open_detector=_opened,
+            progress=progress,
+        )
+    for row in rows:
+        said = "holds" if row.holds else "DOES NOT HOLD"
+        print(f"{said:13}  {row.what:15}  {row.target:>12}  {row.measured}")
+    print(in_one_sentence(rows))
+    return 0 if all(row.holds for row in rows) else FAULTS
+
+
+def _as_json(found: assessment.Comparison) -> dict[str, Any]:
+    by = {name: estimate.model_dump() for name, estimate in found.by.items()}
+    return {"split": found.split, "by": by, "verdict": found.verdict, "looks": found.looks}
+
+
+def _opened(weights: Path, params: Params) -> Detector:
+    return YoloDetector(
+        weights,
+        image_size_px=params.training.image_size_px,
+        hardware=describe_machine(params.training.device),
+    )
+
+
+def _lines(found: Assessment) -> list[str]:
+    scenes = "" if found.scenes is None else f" of {found.scenes} scenes"
+    return [
+        f"{found.experiment} on {found.split}: {found.photographs} photographs{scenes}, "
+        f"{found.doors} doors, {found.background_images} without a door",
+        *(_score(name, score) for name, score in found.scores.items()),
+        *(f"  {name:10} undefined: {why}" for name, why in found.undefined.items()),
+        *_alarms(found),
+        *_promise(found),
+        "slices, by recall:",
+        *(
+            f"  {one.attribute + ': ' + one.value:55} {one.doors:4} doors  {one.verdict}"
+            for one in found.slices
+            if one.doors
+        ),
+        *_looks(found),
+    ]
+
+
+def _looks(found: Assessment) -> list[str]:
+    if found.looks is None:
+        return []
+    return [f"looks at this test split, with this one: {found.looks}; they are in {TEST_LOOKS}"]
+
+
+def _score(name: str, score: Estimate) -> str:
+    return f"  {name:10} {score}"
+
+
+def _alarms(found: Assessment) -> list[str]:
+    return [
+        f"  false alarms a photograph without a door: {one.per_photograph}"
+        for one in found.false_alarms
+        if one.conf_threshold == found.conf_threshold
+    ]
+
+
+def _promise(found: Assessment) -> list[str]:
+    check = found.promise
+    if check is None:
+        return [f"  at a confidence of {found.conf_threshold}"]
+    return [
+        f"  {check.promise}: {check.verdict.upper()} at a confidence of {check.conf_threshold:.4f}",
+        f"    chosen on val:  {check.chosen_on}",
+        f"    checked on {found.split}: {check.checked_on}",
+    ]

@@ -1,0 +1,82 @@
+"""Whether one of two models is better, measured on the same photographs."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from container_doors.evaluation.outcome import AP50, AP50_95, Outcome, renumbered
+from container_doors.evaluation.ranking import Ranking, rank
+from container_doors.evaluation.resampling import coco_ap_of
+from container_doors.evaluation.spread import difference
+from container_doors.measurements import Estimate, normal_quantile
+
+
+def differences(first: Sequence[Outcome], second: Sequence[Outcome]) -> dict[str, Estimate]:
+    """Estimate by how much the second is better; what is undefined is absent."""
+    scenes = renumbered([one.scene for one in first])
+    rankings = _ranking(first), _ranking(second)
+    estimates = {
+        name: difference(*rankings, scenes, coco_ap_of, iou_thresholds=thresholds)
+        for name, thresholds in (("AP50-95", AP50_95), ("AP50", AP50))
+    }
+    estimates["recall"] = _recall_difference(first, second, scenes)
+    return {name: one for name, one in estimates.items() if one is not None}
+
+
+def sentence(names: tuple[str, str], by: Estimate, metric: str) -> str:
+    """Say which is better, or that it cannot be told.
+
+    >>> by = Estimate(value=0.03, low=0.01, high=0.05, n=75, of="photographs")
+    >>> sentence(("a", "b"), by, "AP50-95")
+    'b is better than a: AP50-95 higher by 0.030 (0.010 to 0.050), on the same 75 photographs'
+    """
+    how = f"{abs(by.value):.3f}"
+    on = f"on the same {by.n} {by.of}"
+    if by.low > 0:
+        return f"{names[1]} is better than {names[0]}: {metric} higher by {how} " + (
+            f"({by.low:.3f} to {by.high:.3f}), {on}"
+        )
+    if by.high < 0:
+        return f"{names[0]} is better than {names[1]}: {metric} higher by {how} " + (
+            f"({-by.high:.3f} to {-by.low:.3f}), {on}"
+        )
+    return (
+        f"it cannot be told which is better: {metric} of {names[1]} differs by {by.value:+.3f} "
+        f"({by.low:+.3f} to {by.high:+.3f}), {on}"
+    )
+
+
+def _ranking(seen: Sequence[Outcome]) -> Ranking:
+    photographs = [one.photograph for one in seen]
+    return rank(
+        [one.doors_xyxy for one in photographs],
+        [one.scored_xyxy for one in photographs],
+        [one.scored_confidences for one in photographs],
+    )
+
+
+def _recall_difference(
+    first: Sequence[Outcome], second: Sequence[Outcome], scenes: Sequence[int]
+) -> Estimate | None:
+    """By the variance between scenes, and at least Agresti and Min's, which is above 0.
+
+    https://doi.org/10.1002/sim.1781
+    """
+    pairs = [pair for one, other in zip(first, second, strict=True)
+             for pair in zip(one.found, other.found, strict=True)]  # fmt: skip
+    if not pairs:
+        return None
+    many = len(pairs)
+    gained, lost = pairs.count((False, True)), pairs.count((True, False))
+    value = (gained - lost) / many
+    net = [other.hits - one.hits for one, other in zip(first, second, strict=True)]
+    by_scene = np.bincount(scenes, weights=net)
+    doors = np.bincount(scenes, weights=[len(one.found) for one in first])
+    count = int((doors > 0).sum())
+    between = float(((by_scene - value * doors) ** 2).sum()) / many**2 * count / max(1, count - 1)
+    smoothed = (gained + lost + 1 - (gained - lost) ** 2 / (many + 2)) / (many + 2) ** 2
+    half = normal_quantile(0.95) * math.sqrt(max(between, smoothed))
+    return Estimate(
+        value=value, low=max(-1, value - half), high=min(1, value + half), n=many, of="doors"
+    )

@@ -1,0 +1,102 @@
+"""The threshold for a promise, such as to find 98 % of the doors."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from container_doors.errors import ConfigError, RunError
+from container_doors.evaluation.alarms import alarm_rate
+from container_doors.evaluation.outcome import outcomes, recall
+from container_doors.measurements import Estimate, Photograph
+
+_SPELLING = re.compile(
+    r"(?:(?P<recall>recall)\s*>=|(?P<alarms>false-alarms)\s*<=)"
+    r"\s*(?P<bound>\d*\.?\d+)\s*@\s*(?P<level>\d*\.?\d+)\s*%"
+)
+_PER = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """At least so many of the doors, or at most so many false alarms, with such confidence."""
+
+    text: str
+    is_of_recall: bool
+    bound: float
+    """A share of the doors; or false alarms per photograph without a door."""
+    level: float
+
+    def estimate(
+        self, photographs: Sequence[Photograph], scenes: Sequence[int], *, conf_threshold: float
+    ) -> Estimate | None:
+        """Measure what is promised, at a threshold; None if it is undefined there."""
+        if self.is_of_recall:
+            return recall(
+                outcomes(photographs, scenes, conf_threshold=conf_threshold), level=self.level
+            )
+        return alarm_rate(photographs, scenes, conf_threshold=conf_threshold, level=self.level)
+
+    def is_kept(self, estimate: Estimate) -> bool:
+        """Tell whether the worse end of the interval keeps it."""
+        return estimate.low >= self.bound if self.is_of_recall else estimate.high <= self.bound
+
+    def verdict(self, estimate: Estimate) -> str:
+        """Say what an estimate says of the promise: kept, broken, or neither is proven."""
+        if self.is_kept(estimate):
+            return "kept"
+        broken = estimate.high < self.bound if self.is_of_recall else estimate.low > self.bound
+        return "broken" if broken else f"unproven, n = {estimate.n}"
+
+
+def parse_promise(text: str) -> Promise:
+    """Read ``recall>=0.98@95%``, or ``false-alarms<=20@95%`` per 1,000 photographs without a door.
+
+    Raises:
+        ConfigError: If it is neither.
+    """
+    match = _SPELLING.fullmatch(text.strip())
+    bound, level = (float(match["bound"]), float(match["level"]) / 100) if match else (0.0, 0.0)
+    is_of_recall = bool(match and match["recall"])
+    if not 0 < level < 1 or bound <= 0 or (is_of_recall and bound >= 1):
+        raise ConfigError(
+            f"--promise: expected such as recall>=0.98@95%, found {text!r}",
+            hint="or false-alarms<=20@95%, of 1,000 photographs without a door; both in quotes",
+        )
+    return Promise(text.strip(), is_of_recall, bound if is_of_recall else bound / _PER, level)
+
+
+def choose_threshold(
+    promise: Promise, photographs: Sequence[Photograph], scenes: Sequence[int]
+) -> tuple[float, Estimate]:
+    """Choose the threshold that keeps a promise and costs least of the other kind.
+
+    For a recall the highest that keeps it, because that has the fewest false alarms; for false
+    alarms the lowest, because that finds the most doors.
+
+    Raises:
+        RunError: If no threshold keeps it: the photographs are too few, or the model too weak.
+    """
+    every = {c for one in photographs for c in one.used_confidences}
+    candidates = sorted(every | {1.0}, reverse=promise.is_of_recall)
+    best: tuple[float, Estimate] | None = None
+    at: Estimate | None = None
+    low, high = 0, len(candidates) - 1
+    while low <= high:  # what is found falls with the threshold, and so does what is promised
+        middle = (low + high) // 2
+        at = promise.estimate(photographs, scenes, conf_threshold=candidates[middle])
+        if at is None:
+            what = "door" if promise.is_of_recall else "photograph without a door"
+            raise RunError(
+                f"{promise.text} is undefined on val: it has no {what}", hint=f"add a {what} to val"
+            )
+        if promise.is_kept(at):
+            best, high = (candidates[middle], at), middle - 1
+        else:
+            low = middle + 1
+    if best is None:
+        last = promise.estimate(photographs, scenes, conf_threshold=candidates[-1])
+        raise RunError(
+            f"no threshold keeps {promise.text} on val: the best has {last}",
+            hint="more photographs in val narrow the interval; or promise less",
+        )
+    return best

@@ -1,0 +1,94 @@
+"""The parts of a split that are hard, each by itself, and whether it is large enough to tell."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from container_doors.evaluation.appearance import kind_of
+from container_doors.evaluation.outcome import AP50, Outcome, precision, recall, renumbered
+from container_doors.evaluation.ranking import rank
+from container_doors.evaluation.resampling import coco_ap_of
+from container_doors.evaluation.spread import average_precision
+from container_doors.measurements import Estimate, Slice
+
+RECALL_TARGET = 0.90
+"""What the recall of a slice is held against, where no other promise was made."""
+
+Values = Mapping[str, Mapping[str, str]]
+"""By photograph, then by attribute."""
+
+
+def slices(seen: Sequence[Outcome], values: Values) -> list[Slice]:
+    """Score the photographs of each value of each attribute, and the doors of each kind."""
+    of_photographs = _grouped(
+        ((attribute, value), one)
+        for one in seen
+        for attribute, value in values.get(one.photograph.image, {}).items()
+    )
+    of_doors = _grouped((kind, part) for one in seen for kind, part in _by_kind(one))
+    return [
+        *(_slice(*key, part, _of_photographs(part)) for key, part in of_photographs),
+        *(_slice(*key, part, {"recall": recall(part)}) for key, part in of_doors),
+    ]
+
+
+def verdict(found: Estimate | None, target: float = RECALL_TARGET) -> str:
+    """Say whether a recall is proven, and never more than its interval says.
+
+    >>> verdict(Estimate(value=1, low=0.7, high=1, n=9, of="doors"))
+    'unproven, n = 9'
+    """
+    if found is None:
+        return "no door"
+    if found.low >= target:
+        return f"at least {target:.2f}"
+    return f"below {target:.2f}" if found.high < target else f"unproven, n = {found.n}"
+
+
+def _grouped(
+    pairs: Iterable[tuple[tuple[str, str], Outcome]],
+) -> list[tuple[tuple[str, str], list[Outcome]]]:
+    groups: defaultdict[tuple[str, str], list[Outcome]] = defaultdict(list)
+    for key, one in pairs:
+        groups[key].append(one)
+    return sorted(groups.items())
+
+
+def _by_kind(one: Outcome) -> list[tuple[tuple[str, str], Outcome]]:
+    """Part a photograph by the kinds of its doors; a false alarm is of no kind."""
+    photograph = one.photograph
+    parts: defaultdict[tuple[str, str], list[bool]] = defaultdict(list)
+    for door, is_found in zip(photograph.doors_xyxy, one.found, strict=True):
+        for kind in kind_of(door, photograph.width_px, photograph.height_px).items():
+            parts[kind].append(is_found)
+    return [
+        (kind, replace(one, found=tuple(found), false_alarms=0)) for kind, found in parts.items()
+    ]
+
+
+def _of_photographs(part: Sequence[Outcome]) -> dict[str, Estimate | None]:
+    photographs = [one.photograph for one in part]
+    ranking = rank(
+        [one.doors_xyxy for one in photographs],
+        [one.scored_xyxy for one in photographs],
+        [one.scored_confidences for one in photographs],
+    )
+    scenes = renumbered([one.scene for one in part])
+    return {
+        "recall": recall(part),
+        "precision": precision(part),
+        "AP50": average_precision(ranking, scenes, coco_ap_of, iou_thresholds=AP50),
+    }
+
+
+def _slice(
+    attribute: str, value: str, part: Sequence[Outcome], scores: Mapping[str, Estimate | None]
+) -> Slice:
+    return Slice(
+        attribute=attribute,
+        value=value,
+        photographs=len(part),
+        doors=sum(len(one.found) for one in part),
+        scores={name: one for name, one in scores.items() if one is not None},
+        verdict=verdict(scores["recall"]),
+    )

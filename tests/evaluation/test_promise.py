@@ -1,0 +1,61 @@
+import pytest
+
+from container_doors.errors import ConfigError, RunError
+from container_doors.evaluation.promise import choose_threshold, parse_promise
+from container_doors.measurements import Photograph
+
+DOOR = (0.0, 0.0, 10.0, 10.0)
+FAR = (50.0, 50.0, 60.0, 60.0)
+
+
+def photographs(*confidences: float, doors: int = 1) -> list[Photograph]:
+    return [
+        Photograph(
+            image=f"images/val/{number}.jpg",
+            width_px=100,
+            height_px=100,
+            doors_xyxy=[DOOR] * doors,
+            scored_xyxy=[],
+            scored_confidences=[],
+            used_xyxy=[DOOR] if doors else [FAR],
+            used_confidences=[confidence],
+        )
+        for number, confidence in enumerate(confidences)
+    ]
+
+
+def test_the_highest_threshold_that_keeps_a_recall_is_chosen():
+    """Of 100 doors 95 must be found: 95 of 100 prove 0.888 or more, 94 prove 0.875."""
+    confidences = [number / 100 for number in range(100)]
+
+    threshold, found = choose_threshold(
+        parse_promise("recall>=0.88@95%"), photographs(*confidences), range(100)
+    )
+
+    assert threshold == 0.05
+    assert found.value == 0.95
+
+
+def test_the_lowest_threshold_that_keeps_the_false_alarms_is_chosen():
+    """No alarm on 100 photographs proves 37 of 1,000 or less; one proves 56."""
+    confidences = [number / 100 for number in range(100)]
+
+    threshold, found = choose_threshold(
+        parse_promise("false-alarms<=60@95%"), photographs(*confidences, doors=0), range(100)
+    )
+
+    assert threshold == 0.99
+    assert found.value == 0.01
+
+
+def test_false_alarms_are_undefined_where_every_photograph_has_a_door():
+    with pytest.raises(RunError, match="undefined on val: it has no photograph without a door"):
+        choose_threshold(parse_promise("false-alarms<=60@95%"), photographs(0.5), range(1))
+
+
+@pytest.mark.parametrize(
+    "text", ["recall>0.9", "recall>=1.0@95%", "recall>=0.9@100%", "recall<=0.9@95%", "recall", ""]
+)
+def test_what_is_no_promise_is_refused(text: str):
+    with pytest.raises(ConfigError, match=r"expected such as recall>=0\.98@95%"):
+        parse_promise(text)

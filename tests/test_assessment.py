@@ -1,0 +1,197 @@
+"""How surely figures are known, told with fakes for what is outside."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from container_doors import assessment, pipeline
+from container_doors.assessment import OpenDetector
+from container_doors.config import Data, Params, Training
+from container_doors.errors import DatasetError, RunError
+from container_doors.evaluation.promise import parse_promise
+from container_doors.measurements import Assessment, Detected
+from container_doors.run import TEST_LOOKS, Run
+from tests.builders import a_small_dataset
+from tests.fakes import FakeDetector, FakeProgress, FakeWorld
+
+PARAMS = Params(
+    data=Data(min_train_images=2, min_val_images=1),
+    training=Training(epochs=3, batch_size=2, learning_rate=0.001),
+)
+RUN = Run("exp1")
+
+
+@pytest.fixture(autouse=True)
+def trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    dataset = tmp_path / PARAMS.data.path
+    a_small_dataset(dataset)
+    monkeypatch.chdir(tmp_path)
+    pipeline.train(PARAMS, RUN, world=FakeWorld().world)
+    return dataset
+
+
+class Opened:
+    """Opens a fake detector, and counts how often."""
+
+    def __init__(self) -> None:
+        self.times = 0
+
+    def __call__(self, weights: Path, params: Params) -> FakeDetector:
+        self.times += 1
+        return FakeDetector()
+
+
+def evaluated(split: str = "test", open_detector: OpenDetector | None = None) -> Assessment:
+    return assessment.evaluate(
+        RUN, split, open_detector=open_detector or Opened(), progress=FakeProgress()
+    )
+
+
+def test_every_figure_has_its_interval_and_its_n():
+    """One door in two photographs, found: at least 0.207 by Wilson, and no more is known."""
+    found = evaluated()
+
+    assert found == Assessment.read(RUN.assessment_json("test"))
+    assert (found.photographs, found.doors, found.background_images) == (2, 1, 1)
+    assert set(found.scores) == {
+        "AP50", "AP50-95", "mAP50", "mAP50-95", "precision", "recall", "F1",
+    }  # fmt: skip
+    recall = found.scores["recall"]
+    assert (recall.value, recall.n, recall.of) == (1, 1, "doors")
+    assert recall.low == pytest.approx(0.2065, abs=1e-3)
+    assert found.latency_ms is not None
+    assert found.latency_ms.value == 5.0
+
+
+def test_false_alarms_are_counted_where_there_is_no_door():
+    found = evaluated()
+
+    operating = next(one for one in found.false_alarms if one.conf_threshold == 0.25)
+    assert (operating.per_photograph.value, operating.per_photograph.n) == (0, 1)
+    assert operating.per_photograph.high > 3
+
+
+def test_what_is_undefined_is_absent_and_said(trained: Path):
+    found = evaluated("val")
+
+    assert found.false_alarms == []
+    assert found.undefined == {"false alarms": "no photograph is without a door"}
+
+
+def test_a_slice_that_is_too_small_is_unproven(trained: Path):
+    (trained / "attributes.csv").write_text("image,lighting\nimages/test/0.png,night\n")
+
+    found = evaluated()
+
+    night = next(one for one in found.slices if one.attribute == "lighting")
+    assert (night.value, night.verdict) == ("night", "unproven, n = 1")
+
+
+def test_attributes_of_no_photograph_are_refused(trained: Path):
+    (trained / "attributes.csv").write_text("image,lighting\nimages/test/9.png,night\n")
+
+    with pytest.raises(DatasetError, match=r"attributes.csv:2: .* found 'images/test/9.png'"):
+        evaluated()
+
+
+def test_photographs_of_one_scene_count_as_one(trained: Path):
+    (trained / "attributes.csv").write_text(
+        "image,group\nimages/test/0.png,quay\nimages/test/1.png,quay\n"
+    )
+    assert evaluated().scenes == 1
+
+
+def test_what_was_detected_is_measured_once_and_each_look_at_test_is_counted():
+    opened = Opened()
+
+    assert [evaluated(open_detector=opened).looks for _ in range(3)] == [1, 2, 3]
+
+    assert opened.times == 1
+    assert evaluated("val", opened).looks is None
+    lines = TEST_LOOKS.read_text().splitlines()
+    assert [json.loads(line)["experiment"] for line in lines] == ["exp1"] * 3
+
+
+def test_other_weights_are_measured_anew():
+    opened = Opened()
+    evaluated(open_detector=opened)
+    RUN.best_weights.write_text("others")
+
+    evaluated(open_detector=opened)
+
+    assert opened.times == 2
+
+
+def test_a_damaged_lock_box_is_not_begun_anew():
+    TEST_LOOKS.parent.mkdir(exist_ok=True)
+    TEST_LOOKS.write_text("gone\n")
+
+    with pytest.raises(RunError, match=r"test_looks\.jsonl:1"):
+        evaluated()
+
+
+def test_a_promise_is_chosen_on_val_and_checked_on_test():
+    found = assessment.evaluate(
+        RUN,
+        "test",
+        promise=parse_promise("recall>=0.2@95%"),
+        open_detector=Opened(),
+        progress=FakeProgress(),
+    )
+
+    assert found.promise is not None
+    assert (found.promise.verdict, found.promise.conf_threshold) == ("kept", 0.9)
+    assert found.conf_threshold == 0.9
+
+
+def test_a_promise_that_val_cannot_prove_is_not_made():
+    with pytest.raises(RunError, match=r"no threshold keeps recall>=0\.98@95% on val"):
+        assessment.evaluate(
+            RUN,
+            "test",
+            promise=parse_promise("recall>=0.98@95%"),
+            open_detector=Opened(),
+            progress=FakeProgress(),
+        )
+    assert not TEST_LOOKS.exists()
+
+
+def test_a_split_without_photographs_is_not_measured():
+    for image in (RUN.data_view / "images/test").iterdir():
+        image.unlink()
+
+    with pytest.raises(RunError, match="exp1 has no photograph in test"):
+        evaluated()
+
+
+def test_models_on_other_labels_are_not_compared():
+    evaluated()
+    other = Run("exp2")
+    pipeline.train(PARAMS, other, world=FakeWorld().world)
+    assessment.evaluate(other, "test", open_detector=Opened(), progress=FakeProgress())
+    theirs = Detected.read(other.detections_json("test"))
+    moved = [one.model_copy(update={"doors_xyxy": []}) for one in theirs.photographs]
+    theirs.model_copy(update={"photographs": moved}).write(other.detections_json("test"))
+
+    with pytest.raises(RunError, match="exp1 and exp2 have other photographs or labels in test"):
+        assessment.compare(RUN, other, "test", open_detector=Opened(), progress=FakeProgress())
+
+
+def test_equal_models_are_not_told_apart():
+    compared = assessment.compare(RUN, RUN, "test", open_detector=Opened(), progress=FakeProgress())
+
+    assert compared.verdict.startswith("it cannot be told which is better")
+
+
+def test_the_gate_asks_the_worse_end_of_each_interval():
+    """One door proves nothing, and as it is, it is 0.995 of 0.90."""
+    asked = {
+        point: assessment.gate(
+            RUN, at_the_point=point, open_detector=Opened(), progress=FakeProgress()
+        )
+        for point in (False, True)
+    }
+
+    assert [row.holds for row in asked[False][:4]] == [False, False, False, True]
+    assert [row.holds for row in asked[True][:4]] == [True] * 4

@@ -6,11 +6,13 @@ returns a value.
 
 import hashlib
 import json
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from time import monotonic
 
 from container_doors.config import Params
 from container_doors.dataset.attributes import Attributes, read_attributes
@@ -19,21 +21,35 @@ from container_doors.dataset.view import link_view
 from container_doors.errors import DatasetError, RunError
 from container_doors.evaluation.alarms import false_alarms
 from container_doors.evaluation.appearance import look_of
+from container_doors.evaluation.ladders import Picture, climb, read_picture, write_picture
 from container_doors.evaluation.latency import latency, median
 from container_doors.evaluation.looks import add_look
 from container_doors.evaluation.outcome import all_scores, outcomes, scene_numbers
 from container_doors.evaluation.paired import differences, sentence
 from container_doors.evaluation.promise import Promise, choose_threshold
-from container_doors.evaluation.slices import slices
+from container_doors.evaluation.robustness import (
+    key_of,
+    laddered,
+    mean_ap50,
+    planned,
+    retention,
+    scored,
+    spread_evenly,
+)
+from container_doors.evaluation.slices import RECALL_TARGET, slices
 from container_doors.measurements import (
     Assessment,
+    BoxXyxy,
     Detected,
     Estimate,
+    KeptStep,
+    LadderStep,
     Photograph,
     PromiseCheck,
+    Robustness,
 )
 from container_doors.pipeline import doors_in
-from container_doors.ports import Detections, Detector, Progress
+from container_doors.ports import Corrupt, Detections, Detector, Progress
 from container_doors.records import RunRecord
 from container_doors.reporting.gate import Held, held
 from container_doors.reporting.which_run import read_record
@@ -85,6 +101,18 @@ def evaluate(
     assessment = assessment.model_copy(update={"promise": check, "looks": looks})
     assessment.write(run.assessment_json(split))
     return assessment
+
+
+@dataclass(frozen=True, slots=True)
+class Climb:
+    """How far up the ladders."""
+
+    corrupt: Corrupt
+    common: tuple[str, ...] = ()
+    """Kinds of ``corrupt`` that are climbed too."""
+    is_quick: bool = False
+    photographs: int = 100
+    budget_s: float = math.inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +175,63 @@ def gate(
             _look(run, Detected.read(run.detections_json(split)), None)
         assessments[split] = there
     return held(record, assessments, at_the_point=at_the_point)
+
+
+def climb_ladders(
+    run: Run, split: str, *, asked: Climb, open_detector: OpenDetector, progress: Progress
+) -> Robustness:
+    """Measure how the scores fall as photographs are made harder, one step after the other.
+
+    Each step is kept as soon as it is measured, and not measured again; so it can be stopped at any
+    time, and the same call goes on.
+
+    Raises:
+        RunError: If there is no such run, or no door in the split.
+    """
+    record, layout = _trained(run)
+    params = Params.model_validate(record.params)
+    detected = detect(run, split, open_detector=open_detector, progress=progress)
+    photographs = spread_evenly(detected.photographs, asked.photographs)
+    if not photographs:
+        raise RunError(f"{run.name} has no door in {split}", hint="choose another --split")
+    images = [one.image for one in photographs]
+    scenes = scene_numbers(images, read_attributes(layout).scenes)
+    conf = params.validation.conf_threshold
+    steps = planned(asked.common, is_quick=asked.is_quick)
+    began, opened = monotonic(), None
+    measured: dict[str, list[LadderStep]] = {ladder: [] for ladder, _ in steps}
+    missing: list[str] = []
+    for number, step in enumerate(steps, start=1):
+        kept = run.robustness_step(split, key_of(detected, photographs, step, conf))
+        if not kept.exists() and monotonic() - began <= asked.budget_s:
+            opened = opened or open_detector(run.best_weights, params)
+            harder = _made_harder(run, photographs, step, opened, detected.iou_threshold, asked)
+            KeptStep(step=scored(harder, scenes, severity=step[1], conf=conf)).write(kept)
+        if kept.exists():
+            measured[step[0]].append(KeptStep.read(kept).step)
+        else:
+            missing.append(f"{step[0]} {step[1]:g}")
+        progress.step("robustness", number, len(steps))
+    clean = scored(photographs, scenes, severity=0, conf=conf)
+    ladders = [laddered(name, results) for name, results in measured.items() if results]
+    found = Robustness(
+        experiment=run.name,
+        run_id=record.run_id,
+        weights_sha256=detected.weights_sha256,
+        split=split,
+        photographs=len(photographs),
+        doors=sum(len(one.doors_xyxy) for one in photographs),
+        conf_threshold=conf,
+        recall_target=RECALL_TARGET,
+        clean=clean,
+        ladders=ladders,
+        mean_ap50=mean_ap50(ladders),
+        retention=retention(clean, ladders),
+        not_measured=missing,
+        looks=_look(run, detected, None),
+    )
+    found.write(run.robustness_json(split))
+    return found
 
 
 def detect(run: Run, split: str, *, open_detector: OpenDetector, progress: Progress) -> Detected:
@@ -323,6 +408,45 @@ def _checked(
         checked_on=there,
         verdict=promise.verdict(there),
     )
+
+
+def _made_harder(
+    run: Run,
+    photographs: Sequence[Photograph],
+    step: tuple[str, float],
+    detector: Detector,
+    iou_threshold: float,
+    asked: Climb,
+) -> list[Photograph]:
+    """Make one step of every photograph, and look at it as the model will be used."""
+    with TemporaryDirectory() as scratch:
+        made, doors = [], []
+        for number, one in enumerate(photographs):
+            harder, moved = _made(read_picture(run.data_view / one.image), one, step, asked)
+            path = Path(scratch) / f"{number:05}.png"
+            write_picture(path, harder)
+            made.append(path)
+            doors.append(moved)
+        found = _one_by_one(detector, made, iou_threshold)
+    return [
+        one.model_copy(
+            update={
+                "doors_xyxy": moved,
+                "used_xyxy": list(seen.boxes_xyxy),
+                "used_confidences": list(seen.confidences),
+            }
+        )
+        for one, moved, seen in zip(photographs, doors, found, strict=True)
+    ]
+
+
+def _made(
+    picture: Picture, one: Photograph, step: tuple[str, float], asked: Climb
+) -> tuple[Picture, list[BoxXyxy]]:
+    ladder, severity = step
+    if ladder in asked.common:
+        return asked.corrupt(ladder, int(severity), one.image, picture), list(one.doors_xyxy)
+    return climb(ladder, severity, one.image, picture, one.doors_xyxy)
 
 
 def _look(run: Run, detected: Detected, promise: Promise | None) -> int | None:

@@ -151,3 +151,49 @@ class Assessment(Document):
     promise: PromiseCheck | None = None
     looks: int | None = None
     """How often the test split has been looked at, with this; None for other splits."""
+
+
+class LadderStep(Value):
+    """How a model does on photographs that were made harder, to one severity."""
+
+    severity: float
+    ap50: Estimate | None
+    recall: Estimate | None
+
+
+class KeptStep(Document):
+    """``.../robustness/<key>.json``: a step that need not be measured again."""
+
+    step: LadderStep
+
+
+class Ladder(Value):
+    """One hard condition, mildest first."""
+
+    name: str
+    steps: list[LadderStep]
+    falls_at: float | None
+    """The first severity at which the recall is below the target; None: none of those measured."""
+
+
+class Robustness(Document):
+    """``runs/<experiment>/evaluation/<split>/robustness.json``."""
+
+    experiment: str
+    run_id: str
+    weights_sha256: Sha256
+    split: str
+    photographs: int
+    """With a door; the same for every step."""
+    doors: int
+    conf_threshold: float
+    recall_target: float
+    clean: LadderStep
+    ladders: list[Ladder]
+    mean_ap50: float | None
+    """Over the ladders that were measured."""
+    retention: float | None
+    """The same as a share of the clean AP50; None where that is undefined or 0."""
+    not_measured: list[str]
+    """The steps for which there was no time."""
+    looks: int | None

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from container_doors.config import Params
 from container_doors.records import (
     CodeState,
@@ -149,6 +152,15 @@ class Detector(Protocol):
     @property
     def timing_method(self) -> str:
         """Say what ``duration_ms`` covers, and on what it was measured."""
+
+
+class Corrupt(Protocol):
+    """A library that makes photographs worse in common ways."""
+
+    def __call__(
+        self, kind: str, severity: int, name: str, picture: NDArray[np.uint8]
+    ) -> NDArray[np.uint8]:
+        """Make an RGB picture of the same size worse, 1 to 5; the same each time it is asked."""
 
 
 class LoadDetector(Protocol):

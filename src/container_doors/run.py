@@ -146,6 +146,14 @@ class Run:
         """A split's scores with their intervals (:class:`Assessment`)."""
         return self.evaluation_dir(split) / "assessment.json"
 
+    def robustness_json(self, split: str) -> Path:
+        """How a split's scores fall as its photographs are made harder (:class:`Robustness`)."""
+        return self.evaluation_dir(split) / "robustness.json"
+
+    def robustness_step(self, split: str, key: str) -> Path:
+        """One step of that, by what it depends on."""
+        return self.evaluation_dir(split) / "robustness" / f"{key}.json"
+
     def evaluation_dir(self, split: str) -> Path:
         """The curves and matrices of one split."""
         return self.directory / "evaluation" / split

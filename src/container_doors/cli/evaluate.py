@@ -25,7 +25,7 @@ def evaluate(arguments: argparse.Namespace) -> int:
     run = Run(arguments.experiment)
     with console.progress(quiet=arguments.json) as progress:
         found = assessment.evaluate(
-            run, arguments.split, promise=promise, open_detector=_opened, progress=progress
+            run, arguments.split, promise=promise, open_detector=opened, progress=progress
         )
     if arguments.json:
         print(found.to_json(), end="")
@@ -41,7 +41,7 @@ def compare(arguments: argparse.Namespace) -> int:
             Run(arguments.first),
             Run(arguments.second),
             arguments.split,
-            open_detector=_opened,
+            open_detector=opened,
             progress=progress,
         )
     if arguments.json:
@@ -59,7 +59,7 @@ def gate(arguments: argparse.Namespace) -> int:
         rows = assessment.gate(
             Run(arguments.experiment),
             at_the_point=arguments.point,
-            open_detector=_opened,
+            open_detector=opened,
             progress=progress,
         )
     for row in rows:
@@ -74,7 +74,8 @@ def _as_json(found: assessment.Comparison) -> dict[str, Any]:
     return {"split": found.split, "by": by, "verdict": found.verdict, "looks": found.looks}
 
 
-def _opened(weights: Path, params: Params) -> Detector:
+def opened(weights: Path, params: Params) -> Detector:
+    """Open weights on the device that their params ask for."""
     return YoloDetector(
         weights,
         image_size_px=params.training.image_size_px,

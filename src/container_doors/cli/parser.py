@@ -165,6 +165,7 @@ def _add_evaluate(commands: Commands) -> None:
     both.add_argument("second", metavar="B")
     _add_split(both)
     both.add_argument("--json", action="store_true", help="print one JSON document instead")
+    _add_robustness(commands)
     gate = _command(
         commands, "gate", "evaluate:gate", "exit 1 unless a run's targets hold, intervals included"
     )
@@ -172,6 +173,30 @@ def _add_evaluate(commands: Commands) -> None:
     gate.add_argument(
         "--point", action="store_true", help="take the values, not the worse end of each interval"
     )
+
+
+def _add_robustness(commands: Commands) -> None:
+    parser = _command(
+        commands,
+        "robustness",
+        "robustness:robustness",
+        "measure how a run's scores fall in bad light, rain, at an angle, behind things",
+    )
+    parser.add_argument("--experiment", required=True, metavar="NAME")
+    _add_split(parser)
+    parser.add_argument(
+        "--quick", action="store_true", help="16 photographs and three steps of each ladder"
+    )
+    parser.add_argument(
+        "--common", action="store_true", help="18 common corruptions of a library as well"
+    )
+    parser.add_argument(
+        "--minutes",
+        type=_minutes,
+        metavar="M",
+        help="begin no step after that; the same command goes on (default: no limit)",
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON document instead")
 
 
 def _add_split(parser: argparse.ArgumentParser) -> None:
@@ -330,6 +355,13 @@ def _add_config(parser: argparse.ArgumentParser) -> None:
         dest="overrides",
         help="override one key, for example detection.training.epochs=3; may be repeated",
     )
+
+
+def _minutes(text: str) -> float:
+    minutes = float(text)
+    if not 0 <= minutes < float("inf"):
+        raise argparse.ArgumentTypeError(f"expected minutes from 0 on, found {text}")
+    return minutes
 
 
 def _hours(text: str) -> float:

@@ -1,0 +1,109 @@
+"""Ladders of hard conditions, climbed with a fake model."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from container_doors import assessment, pipeline
+from container_doors.adapters.corruptions import KINDS, corrupt
+from container_doors.assessment import Climb
+from container_doors.config import Data, Params, Training
+from container_doors.errors import DatasetError
+from container_doors.evaluation.ladders import LADDERS
+from container_doors.measurements import Robustness
+from container_doors.run import Run
+from tests.builders import a_small_dataset
+from tests.fakes import FakeDetector, FakeProgress, FakeWorld
+
+PARAMS = Params(
+    data=Data(min_train_images=2, min_val_images=1),
+    training=Training(epochs=3, batch_size=2, learning_rate=0.001),
+)
+RUN = Run("exp1")
+
+
+class Blinded(FakeDetector):
+    """Finds doors in photographs, and none in what was made of them; counts the pictures."""
+
+    looked_at = 0
+
+    def detect(self, images, *, conf_threshold, iou_threshold):
+        self.looked_at += len(images)
+        if all("/images/" in str(image) for image in images):
+            return super().detect(images, conf_threshold=0, iou_threshold=0)
+        return [self._empty(image) for image in images]
+
+    def _empty(self, image: Path):
+        from container_doors.ports import Detections
+
+        return Detections(image, 64, 48, [], [], duration_ms=5.0)
+
+
+@pytest.fixture(autouse=True)
+def _trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    a_small_dataset(tmp_path / PARAMS.data.path)
+    monkeypatch.chdir(tmp_path)
+    pipeline.train(PARAMS, RUN, world=FakeWorld().world)
+
+
+def climbed(detector: FakeDetector, **asked) -> Robustness:
+    return assessment.climb_ladders(
+        RUN,
+        "test",
+        asked=Climb(corrupt=corrupt, **asked),
+        open_detector=lambda weights, params: detector,
+        progress=FakeProgress(),
+    )
+
+
+def test_a_model_that_is_blind_in_bad_conditions_falls_at_the_first_step():
+    found = climbed(Blinded(), is_quick=True)
+
+    assert found == Robustness.read(RUN.robustness_json("test"))
+    assert {ladder.name for ladder in found.ladders} == set(LADDERS)
+    assert all(ladder.falls_at == LADDERS[ladder.name][0] for ladder in found.ladders)
+    assert found.clean.ap50 is not None
+    assert (found.clean.ap50.value, found.mean_ap50, found.retention) == (1, 0, 0)
+    assert found.looks == 1
+
+
+def test_what_there_was_no_time_for_is_named_and_done_the_next_time():
+    detector = Blinded()
+    first = climbed(detector, is_quick=True, budget_s=-1)
+    before = detector.looked_at
+
+    second = climbed(detector, is_quick=True)
+
+    assert len(first.not_measured) == 3 * len(LADDERS)
+    assert (first.ladders, first.mean_ap50, first.retention) == ([], None, None)
+    assert second.not_measured == []
+    assert detector.looked_at - before == 3 * len(LADDERS)
+    climbed(detector, is_quick=True)
+    assert detector.looked_at - before == 3 * len(LADDERS)
+
+
+def test_common_corruptions_are_climbed_when_they_are_asked_for():
+    found = climbed(Blinded(), is_quick=True, common=("brightness", "pixelate"))
+
+    assert {"brightness", "pixelate"} < {ladder.name for ladder in found.ladders}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.filterwarnings("default")
+def test_a_corruption_is_the_same_each_time(kind: str):
+    picture = np.random.default_rng(0).integers(0, 255, (96, 128, 3)).astype(np.uint8)
+    state = np.random.get_state(legacy=False)["state"]["key"].tolist()
+
+    one, other = (corrupt(kind, 3, "a.jpg", picture) for _ in range(2))
+
+    assert (one == other).all()
+    assert one.shape == picture.shape
+    assert not (one == picture).all()
+    assert np.random.get_state(legacy=False)["state"]["key"].tolist() == state
+
+
+def test_a_picture_that_is_too_small_to_be_corrupted_is_refused():
+    with pytest.raises(DatasetError, match=r"a\.jpg: expected 32 px a side at least, found 8"):
+        corrupt("fog", 1, "a.jpg", np.zeros((8, 64, 3), dtype=np.uint8))

@@ -24,6 +24,7 @@ from container_doors.evaluation.appearance import look_of
 from container_doors.evaluation.ladders import Picture, climb, read_picture, write_picture
 from container_doors.evaluation.latency import latency, median
 from container_doors.evaluation.looks import add_look
+from container_doors.evaluation.mistakes import mistakes
 from container_doors.evaluation.outcome import all_scores, outcomes, scene_numbers
 from container_doors.evaluation.paired import differences, sentence
 from container_doors.evaluation.promise import Promise, choose_threshold
@@ -52,8 +53,10 @@ from container_doors.pipeline import doors_in
 from container_doors.ports import Corrupt, Detections, Detector, Progress
 from container_doors.records import RunRecord
 from container_doors.reporting.gate import Held, held
+from container_doors.reporting.page import Known, write_page
 from container_doors.reporting.which_run import read_record
 from container_doors.run import TEST_LOOKS, Run
+from container_doors.training.history import read_history
 from container_doors.versioning.hashing import artifact
 
 OpenDetector = Callable[[Path, Params], Detector]
@@ -175,6 +178,31 @@ def gate(
             _look(run, Detected.read(run.detections_json(split)), None)
         assessments[split] = there
     return held(record, assessments, at_the_point=at_the_point)
+
+
+def report_page(run: Run, output: Path, *, open_detector: OpenDetector, progress: Progress) -> Path:
+    """Write the report of a run as one page; what is not measured yet is measured.
+
+    Raises:
+        RunError: If the run has not been trained, or if ``output`` is something else.
+    """
+    record, _ = _trained(run)
+    assessments = {
+        split: _present(run, split, record)
+        or evaluate(run, split, open_detector=open_detector, progress=progress)
+        for split in ("val", "test")
+    }
+    ladders = run.robustness_json("test")
+    robustness = Robustness.read(ladders) if ladders.exists() else None
+    is_ours = robustness and robustness.weights_sha256 == assessments["test"].weights_sha256
+    known = Known(
+        assessments,
+        Detected.read(run.detections_json("test")),
+        robustness if is_ours else None,
+    )
+    history = read_history(run.metrics_jsonl)
+    write_page(run, output, known, record=record, history=history)
+    return output
 
 
 def climb_ladders(
@@ -383,6 +411,7 @@ def _assessed(
         undefined=undefined,
         slices=slices(seen, looks),
         false_alarms=alarms,
+        mistakes=mistakes(seen, conf_threshold=conf_threshold),
         latency=latency(durations, method=detected.timing_method),
         latency_ms=median(durations),
     )

@@ -116,6 +116,18 @@ class FalseAlarms(Value):
     photographs_with_one: Estimate
 
 
+class Mistake(Value):
+    """One box that is wrong, and how."""
+
+    kind: str
+    """``missed``, ``false alarm``, ``badly placed``, ``duplicate`` (as TIDE has them), ``loose``,
+    or ``label in doubt``: a false alarm that the model is sure of."""
+    image: str
+    box_xyxy: BoxXyxy
+    weight: float
+    what: str
+
+
 class PromiseCheck(Value):
     """A promise, the threshold that was chosen for it on validation, and what became of it."""
 
@@ -145,6 +157,8 @@ class Assessment(Document):
     undefined: dict[str, str]
     slices: list[Slice]
     false_alarms: list[FalseAlarms]
+    mistakes: list[Mistake]
+    """Worst first."""
     latency: Latency | None
     latency_ms: Estimate | None
     """The median, by order statistics."""

@@ -237,6 +237,9 @@ def _add_summary(commands: Commands) -> None:
     parser.add_argument(
         "--output", type=Path, metavar="FILE", help="default: summary_NAME.md, pictures beside it"
     )
+    parser.add_argument(
+        "--html", action="store_true", help="as one page as well, with intervals: summary_NAME.html"
+    )
 
 
 def _add_sync(commands: Commands) -> None:

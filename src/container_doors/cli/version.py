@@ -3,11 +3,12 @@
 import argparse
 from pathlib import Path
 
-from container_doors import pipeline
+from container_doors import assessment, pipeline
 from container_doors.adapters.dvc_checkpoints import checkpoints_of
 from container_doors.adapters.dvc_store import DvcStore
 from container_doors.adapters.git_repository import GitRepository
 from container_doors.cli import console
+from container_doors.cli.evaluate import opened
 from container_doors.run import PUBLISHED, Run
 
 
@@ -46,4 +47,10 @@ def summary(arguments: argparse.Namespace) -> int:
     run = Run(arguments.experiment)
     output = arguments.output or Path(f"summary_{run.name}.md")
     print(f"wrote {pipeline.summarise(run, output)}")
+    if arguments.html:
+        with console.progress() as progress:
+            page = assessment.report_page(
+                run, output.with_suffix(".html"), open_detector=opened, progress=progress
+            )
+        print(f"wrote {page}")
     return 0

@@ -1,0 +1,93 @@
+"""Charts as SVG within a page: they follow its colours, and say in words what they show."""
+
+from collections.abc import Sequence
+
+from markupsafe import Markup
+
+from container_doors.measurements import Estimate, Ladder
+
+_ROW, _LEFT, _WIDTH, _TOP = 30, 240, 640, 26
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+
+
+def intervals(rows: Sequence[tuple[str, Estimate]], *, target: float, title: str) -> Markup:
+    """Draw each value as a dot on its interval, from 0 to 1, with the target as a line."""
+    height = _TOP + _ROW * len(rows) + 10
+    span = _WIDTH - _LEFT - 20
+    parts = [_grid(_LEFT, span, height)]
+    at = _LEFT + span * target
+    parts.append(
+        Markup('<line class="target" x1="{0:.1f}" x2="{0:.1f}" y1="18" y2="{1}"/>').format(
+            at, height
+        )
+    )
+    for number, (name, one) in enumerate(rows):
+        y = _TOP + _ROW * number + _ROW / 2
+        low, value, high = (_LEFT + span * share for share in (one.low, one.value, one.high))
+        parts.append(
+            Markup(
+                '<text x="{0}" y="{1:.1f}" text-anchor="end" dy="4">{2}</text>'
+                '<line class="span" x1="{3:.1f}" x2="{4:.1f}" y1="{1:.1f}" y2="{1:.1f}"/>'
+                '<circle cx="{5:.1f}" cy="{1:.1f}" r="5"><title>{2}: {6}</title></circle>'
+            ).format(_LEFT - 10, y, f"{name} (n = {one.n})", low, high, value, one)
+        )
+    return _svg(height, title, parts)
+
+
+def ladders(climbed: Sequence[Ladder], *, target: float, title: str) -> Markup:
+    """Draw the recall of each ladder, a small chart each, mildest step to the left."""
+    width, high, left = 300, 110, 34
+    cells = []
+    for number, ladder in enumerate(climbed):
+        steps = [(step.severity, step.recall) for step in ladder.steps if step.recall is not None]
+        gap = (width - left - 14) / max(1, len(steps) - 1)
+        points = [(left + gap * index, 14 + high * (1 - one.value), severity, one)
+                  for index, (severity, one) in enumerate(steps)]  # fmt: skip
+        line = " ".join(f"{x:.1f},{y:.1f}" for x, y, *_ in points)
+        colour = _COLOURS[number % len(_COLOURS)]
+        dots = Markup("").join(
+            Markup(
+                '<line x1="{0:.1f}" x2="{0:.1f}" y1="{4:.1f}" y2="{5:.1f}" stroke="{6}"/>'
+                '<circle cx="{0:.1f}" cy="{1:.1f}" r="4" style="fill:{6}">'
+                "<title>{2:g}: recall {3}</title></circle>"
+                '<text x="{0:.1f}" y="{7}" text-anchor="middle">{2:g}</text>'
+            ).format(
+                x, y, severity, one, 14 + high * (1 - one.low), 14 + high * (1 - one.high),
+                colour, high + 34,
+            )
+            for x, y, severity, one in points
+        )  # fmt: skip
+        at = 14 + high * (1 - target)
+        words = ", ".join(f"{severity:g}: {one.value:.2f}" for severity, one in steps)
+        cells.append(
+            Markup(
+                '<figure><figcaption>{name}</figcaption><svg viewBox="0 0 {width} {height}" '
+                'role="img" aria-label="{title}, {name}: {words}">'
+                '<text x="{axis}" y="18" text-anchor="end">1</text>'
+                '<text x="{axis}" y="{bottom}" text-anchor="end">0</text>'
+                '<line class="target" x1="{left}" x2="{width}" y1="{at:.1f}" y2="{at:.1f}"/>'
+                '<polyline fill="none" stroke="{colour}" stroke-width="2" points="{line}"/>{dots}'
+                "</svg></figure>"
+            ).format(
+                name=ladder.name, width=width, height=high + 42, title=title, words=words,
+                axis=left - 8, bottom=high + 18, left=left, at=at, colour=colour, line=line,
+                dots=dots,
+            )
+        )  # fmt: skip
+    return Markup("").join(cells)
+
+
+def _grid(left: int, span: int, height: int) -> Markup:
+    return Markup("").join(
+        Markup(
+            '<line class="grid" x1="{0:.1f}" x2="{0:.1f}" y1="18" y2="{1}"/>'
+            '<text x="{0:.1f}" y="12" text-anchor="middle">{2:g}</text>'
+        ).format(left + span * step / 4, height, step / 4)
+        for step in range(5)
+    )
+
+
+def _svg(height: int, title: str, parts: Sequence[Markup]) -> Markup:
+    return Markup('<svg viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>').format(
+        _WIDTH, height, title, Markup("").join(parts)
+    )

@@ -1,0 +1,173 @@
+"""The report as one page that needs nothing else: no network, no script, no file beside it."""
+
+import base64
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from PIL import Image, ImageOps
+
+from container_doors.errors import RunError
+from container_doors.files import replace_text
+from container_doors.measurements import Assessment, Detected, Photograph, Robustness
+from container_doors.records import Epoch, RunRecord
+from container_doors.reporting import charts
+from container_doors.reporting.curves import draw_curves
+from container_doors.reporting.figures import count, duration
+from container_doors.reporting.gate import held, in_one_sentence
+from container_doors.run import Run
+
+_BEGINS = "<!doctype html><!-- doors summary -->"
+_SLICE_TARGET = 0.90
+_MOST_OF_A_KIND = 6
+_PICTURE_PX = 480
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What was measured of a run."""
+
+    assessments: Mapping[str, Assessment]
+    """By split: val and test."""
+    test: Detected
+    robustness: Robustness | None
+    """Of the test split; None if it was not measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """A photograph of the gallery; boxes are in its own pixels."""
+
+    kind: str
+    what: str
+    name: str
+    source: str
+    photograph: Photograph
+    used: list[tuple[tuple[float, float, float, float], float]]
+    wrong: tuple[float, float, float, float]
+
+
+def write_page(
+    run: Run, output: Path, known: Known, *, record: RunRecord, history: list[Epoch]
+) -> None:
+    """Write the page.
+
+    Args:
+        run: Where the photographs and plots are.
+        output: The HTML file; one that is no report of ours is not replaced.
+        known: What was measured of it.
+        record: What was asked, with what, and how it ended.
+        history: Every finished epoch.
+
+    Raises:
+        RunError: If ``output`` is something else.
+    """
+    if output.is_dir() or (output.exists() and not output.read_text("utf-8").startswith(_BEGINS)):
+        raise RunError(
+            f"{output} is there already, and is no report", hint="choose another --output"
+        )
+    rows = held(record, known.assessments, at_the_point=False)
+    test, robustness = known.assessments["test"], known.robustness
+    text = _BEGINS + _template().render(
+        record=record,
+        rows=rows,
+        verdict=in_one_sentence(rows),
+        assessments=known.assessments,
+        test=test,
+        slices=charts.intervals(
+            [
+                (f"{one.attribute.removesuffix(' (measured)')}: {one.value}", one.scores["recall"])
+                for one in test.slices
+                if "recall" in one.scores
+            ],
+            target=_SLICE_TARGET,
+            title="Recall of each part of the test photographs, with its interval of 95 %",
+        ),
+        robustness=robustness,
+        ladders=charts.ladders(robustness.ladders, target=robustness.recall_target, title="Recall")
+        if robustness
+        else None,
+        curves=_curves(history, record.best_epoch),
+        plots=_plots(run),
+        gallery=_gallery(run, test, known.test),
+    )
+    replace_text(output, text)
+
+
+def _gallery(run: Run, test: Assessment, detected: Detected) -> list[_Shown]:
+    photographs = {one.image: one for one in detected.photographs}
+    taken: dict[str, int] = {}
+    shown = []
+    for mistake in test.mistakes:
+        taken[mistake.kind] = taken.get(mistake.kind, 0) + 1
+        if taken[mistake.kind] > _MOST_OF_A_KIND:
+            continue
+        photograph = photographs[mistake.image]
+        pairs = zip(photograph.used_xyxy, photograph.used_confidences, strict=True)
+        shown.append(
+            _Shown(
+                mistake.kind,
+                mistake.what,
+                Path(mistake.image).name,
+                _embedded(run.data_view / mistake.image),
+                photograph,
+                [(box, conf) for box, conf in pairs if conf >= test.conf_threshold],
+                mistake.box_xyxy,
+            )
+        )
+    return shown
+
+
+def _embedded(path: Path) -> str:
+    with Image.open(path) as file:
+        picture = ImageOps.exif_transpose(file).convert("RGB")
+    picture.thumbnail((_PICTURE_PX, _PICTURE_PX))
+    written = io.BytesIO()
+    picture.save(written, "JPEG", quality=80)
+    return _data("image/jpeg", written.getvalue())
+
+
+def _curves(history: list[Epoch], best_epoch: int | None) -> str | None:
+    if not history:
+        return None
+    with TemporaryDirectory() as scratch:
+        path = Path(scratch) / "curves.png"
+        draw_curves(history, best_epoch, path)
+        return _data("image/png", path.read_bytes())
+
+
+def _plots(run: Run) -> list[tuple[str, str]]:
+    """Embed the precision over recall of each split, where the trainer left it."""
+    found = [(split, sorted(run.evaluation_dir(split).glob("*PR_curve.png")))
+             for split in ("val", "test")]  # fmt: skip
+    return [(split, _small_plot(paths[0])) for split, paths in found if paths]
+
+
+def _small_plot(path: Path) -> str:
+    with Image.open(path) as file:
+        plot = file.convert("RGB")
+    plot.thumbnail((900, 900))
+    written = io.BytesIO()
+    plot.save(written, "PNG", optimize=True)
+    return _data("image/png", written.getvalue())
+
+
+def _data(kind: str, content: bytes) -> str:
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=PackageLoader("container_doors.reporting", package_path=""),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"count": count, "duration": duration}
+    return environment.get_template("page.html.j2")

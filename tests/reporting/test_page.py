@@ -1,0 +1,126 @@
+"""One page that needs nothing else."""
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from container_doors import assessment, pipeline
+from container_doors.assessment import Climb
+from container_doors.config import Data, Params, Training
+from container_doors.errors import RunError
+from container_doors.run import Run
+from tests.builders import a_small_dataset
+from tests.fakes import FakeDetector, FakeProgress, FakeWorld
+
+PARAMS = Params(
+    data=Data(min_train_images=2, min_val_images=1),
+    training=Training(epochs=3, batch_size=2, learning_rate=0.001),
+)
+RUN = Run("exp1")
+PAGE = Path("summary.html")
+
+
+class Blind(FakeDetector):
+    """Finds a door where there is none, and none where there is one."""
+
+    def _look(self, image: Path):
+        from container_doors.ports import Detections
+
+        seen = super()._look(image)
+        found = [] if seen.boxes_xyxy else [(1.0, 1.0, 20.0, 20.0)]
+        return Detections(image, 64, 48, found, [0.9] * len(found), duration_ms=5.0)
+
+
+def page(detector: FakeDetector | None = None) -> str:
+    assessment.report_page(
+        RUN,
+        PAGE,
+        open_detector=lambda weights, params: detector or FakeDetector(),
+        progress=FakeProgress(),
+    )
+    return PAGE.read_text()
+
+
+@pytest.fixture(autouse=True)
+def _trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    a_small_dataset(tmp_path / PARAMS.data.path)
+    monkeypatch.chdir(tmp_path)
+    pipeline.train(PARAMS, RUN, world=FakeWorld().world)
+
+
+class Tags(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[tuple[str, dict[str, str | None]]] = []
+
+    def handle_starttag(self, tag, attrs):
+        self.seen.append((tag, dict(attrs)))
+
+
+def tags(text: str) -> list[tuple[str, dict[str, str | None]]]:
+    parser = Tags()
+    parser.feed(text)
+    return parser.seen
+
+
+def test_the_verdict_comes_first_and_every_figure_has_its_n():
+    text = page()
+
+    assert text.index('class="verdict"') < text.index("<h2>")
+    assert "targets do not hold: val mAP50" in text
+    assert "(0.207 to 1.000, n = 1 doors)" in text
+    assert "unproven, n = 1" in text
+
+
+def test_it_needs_no_network_and_no_script():
+    for tag, attributes in tags(page(Blind())):
+        assert tag not in {"script", "link", "iframe"}
+        for name in ("src", "href"):
+            assert (attributes.get(name) or "data:").startswith("data:")
+    assert "url(" not in PAGE.read_text()
+
+
+def test_a_screen_reader_is_told_what_the_pictures_show():
+    seen = tags(page(Blind()))
+
+    assert all(attributes.get("alt") for tag, attributes in seen if tag == "img")
+    for tag, attributes in seen:
+        if tag == "svg":
+            assert attributes.get("aria-label") or attributes.get("aria-hidden") == "true"
+    assert seen[0] == ("html", {"lang": "en"})
+
+
+def test_the_mistakes_are_shown_with_boxes_that_can_be_toggled():
+    text = page(Blind())
+
+    kinds = re.findall(r'class="kind">([^<]+)<', text)
+    assert kinds == ["missed", "label in doubt"]
+    for toggled in ("truth", "found", "wrong"):
+        assert f'id="{toggled}"' in text
+        assert f'<rect class="{toggled}"' in text
+
+
+def test_robustness_is_shown_when_it_was_measured():
+    assert "Not measured: <code>doors robustness --experiment exp1" in page()
+
+    assessment.climb_ladders(
+        RUN,
+        "test",
+        asked=Climb(corrupt=lambda *asked: asked[-1], is_quick=True, budget_s=-1),
+        open_detector=lambda weights, params: FakeDetector(),
+        progress=FakeProgress(),
+    )
+    assert "Not measured: darkness 0.5" in page()
+
+
+def test_the_same_run_gives_the_same_page():
+    assert page() == page()
+
+
+def test_what_is_no_report_is_not_replaced():
+    PAGE.write_text("mine")
+
+    with pytest.raises(RunError, match=r"summary\.html is there already, and is no report"):
+        page()

@@ -57,6 +57,7 @@ def test_every_command_does_what_it_says(tmp_path: Path, repository_root: Path):
 
     assert (clone / "weights/detection/best.pt.dvc").exists()
     assert (clone / "summary.md").exists()
+    assert (clone / "summary.html").exists()
     assert (clone / "reports/metrics.json").exists()
 
 

@@ -6,7 +6,7 @@ from markupsafe import Markup
 
 from container_doors.measurements import Estimate, Ladder
 
-_ROW, _LEFT, _WIDTH, _TOP = 30, 240, 640, 26
+_ROW, _LEFT, _WIDTH, _TOP = 26, 330, 760, 26
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 
 

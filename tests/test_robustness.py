@@ -83,6 +83,17 @@ def test_what_there_was_no_time_for_is_named_and_done_the_next_time():
     assert detector.looked_at - before == 3 * len(LADDERS)
 
 
+def test_other_weights_are_climbed_anew():
+    detector = Blinded()
+    climbed(detector, is_quick=True)
+    before = detector.looked_at
+    RUN.best_weights.write_text("others")
+
+    climbed(detector, is_quick=True)
+
+    assert detector.looked_at - before == 3 * len(LADDERS) + 2  # and the two photographs of test
+
+
 def test_common_corruptions_are_climbed_when_they_are_asked_for():
     found = climbed(Blinded(), is_quick=True, common=("brightness", "pixelate"))
 

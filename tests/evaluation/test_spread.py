@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from container_doors.adapters.yolo_environment import import_ultralytics
 from container_doors.evaluation.coco_ap import coco_ap
+from container_doors.evaluation.intervals import share
 from container_doors.evaluation.ranking import rank
 from container_doors.evaluation.resampling import coco_ap_of, half_samples, ultralytics_ap_of
 from container_doors.evaluation.spread import average_precision, difference
@@ -120,3 +121,20 @@ def test_a_model_does_not_differ_from_itself():
 
     assert estimate is not None
     assert (estimate.value, estimate.low, estimate.high) == (0, 0, 0)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("photographs", [5, 12])
+def test_no_more_is_proven_than_of_the_recall_and_the_value_lies_within(
+    seed: int, photographs: int
+):
+    ranking = imagined(photographs, np.random.default_rng(seed))
+    found = np.bincount(ranking.photograph[ranking.is_door[0]], minlength=photographs)
+
+    estimate = average_precision(ranking, range(photographs), coco_ap_of, iou_thresholds=AP50)
+    recall = share(found.tolist(), ranking.doors.tolist(), range(photographs), of="doors")
+
+    assert estimate is not None
+    assert recall is not None
+    assert estimate.low <= min(estimate.value, recall.low)
+    assert estimate.value <= estimate.high

@@ -51,5 +51,9 @@ class TrackingError(DoorsError):
     """A tracker cannot be reached, or refuses; nothing local is lost by it."""
 
 
+class TunnelError(DoorsError):
+    """The way into another machine cannot be opened, or is not safe."""
+
+
 class ToBeContinued(BaseException):
     """A training has ended early, as was wished; its text is the reason."""

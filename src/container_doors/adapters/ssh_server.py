@@ -1,0 +1,275 @@
+"""OpenSSH's server for as long as a notebook runs, reachable from this machine alone.
+
+Nothing of the system's own server is used or changed: its keys, its settings, its passwords. All
+that this one has lies in a folder of its own, which nobody else can read, and goes when it ends.
+"""
+
+import getpass
+import os
+import shutil
+import socket
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from time import monotonic, sleep
+
+import psutil
+
+from container_doors.adapters.shell import call
+from container_doors.errors import MissingToolError, TunnelError
+from container_doors.files import replace_secret
+from container_doors.remote.environment import as_shell
+from container_doors.remote.public_keys import PublicKey, parse_host_key
+from container_doors.remote.server_settings import (
+    AUTHORIZED,
+    ENTRY,
+    ENVIRONMENT,
+    HOST_KEY,
+    LOG,
+    NO_PENALTIES,
+    PID,
+    SETTINGS,
+    entry_script,
+    profile_script,
+    server_settings,
+)
+
+PUBLISHED = Path("/kaggle/working")
+"""What lies here is the notebook's output, for whoever may see the notebook."""
+
+_PROFILE = Path("/etc/profile.d/zz-container-doors.sh")
+_PRIVILEGE_SEPARATION = Path("/run/sshd")
+_SFTP_SERVERS = ("/usr/lib/openssh/sftp-server", "/usr/libexec/openssh/sftp-server",
+                 "/usr/lib/ssh/sftp-server")  # fmt: skip
+_PROGRAMS = {"sshd": "openssh-server", "ssh-keygen": "openssh-client", "tmux": "tmux"}
+INSTALL = "apt-get update && apt-get install --yes openssh-server tmux"
+_START_S = 10.0
+_STOP_S = 5.0
+
+
+def install_programs() -> list[str]:
+    """Install what is missing of the server, its keys' maker and tmux; Kaggle's image has none.
+
+    Returns:
+        The Debian packages that were installed.
+
+    Raises:
+        MissingToolError: If that fails.
+    """
+    missing = [package for program, package in _PROGRAMS.items() if _path_of(program) is None]
+    if missing:
+        # At run level 1 Debian installs a server without starting it on every address.
+        quiet = {"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
+        for arguments in (["update"], ["install", "--yes", "--no-install-recommends", *missing]):
+            done = call(["apt-get", "-qq", *arguments], cwd=Path("/"), hint=INSTALL,
+                        environment=quiet, timeout_s=300)  # fmt: skip
+        if done.exit_code:
+            raise MissingToolError(
+                f"cannot install {', '.join(missing)}: {done.complaint}",
+                hint="is Internet on, in the notebook's settings? Then run this again",
+            )
+    return missing
+
+
+class SshServer:
+    """One server on loopback; a context that leaves nothing behind."""
+
+    def __init__(self, directory: Path | None = None, *, profile: Path = _PROFILE) -> None:
+        """Remember where; nothing is there yet.
+
+        Args:
+            directory: For all its files. Every folder above it must be its owner's or root's,
+                and nobody else's to write to: sshd insists.
+            profile: The script by which login shells find the environment.
+        """
+        state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state")
+        self.directory = (directory or state / "container-doors" / "tunnel").absolute()
+        self._profile = profile
+        self._process: subprocess.Popen[bytes] | None = None
+        self.port = 0
+
+    def __enter__(self) -> "SshServer":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def log(self) -> Path:
+        """Who knocked, and who came in by which key."""
+        return self.directory / LOG
+
+    def start(self, authorized: Sequence[PublicKey]) -> PublicKey:
+        """Let these people in, and no one else; a server that was left over ends first.
+
+        Returns:
+            The key by which whoever connects knows this server, made for it alone.
+
+        Raises:
+            TunnelError: If it does not start, or its secrets would be published.
+            MissingToolError: If there is no OpenSSH server here.
+        """
+        self._check_is_private()
+        self.stop()
+        sshd = _path_of("sshd")
+        if sshd is None:
+            raise MissingToolError("there is no OpenSSH server (sshd)", hint=INSTALL)
+        self.directory.mkdir(parents=True, mode=0o700)
+        self.port = _free_port()
+        host_key = self._make_host_key()
+        self._write(AUTHORIZED, "".join(f"{key.line}\n" for key in authorized))
+        self._write(ENTRY, entry_script(self.directory))
+        self._write(SETTINGS, self._settings(sshd))
+        self._run(sshd)
+        return host_key
+
+    def keep_environment(self, variables: Mapping[str, str]) -> Path:
+        """Let every session that begins from now on see these variables.
+
+        Returns:
+            The file, which its owner alone can read.
+        """
+        path = self.directory / ENVIRONMENT
+        replace_secret(path, as_shell(variables))
+        if os.access(self._profile.parent, os.W_OK):
+            self._profile.write_text(profile_script(self.directory), encoding="utf-8")
+        return path
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it takes connections."""
+        return self._process is not None and self._process.poll() is None
+
+    def stop(self) -> None:
+        """End the server and every session of it, and remove all that it had.
+
+        What a person left running in tmux goes on.
+        """
+        for process in self._left_over():
+            _end(process)
+        if self._process is not None:
+            self._process.wait()
+            self._process = None
+        if self._profile.exists() and str(self.directory) in self._profile.read_text("utf-8"):
+            self._profile.unlink()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def _check_is_private(self) -> None:
+        if self.directory.resolve().is_relative_to(PUBLISHED):
+            raise TunnelError(
+                f"{self.directory} would become part of the notebook's output, secrets and all",
+                hint=f"set XDG_STATE_HOME to a folder that is not in {PUBLISHED}",
+            )
+
+    def _make_host_key(self) -> PublicKey:
+        path = self.directory / HOST_KEY
+        done = call(
+            ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", path],
+            cwd=self.directory,
+            hint=INSTALL,
+        )
+        if done.exit_code:
+            raise TunnelError(f"ssh-keygen made no host key: {done.complaint}", hint=INSTALL)
+        return parse_host_key(path.with_suffix(".pub").read_text("utf-8"))
+
+    def _settings(self, sshd: str) -> str:
+        found = [path for path in _SFTP_SERVERS if Path(path).exists()]
+        settings = server_settings(
+            self.directory,
+            port=self.port,
+            user=getpass.getuser(),
+            sftp_server=found[0] if found else _SFTP_SERVERS[0],
+        )
+        if os.geteuid() == 0:
+            _PRIVILEGE_SEPARATION.mkdir(mode=0o755, exist_ok=True)
+        self._write(SETTINGS, settings)
+        done = call([sshd, "-T", "-f", self.directory / SETTINGS], cwd=self.directory, hint=INSTALL)
+        if done.exit_code:
+            raise TunnelError(f"sshd refuses its settings: {done.complaint}", hint=INSTALL)
+        return settings + (NO_PENALTIES if "persourcepenalties" in done.stdout else "")
+
+    def _run(self, sshd: str) -> None:
+        # Without the notebook's variables: sessions get theirs from the file, and no other way.
+        self._process = subprocess.Popen(
+            [sshd, "-D", "-f", self.directory / SETTINGS, "-E", self.log],
+            cwd=self.directory,
+            env={"PATH": os.defpath + ":/usr/sbin:/sbin"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        self._write(PID, str(self._process.pid))
+        end = monotonic() + _START_S
+        while not _answers(self.port):
+            if self._process.poll() is not None or monotonic() > end:
+                said = self.log.read_text("utf-8").splitlines() if self.log.exists() else []
+                self.stop()
+                raise TunnelError(
+                    f"sshd did not start: {said[-1] if said else 'it said nothing'}", hint=INSTALL
+                )
+            sleep(0.05)
+
+    def _left_over(self) -> list[psutil.Process]:
+        """Find the server of this folder: ours, or one whose notebook was killed."""
+        try:
+            pid = int((self.directory / PID).read_text("utf-8"))
+            process = psutil.Process(pid)
+            return [process] if str(self.directory) in " ".join(process.cmdline()) else []
+        except (OSError, ValueError, psutil.Error):
+            return []
+
+    def _write(self, name: str, text: str) -> None:
+        replace_secret(self.directory / name, text)
+
+
+def check_account() -> None:
+    """See that the account can be entered by key: sshd refuses all of a locked one.
+
+    Raises:
+        TunnelError: With the command that unlocks it, and still lets no password in.
+    """
+    user = getpass.getuser()
+    try:
+        lines = Path("/etc/shadow").read_text("utf-8").splitlines()
+    except PermissionError:
+        return
+    fields = next((line.split(":") for line in lines if line.startswith(f"{user}:")), [])
+    if len(fields) > 1 and fields[1].startswith("!"):
+        raise TunnelError(
+            f"the account {user} is locked, and sshd lets nobody into a locked one, not by key",
+            hint=f"usermod --password '*' {user}: no password fits, and keys do",
+        )
+
+
+def _end(server: psutil.Process) -> None:
+    """End a server, its sessions, and what runs in them."""
+    try:
+        processes = [server, *server.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return
+    for process in processes:
+        try:
+            process.terminate()
+        except psutil.NoSuchProcess:
+            continue
+    _, alive = psutil.wait_procs(processes, timeout=_STOP_S)
+    for process in alive:
+        process.kill()
+
+
+def _path_of(program: str) -> str | None:
+    return shutil.which(program) or shutil.which(program, path="/usr/sbin:/usr/local/sbin:/sbin")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _answers(port: int) -> bool:
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=1):
+            return True
+    except OSError:
+        return False

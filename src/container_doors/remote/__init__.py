@@ -1,0 +1,1 @@
+"""Another machine, reached by SSH: who may come in, what they find there, how they get there."""

@@ -1,0 +1,94 @@
+"""What an SSH server is told: who may come in, how, and what for.
+
+Through a tunnel everybody on the internet can knock, so that a key is the only way in, and what
+is inside can be reached from the session alone. ``man 5 sshd_config`` explains each word.
+"""
+
+import shlex
+from pathlib import Path
+
+HOST_KEY = "host_key"
+AUTHORIZED = "authorized_keys"
+ENVIRONMENT = "environment.sh"
+ENTRY = "entry.sh"
+SETTINGS = "sshd_config"
+LOG = "sshd.log"
+PID = "sshd.pid"
+
+_SETTINGS = """\
+ListenAddress 127.0.0.1:{port}
+HostKey "{directory}/{host_key}"
+PidFile "{directory}/{pid}"
+AuthorizedKeysFile "{directory}/{authorized}"
+StrictModes yes
+AllowUsers {user}
+PermitRootLogin prohibit-password
+AuthenticationMethods publickey
+PubkeyAuthentication yes
+PasswordAuthentication no
+KbdInteractiveAuthentication no
+HostbasedAuthentication no
+PermitEmptyPasswords no
+UsePAM no
+LoginGraceTime 30
+MaxAuthTries 4
+PermitUserEnvironment no
+AcceptEnv LANG LC_*
+ForceCommand exec /bin/sh {entry}
+Subsystem sftp {sftp_server}
+AllowTcpForwarding local
+PermitOpen localhost:* 127.0.0.1:* [::1]:*
+AllowStreamLocalForwarding no
+AllowAgentForwarding no
+X11Forwarding no
+PermitTunnel no
+GatewayPorts no
+PrintMotd no
+ClientAliveInterval 30
+ClientAliveCountMax 6
+LogLevel VERBOSE
+"""
+"""VS Code's server listens on the machine's own loopback, and is spoken to by ``-L`` or ``-D``:
+https://code.visualstudio.com/docs/remote/troubleshooting#_enabling-tcp-forwarding-on-the-remote-host
+VERBOSE logs the fingerprint of each key that comes in. PAM is left out because its
+``pam_loginuid`` ends every session in a container without the audit capability."""
+
+NO_PENALTIES = "PerSourcePenalties no\n"
+"""For OpenSSH 9.8 and later: behind a tunnel all come from 127.0.0.1, and a stranger's failures
+would keep the owner out."""
+
+_ENTRY = """\
+if [ -r {environment} ]; then . {environment}; fi
+if [ -n "${{SSH_ORIGINAL_COMMAND:-}}" ]; then
+  command=$SSH_ORIGINAL_COMMAND
+  unset SSH_ORIGINAL_COMMAND
+  exec "$SHELL" -c "$command"
+fi
+exec "$SHELL" -l
+"""
+
+_PROFILE = "if [ -r {environment} ]; then . {environment}; fi\n"
+
+
+def server_settings(directory: Path, *, port: int, user: str, sftp_server: str) -> str:
+    """Write ``sshd_config``; ``directory`` holds the files that are named in this module."""
+    return _SETTINGS.format(
+        port=port,
+        directory=directory,
+        user=user,
+        sftp_server=sftp_server,
+        host_key=HOST_KEY,
+        pid=PID,
+        authorized=AUTHORIZED,
+        entry=shlex.quote(str(directory / ENTRY)),
+    )
+
+
+def entry_script(directory: Path) -> str:
+    """Write what runs first in every session: a shell, a command, a copy of files, an editor's."""
+    return _ENTRY.format(environment=shlex.quote(str(directory / ENVIRONMENT)))
+
+
+def profile_script(directory: Path) -> str:
+    """Write what a login shell reads after Debian's ``/etc/profile``, which sets PATH anew."""
+    return _PROFILE.format(environment=shlex.quote(str(directory / ENVIRONMENT)))

@@ -1,0 +1,233 @@
+"""A real OpenSSH server on loopback, met by the real client."""
+
+import base64
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+from pathlib import Path
+from threading import Thread
+
+import psutil
+import pytest
+
+from container_doors.adapters.ssh_server import SshServer
+from container_doors.errors import TunnelError
+from tests.ssh import Laptop, make_key, public
+
+VARIABLES = {
+    "KAGGLE_SECRET_DVC_JSON": '{"type": "service_account", "private_key": "it\'s $HOME `x`\\n"}',
+    "LD_LIBRARY_PATH": "/usr/local/nvidia/lib64",
+    "PATH": f"/opt/kaggle/bin:{os.environ['PATH']}",
+    "SEVERAL": "two\nlines",
+}
+SHOW = (
+    'printf "%s|" "$KAGGLE_SECRET_DVC_JSON" "$LD_LIBRARY_PATH" "$SEVERAL"; '
+    "case :$PATH: in *:/opt/kaggle/bin:*) printf found;; esac"
+)
+"""The person's own start-up files, which are read as well, may put more in front of PATH."""
+
+SHOWN = (
+    "|".join(VARIABLES[n] for n in ("KAGGLE_SECRET_DVC_JSON", "LD_LIBRARY_PATH", "SEVERAL"))
+    + "|found"
+)
+
+
+@pytest.fixture(scope="module")
+def home():
+    """A folder that sshd trusts: /tmp, where tests have theirs, is everybody's."""
+    folder = Path(tempfile.mkdtemp(dir=pwd.getpwuid(os.getuid()).pw_dir, prefix=".test-"))
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="module")
+def laptop(home: Path, tmp_path_factory: pytest.TempPathFactory):
+    folder = tmp_path_factory.mktemp("laptop")
+    key = make_key(folder, "mine")
+    with SshServer(home / "server") as server:
+        host_key = server.start([public(key)])
+        server.keep_environment(VARIABLES)
+        yield Laptop(folder, server.port, host_key, key)
+
+
+def test_a_command_sees_the_environment(laptop: Laptop):
+    assert laptop.ssh(SHOW).stdout == SHOWN
+
+
+def test_the_fingerprint_is_what_openssh_calls_it(home: Path, laptop: Laptop):
+    listed = subprocess.check_output(["ssh-keygen", "-lf", home / "server/host_key.pub"], text=True)
+
+    assert listed.split()[1] == laptop.host_key.fingerprint
+
+
+def test_a_login_shell_sees_the_environment(laptop: Laptop):
+    assert laptop.ssh(options=("-T",), typed=f"{SHOW}\n").stdout.endswith(SHOWN)
+
+
+def test_a_terminal_sees_the_environment(laptop: Laptop):
+    shown = laptop.ssh(options=("-tt",), typed=f"({SHOW}) | base64 -w0; exit\n").stdout
+
+    assert base64.b64encode(SHOWN.encode()).decode() in shown
+
+
+def test_an_editor_that_feeds_a_shell_sees_the_environment(laptop: Laptop):
+    """VS Code sends its script to the standard input of a shell that it names."""
+    assert laptop.ssh("bash", typed=f"{SHOW}\n").stdout == SHOWN
+    assert laptop.ssh("bash", "-l", typed=f"{SHOW}\n").stdout == SHOWN
+
+
+def test_files_are_copied_there_and_back(laptop: Laptop, home: Path):
+    (laptop.folder / "there").write_bytes(b"\x00\xff of all kinds")
+
+    there = laptop.scp(str(laptop.folder / "there"), f"machine:{home}/copied")
+    back = laptop.scp(f"machine:{home}/copied", str(laptop.folder / "back"))
+
+    assert (there.returncode, back.returncode) == (0, 0), there.stderr + back.stderr
+    assert (laptop.folder / "back").read_bytes() == b"\x00\xff of all kinds"
+
+
+def test_the_exit_code_of_a_command_comes_back(laptop: Laptop):
+    assert laptop.ssh("exit 7").returncode == 7
+
+
+def test_a_password_is_not_even_asked_for(laptop: Laptop):
+    refused = laptop.ssh(
+        "true", options=("-o", "PubkeyAuthentication=no", "-o", "NumberOfPasswordPrompts=1")
+    )
+
+    assert refused.returncode == 255
+    assert "Permission denied (publickey)" in refused.stderr
+
+
+def test_another_key_is_refused(laptop: Laptop, tmp_path: Path):
+    foreign = Laptop(tmp_path, laptop.port, laptop.host_key, make_key(tmp_path, "foreign"))
+
+    refused = foreign.ssh("true")
+
+    assert refused.returncode == 255
+    assert "Permission denied (publickey)" in refused.stderr
+
+
+def test_strangers_do_not_keep_the_owner_out(laptop: Laptop, tmp_path: Path):
+    """All come from 127.0.0.1 through a tunnel, which newer servers punish as one."""
+    foreign = Laptop(tmp_path, laptop.port, laptop.host_key, make_key(tmp_path, "foreign"))
+
+    for _ in range(5):
+        foreign.ssh("true")
+
+    assert laptop.ssh("echo in").stdout == "in\n"
+
+
+def test_another_server_in_its_place_is_refused(laptop: Laptop, home: Path, tmp_path: Path):
+    with SshServer(home / "other", profile=tmp_path / "profile") as other:
+        other.start([public(laptop.key)])
+        mistaken = Laptop(tmp_path, other.port, laptop.host_key, laptop.key)
+
+        refused = mistaken.ssh("true")
+
+    assert refused.returncode == 255
+    assert "Host key verification failed" in refused.stderr
+
+
+def test_the_port_is_open_to_this_machine_alone(laptop: Laptop):
+    listening = {
+        tuple(connection.laddr)
+        for connection in psutil.net_connections("tcp")
+        if connection.status == psutil.CONN_LISTEN and laptop.port in connection.laddr
+    }
+    assert listening == {("127.0.0.1", laptop.port)}
+
+    outside = {
+        address.address
+        for addresses in psutil.net_if_addrs().values()
+        for address in addresses
+        if address.family == socket.AF_INET and not address.address.startswith("127.")
+    }
+    for address in outside:
+        with (
+            pytest.raises(OSError, match="refused"),
+            socket.create_connection((address, laptop.port), timeout=5),
+        ):
+            pass
+
+
+def test_an_editor_reaches_its_server_and_nobody_else_is_reached(laptop: Laptop, home: Path):
+    with socket.create_server(("127.0.0.1", 0)) as editor:
+        editor.settimeout(20)
+        greeting = Thread(target=greet, args=[editor])
+        greeting.start()
+        there = f"127.0.0.1:{editor.getsockname()[1]}"
+        assert laptop.ssh(options=("-W", there)).stdout == "hello"
+        greeting.join()
+
+    assert laptop.ssh(options=("-W", "192.0.2.1:80")).returncode == 255
+    assert "connect to host 192.0.2.1 port 80, but the request was denied" in (
+        home / "server" / "sshd.log"
+    ).read_text("utf-8")
+
+    refused = laptop.ssh("true", options=("-o", "ExitOnForwardFailure=yes", "-R", "0:127.0.0.1:9"))
+    assert refused.returncode == 255
+
+
+def greet(server: socket.socket) -> None:
+    connection, _ = server.accept()
+    with connection:
+        connection.sendall(b"hello")
+
+
+def test_its_files_are_its_owners_alone(laptop: Laptop, home: Path):
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (home / "server").iterdir()}
+
+    assert modes.pop("host_key.pub") == 0o644
+    assert set(modes.values()) == {0o600}
+    assert (home / "server").stat().st_mode & 0o777 == 0o700
+
+
+def test_nothing_is_left_after_the_end(home: Path, tmp_path: Path):
+    key = make_key(tmp_path, "mine")
+    profile = tmp_path / "profile"
+    with SshServer(home / "ending", profile=profile) as server:
+        laptop = Laptop(tmp_path, server.port, server.start([public(key)]), key)
+        laptop.port = server.port
+        server.keep_environment({"KAGGLE_SECRET_WANDB_KEY": "k" * 40})
+        assert profile.exists()
+        session = subprocess.Popen(
+            ["ssh", *laptop.options, "machine", "echo in; sleep 600"], stdout=subprocess.PIPE
+        )
+        assert session.stdout is not None
+        assert session.stdout.readline() == b"in\n"
+        inside = psutil.Process(server._process.pid).children(recursive=True)  # type: ignore[union-attr]
+        assert any("sleep" in process.name() for process in inside)
+
+    assert session.wait(10) == 255
+    session.stdout.close()
+    assert not any(process.is_running() for process in inside)
+    assert not profile.exists()
+    assert not (home / "ending").exists()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", laptop.port), timeout=5)
+
+
+def test_a_server_that_a_killed_notebook_left_is_ended_by_the_next(home: Path, tmp_path: Path):
+    key = make_key(tmp_path, "mine")
+    killed = SshServer(home / "again", profile=tmp_path / "profile")
+    killed.start([public(key)])
+
+    with SshServer(home / "again", profile=tmp_path / "profile") as server:
+        host_key = server.start([public(key)])
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", killed.port), timeout=5)
+        assert Laptop(tmp_path, server.port, host_key, key).ssh("echo in").stdout == "in\n"
+
+    assert killed._process is not None
+    killed._process.wait()
+
+
+def test_secrets_are_kept_out_of_what_is_published(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("XDG_STATE_HOME", "/kaggle/working/state")
+
+    with pytest.raises(TunnelError, match="part of the notebook's output"):
+        SshServer().start([])

@@ -1,0 +1,57 @@
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from container_doors.remote.environment import as_shell, handed_on
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "KAGGLE_USER_SECRETS_TOKEN",
+        "KAGGLE_API_V1_TOKEN",
+        "KAGGLE_DATA_PROXY_TOKEN",
+        "KAGGLE_KEY",
+        "TUNNEL_TOKEN",
+    ],
+)
+def test_the_tokens_of_kaggle_and_of_the_tunnel_stay_in_the_notebook(name: str):
+    assert handed_on({name: "t0ken"}, {}) == {}
+
+
+@pytest.mark.parametrize("name", ["HOME", "TERM", "MPLBACKEND", "JPY_PARENT_PID", "PAGER", "SHLVL"])
+def test_what_is_true_of_a_notebook_alone_stays_there(name: str):
+    assert handed_on({name: "x"}, {}) == {}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "LD_LIBRARY_PATH",
+        "PATH",
+        "CUDA_HOME",
+        "UV_SYSTEM_PYTHON",
+        "KAGGLE_KERNEL_RUN_TYPE",
+        "KAGGLE_SECRET_WANDB_KEY",
+        "PYTHONPATH",
+        "HOMEBREW",
+    ],
+)
+def test_what_training_needs_is_handed_on(name: str):
+    assert handed_on({name: "x"}, {}) == {name: "x"}
+
+
+def test_a_name_that_no_shell_can_set_is_left_out():
+    assert handed_on({"BASH_FUNC_x%%": "() { :; }", "a-b": "x"}, {}) == {}
+
+
+def test_a_shell_reads_any_value_back(tmp_path: Path):
+    values = {"A": 'it\'s "$HOME" `x` \\ \n two lines \t é', "B": "", "C": "{'a': '*'}"}
+    (tmp_path / "environment.sh").write_text(as_shell(values), encoding="utf-8")
+
+    code = ". ./environment.sh; python3 -c 'import json, os; print(json.dumps(dict(os.environ)))'"
+    read = json.loads(subprocess.check_output(["sh", "-c", code], cwd=tmp_path))
+
+    assert {name: read[name] for name in values} == values

@@ -13,8 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from time import monotonic, sleep
 
-import psutil
-
+from container_doors.adapters.processes import end_with_children, left_over
 from container_doors.adapters.shell import call
 from container_doors.errors import MissingToolError, TunnelError
 from container_doors.files import replace_secret
@@ -44,7 +43,6 @@ _SFTP_SERVERS = ("/usr/lib/openssh/sftp-server", "/usr/libexec/openssh/sftp-serv
 _PROGRAMS = {"sshd": "openssh-server", "ssh-keygen": "openssh-client", "tmux": "tmux"}
 INSTALL = "apt-get update && apt-get install --yes openssh-server tmux"
 _START_S = 10.0
-_STOP_S = 5.0
 
 
 def install_programs() -> list[str]:
@@ -99,8 +97,12 @@ class SshServer:
         """Who knocked, and who came in by which key."""
         return self.directory / LOG
 
-    def start(self, authorized: Sequence[PublicKey]) -> PublicKey:
+    def start(self, authorized: Sequence[PublicKey], *, port: int = 0) -> PublicKey:
         """Let these people in, and no one else; a server that was left over ends first.
+
+        Args:
+            authorized: Their keys.
+            port: On loopback; by default whichever is free.
 
         Returns:
             The key by which whoever connects knows this server, made for it alone.
@@ -115,7 +117,7 @@ class SshServer:
         if sshd is None:
             raise MissingToolError("there is no OpenSSH server (sshd)", hint=INSTALL)
         self.directory.mkdir(parents=True, mode=0o700)
-        self.port = _free_port()
+        self.port = port or free_port()
         host_key = self._make_host_key()
         self._write(AUTHORIZED, "".join(f"{key.line}\n" for key in authorized))
         self._write(ENTRY, entry_script(self.directory))
@@ -145,8 +147,9 @@ class SshServer:
 
         What a person left running in tmux goes on.
         """
-        for process in self._left_over():
-            _end(process)
+        server = left_over(self.directory / PID)
+        if server is not None:
+            end_with_children(server)
         if self._process is not None:
             self._process.wait()
             self._process = None
@@ -209,15 +212,6 @@ class SshServer:
                 )
             sleep(0.05)
 
-    def _left_over(self) -> list[psutil.Process]:
-        """Find the server of this folder: ours, or one whose notebook was killed."""
-        try:
-            pid = int((self.directory / PID).read_text("utf-8"))
-            process = psutil.Process(pid)
-            return [process] if str(self.directory) in " ".join(process.cmdline()) else []
-        except (OSError, ValueError, psutil.Error):
-            return []
-
     def _write(self, name: str, text: str) -> None:
         replace_secret(self.directory / name, text)
 
@@ -241,27 +235,12 @@ def check_account() -> None:
         )
 
 
-def _end(server: psutil.Process) -> None:
-    """End a server, its sessions, and what runs in them."""
-    try:
-        processes = [server, *server.children(recursive=True)]
-    except psutil.NoSuchProcess:
-        return
-    for process in processes:
-        try:
-            process.terminate()
-        except psutil.NoSuchProcess:
-            continue
-    _, alive = psutil.wait_procs(processes, timeout=_STOP_S)
-    for process in alive:
-        process.kill()
-
-
 def _path_of(program: str) -> str | None:
     return shutil.which(program) or shutil.which(program, path="/usr/sbin:/usr/local/sbin:/sbin")
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Find a port of loopback that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -381,3 +381,19 @@ class FakeWorld:
             progress=self.progress,
             environment=ENVIRONMENT,
         )
+
+
+@dataclass
+class FakeTunnel:
+    """A :class:`ports.Tunnel` that answers with addresses or raises, in order."""
+
+    answers: list[str | BaseException]
+
+    def open(self) -> str:
+        answer = self.answers.pop(0)
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+
+    def wait(self) -> str:
+        return "killed"

@@ -55,5 +55,9 @@ class TunnelError(DoorsError):
     """The way into another machine cannot be opened, or is not safe."""
 
 
+class RateLimitedError(TunnelError):
+    """Somebody gives out no more for now; asking again later may help."""
+
+
 class ToBeContinued(BaseException):
     """A training has ended early, as was wished; its text is the reason."""

@@ -382,6 +382,21 @@ class CheckpointRemote(Protocol):
         """Delete files."""
 
 
+class Tunnel(Protocol):
+    """A way in to this machine, from wherever a person is."""
+
+    def open(self) -> str:
+        """Open it; returns the host name by which it is reached.
+
+        Raises:
+            RateLimitedError: If none is given out for now.
+            TunnelError: If it cannot be opened.
+        """
+
+    def wait(self) -> str:
+        """Wait until it ends by itself; returns why, for people."""
+
+
 @dataclass(frozen=True, slots=True)
 class World:
     """Everything outside that training a run needs."""

@@ -18,9 +18,8 @@ from container_doors.adapters.cloudflared_release import find_or_download
 from container_doors.adapters.cloudflared_tunnel import (
     CloudflaredTunnel,
     Named,
-    RateLimitedError,
 )
-from container_doors.errors import MissingToolError, TunnelError
+from container_doors.errors import MissingToolError, RateLimitedError, TunnelError
 from tests.loopback import cloudflared
 
 

@@ -17,7 +17,7 @@ from time import monotonic, sleep
 
 from container_doors.adapters.processes import end_with_children, left_over
 from container_doors.adapters.ssh_server import free_port
-from container_doors.errors import TunnelError
+from container_doors.errors import RateLimitedError, TunnelError
 
 _PASSED_ON = ("PATH", "HOME", "LANG", "SSL_CERT_FILE", "SSL_CERT_DIR", "HTTP_PROXY", "HTTPS_PROXY",
               "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")  # fmt: skip
@@ -29,10 +29,6 @@ _OPEN_S = 90.0
 _LOOK_S = 0.2
 
 
-class RateLimitedError(TunnelError):
-    """Cloudflare gives out no more quick tunnels for now; asking again later may help."""
-
-
 @dataclass(frozen=True, slots=True)
 class Named:
     """A tunnel of one's own Cloudflare account, with an address that stays."""
@@ -42,7 +38,7 @@ class Named:
 
 
 class CloudflaredTunnel:
-    """One tunnel to one port; a context that leaves no process behind."""
+    """A :class:`ports.Tunnel` to one port; a context that leaves no process behind."""
 
     def __init__(
         self,
@@ -137,6 +133,7 @@ class CloudflaredTunnel:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                start_new_session=True,  # the button that interrupts a cell is for the cell alone
             )
         self._pid_file.write_text(str(self._process.pid), encoding="utf-8")
 

@@ -85,6 +85,7 @@ class SshServer:
         self._profile = profile
         self._process: subprocess.Popen[bytes] | None = None
         self.port = 0
+        self._host_key: PublicKey | None = None
 
     def __enter__(self) -> "SshServer":
         return self
@@ -97,6 +98,17 @@ class SshServer:
         """Who knocked, and who came in by which key."""
         return self.directory / LOG
 
+    @property
+    def host_key(self) -> PublicKey:
+        """The key by which whoever connects knows this server, made for it alone.
+
+        Raises:
+            TunnelError: If it was not started.
+        """
+        if self._host_key is None:
+            raise TunnelError("the SSH server is not started", hint="run the cells in order")
+        return self._host_key
+
     def start(self, authorized: Sequence[PublicKey], *, port: int = 0) -> PublicKey:
         """Let these people in, and no one else; a server that was left over ends first.
 
@@ -105,7 +117,7 @@ class SshServer:
             port: On loopback; by default whichever is free.
 
         Returns:
-            The key by which whoever connects knows this server, made for it alone.
+            :attr:`host_key`.
 
         Raises:
             TunnelError: If it does not start, or its secrets would be published.
@@ -118,12 +130,12 @@ class SshServer:
             raise MissingToolError("there is no OpenSSH server (sshd)", hint=INSTALL)
         self.directory.mkdir(parents=True, mode=0o700)
         self.port = port or free_port()
-        host_key = self._make_host_key()
+        self._host_key = self._make_host_key()
         self._write(AUTHORIZED, "".join(f"{key.line}\n" for key in authorized))
         self._write(ENTRY, entry_script(self.directory))
         self._write(SETTINGS, self._settings(sshd))
         self._run(sshd)
-        return host_key
+        return self._host_key
 
     def keep_environment(self, variables: Mapping[str, str]) -> Path:
         """Let every session that begins from now on see these variables.
@@ -200,6 +212,7 @@ class SshServer:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
+            start_new_session=True,  # the button that interrupts a cell is for the cell alone
         )
         self._write(PID, str(self._process.pid))
         end = monotonic() + _START_S

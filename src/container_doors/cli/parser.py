@@ -39,6 +39,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_verify(commands)
     _add_track(commands)
     _add_remote(commands)
+    _add_tunnel(commands)
     return parser
 
 
@@ -332,6 +333,49 @@ def _add_remote(commands: Commands) -> None:
         metavar="FILE",
         help="the JSON of your own OAuth client; docs/google-drive.md says how to get it",
     )
+
+
+def _add_tunnel(commands: Commands) -> None:
+    parser = commands.add_parser("tunnel", help="into a Kaggle machine by SSH, through a tunnel")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    serve = _command(
+        commands, "serve", "tunnel:serve", "open a way into this machine, as the notebook does"
+    )
+    serve.add_argument(
+        "--key", default="", metavar="KEY", help="your public key: a .pub file, or its line"
+    )
+    serve.add_argument(
+        "--github", default="", metavar="NAME", help="let in the keys of this GitHub account"
+    )
+    serve.add_argument(
+        "--hostname",
+        default="",
+        metavar="HOST",
+        help="of a named tunnel, whose token is in CLOUDFLARE_TUNNEL_TOKEN (default: a quick one)",
+    )
+    serve.add_argument(
+        "--protocol",
+        choices=("auto", "quic", "http2"),
+        default="auto",
+        help="http2 where no UDP gets out (default: %(default)s)",
+    )
+    connect = _command(
+        commands, "connect", "tunnel:connect", "let ssh kaggle-training lead to a tunnel"
+    )
+    connect.add_argument("url", metavar="URL", help="what the notebook printed")
+    connect.add_argument(
+        "--host-key",
+        metavar="KEY",
+        help="the machine's, as the notebook printed it (default: that of the last time)",
+    )
+    connect.add_argument(
+        "--identity", type=Path, metavar="FILE", help="your private key, if ssh does not try it"
+    )
+    run = _command(commands, "run", "tunnel:run", "train there in tmux, or come back to a training")
+    run.add_argument("name", metavar="NAME", help="the experiment")
+    run.add_argument("--detach", action="store_true", help="start it, and do not look on")
+    for command in (connect, run):
+        command.add_argument("--ssh-dir", type=Path, metavar="DIR", help="default: ~/.ssh")
 
 
 def _command(commands: Commands, name: str, handler: str, summary: str) -> argparse.ArgumentParser:

@@ -9,7 +9,7 @@ import shlex
 from collections.abc import Mapping
 
 _OWN = re.compile(
-    r"HOME|USER|LOGNAME|SHELL|PWD|OLDPWD|SHLVL|_|MAIL|TERM|TERM_.*|COLUMNS|LINES|DISPLAY|TMUX.*"
+    r"HOME|USER|LOGNAME|SHELL|PWD|OLDPWD|SHLVL|_|MAIL|TERM|TERM_.*|COLUMNS|LINES|DISPLAY|TMUX|TMUX_PANE"
     r"|SSH_.*|XDG_(RUNTIME|SESSION).*|PS[0-4]|IFS|BASH.*|DBUS_.*"
 )
 """Each session has these of its own."""

@@ -1,0 +1,140 @@
+"""The notebook's four cells: install, SSH, secrets, tunnel; ``doors tunnel serve`` runs all."""
+
+import atexit
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from container_doors.adapters import kaggle_secrets_client, ssh_server
+from container_doors.adapters.cloudflared_release import find_or_download
+from container_doors.adapters.cloudflared_tunnel import CloudflaredTunnel, Named
+from container_doors.adapters.github_keys import keys_of
+from container_doors.adapters.ssh_server import SshServer
+from container_doors.errors import TunnelError
+from container_doors.remote.client_settings import HOST, host_block, known_host
+from container_doors.remote.environment import handed_on
+from container_doors.remote.keep_open import addresses, keep_open
+from container_doors.remote.public_keys import PublicKey, parse_public_keys
+from container_doors.remote.remote_run import REPOSITORY
+from container_doors.remote.secrets import PAGE, PUBLIC_KEY, SECRETS, TUNNEL_TOKEN, gathered
+
+WARNING = """\
+Kaggle has stopped tunnels before, and accounts were locked for them. This is at your own risk;
+read Kaggle's terms first. The default is the batch way, from your laptop: doors kaggle run.
+"""
+
+NAMED_PORT = 22022
+"""A named tunnel's service, on its page, is ssh://localhost:22022; a quick one takes any port."""
+
+
+def install() -> None:
+    """Install the programs that the image lacks."""
+    print(WARNING)
+    installed = ssh_server.install_programs()
+    print(f"installed {', '.join(installed)}" if installed else "OpenSSH and tmux are here")
+    print(f"cloudflared: {_cloudflared()}")
+
+
+def start_ssh(*, public_key: str = "", github: str = "", port: int = 0) -> SshServer:
+    """Let one person in: by a key that is pasted, a GitHub account's, or the one kept at Kaggle.
+
+    Args:
+        public_key: The line of a ``.pub`` file.
+        github: A user name; its keys are fetched.
+        port: On loopback; by default whichever is free.
+
+    Raises:
+        TunnelError: If there is no key, or the server does not start.
+    """
+    keys, source = _keys(public_key, github)
+    ssh_server.check_account()
+    server = SshServer()
+    server.start(keys, port=port)
+    atexit.register(server.stop)
+    print(f"SSH listens on 127.0.0.1:{server.port}, for {source} and nobody else:")
+    print("\n".join(f"  {key.fingerprint} {key.comment}".rstrip() for key in keys))
+    print(f"this machine proves itself by the host key {server.host_key.fingerprint}")
+    return server
+
+
+def hand_on_secrets(server: SshServer) -> None:
+    """Let every kind of SSH session see what this notebook sees, and the secrets."""
+    found = gathered({secret.label: kaggle_secrets_client.look_up(secret.label)
+                      for secret in SECRETS})  # fmt: skip
+    labels = {secret.label for secret in SECRETS}
+    notebook = {name: value for name, value in os.environ.items() if name not in labels}
+    variables = handed_on({**notebook, REPOSITORY: str(Path.cwd())}, found.values)
+    path = server.keep_environment(variables)
+    print("\n".join(found.lines))
+    print(f"{len(variables)} variables are in {path}, for its owner alone, until the tunnel ends")
+
+
+def open_tunnel(server: SshServer, *, hostname: str = "", protocol: str = "auto") -> None:
+    """Open the way in, say how to use it, and keep it open until this cell is interrupted.
+
+    Args:
+        server: What :func:`start_ssh` returned.
+        hostname: Of a named tunnel, whose token is a secret; otherwise a quick one is opened.
+        protocol: See :class:`CloudflaredTunnel`.
+
+    Raises:
+        TunnelError: If it cannot be opened.
+    """
+    seen: list[str] = []
+
+    def announce(address: str) -> None:
+        seen.append(address)
+        print(f"{addresses(seen)}\n{_invitation(address, server.host_key)}", flush=True)
+
+    named = Named(hostname, _token()) if hostname else None
+    with server, CloudflaredTunnel(_cloudflared(), server.directory, port=server.port,
+                                   named=named, protocol=protocol) as tunnel:  # fmt: skip
+        try:
+            keep_open(tunnel, announce=announce, say=lambda line: print(line, flush=True))
+        except KeyboardInterrupt:
+            print("stopping", flush=True)
+    print("stopped: no way in is left, and what sessions could read is removed")
+
+
+def _cloudflared() -> str:
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return find_or_download(cache / "container-doors")
+
+
+def _keys(public_key: str, github: str) -> tuple[Sequence[PublicKey], str]:
+    if public_key.strip():
+        return parse_public_keys(public_key, source="what was pasted"), "the key that was pasted"
+    if github.strip():
+        return keys_of(github.strip()), f"the keys of github.com/{github.strip()}"
+    for answer in kaggle_secrets_client.look_up(PUBLIC_KEY):
+        if answer.value:
+            return parse_public_keys(answer.value, source=PUBLIC_KEY), f"the key of {answer.where}"
+    raise TunnelError(
+        "nobody can come in: there is no public key",
+        hint="give the line of your ~/.ssh/id_ed25519.pub, or your GitHub user name, or keep the "
+        f"line as {PUBLIC_KEY}: {PAGE}",
+    )
+
+
+def _token() -> str:
+    for answer in kaggle_secrets_client.look_up(TUNNEL_TOKEN):
+        if answer.value:
+            return answer.value
+    raise TunnelError(
+        f"a named tunnel needs its token, and {TUNNEL_TOKEN} is not there",
+        hint=f"copy it from the tunnel's page at Cloudflare; {PAGE}",
+    )
+
+
+def _invitation(address: str, host_key: PublicKey) -> str:
+    block = host_block(address, host_key=host_key, known_hosts="~/.ssh/known_hosts")
+    return f"""\
+On your laptop, in a clone of the repository:
+  doors tunnel connect https://{address} --host-key {host_key.blob}
+then any of these, and {HOST} in VS Code's or Cursor's Remote-SSH:
+  ssh {HOST}
+  doors tunnel run detection_exp001_yolo11s_baseline
+Without a clone: put the first line into ~/.ssh/known_hosts, the block into ~/.ssh/config.
+  {known_host(host_key)}
+{block}
+To end it, interrupt this cell."""

@@ -1,0 +1,56 @@
+"""``doors tunnel``: into a Kaggle machine by SSH."""
+
+import argparse
+import signal
+import sys
+from pathlib import Path
+
+from container_doors.adapters.cloudflared_release import find_cloudflared
+from container_doors.adapters.ssh_client import SshClient
+from container_doors.cli import cells
+from container_doors.remote.client_settings import HOST, parse_address
+from container_doors.remote.public_keys import parse_host_key
+from container_doors.remote.remote_run import in_tmux
+from container_doors.run import Run
+
+
+def serve(arguments: argparse.Namespace) -> int:
+    """Do what the notebook's cells do, on the machine that is to be reached."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    cells.install()
+    port = cells.NAMED_PORT if arguments.hostname else 0
+    server = cells.start_ssh(public_key=_public_key(arguments), github=arguments.github, port=port)
+    with server:
+        cells.hand_on_secrets(server)
+        cells.open_tunnel(server, hostname=arguments.hostname, protocol=arguments.protocol)
+    return 0
+
+
+def connect(arguments: argparse.Namespace) -> int:
+    """Write the laptop's settings, so that ``ssh kaggle-training`` works."""
+    client = SshClient(arguments.ssh_dir)
+    key = client.connect(
+        parse_address(arguments.url),
+        parse_host_key(arguments.host_key) if arguments.host_key else None,
+        cloudflared=find_cloudflared(),
+        identity=arguments.identity and arguments.identity.expanduser().absolute(),
+    )
+    print(f"{HOST} is {arguments.url}, known by {key.fingerprint} ({client.config})")
+    print(f"next: ssh {HOST}, or {HOST} in Remote-SSH, or doors tunnel run NAME")
+    return 0
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Train there in tmux, or come back to a training that is there."""
+    name = Run(arguments.name).name
+    attach = not arguments.detach and sys.stdin.isatty()
+    code = SshClient(arguments.ssh_dir).run(in_tmux(name, attach=attach), terminal=attach)
+    if code == 0 and not attach:
+        print(f"{name} runs there; look on: doors tunnel run {name}")
+    return 1 if code else 0
+
+
+def _public_key(arguments: argparse.Namespace) -> str:
+    given: str = arguments.key
+    path = Path(given).expanduser()
+    return path.read_text("utf-8") if given and len(given) < 256 and path.is_file() else given

@@ -1,0 +1,89 @@
+"""What a laptop's SSH client is told, so that ``ssh``, ``scp`` and editors find the machine.
+
+A folder of our own under ``~/.ssh`` holds it all; the person's own file gets one line.
+``man 5 ssh_config`` explains each word.
+"""
+
+import re
+from pathlib import Path
+
+from container_doors.errors import TunnelError
+from container_doors.remote.public_keys import PublicKey
+
+HOST = "kaggle-training"
+"""The specification's name for the machine."""
+
+_NAME = re.compile(r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+")
+
+_BLOCK = """\
+Host {host}
+    HostName {hostname}
+    User root
+    ProxyCommand {cloudflared} access ssh --hostname %h
+    HostKeyAlias {host}
+    UserKnownHostsFile {known_hosts}
+    GlobalKnownHostsFile /dev/null
+    StrictHostKeyChecking yes
+    UpdateHostKeys no
+    HostKeyAlgorithms {algorithm}
+    PasswordAuthentication no
+    ForwardAgent no
+    ServerAliveInterval 30
+    ServerAliveCountMax 6
+"""
+
+
+def parse_address(text: str) -> str:
+    """Read a tunnel's address as it is copied from a notebook.
+
+    >>> parse_address("https://four-words.trycloudflare.com/")
+    'four-words.trycloudflare.com'
+
+    Raises:
+        TunnelError: If it is none.
+    """
+    hostname = text.strip().removeprefix("https://").removeprefix("ssh://").rstrip("/").lower()
+    if not _NAME.fullmatch(hostname) or hostname == "api.trycloudflare.com":
+        raise TunnelError(
+            f"expected an address such as https://four-words.trycloudflare.com, found {text!r}",
+            hint="copy the whole command that the notebook printed",
+        )
+    return hostname
+
+
+def host_block(
+    hostname: str,
+    *,
+    host_key: PublicKey,
+    known_hosts: str,
+    cloudflared: str = "cloudflared",
+    identity: Path | None = None,
+) -> str:
+    """Write the machine's block for ``ssh_config``."""
+    block = _BLOCK.format(
+        host=HOST,
+        hostname=hostname,
+        cloudflared=_quoted(cloudflared),
+        known_hosts=_quoted(known_hosts),
+        algorithm=host_key.kind,
+    )
+    if identity is not None:
+        block += f"    IdentityFile {_quoted(str(identity))}\n    IdentitiesOnly yes\n"
+    return block
+
+
+def known_host(host_key: PublicKey) -> str:
+    """Write the line by which the machine is known, whatever its address is today."""
+    return f"{HOST} {host_key.kind} {host_key.blob}"
+
+
+def with_include(config: str, included: Path) -> str:
+    """Put our one line in front: behind the first ``Host`` it would hold for that host alone."""
+    line = f"Include {_quoted(str(included))}"
+    if line in (existing.strip() for existing in config.splitlines()):
+        return config
+    return f"{line}\n\n{config}" if config else f"{line}\n"
+
+
+def _quoted(word: str) -> str:
+    return f'"{word}"' if " " in word else word

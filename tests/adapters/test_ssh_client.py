@@ -1,0 +1,74 @@
+"""What a laptop's ``~/.ssh`` holds after ``doors tunnel connect``, as OpenSSH itself reads it."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from container_doors.adapters.ssh_client import SshClient
+from container_doors.errors import TunnelError
+from container_doors.remote.public_keys import parse_host_key
+from tests.remote.test_public_keys import BLOB
+
+KEY = parse_host_key(BLOB)
+
+
+def understood(folder: Path, host: str = "kaggle-training") -> dict[str, str]:
+    """What ssh would do."""
+    listed = subprocess.check_output(["ssh", "-F", folder / "config", "-G", host], text=True)
+    return dict(line.split(" ", 1) for line in listed.splitlines())
+
+
+def test_ssh_understands_the_settings_as_they_are_meant(tmp_path: Path):
+    SshClient(tmp_path).connect("x.example.org", KEY, cloudflared="/usr/bin/cloudflared")
+    does = understood(tmp_path)
+
+    assert does["hostname"] == "x.example.org"
+    assert does["proxycommand"] == "/usr/bin/cloudflared access ssh --hostname %h"
+    assert does["stricthostkeychecking"] == "true"
+    assert does["userknownhostsfile"] == str(tmp_path / "container-doors/known_hosts")
+    assert does["passwordauthentication"] == "no"
+    assert does["forwardagent"] == "no"
+
+
+def test_the_persons_own_hosts_stay_as_they_were(tmp_path: Path):
+    own = "Host work\n    HostName work.example.org\n"
+    (tmp_path / "config").write_text(own)
+    before = understood(tmp_path, "work")
+
+    SshClient(tmp_path).connect("x.example.org", KEY, cloudflared="cloudflared")
+    SshClient(tmp_path).connect("y.example.org", KEY, cloudflared="cloudflared")
+
+    assert understood(tmp_path, "work") == before
+    assert understood(tmp_path)["hostname"] == "y.example.org"
+    assert (tmp_path / "config").read_text().count("Include") == 1
+    assert (tmp_path / "config").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_config_that_is_a_link_stays_one(tmp_path: Path):
+    (tmp_path / "dotfiles").write_text("Host work\n")
+    (tmp_path / "config").symlink_to(tmp_path / "dotfiles")
+
+    SshClient(tmp_path).connect("x.example.org", KEY, cloudflared="cloudflared")
+
+    assert (tmp_path / "config").is_symlink()
+    assert "Include" in (tmp_path / "dotfiles").read_text()
+
+
+def test_a_new_address_of_the_same_machine_keeps_its_key(tmp_path: Path):
+    client = SshClient(tmp_path)
+    client.connect("x.example.org", KEY, cloudflared="cloudflared")
+
+    assert client.connect("y.example.org", None, cloudflared="cloudflared") == KEY
+
+
+def test_without_a_host_key_nothing_is_written(tmp_path: Path):
+    with pytest.raises(TunnelError, match="anybody could pose as the machine"):
+        SshClient(tmp_path).connect("x.example.org", None, cloudflared="cloudflared")
+
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_machine_that_is_not_known_is_not_looked_for(tmp_path: Path):
+    with pytest.raises(TunnelError, match="not known here yet"):
+        SshClient(tmp_path).run("true", terminal=False)

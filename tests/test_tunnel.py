@@ -1,0 +1,188 @@
+"""The interactive way: real OpenSSH on both sides, a cloudflared of ours between them."""
+
+import os
+import pwd
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.adapters.test_cloudflared import install
+from tests.ssh import make_key
+
+KEY = "w0rd" * 10
+JSON = '{"type": "service_account", "private_key": "-----BEGIN PRIVATE KEY-----\\nMII\\n"}'
+DOORS = [sys.executable, "-m", "container_doors"]
+
+
+@dataclass
+class Session:
+    """A machine that is open, and a laptop that knows it."""
+
+    serving: "subprocess.Popen[str]"
+    folder: Path
+    environment: dict[str, str]
+    said: str
+    state: Path
+    repository: Path
+
+    def doors(self, *words: str):
+        return subprocess.run(
+            [*DOORS, "tunnel", *words, "--ssh-dir", str(self.folder / "ssh")],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    def ssh(self, *words: str):
+        return subprocess.run(
+            ["ssh", "-F", self.folder / "ssh/config", "-o", "ConnectTimeout=20", *words],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    def heard(self, pattern: str) -> "re.Match[str]":
+        """Read on in what the machine says until it says this."""
+        assert self.serving.stdout is not None
+        for line in self.serving.stdout:
+            self.said += line
+            if found := re.search(pattern, line):
+                return found
+        raise AssertionError(self.said)
+
+
+@pytest.fixture(scope="module")
+def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
+    folder = tmp_path_factory.mktemp("tunnel")
+    state = Path(tempfile.mkdtemp(dir=pwd.getpwuid(os.getuid()).pw_dir, prefix=".test-"))
+    (folder / "edge").mkdir()
+    install(folder, folder / "edge")
+    (folder / "repository/scripts").mkdir(parents=True)
+    (folder / "repository/scripts/run_training.sh").write_text(
+        'echo "$1 ${#KAGGLE_SECRET_WANDB_KEY}" >> trained\n'
+    )
+    (folder / "tmux").mkdir()
+    environment = os.environ | {
+        "PATH": f"{folder}:{os.environ['PATH']}",
+        "XDG_STATE_HOME": str(state),
+        "TMUX_TMPDIR": str(folder / "tmux"),
+        "LD_LIBRARY_PATH": "/usr/local/nvidia/lib64",
+        "KAGGLE_USER_SECRETS_TOKEN": "t0ken-of-kaggle",
+        "WANDB_API_KEY": KEY,
+        "DVC_SERVICE_ACCOUNT_JSON": JSON,
+    }
+    key = make_key(folder, "mine")
+    serving = subprocess.Popen(
+        [*DOORS, "tunnel", "serve", "--key", key.with_suffix(".pub")],
+        cwd=folder / "repository",
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    session = Session(serving, folder, environment, "", state, folder / "repository")
+    url, host_key = session.heard(r"tunnel connect (\S+) --host-key (\S+)").groups()
+    session.heard("interrupt this cell")
+    connected = session.doors("connect", url, "--host-key", host_key, "--identity", str(key))
+    assert connected.returncode == 0, connected.stderr
+    yield session
+    subprocess.run(["tmux", "kill-server"], env=environment, check=False, capture_output=True)
+    serving.kill()
+    serving.communicate()
+    shutil.rmtree(state)
+
+
+def test_the_warning_comes_first_and_names_the_default(session: Session):
+    assert session.said.startswith("Kaggle has stopped tunnels before")
+    assert "doors kaggle run" in session.said.partition("SSH listens")[0]
+
+
+def test_ssh_goes_through_the_tunnel_and_sees_what_training_needs(session: Session):
+    shown = session.ssh(
+        "kaggle-training",
+        'echo "$LD_LIBRARY_PATH ${#KAGGLE_SECRET_WANDB_KEY} ${KAGGLE_USER_SECRETS_TOKEN:-none}"; '
+        'printf %s "$KAGGLE_SECRET_DVC_JSON"',
+    )
+
+    assert shown.stdout == f"/usr/local/nvidia/lib64 40 none\n{JSON}", shown.stderr
+
+
+def test_secrets_are_said_by_their_length_and_stand_in_no_argument(session: Session):
+    assert "KAGGLE_SECRET_WANDB_KEY: 40 characters, from the environment" in session.said
+    assert KEY not in session.said
+    assert "MII" not in session.said
+    for process in psutil.process_iter():
+        try:
+            line = " ".join(process.cmdline())
+        except psutil.Error:
+            continue
+        assert KEY not in line
+        assert "PRIVATE KEY-----\\nMII" not in line
+
+
+def test_a_run_is_started_in_tmux_once_and_goes_on_by_itself(session: Session):
+    for _ in range(2):
+        done = session.doors("run", "detection_exp007", "--detach")
+        assert done.returncode == 0, done.stderr
+
+    trained = session.repository / "trained"
+    for _ in range(200):
+        if trained.exists() and trained.read_text():
+            break
+        time.sleep(0.05)
+    assert trained.read_text() == "detection_exp007 40\n"
+    # The window is kept, with its last words in it.
+    listed = session.ssh("kaggle-training", "tmux list-sessions -F '#{session_name}'")
+    assert listed.stdout == "detection_exp007\n"
+
+
+def test_a_name_that_could_be_a_command_is_refused(session: Session):
+    refused = session.doors("run", "x; touch pwned", "--detach")
+
+    assert refused.returncode == 2
+    assert "cannot name an experiment" in refused.stderr
+
+
+@pytest.mark.slow
+def test_a_tunnel_that_dies_comes_back_and_the_laptop_follows(session: Session):
+    pid = int(next(session.state.rglob("cloudflared.pid")).read_text())
+    os.kill(pid, signal.SIGKILL)
+
+    session.heard("another is opened")
+    session.heard("open again, at a new address")
+    (url,) = session.heard(r"tunnel connect (\S+) --host-key").groups()
+    session.heard("interrupt this cell")
+    assert session.ssh("kaggle-training", "echo in").returncode == 255
+    again = session.doors("connect", url, "--identity", str(session.folder / "mine"))
+    assert again.returncode == 0, again.stderr
+    assert session.ssh("kaggle-training", "echo in").stdout == "in\n"
+
+
+def test_nothing_is_left_when_it_is_stopped(session: Session):
+    """The last of these tests: it ends the session."""
+    beneath = psutil.Process(session.serving.pid).children(recursive=True)
+    assert {"sshd", "python"} & {process.name() for process in beneath}
+    session.serving.send_signal(signal.SIGINT)
+
+    session.heard("no way in is left")
+    assert session.serving.wait(20) == 0
+    assert not any(process.is_running() for process in beneath)
+    assert not list(session.state.rglob("*.sh"))
+    assert not list(session.state.glob("container-doors/*"))
+    assert not Path("/etc/profile.d/zz-container-doors.sh").exists()
+    lost = session.doors("run", "detection_exp007", "--detach")
+    assert lost.returncode == 2
+    assert "was not made, or was lost" in lost.stderr

@@ -40,6 +40,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_track(commands)
     _add_remote(commands)
     _add_tunnel(commands)
+    _add_doctor(commands)
     return parser
 
 
@@ -376,6 +377,14 @@ def _add_tunnel(commands: Commands) -> None:
     run.add_argument("--detach", action="store_true", help="start it, and do not look on")
     for command in (connect, run):
         command.add_argument("--ssh-dir", type=Path, metavar="DIR", help="default: ~/.ssh")
+
+
+def _add_doctor(commands: Commands) -> None:
+    parser = _command(
+        commands, "doctor", "doctor:doctor", "look for what is amiss here, and say what to do"
+    )
+    parser.add_argument("--run", metavar="NAME", help="look at a run instead: what ailed it?")
+    parser.add_argument("--json", action="store_true", help="print one JSON document instead")
 
 
 def _command(commands: Commands, name: str, handler: str, summary: str) -> argparse.ArgumentParser:

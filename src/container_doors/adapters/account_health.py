@@ -1,0 +1,144 @@
+"""Are the accounts and stores there that a run uses? Git, DVC, Drive, W&B, Kaggle.
+
+Each is asked as training would ask it. What is said is short, and holds no secret.
+"""
+
+import base64
+import json
+import netrc
+import os
+import stat
+import urllib.error
+import urllib.request
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from container_doors.adapters.shell import call
+from container_doors.errors import DoorsError, MissingToolError
+from container_doors.remote.health import Health, failed, passed, warned
+
+_WAIT_S = 15.0
+_KAGGLE_HOW = (
+    "https://www.kaggle.com/settings > API > Generate New Token; only doors kaggle needs it"
+)
+
+
+def git() -> Health:
+    """See which code a run would be made with."""
+    try:
+        commit = call(
+            ["git", "rev-parse", "--short", "HEAD"], cwd=Path.cwd(), hint="apt-get install git"
+        )
+    except MissingToolError as error:
+        return failed("git", error.problem, error.hint)
+    if commit.exit_code:
+        return warned(
+            "git",
+            "this is no repository with a commit",
+            "git clone the project: runs name the commit that they were made with",
+        )
+    changed = call(["git", "status", "--porcelain"], cwd=Path.cwd(), hint="").stdout.splitlines()
+    if changed:
+        return warned(
+            "git",
+            f"{commit.stdout.strip()}, {len(changed)} file(s) changed since",
+            "git commit, so that the run's code can be found again",
+        )
+    return passed("git", f"{commit.stdout.strip()}, nothing changed since")
+
+
+def dvc_remote() -> Health:
+    """Write, read and delete a small file on the remote: credentials and sharing are tried so."""
+    from container_doors.adapters.dvc_remote import DvcRemote
+
+    remote = DvcRemote(Path.cwd())
+    try:
+        if remote.url is None:
+            return warned(
+                "dvc remote", "none: no model can be pushed", "doors remote set DIRECTORY"
+            )
+        return passed("dvc remote", f"{remote.probe()} can be written, read and deleted from")
+    except DoorsError as error:
+        return failed("dvc remote", error.problem, error.hint)
+
+
+def drive_credentials() -> Health:
+    """Read the Drive credentials of the environment, if there are any."""
+    from container_doors.versioning.credentials import SOURCES, find_credentials
+
+    try:
+        credentials = find_credentials(os.environ)
+    except DoorsError as error:
+        return failed("drive", error.problem, error.hint)
+    if credentials is None:
+        return passed("drive", f"no credentials in {', '.join(SOURCES)}; a folder needs none")
+    return passed("drive", f"{credentials.kind} {credentials.account}, from {credentials.source}")
+
+
+def wandb() -> Health:
+    """Ask W&B whether it knows the key."""
+    from container_doors.adapters.wandb_account import find_credentials, how_to_log_in, server
+
+    try:
+        credentials = find_credentials()
+    except DoorsError as error:
+        return failed("w&b", error.problem, error.hint)
+    if credentials is None:
+        return warned("w&b", "no key: runs are recorded offline", how_to_log_in())
+    key = credentials.environment.get("WANDB_API_KEY") or _kept_key(server())
+    try:
+        name = _who(server(), key)
+    except OSError as error:
+        if isinstance(error, urllib.error.HTTPError):
+            error.close()
+            return failed(
+                "w&b", f"{server()} refuses the key of {credentials.source}", how_to_log_in()
+            )
+        return warned(
+            "w&b",
+            f"{server()} does not answer: runs are recorded offline",
+            "doors track sync sends them later",
+        )
+    if name is None:
+        return failed("w&b", f"{server()} refuses the key of {credentials.source}", how_to_log_in())
+    return passed("w&b", f"{name}, by the key of {credentials.source}")
+
+
+def kaggle() -> Health:
+    """Look for Kaggle's credentials where its client does, or for Kaggle itself."""
+    if "KAGGLE_KERNEL_RUN_TYPE" in os.environ:
+        return passed("kaggle", "this is a Kaggle machine, which needs none of your credentials")
+    for names in (("KAGGLE_API_TOKEN",), ("KAGGLE_USERNAME", "KAGGLE_KEY")):
+        if all(os.environ.get(name) for name in names):
+            return passed("kaggle", f"credentials in {' and '.join(names)}")
+    folder = Path(os.environ.get("KAGGLE_CONFIG_DIR") or Path.home() / ".kaggle")
+    found = [folder / name for name in ("access_token", "kaggle.json") if (folder / name).exists()]
+    if not found:
+        return warned(
+            "kaggle", "no credentials: doors kaggle cannot be used from here", _KAGGLE_HOW
+        )
+    if found[0].stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
+        return warned("kaggle", f"{found[0]} can be read by others", f"chmod 600 {found[0]}")
+    return passed("kaggle", f"credentials in {found[0]}")
+
+
+def _who(server: str, key: str) -> str | None:
+    """Ask for the account's name as W&B's own client does; None if the key is no one's."""
+    basic = base64.b64encode(f"api:{key}".encode()).decode()
+    request = urllib.request.Request(  # noqa: S310 - https, or what WANDB_BASE_URL says
+        f"{server}/graphql",
+        data=json.dumps({"query": "query Viewer { viewer { id username entity } }"}).encode(),
+        headers={"Authorization": f"Basic {basic}", "Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=_WAIT_S) as answer:  # noqa: S310 - as above
+        try:
+            viewer = (json.load(answer).get("data") or {}).get("viewer")
+        except (ValueError, AttributeError):
+            raise OSError("it answers with something else") from None
+    return str(viewer.get("username")) if viewer else None
+
+
+def _kept_key(server: str) -> str:
+    path = Path(os.environ.get("NETRC") or Path.home() / ".netrc")
+    found = netrc.netrc(path).authenticators(urlsplit(server).netloc)
+    return str(found[2]) if found else ""

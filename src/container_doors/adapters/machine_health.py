@@ -1,0 +1,199 @@
+"""Is this machine fit to train? Python, packages, GPU, memory, disk, network.
+
+Nothing is imported that may be missing until it is looked at.
+"""
+
+import os
+import platform
+import shutil
+import socket
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from container_doors.adapters.shell import call
+from container_doors.errors import MissingToolError
+from container_doors.remote.health import Health, failed, passed, warned
+
+SET_UP = "bash scripts/setup_kaggle.sh"
+_PACKAGES = (
+    "ultralytics",
+    "torch",
+    "torchvision",
+    "hotcoco",
+    "wandb",
+    "numpy",
+    "pillow",
+    "pydantic",
+    "pyyaml",
+    "psutil",
+    "matplotlib",
+    "jinja2",
+    "rich",
+    "tensorboardx",
+)
+_OPENCV = ("opencv-python-headless", "opencv-python", "opencv-contrib-python")
+_HOSTS = ("api.wandb.ai", "www.googleapis.com", "github.com", "pypi.org")
+_LEAST_DISK_GIB, _GOOD_DISK_GIB = 2, 8
+_GOOD_MEMORY_GIB = 4
+_GOOD_SHARED_GIB = 1
+_WAIT_S = 5.0
+
+
+def python() -> Health:
+    """Look at Python itself."""
+    found = f"{platform.python_version()} ({sys.executable})"
+    if (3, 11) <= sys.version_info[:2] <= (3, 13):
+        return passed("python", found)
+    return failed("python", found, "use Python 3.11, 3.12 or 3.13")
+
+
+def packages() -> Health:
+    """Look for what training imports."""
+    missing = [name for name in _PACKAGES if not _version(name)]
+    if not any(_version(name) for name in _OPENCV):
+        missing.append(_OPENCV[0])
+    if missing:
+        return failed("packages", f"not installed: {', '.join(missing)}", SET_UP)
+    named = ("ultralytics", "wandb")
+    return passed("packages", ", ".join(f"{name} {_version(name)}" for name in named))
+
+
+def torch_build() -> Health:
+    """See that torch and torchvision are of one build, by an operation that needs both."""
+    from container_doors.adapters.machine import import_torch
+
+    try:
+        torch = import_torch()
+        import torchvision
+
+        boxes = torch.tensor([[0.0, 0.0, 2.0, 2.0], [0.0, 0.0, 2.0, 2.0]])
+        kept = torchvision.ops.nms(boxes, torch.tensor([0.9, 0.8]), 0.5)
+    except (OSError, RuntimeError, AttributeError) as error:
+        reason = str(error).partition("\n")[0]
+        return failed(
+            "torch",
+            f"torch and torchvision do not fit: {reason}",
+            "install the pair that the image came with, and no other; then " + SET_UP,
+        )
+    found = f"{torch.__version__}, torchvision {torchvision.__version__}"
+    return passed("torch", found) if len(kept) == 1 else failed("torch", found, SET_UP)
+
+
+def gpu() -> Health:
+    """Compute on each GPU, for one can be listed and still be of no use."""
+    from container_doors.adapters.machine import counted, describe_machine, import_torch
+    from container_doors.errors import ConfigError
+
+    torch, listed = import_torch(), _listed_by_the_driver()
+    if not torch.cuda.is_available():
+        return _without_gpu(torch.version.cuda, listed)
+    numbers = ",".join(str(index) for index in range(torch.cuda.device_count()))
+    try:
+        hardware = describe_machine(numbers)
+    except ConfigError as error:
+        return failed("gpu", error.problem, error.hint)
+    return passed(
+        "gpu", f"{counted(hardware.gpus)}, CUDA {hardware.cuda}, driver {hardware.driver}"
+    )
+
+
+def memory() -> Health:
+    """Look at memory, and at the part of it that loaders share."""
+    import psutil
+
+    free = psutil.virtual_memory().available / 2**30
+    total = psutil.virtual_memory().total / 2**30
+    found = f"{free:.1f} of {total:.1f} GiB free, {len(os.sched_getaffinity(0))} cores"
+    shared = Path("/dev/shm")  # noqa: S108 - looked at
+    if free < _GOOD_MEMORY_GIB:
+        return warned("memory", found, "end other programs; --set detection.training.cache=none")
+    if shared.exists() and shutil.disk_usage(shared).free < _GOOD_SHARED_GIB * 2**30:
+        return warned(
+            "memory",
+            f"{found}; less than {_GOOD_SHARED_GIB} GiB of /dev/shm",
+            "--set detection.training.workers=2, or docker run --shm-size=4g",
+        )
+    return passed("memory", found)
+
+
+def disk() -> Health:
+    """Look at the disk that a run would be written to."""
+    free = shutil.disk_usage(Path.cwd()).free / 2**30
+    found, remedy = (
+        f"{free:.0f} GiB free in {Path.cwd()}",
+        "free some space: du -sh runs/* .dvc/cache",
+    )
+    if free < _LEAST_DISK_GIB:
+        return failed("disk", found, remedy)
+    return warned("disk", found, remedy) if free < _GOOD_DISK_GIB else passed("disk", found)
+
+
+def network() -> Health:
+    """Try to reach what a run may need, all at once."""
+    proxy = os.environ.get("HTTPS_PROXY") or os.environ.get("https_proxy")
+    if proxy:
+        return passed("network", "through a proxy, not looked at from here")
+    with ThreadPoolExecutor(len(_HOSTS)) as pool:
+        silent = [
+            host
+            for host, answers in zip(_HOSTS, pool.map(_answers, _HOSTS), strict=True)
+            if not answers
+        ]
+    if not silent:
+        return passed("network", f"{', '.join(_HOSTS)} answer")
+    return warned(
+        "network",
+        f"no answer from {', '.join(silent)}",
+        "on Kaggle: Settings > Internet on, in the notebook's editor. Training needs "
+        "none once the data and the weights are here",
+    )
+
+
+def _without_gpu(build: str | None, listed: str) -> Health:
+    if listed and build is None:
+        return failed(
+            "gpu",
+            f"{listed} is there, and torch is built for processors alone",
+            "install torch for CUDA: https://pytorch.org/get-started/locally",
+        )
+    if listed:
+        return failed(
+            "gpu",
+            f"{listed} is there, and torch (CUDA {build}) does not see it",
+            "in an SSH session: is LD_LIBRARY_PATH set? doors tunnel serve hands it on; "
+            "else the driver is too old for this torch",
+        )
+    remedy = "on Kaggle: Settings > Accelerator > GPU T4 x2, in the notebook's editor"
+    if "KAGGLE_KERNEL_RUN_TYPE" in os.environ:
+        return failed("gpu", "none", remedy)
+    return warned("gpu", "none: training would run on the processor, slowly", remedy)
+
+
+def _listed_by_the_driver() -> str:
+    try:
+        done = call(
+            ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"],
+            cwd=Path.cwd(),
+            hint="",
+            timeout_s=20,
+        )
+    except (MissingToolError, TimeoutError):
+        return ""
+    return " + ".join(done.stdout.split("\n")).strip(" +") if done.exit_code == 0 else ""
+
+
+def _answers(host: str) -> bool:
+    try:
+        with socket.create_connection((host, 443), timeout=_WAIT_S):
+            return True
+    except OSError:
+        return False
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""

@@ -1,0 +1,162 @@
+"""``doors doctor``: what is amiss here, or with a run, and what to do about it.
+
+Each check is looked up when its turn comes: one that needs a package which is missing fails by
+itself, and the others are made all the same.
+"""
+
+import argparse
+import importlib
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from time import time
+
+from container_doors.errors import DoorsError
+from container_doors.remote.health import (
+    Health,
+    as_document,
+    as_lines,
+    failed,
+    passed,
+    warned,
+    worst,
+)
+
+_SET_UP = "bash scripts/setup_kaggle.sh"
+_CHECKS = (
+    ("python", "adapters.machine_health:python"),
+    ("packages", "adapters.machine_health:packages"),
+    ("torch", "adapters.machine_health:torch_build"),
+    ("gpu", "adapters.machine_health:gpu"),
+    ("memory", "adapters.machine_health:memory"),
+    ("disk", "adapters.machine_health:disk"),
+    ("network", "adapters.machine_health:network"),
+    ("git", "adapters.account_health:git"),
+    ("dvc remote", "adapters.account_health:dvc_remote"),
+    ("drive", "adapters.account_health:drive_credentials"),
+    ("w&b", "adapters.account_health:wandb"),
+    ("kaggle", "adapters.account_health:kaggle"),
+    ("data set", "cli.doctor:data_set"),
+    ("last run", "cli.doctor:last_run"),
+)
+_LOG_END = 20_000
+_MOST_WORDS = 160
+
+
+def doctor(arguments: argparse.Namespace) -> int:
+    """Print a line for each thing looked at; exit 1 if one of them fails."""
+    lines = list(_diagnosis(arguments.run) if arguments.run else _look_around(arguments.json))
+    if arguments.json:
+        print(json.dumps(as_document(lines), indent=2))
+    elif arguments.run:
+        print("\n".join(as_lines(lines)))
+    return 1 if worst(lines) == "fail" else 0
+
+
+def data_set() -> Health:
+    """Check the data set that params name, as training would."""
+    from container_doors import pipeline
+    from container_doors.cli.console import progress
+    from container_doors.config import load_params
+
+    data = load_params(Path("params.yaml"), []).data
+    path = Path(data.path)
+    if not path.exists():
+        return failed(
+            "data set",
+            f"{path} is not there",
+            "doors data pull, or doors data sample --out data/processed/detection",
+        )
+    with progress(quiet=True) as quiet:
+        report = pipeline.validate(path, data, progress=quiet)
+    if report.errors:
+        return failed(
+            "data set",
+            f"{len(report.errors)} error(s), the first: {report.errors[0]}",
+            f"doors data validate --path {path}",
+        )
+    counts = ", ".join(f"{split} {counts.images}" for split, counts in report.splits.items())
+    return passed("data set", f"{path}: photographs in {counts}")
+
+
+def last_run() -> Health:
+    """Say how the newest run ended, and what its log complained of last."""
+    from container_doors.records import RunRecord
+    from container_doors.run import Run
+
+    records = sorted(Path("runs").glob("*/run.json"), key=lambda path: path.stat().st_mtime)
+    named = [path for path in records if "~" not in path.parent.name]
+    if not named:
+        return passed("last run", "none yet")
+    run = Run(named[-1].parent.name)
+    record = RunRecord.read(run.record)
+    complaints = [
+        line
+        for line in _log_end(run.train_log).splitlines()
+        if " ERROR " in line or " WARNING " in line
+    ]
+    found = f"{run.name}: {record.status}"
+    remedy = f"doors doctor --run {run.name}"
+    if record.status == "failed":
+        return warned("last run", f"{found}: {record.message}"[:_MOST_WORDS], remedy)
+    if complaints:
+        return warned("last run", f"{found}; its log: {complaints[-1]}"[:_MOST_WORDS], remedy)
+    return passed("last run", found)
+
+
+def _look_around(quiet: bool) -> Iterator[Health]:
+    """Make each check, and say what came of it at once."""
+    for name, place in _CHECKS:
+        line = _made(name, place)
+        if not quiet:
+            print("\n".join(_spaced(line)), flush=True)
+        yield line
+
+
+def _spaced(line: Health) -> Sequence[str]:
+    width = max(len(name) for name, _ in _CHECKS)
+    return as_lines([Health(f"{line.name:<{width}}", line.verdict, line.found, line.remedy)])
+
+
+def _made(name: str, place: str) -> Health:
+    module, _, function = place.partition(":")
+    try:
+        check = getattr(importlib.import_module(f"container_doors.{module}"), function)
+        made: Health = check()
+    except DoorsError as error:
+        return failed(name, error.problem, error.hint)
+    except ModuleNotFoundError as error:
+        return failed(name, f"{error.name} is not installed", _SET_UP)
+    except ImportError as error:
+        return failed(name, f"a package is damaged: {error}", _SET_UP)
+    return made
+
+
+def _diagnosis(name: str) -> Sequence[Health]:
+    from container_doors import pipeline
+    from container_doors.remote.run_diagnosis import Case, diagnose
+    from container_doors.run import Run
+    from container_doors.training.claim import claim
+
+    run = Run(name)
+    record, history, _ = pipeline.show_run(run, picture=None)
+    try:
+        with claim(run):
+            is_held = False
+    except DoorsError:
+        is_held = True
+    written = [
+        path.stat().st_mtime
+        for path in (run.record, run.metrics_jsonl, run.train_log)
+        if path.exists()
+    ]
+    log = _log_end(run.train_log)
+    return diagnose(Case(record, history, log, is_held=is_held, idle_s=time() - max(written)))
+
+
+def _log_end(path: Path) -> str:
+    if not path.exists():
+        return ""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - _LOG_END))
+        return file.read().decode("utf-8", "replace")

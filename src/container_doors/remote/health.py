@@ -1,0 +1,59 @@
+"""What a doctor says: one line per thing looked at, with a remedy wherever something is amiss."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+Verdict = Literal["pass", "warn", "fail"]
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How one thing is."""
+
+    name: str
+    verdict: Verdict
+    """``warn``: training works, and something will be missing from it; ``fail``: it does not."""
+    found: str
+    remedy: str = ""
+
+
+def passed(name: str, found: str) -> Health:
+    """Say that all is well."""
+    return Health(name, "pass", found)
+
+
+def warned(name: str, found: str, remedy: str) -> Health:
+    """Say that training works, and what will be missing from it."""
+    return Health(name, "warn", found, remedy)
+
+
+def failed(name: str, found: str, remedy: str) -> Health:
+    """Say what has to be put right first."""
+    return Health(name, "fail", found, remedy)
+
+
+def as_lines(lines: Sequence[Health]) -> list[str]:
+    """Write them for people, in columns, without anything that may not be installed."""
+    width = max((len(line.name) for line in lines), default=0)
+    written = []
+    for line in lines:
+        written.append(f"{line.verdict:<4}  {line.name:<{width}}  {line.found}")
+        if line.remedy:
+            written.append(f"{'':<4}  {'':<{width}}  -> {line.remedy}")
+    return written
+
+
+def as_document(lines: Sequence[Health]) -> dict[str, Any]:
+    """Write them for programs."""
+    return {"worst": worst(lines), "checks": [asdict(line) for line in lines]}
+
+
+def worst(lines: Sequence[Health]) -> Verdict:
+    """Name the worst verdict.
+
+    >>> worst([passed("a", ""), warned("b", "", "")]), worst([])
+    ('warn', 'pass')
+    """
+    verdicts = {line.verdict for line in lines}
+    return "fail" if "fail" in verdicts else "warn" if "warn" in verdicts else "pass"

@@ -1,0 +1,278 @@
+"""What ailed a run: read from its record, its epochs and its log; nothing is run for it.
+
+The likely causes are the specification's (8.2, 10.4), each tied to a figure of this run.
+"""
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from container_doors.records import Epoch, RunRecord
+from container_doors.remote.health import Health, failed, passed, warned
+
+LOW_MAP50 = 0.85
+"""The specification's (10.4)."""
+
+_FEW_PHOTOGRAPHS = 300
+_STILL_RISING = 0.1
+"""A best epoch among the last tenth of a training that ran to its end might not be the best."""
+
+_OVERFIT = 1.15
+"""Validation loss at the end over its least."""
+
+_SLOW_GPU_PER_S = 20.0
+"""A T4 trains on 60 photographs a second at 640 px; a third of it is a GPU that waits."""
+
+_STALLED_S = 600.0
+_OUT_OF_MEMORY = re.compile(
+    r"out of memory|DefaultCPUAllocator|Cannot allocate memory", re.IGNORECASE
+)
+_NO_SHARED_MEMORY = re.compile(r"Bus error|insufficient shared memory|/dev/shm", re.IGNORECASE)
+_NOT_FINITE = re.compile(r"not finite|\bnan\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A run, as it lies there."""
+
+    record: RunRecord
+    history: Sequence[Epoch]
+    log: str
+    """The end of ``train.log``."""
+    is_held: bool
+    """Whether a process trains it now."""
+    idle_s: float
+    """Since anything of it was last written."""
+
+    def series(self, name: str) -> list[float]:
+        """List a metric's values, epoch by epoch, where it was measured."""
+        return [epoch.metrics[name] for epoch in self.history if name in epoch.metrics]
+
+    @property
+    def said(self) -> str:
+        """What it left in words."""
+        return f"{self.record.message or ''}\n{self.log}"
+
+
+def diagnose(case: Case) -> list[Health]:
+    """Look for everything that goes wrong with a training."""
+    return [line for question in _QUESTIONS for line in question(case)]
+
+
+def _outcome(case: Case) -> list[Health]:
+    record = case.record
+    epochs = f"{len(case.history)} of {record.params['training']['epochs']} epochs"
+    again = f"doors train --resume --experiment {record.experiment}"
+    if record.status in {"finished", "trained"}:
+        return [passed("outcome", f"{record.status}, {epochs}")]
+    if record.status == "running" and case.is_held:
+        return [passed("outcome", f"in training, {epochs}")]
+    if record.status == "running":
+        found = f"it was killed after {epochs}: nothing was written at its end"
+        return [failed("outcome", found, f"free -m and dmesg say if memory ran out; then {again}")]
+    if record.status == "failed":
+        return [
+            failed(
+                "outcome", f"failed after {epochs}: {record.message}", f"see below; then {again}"
+            )
+        ]
+    return [warned("outcome", f"{record.status} after {epochs}: {record.message}", again)]
+
+
+def _hang(case: Case) -> list[Health]:
+    if case.record.status != "running" or not case.is_held:
+        return []
+    usual_s = median(case.series("perf/epoch_s") or [0.0])
+    if case.idle_s < max(_STALLED_S, 5 * usual_s):
+        return [passed("progress", f"something was written {case.idle_s:.0f} s ago")]
+    found = f"nothing was written for {case.idle_s / 60:.0f} min; an epoch takes {usual_s:.0f} s"
+    return [
+        failed(
+            "progress",
+            found,
+            "nvidia-smi: does the GPU answer? Then a loader hangs: "
+            "stop it, and go on with --set detection.training.workers=0",
+        )
+    ]
+
+
+def _memory(case: Case) -> list[Health]:
+    batch = case.record.params["training"]["batch_size"]
+    size = case.record.params["training"]["image_size_px"]
+    halved = [setback for setback in case.record.setbacks if setback.reason == "out of memory"]
+    less = (
+        f"--set detection.training.batch_size={max(1, batch // 2)}, or image_size_px below {size}"
+    )
+    if case.record.status == "failed" and _OUT_OF_MEMORY.search(case.said):
+        return [
+            failed("memory", f"it ran out of memory with batches of {batch} at {size} px", less)
+        ]
+    if halved:
+        found = (
+            f"out of memory {len(halved)} time(s); it ended with batches of {halved[-1].batch_size}"
+        )
+        return [warned("memory", found, f"begin with them: {less}")]
+    if case.record.status != "finished" and _NO_SHARED_MEMORY.search(case.said):
+        return [
+            failed(
+                "memory",
+                "the loaders' shared memory (/dev/shm) was full",
+                "--set detection.training.workers=2, or a larger /dev/shm",
+            )
+        ]
+    return []
+
+
+def _not_finite(case: Case) -> list[Health]:
+    back = [setback for setback in case.record.setbacks if setback.reason == "not finite"]
+    bad = [
+        epoch.number
+        for epoch in case.history
+        if any(not math.isfinite(value) for value in epoch.metrics.values())
+    ]
+    rate = case.record.params["training"]["learning_rate"]
+    lower = f"--set detection.training.learning_rate={rate / 10:g}; doors data validate as well"
+    if bad:
+        return [failed("loss", f"not finite from epoch {bad[0]} on", lower)]
+    if case.record.status == "failed" and _NOT_FINITE.search(case.record.message or ""):
+        return [failed("loss", f"not finite: {case.record.message}", lower)]
+    if back:
+        return [
+            warned("loss", f"not finite {len(back)} time(s), and begun anew from before", lower)
+        ]
+    return []
+
+
+def _accuracy(case: Case) -> list[Health]:
+    scores = case.series("val/mAP50")
+    if not scores:
+        return []
+    best = max(scores)
+    if best >= LOW_MAP50:
+        return [passed("accuracy", f"mAP50 {best:.3f} on the validation photographs")]
+    causes = [cause for question in _CAUSES for cause in question(case)]
+    found = f"mAP50 {best:.3f} is below {LOW_MAP50}"
+    if not causes:
+        return [
+            warned(
+                "accuracy",
+                found,
+                "look at predictions/ of the run: which doors are missed? "
+                "doors data validate finds faulty labels",
+            )
+        ]
+    return [warned("accuracy", f"{found}: {why}", remedy) for why, remedy in causes]
+
+
+def _few_photographs(case: Case) -> list[tuple[str, str]]:
+    train = case.record.dataset.splits.get("train")
+    if train is None or train.images >= _FEW_PHOTOGRAPHS:
+        return []
+    return [(f"{train.images} photographs to learn from are few", "label more, of other yards")]
+
+
+def _from_nothing(case: Case) -> list[tuple[str, str]]:
+    if case.record.starting_weights.source != "random":
+        return []
+    return [
+        (
+            "it began with random weights",
+            "put yolo11s.pt into weights/pretrained, and --set detection.model.pretrained=true",
+        )
+    ]
+
+
+def _too_short(case: Case) -> list[tuple[str, str]]:
+    scores = case.series("val/mAP50-95")
+    asked = case.record.params["training"]["epochs"]
+    if not scores or len(case.history) < asked:
+        return []
+    best = scores.index(max(scores)) + 1
+    if best < len(scores) * (1 - _STILL_RISING):
+        return []
+    return [
+        (
+            f"epoch {best} of {len(scores)} was the best, so it was still learning",
+            f"--set detection.training.epochs={2 * asked}",
+        )
+    ]
+
+
+def _overfit(case: Case) -> list[tuple[str, str]]:
+    losses = [value for value in case.series("val/box_loss") if math.isfinite(value)]
+    train = case.series("train/box_loss")
+    if len(losses) < 10 or losses[-1] < _OVERFIT * min(losses) or train[-1] >= train[0]:
+        return []
+    grown = losses[-1] / min(losses)
+    return [
+        (
+            f"the loss on validation photographs grew by {grown:.2f} while that of training fell",
+            "it learns them by heart: more photographs, or stronger augmentation "
+            "(detection.augmentation)",
+        )
+    ]
+
+
+def _one_sided(case: Case) -> list[tuple[str, str]]:
+    precision, recall = case.series("val/precision"), case.series("val/recall")
+    if not precision or not recall or abs(precision[-1] - recall[-1]) < 0.15:
+        return []
+    if precision[-1] < recall[-1]:
+        return [
+            (
+                f"false alarms (precision {precision[-1]:.2f}, recall {recall[-1]:.2f})",
+                "add photographs without a door; look for doors without a label",
+            )
+        ]
+    return [
+        (
+            f"missed doors (recall {recall[-1]:.2f}, precision {precision[-1]:.2f})",
+            "label more doors like those that are missed: small, dark, half hidden",
+        )
+    ]
+
+
+def _speed(case: Case) -> list[Health]:
+    speeds = case.series("perf/images_per_s")
+    if not speeds:
+        return []
+    usual, device = median(speeds), case.record.hardware.device
+    workers = case.record.params["training"]["workers"]
+    cores = case.record.hardware.cores
+    if device.startswith("cuda") and usual < _SLOW_GPU_PER_S:
+        return [
+            warned(
+                "speed",
+                f"{usual:.0f} photographs a second leave a GPU waiting for them",
+                f"--set detection.training.cache=ram; workers ({workers}) up to the "
+                f"machine's {cores} cores; smaller files",
+            )
+        ]
+    if min(speeds) < usual / 3:
+        return [
+            warned(
+                "speed",
+                f"{min(speeds):.1f} to {max(speeds):.1f} photographs a second",
+                "something else was at work on that machine",
+            )
+        ]
+    return [passed("speed", f"{usual:.1f} photographs a second on {device}")]
+
+
+_QUESTIONS: tuple[Callable[[Case], list[Health]], ...] = (
+    _outcome,
+    _hang,
+    _memory,
+    _not_finite,
+    _accuracy,
+    _speed,
+)
+_CAUSES: tuple[Callable[[Case], list[tuple[str, str]]], ...] = (
+    _few_photographs,
+    _from_nothing,
+    _too_short,
+    _overfit,
+    _one_sided,
+)

@@ -1,0 +1,138 @@
+"""The doctor, on machines where something is missing."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.builders import a_trained_run
+from tests.loopback.wandb_backend import WandbBackend
+
+from container_doors.adapters import account_health, machine_health
+from container_doors.cli import main
+
+KEY = "k" * 40
+WITHOUT = (
+    "import sys; hidden = {}; "
+    "sys.meta_path.insert(0, type('Gone', (), {{'find_spec': staticmethod(lambda name, *_: "
+    "(_ for _ in ()).throw(ModuleNotFoundError(name, name=name)) if name in hidden else None)}})); "
+    "from container_doors.cli import main; sys.exit(main(['doctor', *sys.argv[1:]]))"
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "hidden",
+    [{"torch", "wandb"}, {"pydantic", "yaml", "rich"}, {"psutil", "dvc", "numpy", "cv2"}],
+    ids=lambda hidden: " ".join(sorted(hidden)),
+)
+def test_it_works_when_packages_are_missing(hidden: set[str], tmp_path: Path):
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT.format(hidden), "--json"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    checks = {check["name"]: check for check in json.loads(done.stdout)["checks"]}
+
+    assert done.returncode == 1
+    assert len(checks) == 14
+    missing = [check["found"] for check in checks.values() if "is not installed" in check["found"]]
+    assert missing
+    assert set(missing) <= {f"{name} is not installed" for name in hidden}
+    assert all(check["remedy"] for check in checks.values() if check["verdict"] != "pass")
+    assert checks["python"]["verdict"] == "pass"
+
+
+def test_without_git_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    assert account_health.git().verdict == "warn"
+
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert (account_health.git().verdict, account_health.git().remedy) == (
+        "fail",
+        "apt-get install git",
+    )
+
+
+def test_credentials_that_are_none_are_named_and_not_quoted(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("KAGGLE_SECRET_DVC_JSON", '{"private_key": "MIIE')
+
+    line = account_health.drive_credentials()
+    assert line.verdict == "fail"
+    assert "KAGGLE_SECRET_DVC_JSON" in line.found
+    assert "MIIE" not in f"{line}"
+
+
+def test_a_wandb_that_does_not_answer_costs_nothing_but_the_view(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("WANDB_API_KEY", KEY)
+    monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
+
+    line = account_health.wandb()
+    assert (line.verdict, KEY in f"{line}") == ("warn", False)
+    assert "recorded offline" in line.found
+
+
+def test_wandb_is_asked_whose_the_key_is(monkeypatch: pytest.MonkeyPatch):
+    with WandbBackend(entity="team") as backend:
+        for name, value in backend.environment().items():
+            monkeypatch.setenv(name, value)
+        assert account_health.wandb().found == "team, by the key of WANDB_API_KEY"
+
+        monkeypatch.setenv("WANDB_API_KEY", "x" * 40)
+        line = account_health.wandb()
+    assert line.verdict == "fail"
+    assert "refuses the key" in line.found
+
+
+def test_kaggles_credentials_must_not_be_readable_by_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("KAGGLE_CONFIG_DIR", str(tmp_path))
+    assert account_health.kaggle().verdict == "warn"
+
+    (tmp_path / "kaggle.json").write_text("{}")
+    (tmp_path / "kaggle.json").chmod(0o644)
+    assert account_health.kaggle().remedy == f"chmod 600 {tmp_path}/kaggle.json"
+
+    (tmp_path / "kaggle.json").chmod(0o600)
+    assert account_health.kaggle().verdict == "pass"
+
+
+def test_a_gpu_that_torch_does_not_see_is_told_from_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """The trap of SSH sessions: the driver is there, and the variable that leads to it is not."""
+    if machine_health.gpu().verdict == "pass":
+        pytest.skip("torch sees the GPU of this machine")
+    (tmp_path / "nvidia-smi").write_text("#!/bin/sh\necho Tesla T4\necho Tesla T4\n")
+    (tmp_path / "nvidia-smi").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+
+    line = machine_health.gpu()
+    assert line.verdict == "fail"
+    assert line.found.startswith("Tesla T4 + Tesla T4 is there")
+
+
+def test_on_kaggle_a_machine_without_gpu_is_no_machine_to_train_on(monkeypatch: pytest.MonkeyPatch):
+    if machine_health.gpu().verdict == "pass":
+        pytest.skip("there is a GPU")
+    monkeypatch.setenv("KAGGLE_KERNEL_RUN_TYPE", "Interactive")
+
+    assert machine_health.gpu().verdict == "fail"
+    assert "Accelerator" in machine_health.gpu().remedy
+
+
+def test_a_run_is_diagnosed_by_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.chdir(tmp_path)
+    a_trained_run(Path("runs"))
+
+    assert main(["doctor", "--run", "detection_exp001", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["worst"] == "pass"
+    assert main(["doctor", "--run", "detection_exp002"]) == 2
+    assert "did you mean detection_exp001?" in capsys.readouterr().err

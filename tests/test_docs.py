@@ -35,6 +35,9 @@ RUN_BY_TESTS = {
     "uv run doors summary": "tests/test_readme.py",
     "uv run doors sync": "tests/test_handover.py",
     "uv run doors verify": "tests/test_handover.py",
+    "uv run doors tunnel connect": "tests/test_tunnel.py",
+    "uv run doors tunnel run": "tests/test_tunnel.py",
+    "uv run doors doctor": "tests/cli/test_doctor.py",
     "uv run dvc repro": "tests/test_readme.py",
     "uv run dvc metrics diff": "tests/test_readme.py",
     "uv run dvc params diff": "tests/test_readme.py",
@@ -89,6 +92,10 @@ def test_every_command_there_is_stands_in_the_readme(repository_root: Path):
         "remote set",
         "remote check",
         "remote login",
+        "tunnel serve",
+        "tunnel connect",
+        "tunnel run",
+        "doctor",
     ):
         assert f"doors {command}" in readme
 
@@ -109,7 +116,7 @@ def test_the_map_names_what_there_is(repository_root: Path):
 
 
 @pytest.mark.parametrize(
-    "document", ["README.md", "CONTRIBUTING.md", "docs/decisions.md", "docs/google-drive.md"]
+    "document", ["README.md", "CONTRIBUTING.md", "docs/decisions.md", "docs/google-drive.md", "docs/tunnel.md", "docs/security.md"]
 )
 def test_links_lead_somewhere(document: str, repository_root: Path):
     path = repository_root / document

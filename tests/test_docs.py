@@ -116,7 +116,15 @@ def test_the_map_names_what_there_is(repository_root: Path):
 
 
 @pytest.mark.parametrize(
-    "document", ["README.md", "CONTRIBUTING.md", "docs/decisions.md", "docs/google-drive.md", "docs/tunnel.md", "docs/security.md"]
+    "document",
+    [
+        "README.md",
+        "CONTRIBUTING.md",
+        "docs/decisions.md",
+        "docs/google-drive.md",
+        "docs/tunnel.md",
+        "docs/security.md",
+    ],
 )
 def test_links_lead_somewhere(document: str, repository_root: Path):
     path = repository_root / document

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,12 +46,12 @@ class Session:
             check=False,
         )
 
-    def ssh(self, *words: str):
+    def ssh(self, *words: str, timeout_s: float = 60):
         return subprocess.run(
             ["ssh", "-F", self.folder / "ssh/config", "-o", "ConnectTimeout=20", *words],
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=timeout_s,
             check=False,
         )
 
@@ -64,36 +65,31 @@ class Session:
         raise AssertionError(self.said)
 
 
-@pytest.fixture(scope="module")
-def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
-    folder = tmp_path_factory.mktemp("tunnel")
+@contextmanager
+def opened(
+    folder: Path, repository: Path, variables: dict[str, str], key: Path
+) -> Iterator[Session]:
+    """Open a machine whose notebook runs in ``repository``, and let a laptop know it."""
     state = Path(tempfile.mkdtemp(dir=pwd.getpwuid(os.getuid()).pw_dir, prefix=".test-"))
-    (folder / "edge").mkdir()
+    for name in ("edge", "tmux"):
+        (folder / name).mkdir()
     install(folder, folder / "edge")
-    (folder / "repository/scripts").mkdir(parents=True)
-    (folder / "repository/scripts/run_training.sh").write_text(
-        'echo "$1 ${#KAGGLE_SECRET_WANDB_KEY}" >> trained\n'
-    )
-    (folder / "tmux").mkdir()
-    environment = os.environ | {
-        "PATH": f"{folder}:{os.environ['PATH']}",
+    environment = os.environ | variables
+    environment |= {
+        "PATH": f"{folder}:{environment['PATH']}",
         "XDG_STATE_HOME": str(state),
+        "XDG_CONFIG_HOME": str(state / "config"),
         "TMUX_TMPDIR": str(folder / "tmux"),
-        "LD_LIBRARY_PATH": "/usr/local/nvidia/lib64",
-        "KAGGLE_USER_SECRETS_TOKEN": "t0ken-of-kaggle",
-        "WANDB_API_KEY": KEY,
-        "DVC_SERVICE_ACCOUNT_JSON": JSON,
     }
-    key = make_key(folder, "mine")
     serving = subprocess.Popen(
         [*DOORS, "tunnel", "serve", "--key", key.with_suffix(".pub")],
-        cwd=folder / "repository",
+        cwd=repository,
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     )
-    session = Session(serving, folder, environment, "", state, folder / "repository")
+    session = Session(serving, folder, environment, "", state, repository)
     url, host_key = session.heard(r"tunnel connect (\S+) --host-key (\S+)").groups()
     session.heard("interrupt this cell")
     connected = session.doors("connect", url, "--host-key", host_key, "--identity", str(key))
@@ -103,6 +99,23 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
     serving.kill()
     serving.communicate()
     shutil.rmtree(state)
+
+
+@pytest.fixture(scope="module")
+def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
+    folder = tmp_path_factory.mktemp("tunnel")
+    (folder / "repository/scripts").mkdir(parents=True)
+    (folder / "repository/scripts/run_training.sh").write_text(
+        'echo "$1 ${#KAGGLE_SECRET_WANDB_KEY}" >> trained\n'
+    )
+    variables = {
+        "LD_LIBRARY_PATH": "/usr/local/nvidia/lib64",
+        "KAGGLE_USER_SECRETS_TOKEN": "t0ken-of-kaggle",
+        "WANDB_API_KEY": KEY,
+        "DVC_SERVICE_ACCOUNT_JSON": JSON,
+    }
+    with opened(folder, folder / "repository", variables, make_key(folder, "mine")) as session:
+        yield session
 
 
 def test_the_warning_comes_first_and_names_the_default(session: Session):

@@ -39,13 +39,16 @@ _CHECKS = (
     ("data set", "cli.doctor:data_set"),
     ("last run", "cli.doctor:last_run"),
 )
+_AFTER_SET_UP = ("data set", "last run")
 _LOG_END = 20_000
 _MOST_WORDS = 160
 
 
 def doctor(arguments: argparse.Namespace) -> int:
     """Print a line for each thing looked at; exit 1 if one of them fails."""
-    lines = list(_diagnosis(arguments.run) if arguments.run else _look_around(arguments.json))
+    checks = _CHECKS[: -len(_AFTER_SET_UP)] if arguments.setup else _CHECKS
+    looked = _diagnosis(arguments.run) if arguments.run else _look_around(checks, arguments.json)
+    lines = list(looked)
     if arguments.json:
         print(json.dumps(as_document(lines), indent=2))
     elif arguments.run:
@@ -104,9 +107,9 @@ def last_run() -> Health:
     return passed("last run", found)
 
 
-def _look_around(quiet: bool) -> Iterator[Health]:
+def _look_around(checks: Sequence[tuple[str, str]], quiet: bool) -> Iterator[Health]:
     """Make each check, and say what came of it at once."""
-    for name, place in _CHECKS:
+    for name, place in checks:
         line = _made(name, place)
         if not quiet:
             print("\n".join(_spaced(line)), flush=True)

@@ -383,7 +383,11 @@ def _add_doctor(commands: Commands) -> None:
     parser = _command(
         commands, "doctor", "doctor:doctor", "look for what is amiss here, and say what to do"
     )
-    parser.add_argument("--run", metavar="NAME", help="look at a run instead: what ailed it?")
+    chosen = parser.add_mutually_exclusive_group()
+    chosen.add_argument("--run", metavar="NAME", help="look at a run instead: what ailed it?")
+    chosen.add_argument(
+        "--setup", action="store_true", help="leave out the data and the runs, which come later"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON document instead")
 
 

@@ -1,0 +1,106 @@
+"""``scripts/setup_kaggle.sh`` on a bare machine that has a torch of its own."""
+
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+TORCH = "2.10.0+cu128"
+"""Kaggle's, of August 2026. No index has it under this name: installing another would show."""
+
+
+def wheel(folder: Path, name: str, version: str, code: str = "") -> Path:
+    """A package of one module."""
+    path = folder / f"{name}-{version}-py3-none-any.whl"
+    info = f"{name}-{version}.dist-info"
+    files = {
+        f"{name}/__init__.py": f"__version__ = {version!r}\n{code}",
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    files[f"{info}/RECORD"] = "".join(f"{file},,\n" for file in [*files, f"{info}/RECORD"])
+    with zipfile.ZipFile(path, "w") as archive:
+        for file, text in files.items():
+            archive.writestr(file, text)
+    return path
+
+
+def python_of(version: str) -> Path | None:
+    """Look where pyenv keeps them, whose shims run the chosen one only, then on the PATH."""
+    kept = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
+    found = shutil.which(f"python{version}")
+    candidates = [*kept.glob(f"{version}.*/bin/python{version}"), *([Path(found)] if found else [])]
+    for python in candidates:
+        if subprocess.run([python, "--version"], capture_output=True, check=False).returncode == 0:
+            return python
+    return None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("version", ["3.12", "3.13"])
+@pytest.mark.parametrize("installer", ["uv", "pip"])
+def test_the_torch_of_the_image_is_left_as_it_is(
+    version: str, installer: str, tmp_path: Path, repository_root: Path
+):
+    python, uv = python_of(version), shutil.which("uv")
+    if python is None or uv is None:
+        pytest.skip(f"there is no Python {version} here")
+    image, clone = tmp_path / "image", tmp_path / "clone"
+    subprocess.run([python, "-m", "venv", image], check=True)
+    wheels = [wheel(tmp_path, name, TORCH) for name in ("torch", "torchvision")]
+    there = image / "bin/python"
+    subprocess.run([uv, "pip", "install", "-q", "-p", there, "--no-deps", *wheels], check=True)
+    subprocess.run(["git", "clone", "-q", repository_root, clone], check=True)
+    shutil.copy(repository_root / "scripts/setup_kaggle.sh", clone / "scripts")
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    for name in ("bash", "git", "grep", "mktemp", "rm", "ln", "dirname", "env", "cat", "sh"):
+        (programs / name).symlink_to(str(shutil.which(name)))
+    if installer == "uv":
+        (programs / "uv").write_text(f'#!/bin/sh\nPATH={os.environ["PATH"]} exec {uv} "$@"\n')
+        (programs / "uv").chmod(0o755)
+
+    done = subprocess.run(
+        ["bash", "scripts/setup_kaggle.sh"],
+        cwd=clone,
+        env=os.environ  # for the way to the index, through proxies and by certificates
+        | {
+            "PATH": f"{image}/bin:{programs}",
+            "XDG_DATA_HOME": str(tmp_path / "data"),
+            "KAGGLE_KERNEL_RUN_TYPE": "Interactive",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    said = done.stdout + done.stderr
+    assert "[3/3]" in said, said
+    code = "from importlib.metadata import version as v; print(v('torch'), v('torchvision'))"
+    kept = subprocess.check_output([there, "-c", code], text=True)
+    assert kept == f"{TORCH} {TORCH}\n"
+    # The table comes last, and finds that this stand-in for torch computes nothing.
+    assert "pass  python" in said
+    assert "fail  torch" in said
+    assert done.returncode == 1
+
+
+def test_a_machine_without_torch_is_no_kaggle_image(tmp_path: Path, repository_root: Path):
+    (tmp_path / "python").write_text(f'#!/bin/sh\nexec {sys.executable} -S "$@"\n')
+    (tmp_path / "python").chmod(0o755)
+
+    done = subprocess.run(
+        ["bash", repository_root / "scripts/setup_kaggle.sh"],
+        env=os.environ
+        | {"PATH": f"{tmp_path}:{os.environ['PATH']}", "KAGGLE_KERNEL_RUN_TYPE": "Interactive"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 2
+    assert "this image has no torch\n  hint: " in done.stderr

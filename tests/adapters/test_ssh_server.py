@@ -122,7 +122,7 @@ def test_strangers_do_not_keep_the_owner_out(laptop: Laptop, tmp_path: Path):
 
 
 def test_another_server_in_its_place_is_refused(laptop: Laptop, home: Path, tmp_path: Path):
-    with SshServer(home / "other", profile=tmp_path / "profile") as other:
+    with SshServer(home / "other", profiles=tmp_path) as other:
         other.start([public(laptop.key)])
         mistaken = Laptop(tmp_path, other.port, laptop.host_key, laptop.key)
 
@@ -188,12 +188,11 @@ def test_its_files_are_its_owners_alone(laptop: Laptop, home: Path):
 
 def test_nothing_is_left_after_the_end(home: Path, tmp_path: Path):
     key = make_key(tmp_path, "mine")
-    profile = tmp_path / "profile"
-    with SshServer(home / "ending", profile=profile) as server:
+    with SshServer(home / "ending", profiles=tmp_path) as server:
         laptop = Laptop(tmp_path, server.port, server.start([public(key)]), key)
         laptop.port = server.port
         server.keep_environment({"KAGGLE_SECRET_WANDB_KEY": "k" * 40})
-        assert profile.exists()
+        assert list(tmp_path.glob("zz-*.sh"))
         session = subprocess.Popen(
             ["ssh", *laptop.options, "machine", "echo in; sleep 600"], stdout=subprocess.PIPE
         )
@@ -205,7 +204,7 @@ def test_nothing_is_left_after_the_end(home: Path, tmp_path: Path):
     assert session.wait(10) == 255
     session.stdout.close()
     assert not any(process.is_running() for process in inside)
-    assert not profile.exists()
+    assert not list(tmp_path.glob("zz-*.sh"))
     assert not (home / "ending").exists()
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", laptop.port), timeout=5)
@@ -213,10 +212,10 @@ def test_nothing_is_left_after_the_end(home: Path, tmp_path: Path):
 
 def test_a_server_that_a_killed_notebook_left_is_ended_by_the_next(home: Path, tmp_path: Path):
     key = make_key(tmp_path, "mine")
-    killed = SshServer(home / "again", profile=tmp_path / "profile")
+    killed = SshServer(home / "again", profiles=tmp_path)
     killed.start([public(key)])
 
-    with SshServer(home / "again", profile=tmp_path / "profile") as server:
+    with SshServer(home / "again", profiles=tmp_path) as server:
         host_key = server.start([public(key)])
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(("127.0.0.1", killed.port), timeout=5)

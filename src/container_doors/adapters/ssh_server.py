@@ -5,6 +5,7 @@ that this one has lies in a folder of its own, which nobody else can read, and g
 """
 
 import getpass
+import hashlib
 import os
 import shutil
 import socket
@@ -36,7 +37,7 @@ from container_doors.remote.server_settings import (
 PUBLISHED = Path("/kaggle/working")
 """What lies here is the notebook's output, for whoever may see the notebook."""
 
-_PROFILE = Path("/etc/profile.d/zz-container-doors.sh")
+PROFILES = Path("/etc/profile.d")
 _PRIVILEGE_SEPARATION = Path("/run/sshd")
 _SFTP_SERVERS = ("/usr/lib/openssh/sftp-server", "/usr/libexec/openssh/sftp-server",
                  "/usr/lib/ssh/sftp-server")  # fmt: skip
@@ -72,17 +73,18 @@ def install_programs() -> list[str]:
 class SshServer:
     """One server on loopback; a context that leaves nothing behind."""
 
-    def __init__(self, directory: Path | None = None, *, profile: Path = _PROFILE) -> None:
+    def __init__(self, directory: Path | None = None, *, profiles: Path = PROFILES) -> None:
         """Remember where; nothing is there yet.
 
         Args:
             directory: For all its files. Every folder above it must be its owner's or root's,
                 and nobody else's to write to: sshd insists.
-            profile: The script by which login shells find the environment.
+            profiles: Where login shells look for scripts; one there leads to the environment.
         """
         state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state")
         self.directory = (directory or state / "container-doors" / "tunnel").absolute()
-        self._profile = profile
+        name = hashlib.sha256(os.fsencode(self.directory)).hexdigest()[:8]
+        self._profile = profiles / f"zz-container-doors-{name}.sh"
         self._process: subprocess.Popen[bytes] | None = None
         self.port = 0
         self._host_key: PublicKey | None = None
@@ -165,8 +167,7 @@ class SshServer:
         if self._process is not None:
             self._process.wait()
             self._process = None
-        if self._profile.exists() and str(self.directory) in self._profile.read_text("utf-8"):
-            self._profile.unlink()
+        self._profile.unlink(missing_ok=True)
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def _check_is_private(self) -> None:

@@ -58,6 +58,7 @@ NO_PENALTIES = "PerSourcePenalties no\n"
 would keep the owner out."""
 
 _ENTRY = """\
+export DOORS_TUNNEL={directory}
 if [ -r {environment} ]; then . {environment}; fi
 if [ -n "${{SSH_ORIGINAL_COMMAND:-}}" ]; then
   command=$SSH_ORIGINAL_COMMAND
@@ -67,7 +68,9 @@ fi
 exec "$SHELL" -l
 """
 
-_PROFILE = "if [ -r {environment} ]; then . {environment}; fi\n"
+_PROFILE = """\
+if [ "${{DOORS_TUNNEL:-}}" = {directory} ] && [ -r {environment} ]; then . {environment}; fi
+"""
 
 
 def server_settings(directory: Path, *, port: int, user: str, sftp_server: str) -> str:
@@ -86,9 +89,19 @@ def server_settings(directory: Path, *, port: int, user: str, sftp_server: str) 
 
 def entry_script(directory: Path) -> str:
     """Write what runs first in every session: a shell, a command, a copy of files, an editor's."""
-    return _ENTRY.format(environment=shlex.quote(str(directory / ENVIRONMENT)))
+    return _ENTRY.format(**_quoted(directory))
 
 
 def profile_script(directory: Path) -> str:
-    """Write what a login shell reads after Debian's ``/etc/profile``, which sets PATH anew."""
-    return _PROFILE.format(environment=shlex.quote(str(directory / ENVIRONMENT)))
+    """Write what a login shell reads after Debian's ``/etc/profile``, which sets PATH anew.
+
+    Other people's login shells, which did not come in through this server, stay as they are.
+    """
+    return _PROFILE.format(**_quoted(directory))
+
+
+def _quoted(directory: Path) -> dict[str, str]:
+    return {
+        "directory": shlex.quote(str(directory)),
+        "environment": shlex.quote(str(directory / ENVIRONMENT)),
+    }

@@ -1,8 +1,10 @@
 """The interactive way: real OpenSSH on both sides, a cloudflared of ours between them."""
 
 import os
+import pty
 import pwd
 import re
+import select
 import shutil
 import signal
 import subprocess
@@ -160,6 +162,32 @@ def test_a_run_is_started_in_tmux_once_and_goes_on_by_itself(session: Session):
     # The window is kept, with its last words in it.
     listed = session.ssh("kaggle-training", "tmux list-sessions -F '#{session_name}'")
     assert listed.stdout == "detection_exp007\n"
+
+
+def test_with_a_terminal_one_looks_on(session: Session):
+    """As ``doors tunnel run`` is used: what the training says is seen, and leaving it ends well."""
+    outside, inside = pty.openpty()
+    looking = subprocess.Popen(
+        [*DOORS, "tunnel", "run", "detection_exp008", "--ssh-dir", str(session.folder / "ssh")],
+        env=session.environment | {"TERM": "xterm-of-next-year"},
+        stdin=inside,
+        stdout=inside,
+        stderr=inside,
+    )
+    os.close(inside)
+    seen = b""
+    while b"ended with exit code 0" not in seen:
+        assert select.select([outside], [], [], 30)[0], seen
+        seen += os.read(outside, 65536)
+    os.write(outside, b"exit\n")
+
+    while select.select([outside], [], [], 0.2)[0] or looking.poll() is None:
+        try:
+            os.read(outside, 65536)
+        except OSError:  # the other end is gone
+            break
+    assert looking.wait(20) == 0
+    os.close(outside)
 
 
 def test_a_name_that_could_be_a_command_is_refused(session: Session):

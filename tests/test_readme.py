@@ -23,11 +23,9 @@ ELSEWHERE = (
     "uv run doors tunnel",
     "uv run doors doctor",
 )
-"""Run by tests/test_demo.py, by whoever reads this, by tests/test_tracking.py and by
-tests/test_handover.py and tests/test_assessment.py: they need a run that was cut off, a W&B server,
-a second machine, or a model that is good."""
-tests/test_handover.py: they need a run that was cut off, a W&B server, or a second machine; by
-tests/test_tunnel.py and tests/cli/test_doctor.py."""
+"""Run by tests/test_demo.py, by whoever reads this, and by the tests of tracking, handover,
+assessment, tunnel and doctor: they need a run that was cut off, a server, a second machine, or a
+model that is good."""
 
 TINY = {
     "model": {"architecture": "yolov11n", "pretrained": False},

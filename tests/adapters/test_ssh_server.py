@@ -194,7 +194,7 @@ def test_nothing_is_left_after_the_end(home: Path, tmp_path: Path):
         server.keep_environment({"KAGGLE_SECRET_WANDB_KEY": "k" * 40})
         assert list(tmp_path.glob("zz-*.sh"))
         session = subprocess.Popen(
-            ["ssh", *laptop.options, "machine", "echo in; sleep 600"], stdout=subprocess.PIPE
+            ["ssh", *laptop.options, "machine", "sleep 600 & echo in; wait"], stdout=subprocess.PIPE
         )
         assert session.stdout is not None
         assert session.stdout.readline() == b"in\n"

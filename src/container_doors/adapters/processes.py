@@ -22,12 +22,14 @@ def left_over(pid_file: Path) -> psutil.Process | None:
 def end_with_children(program: psutil.Process) -> None:
     """End a program and what it started; whatever does not end in 5 s is killed."""
     try:
+        program.suspend()  # or it might start another while these are counted
         processes = [program, *program.children(recursive=True)]
     except psutil.NoSuchProcess:
         return
     for process in processes:
         try:
             process.terminate()
+            process.resume()
         except psutil.NoSuchProcess:
             continue
     _, alive = psutil.wait_procs(processes, timeout=_STOP_S)

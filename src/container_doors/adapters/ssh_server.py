@@ -168,7 +168,8 @@ class SshServer:
             self._process.wait()
             self._process = None
         self._profile.unlink(missing_ok=True)
-        shutil.rmtree(self.directory, ignore_errors=True)
+        if self.directory.exists():
+            shutil.rmtree(self.directory)
 
     def _check_is_private(self) -> None:
         if self.directory.resolve().is_relative_to(PUBLISHED):
@@ -217,7 +218,8 @@ class SshServer:
         )
         self._write(PID, str(self._process.pid))
         end = monotonic() + _START_S
-        while not _answers(self.port):
+        # Not asked by connecting: whoever it forked for that might outlive it.
+        while not self._is_listening():
             if self._process.poll() is not None or monotonic() > end:
                 said = self.log.read_text("utf-8").splitlines() if self.log.exists() else []
                 self.stop()
@@ -225,6 +227,9 @@ class SshServer:
                     f"sshd did not start: {said[-1] if said else 'it said nothing'}", hint=INSTALL
                 )
             sleep(0.05)
+
+    def _is_listening(self) -> bool:
+        return self.log.exists() and "Server listening on" in self.log.read_text("utf-8")
 
     def _write(self, name: str, text: str) -> None:
         replace_secret(self.directory / name, text)
@@ -258,11 +263,3 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def _answers(port: int) -> bool:
-    try:
-        with socket.create_connection(("127.0.0.1", port), timeout=1):
-            return True
-    except OSError:
-        return False

@@ -18,7 +18,7 @@ PID = "sshd.pid"
 _SETTINGS = """\
 ListenAddress 127.0.0.1:{port}
 HostKey "{directory}/{host_key}"
-PidFile "{directory}/{pid}"
+PidFile none
 AuthorizedKeysFile "{directory}/{authorized}"
 StrictModes yes
 AllowUsers {user}
@@ -81,7 +81,6 @@ def server_settings(directory: Path, *, port: int, user: str, sftp_server: str) 
         user=user,
         sftp_server=sftp_server,
         host_key=HOST_KEY,
-        pid=PID,
         authorized=AUTHORIZED,
         entry=shlex.quote(str(directory / ENTRY)),
     )

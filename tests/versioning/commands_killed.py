@@ -50,7 +50,7 @@ for word; do
       if [ "$verb" = pull ]; then cp "$home/cache/$md5" "${word%.dvc}"; fi ;;
   esac
 done
-if [ "$verb" = config ]; then echo core.remote=s; echo remote.s.url=/remote; fi
+if [ "$verb" = config ]; then echo core.remote=s; echo remote.s.url=$home/remote; fi
 """
 
 

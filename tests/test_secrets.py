@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from tests.loopback.wandb_backend import KEY, WandbBackend
+from tests.pem import private_key
 from tests.ssh import make_key
 from tests.test_handover import TINY
 from tests.test_tunnel import Session, opened
@@ -25,7 +26,7 @@ JSON = json.dumps(
         "client_email": "trainer@project.iam.gserviceaccount.com",
         "client_id": "1",
         "private_key_id": "id",
-        "private_key": f"-----BEGIN PRIVATE KEY-----\n{CANARY}\n-----END PRIVATE KEY-----\n",
+        "private_key": private_key(CANARY),
     }
 )
 KAGGLE = "token-of-kaggle-itself"

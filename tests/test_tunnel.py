@@ -1,5 +1,6 @@
 """The interactive way: real OpenSSH on both sides, a cloudflared of ours between them."""
 
+import json
 import os
 import pty
 import pwd
@@ -20,10 +21,11 @@ import psutil
 import pytest
 
 from tests.adapters.test_cloudflared import install
+from tests.pem import private_key
 from tests.ssh import make_key
 
 KEY = "w0rd" * 10
-JSON = '{"type": "service_account", "private_key": "-----BEGIN PRIVATE KEY-----\\nMII\\n"}'
+JSON = json.dumps({"type": "service_account", "private_key": private_key("MII")})
 DOORS = [sys.executable, "-m", "container_doors"]
 
 

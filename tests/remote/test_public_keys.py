@@ -2,6 +2,7 @@ import pytest
 
 from container_doors.errors import TunnelError
 from container_doors.remote.public_keys import parse_host_key, parse_public_keys
+from tests.pem import private_key
 
 BLOB = "AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f"
 LINE = f"ssh-ed25519 {BLOB} me@laptop"
@@ -31,7 +32,7 @@ def test_what_is_no_public_key_is_refused(text: str):
 
 
 def test_a_private_key_is_refused_and_not_repeated():
-    pasted = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNz\n-----END OPENSSH PRIVATE KEY-----"
+    pasted = private_key("b3BlbnNz", kind="OPENSSH")
 
     with pytest.raises(TunnelError, match="never leave the machine") as caught:
         parse_public_keys(pasted, source="what was pasted")

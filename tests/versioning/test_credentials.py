@@ -8,13 +8,14 @@ from hypothesis import strategies as st
 
 from container_doors.errors import VersioningError
 from container_doors.versioning.credentials import find_credentials, parse_credentials
+from tests.pem import private_key
 
 SERVICE = {
     "type": "service_account",
     "client_email": "bot@x.iam.gserviceaccount.com",
     "client_id": "1",
     "private_key_id": "2",
-    "private_key": "-----BEGIN PRIVATE KEY-----\nS3CRET",
+    "private_key": private_key("S3CRET"),
 }
 PERSON = {"refresh_token": "1//S3CRET", "client_id": "cid", "client_secret": "S3CRET"}
 JSON = st.recursive(

@@ -29,7 +29,7 @@ JSON = json.dumps(
         "private_key": private_key(CANARY),
     }
 )
-KAGGLE = "token-of-kaggle-itself"
+KAGGLE = "K4g" * 12  # spelled nowhere, for this file is published too
 SECRETS = (KEY, CANARY, KAGGLE)
 WORK = """
 cd "$DOORS_REPOSITORY"

@@ -59,5 +59,13 @@ class RateLimitedError(TunnelError):
     """Somebody gives out no more for now; asking again later may help."""
 
 
+class HostError(DoorsError):
+    """A host of GPUs refuses, or has not what it is asked for."""
+
+
+class UnreachableError(HostError):
+    """A host cannot be reached for now; asking again later may help."""
+
+
 class ToBeContinued(BaseException):
     """A training has ended early, as was wished; its text is the reason."""

@@ -4,11 +4,12 @@ Each protocol has one real implementation in :mod:`container_doors.adapters` and
 ``tests/fakes.py``. A collaborator that needs no fake needs no protocol.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -395,6 +396,97 @@ class Tunnel(Protocol):
 
     def wait(self) -> str:
         """Wait until it ends by itself; returns why, for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """What an account may still use of a host's GPUs."""
+
+    used_h: float
+    allowed_h: float
+    renewed_at: datetime | None
+    """When it starts anew, in UTC; None if the host does not say."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobState:
+    """Where a job on another machine is, as its host says; the host may be behind the truth."""
+
+    phase: Literal["queued", "running", "complete", "failed", "cancelled"]
+    message: str = ""
+    """Why it failed, in the host's words."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobFile:
+    """A file that a job has left."""
+
+    name: str
+    size_bytes: int | None
+    url: str
+    """Signed, and good for minutes: list again before a late download."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job of the account, as the host lists it."""
+
+    ref: str
+    """Owner and slug: ``someone/doors-v1-0-3f2a``."""
+    url: str
+    """The page with its Stop button."""
+    last_run_at: datetime | None
+
+
+class GpuHost(Protocol):
+    """Runs a script on a GPU that is lent by the hour, without anybody watching.
+
+    Every method may raise :class:`errors.HostError`, and :class:`errors.UnreachableError` where
+    asking again later may help; none waits longer than a minute for an answer.
+    """
+
+    def owner(self) -> str:
+        """Name the account."""
+
+    def quota(self) -> Quota | None:
+        """Ask for the GPU hours left; None if the host does not say."""
+
+    def dataset_state(self, slug: str) -> Literal["absent", "processing", "ready", "failed"]:
+        """Say whether a job can read a data set of the account."""
+
+    def send_dataset(self, folder: Path, *, slug: str, title: str, progress: Progress) -> None:
+        """Upload a folder's files as a private data set; it is then ``processing``."""
+
+    def dataset_is_private(self, slug: str) -> bool:
+        """Say whether nobody but the account can read a data set."""
+
+    def start(self, folder: Path) -> Job:
+        """Start the job that a folder describes; a second start is a second job."""
+
+    def is_private(self, ref: str) -> bool:
+        """Say whether nobody but the account can read a job."""
+
+    def state(self, ref: str) -> JobState:
+        """Say where a job is."""
+
+    def log(self, ref: str) -> Iterator[str]:
+        """Read a job's log from its beginning, line by line, while it is written.
+
+        The iterator ends when the log does, or when the host cuts it: then read again, skipping
+        as many lines as were read.
+        """
+
+    def files(self, ref: str) -> list[JobFile]:
+        """List what a job has left so far, of all pages."""
+
+    def download(self, file: JobFile, target: Path, *, progress: Progress) -> None:
+        """Download one file, whole or not at all."""
+
+    def jobs(self) -> list[Job]:
+        """List the account's jobs of this project, newest first."""
+
+    def delete(self, ref: str) -> None:
+        """End a job and destroy all that it has left."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,13 @@ _ISOLATED = {
 }
 _GIT_CONFIG = "[user]\n  name = Test\n  email = test@example.org\n[init]\n  defaultBranch = main\n"
 
+_LONGEST = ("test_demo", "test_readme", "test_exact_resume", "test_tracking", "test_several_gpus")
+"""Modules of slow tests, which begin first, so that none is left alone at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]):
+    items.sort(key=lambda item: item.path.stem not in _LONGEST)
+
 
 @pytest.fixture(autouse=True, scope="session")
 def _isolated(tmp_path_factory: pytest.TempPathFactory):

@@ -10,6 +10,7 @@ the launch, ``torch.distributed.run``, the temporary files, gloo instead of NCCL
 import os
 import signal
 import sys
+import time
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,8 @@ from tests.tiny import Printing, tiny_params  # noqa: E402
 
 WORKERS = 2
 FAULT = "CPU_DDP_FAULT"
-"""``raise`` or ``kill``: what befalls the second worker at the beginning of the second epoch."""
+"""``raise`` or ``kill``: what befalls the second worker in the second epoch, once the first is
+written."""
 
 TWO = Hardware(device="cpu", devices=["cpu:0", "cpu:1"], description="", cpu="", cores=2,
                memory_gib=1)  # fmt: skip
@@ -74,7 +76,9 @@ class CpuDdpTrainer(Engine):
 
     def _model_train(self) -> None:
         super()._model_train()  # type: ignore[no-untyped-call]
-        if RANK == 1 and self.epoch == 1:
+        if RANK == 1 and self.epoch == 1 and FAULT in os.environ:
+            while not (Path(self.save_dir).parent / "metrics.jsonl").exists():
+                time.sleep(0.05)  # the first worker writes it behind the training's back
             if os.environ.get(FAULT) == "raise":
                 raise ValueError("the second worker has had enough")
             if os.environ.get(FAULT) == "kill":

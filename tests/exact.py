@@ -34,11 +34,9 @@ class Exact:
 
 
 CASES = {
-    "plain": Exact(),
     "accumulated": Exact(
         killed_after=(1, 2, 3), training={"nominal_batch_size": 14, "warmup_epochs": 1.5}
     ),
-    "loaders": Exact(training={"workers": 2}),
     "another number of loaders": Exact(
         epochs=3,
         training={"workers": 2, "nominal_batch_size": 14, "warmup_epochs": 1.5},

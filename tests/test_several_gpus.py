@@ -134,7 +134,7 @@ def test_no_worker_outlives_the_training(
         else:
             assert wait_until(lambda: len(of_test(tmp_path)) == 4, at_most_s=60)
         process.send_signal(how)
-        gone = wait_until(lambda: not of_test(tmp_path), at_most_s=5)
+        gone = wait_until(lambda: not of_test(tmp_path), at_most_s=20)
         for left in of_test(tmp_path):
             left.kill()
         process.communicate()

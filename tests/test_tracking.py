@@ -21,6 +21,7 @@ from container_doors.run import Run
 from tests.builders import a_small_dataset
 from tests.fakes import FakeProgress
 from tests.loopback.wandb_backend import KEY, Fault, RemoteRun, WandbBackend
+from tests.loopback.wandb_state import HISTORY
 from tests.test_training import command as doors_command
 from tests.tracked_run import VALUES, command
 
@@ -357,6 +358,23 @@ def test_without_a_key_it_is_offline_and_wandb_sync_uploads_it(
     assert the_run(backend).artifacts[0].state == "COMMITTED"
     again = doors(workspace, seen, "track", "sync", "exp1")
     assert "nothing was missing" in again.stdout
+
+
+def test_a_row_that_was_lost_with_its_connection_is_sent_again(
+    workspace: Path, backend: WandbBackend
+):
+    """The summary of the last epoch had come through, and its row had not."""
+    seen = environment(workspace, backend)
+    train(workspace, seen, end="killed")
+    until(lambda: has_ended(backend))
+    rows = the_run(backend)._streams[HISTORY]
+    with the_run(backend).lock:
+        rows.popitem()
+    assert the_run(backend).summary["epoch"] == told(workspace)[-1]["epoch"]
+
+    doors(workspace, seen, "track", "sync", "exp1")
+
+    assert shown(the_run(backend)) == told(workspace)
 
 
 def test_a_follower_that_dies_costs_the_training_nothing(workspace: Path, backend: WandbBackend):

@@ -53,21 +53,22 @@ def test_a_kill_leaves_the_old_state_or_the_new(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("scenario", SCENARIOS)
-def test_a_kill_at_every_call_into_the_system_leaves_the_old_state_or_the_new(
+def test_a_kill_at_every_third_call_into_the_system_leaves_the_old_state_or_the_new(
     scenario: str, in_memory: Path, repository_root: Path
 ):
-    assert killed(in_memory, repository_root, scenario, "call", 0, 1)["kills"] > 150
+    """A sample, as `python -m tests.versioning.commands_killed FOLDER SCENARIO call 0 1` is not."""
+    assert killed(in_memory, repository_root, scenario, "call", 0, 3)["kills"] > 50
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("scenario", SCENARIOS)
-def test_a_kill_at_every_line_leaves_the_old_state_or_the_new(
+def test_a_kill_between_the_calls_leaves_the_old_state_or_the_new(
     scenario: str, in_memory: Path, repository_root: Path
 ):
-    """A sample: between two calls into the system, which are all tried, nothing changes."""
-    stride = {"promotion": 29, "version": 5, "sync": 11}[scenario]
+    """A small sample of our lines: between two calls into the system nothing changes."""
+    stride = {"promotion": 97, "version": 29, "sync": 83}[scenario]
 
-    assert killed(in_memory, repository_root, scenario, "line", 0, stride)["kills"] > 150
+    assert killed(in_memory, repository_root, scenario, "line", 0, stride)["kills"] > 20
 
 
 @pytest.mark.slow

@@ -355,9 +355,11 @@ def ask(path: str, *, hint: str) -> Remote | None:
                 raise
             return None
         summary = dict(found.summary)
+        # A connection that was cut may have brought the summary of an epoch, and not its row.
+        last_row = max(0, int(found.lastHistoryStep))
         return Remote(
             url=str(found.url),
-            last_epoch=int(summary.get("epoch", 0)),
+            last_epoch=min(int(summary.get("epoch", 0)), last_row),
             results_of=summary.get(_RESULTS_OF),
             is_over=found.state != "running",
         )

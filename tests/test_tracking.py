@@ -372,7 +372,8 @@ def test_a_row_that_was_lost_with_its_connection_is_sent_again(
         rows.popitem()
     assert the_run(backend).summary["epoch"] == told(workspace)[-1]["epoch"]
 
-    doors(workspace, seen, "track", "sync", "exp1")
+    sent = doors(workspace, seen, "track", "sync", "exp1")
+    assert sent.returncode == 0, sent.stderr
 
     assert shown(the_run(backend)) == told(workspace)
 
@@ -390,6 +391,7 @@ def test_a_follower_that_dies_costs_the_training_nothing(workspace: Path, backen
     assert len(told(workspace)) == 20
     assert "tracking: its process ended with exit code -9" in said
     sent = doors(workspace, seen, "track", "sync", "exp1")
+    assert sent.returncode == 0, sent.stderr
     assert sent.returncode == 0, sent.stderr
     assert shown(the_run(backend)) == told(workspace)
 
@@ -443,6 +445,7 @@ def test_a_recording_that_was_cut_off_is_made_again(workspace: Path, backend: Wa
     psutil.wait_procs(everybody, timeout=10)
 
     sent = doors(workspace, seen, "track", "sync", "exp1")
+    assert sent.returncode == 0, sent.stderr
 
     assert sent.returncode == 0, sent.stderr
     assert shown(the_run(backend)) == told(workspace)

@@ -168,9 +168,13 @@ class _OpenRun:
         return read_state(self._directory)
 
     def log_epoch(self, epoch: Epoch, *, is_best: bool) -> None:
-        """Send one row; its step is the epoch's number."""
+        """Send one row; its step is the epoch's number.
+
+        A row that was lost has a later step: the client takes none that the summary has passed.
+        """
         with self._translated("an epoch was not taken"):
-            self._run.log({"epoch": epoch.number, **epoch.metrics}, step=epoch.number)
+            step = max(epoch.number, self._run.starting_step, self._run.step)
+            self._run.log({"epoch": epoch.number, **epoch.metrics}, step=step)
             if is_best:
                 best = {f"best/{name}": value for name, value in epoch.metrics.items()
                         if name.startswith("val/")}  # fmt: skip
@@ -250,7 +254,8 @@ class OnlineWandb(_OpenRun):
         """Open the run, or take it up from the last epoch that the server has."""
         self._open(record, "online")
         self.url, self._path = str(self._run.url), str(self._run.path)
-        self._last_epoch = int(self._run.summary.get("epoch", 0))
+        remote = ask(self._path, hint=self._send_later) if self._run.resumed else None
+        self._last_epoch = 0 if remote is None else remote.last_epoch
         self._write_state(self._last_epoch)
         return self._last_epoch
 
@@ -355,11 +360,10 @@ def ask(path: str, *, hint: str) -> Remote | None:
                 raise
             return None
         summary = dict(found.summary)
-        # A connection that was cut may have brought the summary of an epoch, and not its row.
-        last_row = max(0, int(found.lastHistoryStep))
         return Remote(
             url=str(found.url),
-            last_epoch=min(int(summary.get("epoch", 0)), last_row),
+            # A cut connection may have brought the summary of an epoch, and not its row.
+            last_epoch=min(int(summary.get("epoch", 0)), max(0, int(found.lastHistoryStep))),
             results_of=summary.get(_RESULTS_OF),
             is_over=found.state != "running",
         )

@@ -21,6 +21,7 @@ from container_doors.dataset.view import link_view
 from container_doors.errors import DatasetError, RunError
 from container_doors.evaluation.alarms import false_alarms
 from container_doors.evaluation.appearance import look_of
+from container_doors.evaluation.error_kinds import error_kinds
 from container_doors.evaluation.ladders import Picture, climb, read_picture, write_picture
 from container_doors.evaluation.latency import latency, median
 from container_doors.evaluation.looks import add_look
@@ -156,7 +157,7 @@ def compare(
     metric = next(iter(by), None)
     if metric is None:
         raise RunError(
-            f"{split} has no door, or fewer than four scenes: nothing can be compared",
+            f"{split} has doors in fewer than four scenes: nothing can be compared",
             hint="choose the other split, or add photographs",
         )
     verdict = sentence((first.name, second.name), by[metric], metric)
@@ -412,6 +413,7 @@ def _assessed(
         slices=slices(seen, looks),
         false_alarms=alarms,
         mistakes=mistakes(seen, conf_threshold=conf_threshold),
+        error_kinds=error_kinds(seen),
         latency=latency(durations, method=detected.timing_method),
         latency_ms=median(durations),
     )

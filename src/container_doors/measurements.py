@@ -7,7 +7,7 @@ on) is absent, never zero.
 import math
 from statistics import NormalDist
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from container_doors.records import Document, Latency, Sha256
 
@@ -128,6 +128,25 @@ class Mistake(Value):
     what: str
 
 
+class ErrorKind(Value):
+    """What one kind of error costs, over all confidences: TIDE's totals (arXiv 2008.08115)."""
+
+    kind: str
+    count: int
+    ap50_gain: float | None
+    """By how much AP50 (COCO's) would be higher without it; None where no door would be left."""
+    low: float | None
+    high: float | None
+    """The ends of the interval of 95 %; None where too few scenes have such an error."""
+    photographs: int
+
+    def __str__(self) -> str:
+        if self.ap50_gain is None:
+            return f"undefined, n = {self.photographs} photographs: no door is found at all"
+        bounds = "unbounded" if self.low is None else f"{self.low:.3f} to {self.high:.3f}"
+        return f"{self.ap50_gain:+.3f} ({bounds}, n = {self.photographs} photographs)"
+
+
 class PromiseCheck(Value):
     """A promise, the threshold that was chosen for it on validation, and what became of it."""
 
@@ -159,6 +178,8 @@ class Assessment(Document):
     false_alarms: list[FalseAlarms]
     mistakes: list[Mistake]
     """Worst first."""
+    error_kinds: list[ErrorKind] = Field(default=[])
+    """Empty without a door, and in what earlier releases wrote."""
     latency: Latency | None
     latency_ms: Estimate | None
     """The median, by order statistics."""

@@ -138,3 +138,19 @@ def test_no_more_is_proven_than_of_the_recall_and_the_value_lies_within(
     assert recall is not None
     assert estimate.low <= min(estimate.value, recall.low)
     assert estimate.value <= estimate.high
+
+
+def test_doors_of_one_scene_prove_nothing_however_many_other_scenes_have_none():
+    """Each half has all of the doors or none: they agree, and their spread is none."""
+    near = (12.0, 20.0, 110.0, 220.0)
+    ranking = rank([[DOOR]] * 6 + [[]] * 6, [[near]] * 6 + [[DOOR]] * 6, [[0.9]] * 6 + [[0.1]] * 6)
+
+    estimate = average_precision(
+        ranking, [0] * 6 + list(range(1, 7)), coco_ap_of, iou_thresholds=slice(None)
+    )
+
+    assert estimate is not None
+    assert (estimate.low, estimate.high) == (0.0, 1.0)
+    assert difference(
+        ranking, ranking, [0] * 6 + list(range(1, 7)), coco_ap_of, iou_thresholds=AP50
+    ) is None  # fmt: skip

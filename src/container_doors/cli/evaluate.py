@@ -92,6 +92,7 @@ def _lines(found: Assessment) -> list[str]:
         *(f"  {name:10} undefined: {why}" for name, why in found.undefined.items()),
         *_alarms(found),
         *_promise(found),
+        *_error_kinds(found),
         "slices, by recall:",
         *(
             f"  {one.attribute + ': ' + one.value:55} {one.doors:4} doors  {one.verdict}"
@@ -120,12 +121,21 @@ def _alarms(found: Assessment) -> list[str]:
     ]
 
 
+def _error_kinds(found: Assessment) -> list[str]:
+    if not found.error_kinds:
+        return []
+    return [
+        "what AP50 would gain without each kind of error, over all confidences:",
+        *(f"  {one.kind:12} {one.count:4}  {one}" for one in found.error_kinds),
+    ]
+
+
 def _promise(found: Assessment) -> list[str]:
     check = found.promise
     if check is None:
         return [f"  at a confidence of {found.conf_threshold}"]
     return [
-        f"  {check.promise}: {check.verdict.upper()} at a confidence of {check.conf_threshold:.4f}",
+        f"  {check.promise}: {check.verdict}, at a confidence of {check.conf_threshold:.4f}",
         f"    chosen on val:  {check.chosen_on}",
         f"    checked on {found.split}: {check.checked_on}",
     ]

@@ -21,7 +21,7 @@ Score = Callable[[Ranking, Floats], Floats]
 """(B, I) weights to (B, 10) average precisions."""
 
 _FEWEST_GROUPS = 4
-"""Of fewer, the halves are too few to have a spread."""
+"""With doors in fewer, the halves are too few to have a spread."""
 
 _BIAS_OF_HALF, _WIDENED = 0.42, 1.1
 """How much further a half is off than the whole, as a share of the whole's bias, and by how much
@@ -50,7 +50,7 @@ def average_precision(
         level: How often the interval should hold the true value.
 
     Returns:
-        None if there is no door.
+        None if there is no door. From 0 to 1 if fewer than four groups have one.
     """
     if not ranking.doors.sum():
         return None
@@ -58,7 +58,7 @@ def average_precision(
     centre, deviation = _centre_and_deviation(whole, halves, groups)
     low, high = _in_logit(min(max(centre, 0.0), 1.0), deviation * _quantile(groups, level))
     found = share(_found(ranking), ranking.doors.tolist(), groups, of="doors", level=level)
-    if found is None or len(set(groups)) < _FEWEST_GROUPS:
+    if found is None or _with_doors(ranking, groups) < _FEWEST_GROUPS:
         low, high = 0.0, 1.0
     elif whole in {0.0, 1.0}:
         low, high = (found.low, 1.0) if whole else (0.0, found.high)
@@ -78,7 +78,7 @@ def difference(
     level: float = CONFIDENCE_LEVEL,
 ) -> Estimate | None:
     """Estimate by how much the second of two models is better on the same photographs."""
-    if not first.doors.sum() or len(set(groups)) < _FEWEST_GROUPS:
+    if _with_doors(first, groups) < _FEWEST_GROUPS:
         return None
     one, its_halves = _scored(first, groups, score, iou_thresholds)
     other, other_halves = _scored(second, groups, score, iou_thresholds)
@@ -117,6 +117,11 @@ def _centre_and_deviation(
     scale = drawn / (many - drawn) * many / (many - 1)
     deviation = _WIDENED * math.sqrt(float(((defined - whole) ** 2).mean()) * scale)
     return whole - float(defined.mean() - whole) / _BIAS_OF_HALF, deviation
+
+
+def _with_doors(ranking: Ranking, groups: Sequence[int]) -> int:
+    """Count the groups that a door is in: of one, each half has all of the doors or none."""
+    return len(set(np.asarray(groups)[ranking.doors > 0].tolist()))
 
 
 def _quantile(groups: Sequence[int], level: float) -> float:

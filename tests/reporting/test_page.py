@@ -12,6 +12,7 @@ from container_doors.config import Data, Params, Training
 from container_doors.errors import RunError
 from container_doors.run import Run
 from tests.builders import a_small_dataset
+from tests.chromium import CHROMIUM, opened
 from tests.fakes import FakeDetector, FakeProgress, FakeWorld
 
 PARAMS = Params(
@@ -124,3 +125,55 @@ def test_what_is_no_report_is_not_replaced():
 
     with pytest.raises(RunError, match=r"summary\.html is there already, and is no report"):
         page()
+
+
+class Stubborn(FakeDetector):
+    """Finds the same in every picture, with labels beside it or without."""
+
+    def _look(self, image: Path):
+        from container_doors.ports import Detections
+
+        return Detections(image, 64, 48, [(1.0, 1.0, 20.0, 20.0)], [0.9], duration_ms=5.0)
+
+
+@pytest.fixture
+def ladders() -> None:
+    assessment.climb_ladders(
+        RUN,
+        "test",
+        asked=Climb(corrupt=lambda *asked: asked[-1], is_quick=True),
+        open_detector=lambda weights, params: Stubborn(),
+        progress=FakeProgress(),
+    )
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
+def test_a_browser_shows_it_on_a_phone_in_the_dark_and_obeys_the_keyboard(
+    ladders: None, tmp_path: Path
+):
+    page(Blind())
+    with opened(PAGE, tmp_path / "profile") as shown:
+        for width_px in (390, 1100):
+            shown.show(width_px=width_px)
+            assert shown.evaluate("document.documentElement.scrollWidth") <= width_px
+        papers = []
+        for scheme in ("light", "dark"):
+            shown.show(width_px=390, scheme=scheme)
+            papers.append(shown.evaluate("getComputedStyle(document.body).backgroundColor"))
+        assert papers == ["rgb(255, 255, 255)", "rgb(13, 17, 23)"]
+        assert shown.evaluate("[...document.images].every(one => one.naturalWidth > 0)")
+        assert shown.evaluate("performance.getEntriesByType('resource').filter("
+                              "one => !one.name.startsWith('data:')).length") == 0  # fmt: skip
+
+        reached = []
+        for _ in range(15):
+            shown.press("Tab", "Tab", 9)
+            reached.append(
+                shown.evaluate("document.activeElement.id || document.activeElement.ariaLabel")
+            )
+            if reached[-1] in {"truth", "found", "wrong"}:
+                seen = f"getComputedStyle(document.querySelector('rect.{reached[-1]}')).display"
+                assert shown.evaluate(seen) == "inline"
+                shown.press(" ", "Space", 32, " ")
+                assert shown.evaluate(seen) == "none"
+        assert {"Targets", "truth", "found", "wrong"} <= set(reached)

@@ -6,14 +6,16 @@ from markupsafe import Markup
 
 from container_doors.measurements import Estimate, Ladder
 
-_ROW, _LEFT, _WIDTH, _TOP = 26, 330, 760, 26
+_ROW, _LEFT, _WIDTH, _TOP = 38, 12, 400, 24
+"""In a width that a phone has, so that the words can be read there; each is above its line."""
+
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 
 
 def intervals(rows: Sequence[tuple[str, Estimate]], *, target: float, title: str) -> Markup:
     """Draw each value as a dot on its interval, from 0 to 1, with the target as a line."""
     height = _TOP + _ROW * len(rows) + 10
-    span = _WIDTH - _LEFT - 20
+    span = _WIDTH - 2 * _LEFT
     parts = [_grid(_LEFT, span, height)]
     at = _LEFT + span * target
     parts.append(
@@ -22,14 +24,14 @@ def intervals(rows: Sequence[tuple[str, Estimate]], *, target: float, title: str
         )
     )
     for number, (name, one) in enumerate(rows):
-        y = _TOP + _ROW * number + _ROW / 2
+        y = _TOP + _ROW * number + _ROW - 8
         low, value, high = (_LEFT + span * share for share in (one.low, one.value, one.high))
         parts.append(
             Markup(
-                '<text x="{0}" y="{1:.1f}" text-anchor="end" dy="4">{2}</text>'
+                '<text x="{0}" y="{1:.1f}" dy="-10">{2}</text>'
                 '<line class="span" x1="{3:.1f}" x2="{4:.1f}" y1="{1:.1f}" y2="{1:.1f}"/>'
                 '<circle cx="{5:.1f}" cy="{1:.1f}" r="5"><title>{2}: {6}</title></circle>'
-            ).format(_LEFT - 10, y, f"{name} (n = {one.n})", low, high, value, one)
+            ).format(_LEFT, y, f"{name} (n = {one.n})", low, high, value, one)
         )
     return _svg(height, title, parts)
 

@@ -2,7 +2,7 @@
 
 import base64
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -13,7 +13,14 @@ from PIL import Image, ImageOps
 
 from container_doors.errors import RunError
 from container_doors.files import replace_text
-from container_doors.measurements import Assessment, Detected, Photograph, Robustness
+from container_doors.measurements import (
+    Assessment,
+    Detected,
+    Estimate,
+    FalseAlarms,
+    Photograph,
+    Robustness,
+)
 from container_doors.records import Epoch, RunRecord
 from container_doors.reporting import charts
 from container_doors.reporting.curves import draw_curves
@@ -78,6 +85,7 @@ def write_page(
         verdict=in_one_sentence(rows),
         assessments=known.assessments,
         test=test,
+        alarms=_where_they_change(test.false_alarms),
         slices=charts.intervals(
             [
                 (f"{one.attribute.removesuffix(' (measured)')}: {one.value}", one.scores["recall"])
@@ -96,6 +104,20 @@ def write_page(
         gallery=_gallery(run, test, known.test),
     )
     replace_text(output, text)
+
+
+def _where_they_change(alarms: Sequence[FalseAlarms]) -> list[FalseAlarms]:
+    """Leave out each threshold that has the figures of the one before it."""
+    kept: list[FalseAlarms] = []
+    for one in alarms:
+        if not kept or one.per_photograph != kept[-1].per_photograph:
+            kept.append(one)
+    return kept
+
+
+def _bounded(estimate: Estimate) -> str:
+    """Write an estimate whose n is said elsewhere."""
+    return f"{estimate.value:.3f} ({estimate.low:.3f} to {estimate.high:.3f})"
 
 
 def _gallery(run: Run, test: Assessment, detected: Detected) -> list[_Shown]:
@@ -169,5 +191,5 @@ def _template() -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"count": count, "duration": duration}
+    environment.filters |= {"bounded": _bounded, "count": count, "duration": duration}
     return environment.get_template("page.html.j2")

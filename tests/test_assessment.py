@@ -105,12 +105,20 @@ def test_photographs_of_one_scene_count_as_one(trained: Path):
 def test_what_was_detected_is_measured_once_and_each_look_at_test_is_counted():
     opened = Opened()
 
-    assert [evaluated(open_detector=opened).looks for _ in range(3)] == [1, 2, 3]
+    assert [evaluated(open_detector=opened).looks for _ in range(3)] == [2, 3, 4]
 
     assert opened.times == 1
     assert evaluated("val", opened).looks is None
     lines = TEST_LOOKS.read_text().splitlines()
-    assert [json.loads(line)["experiment"] for line in lines] == ["exp1"] * 3
+    assert [json.loads(line).get("by") for line in lines] == ["training", None, None, None]
+
+
+def test_each_model_that_was_trained_has_looked_at_test_once_wherever_that_was():
+    pipeline.train(PARAMS, Run("exp2"), world=FakeWorld().world)
+    assert evaluated().looks == 2  # the fakes' weights are equal: it is the same model
+    TEST_LOOKS.unlink()  # as in a clone to which the run was brought
+
+    assert evaluated().looks == 2
 
 
 def test_other_weights_are_measured_anew():
@@ -154,7 +162,7 @@ def test_a_promise_that_val_cannot_prove_is_not_made():
             open_detector=Opened(),
             progress=FakeProgress(),
         )
-    assert not TEST_LOOKS.exists()
+    assert len(TEST_LOOKS.read_text().splitlines()) == 1  # the training's
 
 
 def test_a_split_without_photographs_is_not_measured():

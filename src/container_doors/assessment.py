@@ -4,8 +4,6 @@ Like :mod:`container_doors.pipeline`: each function takes what it needs, calls t
 returns a value.
 """
 
-import hashlib
-import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -24,7 +22,7 @@ from container_doors.evaluation.appearance import look_of
 from container_doors.evaluation.error_kinds import error_kinds
 from container_doors.evaluation.ladders import Picture, climb, read_picture, write_picture
 from container_doors.evaluation.latency import latency, median
-from container_doors.evaluation.looks import add_look
+from container_doors.evaluation.looks import BY_TRAINING, add_look, split_sha256
 from container_doors.evaluation.mistakes import mistakes
 from container_doors.evaluation.outcome import all_scores, outcomes, scene_numbers
 from container_doors.evaluation.paired import differences, sentence
@@ -148,7 +146,7 @@ def compare(
         scenes = _scenes(detected, read_attributes(layout))
         seen.append((detected, outcomes(detected.photographs, scenes, conf_threshold=threshold)))
     (one, its), (other, others) = seen
-    if split_sha256(one) != split_sha256(other):
+    if _split_sha256(one) != _split_sha256(other):
         raise RunError(
             f"{first.name} and {second.name} have other photographs or labels in {split}",
             hint="two models can be compared on the same ones only: train both on one data set",
@@ -303,12 +301,6 @@ def detect(run: Run, split: str, *, open_detector: OpenDetector, progress: Progr
     )  # fmt: skip
     detected.write(run.detections_json(split))
     return detected
-
-
-def split_sha256(detected: Detected) -> str:
-    """Name the photographs and labels of a split by a hash; the model has no part in it."""
-    content = [(one.image, one.doors_xyxy) for one in detected.photographs]
-    return hashlib.sha256(json.dumps(sorted(content)).encode()).hexdigest()
 
 
 def _trained(run: Run) -> tuple[RunRecord, Layout]:
@@ -480,19 +472,22 @@ def _made(
     return climb(ladder, severity, one.image, picture, one.doors_xyxy)
 
 
+def _split_sha256(detected: Detected) -> str:
+    return split_sha256((one.image, one.doors_xyxy) for one in detected.photographs)
+
+
 def _look(run: Run, detected: Detected, promise: Promise | None) -> int | None:
+    """Count a look at test, after the one of the training, which may have been elsewhere."""
     if detected.split != "test":
         return None
-    return add_look(
-        TEST_LOOKS,
-        {
-            "at": datetime.now(UTC).isoformat(timespec="seconds"),
-            "experiment": run.name,
-            "split_sha256": split_sha256(detected),
-            "weights_sha256": detected.weights_sha256,
-            **({"promise": promise.text} if promise else {}),
-        },
-    )
+    look = {
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "experiment": run.name,
+        "split_sha256": _split_sha256(detected),
+        "weights_sha256": detected.weights_sha256,
+    }
+    add_look(TEST_LOOKS, look | {"by": BY_TRAINING})
+    return add_look(TEST_LOOKS, look | ({"promise": promise.text} if promise else {}))
 
 
 def _present(run: Run, split: str, record: RunRecord) -> Assessment | None:

@@ -33,6 +33,7 @@ from container_doors.errors import (
 from container_doors.evaluation import pictures
 from container_doors.evaluation.coco_ap import coco_ap
 from container_doors.evaluation.latency import latency
+from container_doors.evaluation.looks import BY_TRAINING, add_look, split_sha256
 from container_doors.evaluation.matching import BoxXyxy, match, operating_point
 from container_doors.evaluation.predictions import prediction
 from container_doors.ports import (
@@ -65,7 +66,7 @@ from container_doors.records import (
 from container_doors.reporting.curves import draw_curves
 from container_doors.reporting.summary import write_summary
 from container_doors.reporting.which_run import read_record
-from container_doors.run import PUBLISHED, REPORTS, Run
+from container_doors.run import PUBLISHED, REPORTS, TEST_LOOKS, Run
 from container_doors.tracking.follow import Ended, Say, follow, tell
 from container_doors.tracking.results import gather_results
 from container_doors.training.checkpoint import resumable_epoch, rewind
@@ -735,8 +736,22 @@ def _evaluate(record: RunRecord, run: Run, *, world: World) -> Evaluation:
             for split in EVALUATED_SPLITS
         },
     )
+    _look_at_test(run, evaluation.weights_sha256)
     evaluation.write(run.evaluation)
     return evaluation
+
+
+def _look_at_test(run: Run, weights_sha256: str) -> None:
+    """Count that these weights were seen on test: whoever chooses among runs may choose by it."""
+    seen = Predictions.read(run.predictions_json("test")).pictures
+    look = {
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "by": BY_TRAINING,
+        "experiment": run.name,
+        "split_sha256": split_sha256((one.image, one.labelled_xyxy) for one in seen),
+        "weights_sha256": weights_sha256,
+    }
+    add_look(TEST_LOOKS, look)
 
 
 def score(

@@ -11,16 +11,29 @@ from tests.evaluation.synthetic import imagined, true_precisions
 
 DATA_SETS = 1000
 AS_PROMISED = (0.93, 0.97)
+OF_FEW = (0.91, 0.985)  # docs/decisions.md names what was measured
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("thresholds", "photographs"),
-    [(slice(0, 1), 75), (slice(0, 1), 150), (slice(None), 75), (slice(None), 150)],
-    ids=["AP50 of 75", "AP50 of 150", "AP50-95 of 75", "AP50-95 of 150"],
+    ("thresholds", "photographs", "held_by"),
+    [
+        (slice(0, 1), 20, OF_FEW),
+        (slice(0, 1), 40, OF_FEW),
+        (slice(0, 1), 75, AS_PROMISED),
+        (slice(0, 1), 150, AS_PROMISED),
+        (slice(None), 20, OF_FEW),
+        (slice(None), 40, OF_FEW),
+        (slice(None), 75, AS_PROMISED),
+        (slice(None), 150, AS_PROMISED),
+    ],
+    ids=[f"{score} of {n}" for score in ("AP50", "AP50-95") for n in (20, 40, 75, 150)],
 )
 def test_average_precision_lies_in_its_interval(
-    thresholds: slice, photographs: int, monkeypatch: pytest.MonkeyPatch
+    thresholds: slice,
+    photographs: int,
+    held_by: tuple[float, float],
+    monkeypatch: pytest.MonkeyPatch,
 ):
     monkeypatch.setattr(spread, "half_samples", partial(half_samples, replicates=300))
     truth = true_precisions()[thresholds].mean()
@@ -37,7 +50,7 @@ def test_average_precision_lies_in_its_interval(
         assert estimate is not None
         held += estimate.low <= truth <= estimate.high
 
-    assert AS_PROMISED[0] <= held / DATA_SETS <= AS_PROMISED[1]
+    assert held_by[0] <= held / DATA_SETS <= held_by[1]
 
 
 @pytest.mark.slow

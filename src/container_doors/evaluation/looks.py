@@ -4,16 +4,29 @@ A test split says what a model does on photographs that nobody has chosen by. Ea
 made after a look at it (this threshold, that experiment) makes it one more validation split.
 """
 
+import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from container_doors.errors import RunError
+from container_doors.evaluation.matching import BoxXyxy
 from container_doors.files import replace_text
+
+BY_TRAINING = "training"
+"""``by`` of the look that each training ends with; it is counted once for each model."""
+
+
+def split_sha256(photographs: Iterable[tuple[str, Sequence[BoxXyxy]]]) -> str:
+    """Name the photographs and labels of a split by a hash; the model has no part in it."""
+    content = [(image, list(doors)) for image, doors in photographs]
+    return hashlib.sha256(json.dumps(sorted(content)).encode()).hexdigest()
 
 
 def add_look(path: Path, look: Mapping[str, str]) -> int:
     """Write a look down, and count those at the same split.
+
+    That of a training is written once: a training that was cut off may look again.
 
     Args:
         path: One line for each; made if there is none.
@@ -23,17 +36,23 @@ def add_look(path: Path, look: Mapping[str, str]) -> int:
         RunError: If a line cannot be read.
     """
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    lines.append(json.dumps(look, sort_keys=True))
-    replace_text(path, "\n".join(lines) + "\n")
-    return sum(
-        _split_of(path, number, line) == look["split_sha256"]
-        for number, line in enumerate(lines, start=1)
-    )
+    looks = [_read(path, number, line) for number, line in enumerate(lines, start=1)]
+    if look.get("by") != BY_TRAINING or _of_training(look) not in map(_of_training, looks):
+        lines.append(json.dumps(look, sort_keys=True))
+        looks.append(dict(look))
+        replace_text(path, "\n".join(lines) + "\n")
+    return sum(one["split_sha256"] == look["split_sha256"] for one in looks)
 
 
-def _split_of(path: Path, number: int, line: str) -> str:
+def _of_training(look: Mapping[str, str]) -> tuple[str | None, ...]:
+    return tuple(look.get(key) for key in ("by", "split_sha256", "weights_sha256"))
+
+
+def _read(path: Path, number: int, line: str) -> dict[str, str]:
     try:
-        return str(json.loads(line)["split_sha256"])
+        look: dict[str, str] = json.loads(line)
+        _ = look["split_sha256"]
+        return look
     except (ValueError, KeyError, TypeError):
         raise RunError(
             f"{path}:{number}: expected a look at a test split, found {line[:60]!r}",

@@ -1,0 +1,45 @@
+"""What a network really says of real photographs, scored here and by pycocotools."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from container_doors.adapters.machine import describe_machine
+from container_doors.adapters.yolo_detector import YoloDetector
+from container_doors.dataset.labels import read_boxes
+from container_doors.evaluation.coco_ap import coco_ap
+from tests.evaluation.test_coco_ap import referee
+
+REAL = Path(os.environ.get("CONTAINER_DOORS_REAL_DATA", "-"))
+WEIGHTS = Path(os.environ.get("CONTAINER_DOORS_WEIGHTS", "-")) / "yolo11s-standin.pt"
+
+pytestmark = pytest.mark.skipif(
+    not (REAL.is_dir() and WEIGHTS.is_file()),
+    reason="no real photographs and weights (CONTAINER_DOORS_REAL_DATA, CONTAINER_DOORS_WEIGHTS)",
+)
+
+
+@pytest.mark.slow
+def test_average_precision_on_real_photographs_equals_pycocotools():
+    """Every fifth of them, with a door or without; all 80 of COCO's things are taken for doors."""
+    images = sorted((REAL / "images").iterdir())[::5]
+    detector = YoloDetector(WEIGHTS, image_size_px=160, hardware=describe_machine("cpu"))
+    found = detector.detect(images, conf_threshold=0.001, iou_threshold=0.7)
+    doors = []
+    for one in found:
+        label = REAL / "labels" / f"{one.image.stem}.txt"
+        boxes = read_boxes(label) if label.exists() else []
+        doors.append([
+            (left * one.width_px, top * one.height_px, right * one.width_px, bottom * one.height_px)
+            for left, top, right, bottom in (box.edges for box in boxes)
+        ])  # fmt: skip
+    detections = [list(one.boxes_xyxy) for one in found]
+    confidences = [list(one.confidences) for one in found]
+
+    ours = coco_ap(doors, detections, confidences)
+
+    assert sum(map(len, doors)) >= 20
+    assert sum(map(len, detections)) >= 500
+    assert 0.001 < ours["AP50"] < 1
+    assert list(ours.values()) == pytest.approx(referee(doors, detections, confidences), abs=1e-9)

@@ -48,15 +48,16 @@ from container_doors.measurements import (
     PromiseCheck,
     Robustness,
 )
-from container_doors.pipeline import doors_in
+from container_doors.pipeline import doors_in, nothing_published
 from container_doors.ports import Corrupt, Detections, Detector, Progress
 from container_doors.records import RunRecord
 from container_doors.reporting.gate import Held, held
 from container_doors.reporting.page import Known, write_page
 from container_doors.reporting.which_run import read_record
-from container_doors.run import TEST_LOOKS, Run
+from container_doors.run import PUBLISHED, TEST_LOOKS, Run
 from container_doors.training.history import read_history
 from container_doors.versioning.hashing import artifact
+from container_doors.versioning.publication import read_published
 
 OpenDetector = Callable[[Path, Params], Detector]
 """Opens a weight file for params, where something must be measured."""
@@ -177,6 +178,26 @@ def gate(
             _look(run, Detected.read(run.detections_json(split)), None)
         assessments[split] = there
     return held(record, assessments, at_the_point=at_the_point)
+
+
+def gate_published(
+    run: Run, *, at_the_point: bool, open_detector: OpenDetector, progress: Progress
+) -> list[Held]:
+    """Hold what is published against the targets, by the run that made it.
+
+    Raises:
+        RunError: If it is of another experiment, or if the run has other weights by now.
+    """
+    published = read_published()
+    if published is None:
+        raise nothing_published(run.name)
+    best = published.artifacts["best.pt"].sha256
+    if published.experiment_name != run.name or artifact(run.best_weights).sha256 != best:
+        raise RunError(
+            f"{PUBLISHED} holds {published.version}, which is not what {run.best_weights} is",
+            hint=f"name its experiment ({published.experiment_name}), or train this one again",
+        )
+    return gate(run, at_the_point=at_the_point, open_detector=open_detector, progress=progress)
 
 
 def report_page(run: Run, output: Path, *, open_detector: OpenDetector, progress: Progress) -> Path:

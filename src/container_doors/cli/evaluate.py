@@ -13,7 +13,7 @@ from container_doors.config import Params
 from container_doors.evaluation.promise import parse_promise
 from container_doors.measurements import Assessment, Estimate
 from container_doors.ports import Detector
-from container_doors.reporting.gate import in_one_sentence
+from container_doors.reporting.gate import Held, in_one_sentence
 from container_doors.run import TEST_LOOKS, Run
 
 FAULTS = 1
@@ -63,10 +63,15 @@ def gate(arguments: argparse.Namespace) -> int:
             progress=progress,
         )
     for row in rows:
-        said = "holds" if row.holds else "DOES NOT HOLD"
-        print(f"{said:13}  {row.what:15}  {row.target:>12}  {row.measured}")
+        print(row_of(row))
     print(in_one_sentence(rows))
     return 0 if all(row.holds for row in rows) else FAULTS
+
+
+def row_of(row: Held) -> str:
+    """Write one target and whether it holds."""
+    said = "holds" if row.holds else "DOES NOT HOLD"
+    return f"{said:13}  {row.what:15}  {row.target:>12}  {row.measured}"
 
 
 def _as_json(found: assessment.Comparison) -> dict[str, Any]:

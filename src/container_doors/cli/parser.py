@@ -229,6 +229,16 @@ def _add_version(commands: Commands) -> None:
         commands, "version", "version:version", "track the published model with DVC and push it"
     )
     parser.add_argument("--experiment", required=True, metavar="NAME")
+    parser.add_argument(
+        "--release",
+        action="store_true",
+        help="ask doors gate first: exit 1, and nothing is pushed, unless every target holds",
+    )
+    parser.add_argument(
+        "--point",
+        action="store_true",
+        help="with --release: take the values, not the worse end of each interval",
+    )
 
 
 def _add_summary(commands: Commands) -> None:

@@ -1,6 +1,7 @@
 """``doors metadata``, ``doors version`` and ``doors summary``."""
 
 import argparse
+import shlex
 from pathlib import Path
 
 from container_doors import assessment, pipeline
@@ -8,7 +9,9 @@ from container_doors.adapters.dvc_checkpoints import checkpoints_of
 from container_doors.adapters.dvc_store import DvcStore
 from container_doors.adapters.git_repository import GitRepository
 from container_doors.cli import console
-from container_doors.cli.evaluate import opened
+from container_doors.cli.evaluate import FAULTS, opened, row_of
+from container_doors.errors import ConfigError
+from container_doors.reporting.gate import Held, in_one_sentence
 from container_doors.run import PUBLISHED, Run
 
 
@@ -25,7 +28,19 @@ def metadata(arguments: argparse.Namespace) -> int:
 
 
 def version(arguments: argparse.Namespace) -> int:
-    """Track and push the published model, then name what is left for the person to do."""
+    """Track and push the published model, then name what is left for the person to do.
+
+    A release is pushed only if the targets hold; otherwise nothing is.
+    """
+    if arguments.point and not arguments.release:
+        raise ConfigError(
+            "--point says how a release is held against the targets, and this is none",
+            hint="add --release, or leave --point out",
+        )
+    held = _held(arguments) if arguments.release else None
+    if held is not None and not all(row.holds for row in held):
+        print(f"{arguments.experiment} is not released: {in_one_sentence(held)}")
+        return FAULTS
     with console.progress() as progress:
         written, pointers = pipeline.version(
             Run(arguments.experiment).name,
@@ -37,9 +52,30 @@ def version(arguments: argparse.Namespace) -> int:
     print("pushed; next:")
     print(f"  git add {files} reports")
     print(f'  git commit -m "Release {written.version}"')
-    print(f"  git tag -a {written.git_tag} -m {written.version}")
+    print(f"  git tag -a {written.git_tag} -m {shlex.quote(written.version + _said(arguments))}")
     print("  git push --follow-tags, and elsewhere: doors sync")
+    if held is None:
+        print("its targets were not asked: doors version --release pushes only if they hold")
     return 0
+
+
+def _held(arguments: argparse.Namespace) -> list[Held]:
+    with console.progress() as progress:
+        held = assessment.gate_published(
+            Run(arguments.experiment),
+            at_the_point=arguments.point,
+            open_detector=opened,
+            progress=progress,
+        )
+    print("\n".join(row_of(row) for row in held))
+    return held
+
+
+def _said(arguments: argparse.Namespace) -> str:
+    if not arguments.release:
+        return ""
+    how = "as they were measured" if arguments.point else "at the worse end of each interval"
+    return f", all targets hold {how}"
 
 
 def summary(arguments: argparse.Namespace) -> int:

@@ -1,0 +1,78 @@
+"""A release is pushed only if the targets hold."""
+
+from pathlib import Path
+
+import pytest
+from tests.builders import a_small_dataset
+from tests.fakes import FakeDetector, FakeStore, FakeWorld
+
+from container_doors import pipeline
+from container_doors.cli import main
+from container_doors.config import Data, Params, Training
+from container_doors.run import Run
+
+PARAMS = Params(
+    data=Data(min_train_images=2, min_val_images=1),
+    training=Training(epochs=3, batch_size=2, learning_rate=0.001),
+)
+
+
+@pytest.fixture(autouse=True)
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeStore:
+    """One door in test, found: mAP50 0.995 of 0.90 as it is, and nothing is proven by it."""
+    a_small_dataset(tmp_path / PARAMS.data.path)
+    monkeypatch.chdir(tmp_path)
+    pipeline.train(PARAMS, Run("exp1"), world=FakeWorld().world)
+    kept = FakeStore()
+    monkeypatch.setattr("container_doors.cli.version.DvcStore", lambda *given, **named: kept)
+    monkeypatch.setattr("container_doors.cli.version.opened", lambda *given: FakeDetector())
+    # The weights of the fakes are a few bytes; what a model weighs is tested with the verdicts.
+    monkeypatch.setattr("container_doors.reporting.verdicts.EXPECTED_SIZE_MB", {})
+    return kept
+
+
+def released(capsys: pytest.CaptureFixture[str], *options: str) -> tuple[int, str]:
+    code = main(["version", "--experiment", "exp1", *options])
+    return code, capsys.readouterr().out
+
+
+def test_a_release_that_is_not_proven_is_not_pushed(
+    store: FakeStore, capsys: pytest.CaptureFixture[str]
+):
+    code, said = released(capsys, "--release")
+
+    assert code == 1
+    assert "DOES NOT HOLD  val mAP50" in said
+    assert "exp1 is not released: 3 of 5 targets do not hold" in said
+    assert store.objects == {}
+
+
+def test_a_release_by_its_values_says_so_in_its_tag(
+    store: FakeStore, capsys: pytest.CaptureFixture[str]
+):
+    code, said = released(capsys, "--release", "--point")
+
+    assert code == 0, said
+    assert "_exp1, all targets hold as they were measured'" in said
+    assert store.objects
+
+
+def test_a_version_that_is_no_release_says_that_no_target_was_asked(
+    store: FakeStore, capsys: pytest.CaptureFixture[str]
+):
+    code, said = released(capsys)
+
+    assert code == 0
+    assert "its targets were not asked" in said
+    assert "targets hold" not in said
+    assert store.objects
+
+
+def test_a_run_whose_weights_are_not_those_that_are_published_releases_nothing(
+    store: FakeStore, capsys: pytest.CaptureFixture[str]
+):
+    Run("exp1").best_weights.write_text("trained further")
+
+    assert main(["version", "--experiment", "exp1", "--release"]) == 2
+    assert "which is not what runs/exp1" in capsys.readouterr().err
+    assert store.objects == {}

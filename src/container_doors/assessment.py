@@ -51,6 +51,7 @@ from container_doors.measurements import (
 from container_doors.pipeline import doors_in, nothing_published
 from container_doors.ports import Corrupt, Detections, Detector, Progress
 from container_doors.records import RunRecord
+from container_doors.reporting.card import write_card
 from container_doors.reporting.gate import Held, held
 from container_doors.reporting.page import Known, write_page
 from container_doors.reporting.which_run import read_record
@@ -200,6 +201,23 @@ def gate_published(
     return gate(run, at_the_point=at_the_point, open_detector=open_detector, progress=progress)
 
 
+def model_card(run: Run, output: Path, *, open_detector: OpenDetector, progress: Progress) -> Path:
+    """Write a run's model card; what is not measured yet is measured.
+
+    Raises:
+        RunError: If the run has not been trained, or if ``output`` is something else.
+    """
+    record, _ = _trained(run)
+    published = read_published()
+    write_card(
+        output,
+        _both_splits(run, record, open_detector=open_detector, progress=progress),
+        record=record,
+        metadata=published if published and published.run_id == record.run_id else None,
+    )
+    return output
+
+
 def report_page(run: Run, output: Path, *, open_detector: OpenDetector, progress: Progress) -> Path:
     """Write the report of a run as one page; what is not measured yet is measured.
 
@@ -207,11 +225,7 @@ def report_page(run: Run, output: Path, *, open_detector: OpenDetector, progress
         RunError: If the run has not been trained, or if ``output`` is something else.
     """
     record, _ = _trained(run)
-    assessments = {
-        split: _present(run, split, record)
-        or evaluate(run, split, open_detector=open_detector, progress=progress)
-        for split in ("val", "test")
-    }
+    assessments = _both_splits(run, record, open_detector=open_detector, progress=progress)
     ladders = run.robustness_json("test")
     robustness = Robustness.read(ladders) if ladders.exists() else None
     is_ours = robustness and robustness.weights_sha256 == assessments["test"].weights_sha256
@@ -223,6 +237,16 @@ def report_page(run: Run, output: Path, *, open_detector: OpenDetector, progress
     history = read_history(run.metrics_jsonl)
     write_page(run, output, known, record=record, history=history)
     return output
+
+
+def _both_splits(
+    run: Run, record: RunRecord, *, open_detector: OpenDetector, progress: Progress
+) -> dict[str, Assessment]:
+    return {
+        split: _present(run, split, record)
+        or evaluate(run, split, open_detector=open_detector, progress=progress)
+        for split in ("val", "test")
+    }
 
 
 def climb_ladders(

@@ -252,6 +252,11 @@ def _add_summary(commands: Commands) -> None:
     parser.add_argument(
         "--html", action="store_true", help="as one page as well, with intervals: summary_NAME.html"
     )
+    parser.add_argument(
+        "--card",
+        action="store_true",
+        help="a model card for Hugging Face as well, with intervals: summary_NAME_card.md",
+    )
 
 
 def _add_sync(commands: Commands) -> None:

@@ -83,6 +83,15 @@ def summary(arguments: argparse.Namespace) -> int:
     run = Run(arguments.experiment)
     output = arguments.output or Path(f"summary_{run.name}.md")
     print(f"wrote {pipeline.summarise(run, output)}")
+    if arguments.card:
+        with console.progress() as progress:
+            card = assessment.model_card(
+                run,
+                output.with_name(f"{output.stem}_card.md"),
+                open_detector=opened,
+                progress=progress,
+            )
+        print(f"wrote {card}")
     if arguments.html:
         with console.progress() as progress:
             page = assessment.report_page(

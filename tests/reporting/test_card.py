@@ -1,0 +1,78 @@
+"""A model card that Hugging Face's own library reads."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from huggingface_hub import ModelCard
+
+from container_doors import assessment, pipeline
+from container_doors.config import Data, Params, Training
+from container_doors.errors import RunError
+from container_doors.measurements import Assessment
+from container_doors.records import RunRecord
+from container_doors.run import Run
+from tests.builders import a_small_dataset
+from tests.fakes import FakeDetector, FakeProgress, FakeWorld
+
+PARAMS = Params(
+    data=Data(min_train_images=2, min_val_images=1),
+    training=Training(epochs=3, batch_size=2, learning_rate=0.001),
+)
+RUN = Run("exp1")
+CARD = Path("card.md")
+
+
+@pytest.fixture(autouse=True)
+def _trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    a_small_dataset(tmp_path / PARAMS.data.path)
+    monkeypatch.chdir(tmp_path)
+    pipeline.train(PARAMS, RUN, world=FakeWorld().world)
+
+
+def card() -> str:
+    assessment.model_card(
+        RUN, CARD, open_detector=lambda weights, params: FakeDetector(), progress=FakeProgress()
+    )
+    return CARD.read_text()
+
+
+def test_hugging_face_reads_the_figures_that_were_measured():
+    """``validate`` would ask their server; ``eval_results`` is what their pages are made of."""
+    data: Any = ModelCard(card()).data
+    measured = Assessment.read(RUN.assessment_json("test"))
+
+    assert (data.license, data.pipeline_tag) == ("agpl-3.0", "object-detection")
+    started = RunRecord.read(RUN.record).started_at
+    assert data.model_name == f"detection_v1.0_{started:%Y%m%d}_exp1"
+    test = [one for one in data.eval_results if one.dataset_split == "test"]
+    assert {one.metric_type: one.metric_value for one in test} == pytest.approx(
+        {name: score.value for name, score in measured.scores.items()}, abs=1e-6
+    )
+    (recall,) = (one for one in test if one.metric_type == "recall")
+    assert recall.metric_name == "recall, 95 % interval 0.207 to 1.000, n = 1 doors"
+    assert {one.dataset_split for one in data.eval_results} == {"val", "test"}
+
+
+def test_people_read_the_same_and_what_is_not_proven():
+    text = card()
+
+    assert "targets do not hold" in text
+    assert "| recall | 1.000 (0.207 to 1.000, n = 1 doors) |" in text
+    assert "unproven, n = 1" in text
+    assert "False alarms a photograph without a door: 0.000" in text
+
+
+def test_the_card_names_no_place_on_this_machine(tmp_path: Path):
+    assert str(tmp_path) not in card()
+
+
+def test_the_same_run_gives_the_same_card():
+    assert card() == card()
+
+
+def test_what_is_no_card_is_not_replaced():
+    CARD.write_text("---\nmine: true\n---\n")
+
+    with pytest.raises(RunError, match=r"card\.md is there already, and is no card"):
+        card()

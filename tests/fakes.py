@@ -295,7 +295,7 @@ class FakeStore:
             path = pointer.with_suffix("")
             self.objects[read_pointer(pointer).md5] = path.read_bytes()
 
-    def pull(self, pointers: Sequence[Path]) -> None:
+    def pull(self, pointers: Sequence[Path], *, force: bool = False) -> None:
         for pointer in pointers:
             content = self.objects.get(read_pointer(pointer).md5)
             if self.broken or content is None:

@@ -47,6 +47,7 @@ def packed(tmp_path_factory: pytest.TempPathFactory, repository_root: Path) -> P
     run(folder, "dvc", "init", "--quiet")
     for name in (".gitignore", ".dvcignore"):
         shutil.copy(repository_root / name, folder)
+    (folder.parent / "remote").mkdir()
     run(folder, "dvc", "remote", "add", "-q", "-d", "storage", str(folder.parent / "remote"))
     run(folder, "doors", "data", "pack")
     run(folder, "git", "add", "--all")
@@ -120,3 +121,94 @@ def test_what_is_not_tracked_cannot_be_pulled(clone: Path):
     said = run(clone, "doors", "data", "pull", "--path", "data/other", expect=2)
 
     assert "data/other is not tracked by DVC here" in said
+
+
+def lose(packed: Path, pointer: str) -> None:
+    """Take from the remote what a pointer names; the folder's parts stay."""
+    named = next(line for line in (packed / pointer).read_text().splitlines() if "md5: " in line)
+    md5 = named.split()[-1]
+    (packed.parent / "remote/files/md5" / md5[:2] / md5[2:]).unlink()
+
+
+def test_a_lost_archive_is_named_and_the_folder_comes_instead(packed: Path, clone: Path):
+    run(packed, "dvc", "push", POINTER)
+    lose(packed, f"{DATA}_shards/val-000.tar.dvc")
+
+    said = run(clone, "doors", "data", "pull")
+
+    assert "val-000.tar: neither here nor on the remote: fetching the folder" in said
+    assert "rest-000" not in said
+    assert "fetched as folder" in said
+    assert (clone / DATA / "images/val/0.jpg").is_file()
+    run(packed, "dvc", "push", f"{DATA}_shards/val-000.tar.dvc")
+
+
+@pytest.mark.slow
+def test_data_that_is_lost_in_both_forms_is_packed_or_pushed_again(packed: Path, clone: Path):
+    lose(packed, f"{DATA}_shards/val-000.tar.dvc")
+    run(packed, "dvc", "push", POINTER)
+    lose(packed, POINTER)
+
+    said = run(clone, "doors", "data", "pull", expect=2)
+
+    assert "val-000.tar: neither here nor on the remote; detection: neither here nor on" in said
+    assert f"hint: where the data set is whole: dvc push {POINTER}, or doors data pack" in said
+    run(packed, *f"dvc push {POINTER}".split())
+    run(packed, "doors", "data", "pack")
+    assert "fetched as archives" in run(clone, "doors", "data", "pull")
+
+
+@pytest.mark.slow
+def test_a_remote_that_has_vanished_is_said_to_have(packed: Path, clone: Path):
+    remote = packed.parent / "remote"
+    remote.rename(packed.parent / "unmounted")
+
+    pulled = run(clone, "doors", "data", "pull", expect=2)
+    packs = run(packed, "doors", "data", "pack", expect=2)
+
+    assert not remote.exists()
+    (packed.parent / "unmounted").rename(remote)
+    for said in (pulled, packs):
+        assert f"the remote's folder {remote} is not there" in said
+
+
+@pytest.mark.slow
+def test_a_pack_that_is_refused_leaves_nothing_for_git(packed: Path, clone: Path):
+    run(clone, "doors", "data", "pull")
+    (clone / DATA / "labels/val/0.txt").unlink()
+    (clone / DATA / "labels/val/0.txt").write_text("changed since")
+
+    said = run(clone, "doors", "data", "pack", expect=2)
+
+    assert "has changed since dvc add" in said
+    assert run(clone, "git", "status", "--short") == ""
+    assert not (clone / f"{DATA.parent}/.detection_shards.staged").exists()
+
+
+@pytest.mark.slow
+def test_a_remote_is_asked_for_before_anything_is_packed(clone: Path):
+    (clone / DATA).mkdir()
+    run(clone, "dvc", "remote", "remove", "storage")
+
+    assert "doors remote set" in run(clone, "doors", "data", "pack", expect=2)
+    assert not list((clone / f"{DATA}_shards").glob("*.tar"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("form", ["archives", "folder"])
+def test_what_differs_here_is_given_up_when_that_is_asked_for(form: str, packed: Path, clone: Path):
+    run(packed, "dvc", "push", POINTER)
+    if form == "folder":
+        shutil.rmtree(clone / f"{DATA}_shards")
+    run(clone, "doors", "data", "pull")
+    for name in ("images/train/0.jpg", "labels/val/0.txt"):
+        (clone / DATA / name).unlink()
+        (clone / DATA / name).write_bytes(b"mine")
+
+    refused = run(clone, "doors", "data", "pull", expect=2)
+
+    assert "doors data pull --force" in refused
+    run(clone, "doors", "data", "pull", "--force")
+    expected = content(packed / DATA)
+    del expected["labels/train.cache"]
+    assert content(clone / DATA) == expected

@@ -60,7 +60,7 @@ class Renewed(FakeStore):
     def version_of(self, path: Path) -> str | None:
         return "older.dir"
 
-    def pull(self, pointers: Sequence[Path]) -> None:
+    def pull(self, pointers: Sequence[Path], *, force: bool = False) -> None:
         assert [pointer.name for pointer in pointers] == ["data"]
 
 

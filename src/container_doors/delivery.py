@@ -16,6 +16,7 @@ from container_doors.dataset.layout import read_layout
 from container_doors.dataset.sample import draw_sample
 from container_doors.dataset.view import link_view
 from container_doors.errors import (
+    MissingContentError,
     MissingToolError,
     RunError,
     TrackingError,
@@ -71,6 +72,7 @@ from container_doors.versioning.checklist import (
 )
 from container_doors.versioning.git_reports import CURVES, report_texts
 from container_doors.versioning.metadata import metrics_of, record_of
+from container_doors.versioning.names import parse_name
 from container_doors.versioning.pointers import TRACKED, check_pointers, pointer_name
 from container_doors.versioning.publication import (
     METADATA,
@@ -289,12 +291,27 @@ def _put_in_place(arriving: Arrival, *, store: ArtifactStore, progress: Progress
             progress.say(
                 f"fetching {', '.join(p.stem for p in missing)} from {store.check_ready()}"
             )
-            store.pull(missing)
+            _fetch(missing, store)
         metadata = Metadata.read(staged / METADATA)
         names = list(arriving.texts)
         check_pointers(staged, metadata.version, names)
         check_weights(metadata, staged, names)
         complete(arriving, metadata, staged)
+
+
+def _fetch(pointers: Sequence[Path], store: ArtifactStore) -> None:
+    try:
+        store.pull(pointers)
+    except MissingContentError as lost:
+        version = next(
+            filter(None, map(store.version_of, (p.with_suffix("") for p in pointers))), None
+        )
+        name = parse_name(version).experiment if version else "NAME"
+        raise MissingContentError(
+            lost.problem,
+            hint=f"where it was trained: doors version --experiment {name}",
+            objects=lost.objects,
+        ) from None
 
 
 def _there(paths: Sequence[Path]) -> list[Path]:

@@ -43,6 +43,21 @@ class VersioningError(DoorsError):
     """Git or DVC refused, or is not set up."""
 
 
+class MissingContentError(VersioningError):
+    """What a pointer names is neither here nor on the remote."""
+
+    def __init__(self, problem: str, *, hint: str, objects: tuple[str, ...] = ()) -> None:
+        """State what is missing.
+
+        Args:
+            problem: See :class:`DoorsError`.
+            hint: See :class:`DoorsError`.
+            objects: The missing ones, by their hash.
+        """
+        super().__init__(problem, hint=hint)
+        self.objects = objects
+
+
 class MissingToolError(DoorsError):
     """A program or package that the step needs is not installed."""
 

@@ -24,6 +24,7 @@ from container_doors.dataset.shards import read_shards, shards_of, tracked_shard
 from container_doors.dataset.view import link_view
 from container_doors.errors import (
     DatasetError,
+    MissingContentError,
     MissingToolError,
     RunError,
     ToBeContinued,
@@ -139,6 +140,7 @@ def pack_data(folder: Path, *, store: ArtifactStore, progress: Progress) -> list
     """
     if not folder.is_dir():
         raise DatasetError(f"no data set in {folder}", hint="doors data pack --path DIR")
+    store.check_ready()
     pointers = store.add([folder]) if store.content_of(folder) is None else []
     tars = write_shards(
         folder,
@@ -152,8 +154,16 @@ def pack_data(folder: Path, *, store: ArtifactStore, progress: Progress) -> list
     return pointers + packed
 
 
-def pull_data(folder: Path, *, store: ArtifactStore, progress: Progress) -> str:
+def pull_data(
+    folder: Path, *, store: ArtifactStore, progress: Progress, force: bool = False
+) -> str:
     """Fetch a data set: from its archives where they are of the same version, else as a folder.
+
+    Args:
+        folder: The data set.
+        store: Where it is kept.
+        progress: Told what is done.
+        force: Whether to replace files that are not of this version, and may be kept nowhere.
 
     Returns:
         Which of the two.
@@ -172,14 +182,18 @@ def pull_data(folder: Path, *, store: ArtifactStore, progress: Progress) -> str:
     if packed_of != {wanted}:
         if packed_of:
             progress.say(f"the archives are of another version of {folder}: fetching the folder")
-        store.pull([folder])
-        return "folder"
-    store.pull(tars)
-    in_the_way = read_shards(tars, folder, on_progress=lambda *at: progress.step("unpacking", *at))
+        return _pull_folder(folder, store=store, force=force)
+    try:
+        store.pull(tars)
+    except MissingContentError as lost:
+        progress.say(f"{lost.problem}: fetching the folder")
+        return _pull_folder(folder, store=store, force=force, instead_of=lost)
+    in_the_way = read_shards(
+        tars, folder, force=force, on_progress=lambda *at: progress.step("unpacking", *at)
+    )
     if in_the_way is not None:
         progress.say(f"{in_the_way} is of another version: DVC decides what becomes of it")
-        store.pull([folder])
-        return "folder"
+        return _pull_folder(folder, store=store, force=force)
     store.add([folder])  # DVC has it then as if it had come file by file
     if store.content_of(folder) != wanted:
         raise VersioningError(
@@ -187,6 +201,32 @@ def pull_data(folder: Path, *, store: ArtifactStore, progress: Progress) -> str:
             hint=f"git checkout {folder}.dvc, then: dvc pull {folder}.dvc",
         )
     return "archives"
+
+
+def _pull_folder(
+    folder: Path,
+    *,
+    store: ArtifactStore,
+    force: bool,
+    instead_of: MissingContentError | None = None,
+) -> str:
+    """Fetch a data set file by file; what is lost in both forms is said of both."""
+    try:
+        store.pull([folder], force=force)
+    except MissingContentError as lost:
+        problem = f"{instead_of.problem}; {lost.problem}" if instead_of else lost.problem
+        raise MissingContentError(
+            problem,
+            hint=f"where the data set is whole: dvc push {folder}.dvc, or doors data pack",
+        ) from None
+    except VersioningError as error:
+        if force:
+            raise
+        raise VersioningError(
+            error.problem,
+            hint=f"{error.hint}; or doors data pull --force, which gives up what differs here",
+        ) from None
+    return "folder"
 
 
 def train(

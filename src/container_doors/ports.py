@@ -320,11 +320,12 @@ class ArtifactStore(Protocol):
     def push(self, pointers: Sequence[Path]) -> None:
         """Send what the pointers name. Sending it again is harmless."""
 
-    def pull(self, pointers: Sequence[Path]) -> None:
-        """Put what the pointers name beside them.
+    def pull(self, pointers: Sequence[Path], *, force: bool = False) -> None:
+        """Put what the pointers name beside them; with ``force`` also over what differs.
 
         Raises:
-            VersioningError: If anything has not arrived.
+            MissingContentError: If something is neither here nor there.
+            VersioningError: If anything else has not arrived.
         """
 
     def fetch_objects(self, pointers: Sequence[Path], scratch: Path) -> dict[str, Path | None]:

@@ -96,8 +96,13 @@ def test_the_files_of_a_tracked_folder_are_the_same_wherever_the_cache_is(folder
     assert store.files_of(data) == from_the_cache
 
 
-def test_a_folder_that_has_vanished_is_not_made_anew(folder: Path, remote: Path):
-    shutil.rmtree(remote, ignore_errors=True)
+@pytest.mark.parametrize("url", ["{remote}", "../../remote"], ids=["absolute", "relative"])
+def test_a_folder_that_has_vanished_is_not_made_anew(url: str, folder: Path, remote: Path):
+    """A relative one is relative to ``.dvc``."""
+    _point_to(folder, url.format(remote=remote))
+    remote.mkdir()
+    assert DvcStore(folder).check_ready().startswith("storage (")
+    remote.rmdir()
 
     with pytest.raises(VersioningError, match=f"the remote's folder {remote} is not there"):
         DvcStore(folder).check_ready()
@@ -160,14 +165,17 @@ def test_gto_and_dvc_find_a_model_by_its_tag(folder: Path, tmp_path: Path):
     ]  # fmt: skip
 
 
-def test_a_push_of_content_that_is_lost_is_no_success(folder: Path):
+def test_a_push_of_content_that_is_lost_is_no_success(folder: Path, remote: Path):
     """DVC itself exits 0 here, and says that everything is up to date."""
+    remote.mkdir()
     store = DvcStore(folder)
     pointers = store.add([BEST])
     shutil.rmtree(folder / ".dvc" / "cache" / "files")
 
-    with pytest.raises(VersioningError, match="neither locally nor on remote"):
+    with pytest.raises(VersioningError, match=r"^best\.pt: neither here nor on the re") as lost:
         store.push(pointers)
+
+    assert lost.value.hint == f"where it is still: dvc push {POINTER}"
 
 
 @pytest.mark.slow

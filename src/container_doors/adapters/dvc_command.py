@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from container_doors.adapters.shell import Finished, call, call_and_hear
-from container_doors.errors import MissingToolError, VersioningError
+from container_doors.errors import MissingContentError, MissingToolError, VersioningError
 from container_doors.ports import Progress
 from container_doors.versioning.complaints import explain, may_pass
 
@@ -39,6 +39,13 @@ _WITH_BARS = {"DVC_IGNORE_ISATTY": "1", "COLUMNS": "200"}
 _BAR = re.compile(
     r"(?:Pushing to|Fetching from)\b.*?(?P<done>[\d.]+k?)/(?P<total>[\d.]+k?) \[.*file/s\]"
 )
+_LOST = re.compile(
+    r"^md5: (?P<whole>[0-9a-f]{32}(?:\.dir)?)$|, md5: (?P<part>[0-9a-f]{32})$"
+    r"|failed to transfer '(?P<sent>[0-9a-f]{32})' - \[Errno 2\]",
+    re.MULTILINE,
+)
+"""How DVC names what is neither here nor on the remote (3.67); the last for parts of a folder."""
+
 _ANY_BAR = re.compile(r"\||^!?\s*$|^(?:Collecting|Pushing|Fetching)\b")
 
 
@@ -74,15 +81,18 @@ class Dvc:
         """
         return self._to_good_end(what, ATTEMPTS, lambda: (self.run(*arguments), 0))
 
-    def transfer(self, verb: str, pointers: Sequence[Path]) -> Finished:
+    def transfer(self, verb: str, pointers: Sequence[Path], *options: str) -> None:
         """Push or pull to the good end; what has arrived is not sent again.
 
         Raises:
-            VersioningError: If anything has not arrived.
+            MissingContentError: If something is neither here nor there.
+            VersioningError: If anything else has not arrived.
         """
         what = f"{verb} {', '.join(pointer.stem for pointer in pointers)}"
-        argv = [verb, *map(str, pointers)]
-        return self._to_good_end(what, TRANSFER_ATTEMPTS, lambda: self._hear(verb, argv))
+        argv = [verb, *options, *map(str, pointers)]
+        done = self._to_good_end(what, TRANSFER_ATTEMPTS, lambda: self._hear(verb, argv))
+        if _LOST.search(done.stderr):  # DVC pushes nothing, and ends well (3.67)
+            raise refused(what, done)
 
     def run(self, *arguments: str) -> Finished:
         """Run it once, whatever comes of it."""
@@ -140,6 +150,14 @@ class Dvc:
 
 def refused(what: str, done: Finished) -> VersioningError:
     """Say what DVC did not do, why, and what to do about it."""
+    lost = [found["whole"] or found["part"] or found["sent"]
+            for found in _LOST.finditer(done.stderr)]  # fmt: skip
+    if lost:
+        return MissingContentError(
+            f"DVC cannot {what}: neither here nor on the remote: {', '.join(lost)}",
+            hint="run dvc push where it is still",
+            objects=tuple(dict.fromkeys(lost)),
+        )
     complaint = explain(done.stderr)
     said = done.complaint
     if complaint is None:

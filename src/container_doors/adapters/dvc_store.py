@@ -7,8 +7,8 @@ from typing import Any
 
 import yaml
 
-from container_doors.adapters.dvc_command import PAUSE_S, STALL_S, Dvc, refused
-from container_doors.errors import VersioningError
+from container_doors.adapters.dvc_command import PAUSE_S, STALL_S, Dvc
+from container_doors.errors import MissingContentError, VersioningError
 from container_doors.files import replace_text
 from container_doors.ports import Progress
 from container_doors.versioning.complaints import ADD_REMOTE
@@ -106,13 +106,18 @@ class DvcStore:
         """
         self._send("push", pointers)
 
-    def pull(self, pointers: Sequence[Path]) -> None:
+    def pull(self, pointers: Sequence[Path], *, force: bool = False) -> None:
         """Fetch what the pointers name.
 
+        Args:
+            pointers: Of files and folders.
+            force: Whether to replace what differs from them here, though it is kept nowhere.
+
         Raises:
-            VersioningError: If anything has not arrived.
+            MissingContentError: If something is neither here nor on the remote.
+            VersioningError: If anything else has not arrived.
         """
-        self._send("pull", pointers)
+        self._send("pull", pointers, *(["--force"] if force else []))
 
     def fetch_objects(self, pointers: Sequence[Path], scratch: Path) -> dict[str, Path | None]:
         """Fetch what the remote has of each file, past the cache; None for what it has not.
@@ -150,11 +155,26 @@ class DvcStore:
         listed = self._dvc.must(f"list {folder}", *arguments).stdout
         return {file["path"]: file["md5"] for file in json.loads(listed)}
 
-    def _send(self, verb: str, pointers: Sequence[Path]) -> None:
-        done = self._dvc.transfer(verb, pointers)
-        # DVC ends well when the content is nowhere, neither here nor there (3.67).
-        if "neither locally nor on remote" in done.stderr:
-            raise refused(f"{verb} {', '.join(pointer.stem for pointer in pointers)}", done)
+    def _send(self, verb: str, pointers: Sequence[Path], *options: str) -> None:
+        try:
+            self._dvc.transfer(verb, pointers, *options)
+        except MissingContentError as error:
+            self.check_ready()  # a folder that has vanished has nothing, and is the better reason
+            raise MissingContentError(
+                f"{self._named(error.objects, pointers)}: neither here nor on the remote",
+                hint=f"where it is still: dvc push {' '.join(map(str, pointers))}",
+                objects=error.objects,
+            ) from None
+
+    def _named(self, objects: Sequence[str], pointers: Sequence[Path]) -> str:
+        """Name lost objects by their files; those of a tracked folder are counted."""
+        tracked = [path.with_name(path.name.removesuffix(".dvc")) for path in pointers]
+        named = {self.content_of(path): path.name for path in tracked}
+        names = [named[one] for one in objects if one in named]
+        parts = len(objects) - len(names)
+        if parts:
+            names.append(f"{parts} object(s) of {', '.join(path.name for path in tracked)}")
+        return ", ".join(names)
 
 
 def pointer_of(path: Path) -> Path:

@@ -64,7 +64,9 @@ def pull(arguments: argparse.Namespace) -> int:
     """Fetch the data set, and say in which form it came."""
     with console.progress() as progress:
         store = DvcStore(Path.cwd(), progress=progress)
-        form = pipeline.pull_data(arguments.path, store=store, progress=progress)
+        form = pipeline.pull_data(
+            arguments.path, store=store, progress=progress, force=arguments.force
+        )
     print(f"{arguments.path} is here, fetched as {form}")
     return 0
 

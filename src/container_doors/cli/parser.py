@@ -82,6 +82,12 @@ def _add_data(commands: Commands) -> None:
         fetched.add_argument(
             "--path", type=Path, default=DATA, metavar="DIR", help="default: %(default)s"
         )
+        if name == "pull":
+            fetched.add_argument(
+                "--force",
+                action="store_true",
+                help="replace what differs here, though nobody has it",
+            )
     sample = _command(
         commands, "sample", "data:sample", "draw pictures of container doors, with exact boxes"
     )

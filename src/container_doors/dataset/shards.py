@@ -57,18 +57,13 @@ def write_shards(
     heal(out)
     staged = staged_for(out)
     staged.mkdir(parents=True)
-    out.mkdir(exist_ok=True)
-    packed = 0
-    for split, of_split in groupby(sorted(md5s, key=_order), key=_split):
-        for number, shard in enumerate(_by_size(folder, of_split, shard_bytes)):
-            with tarfile.open(
-                staged / f"{split}-{number:03}.tar", "w", format=tarfile.PAX_FORMAT
-            ) as tar:
-                for name in shard:
-                    _put(tar, folder, name, md5s[name])
-                    packed += 1
-                    on_progress(packed, len(md5s))
+    try:
+        _pack(folder, md5s, staged, on_progress=on_progress, shard_bytes=shard_bytes)
+    except BaseException:
+        heal(out)
+        raise
     force_to_disk(staged)
+    out.mkdir(exist_ok=True)
     tars = [path.replace(out / path.name) for path in sorted(staged.iterdir())]
     heal(out)
     made = {path.name for path in tars}
@@ -83,8 +78,16 @@ def tracked_shards(folder: Path) -> list[Path]:
     return sorted(path.with_suffix("") for path in shards_of(folder).glob("*.tar.dvc"))
 
 
-def read_shards(tars: Sequence[Path], folder: Path, *, on_progress: OnProgress) -> Path | None:
+def read_shards(
+    tars: Sequence[Path], folder: Path, *, force: bool = False, on_progress: OnProgress
+) -> Path | None:
     """Unpack archives to where ``folder`` is; it is replaced as one step, or left as it was.
+
+    Args:
+        tars: The archives.
+        folder: The data set.
+        force: Whether it is replaced whatever stands in it.
+        on_progress: Told how many archives are unpacked, of how many.
 
     Returns:
         A file of ``folder`` that no archive has with the same bytes, for which it was left as it
@@ -99,7 +102,7 @@ def read_shards(tars: Sequence[Path], folder: Path, *, on_progress: OnProgress) 
     for number, path in enumerate(tars, start=1):
         _unpack(path, staged)
         on_progress(number, len(tars))
-    in_the_way = next(_differing(folder, staged), None)
+    in_the_way = None if force else next(_differing(folder, staged), None)
     if in_the_way is not None:
         shutil.rmtree(staged)
         return in_the_way
@@ -107,6 +110,25 @@ def read_shards(tars: Sequence[Path], folder: Path, *, on_progress: OnProgress) 
     replace_folder(folder)
     heal(folder)
     return None
+
+
+def _pack(
+    folder: Path,
+    md5s: Mapping[str, str],
+    staged: Path,
+    *,
+    on_progress: OnProgress,
+    shard_bytes: int,
+) -> None:
+    packed = 0
+    for split, of_split in groupby(sorted(md5s, key=_order), key=_split):
+        for number, shard in enumerate(_by_size(folder, of_split, shard_bytes)):
+            path = staged / f"{split}-{number:03}.tar"
+            with tarfile.open(path, "w", format=tarfile.PAX_FORMAT) as tar:
+                for name in shard:
+                    _put(tar, folder, name, md5s[name])
+                    packed += 1
+                    on_progress(packed, len(md5s))
 
 
 def _order(name: str) -> tuple[str, tuple[str, ...], str]:

@@ -86,8 +86,6 @@ _COMPLAINTS = [
         ("authenticat", "the credentials are refused", _WHICH),
         ("forbidden", "",
          "the credentials may not use that remote: give their account access to it"),
-        ("neither locally nor on remote", "",
-         "the file is lost here and there: train again, or find another copy of it"),
         ("no such file or directory", "", "does the remote's folder exist? dvc remote list"),
     )
 ]  # fmt: skip

@@ -419,16 +419,6 @@ class JobState:
 
 
 @dataclass(frozen=True, slots=True)
-class JobFile:
-    """A file that a job has left."""
-
-    name: str
-    size_bytes: int | None
-    url: str
-    """Signed, and good for minutes: list again before a late download."""
-
-
-@dataclass(frozen=True, slots=True)
 class Job:
     """A job of the account, as the host lists it."""
 
@@ -462,7 +452,11 @@ class GpuHost(Protocol):
         """Say whether nobody but the account can read a data set."""
 
     def start(self, folder: Path) -> Job:
-        """Start the job that a folder describes; a second start is a second job."""
+        """Start the job that a folder describes, under a name that was never used before.
+
+        A second start is a second job. Where the answer is lost the host is asked whether it
+        began: an error means that it did not, or says that this is not known.
+        """
 
     def is_private(self, ref: str) -> bool:
         """Say whether nobody but the account can read a job."""
@@ -477,14 +471,17 @@ class GpuHost(Protocol):
         as many lines as were read.
         """
 
-    def files(self, ref: str) -> list[JobFile]:
-        """List what a job has left so far, of all pages."""
+    def files(self, ref: str) -> list[str]:
+        """List what a job has left so far, by path."""
 
-    def download(self, file: JobFile, target: Path, *, progress: Progress) -> None:
-        """Download one file, whole or not at all."""
+    def download(self, ref: str, name: str, target: Path, *, progress: Progress) -> None:
+        """Download one of :meth:`files`, whole or not at all; a cut download is taken up again.
 
-    def jobs(self) -> list[Job]:
-        """List the account's jobs of this project, newest first."""
+        Compare what came with a hash of your own: the host says nothing of the content.
+        """
+
+    def jobs(self, prefix: str) -> list[Job]:
+        """List the account's jobs whose slug begins with ``prefix``, newest first."""
 
     def delete(self, ref: str) -> None:
         """End a job and destroy all that it has left."""

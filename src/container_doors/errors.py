@@ -78,6 +78,10 @@ class HostError(DoorsError):
     """A host of GPUs refuses, or has not what it is asked for."""
 
 
+class AbsentError(HostError):
+    """A host has no such thing, or none that this account may see."""
+
+
 class UnreachableError(HostError):
     """A host cannot be reached for now; asking again later may help."""
 

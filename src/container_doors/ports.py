@@ -432,8 +432,8 @@ class Job:
 class GpuHost(Protocol):
     """Runs a script on a GPU that is lent by the hour, without anybody watching.
 
-    Every method may raise :class:`errors.HostError`, and :class:`errors.UnreachableError` where
-    asking again later may help; none waits longer than a minute for an answer.
+    Every method may raise :class:`errors.HostError`, :class:`errors.UnreachableError` where asking
+    again later may help, and :class:`errors.AbsentError` of what is not there; none waits for ever.
     """
 
     def owner(self) -> str:
@@ -467,8 +467,8 @@ class GpuHost(Protocol):
     def log(self, ref: str) -> Iterator[str]:
         """Read a job's log from its beginning, line by line, while it is written.
 
-        The iterator ends when the log does, or when the host cuts it: then read again, skipping
-        as many lines as were read.
+        The iterator ends when the log does, when the host cuts it, or when nothing is written for
+        a minute: then read again, skipping as many lines as were read.
         """
 
     def files(self, ref: str) -> list[str]:

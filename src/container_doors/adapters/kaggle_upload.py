@@ -1,0 +1,97 @@
+"""Files on their way to Kaggle's storage: told of, cut, and taken up where they were cut.
+
+The client starts an upload, keeps its address in a file of the person's own for six days, and asks
+us to send the bytes. Its own way of doing that waits without end, and prints what went wrong.
+https://cloud.google.com/storage/docs/performing-resumable-uploads
+"""
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+from time import sleep
+
+import requests
+
+Report = Callable[[str, int], None]
+"""Called with a file's path, and how many of its bytes have left."""
+
+_WAIT_S = 60.0
+_PAUSE_S = 1.0
+
+
+def _say_nothing(_path: str, _sent: int) -> None:
+    pass
+
+
+class Uploads:
+    """The part of the client that sends files."""
+
+    report: Report = staticmethod(_say_nothing)
+    """Told as bytes leave."""
+
+    def upload_complete(self, path: str, url: str, _quiet: bool, resume: bool = False) -> int:
+        """Send a file, or what is missing of it.
+
+        Returns:
+            One of the client's results: complete, expired (begin anew), incomplete (go on).
+
+        Raises:
+            requests.RequestException: If the storage cannot be reached, or refuses.
+        """
+        from kaggle.models.kaggle_models_extended import ResumableUploadResult as Result
+
+        size = Path(path).stat().st_size
+        with requests.Session() as session:
+            start = _received(session, url, size) if resume else 0
+            if start is None:
+                return int(Result.EXPIRED)
+            if start < size or not size:
+                try:
+                    answer = _put(session, url, Path(path), start=start, report=self.report)
+                except (requests.ConnectionError, requests.Timeout):
+                    return int(Result.INCOMPLETE)
+                if answer.status_code >= 500:
+                    sleep(_PAUSE_S)
+                    return int(Result.INCOMPLETE)
+                answer.raise_for_status()
+        return int(Result.COMPLETE)
+
+
+def _received(session: requests.Session, url: str, size: int) -> int | None:
+    """Ask how many bytes are there; None if the upload has expired."""
+    asked = {"Content-Length": "0", "Content-Range": f"bytes */{size}"}
+    answer = session.put(url, headers=asked, timeout=_WAIT_S)
+    if answer.status_code in {404, 410}:
+        return None
+    if answer.status_code == 308:
+        there = answer.headers.get("Range")  # bytes=0-99; absent if there is nothing yet
+        return int(there.rpartition("-")[2]) + 1 if there else 0
+    answer.raise_for_status()
+    return size
+
+
+def _put(
+    session: requests.Session, url: str, path: Path, *, start: int, report: Report
+) -> requests.Response:
+    size = path.stat().st_size
+    with _Told(path, start, report) as content:
+        return session.put(
+            url,
+            data=content if size else b"",
+            headers={"Content-Range": f"bytes {start}-{size - 1}/{size}"} if start else {},
+            timeout=_WAIT_S,
+        )
+
+
+class _Told(io.FileIO):
+    """A file that tells how far it was read."""
+
+    def __init__(self, path: Path, start: int, report: Report) -> None:
+        super().__init__(str(path))
+        self.seek(start)
+        self._report = report
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        block = super().read(-1 if size is None else size) or b""
+        self._report(str(self.name), self.tell())
+        return block

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import tarfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
@@ -260,6 +261,13 @@ class FakeRepository:
         self.known_tags.append(tag)
         committed = {path: text for (of, path), text in self.files.items() if of == "HEAD"}
         self.files |= {(tag, path): text for path, text in committed.items()}
+
+    def changes(self, *, beside: Sequence[Path]) -> list[Path]:
+        return []
+
+    def pack(self, target: Path) -> tuple[str, str]:
+        with tarfile.open(target, "w"):
+            return "0" * 40, "tree 0\n"
 
     def holds(self, commit: str) -> bool | None:
         return commit == self.code_state().commit

@@ -18,7 +18,7 @@ from container_doors.config import Data, Params, warnings
 from container_doors.dataset.checks import Report, check
 from container_doors.dataset.facts import dataset_facts
 from container_doors.dataset.labels import read_boxes
-from container_doors.dataset.layout import Layout, label_of
+from container_doors.dataset.layout import Layout, label_of, read_layout
 from container_doors.dataset.sample import draw_sample
 from container_doors.dataset.shards import read_shards, shards_of, tracked_shards, write_shards
 from container_doors.dataset.view import link_view
@@ -246,7 +246,7 @@ def train(
     with claim(run):
         earlier = None if replace else earlier_record(run)
         refuse_finished(run, earlier)
-        report = _fit_data(params, world=world)
+        report = fit_data(params, progress=world.progress)
         if not replace:
             earlier = _fetched(earlier, run, world=world, resume=resume)
         if (
@@ -278,6 +278,36 @@ def train(
                 f"{run.name} has {epochs[-1].number if epochs else 0} of "
                 f"{params.training.epochs} epochs: {wish}"
             ) from None
+    return metadata
+
+
+def epoch_to_go_on_after(
+    params: Params, run: Run, report: Report, *, replace: bool = False
+) -> int | None:
+    """Say after which epoch :func:`train` would go on; None if it would begin.
+
+    Raises:
+        RunError: If the run is finished already and ``replace`` is false.
+    """
+    earlier = None if replace else earlier_record(run)
+    refuse_finished(run, earlier)
+    return resumable_epoch(run) if _can_go_on(earlier, params, run, report) else None
+
+
+def adopt(run: Run, *, repository: Repository) -> Metadata:
+    """Publish a run that was trained and evaluated on another machine, and then brought here.
+
+    Adopting it again is harmless: it keeps its version.
+
+    Raises:
+        RunError: If the run is not what its record says.
+    """
+    record = RunRecord.read(run.record)
+    layout = read_layout(Path(record.dataset.path))[0]
+    if layout is not None:
+        link_view(layout, run.data_view)
+    metadata = _publish(record, Evaluation.read(run.evaluation), run, repository=repository)
+    _update(run, record, status="finished")
     return metadata
 
 
@@ -500,11 +530,15 @@ def another_published(metadata: Metadata, experiment: str | None, hint: str) -> 
     )
 
 
-def _fit_data(params: Params, *, world: World) -> Report:
-    """Check params and data before a GPU is spent on them."""
+def fit_data(params: Params, *, progress: Progress) -> Report:
+    """Check params and data before a GPU is spent on them.
+
+    Raises:
+        DatasetError: If there is a fault.
+    """
     for warned in warnings(params):
-        world.progress.say(f"warning: {warned}")
-    report = validate(Path(params.data.path), params.data, progress=world.progress)
+        progress.say(f"warning: {warned}")
+    report = validate(Path(params.data.path), params.data, progress=progress)
     if report.errors:
         raise DatasetError(
             f"{params.data.path} has {len(report.errors)} error(s), the first: {report.errors[0]}",
@@ -517,9 +551,15 @@ def _is_same(earlier: RunRecord, params: Params, report: Report) -> bool:
     """Tell whether an earlier run was asked for with these params, on this data."""
     asked = params.model_dump(mode="json")
     return (
-        without_looks(earlier.params) == without_looks(asked)
+        _without_places(earlier.params) == _without_places(asked)
         and earlier.dataset.sha256 == _facts(report).sha256
     )
+
+
+def _without_places(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out on what it is trained as well: a run may move to other GPUs, or to one."""
+    training = {key: value for key, value in params["training"].items() if key != "device"}
+    return without_looks(params) | {"training": training}
 
 
 _LOOKS = ("tensorboard", "checkpoints")

@@ -293,6 +293,20 @@ class Repository(Protocol):
     def create_tag(self, tag: str, message: str) -> None:
         """Tag the present commit."""
 
+    def changes(self, *, beside: Sequence[Path]) -> list[Path]:
+        """List what differs from the commit, untracked files too, but for ``beside``.
+
+        Raises:
+            VersioningError: If there is no commit, or this is not the repository's root.
+        """
+
+    def pack(self, target: Path) -> tuple[str, str]:
+        """Write the files of the present commit to a tar, below ``tree/``.
+
+        Returns:
+            The commit, and its object as git keeps it.
+        """
+
     def holds(self, commit: str) -> bool | None:
         """Tell whether a commit is there, whole; None where there is no repository."""
 

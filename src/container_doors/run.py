@@ -18,6 +18,9 @@ REPORTS = Path("reports")
 TEST_LOOKS = REPORTS / "test_looks.jsonl"
 """One line for each look at a test split: every decision made by one makes it worth less."""
 
+JOBS = Path("runs/.jobs")
+"""What this clone knows of trainings on lent GPUs (:mod:`container_doors.kernels`)."""
+
 _NAME = re.compile(r"[A-Za-z0-9]+(?:[_-][A-Za-z0-9]+)*")
 _LONGEST_NAME = 100
 

@@ -75,6 +75,39 @@ class GitRepository:
             )
         return Upstream(name, self._must("read it", "rev-parse", _UPSTREAM).stdout.strip())
 
+    def changes(self, *, beside: Sequence[Path]) -> list[Path]:
+        """List what differs from the commit, untracked files too.
+
+        Args:
+            beside: Paths that are no part of the code.
+
+        Raises:
+            VersioningError: If there is no commit, or this is not the repository's root.
+        """
+        self.check_ready()
+        if self._must("find its root", "rev-parse", "--show-prefix").stdout.strip():
+            raise VersioningError(
+                "this is a folder of the repository, and not its root",
+                hint="cd $(git rev-parse --show-toplevel)",
+            )
+        without = [f":(top,exclude){path.as_posix()}" for path in beside]
+        listed = self._must(
+            "see what has changed", "status", "--porcelain", "-z", "--no-renames",
+            "--untracked-files=all", "--", *_CODE, *without,
+        )  # fmt: skip
+        return [Path(entry[3:]) for entry in listed.stdout.split("\0") if entry]
+
+    def pack(self, target: Path) -> tuple[str, str]:
+        """Write the files of the present commit to a tar, below ``tree/``.
+
+        Returns:
+            The commit, and its object as git keeps it.
+        """
+        commit = self.check_ready()
+        where = str(target.absolute())
+        self._must("pack", "archive", "--format=tar", "--prefix=tree/", "-o", where, commit)
+        return commit, self._must("read the commit", "cat-file", "commit", commit).stdout
+
     def fast_forward(self, commit: str, *, same: Sequence[Path]) -> None:
         """Move the branch and the working directory to a commit.
 

@@ -135,6 +135,11 @@ def _add_train(commands: Commands) -> None:
         metavar="H",
         help="end in time, after an epoch, to be continued; default: no limit",
     )
+    parser.add_argument(
+        "--alone",
+        action="store_true",
+        help="reach for no tracker and no remote: whoever started it shows it and brings it home",
+    )
     again = parser.add_mutually_exclusive_group()
     again.add_argument(
         "--resume",

@@ -6,6 +6,7 @@ from time import time
 
 from container_doors import pipeline
 from container_doors.adapters.dvc_checkpoints import checkpoints_of
+from container_doors.adapters.follower import NoFollower
 from container_doors.adapters.git_repository import GitRepository
 from container_doors.adapters.machine import describe_environment
 from container_doors.adapters.yolo_detector import YoloDetector
@@ -33,9 +34,9 @@ def train(arguments: argparse.Namespace) -> int:
     with console.progress() as progress, wishes.heeding_sigterm():
         try:
             metadata = pipeline.train(
-                as_chosen(params),
+                params if arguments.alone else as_chosen(params),
                 run,
-                world=real_world(params, progress, stopping=wishes),
+                world=real_world(params, progress, stopping=wishes, alone=arguments.alone),
                 replace=arguments.replace,
                 resume=arguments.resume,
             )
@@ -47,14 +48,24 @@ def train(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def real_world(params: Params, progress: Progress, *, stopping: Stopping) -> World:
-    """Choose the adapters; nothing heavy is imported until they are used."""
+def real_world(
+    params: Params, progress: Progress, *, stopping: Stopping, alone: bool = False
+) -> World:
+    """Choose the adapters; nothing heavy is imported until they are used.
+
+    Args:
+        params: Of the run.
+        progress: For the person.
+        stopping: Who may wish it to end.
+        alone: Whether whoever started it shows it, and keeps its checkpoints.
+    """
+    publishes = params.checkpoints.publish and not alone
     return World(
         trainer=YoloTrainer(),
         stopping=stopping,
         load_detector=YoloDetector,
-        follower=follower_for(params, progress),
-        checkpoints=checkpoints_of(Path.cwd()) if params.checkpoints.publish else None,
+        follower=NoFollower() if alone else follower_for(params, progress),
+        checkpoints=checkpoints_of(Path.cwd()) if publishes else None,
         repository=GitRepository(Path.cwd()),
         progress=progress,
         environment=describe_environment(),

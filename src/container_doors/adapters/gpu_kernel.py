@@ -1,0 +1,479 @@
+"""What runs on the lent machine: unpack, look, install, train, and leave one archive.
+
+It is sent as it stands here, with ORDER filled in, needs the standard library alone, holds no
+secret and asks for none. Lines that begin with ``@doors`` are for the program that follows it.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tarfile
+import tempfile
+import threading
+import time
+import tomllib
+from collections.abc import Callable, Iterator
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+ORDER: dict[str, Any] = {}
+
+INPUTS, WORKING = Path("/kaggle/input"), Path("/kaggle/working")
+BEGAN = time.monotonic()
+LOOK_S, BEAT_S = 1.0, 60.0
+GRACE_S = 60.0  # doors train gives an epoch up 15 s after SIGTERM, and then keeps what it has
+KEPT = ("torch", "torchvision", "torchaudio", "numpy", "opencv-python", "opencv-python-headless",
+        "opencv-contrib-python")  # fmt: skip
+AT_HOME = ("dvc", "kaggle", "six", "tensorboardx", "wandb")  # accounts are used from the laptop
+PROBE = """
+import json, torch
+names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+for i in range(len(names)):
+    assert float((torch.ones(8, 8, device=i) @ torch.ones(8, 8, device=i)).sum()) == 512.0
+print(json.dumps({"torch": torch.__version__, "cuda": torch.version.cuda, "gpus": names}))
+"""
+
+_speaking = threading.Lock()
+_asked_to_stop = threading.Event()
+
+
+class JobError(Exception):
+    """The job cannot go on: why, and what a person can do."""
+
+
+def main() -> int:
+    """Do what ORDER says; whatever comes of it, an archive tells."""
+    signal.signal(signal.SIGTERM, lambda *_: _asked_to_stop.set())
+    WORKING.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix="doors-"))
+    repository = scratch / "repository"
+    outcome = {"is": "failed", "why": "the kernel itself failed", "remedy": "read its kernel.log"}
+    try:
+        unpack_everything(repository)
+        look_at_the_machine()
+        install(repository, scratch)
+        trainings = [Training(one, repository, scratch) for one in ORDER["experiments"]]
+        outcome = train(trainings, repository)
+    except JobError as failed:
+        why, remedy = failed.args
+        outcome = {"is": "failed", "why": why, "remedy": remedy}
+    finally:
+        leave(repository, outcome)
+        tell("ended", elapsed_s=elapsed_s(), **{("outcome" if k == "is" else k): v
+                                                for k, v in outcome.items()})  # fmt: skip
+        shutil.rmtree(scratch, ignore_errors=True)
+    return 0  # also where it failed: Kaggle keeps all that a version left which ended well
+
+
+def elapsed_s() -> float:
+    """How long the job has run."""
+    return round(time.monotonic() - BEGAN, 1)
+
+
+def say(line: str) -> None:
+    """Print a line of its own, whoever else speaks, and keep it for the archive."""
+    with _speaking, (WORKING / "kernel.log").open("a", encoding="utf-8") as log:
+        log.write(line + "\n")
+        print(line, flush=True)  # noqa: T201 - the job's log is its standard output
+
+
+def tell(kind: str, **facts: object) -> None:
+    """Say something to the program that follows."""
+    say("@doors " + json.dumps({"is": kind, **facts}))
+
+
+# What was sent
+
+
+def unpack_everything(repository: Path) -> None:
+    """Put the code, and all that belongs into its folder, where it is to be."""
+    if shutil.which("git") is None:
+        raise JobError("git is not installed here", "choose the latest environment of the host")
+    for pack in ORDER["packs"]:
+        tell("step", what=f"unpacking {pack['kind']}")
+        source = find(pack)
+        if sha256_of(source) != pack["sha256"]:
+            raise JobError(
+                f"{source} is not what was sent: expected sha256 {pack['sha256'][:12]}",
+                "start it again; if it stays so, delete that data set on Kaggle",
+            )
+        target = repository / pack["into"] if pack["kind"] != "code" else repository.parent / "code"
+        target.mkdir(parents=True, exist_ok=True)
+        with tarfile.open(source) as packed:
+            packed.extractall(target, filter="data")
+        if pack["kind"] == "code":
+            rebuild(target, repository)
+
+
+def find(pack: dict[str, Any]) -> Path:
+    """Find an input: the host has put them in either place."""
+    places = [INPUTS / "datasets" / ORDER["owner"] / pack["slug"], INPUTS / pack["slug"]]
+    for place in places:
+        if (place / pack["file"]).is_file():
+            return place / str(pack["file"])
+    raise JobError(
+        f"the data set {pack['slug']} is not mounted here: none of {', '.join(map(str, places))}",
+        "start it again: Kaggle may not have been ready with it",
+    )
+
+
+def rebuild(unpacked: Path, repository: Path) -> None:
+    """Make the commit anew from its files; its id proves that they are the files."""
+    (unpacked / "tree").rename(repository)
+    git = ["git", "-C", str(repository)]
+    for command in (["init", "-q"], ["config", "core.autocrlf", "false"], ["add", "-f", "-A"]):
+        subprocess.run([*git, *command], check=True)
+    subprocess.run([*git, "write-tree"], check=True, stdout=subprocess.DEVNULL)
+    commit = ORDER["commit"]["object"].encode()
+    made = subprocess.run(
+        [*git, "hash-object", "-t", "commit", "-w", "--stdin"],
+        input=commit, stdout=subprocess.PIPE, check=False,
+    ).stdout.decode().strip()  # fmt: skip
+    if made != ORDER["commit"]["id"] or f"tree {tree_of(git)}\n".encode() not in commit:
+        raise JobError(f"the code is not that of commit {ORDER['commit']['id']}", "start it again")
+    (repository / ".git/shallow").write_text(made + "\n")
+    subprocess.run([*git, "update-ref", "HEAD", made], check=True)
+    own = "".join(f"/{path}\n" for path in ORDER["commit"]["not_code"])
+    (repository / ".git/info/exclude").write_text(own)
+    for path in ORDER["commit"]["removed"]:
+        (repository / path).unlink()
+    if (unpacked / "changes").is_dir():
+        shutil.copytree(unpacked / "changes", repository, dirs_exist_ok=True, symlinks=True)
+
+
+def tree_of(git: list[str]) -> str:
+    """Name what is in git's index."""
+    return subprocess.run(
+        [*git, "write-tree"], check=True, stdout=subprocess.PIPE
+    ).stdout.decode().strip()  # fmt: skip
+
+
+# The machine, and what is installed on it
+
+
+def look_at_the_machine() -> None:
+    """See that the GPUs are those that were asked for, and that each computes."""
+    asked = ORDER["gpus"]
+    if not asked:
+        tell("machine", gpus=[], torch=held("torch"))
+        return
+    probe = [sys.executable, "-c", PROBE]
+    done = subprocess.run(probe, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise JobError(
+            f"the GPU does not compute: {(done.stderr.strip().splitlines() or ['no word'])[-1]}",
+            "start it again; another machine may be sound",
+        )
+    found = json.loads(done.stdout.splitlines()[-1])
+    tell("machine", **found)
+    names = found["gpus"]
+    if len(names) < asked["count"] or not all(asked["name"] in name for name in names):
+        raise JobError(
+            f"expected {asked['count']} x {asked['name']}, found {', '.join(names) or 'no GPU'}",
+            "is the account's phone number verified (https://www.kaggle.com/settings), "
+            "and is there quota left? Then start it again",
+        )
+
+
+def held(name: str) -> str | None:
+    """Name the version of a package that is installed."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def install(repository: Path, scratch: Path) -> None:
+    """Install what the code needs and the image lacks; what the image holds stays as it is."""
+    document = tomllib.loads((repository / "pyproject.toml").read_text(encoding="utf-8"))
+    missing = [line for line in document["project"]["dependencies"] if is_missing(line)]
+    if not missing:
+        tell("step", what="nothing to install: every requirement is met here")
+        return
+    tell("step", what=f"installing {', '.join(missing)}")
+    before = {name: held(name) for name in KEPT}
+    constraints = scratch / "image.txt"
+    constraints.write_text("".join(f"{n}=={v}\n" for n, v in before.items() if v))
+    pip = ["uv", "pip", "install", "--python", sys.executable] if shutil.which("uv") else [
+        sys.executable, "-m", "pip", "install", "--quiet"]  # fmt: skip
+    done = subprocess.run(
+        [*pip, "--constraint", constraints, *missing],
+        env={**os.environ, "UV_SYSTEM_PYTHON": "1"}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    say(done.stdout + done.stderr)
+    if done.returncode:
+        raise JobError(*why_not_installed())
+    changed = [name for name in KEPT if before[name] and held(name) != before[name]]
+    if changed:
+        raise JobError(f"the image's {', '.join(changed)} was changed", "report what it installed")
+
+
+def is_missing(requirement: str) -> bool:
+    """Tell whether a requirement is not met; any build of OpenCV is OpenCV."""
+    from packaging.requirements import Requirement
+
+    wanted = Requirement(requirement)
+    name = wanted.name.lower()
+    if name in AT_HOME:
+        return False
+    builds = [one for one in KEPT if one.startswith("opencv")] if "opencv" in name else [name]
+    versions = [found for build in builds if (found := held(build))]
+    return not any(wanted.specifier.contains(found, prereleases=True) for found in versions)
+
+
+def why_not_installed() -> tuple[str, str]:
+    """Say whether it is for want of a network."""
+    try:
+        socket.create_connection(("pypi.org", 443), timeout=10).close()
+    except OSError:
+        return (
+            "the internet is off here, so that nothing can be installed",
+            "Kaggle gives it to accounts with a verified phone number alone: "
+            "https://www.kaggle.com/settings",
+        )
+    return "a package cannot be installed", "kernel.log says which, and why"
+
+
+# Training
+
+
+class Training:
+    """One experiment, trained by ``doors train`` in a process of its own."""
+
+    def __init__(self, experiment: dict[str, Any], repository: Path, scratch: Path) -> None:
+        self.name: str = experiment["name"]
+        self.gpus: list[int] = experiment["gpus"]
+        self.run = repository / "runs" / self.name
+        self._repository = repository
+        self._params = scratch / f"{self.name}.yaml"
+        self._params.write_text(experiment["params"], encoding="utf-8")
+        self._told, self._record, self._kept = 0, "", 0
+        self._moved_at, self._longest_s = time.monotonic(), 0.0
+        self._stopped_at: float | None = None
+        self.start([])
+
+    def start(self, overrides: list[str]) -> None:
+        """Begin, or go on from the checkpoint that is there."""
+        hours = (ORDER["session_s"] - elapsed_s() - ORDER["spare_s"]) / 3600
+        if hours <= 0:
+            raise JobError("there was no time left to train", "allow more: --hours")
+        seen = ",".join(map(str, self.gpus))
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "container_doors", "train", "--alone",
+             "--config", self._params, "--experiment", self.name, "--max-hours", str(hours),
+             *overrides],
+            cwd=self._repository, start_new_session=True, text=True, errors="replace",
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            env={**os.environ, "PYTHONPATH": str(self._repository / "src"),
+                 "CUDA_VISIBLE_DEVICES": seen},
+        )  # fmt: skip
+        self._moved_at = time.monotonic()
+        threading.Thread(target=self._pass_on, args=(self._process,), daemon=True).start()
+
+    def _pass_on(self, process: "subprocess.Popen[str]") -> None:
+        for line in process.stdout or ():
+            say(f"{self.name}: {line.rstrip()}")
+
+    @property
+    def is_running(self) -> bool:
+        """Whether its process lives."""
+        return self._process.poll() is None
+
+    def end(self, number: int) -> None:
+        """Send a signal to it and to what it started."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, number)
+
+    def look(self) -> None:
+        """Tell what is new: the record, and each finished epoch."""
+        with contextlib.suppress(FileNotFoundError):
+            text = (self.run / "run.json").read_text(encoding="utf-8")
+            if text != self._record:
+                self._record = text
+                tell("record", experiment=self.name, record=json.loads(text))
+        with contextlib.suppress(FileNotFoundError):
+            written = (self.run / "metrics.jsonl").read_text(encoding="utf-8").splitlines(True)
+            lines = [line for line in written if line.endswith("\n")]
+            self._told = min(self._told, len(lines))  # cut back, where a training is resumed
+            for line in lines[self._told :]:
+                self._tell_epoch(json.loads(line))
+            self._told = len(lines)
+
+    def _tell_epoch(self, metrics: dict[str, float]) -> None:
+        now = time.monotonic()
+        self._longest_s = max(self._longest_s, now - self._moved_at if self._told else 0.0)
+        self._moved_at = now
+        number = metrics.pop("epoch")
+        tell("epoch", experiment=self.name, epoch=number, metrics=metrics, elapsed_s=elapsed_s())
+
+    def stop_in_time(self) -> None:
+        """End it well before the host ends it badly, or when it is asked for."""
+        is_late = elapsed_s() > ORDER["session_s"] - ORDER["spare_s"] / 2
+        if self._stopped_at is None and (is_late or _asked_to_stop.is_set()):
+            self._stopped_at = time.monotonic()
+            self.end(signal.SIGTERM)
+        elif self._stopped_at is not None and time.monotonic() - self._stopped_at > GRACE_S:
+            self.end(signal.SIGKILL)
+
+    @property
+    def is_stalled(self) -> bool:
+        """Whether several GPUs have made no progress for too long; they wait for each other."""
+        patience_s = max(ORDER["stall_s"], 5 * self._longest_s)
+        is_training = '"status": "running"' in self._record
+        return (
+            len(self.gpus) > 1 and is_training and self.is_running
+            and time.monotonic() - self._moved_at > patience_s
+        )  # fmt: skip
+
+    def go_on_with_one_gpu(self) -> None:
+        """Stop what hangs, and train on where the checkpoint is."""
+        idle_s = round(time.monotonic() - self._moved_at)
+        tell("stalled", experiment=self.name, idle_s=idle_s, gpus=len(self.gpus))
+        self.end(signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(GRACE_S)
+        self.end(signal.SIGKILL)
+        self._process.wait()
+        self.gpus = self.gpus[:1]
+        self.start(["--set", "detection.training.device=0"])
+
+    def outcome(self) -> dict[str, str]:
+        """Say how it ended, by what it wrote."""
+        code = self._process.returncode
+        record = json.loads(self._record or "{}")
+        status = record.get("status")
+        if status == "finished" and code == 0:
+            return {"is": "finished"}
+        if code == 0:
+            return {"is": "to be continued", "why": record.get("message") or "asked to stop"}
+        if self._stopped_at is not None:
+            return {"is": "to be continued", "why": "it did not stop in time, and was killed"}
+        if code == -signal.SIGKILL:
+            return {
+                "is": "failed", "why": f"{self.name} was killed: the machine's memory was full",
+                "remedy": "--set detection.training.cache=none --set detection.training.workers=2",
+            }  # fmt: skip
+        return {
+            "is": "failed",
+            "why": record.get("message") or f"doors train ended with exit code {code}",
+            "remedy": f"kernel.log of {self.name} has what it said",
+        }
+
+
+def train(trainings: list[Training], repository: Path) -> dict[str, Any]:
+    """Watch until all have ended: pass on epochs, keep checkpoints, stop in time."""
+    beat, keep = every(BEAT_S), every(ORDER["keep_every_s"])
+    while any(one.is_running for one in trainings):
+        time.sleep(LOOK_S)
+        for one in trainings:
+            one.look()
+            one.stop_in_time()
+            if one.is_stalled:
+                one.go_on_with_one_gpu()
+        if beat():
+            tell("alive", elapsed_s=elapsed_s())
+        if keep():
+            leave(repository, {"is": "running"})
+    for one in trainings:
+        one.look()
+    return combined({one.name: one.outcome() for one in trainings})
+
+
+def every(seconds: float) -> Callable[[], bool]:
+    """Make a question: has so much time passed since the answer was yes?"""
+    last = time.monotonic()
+
+    def is_due() -> bool:
+        nonlocal last
+        due = time.monotonic() - last > seconds
+        last = time.monotonic() if due else last
+        return due
+
+    return is_due
+
+
+def combined(outcomes: dict[str, dict[str, str]]) -> dict[str, Any]:
+    """Say how the job ended: as the worst of its experiments."""
+    for worst in ("failed", "to be continued"):
+        for outcome in outcomes.values():
+            if outcome["is"] == worst:
+                return {**outcome, "experiments": outcomes}
+    return {"is": "finished", "experiments": outcomes}
+
+
+# The archive
+
+
+def leave(repository: Path, outcome: dict[str, Any]) -> None:
+    """Replace the archive by one of what there is by now, and then its manifest."""
+    files = dict(left_over(repository, outcome["is"]))
+    archive = WORKING / f"{ORDER['job']}-{round(elapsed_s() * 10):07d}.tar"
+    hashes = {}
+    with tarfile.open(archive.with_suffix(".part"), "w") as packed:
+        for name, path in files.items():
+            with contextlib.suppress(FileNotFoundError):
+                packed.add(path, arcname=name, recursive=False)
+                hashes[name] = sha256_of(path)
+    archive.with_suffix(".part").rename(archive)
+    manifest = {
+        "schema": 1, "job": ORDER["job"], "outcome": outcome, "elapsed_s": elapsed_s(),
+        "archive": archive.name, "sha256": sha256_of(archive),
+        "size_bytes": archive.stat().st_size, "files": hashes,
+    }  # fmt: skip
+    staged = WORKING / ".manifest"
+    staged.write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+    staged.rename(WORKING / f"{ORDER['job']}.json")
+    for other in WORKING.glob(f"{ORDER['job']}-*.tar"):
+        if other != archive:
+            other.unlink()
+    tell("kept", bytes=manifest["size_bytes"])
+
+
+def left_over(repository: Path, outcome: str) -> Iterator[tuple[str, Path]]:
+    """Find what is worth bringing home; in the middle of a training, what a next one needs."""
+    whole = outcome != "running"
+    left_here = {"data", "tracking", *(["checkpoint"] if outcome == "finished" else [])}
+    if whole and (WORKING / "kernel.log").exists():
+        log = repository.parent / "kernel.log"
+        shutil.copyfile(WORKING / "kernel.log", log)  # which goes on while it is packed
+        yield "kernel.log", log
+    for experiment in ORDER["experiments"]:
+        run = repository / "runs" / experiment["name"]
+        snapshot = repository.parent / f"checkpoint-{experiment['name']}"
+        if not whole and take(run / "checkpoint", snapshot):
+            yield from (
+                (f"runs/{run.name}/checkpoint/{one.name}", one) for one in snapshot.iterdir()
+            )
+        for path in sorted(run.rglob("*")) if whole else [run / "run.json", run / "dataset.json"]:
+            top = path.relative_to(run).parts[0]
+            if path.is_file() and top not in left_here and top[0] != ".":
+                yield f"runs/{path.relative_to(run.parent).as_posix()}", path
+
+
+def take(checkpoint: Path, snapshot: Path) -> bool:
+    """Give a checkpoint's files second names; they are never changed, only replaced."""
+    shutil.rmtree(snapshot, ignore_errors=True)
+    snapshot.mkdir()
+    with contextlib.suppress(FileNotFoundError):
+        before = (checkpoint / "epoch.json").stat().st_ino
+        for path in checkpoint.iterdir():
+            os.link(path, snapshot / path.name)
+        return (checkpoint / "epoch.json").stat().st_ino == before
+    return False
+
+
+def sha256_of(path: Path) -> str:
+    """Hash a file without holding it in memory."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

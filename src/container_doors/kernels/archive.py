@@ -1,0 +1,142 @@
+"""What a job leaves: one archive, and a manifest that tells whose it is and hashes every file."""
+
+import hashlib
+import json
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from container_doors.errors import HostError
+from container_doors.records import Sha256
+
+_AGAIN = "fetch it again: doors kaggle pull {}"
+
+
+class Outcome(BaseModel):
+    """How a job, or one of its experiments, ended; ``running`` if it was killed since."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    kind: str
+    """``finished``, ``to be continued``, ``failed``, ``running``."""
+    why: str = ""
+    remedy: str = ""
+
+    @classmethod
+    def of(cls, document: dict[str, Any]) -> "Outcome":
+        """Read it as the job writes it."""
+        return cls(
+            kind=str(document["is"]),
+            why=str(document.get("why", "")),
+            remedy=str(document.get("remedy", "")),
+        )
+
+
+class Manifest(BaseModel):
+    """What stands beside the archive."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_version: int
+    job: str
+    archive: str
+    sha256: Sha256
+    size_bytes: int
+    files: dict[str, Sha256]
+    outcome: dict[str, Any]
+    elapsed_s: float
+
+    def outcome_of(self, experiment: str) -> Outcome:
+        """Tell how one of its experiments ended."""
+        return Outcome.of(self.outcome.get("experiments", {}).get(experiment, self.outcome))
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """An archive, unpacked and checked."""
+
+    manifest: Manifest
+    folder: Path
+
+    def run_folder(self, experiment: str) -> Path:
+        """Where it has what an experiment left."""
+        return self.folder / "runs" / experiment
+
+
+def manifest_name(job: str) -> str:
+    """Name the manifest among what a job leaves."""
+    return f"{job}.json"
+
+
+def read_manifest(path: Path, job: str) -> Manifest:
+    """Read a manifest, and see that it is of this job.
+
+    After a job was stopped, the host may bring back the files of an earlier one.
+
+    Raises:
+        HostError: If it is another's, or no manifest.
+    """
+    try:
+        document = json.loads(path.read_bytes())
+        found = Manifest.model_validate(
+            {("schema_version" if k == "schema" else k): v for k, v in document.items()}
+        )
+    except (ValueError, AttributeError, ValidationError):
+        raise HostError(
+            f"{path.name} is not what the job wrote: expected a manifest, found another text",
+            hint=_AGAIN.format("NAME"),
+        ) from None
+    if found.job != job:
+        raise HostError(
+            f"{path.name} is of another job: expected {job}, found {found.job}",
+            hint=_AGAIN.format("NAME"),
+        )
+    return found
+
+
+def check_archive(path: Path, manifest: Manifest) -> None:
+    """See that an archive arrived whole.
+
+    Raises:
+        HostError: If it did not.
+    """
+    found = _sha256(path)
+    if found != manifest.sha256:
+        raise HostError(
+            f"{path.name} did not arrive as it was sent: expected {manifest.size_bytes} bytes "
+            f"with sha256 {manifest.sha256[:12]}, found {path.stat().st_size} with {found[:12]}",
+            hint=_AGAIN.format("NAME"),
+        )
+
+
+def unpack(path: Path, manifest: Manifest, folder: Path) -> Arrived:
+    """Unpack an archive into an empty folder, every file checked.
+
+    Raises:
+        HostError: If a file is not what the manifest says, or is not in it.
+    """
+    folder.mkdir(parents=True)
+    with tarfile.open(path) as packed:
+        for member in packed:
+            if not member.isreg() or member.name not in manifest.files:
+                raise HostError(
+                    f"{path.name}: {member.name} is not of the manifest", hint=_AGAIN.format("NAME")
+                )
+            packed.extract(member, folder, filter="data")
+    for name, expected in manifest.files.items():
+        target = folder / PurePosixPath(name)
+        found = _sha256(target) if target.is_file() else "nothing"
+        if found != expected:
+            raise HostError(
+                f"{path.name}: {name}: expected sha256 {expected[:12]}, found {found[:12]}",
+                hint=_AGAIN.format("NAME"),
+            )
+    return Arrived(manifest, folder)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

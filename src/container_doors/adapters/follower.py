@@ -60,12 +60,16 @@ class FollowerProcess:
             environment: What the process sees beside our own environment, such as a key.
             patience_s: How long :meth:`finish` waits at most.
         """
-        self._environment = environment
+        self._environment = dict(environment)
         self._patience_s = patience_s
         self._process: subprocess.Popen[str] | None = None
         self._listener: threading.Thread | None = None
         self._run: Run | None = None
         self._progress: Progress | None = None
+
+    def see(self, environment: Mapping[str, str]) -> None:
+        """Let the process see this as well."""
+        self._environment |= environment
 
     def settle(self, run: Run, *, progress: Progress) -> None:
         """Wait until the follower of a killed training has ended, which takes it a moment."""

@@ -116,8 +116,9 @@ def find(pack: dict[str, Any]) -> Path:
     """Find an input: the host has put them in either place."""
     places = [INPUTS / "datasets" / ORDER["owner"] / pack["slug"], INPUTS / pack["slug"]]
     for place in places:
-        if (place / pack["file"]).is_file():
-            return place / str(pack["file"])
+        path: Path = place / pack["file"]
+        if path.is_file():
+            return path
     raise JobError(
         f"the data set {pack['slug']} is not mounted here: none of {', '.join(map(str, places))}",
         "start it again: Kaggle may not have been ready with it",

@@ -39,6 +39,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_verify(commands)
     _add_track(commands)
     _add_remote(commands)
+    _add_kaggle(commands)
     _add_tunnel(commands)
     _add_doctor(commands)
     return parser
@@ -405,6 +406,84 @@ def _add_tunnel(commands: Commands) -> None:
         command.add_argument("--ssh-dir", type=Path, metavar="DIR", help="default: ~/.ssh")
 
 
+def _add_kaggle(commands: Commands) -> None:
+    parser = commands.add_parser("kaggle", help="train on Kaggle's free GPUs, from here")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    run = _command(commands, "run", "kaggle:run", "all of it: plan, send, follow, bring home")
+    plan = _command(commands, "plan", "kaggle:plan", "check it, and say what it would cost")
+    push = _command(commands, "push", "kaggle:push", "send a training, and start it")
+    for command in (run, plan, push):
+        _add_wanted(command)
+    for command in (run, push):
+        command.add_argument("--yes", action="store_true", help="send it without a question")
+        command.add_argument(
+            "--dry-run", action="store_true", help="write all that would be sent, for reading"
+        )
+    run.add_argument(
+        "--sessions",
+        type=_positive,
+        default=1,
+        metavar="N",
+        help="go on in up to N sessions, if one does not suffice (default: %(default)s)",
+    )
+    follow = _command(
+        commands, "follow", "kaggle:follow", "show a training that runs there; Ctrl-C leaves it"
+    )
+    pull = _command(
+        commands, "pull", "kaggle:pull", "bring home what it left: the model, or how far it came"
+    )
+    stop = _command(commands, "stop", "kaggle:stop", "see that it ends")
+    for command in (follow, pull, stop):
+        command.add_argument(
+            "name", nargs="?", metavar="NAME", help="the experiment (default: the newest job)"
+        )
+    for command in (run, pull):
+        command.add_argument(
+            "--commit",
+            action="store_true",
+            help="commit the pointers and the reports, and tag them",
+        )
+    stop.add_argument(
+        "--discard", action="store_true", help="delete it there, with all that it has left"
+    )
+    stop.add_argument("--yes", action="store_true", help="delete it without a question")
+    known = _command(commands, "list", "kaggle:listed", "show every job of this clone")
+    known.add_argument("--json", action="store_true", help="print one JSON document instead")
+
+
+def _add_wanted(parser: argparse.ArgumentParser) -> None:
+    _add_config(parser)
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument(
+        "--experiment", metavar="NAME", help="default: detection.wandb.name of the configuration"
+    )
+    which.add_argument(
+        "--experiments",
+        metavar="A,B",
+        help="two side by side, one on each GPU; --set A:KEY=VALUE is for A alone",
+    )
+    parser.add_argument(
+        "--devices",
+        type=int,
+        choices=(1, 2),
+        default=1,
+        help="GPUs for one experiment (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--hours",
+        type=_hours,
+        default=11.5,
+        metavar="H",
+        help="end in time, to be continued (default: %(default)s; Kaggle ends a session after 12)",
+    )
+    parser.add_argument(
+        "--dirty", action="store_true", help="send what is not committed as well, and say so"
+    )
+    parser.add_argument(
+        "--replace", action="store_true", help="train from the beginning, whatever is here"
+    )
+
+
 def _add_doctor(commands: Commands) -> None:
     parser = _command(
         commands, "doctor", "doctor:doctor", "look for what is amiss here, and say what to do"
@@ -455,6 +534,13 @@ def _hours(text: str) -> float:
     if not 0 < hours < float("inf"):
         raise argparse.ArgumentTypeError(f"expected hours above 0, found {text}")
     return hours
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"expected 1 or more, found {text}")
+    return number
 
 
 def _count(text: str) -> int:

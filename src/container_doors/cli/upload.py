@@ -40,6 +40,8 @@ from container_doors.tracking.mode import NO_KEY, Choice, choose_mode
 _COURTESY = 10
 """On a machine whose cores are all busy, the training goes first: a tenth of its weight."""
 
+_NOT_THIS_MACHINE = {"WANDB_X_DISABLE_STATS": "true", "WANDB_X_DISABLE_MACHINE_INFO": "true"}
+
 Say = Callable[[str], None]
 
 
@@ -54,6 +56,17 @@ def follower_for(params: Params, progress: Progress) -> Follower:
     if choice.mode == "disabled" and not params.tensorboard.enabled:
         return NoFollower()
     return FollowerProcess(QUIET | (credentials.environment if credentials else {}))
+
+
+def relayed_follower_for(params: Params, progress: Progress) -> Follower:
+    """As :func:`follower_for`, for a run whose epochs come from another machine.
+
+    This one's processor and memory are none of the run's, and are not shown as such.
+    """
+    follower = follower_for(params, progress)
+    if isinstance(follower, FollowerProcess):
+        follower.see(_NOT_THIS_MACHINE)
+    return follower
 
 
 def as_chosen(params: Params) -> Params:

@@ -1,0 +1,250 @@
+"""``doors kaggle``: train on Kaggle's GPUs from here, and bring the model home."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from time import sleep
+
+from container_doors import delivery, pipeline, remote_training
+from container_doors.adapters import gpu_kernel
+from container_doors.adapters.dvc_checkpoints import checkpoints_of
+from container_doors.adapters.dvc_store import DvcStore
+from container_doors.adapters.git_repository import GitRepository
+from container_doors.adapters.kaggle_host import KaggleHost
+from container_doors.adapters.yolo_trainer import YoloTrainer
+from container_doors.cli import console
+from container_doors.cli.train import outcome
+from container_doors.cli.upload import as_chosen, relayed_follower_for
+from container_doors.config import Params, load_params
+from container_doors.errors import ConfigError
+from container_doors.kernels import job_report
+from container_doors.kernels.ledger import JobRecord, newest_job, read_jobs
+from container_doors.ports import Progress
+from container_doors.records import Metadata
+from container_doors.remote_training import Home, Plan, Wanted
+from container_doors.run import Run
+
+_LEFT = 130
+
+
+def plan(arguments: argparse.Namespace) -> int:
+    """Check everything, print what would be sent and what it would cost, and send nothing."""
+    with console.progress() as progress:
+        planned = _plan(arguments, _wanted(arguments), progress)
+    _print(job_report.plan_lines(planned))
+    remote_training.discard_plan(planned)
+    return 0
+
+
+def push(arguments: argparse.Namespace) -> int:
+    """Send a training and start it; or write all that would be sent."""
+    job = _push(arguments, _wanted(arguments))
+    if job is not None:
+        print(f"next: doors kaggle follow {job.experiments[0]}")
+    return 0
+
+
+def follow(arguments: argparse.Namespace) -> int:
+    """Show a job while it goes on."""
+    job = _follow(newest_job(arguments.name))
+    if job is None:
+        return _LEFT
+    print(job_report.end_line(job))
+    print(f"next: doors kaggle pull {job.experiments[0]}")
+    return 1 if job.outcome == "failed" else 0
+
+
+def pull(arguments: argparse.Namespace) -> int:
+    """Bring home what a job has left, and go on as after a training here."""
+    job, homes = _pull(newest_job(arguments.name))
+    return _go_home(job, homes, commit=arguments.commit)
+
+
+def stop(arguments: argparse.Namespace) -> int:
+    """See that no further session begins, and tell how this one is ended."""
+    job = newest_job(arguments.name)
+    if job.is_over:
+        print(f"{job.slug} is over: {job.outcome or job.stage}")
+        return 0
+    job = job.changed(is_to_stop=True)
+    if not arguments.discard:
+        _print(job_report.stop_lines(job))
+        return 0
+    question = f"end {job.slug}, and destroy all that it has left on Kaggle?"
+    if not _agreed(question, yes=arguments.yes):
+        return 0
+    remote_training.discard(job, host=KaggleHost())
+    print(f"{job.slug} is deleted; what was heard of it is kept in runs/")
+    return 0
+
+
+def listed(arguments: argparse.Namespace) -> int:
+    """Show every job of this clone."""
+    known = remote_training.known_jobs(host=KaggleHost())
+    if arguments.json:
+        print(json.dumps([job_report.as_json(job, state) for job, state in known], indent=2))
+        return 0
+    _print(job_report.table(known) or ["no job yet: doors kaggle run --experiment NAME"])
+    return 0
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do all of it: plan, send, follow, carry on, bring home."""
+    wanted = _wanted(arguments)
+    under_way = [job for job in read_jobs() if not job.is_over]
+    job = next((one for one in under_way if set(one.experiments) == set(wanted.experiments)), None)
+    if job is None:
+        job = _push(arguments, wanted)
+    else:
+        print(f"{job.slug} is under way: following it")
+    while job is not None:
+        followed = _follow(job)
+        if followed is None:
+            return _LEFT
+        print(job_report.end_line(followed))
+        job, homes = _pull(followed)
+        rest = remote_training.to_go_on(homes)
+        if not rest or job.is_to_stop or job.session >= arguments.sessions:
+            return _go_home(job, homes, commit=arguments.commit)
+        _go_home(job, [home for home in homes if home.run.name not in rest], commit=False)
+        print(f"session {job.session + 1} of {arguments.sessions}: going on with {', '.join(rest)}")
+        job = _push(arguments, _next(wanted, rest, job))
+    return 0
+
+
+def _next(wanted: Wanted, rest: dict[str, Params], job: JobRecord) -> Wanted:
+    return Wanted(
+        rest, hours=wanted.hours, with_changes=wanted.with_changes, session=job.session + 1
+    )
+
+
+def _wanted(arguments: argparse.Namespace) -> Wanted:
+    names = [name for name in (arguments.experiments or "").split(",") if name]
+    devices = [] if arguments.devices == 1 else ["detection.training.device=0,1"]
+    everybody = [text for text in arguments.overrides if ":" not in text.partition("=")[0]]
+    if not names:
+        first = load_params(arguments.config, [*everybody, *devices])
+        names = [arguments.experiment or first.wandb.name]
+    experiments = {}
+    for name in names:
+        own = [t.removeprefix(f"{name}:") for t in arguments.overrides if t.startswith(f"{name}:")]
+        params = load_params(arguments.config, [*everybody, *own, *devices])
+        experiments[Run(name).name] = as_chosen(params)
+    unknown = {t.partition(":")[0] for t in arguments.overrides if t not in everybody} - set(names)
+    if unknown:
+        raise ConfigError(
+            f"--set {min(unknown)}:...: expected one of {', '.join(names)}, found {min(unknown)}",
+            hint="name an experiment of --experiments before the colon",
+        )
+    return Wanted(
+        experiments,
+        hours=arguments.hours,
+        with_changes=arguments.dirty,
+        replace=arguments.replace,
+    )
+
+
+def _plan(arguments: argparse.Namespace, wanted: Wanted, progress: Progress) -> Plan:  # noqa: ARG001
+    return remote_training.plan(
+        wanted,
+        host=KaggleHost(),
+        repository=GitRepository(Path.cwd()),
+        trainer=YoloTrainer(),
+        script=Path(gpu_kernel.__file__).read_text(encoding="utf-8"),
+        progress=progress,
+    )
+
+
+def _push(arguments: argparse.Namespace, wanted: Wanted) -> JobRecord | None:
+    """Send it, if that was agreed to; None if not."""
+    with console.progress() as progress:
+        planned = _plan(arguments, wanted, progress)
+    _print(job_report.plan_lines(planned))
+    if arguments.dry_run:
+        print(f"nothing was sent; all that would be is in {planned.record.folder}")
+        return None
+    is_agreed = wanted.session > 1 or _agreed("send it, and start?", yes=arguments.yes)
+    if not is_agreed:
+        remote_training.discard_plan(planned)
+        return None
+    with console.progress() as progress:
+        job = remote_training.push(planned, host=KaggleHost(), progress=progress, pause=sleep)
+    print(f"{job.slug} is started: {job.url}")
+    return job
+
+
+def _follow(job: JobRecord) -> JobRecord | None:
+    """Follow to the end; None if the person has left."""
+    if job.stage == "ended" or job.is_over:
+        return job
+    with console.progress() as progress:
+        try:
+            return remote_training.follow(
+                job,
+                host=KaggleHost(),
+                follower_of=lambda params: relayed_follower_for(params, progress),
+                progress=progress,
+                pause=sleep,
+            )
+        except KeyboardInterrupt:
+            progress.say(f"left; {job.slug} goes on there, also with this machine switched off")
+            progress.say(f"next: doors kaggle follow {job.experiments[0]}")
+            return None
+
+
+def _pull(job: JobRecord) -> tuple[JobRecord, list[Home]]:
+    with console.progress() as progress:
+        return remote_training.pull(job, host=KaggleHost(), progress=progress, pause=sleep)
+
+
+def _go_home(job: JobRecord, homes: Sequence[Home], *, commit: bool) -> int:
+    """Publish, report and version what is finished; say what is to do about the rest."""
+    finished = [home.run for home in homes if home.outcome.kind == "finished"]
+    for one in remote_training.best_last(finished):
+        with console.progress() as progress:
+            metadata = _published(one, progress)
+            _print(outcome(metadata, one)[:-2])
+            print(f"wrote {pipeline.summarise(one, Path(f'summary_{one.name}.md'))}")
+            _version(one, metadata, progress, commit=commit)
+    for home in homes:
+        if home.outcome.kind != "finished":
+            _print(job_report.unfinished_lines(home.run.name, home.outcome, job))
+    return 1 if any(home.outcome.kind == "failed" for home in homes) else 0
+
+
+def _published(run: Run, progress: Progress) -> Metadata:
+    return remote_training.publish(
+        run,
+        repository=GitRepository(Path.cwd()),
+        follower_of=lambda params: relayed_follower_for(params, progress),
+        progress=progress,
+    )
+
+
+def _version(run: Run, metadata: Metadata, progress: Progress, *, commit: bool) -> None:
+    pipeline.version(
+        run.name,
+        store=DvcStore(Path.cwd(), progress=progress),
+        progress=progress,
+        checkpoints=checkpoints_of(Path.cwd()),
+    )
+    if not commit:
+        progress.say(f"{metadata.version} is here and pushed; doors sync --commit commits and tags")
+        return
+    made = delivery.release(metadata, GitRepository(Path.cwd()))
+    what = f"committed {made[:12]}" if made else "committed already"
+    progress.say(f"{what}, tagged {metadata.git_tag}; next: git push --follow-tags")
+
+
+def _agreed(question: str, *, yes: bool) -> bool:
+    if yes:
+        return True
+    if not sys.stdin.isatty():
+        raise ConfigError(f"{question} Nobody is here to answer", hint="say so: --yes")
+    return input(f"{question} [y/N] ").strip().lower() in {"y", "yes"}
+
+
+def _print(lines: Sequence[str]) -> None:
+    print("\n".join(lines))

@@ -382,16 +382,18 @@ def _pack_code(
     path = folder / "packs/code/code.pack"
     path.parent.mkdir(parents=True)
     commit, commit_object = repository.pack(path)
-    with tarfile.open(path, "a") as tar:
-        files = len(tar.getmembers())
-        if f"tree/{_OURS}" not in tar.getnames() and Path(_OURS) not in changed:
+    with tarfile.open(path) as tar:
+        files = len(tar.getnames())
+        if f"tree/{_OURS}" not in tar.getnames():
             raise VersioningError(
                 f"this repository has no {_OURS}, and so not the code that is to train there",
                 hint="run it in a clone of this project, with your data in it",
             )
-        there = [path for path in changed if os.path.lexists(path)]
-        for path_changed in sorted(there):
-            add(tar, f"changes/{path_changed.as_posix()}", path_changed)
+    there = sorted(one for one in changed if os.path.lexists(one))
+    if there:
+        with tarfile.open(path, "a") as tar:
+            for one in there:
+                add(tar, f"changes/{one.as_posix()}", one)
     removed = [one.as_posix() for one in changed if one not in there]
     not_code = [one.as_posix() for one in _not_code(params)]
     return packed("code", path, files + len(there), into=""), Code(

@@ -18,6 +18,7 @@ import tempfile
 import threading
 import time
 import tomllib
+import traceback
 from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -65,6 +66,8 @@ def main() -> int:
         why, remedy = failed.args
         outcome = {"is": "failed", "why": why, "remedy": remedy}
     finally:
+        if sys.exc_info()[0] is not None:
+            say(traceback.format_exc())
         leave(repository, outcome)
         tell("ended", elapsed_s=elapsed_s(), **{("outcome" if k == "is" else k): v
                                                 for k, v in outcome.items()})  # fmt: skip
@@ -255,7 +258,7 @@ class Training:
         self._repository = repository
         self._params = scratch / f"{self.name}.yaml"
         self._params.write_text(experiment["params"], encoding="utf-8")
-        self._told, self._record, self._kept = 0, "", 0
+        self.told, self._record = 0, ""
         self._moved_at, self._longest_s = time.monotonic(), 0.0
         self._stopped_at: float | None = None
         self.start([])
@@ -302,14 +305,14 @@ class Training:
         with contextlib.suppress(FileNotFoundError):
             written = (self.run / "metrics.jsonl").read_text(encoding="utf-8").splitlines(True)
             lines = [line for line in written if line.endswith("\n")]
-            self._told = min(self._told, len(lines))  # cut back, where a training is resumed
-            for line in lines[self._told :]:
+            self.told = min(self.told, len(lines))  # cut back, where a training is resumed
+            for line in lines[self.told :]:
                 self._tell_epoch(json.loads(line))
-            self._told = len(lines)
+            self.told = len(lines)
 
     def _tell_epoch(self, metrics: dict[str, float]) -> None:
         now = time.monotonic()
-        self._longest_s = max(self._longest_s, now - self._moved_at if self._told else 0.0)
+        self._longest_s = max(self._longest_s, now - self._moved_at if self.told else 0.0)
         self._moved_at = now
         number = metrics.pop("epoch")
         tell("epoch", experiment=self.name, epoch=number, metrics=metrics, elapsed_s=elapsed_s())
@@ -371,6 +374,7 @@ class Training:
 def train(trainings: list[Training], repository: Path) -> dict[str, Any]:
     """Watch until all have ended: pass on epochs, keep checkpoints, stop in time."""
     beat, keep = every(BEAT_S), every(ORDER["keep_every_s"])
+    kept = [0 for _ in trainings]
     while any(one.is_running for one in trainings):
         time.sleep(LOOK_S)
         for one in trainings:
@@ -380,7 +384,8 @@ def train(trainings: list[Training], repository: Path) -> dict[str, Any]:
                 one.go_on_with_one_gpu()
         if beat():
             tell("alive", elapsed_s=elapsed_s())
-        if keep():
+        if (told := [one.told for one in trainings]) != kept and keep():
+            kept = told
             leave(repository, {"is": "running"})
     for one in trainings:
         one.look()

@@ -1,0 +1,139 @@
+"""From laptop to laptop, with the real client, a Kaggle and a W&B on loopback, and real kernels."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from container_doors.records import Metadata, RunRecord
+from container_doors.run import Run
+from container_doors.training.history import read_epochs
+from tests.loopback.kaggle_backend import KaggleBackend
+from tests.loopback.wandb_backend import KEY, WandbBackend
+
+TINY = {
+    "model": {"architecture": "yolov11n", "pretrained": False},
+    "data": {"min_train_images": 2, "min_val_images": 1},
+    "training": {
+        "epochs": 3, "image_size_px": 32, "warmup_epochs": 0, "patience": 0, "workers": 0,
+        "batch_size": 2, "device": "cpu",
+    },
+    "augmentation": {"close_mosaic": 0},
+    "checkpoints": {"every_minutes": 0.02},
+}  # fmt: skip
+PASSWORD = "Zq9" * 12  # spelled nowhere else
+FAST = {"WANDB_X_FILE_STREAM_TRANSMIT_INTERVAL": "1"}
+
+pytestmark = pytest.mark.slow
+
+
+class Laptop:
+    """A clone of this project with drawn photographs, a remote, and accounts."""
+
+    def __init__(
+        self, folder: Path, sources: Path, kaggle: KaggleBackend, wandb: WandbBackend
+    ) -> None:
+        self.clone = folder / "clone"
+        self.kaggle = kaggle
+        ours = {k: v for k, v in os.environ.items() if not k.startswith("WANDB_")}
+        self.environment = {
+            **ours, **FAST, **kaggle.environment, **wandb.environment(),
+            "HOME": str(folder / "home"),
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "GDRIVE_CREDENTIALS_DATA": PASSWORD,
+        }  # fmt: skip
+        (folder / "home").mkdir()
+        self._clone(sources)
+        for command in (
+            "doors data sample --out data/processed/detection --train 6 --val 3 --test 3",
+            "mkdir ../storage && doors remote set ../storage",
+            "dvc add --quiet data/processed/detection",
+            "git add --all && git commit --quiet --message Begin",
+        ):
+            self.run(command)
+
+    def _clone(self, sources: Path) -> None:
+        """Take the files as they are now: a commit of this project may not have them yet."""
+        listed = subprocess.run(
+            ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+            cwd=sources, check=True, capture_output=True, text=True,
+        ).stdout  # fmt: skip
+        for name in filter(None, listed.split("\0")):
+            if (sources / name).is_file() and not name.startswith(("docs/", "tests/", "uv.lock")):
+                (self.clone / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(sources / name, self.clone / name)
+        params = yaml.safe_load((sources / "params.yaml").read_text(encoding="utf-8"))
+        for section, keys in TINY.items():
+            params["detection"][section] |= keys
+        (self.clone / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
+        self.run("git init --quiet && git add --all && git commit --quiet --message Code")
+
+    def start(self, command: str) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            ["bash", "-uc", f"exec {command}"], cwd=self.clone, env=self.environment, text=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+
+    def run(self, command: str, *, exit_code: int = 0) -> str:
+        done = subprocess.run(
+            ["bash", "-euc", command], cwd=self.clone, env=self.environment, text=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            check=False, timeout=150,
+        )  # fmt: skip
+        assert done.returncode == exit_code, f"{command}\n{done.stdout}"
+        return done.stdout
+
+    @property
+    def jobs(self) -> list[str]:
+        return [ref.partition("/")[2] for ref in self.kaggle.state.kernels]
+
+
+@pytest.fixture
+def kaggle(tmp_path: Path) -> Iterator[KaggleBackend]:
+    with KaggleBackend(tmp_path / "kaggle") as backend:
+        yield backend
+
+
+@pytest.fixture
+def wandb() -> Iterator[WandbBackend]:
+    with WandbBackend() as backend:
+        yield backend
+
+
+@pytest.fixture
+def laptop(
+    tmp_path: Path, repository_root: Path, kaggle: KaggleBackend, wandb: WandbBackend
+) -> Laptop:
+    return Laptop(tmp_path, repository_root, kaggle, wandb)
+
+
+def test_one_command_ends_with_a_versioned_model_and_no_secret_was_sent(
+    laptop: Laptop, kaggle: KaggleBackend, wandb: WandbBackend
+):
+    said = laptop.run("doors kaggle run --experiment exp1 --yes --commit")
+
+    os.chdir(laptop.clone)
+    run = Run("exp1")
+    metadata = Metadata.read(Path("weights/detection/metadata.json"))
+    head = laptop.run("git rev-parse HEAD~1").strip()
+    assert (metadata.code.commit, metadata.code.clean) == (head, True)
+    assert metadata.run_id == RunRecord.read(run.record).run_id
+    assert metadata.git_tag in laptop.run("git tag").split()
+    assert [epoch.number for epoch in read_epochs(run.metrics_jsonl)] == [1, 2, 3]
+    assert "mAP50" in said
+    assert "doors verify" or said
+    (shown,) = wandb.runs.values()
+    assert shown.state == "finished"
+    assert {row["epoch"] for row in shown.history if "epoch" in row} == {1, 2, 3}
+    token = next(iter(kaggle.account.tokens))
+    for secret in (KEY, PASSWORD, token):
+        assert secret.encode() not in kaggle.sent
+    assert all(kernel.is_private for kernel in kaggle.state.kernels.values())

@@ -1,12 +1,9 @@
 """From laptop to laptop, with the real client, a Kaggle and a W&B on loopback, and real kernels."""
 
-import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -129,7 +126,6 @@ def test_one_command_ends_with_a_versioned_model_and_no_secret_was_sent(
     assert metadata.git_tag in laptop.run("git tag").split()
     assert [epoch.number for epoch in read_epochs(run.metrics_jsonl)] == [1, 2, 3]
     assert "mAP50" in said
-    assert "doors verify" or said
     (shown,) = wandb.runs.values()
     assert shown.state == "finished"
     assert {row["epoch"] for row in shown.history if "epoch" in row} == {1, 2, 3}

@@ -190,7 +190,8 @@ class _OpenRun:
                 images = wandb_pictures.photographs(results, self._directory / "pictures")
                 shown = wandb_pictures.plots(results) | ({"predictions": images} if images else {})
                 if shown:
-                    self._run.log(shown)
+                    # The client would fill the epoch in: with 0, where others logged the epochs.
+                    self._run.log({"epoch": self._last_epoch, **shown})
                 model = _model(results, self._directory / "model")
                 self._send(model, aliases=["latest", metadata.version])
                 self._run.summary.update(_summary(results) | {_RESULTS_OF: weights})

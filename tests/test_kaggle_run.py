@@ -45,7 +45,7 @@ class Laptop:
             **ours, **FAST, **kaggle.environment, **wandb.environment(),
             "HOME": str(folder / "home"),
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-            "GDRIVE_CREDENTIALS_DATA": PASSWORD,
+            "AWS_SECRET_ACCESS_KEY": PASSWORD,
         }  # fmt: skip
         (folder / "home").mkdir()
         self._clone(sources)

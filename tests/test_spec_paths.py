@@ -11,6 +11,7 @@ LAUNCHERS = {
     "src/detection/train.py": ["train"],
     "src/detection/generate_metadata.py": ["metadata"],
     "src/detection/generate_summary.py": ["summary"],
+    "src/utils/download_kaggle_outputs.py": ["kaggle", "pull"],
 }
 SCRIPTS = ["setup_kaggle.sh", "run_training.sh", "finalize_training_kaggle.sh"]
 

@@ -232,13 +232,13 @@ def follow(
         UnreachableError: If the network stays away; the job goes on.
         HostError: If the host knows no such job.
     """
+    heard = _Heard(job, follower_of=follower_of, progress=progress)
     with ExitStack() as stack:
         for name in job.experiments:
             stack.enter_context(claim(Run(name)))
-        heard = _Heard(job, follower_of=follower_of, progress=progress)
         stack.callback(heard.leave)
         _listen(heard, host, progress=progress, pause=pause)
-        return heard.job
+    return heard.job
 
 
 def pull(
@@ -524,11 +524,11 @@ class _Heard:
             changes |= self._told(said)
         self.job = self.job.model_copy(update=changes)
         if said is not None:
-            self.job.save()
+            self.job = self.job.changed()
 
     def leave(self) -> None:
         """Let the trackers go; whoever follows next takes them up again."""
-        self.job.save()
+        self.job = self.job.changed()
         code = 1 if self.job.outcome == "failed" else 0
         for follower in self._followers.values():
             follower.finish(exit_code=code)

@@ -45,14 +45,18 @@ class JobRecord(Document):
         """What was sent, and what came back."""
         return JOBS / self.slug
 
-    def save(self) -> None:
-        """Replace the file as one step."""
-        self.write(JOBS / f"{self.slug}.json")
-
     def changed(self, **changes: object) -> "JobRecord":
-        """Save it with changes, and return that."""
-        changed = self.model_copy(update=changes)
-        changed.save()
+        """Save it with changes, as one step, and return that.
+
+        What another process has asked for meanwhile, to stop or to discard it, is kept.
+        """
+        path = JOBS / f"{self.slug}.json"
+        meanwhile = JobRecord.read(path) if path.exists() else self
+        kept: dict[str, object] = {"is_to_stop": meanwhile.is_to_stop or self.is_to_stop}
+        changed = self.model_copy(update=kept | changes)
+        if meanwhile.stage == "discarded":
+            changed = changed.model_copy(update={"stage": "discarded"})
+        changed.write(path)
         return changed
 
     @property

@@ -1,0 +1,14 @@
+"""Bring a training on Kaggle home, every file checked: ``doors kaggle pull``.
+
+python src/utils/download_kaggle_outputs.py NAME
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a bare clone works too
+
+from container_doors.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main(["kaggle", "pull", *sys.argv[1:]]))

@@ -288,7 +288,7 @@ def _live(session: Session, cut_s: float | None) -> Iterator[bytes]:
             yield b"data: END_OF_LOG\n\n"
             return
         if session.duration_s >= ends_at:
-            return
+            raise ConnectionAbortedError
 
 
 def upload(state: KaggleState, request: Request) -> Reply:

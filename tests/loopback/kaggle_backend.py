@@ -35,8 +35,8 @@ class Fault:
 
     Attributes:
         status: Answer with this HTTP status; 200 is served first, and then spoilt.
-        message: In the error's JSON; a page of HTML instead if it begins with ``<``.
-        retry_after: Seconds, as a header.
+        message: In the error's JSON.
+        retry_after: Seconds, as a header of it.
         is_page: Answer 200 with a page of HTML.
         sent_share: Hang up after this share of the answer; of what the client sends, at half.
         is_cut_sending: Hang up while the client sends.
@@ -48,6 +48,7 @@ class Fault:
 
     status: int = 200
     message: str = "Something went wrong"
+    retry_after: str = "7"
     is_page: bool = False
     sent_share: float = 1.0
     is_cut_sending: bool = False
@@ -152,7 +153,8 @@ class KaggleBackend:
         if fault.is_lost:
             self._serve(request)
         if fault.status != 200:
-            return Reply.error(fault.status, fault.message)
+            said = {"code": fault.status, "message": fault.message}
+            return Reply.of(said, fault.status, **{"Retry-After": fault.retry_after})
         if fault.is_page:
             return Reply.page("Please log in to this network")
         return replace(self._serve(request), sent_share=fault.sent_share)

@@ -51,7 +51,7 @@ class Reply:
     """One HTTP answer.
 
     Attributes:
-        body: Bytes; or pieces that are sent as they come, until the connection closes.
+        body: Bytes; or pieces that are sent as they come; an OSError among them is a cut.
         sent_share: How much of the bytes is sent before the server hangs up.
         hangs: Send nothing at all, and keep the connection.
     """
@@ -175,13 +175,19 @@ class _Handler(BaseHTTPRequestHandler):
             if reply.sent_share < 1:
                 self._hang_up()
             return
-        self.send_header("Connection", "close")
+        self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
         self.wfile.flush()
-        for piece in reply.body:
-            self.wfile.write(piece)
-            self.wfile.flush()
+        with suppress(OSError):  # the client has gone, or the stream is to be cut
+            for piece in reply.body:
+                self._send_chunk(piece)
+            self._send_chunk(b"")
+            return
         self._hang_up()
+
+    def _send_chunk(self, piece: bytes) -> None:
+        self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+        self.wfile.flush()
 
     def finish(self) -> None:
         """Close what TLS was wrapped around, too; the server knows the plain socket only."""

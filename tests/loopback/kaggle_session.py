@@ -47,6 +47,16 @@ exec chroot "$root" sh -c 'cd /kaggle/working && exec "$@"' sh "$@"
 """
 
 
+def can_run() -> bool:
+    """Whether this machine lets a process have namespaces of its own."""
+    return (
+        subprocess.run(
+            [*_alone(has_internet=False), "true"], capture_output=True, check=False
+        ).returncode
+        == 0
+    )
+
+
 @dataclass
 class Session:
     """One run of a kernel.
@@ -151,10 +161,8 @@ class Session:
             self.changed.notify_all()
 
     def _argv(self) -> list[str]:
-        alone = ["unshare", "--mount", "--pid", "--fork", "--kill-child"]
-        alone += [] if os.geteuid() == 0 else ["--map-root-user"]
-        alone += [] if self.has_internet else ["--net"]
         enter = ["sh", "-c", _ENTER, "sh", str(self.home / "root"), str(self.home)]
+        alone = _alone(has_internet=self.has_internet)
         return [*alone, *enter, sys.executable, "/kaggle/src/script.py"]
 
     def _environment(self) -> dict[str, str]:
@@ -172,3 +180,9 @@ class Session:
             "CUDA_VISIBLE_DEVICES": "",
             "LD_LIBRARY_PATH": "/usr/local/nvidia/lib64",
         }
+
+
+def _alone(*, has_internet: bool) -> list[str]:
+    alone = ["unshare", "--mount", "--pid", "--fork", "--kill-child"]
+    alone += [] if os.geteuid() == 0 else ["--map-root-user"]
+    return alone if has_internet else [*alone, "--net"]

@@ -7,20 +7,16 @@ import base64
 import json
 import netrc
 import os
-import stat
 import urllib.error
 import urllib.request
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from container_doors.adapters.shell import call
-from container_doors.errors import DoorsError, MissingToolError
+from container_doors.errors import DoorsError, MissingToolError, UnreachableError
 from container_doors.remote.health import Health, failed, passed, warned
 
 _WAIT_S = 15.0
-_KAGGLE_HOW = (
-    "https://www.kaggle.com/settings > API > Generate New Token; only doors kaggle needs it"
-)
 
 
 def git() -> Health:
@@ -105,21 +101,36 @@ def wandb() -> Health:
 
 
 def kaggle() -> Health:
-    """Look for Kaggle's credentials where its client does, or for Kaggle itself."""
+    """Ask Kaggle whose the credentials are that its client would find, and what they may use."""
     if "KAGGLE_KERNEL_RUN_TYPE" in os.environ:
         return passed("kaggle", "this is a Kaggle machine, which needs none of your credentials")
-    for names in (("KAGGLE_API_TOKEN",), ("KAGGLE_USERNAME", "KAGGLE_KEY")):
-        if all(os.environ.get(name) for name in names):
-            return passed("kaggle", f"credentials in {' and '.join(names)}")
-    folder = Path(os.environ.get("KAGGLE_CONFIG_DIR") or Path.home() / ".kaggle")
-    found = [folder / name for name in ("access_token", "kaggle.json") if (folder / name).exists()]
+    from container_doors.adapters.kaggle_account import HOW_TO_LOG_IN, sources
+
+    found = sources()
     if not found:
+        return warned("kaggle", "no credentials: doors kaggle cannot be used here", HOW_TO_LOG_IN)
+    is_open = next((source for source in found if source.is_open), None)
+    if is_open:
         return warned(
-            "kaggle", "no credentials: doors kaggle cannot be used from here", _KAGGLE_HOW
+            "kaggle", f"{is_open.name} can be read by others", f"chmod 600 {is_open.name}"
         )
-    if found[0].stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
-        return warned("kaggle", f"{found[0]} can be read by others", f"chmod 600 {found[0]}")
-    return passed("kaggle", f"credentials in {found[0]}")
+    return _kaggle_account()
+
+
+def _kaggle_account() -> Health:
+    from container_doors.adapters.kaggle_host import KaggleHost
+
+    host = KaggleHost(pauses_s=())
+    try:
+        owner, quota = host.owner(), host.quota()
+    except UnreachableError as error:
+        return warned("kaggle", error.problem, error.hint)
+    except DoorsError as error:
+        return failed("kaggle", error.problem, error.hint)
+    if quota is None:
+        return passed("kaggle", owner)
+    left_h = max(quota.allowed_h - quota.used_h, 0.0)
+    return passed("kaggle", f"{owner}, {left_h:.1f} of {quota.allowed_h:.0f} GPU hours left")
 
 
 def _who(server: str, key: str) -> str | None:

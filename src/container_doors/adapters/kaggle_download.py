@@ -15,7 +15,8 @@ from container_doors.errors import HostError, UnreachableError
 from container_doors.ports import Progress
 
 _WAIT_S = 60.0
-_BLOCK_BYTES = 1 << 18
+_BLOCK_BYTES = 1 << 16
+"""What a cut costs at most: of a block that is not whole, requests gives nothing."""
 _MB = 1_000_000
 _EXPIRED = (400, 401, 403, 410)
 """What Google's storage answers to a signature that is no longer good."""

@@ -3,6 +3,7 @@
 No error's own text is passed on where it could hold a signed address or a token.
 """
 
+import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -70,8 +71,10 @@ def of_answer(wish: str, answer: Response) -> HostError:
             hint="`doors kaggle list` shows what there is; a deleted one is gone for good",
         )
     if status == 429:
+        wait = answer.headers.get("Retry-After")
         return UnreachableError(
-            f"Kaggle will not {wish} just now: too many requests (429)", hint="wait some minutes"
+            f"Kaggle will not {wish} just now: too many requests (429)",
+            hint=f"wait {f'{wait} s' if wait else 'some minutes'}, then run this again",
         )
     if status >= 500 or status == 408:
         return UnreachableError(
@@ -130,6 +133,8 @@ _SIGNS = (
 
 def _unread(wish: str, error: Exception) -> HostError:
     """Tell an answer that makes no sense from a request that the client will not send."""
+    if isinstance(error, json.JSONDecodeError) or "Upload unsuccessful" in str(error):
+        return unreachable(wish, error)
     if type(error) is ValueError:
         return HostError(
             f"Kaggle's client refuses to {wish}: {redacted(str(error))[:_LONGEST]}",

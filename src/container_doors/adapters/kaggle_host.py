@@ -226,8 +226,13 @@ class KaggleHost:
 
     @cached_property
     def _client(self) -> "Client":
-        from container_doors.adapters.kaggle_client import connect
-
+        try:
+            from container_doors.adapters.kaggle_client import connect
+        except OSError as error:  # it makes its folder while it is imported
+            raise HostError(
+                f"Kaggle's client cannot make its folder {error.filename}: {error.strerror}",
+                hint="set KAGGLE_CONFIG_DIR to a folder that can be written to",
+            ) from None
         return connect()
 
     def _found_started(self, ref: str, error: UnreachableError) -> Job:

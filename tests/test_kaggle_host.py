@@ -117,7 +117,7 @@ def test_every_way_of_the_client_logs_in(
         monkeypatch.setenv("KAGGLE_KEY", key)
     elif way == "kaggle.json":
         (folder / "kaggle.json").write_text(json.dumps({"username": USER, "key": key}))
-        monkeypatch.setattr(kaggle_client.KaggleApi, "config", str(folder / "kaggle.json"))
+        monkeypatch.setattr(kaggle_client.Client, "config", str(folder / "kaggle.json"))
     elif way == "auth login":
         login = {
             "refresh_token": "r", "access_token": token, "username": USER, "scopes": [],
@@ -189,7 +189,7 @@ def test_the_quota_is_in_hours_and_says_when_it_begins_anew(
         (Fault(429), r"too many requests \(429\)"),
         (Fault(is_page=True), "answers with a page"),
         (Fault(sent_share=0.5), "hung up|does not know|page"),
-        (Fault(hangs=True), "does not answer in time"),
+        pytest.param(Fault(hangs=True), "does not answer in time", marks=pytest.mark.slow),
     ],
     ids=["503", "429", "a page", "half an answer", "silence"],
 )
@@ -535,6 +535,7 @@ def test_a_job_that_nobody_has_is_absent(host: KaggleHost):
     assert list(host.log(REF)) == []
 
 
+@pytest.mark.slow
 def test_a_session_that_is_too_long_is_killed_with_all_that_it_started_and_its_files_stay(
     host: KaggleHost, kaggle: KaggleBackend, tmp_path: Path
 ):
@@ -592,6 +593,7 @@ def test_a_log_is_read_while_it_is_written_and_again_from_the_beginning(
     assert list(host.log(REF)) == ["epoch 1", "epoch 2"]  # as it was kept
 
 
+@pytest.mark.slow
 def test_a_log_that_is_cut_again_and_again_is_read_whole_by_skipping(
     host: KaggleHost, kaggle: KaggleBackend, tmp_path: Path
 ):
@@ -613,6 +615,7 @@ def test_a_log_that_is_cut_again_and_again_is_read_whole_by_skipping(
     assert cuts > 2
 
 
+@pytest.mark.slow
 def test_a_log_that_is_silent_ends_rather_than_waits_for_ever(
     host: KaggleHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

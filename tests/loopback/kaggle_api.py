@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from tests.loopback.kaggle_http import STORAGE, Reply, Request
@@ -47,6 +48,8 @@ class Rules:
         invalid_sources: Data sets that are not found, by reference.
         refusal: What a push is refused with.
         takes_no_delete: What a deletion is refused with.
+        shown_instead: A folder whose files are listed in the place of a kernel's own, as those of
+            an earlier version may be after one was cancelled.
     """
 
     session_limit_s: float = 12 * 3600.0
@@ -61,6 +64,7 @@ class Rules:
     invalid_sources: set[str] = field(default_factory=set)
     refusal: str = ""
     takes_no_delete: str = ""
+    shown_instead: Path | None = None
 
 
 Call = Callable[[KaggleState, Rules, Account, dict[str, Any]], Any]
@@ -195,7 +199,8 @@ def _session_status(state: KaggleState, rules: Rules, who: Account, ask: dict[st
 
 def _session_output(state: KaggleState, rules: Rules, who: Account, ask: dict[str, Any]) -> Any:
     session = _of_ask(state, who, ask).session
-    files = sorted(path for path in session.working.rglob("*") if path.is_file())
+    folder = rules.shown_instead or session.working
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
     if not session.is_over:
         files = []  # kept when the session ends
     first = int(ask.get("pageToken") or 0)
@@ -203,7 +208,7 @@ def _session_output(state: KaggleState, rules: Rules, who: Account, ask: dict[st
     page = files[first : first + size]
     listed = [
         {
-            "fileName": str(path.relative_to(session.working)),
+            "fileName": str(path.relative_to(folder)),
             "url": f"https://{STORAGE}/output/{path.name}?X-Goog-Signature="
             + state.sign(path, rules.link_s),
         }

@@ -28,7 +28,7 @@ _DECOYS = {
     "KAGGLE_API_TOKEN": os.devnull,  # a file without a token, for which nobody is asked
     "KAGGLE_USERNAME": "nobody",
     "KAGGLE_KEY": "none",
-    "VERBOSE": "false",  # else it logs every request
+    "VERBOSE": "false",  # else it prints every request, with its token
     "VERBOSE_OUTPUT": "false",
 }
 """What the client is to see while it is imported; a key is taken without asking Kaggle."""
@@ -70,8 +70,6 @@ class BoundedAdapter(HTTPAdapter):
 
 class Client(Uploads, KaggleApi):  # type: ignore[misc] # it has no types
     """The client, quiet, with time-outs, and without its own minutes of retrying."""
-
-    args: list[str] = []  # noqa: RUF012 - the client's own attribute; --verbose would print tokens
 
     def build_kaggle_client(self) -> Any:  # noqa: ANN401 - it has no types
         """Build what speaks HTTP, with a time-out for each request."""

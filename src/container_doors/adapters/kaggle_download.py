@@ -121,7 +121,7 @@ class _Transfer:
                 file.write(block)
                 self.received += len(block)
                 self._tell(total)
-        if total is not None and self.received != total:
+        if total is not None and self.received != total:  # urllib3 before 2 does not mind
             raise UnreachableError(
                 f"{self._name} was cut: {self.received} of {total} bytes came",
                 hint="run this again: it is taken up where it was cut",

@@ -201,7 +201,7 @@ def test_a_name_that_could_be_a_command_is_refused(session: Session):
 
 @pytest.mark.slow
 def test_a_tunnel_that_dies_comes_back_and_the_laptop_follows(session: Session):
-    pid = int(next(session.state.rglob("cloudflared.pid")).read_text())
+    pid = int(next(session.state.rglob("cloudflared.pid")).read_text().split()[0])
     os.kill(pid, signal.SIGKILL)
 
     session.heard("another is opened")

@@ -66,7 +66,7 @@ def test_a_quick_tunnel_carries_bytes_to_a_port_of_loopback(
 def test_no_process_is_left_after_the_end(program: str, tmp_path: Path):
     with CloudflaredTunnel(program, tmp_path / "t", port=9) as tunnel:
         tunnel.open()
-        pid = int((tmp_path / "t" / "cloudflared.pid").read_text())
+        pid = int((tmp_path / "t" / "cloudflared.pid").read_text().split()[0])
 
     assert not psutil.pid_exists(pid)
 
@@ -95,7 +95,7 @@ def test_a_tunnel_that_dies_is_noticed_and_the_next_has_another_address(
 ):
     with CloudflaredTunnel(program, tmp_path / "t", port=9) as tunnel:
         first = tunnel.open()
-        os.kill(int((tmp_path / "t" / "cloudflared.pid").read_text()), signal.SIGKILL)
+        os.kill(int((tmp_path / "t" / "cloudflared.pid").read_text().split()[0]), signal.SIGKILL)
         assert "Registered" in tunnel.wait()
         assert tunnel.open() != first
 
@@ -106,7 +106,7 @@ def test_the_token_of_a_named_tunnel_is_in_no_argument_and_in_no_log(
     named = Named("ssh.example.org", cloudflared.TOKEN)
     with CloudflaredTunnel(program, tmp_path / "t", port=9, named=named) as tunnel:
         assert tunnel.open() == "ssh.example.org"
-        pid = int((tmp_path / "t" / "cloudflared.pid").read_text())
+        pid = int((tmp_path / "t" / "cloudflared.pid").read_text().split()[0])
         assert cloudflared.TOKEN not in " ".join(psutil.Process(pid).cmdline())
         assert cloudflared.TOKEN not in tunnel.log.read_text() + repr(named)
 

@@ -6,13 +6,16 @@ import pwd
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from threading import Thread
+from time import monotonic, sleep
 
 import psutil
 import pytest
 
+from container_doors.adapters import aftermath
 from container_doors.adapters.ssh_server import SshServer
 from container_doors.errors import TunnelError
 from tests.ssh import Laptop, make_key, public
@@ -210,19 +213,129 @@ def test_nothing_is_left_after_the_end(home: Path, tmp_path: Path):
         socket.create_connection(("127.0.0.1", laptop.port), timeout=5)
 
 
-def test_a_server_that_a_killed_notebook_left_is_ended_by_the_next(home: Path, tmp_path: Path):
+def test_a_server_that_a_cell_began_ends_when_the_cell_runs_again(home: Path, tmp_path: Path):
     key = make_key(tmp_path, "mine")
-    killed = SshServer(home / "again", profiles=tmp_path)
-    killed.start([public(key)])
+    earlier = SshServer(home / "again", profiles=tmp_path)
+    earlier.start([public(key)])
+    port = earlier.port
 
     with SshServer(home / "again", profiles=tmp_path) as server:
         host_key = server.start([public(key)])
         with pytest.raises(ConnectionRefusedError):
-            socket.create_connection(("127.0.0.1", killed.port), timeout=5)
+            socket.create_connection(("127.0.0.1", port), timeout=5)
         assert Laptop(tmp_path, server.port, host_key, key).ssh("echo in").stdout == "in\n"
 
-    assert killed._process is not None
-    killed._process.wait()
+
+BEGUN = """
+import sys, time
+from pathlib import Path
+from container_doors.adapters.ssh_server import SshServer
+from container_doors.remote.public_keys import parse_public_keys
+server = SshServer(Path(sys.argv[1]), profiles=Path(sys.argv[2]))
+server.start(parse_public_keys(sys.stdin.readline(), source="a test"))
+server.keep_environment({"KAGGLE_SECRET_WANDB_KEY": "k" * 40})
+print(server._process.pid, flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.fixture
+def notebook(home: Path, tmp_path: Path):
+    """Another process that has a server in a folder whose name is no ASCII, and its server's."""
+    begun = subprocess.Popen(
+        [sys.executable, "-c", BEGUN, home / "mü\\ll", tmp_path],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert begun.stdin is not None
+    assert begun.stdout is not None
+    begun.stdin.write(public(make_key(tmp_path, "mine")).line + "\n")
+    begun.stdin.flush()
+    yield begun, psutil.Process(int(begun.stdout.readline()))
+    begun.kill()
+    begun.communicate()
+
+
+def test_a_notebook_that_is_killed_leaves_no_way_in_and_no_secret(
+    notebook: tuple["subprocess.Popen[str]", psutil.Process], home: Path, tmp_path: Path
+):
+    begun, server = notebook
+    begun.kill()
+    begun.wait()
+
+    end = monotonic() + 30
+    while list(home.glob("mü*")) + list(home.glob(".mü*")) and monotonic() < end:
+        sleep(0.05)
+    assert not list(home.glob("*mü*"))
+    assert not server.is_running()
+    assert not list(tmp_path.glob("zz-*.sh"))
+
+
+def test_another_process_s_way_in_is_left_as_it_is(
+    notebook: tuple["subprocess.Popen[str]", psutil.Process],
+    home: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    begun, server = notebook
+    monkeypatch.setattr(aftermath, "WAIT_S", 0.2)
+    second = SshServer(home / "mü\\ll", profiles=tmp_path)
+
+    with pytest.raises(TunnelError, match=f"process {begun.pid} has a way in open"):
+        second.start([public(make_key(tmp_path, "second"))])
+    second.stop()
+    assert server.is_running()
+
+
+def test_a_server_that_is_killed_comes_back_with_the_same_key(home: Path, tmp_path: Path):
+    key = make_key(tmp_path, "mine")
+    with SshServer(home / "revived", profiles=tmp_path) as server:
+        laptop = Laptop(tmp_path, 0, server.start([public(key)]), key)
+        laptop.port = server.port
+        server.keep_environment({"KEPT": "still"})
+        assert not server.revive()
+        assert server._process is not None
+        server._process.kill()
+        server._process.wait()
+
+        assert server.revive()
+        assert laptop.ssh("echo $KEPT").stdout == "still\n"
+
+
+def test_a_server_that_has_ended_keeps_no_secrets(home: Path, tmp_path: Path):
+    server = SshServer(home / "ended", profiles=tmp_path)
+    server.start([public(make_key(tmp_path, "mine"))])
+    server.stop()
+
+    with pytest.raises(TunnelError, match="the SSH server has ended"):
+        server.keep_environment({"KAGGLE_SECRET_WANDB_KEY": "k" * 40})
+    assert not (home / "ended").exists()
+    assert not server.revive()
+
+
+def test_a_port_that_is_taken_is_told_from_a_server_that_is_not_installed(
+    home: Path, tmp_path: Path
+):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(TunnelError) as caught:
+            SshServer(home / "taken", profiles=tmp_path).start(
+                [public(make_key(tmp_path, "mine"))], port=port
+            )
+    assert f"another program listens on port {port}" in caught.value.hint
+    assert not (home / "taken").exists()
+
+
+def test_the_account_is_the_system_s_whatever_variables_say(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("LOGNAME", "jovyan")
+    key = make_key(tmp_path, "mine")
+    with SshServer(home / "named", profiles=tmp_path) as server:
+        laptop = Laptop(tmp_path, 0, server.start([public(key)]), key)
+        laptop.port = server.port
+        assert laptop.ssh("echo in").stdout == "in\n"
 
 
 def test_secrets_are_kept_out_of_what_is_published(monkeypatch: pytest.MonkeyPatch):

@@ -15,6 +15,7 @@ from container_doors.remote.environment import as_shell, handed_on
         "KAGGLE_DATA_PROXY_TOKEN",
         "KAGGLE_KEY",
         "TUNNEL_TOKEN",
+        "CLOUDFLARE_TUNNEL_TOKEN",
     ],
 )
 def test_the_tokens_of_kaggle_and_of_the_tunnel_stay_in_the_notebook(name: str):

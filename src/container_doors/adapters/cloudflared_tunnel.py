@@ -10,12 +10,12 @@ import os
 import subprocess
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic, sleep
 
-from container_doors.adapters.processes import end_with_children, left_over
+from container_doors.adapters.processes import as_left_over, end_child, end_with_children, left_over
 from container_doors.adapters.ssh_server import free_port
 from container_doors.errors import RateLimitedError, TunnelError
 
@@ -48,6 +48,7 @@ class CloudflaredTunnel:
         port: int,
         named: Named | None = None,
         protocol: str = "auto",
+        meanwhile: Callable[[], None] = lambda: None,
     ) -> None:
         """Remember what to run; nothing runs yet.
 
@@ -57,12 +58,14 @@ class CloudflaredTunnel:
             port: Of loopback, where the SSH server listens.
             named: A tunnel of one's own; otherwise a quick one.
             protocol: ``quic`` needs UDP to port 7844, ``http2`` does with TCP; ``auto`` tries.
+            meanwhile: Called now and then while the tunnel is open, to look after what it leads to.
         """
         self._program = program
         self._directory = directory
         self._port = port
         self._named = named
         self._protocol = protocol
+        self._meanwhile = meanwhile
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> "CloudflaredTunnel":
@@ -105,8 +108,9 @@ class CloudflaredTunnel:
 
     def wait(self) -> str:
         """Wait until it ends by itself; returns its last words."""
-        if self._process is not None:
-            self._process.wait()
+        while self._process is not None and self._process.poll() is None:
+            self._meanwhile()
+            sleep(_LOOK_S)
         return self._last_words()
 
     def close(self) -> None:
@@ -115,7 +119,7 @@ class CloudflaredTunnel:
         if earlier is not None:
             end_with_children(earlier)
         if self._process is not None:
-            self._process.wait()
+            end_child(self._process)
             self._process = None
         self._pid_file.unlink(missing_ok=True)
 
@@ -135,11 +139,10 @@ class CloudflaredTunnel:
                 stderr=log,
                 start_new_session=True,  # the button that interrupts a cell is for the cell alone
             )
-        self._pid_file.write_text(str(self._process.pid), encoding="utf-8")
+        self._pid_file.write_text(as_left_over(self._process.pid), encoding="utf-8")
 
     def _arguments(self, metrics: str) -> list[str]:
         common = ["tunnel", "--no-autoupdate", "--metrics", metrics]
-        # An argument of its folder is also how what was left over is known.
         common += ["--pidfile", str(self._directory / "cloudflared.connected")]
         if self._protocol != "auto":
             common += ["--protocol", self._protocol]

@@ -1,5 +1,7 @@
 """Programs that run beside us for hours: found again, and ended with all that they started."""
 
+import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -7,16 +9,35 @@ import psutil
 _STOP_S = 5.0
 
 
-def left_over(pid_file: Path) -> psutil.Process | None:
-    """Find the program that wrote a file of its folder as its process id, if it still runs.
+_SAME_START_S = 5.0
+"""How far the clock may be set meanwhile; an id does not come round again so soon."""
 
-    Ids are used again: it must have been called with the folder as an argument.
+
+def as_left_over(pid: int) -> str:
+    """Write by what a program is found again: ids are used again, so its start as well."""
+    return f"{pid} {psutil.Process(pid).create_time():.2f}"
+
+
+def left_over(pid_file: Path) -> psutil.Process | None:
+    """Find the program of which :func:`as_left_over` is in a file, if it still runs.
+
+    Its arguments would not do: sshd writes those anew, with what is no ASCII in another form.
     """
     try:
-        process = psutil.Process(int(pid_file.read_text("utf-8")))
-        return process if str(pid_file.parent) in " ".join(process.cmdline()) else None
+        pid, started_s = pid_file.read_text("utf-8").split()
+        process = psutil.Process(int(pid))
+        is_it = abs(process.create_time() - float(started_s)) < _SAME_START_S
+        return process if is_it and process.status() != psutil.STATUS_ZOMBIE else None
     except (OSError, ValueError, psutil.Error):
         return None
+
+
+def end_child(process: subprocess.Popen[bytes]) -> None:
+    """End a program that we started, and what it started, if it still runs."""
+    if process.poll() is None:
+        with suppress(psutil.NoSuchProcess):
+            end_with_children(psutil.Process(process.pid))
+    process.wait()
 
 
 def end_with_children(program: psutil.Process) -> None:

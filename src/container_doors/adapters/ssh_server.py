@@ -4,17 +4,21 @@ Nothing of the system's own server is used or changed: its keys, its settings, i
 that this one has lies in a folder of its own, which nobody else can read, and goes when it ends.
 """
 
-import getpass
 import hashlib
 import os
+import pwd
 import shutil
 import socket
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from time import monotonic, sleep
+from typing import ClassVar
 
-from container_doors.adapters.processes import end_with_children, left_over
+from container_doors.adapters import aftermath
+from container_doors.adapters.processes import as_left_over, end_child
 from container_doors.adapters.shell import call
 from container_doors.errors import MissingToolError, TunnelError
 from container_doors.files import replace_secret
@@ -44,6 +48,7 @@ _SFTP_SERVERS = ("/usr/lib/openssh/sftp-server", "/usr/libexec/openssh/sftp-serv
 _PROGRAMS = {"sshd": "openssh-server", "ssh-keygen": "openssh-client", "tmux": "tmux"}
 INSTALL = "apt-get update && apt-get install --yes openssh-server tmux"
 _START_S = 10.0
+_WHO_LISTENS = "ss -ltnp names it"
 
 
 def install_programs() -> list[str]:
@@ -73,6 +78,9 @@ def install_programs() -> list[str]:
 class SshServer:
     """One server on loopback; a context that leaves nothing behind."""
 
+    _open: ClassVar[dict[Path, "SshServer"]] = {}
+    """Of this process: a cell that runs again has forgotten the server that it began."""
+
     def __init__(self, directory: Path | None = None, *, profiles: Path = PROFILES) -> None:
         """Remember where; nothing is there yet.
 
@@ -86,6 +94,8 @@ class SshServer:
         name = hashlib.sha256(os.fsencode(self.directory)).hexdigest()[:8]
         self._profile = profiles / f"zz-container-doors-{name}.sh"
         self._process: subprocess.Popen[bytes] | None = None
+        self._watch: subprocess.Popen[bytes] | None = None
+        self._hold = ExitStack()
         self.port = 0
         self._host_key: PublicKey | None = None
 
@@ -112,7 +122,7 @@ class SshServer:
         return self._host_key
 
     def start(self, authorized: Sequence[PublicKey], *, port: int = 0) -> PublicKey:
-        """Let these people in, and no one else; a server that was left over ends first.
+        """Let these people in, and no one else; what a dead notebook left over ends first.
 
         Args:
             authorized: Their keys.
@@ -122,15 +132,27 @@ class SshServer:
             :attr:`host_key`.
 
         Raises:
-            TunnelError: If it does not start, or its secrets would be published.
+            TunnelError: If it does not start, its secrets would be published, or another process
+                has one in this folder.
             MissingToolError: If there is no OpenSSH server here.
         """
         self._check_is_private()
-        self.stop()
-        sshd = _path_of("sshd")
-        if sshd is None:
-            raise MissingToolError("there is no OpenSSH server (sshd)", hint=INSTALL)
+        sshd = _sshd()
+        earlier = self._open.get(self.directory)
+        if earlier is not None:
+            earlier.stop()
+        self._hold.enter_context(aftermath.held(self.directory))
+        self._open[self.directory] = self
+        try:
+            aftermath.clear(self.directory, self._profile)
+            return self._begin(sshd, authorized, port)
+        except BaseException:  # an interrupt too
+            self.stop()
+            raise
+
+    def _begin(self, sshd: str, authorized: Sequence[PublicKey], port: int) -> PublicKey:
         self.directory.mkdir(parents=True, mode=0o700)
+        self._watch = self._watched()
         self.port = port or free_port()
         self._host_key = self._make_host_key()
         self._write(AUTHORIZED, "".join(f"{key.line}\n" for key in authorized))
@@ -144,7 +166,11 @@ class SshServer:
 
         Returns:
             The file, which its owner alone can read.
+
+        Raises:
+            TunnelError: If the server has ended: nobody would remove the file.
         """
+        self.check_is_running()
         path = self.directory / ENVIRONMENT
         replace_secret(path, as_shell(variables))
         if os.access(self._profile.parent, os.W_OK):
@@ -156,20 +182,60 @@ class SshServer:
         """Whether it takes connections."""
         return self._process is not None and self._process.poll() is None
 
+    def check_is_running(self) -> None:
+        """See that somebody can come in.
+
+        Raises:
+            TunnelError: If not.
+        """
+        if not self.is_running:
+            raise TunnelError(
+                "the SSH server has ended, and its secrets are removed",
+                hint="run the notebook's cells 2 and 3 again, then 4",
+            )
+
+    def revive(self) -> bool:
+        """Start the server again if something killed it, with the same keys at the same port.
+
+        Returns:
+            Whether it had to be.
+        """
+        if self.is_running or not (self.directory / SETTINGS).exists():
+            return False
+        self.log.unlink(missing_ok=True)  # in which an earlier one says that it listens
+        self._run(_sshd())
+        return True
+
     def stop(self) -> None:
         """End the server and every session of it, and remove all that it had.
 
-        What a person left running in tmux goes on.
+        What a person left running in tmux goes on. Another process's is left as it is.
         """
-        server = left_over(self.directory / PID)
-        if server is not None:
-            end_with_children(server)
+        if self._open.get(self.directory) is not self:
+            return
         if self._process is not None:
-            self._process.wait()
+            end_child(self._process)
             self._process = None
-        self._profile.unlink(missing_ok=True)
-        if self.directory.exists():
-            shutil.rmtree(self.directory)
+        aftermath.clear(self.directory, self._profile)
+        if self._watch is not None:
+            with suppress(BrokenPipeError):
+                self._watch.communicate(b"cleared")
+            self._watch = None
+        self._hold.close()
+        self._open.pop(self.directory, None)
+
+    def _watched(self) -> "subprocess.Popen[bytes]":
+        """Have what is left cleared away if this process is killed, or its terminal closed."""
+        package = Path(aftermath.__file__).parents[2]
+        return subprocess.Popen(
+            [sys.executable, "-m", aftermath.__name__, self.directory, self._profile],
+            cwd="/",
+            env={"PATH": os.environ.get("PATH", os.defpath), "PYTHONPATH": str(package)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
 
     def _check_is_private(self) -> None:
         if self.directory.resolve().is_relative_to(PUBLISHED):
@@ -186,7 +252,10 @@ class SshServer:
             hint=INSTALL,
         )
         if done.exit_code:
-            raise TunnelError(f"ssh-keygen made no host key: {done.complaint}", hint=INSTALL)
+            raise TunnelError(
+                f"ssh-keygen made no host key: {done.complaint}",
+                hint=f"see that {self.directory} can be written, and that its disk is not full",
+            )
         return parse_host_key(path.with_suffix(".pub").read_text("utf-8"))
 
     def _settings(self, sshd: str) -> str:
@@ -194,7 +263,7 @@ class SshServer:
         settings = server_settings(
             self.directory,
             port=self.port,
-            user=getpass.getuser(),
+            user=account(),
             sftp_server=found[0] if found else _SFTP_SERVERS[0],
         )
         if os.geteuid() == 0:
@@ -216,15 +285,19 @@ class SshServer:
             stderr=subprocess.DEVNULL,
             start_new_session=True,  # the button that interrupts a cell is for the cell alone
         )
-        self._write(PID, str(self._process.pid))
+        self._write(PID, as_left_over(self._process.pid))
         end = monotonic() + _START_S
         # Not asked by connecting: whoever it forked for that might outlive it.
         while not self._is_listening():
             if self._process.poll() is not None or monotonic() > end:
                 said = self.log.read_text("utf-8").splitlines() if self.log.exists() else []
+                taken = any("Address already in use" in line for line in said)
                 self.stop()
                 raise TunnelError(
-                    f"sshd did not start: {said[-1] if said else 'it said nothing'}", hint=INSTALL
+                    f"sshd did not start: {said[-1] if said else 'it said nothing'}",
+                    hint=f"another program listens on port {self.port}: end it ({_WHO_LISTENS})"
+                    if taken
+                    else INSTALL,
                 )
             sleep(0.05)
 
@@ -241,7 +314,7 @@ def check_account() -> None:
     Raises:
         TunnelError: With the command that unlocks it, and still lets no password in.
     """
-    user = getpass.getuser()
+    user = account()
     try:
         lines = Path("/etc/shadow").read_text("utf-8").splitlines()
     except PermissionError:
@@ -252,6 +325,18 @@ def check_account() -> None:
             f"the account {user} is locked, and sshd lets nobody into a locked one, not by key",
             hint=f"usermod --password '*' {user}: no password fits, and keys do",
         )
+
+
+def account() -> str:
+    """Name the account that this process is, whatever LOGNAME says: sshd asks the system, too."""
+    return pwd.getpwuid(os.geteuid()).pw_name
+
+
+def _sshd() -> str:
+    sshd = _path_of("sshd")
+    if sshd is None:
+        raise MissingToolError("there is no OpenSSH server (sshd)", hint=INSTALL)
+    return sshd
 
 
 def _path_of(program: str) -> str | None:

@@ -78,7 +78,7 @@ def open_tunnel(server: SshServer, *, hostname: str = "", protocol: str = "auto"
         protocol: See :class:`CloudflaredTunnel`.
 
     Raises:
-        TunnelError: If it cannot be opened.
+        TunnelError: If it cannot be opened, or the server has ended.
     """
     seen: list[str] = []
 
@@ -86,9 +86,15 @@ def open_tunnel(server: SshServer, *, hostname: str = "", protocol: str = "auto"
         seen.append(address)
         print(f"{addresses(seen)}\n{_invitation(address, server.host_key)}", flush=True)
 
-    named = Named(hostname, _token()) if hostname else None
-    with server, CloudflaredTunnel(_cloudflared(), server.directory, port=server.port,
-                                   named=named, protocol=protocol) as tunnel:  # fmt: skip
+    def revive() -> None:
+        if server.revive():
+            print("the SSH server was killed, and is started again: ssh again", flush=True)
+
+    server.check_is_running()
+    # Before the server is this cell's to stop: after a fault here the cell can run again.
+    program, named = _cloudflared(), Named(hostname, _token()) if hostname else None
+    with server, CloudflaredTunnel(program, server.directory, port=server.port, named=named,
+                                   protocol=protocol, meanwhile=revive) as tunnel:  # fmt: skip
         try:
             keep_open(tunnel, announce=announce, say=lambda line: print(line, flush=True))
         except KeyboardInterrupt:

@@ -16,7 +16,9 @@ from container_doors.run import Run
 
 def serve(arguments: argparse.Namespace) -> int:
     """Do what the notebook's cells do, on the machine that is to be reached."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGHUP):  # the second: its terminal is closed
+        if signal.getsignal(number) != signal.SIG_IGN:  # as nohup does
+            signal.signal(number, signal.default_int_handler)
     cells.install()
     port = cells.NAMED_PORT if arguments.hostname else 0
     server = cells.start_ssh(public_key=_public_key(arguments), github=arguments.github, port=port)

@@ -19,7 +19,9 @@ _OF_THE_NOTEBOOK = re.compile(
 )
 """True of cells alone: a script that draws into a notebook fails elsewhere."""
 
-_KAGGLES = re.compile(r"(?!KAGGLE_SECRET_)KAGGLE_.*(TOKEN|KEY|SECRET|PASSWORD|JWT).*|TUNNEL_TOKEN")
+_KAGGLES = re.compile(
+    r"(?!KAGGLE_SECRET_)KAGGLE_.*(TOKEN|KEY|SECRET|PASSWORD|JWT).*|(CLOUDFLARE_)?TUNNEL_TOKEN"
+)
 """Whoever has Kaggle's tokens acts as the account, and the tunnel's is for cloudflared alone."""
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")

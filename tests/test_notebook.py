@@ -19,7 +19,7 @@ from tests.loopback import kaggle_secrets
 from tests.ssh import make_key
 
 NOTEBOOK = Path(__file__).parents[1] / "notebooks/kaggle_ssh_tunnel.ipynb"
-REPOSITORY = "https://github.com/your-org/container-id-research.git"
+REPOSITORY = 'REPOSITORY = \\"\\"'
 FOLDER = "/kaggle/working/container-id-research"
 KEY = "w0rd" * 10
 SHOW = (
@@ -38,7 +38,7 @@ def test_the_notebook_is_four_thin_cells_without_outputs():
 
     assert len(cells) == 4
     assert all(not cell["outputs"] and cell["execution_count"] is None for cell in cells)
-    assert all(len(cell["source"]) <= 11 for cell in cells)
+    assert all(len(cell["source"]) <= 14 for cell in cells)
 
 
 def test_the_notebook_begins_with_the_warning_and_the_default():
@@ -47,6 +47,28 @@ def test_the_notebook_begins_with_the_warning_and_the_default():
     assert first["cell_type"] == "markdown"
     assert "accounts were locked" in "".join(first["source"])
     assert "doors kaggle run" in "".join(first["source"])
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("", "write the repository's address"),
+        ("/nowhere.git", "no repository: git says why, above"),
+    ],
+)
+def test_the_first_cell_says_what_it_lacks(tmp_path: Path, address: str, said: str):
+    cell = "".join(code_cells(NOTEBOOK)[0]["source"]).replace(FOLDER, str(tmp_path / "a clone"))
+    cell = cell.replace('REPOSITORY = ""', f'REPOSITORY = "{address}"')
+
+    failed = subprocess.run(
+        [sys.executable, "-m", "IPython", "--quick", "-c", cell],
+        env=os.environ | {"IPYTHONDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert f"AssertionError: {said}" in failed.stdout + failed.stderr
 
 
 @pytest.fixture
@@ -87,7 +109,7 @@ def environment(tmp_path: Path, state: Path, key: Path) -> Iterator[dict[str, st
 def test_the_notebook_lets_its_owner_in_and_leaves_nothing(
     tmp_path: Path, repository_root: Path, environment: dict[str, str], state: Path, key: Path
 ):
-    here = NOTEBOOK.read_text("utf-8").replace(REPOSITORY, str(repository_root))
+    here = NOTEBOOK.read_text("utf-8").replace(REPOSITORY, f'REPOSITORY = \\"{repository_root}\\"')
     (tmp_path / "given.ipynb").write_text(here.replace(FOLDER, str(tmp_path / "clone")))
     running = subprocess.Popen(
         [sys.executable, repository_root / "tests/running_notebook.py", "given.ipynb", "saved"],

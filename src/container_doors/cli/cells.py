@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from container_doors.adapters import kaggle_secrets_client, ssh_server
+from container_doors.adapters.clone_address import forget_password
 from container_doors.adapters.cloudflared_release import find_or_download
 from container_doors.adapters.cloudflared_tunnel import CloudflaredTunnel, Named
 from container_doors.adapters.github_keys import keys_of
@@ -33,6 +34,9 @@ def install() -> None:
     installed = ssh_server.install_programs()
     print(f"installed {', '.join(installed)}" if installed else "OpenSSH and tmux are here")
     print(f"cloudflared: {_cloudflared()}")
+    if forget_password(Path.cwd()):
+        print("the password in the repository's address is removed here: .git/config is published "
+              "with the notebook's output. git asks for it from now on")  # fmt: skip
 
 
 def start_ssh(*, public_key: str = "", github: str = "", port: int = 0) -> SshServer:

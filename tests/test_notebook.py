@@ -61,7 +61,7 @@ def test_the_first_cell_says_what_it_lacks(tmp_path: Path, address: str, said: s
     cell = cell.replace('REPOSITORY = ""', f'REPOSITORY = "{address}"')
 
     failed = subprocess.run(
-        [sys.executable, "-m", "IPython", "--quick", "-c", cell],
+        [sys.executable, "-m", "IPython", "--quick", "--colors=nocolor", "-c", cell],
         env=os.environ | {"IPYTHONDIR": str(tmp_path)},
         capture_output=True,
         text=True,

@@ -93,6 +93,12 @@ def opened(
         stderr=subprocess.STDOUT,
         text=True,
     )
+    # One that a person began before, in a shell that had none of the variables.
+    subprocess.run(
+        ["tmux", "new-session", "-d", "-s", "earlier"],
+        env={"PATH": os.defpath, "TMUX_TMPDIR": str(folder / "tmux"), "TERM": "xterm"},
+        check=True,
+    )
     session = Session(serving, folder, environment, "", state, repository)
     url, host_key = session.heard(r"tunnel connect (\S+) --host-key (\S+)").groups()
     session.heard("interrupt this cell")
@@ -110,7 +116,7 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
     folder = tmp_path_factory.mktemp("tunnel")
     (folder / "repository/scripts").mkdir(parents=True)
     (folder / "repository/scripts/run_training.sh").write_text(
-        'echo "$1 ${#KAGGLE_SECRET_WANDB_KEY}" >> trained\n'
+        'echo "$1 ${#KAGGLE_SECRET_WANDB_KEY}" >> trained; until [ -e go ]; do sleep 0.05; done\n'
     )
     variables = {
         "LD_LIBRARY_PATH": "/usr/local/nvidia/lib64",
@@ -163,7 +169,20 @@ def test_a_run_is_started_in_tmux_once_and_goes_on_by_itself(session: Session):
     assert trained.read_text() == "detection_exp007 40\n"
     # The window is kept, with its last words in it.
     listed = session.ssh("kaggle-training", "tmux list-sessions -F '#{session_name}'")
-    assert listed.stdout == "detection_exp007\n"
+    assert listed.stdout == "detection_exp007\nearlier\n"
+
+    # Once it has ended, the same command starts it again, and says nothing that is not so.
+    (session.repository / "go").touch()
+    session.ssh(
+        "kaggle-training",
+        'until tmux capture-pane -p -t detection_exp007 | grep -q "ended with"; do sleep 0.1; done',
+    )
+    assert session.doors("run", "detection_exp007", "--detach").returncode == 0
+    for _ in range(200):
+        if trained.read_text().count("\n") > 1:
+            break
+        time.sleep(0.05)
+    assert trained.read_text() == "detection_exp007 40\n" * 2
 
 
 def test_with_a_terminal_one_looks_on(session: Session):

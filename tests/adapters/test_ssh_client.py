@@ -31,6 +31,36 @@ def test_ssh_understands_the_settings_as_they_are_meant(tmp_path: Path):
     assert does["forwardagent"] == "no"
 
 
+@pytest.mark.parametrize("odd", ["A B", "50%h", "it's", "a #1", "mü"])
+def test_odd_folders_are_understood_as_they_are(tmp_path: Path, odd: str):
+    folder = tmp_path / odd
+    folder.mkdir()
+    (folder / "key").touch()
+    SshClient(folder).connect(
+        "x.example.org", KEY, cloudflared=f"{folder}/cloudflared", identity=folder / "key"
+    )
+    does = understood(folder)
+
+    escaped = str(folder).replace("%", "%%")  # ssh -G shows these two before it reads tokens
+    assert does["hostname"] == "x.example.org"
+    assert does["userknownhostsfile"].replace("%%", "%") == f"{folder}/container-doors/known_hosts"
+    assert does["identityfile"].replace("%%", "%") == f"{folder}/key"
+    assert f"{escaped}/cloudflared" in does["proxycommand"]
+
+
+def test_a_folder_that_ssh_cannot_be_told_of_is_refused(tmp_path: Path):
+    with pytest.raises(TunnelError, match="ssh cannot be told of the path"):
+        SshClient(tmp_path / 'a"b').connect("x.example.org", KEY, cloudflared="cloudflared")
+    assert not (tmp_path / 'a"b').exists()
+
+
+def test_a_private_key_that_is_not_there_is_not_written_down(tmp_path: Path):
+    with pytest.raises(TunnelError, match="there is no private key"):
+        SshClient(tmp_path).connect(
+            "x.example.org", KEY, cloudflared="cloudflared", identity=tmp_path / "none"
+        )
+
+
 def test_the_persons_own_hosts_stay_as_they_were(tmp_path: Path):
     own = "Host work\n    HostName work.example.org\n"
     (tmp_path / "config").write_text(own)

@@ -52,7 +52,7 @@ class SshClient:
             The key that is expected.
 
         Raises:
-            TunnelError: If no key was given, now or before.
+            TunnelError: If no key was given, now or before, or a path cannot be used.
         """
         key = host_key or self._pinned()
         block = host_block(
@@ -62,6 +62,11 @@ class SshClient:
             cloudflared=cloudflared,
             identity=identity,
         )
+        if identity is not None and not identity.exists():
+            raise TunnelError(
+                f"there is no private key {identity}",
+                hint="--identity names the file whose .pub the notebook was given",
+            )
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         replace_secret(self._known_hosts, known_host(key) + "\n")
         replace_secret(self.config, block)

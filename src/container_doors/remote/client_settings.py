@@ -79,11 +79,23 @@ def known_host(host_key: PublicKey) -> str:
 
 def with_include(config: str, included: Path) -> str:
     """Put our one line in front: behind the first ``Host`` it would hold for that host alone."""
-    line = f"Include {_quoted(str(included))}"
+    # A pattern of paths, in which % means itself.
+    line = f"Include {_quoted(str(included)).replace('%%', '%')}"
     if line in (existing.strip() for existing in config.splitlines()):
         return config
     return f"{line}\n\n{config}" if config else f"{line}\n"
 
 
 def _quoted(word: str) -> str:
-    return f'"{word}"' if " " in word else word
+    """Write a path as one word; ``%`` begins a token of ssh's own (``man 5 ssh_config``).
+
+    Raises:
+        TunnelError: If ssh cannot be told it.
+    """
+    if any(character in word for character in '"\\\n*?[') or "${" in word:
+        raise TunnelError(
+            f"ssh cannot be told of the path {word!r}",
+            hint="use a path without quotes, backslashes, wildcards and line ends",
+        )
+    escaped = word.replace("%", "%%")
+    return f'"{escaped}"' if set(" #'\t") & set(word) else escaped

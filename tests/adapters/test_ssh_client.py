@@ -48,6 +48,14 @@ def test_odd_folders_are_understood_as_they_are(tmp_path: Path, odd: str):
     assert f"{escaped}/cloudflared" in does["proxycommand"]
 
 
+def test_the_account_is_the_one_that_the_machine_named(tmp_path: Path):
+    SshClient(tmp_path).connect("x.example.org", KEY, cloudflared="cloudflared", user="me")
+    assert understood(tmp_path)["user"] == "me"
+
+    with pytest.raises(TunnelError, match="expected the name of an account"):
+        SshClient(tmp_path).connect("x.example.org", KEY, cloudflared="c", user="me\n  Port 1")
+
+
 def test_a_folder_that_ssh_cannot_be_told_of_is_refused(tmp_path: Path):
     with pytest.raises(TunnelError, match="ssh cannot be told of the path"):
         SshClient(tmp_path / 'a"b').connect("x.example.org", KEY, cloudflared="cloudflared")

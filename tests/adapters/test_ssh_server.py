@@ -243,7 +243,7 @@ time.sleep(600)
 def notebook(home: Path, tmp_path: Path):
     """Another process that has a server in a folder whose name is no ASCII, and its server's."""
     begun = subprocess.Popen(
-        [sys.executable, "-c", BEGUN, home / "mü\\ll", tmp_path],
+        [sys.executable, "-c", BEGUN, home / "müll", tmp_path],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -280,7 +280,7 @@ def test_another_process_s_way_in_is_left_as_it_is(
 ):
     begun, server = notebook
     monkeypatch.setattr(aftermath, "WAIT_S", 0.2)
-    second = SshServer(home / "mü\\ll", profiles=tmp_path)
+    second = SshServer(home / "müll", profiles=tmp_path)
 
     with pytest.raises(TunnelError, match=f"process {begun.pid} has a way in open"):
         second.start([public(make_key(tmp_path, "second"))])
@@ -325,6 +325,23 @@ def test_a_port_that_is_taken_is_told_from_a_server_that_is_not_installed(
             )
     assert f"another program listens on port {port}" in caught.value.hint
     assert not (home / "taken").exists()
+
+
+@pytest.mark.parametrize("odd", ["A B", "50%h", "it's #1", "$HOME"])
+def test_odd_folders_are_served_from(home: Path, tmp_path: Path, odd: str):
+    key = make_key(tmp_path, "mine")
+    with SshServer(home / odd, profiles=tmp_path) as server:
+        laptop = Laptop(tmp_path, 0, server.start([public(key)]), key)
+        laptop.port = server.port
+        server.keep_environment({"KEPT": odd})
+        assert laptop.ssh('echo "$KEPT"').stdout == f"{odd}\n"
+
+
+@pytest.mark.parametrize("odd", ['a"b', "a\\b"])
+def test_a_folder_that_sshd_cannot_be_told_of_is_refused(home: Path, tmp_path: Path, odd: str):
+    with pytest.raises(TunnelError, match="sshd cannot be told of the folder"):
+        SshServer(home / odd, profiles=tmp_path).start([public(make_key(tmp_path, "mine"))])
+    assert not (home / odd).exists()
 
 
 def test_the_account_is_the_system_s_whatever_variables_say(

@@ -37,6 +37,7 @@ class SshClient:
         host_key: PublicKey | None,
         *,
         cloudflared: str,
+        user: str = "root",
         identity: Path | None = None,
     ) -> PublicKey:
         """Let ``ssh kaggle-training`` lead to a host, which has to prove that it has a key.
@@ -46,6 +47,7 @@ class SshClient:
             host_key: The machine's; None for the one of the last time, as after a tunnel that
                 was opened again. Then the machine is the same, and has the same key.
             cloudflared: The program that goes through the tunnel.
+            user: The account there.
             identity: The person's private key, where it is not one that ssh tries by itself.
 
         Returns:
@@ -59,6 +61,7 @@ class SshClient:
             hostname,
             host_key=key,
             known_hosts=str(self._known_hosts),
+            user=user,
             cloudflared=cloudflared,
             identity=identity,
         )

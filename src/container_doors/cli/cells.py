@@ -137,10 +137,12 @@ def _token() -> str:
 
 
 def _invitation(address: str, host_key: PublicKey) -> str:
-    block = host_block(address, host_key=host_key, known_hosts="~/.ssh/known_hosts")
+    user = ssh_server.account()
+    block = host_block(address, host_key=host_key, known_hosts="~/.ssh/known_hosts", user=user)
+    whose = "" if user == "root" else f" --user {user}"
     return f"""\
 On your laptop, in a clone of the repository:
-  doors tunnel connect https://{address} --host-key {host_key.blob}
+  doors tunnel connect https://{address} --host-key {host_key.blob}{whose}
 then any of these, and {HOST} in VS Code's or Cursor's Remote-SSH:
   ssh {HOST}
   doors tunnel run detection_exp001_yolo11s_baseline

@@ -399,6 +399,9 @@ def _add_tunnel(commands: Commands) -> None:
     connect.add_argument(
         "--identity", type=Path, metavar="FILE", help="your private key, if ssh does not try it"
     )
+    connect.add_argument(
+        "--user", default="root", metavar="NAME", help="the account there (default: %(default)s)"
+    )
     run = _command(commands, "run", "tunnel:run", "train there in tmux, or come back to a training")
     run.add_argument("name", metavar="NAME", help="the experiment")
     run.add_argument("--detach", action="store_true", help="start it, and do not look on")

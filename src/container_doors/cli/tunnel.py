@@ -35,6 +35,7 @@ def connect(arguments: argparse.Namespace) -> int:
         parse_address(arguments.url),
         parse_host_key(arguments.host_key) if arguments.host_key else None,
         cloudflared=find_cloudflared(),
+        user=arguments.user,
         identity=arguments.identity and arguments.identity.expanduser().absolute(),
     )
     print(f"{HOST} is {arguments.url}, known by {key.fingerprint} ({client.config})")

@@ -15,10 +15,12 @@ HOST = "kaggle-training"
 
 _NAME = re.compile(r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+")
 
+_USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+
 _BLOCK = """\
 Host {host}
     HostName {hostname}
-    User root
+    User {user}
     ProxyCommand {cloudflared} access ssh --hostname %h
     HostKeyAlias {host}
     UserKnownHostsFile {known_hosts}
@@ -56,13 +58,24 @@ def host_block(
     *,
     host_key: PublicKey,
     known_hosts: str,
+    user: str = "root",
     cloudflared: str = "cloudflared",
     identity: Path | None = None,
 ) -> str:
-    """Write the machine's block for ``ssh_config``."""
+    """Write the machine's block for ``ssh_config``.
+
+    Raises:
+        TunnelError: If the account or a path cannot stand there.
+    """
+    if not _USER.fullmatch(user):
+        raise TunnelError(
+            f"expected the name of an account, found {user!r}",
+            hint="copy the whole command that the machine printed",
+        )
     block = _BLOCK.format(
         host=HOST,
         hostname=hostname,
+        user=user,
         cloudflared=_quoted(cloudflared),
         known_hosts=_quoted(known_hosts),
         algorithm=host_key.kind,

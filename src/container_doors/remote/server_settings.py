@@ -7,6 +7,8 @@ is inside can be reached from the session alone. ``man 5 sshd_config`` explains 
 import shlex
 from pathlib import Path
 
+from container_doors.errors import TunnelError
+
 HOST_KEY = "host_key"
 AUTHORIZED = "authorized_keys"
 ENVIRONMENT = "environment.sh"
@@ -19,7 +21,7 @@ _SETTINGS = """\
 ListenAddress 127.0.0.1:{port}
 HostKey "{directory}/{host_key}"
 PidFile none
-AuthorizedKeysFile "{directory}/{authorized}"
+AuthorizedKeysFile "{tokens}/{authorized}"
 StrictModes yes
 AllowUsers {user}
 PermitRootLogin prohibit-password
@@ -74,10 +76,20 @@ if [ "${{DOORS_TUNNEL:-}}" = {directory} ] && [ -r {environment} ]; then . {envi
 
 
 def server_settings(directory: Path, *, port: int, user: str, sftp_server: str) -> str:
-    """Write ``sshd_config``; ``directory`` holds the files that are named in this module."""
+    """Write ``sshd_config``; ``directory`` holds the files that are named in this module.
+
+    Raises:
+        TunnelError: If sshd cannot be told of that folder.
+    """
+    if any(character in str(directory) for character in '"\\\n'):
+        raise TunnelError(
+            f"sshd cannot be told of the folder {str(directory)!r}",
+            hint="set XDG_STATE_HOME to a folder without quotes, backslashes and line ends",
+        )
     return _SETTINGS.format(
         port=port,
         directory=directory,
+        tokens=str(directory).replace("%", "%%"),
         user=user,
         sftp_server=sftp_server,
         host_key=HOST_KEY,

@@ -28,7 +28,12 @@ print("\n".join(f"{name}=={version}" for name, version in kept.items()))
 PYTHON
 }
 
+not_installed() {
+  fail "the packages could not be installed: see above" "is Internet on, in the notebook's settings? Is the disk full (df -h)? Then run this again"
+}
+
 install_beside_the_image() {
+  command -v python > /dev/null || fail "there is no python on the PATH" "apt-get install python-is-python3, or activate the environment"
   python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' ||
     fail "Python 3.11, 3.12 or 3.13 is needed, found $(python --version)" "choose the latest environment in the notebook's settings"
   constraints="$(mktemp)"
@@ -37,10 +42,12 @@ install_beside_the_image() {
   grep -q '^torch==' "$constraints" ||
     fail "this image has no torch" "choose a GPU image, or run without KAGGLE_KERNEL_RUN_TYPE"
   if command -v uv > /dev/null; then
-    uv pip install --quiet --python "$(command -v python)" --constraint "$constraints" --editable .
+    uv pip install --quiet --python "$(command -v python)" --constraint "$constraints" --editable . ||
+      not_installed
   else
     python -m pip --version > /dev/null 2>&1 || fail "neither uv nor pip is here" "apt-get install python3-pip"
-    python -m pip install --quiet --constraint "$constraints" --editable . uv
+    python -m pip install --quiet --constraint "$constraints" --editable . uv ||
+      not_installed
   fi
   [ "$(kept_versions | grep '^torch')" = "$(grep '^torch' "$constraints")" ] ||
     fail "the image's torch was changed" "restart the machine, and report what was installed before"
@@ -51,7 +58,7 @@ install_dvc() {
   local home="${XDG_DATA_HOME:-$HOME/.local/share}/container-doors/dvc" uv=(uv)
   command -v uv > /dev/null || uv=(python -m uv)
   UV_PROJECT_ENVIRONMENT="$home" "${uv[@]}" sync --quiet --locked --only-group dvc \
-    --python "$(command -v python)"
+    --python "$(command -v python)" || not_installed
   ln -sf "$home/bin/dvc" "$(python -c 'import sysconfig; print(sysconfig.get_path("scripts"))')/dvc"
 }
 
@@ -61,7 +68,7 @@ echo "[1/3] Installing packages..."
 if [ -n "${KAGGLE_KERNEL_RUN_TYPE:-}" ]; then
   install_beside_the_image
 elif command -v uv > /dev/null; then
-  uv sync --quiet
+  uv sync --quiet || not_installed
 elif ! command -v doors > /dev/null; then
   fail "neither uv nor doors is on the PATH" "pip install uv"
 fi

@@ -89,6 +89,44 @@ def test_the_torch_of_the_image_is_left_as_it_is(
     assert done.returncode == 1
 
 
+@pytest.mark.parametrize("installer", ["uv", "python"])
+def test_without_an_index_the_remedy_is_said(installer: str, tmp_path: Path, repository_root: Path):
+    """Where uv is there it fails; where it is not, ``python -m pip install`` does."""
+    scripts = {
+        "uv": "#!/bin/sh\nexit 2\n",
+        "python": '#!/bin/sh\ncase "$*" in "-m pip install"*) exit 1;; "-m pip"*) exit 0;; esac\n'
+        f'exec {sys.executable} "$@"\n',
+    }
+    for name in {installer, "python"}:
+        (tmp_path / name).write_text(scripts[name])
+        (tmp_path / name).chmod(0o755)
+    done = bare(tmp_path, repository_root)
+
+    assert done.returncode == 2
+    assert "error: the packages could not be installed" in done.stderr
+    assert "hint: is Internet on" in done.stderr
+
+
+def test_without_python_the_remedy_is_said(tmp_path: Path, repository_root: Path):
+    done = bare(tmp_path, repository_root)
+
+    assert done.returncode == 2
+    assert "error: there is no python on the PATH\n  hint: apt-get" in done.stderr
+
+
+def bare(programs: Path, repository_root: Path) -> "subprocess.CompletedProcess[str]":
+    """Set up where nothing is on the PATH but these programs and a few of every machine."""
+    for name in ("bash", "git", "grep", "mktemp", "rm", "ln", "dirname", "env", "cat", "sh"):
+        (programs / name).symlink_to(str(shutil.which(name)))
+    return subprocess.run(
+        ["bash", repository_root / "scripts/setup_kaggle.sh"],
+        env=os.environ | {"PATH": str(programs), "KAGGLE_KERNEL_RUN_TYPE": "Interactive"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
 def test_a_machine_without_torch_is_no_kaggle_image(tmp_path: Path, repository_root: Path):
     (tmp_path / "python").write_text(f'#!/bin/sh\nexec {sys.executable} -S "$@"\n')
     (tmp_path / "python").chmod(0o755)

@@ -84,8 +84,8 @@ def test_wandb_is_asked_whose_the_key_is(monkeypatch: pytest.MonkeyPatch):
 
         monkeypatch.setenv("WANDB_API_KEY", "x" * 40)
         line = account_health.wandb()
-    assert line.verdict == "fail"
     assert "refuses the key" in line.found
+    assert line.verdict == "warn"  # a training goes on, offline
 
 
 def test_kaggles_credentials_must_not_be_readable_by_others(

@@ -87,16 +87,14 @@ def wandb() -> Health:
     except OSError as error:
         if isinstance(error, urllib.error.HTTPError):
             error.close()
-            return failed(
-                "w&b", f"{server()} refuses the key of {credentials.source}", how_to_log_in()
-            )
+            return _refused_key(server(), credentials.source, how_to_log_in())
         return warned(
             "w&b",
             f"{server()} does not answer: runs are recorded offline",
             "doors track sync sends them later",
         )
     if name is None:
-        return failed("w&b", f"{server()} refuses the key of {credentials.source}", how_to_log_in())
+        return _refused_key(server(), credentials.source, how_to_log_in())
     return passed("w&b", f"{name}, by the key of {credentials.source}")
 
 
@@ -131,6 +129,11 @@ def _kaggle_account() -> Health:
         return passed("kaggle", owner)
     left_h = max(quota.allowed_h - quota.used_h, 0.0)
     return passed("kaggle", f"{owner}, {left_h:.1f} of {quota.allowed_h:.0f} GPU hours left")
+
+
+def _refused_key(server: str, source: str, remedy: str) -> Health:
+    found = f"{server} refuses the key of {source}: runs are recorded offline"
+    return warned("w&b", found, remedy)
 
 
 def _who(server: str, key: str) -> str | None:

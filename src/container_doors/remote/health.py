@@ -38,10 +38,19 @@ def as_lines(lines: Sequence[Health]) -> list[str]:
     width = max((len(line.name) for line in lines), default=0)
     written = []
     for line in lines:
-        written.append(f"{line.verdict:<4}  {line.name:<{width}}  {line.found}")
+        written.append(f"{line.verdict:<4}  {line.name:<{width}}  {_in_one_line(line.found)}")
         if line.remedy:
             written.append(f"{'':<4}  {'':<{width}}  -> {line.remedy}")
     return written
+
+
+def _in_one_line(text: str) -> str:
+    r"""Join what programs say in several lines, which would leave their column.
+
+    >>> _in_one_line("config:\n    ^\nexpected '}'")
+    "config: ^ expected '}'"
+    """
+    return " ".join(text.split())
 
 
 def as_document(lines: Sequence[Health]) -> dict[str, Any]:

@@ -1,9 +1,12 @@
 """From laptop to laptop, with the real client, a Kaggle and a W&B on loopback, and real kernels."""
 
+import json
 import os
 import shutil
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,13 +17,14 @@ from container_doors.records import Metadata, RunRecord
 from container_doors.run import Run
 from container_doors.training.history import read_epochs
 from tests.loopback.kaggle_backend import KaggleBackend
+from tests.loopback.kaggle_session import TOO_LONG
 from tests.loopback.wandb_backend import KEY, WandbBackend
 
 TINY = {
     "model": {"architecture": "yolov11n", "pretrained": False},
     "data": {"min_train_images": 2, "min_val_images": 1},
     "training": {
-        "epochs": 3, "image_size_px": 32, "warmup_epochs": 0, "patience": 0, "workers": 0,
+        "epochs": 5, "image_size_px": 32, "warmup_epochs": 0, "patience": 0, "workers": 0,
         "batch_size": 2, "device": "cpu",
     },
     "augmentation": {"close_mosaic": 0},
@@ -83,7 +87,7 @@ class Laptop:
         done = subprocess.run(
             ["bash", "-euc", command], cwd=self.clone, env=self.environment, text=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            check=False, timeout=150,
+            check=False, timeout=240,
         )  # fmt: skip
         assert done.returncode == exit_code, f"{command}\n{done.stdout}"
         return done.stdout
@@ -112,24 +116,68 @@ def laptop(
     return Laptop(tmp_path, repository_root, kaggle, wandb)
 
 
-def test_one_command_ends_with_a_versioned_model_and_no_secret_was_sent(
-    laptop: Laptop, kaggle: KaggleBackend, wandb: WandbBackend
-):
-    said = laptop.run("doors kaggle run --experiment exp1 --yes --commit")
+def end_after_an_epoch(kaggle: KaggleBackend) -> threading.Thread:
+    """Kill the first session as Kaggle does, once it has kept a checkpoint."""
 
-    os.chdir(laptop.clone)
+    def has_kept_one() -> bool:
+        for kernel in list(kaggle.state.kernels.values()):
+            said = [str(event["data"]) for event in list(kernel.session.events)]
+            first = next((n for n, line in enumerate(said) if '"is": "epoch"' in line), None)
+            if first is not None and any('"is": "kept"' in line for line in said[first:]):
+                return True
+        return False
+
+    def watch() -> None:
+        deadline = time.monotonic() + 120
+        while not has_kept_one() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        next(iter(kaggle.state.kernels.values())).session.kill("ERROR", TOO_LONG)
+
+    watching = threading.Thread(target=watch, daemon=True)
+    watching.start()
+    return watching
+
+
+def test_one_command_survives_a_killed_session_and_ends_with_a_versioned_model(
+    laptop: Laptop, kaggle: KaggleBackend, wandb: WandbBackend, monkeypatch: pytest.MonkeyPatch
+):
+    kaggle.rules.log_cut_s = 3.0
+    ending = end_after_an_epoch(kaggle)
+    said = laptop.run("doors kaggle run --experiment exp1 --yes --commit --sessions 3")
+    ending.join()
+
+    monkeypatch.chdir(laptop.clone)
+    assert len(kaggle.state.kernels) == 2
+    assert TOO_LONG in said
+    assert "session 2 of 3: going on with exp1" in said
     run = Run("exp1")
+    record = RunRecord.read(run.record)
+    assert len(record.resumed_after) == 1
+    assert [epoch.number for epoch in read_epochs(run.metrics_jsonl)] == [1, 2, 3, 4, 5]
     metadata = Metadata.read(Path("weights/detection/metadata.json"))
     head = laptop.run("git rev-parse HEAD~1").strip()
     assert (metadata.code.commit, metadata.code.clean) == (head, True)
-    assert metadata.run_id == RunRecord.read(run.record).run_id
+    assert (metadata.run_id, record.status) == (record.run_id, "finished")
     assert metadata.git_tag in laptop.run("git tag").split()
-    assert [epoch.number for epoch in read_epochs(run.metrics_jsonl)] == [1, 2, 3]
-    assert "mAP50" in said
+    assert not laptop.run("git status --porcelain")
+    assert Path("summary_exp1.md").is_file()
+    assert {job["outcome"] for job in json.loads(laptop.run("doors kaggle list --json"))} == {
+        "finished", "to be continued"
+    }  # fmt: skip
     (shown,) = wandb.runs.values()
-    assert shown.state == "finished"
-    assert {row["epoch"] for row in shown.history if "epoch" in row} == {1, 2, 3}
+    assert (shown.state, shown.summary["epoch"]) == ("finished", 5)
+    assert shown.summary["weights_sha256"] == metadata.artifacts["best.pt"].sha256
+    no_secret_was_sent(kaggle)
+
+
+def no_secret_was_sent(kaggle: KaggleBackend) -> None:
+    """Kaggle is told its own token when it is asked whose it is, and never in what is kept."""
     token = next(iter(kaggle.account.tokens))
+    kept = b"".join(r.body for r in kaggle.requests if r.name != "IntrospectToken")
+    assert len(kept) > 1_000_000
     for secret in (KEY, PASSWORD, token):
-        assert secret.encode() not in kaggle.sent
+        assert secret.encode() not in kept
+        for kernel in kaggle.state.kernels.values():
+            assert secret not in json.dumps(kernel.session.events)
     assert all(kernel.is_private for kernel in kaggle.state.kernels.values())
+    assert all(dataset.is_private for dataset in kaggle.state.datasets.values())

@@ -10,7 +10,7 @@ import shutil
 import tarfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -131,6 +131,7 @@ def plan(
     for name in wanted.experiments:
         refuse_two(name)
     given = _devices(wanted.experiments)
+    wanted = replace(wanted, experiments=_by_their_own_numbers(wanted.experiments))
     params = _one_data_set(wanted.experiments)
     owner, quota = host.owner(), host.quota()
     session_h = _session_h(wanted.hours, quota if any(given) else None)
@@ -316,6 +317,20 @@ def known_jobs(*, host: GpuHost | None) -> list[tuple[JobRecord, JobState | None
 
 def _devices(experiments: Mapping[str, Params]) -> list[list[int]]:
     return spread_gpus([params.training.device for params in experiments.values()])
+
+
+def _by_their_own_numbers(experiments: Mapping[str, Params]) -> dict[str, Params]:
+    """Number GPUs as an experiment sees them there: each sees its own alone, from 0."""
+    numbers = {1: "0", 2: "0,1"}
+
+    def renumbered(params: Params) -> Params:
+        asked = params.training
+        if not asked.device[0].isdecimal():
+            return params
+        training = asked.model_copy(update={"device": numbers[asked.processes]})
+        return params.model_copy(update={"training": training})
+
+    return {name: renumbered(params) for name, params in experiments.items()}
 
 
 def _one_data_set(experiments: Mapping[str, Params]) -> Params:

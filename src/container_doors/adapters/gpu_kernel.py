@@ -28,7 +28,7 @@ ORDER: dict[str, Any] = {}
 
 INPUTS, WORKING = Path("/kaggle/input"), Path("/kaggle/working")
 BEGAN = time.monotonic()
-LOOK_S, BEAT_S = 1.0, 60.0
+LOOK_S, BEAT_S = 0.2, 60.0
 GRACE_S = 60.0  # doors train gives an epoch up 15 s after SIGTERM, and then keeps what it has
 KEPT = ("torch", "torchvision", "torchaudio", "numpy", "opencv-python", "opencv-python-headless",
         "opencv-contrib-python")  # fmt: skip

@@ -1,0 +1,374 @@
+"""A training on a lent GPU: the real script, a trainer that pretends, and a host in a folder."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from container_doors import remote_training
+from container_doors.adapters import gpu_kernel
+from container_doors.adapters.git_repository import GitRepository
+from container_doors.config import Checkpoints, Data, Params, Training
+from container_doors.errors import ConfigError, DatasetError, HostError, RunError, VersioningError
+from container_doors.kernels.ledger import JobRecord, newest_job, read_jobs
+from container_doors.records import RunRecord
+from container_doors.remote_training import Home, Plan, Wanted
+from container_doors.run import PUBLISHED, Run
+from container_doors.training.history import read_epochs
+from tests.builders import a_small_dataset
+from tests.fake_host import FakeHost
+from tests.fake_training import MAIN
+from tests.fakes import FakeFollower, FakeProgress, FakeTrainer
+
+
+def params(device: str = "cpu", **training: object) -> Params:
+    asked = {"epochs": 5, "batch_size": 2, "learning_rate": 0.001, "patience": 0, **training}
+    return Params(
+        data=Data(min_train_images=2, min_val_images=1),
+        training=Training.model_validate({**asked, "device": device}),
+        checkpoints=Checkpoints(every_minutes=0.01),
+    )
+
+
+@pytest.fixture
+def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A repository with this project's package in name, and photographs beside it."""
+    clone = tmp_path / "clone"
+    package = clone / "src/container_doors"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    (package / "pipeline.py").write_text("# the story\n")
+    (package / "__main__.py").write_text(MAIN)
+    (clone / "pyproject.toml").write_text('[project]\nname = "x"\ndependencies = ["pydantic>=2"]\n')
+    (clone / ".gitignore").write_text("/runs/\n/data/\n/weights/\n/reports/\n")
+    monkeypatch.chdir(clone)
+    a_small_dataset(clone / "data/processed/detection")
+    git("init", "--quiet")
+    git("add", "--all")
+    git("commit", "--quiet", "--message", "Begin\n\nWith a second line, and an é.")
+    return clone
+
+
+@pytest.fixture
+def host(tmp_path: Path, repository_root: Path, clone: Path) -> FakeHost:
+    (tmp_path / "host").mkdir()
+    environment = {"SOURCES": str(repository_root), "MOOD": "well"}
+    return FakeHost(tmp_path / "host", environment=environment)
+
+
+def git(*arguments: str) -> str:
+    done = subprocess.run(["git", *arguments], check=True, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+def planned(host: FakeHost, device: str = "cpu", **options: object) -> Plan:
+    wanted = Wanted(**{"experiments": {"exp1": params(device)}, **options})  # type: ignore[arg-type]
+    return remote_training.plan(
+        wanted,
+        host=host,
+        repository=GitRepository(Path()),
+        trainer=FakeTrainer(),
+        script=Path(gpu_kernel.__file__).read_text(encoding="utf-8"),
+        progress=FakeProgress(),
+    )
+
+
+def pushed(host: FakeHost, plan: Plan) -> JobRecord:
+    return remote_training.push(plan, host=host, progress=FakeProgress(), pause=no_time)
+
+
+def followed(host: FakeHost, job: JobRecord, follower: FakeFollower | None = None) -> JobRecord:
+    return remote_training.follow(
+        job,
+        host=host,
+        follower_of=lambda _: follower or FakeFollower(),
+        progress=FakeProgress(),
+        pause=no_time,
+    )
+
+
+def pulled(host: FakeHost, job: JobRecord) -> tuple[JobRecord, list[Home]]:
+    return remote_training.pull(job, host=host, progress=FakeProgress(), pause=no_time)
+
+
+def all_of_it(host: FakeHost, plan: Plan) -> Home:
+    _, (home,) = pulled(host, followed(host, pushed(host, plan)))
+    return home
+
+
+def no_time(_: float) -> None:
+    pass
+
+
+def epochs(name: str = "exp1") -> list[int]:
+    return [epoch.number for epoch in read_epochs(Run(name).metrics_jsonl)]
+
+
+def test_a_training_comes_home_as_the_one_that_was_sent(host: FakeHost):
+    follower = FakeFollower()
+    job = followed(host, pushed(host, planned(host)), follower)
+    assert (job.outcome, epochs()) == ("finished", [1, 2, 3, 4, 5])
+    assert (follower.followed, follower.exit_codes) == (["exp1"], [0])
+    assert RunRecord.read(Run("exp1").record).status == "running"  # it is not here yet
+
+    job, (home,) = pulled(host, job)
+    metadata = remote_training.publish(
+        home.run,
+        repository=GitRepository(Path()),
+        follower_of=lambda _: follower,
+        progress=FakeProgress(),
+    )
+
+    assert (metadata.code.commit, metadata.code.clean) == (git("rev-parse", "HEAD"), True)
+    assert metadata.run_id == job.run_ids["exp1"]
+    assert (PUBLISHED / "best.pt").read_text() == "weights of epoch 5"
+    assert RunRecord.read(Run("exp1").record).status == "finished"
+    assert (Run("exp1").data_view / "data.yaml").exists()
+    assert follower.exit_codes == [0, 0]
+    assert (newest_job("exp1").stage, newest_job(None).outcome) == ("home", "finished")
+
+
+def test_a_time_limit_that_is_hit_twice_ends_as_one_run(host: FakeHost):
+    host.environment["MOOD"] = "stop"
+    sessions, home = [], all_of_it(host, planned(host))
+    while rest := remote_training.to_go_on([home]):
+        sessions.append(epochs())
+        home = all_of_it(host, planned(host, experiments=rest))
+
+    assert sessions == [[1, 2], [1, 2, 3, 4]]
+    assert (home.outcome.kind, epochs()) == ("finished", [1, 2, 3, 4, 5])
+    assert RunRecord.read(Run("exp1").record).resumed_after == [2, 4]
+    assert len({job.run_ids["exp1"] for job in read_jobs()}) == 1
+    assert [slug for slug in host.sent if slug.startswith("doors-data")] == host.sent[1:2]
+
+
+@pytest.mark.slow
+def test_a_training_that_is_killed_for_its_memory_says_so_and_keeps_its_checkpoint(host: FakeHost):
+    host.environment["MOOD"] = "kill"
+
+    home = all_of_it(host, planned(host))
+
+    assert home.outcome.kind == "failed"
+    assert "memory was full" in home.outcome.why
+    assert "cache=none" in home.outcome.remedy
+    assert planned(host).after_epoch == {"exp1": 2}
+
+
+def test_a_failed_training_leaves_its_log_and_its_reason(host: FakeHost):
+    host.environment["MOOD"] = "fail"
+
+    home = all_of_it(host, planned(host))
+
+    assert "out of memory with one photograph" in home.outcome.why
+    (job,) = read_jobs()
+    assert "out of memory with one photograph" in (job.folder / "kernel.log").read_text()
+
+
+@pytest.mark.parametrize(
+    ("gpus", "said"),
+    [
+        (("Tesla P100",), "expected 2 x T4, found Tesla P100"),
+        pytest.param((), "expected 2 x T4, found no GPU", marks=pytest.mark.slow),
+    ],
+)
+def test_another_machine_than_was_asked_for_is_refused(
+    host: FakeHost, gpus: tuple[str, ...], said: str
+):
+    host.gpus = gpus
+
+    home = all_of_it(host, planned(host, "0"))
+
+    assert (home.outcome.kind, home.outcome.why) == ("failed", said)
+    assert "phone number" in home.outcome.remedy
+
+
+@pytest.mark.slow
+def test_two_gpus_that_make_no_progress_become_one(host: FakeHost, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(remote_training, "_STALL_S", 2.0)
+    host.environment["MOOD"] = "stall"
+
+    home = all_of_it(host, planned(host, "0,1"))
+
+    assert home.outcome.kind == "finished"
+    assert RunRecord.read(Run("exp1").record).params["training"]["device"] == "0"
+    (job,) = read_jobs()
+    assert any('"is": "stalled"' in line for line in host.lines[job.slug])
+
+
+@pytest.mark.slow
+def test_two_experiments_train_side_by_side(host: FakeHost):
+    both = {"a": params("auto"), "b": params("auto", seed=1)}
+
+    job, homes = pulled(host, followed(host, pushed(host, planned(host, experiments=both))))
+
+    assert [home.outcome.kind for home in homes] == ["finished", "finished"]
+    assert (epochs("a"), epochs("b")) == ([1, 2, 3, 4, 5], [1, 2, 3, 4, 5])
+    assert job.gpus == 2
+    order = (job.folder / "kernel.py").read_text()
+    assert "'gpus': [0]" in order
+    assert "'gpus': [1]" in order
+
+
+def test_a_log_that_is_cut_and_read_again_tells_each_epoch_once(host: FakeHost):
+    job = pushed(host, planned(host))
+    host.cuts, host.gone, host.phase = [3, 9, 2, 12], 3, "running"
+
+    job = followed(host, job)
+
+    assert (job.outcome, epochs()) == ("finished", [1, 2, 3, 4, 5])
+
+
+def test_a_job_that_ends_without_a_word_is_seen_to_have_ended(host: FakeHost):
+    job = pushed(host, planned(host))
+    host.lines[job.slug] = host.lines[job.slug][:6]
+
+    assert (followed(host, job).outcome, job.stage) == ("to be continued", "running")
+
+
+def test_what_is_sent_is_the_data_the_code_and_nothing_else(host: FakeHost, clone: Path):
+    (clone / "data/secret.txt").write_text("a secret")
+    (clone / ".env").write_text("KEY=1")
+    git("update-index", "--refresh")
+    (clone / ".git/info/exclude").write_text(".env\n")
+
+    plan = planned(host)
+
+    assert [pack.kind for pack in plan.packs] == ["code", "data"]
+    packed = b"".join(
+        path.read_bytes() for path in plan.record.folder.rglob("*.*") if path.is_file()
+    )
+    assert b"a secret" not in packed
+    assert b"KEY=1" not in packed
+    metadata = json.loads((plan.record.folder / "kernel-metadata.json").read_text())
+    assert metadata["is_private"] is True
+    assert metadata["id"] == f"someone/{metadata['title']}"
+
+
+def test_uncommitted_changes_are_named_or_sent(host: FakeHost, clone: Path):
+    (clone / "new.py").write_text("x = 1\n")
+    (clone / "src/container_doors/pipeline.py").unlink()
+    with pytest.raises(VersioningError, match=r"2 file\(s\) differ from the last commit: .*new.py"):
+        planned(host)
+
+    all_of_it(host, planned(host, with_changes=True))
+
+    code = RunRecord.read(Run("exp1").record).code
+    assert (code.commit, code.clean) == (git("rev-parse", "HEAD"), False)
+
+
+@pytest.mark.slow
+def test_code_that_is_not_of_its_commit_is_refused_there(host: FakeHost):
+    plan = planned(host)
+    script = plan.record.folder / "kernel.py"
+    script.write_text(script.read_text().replace("With a second line", "With another line"))
+
+    assert "is not that of commit" in all_of_it(host, plan).outcome.why
+
+
+@pytest.mark.slow
+def test_an_input_that_was_damaged_on_its_way_is_refused_there(host: FakeHost):
+    plan = planned(host)
+    data = next(pack for pack in plan.packs if pack.kind == "data")
+    with data.path.open("ab") as file:
+        file.write(b"more")
+
+    assert "is not what was sent" in all_of_it(host, plan).outcome.why
+
+
+def test_an_archive_that_arrives_damaged_changes_nothing_here(host: FakeHost):
+    job = followed(host, pushed(host, planned(host)))
+    archive = next(host.left(job.ref).glob("*.tar"))
+    archive.write_bytes(archive.read_bytes()[:-1] + b"x")
+
+    with pytest.raises(HostError, match="did not arrive as it was sent"):
+        pulled(host, job)
+
+    assert not Run("exp1").best_weights.exists()
+
+
+@pytest.mark.slow
+def test_the_files_of_another_run_are_refused(host: FakeHost):
+    job = followed(host, pushed(host, planned(host)))
+
+    with pytest.raises(HostError, match="brought another run's files: expected exp1, 0000"):
+        pulled(host, job.model_copy(update={"run_ids": {"exp1": "0000"}}))
+
+
+def test_the_files_of_an_earlier_job_are_refused(host: FakeHost):
+    job = followed(host, pushed(host, planned(host)))
+    manifest = host.left(job.ref) / f"{job.slug}.json"
+    manifest.write_text(manifest.read_text().replace(f'"{job.slug}"', '"doors-exp1-000000"'))
+
+    with pytest.raises(HostError, match="is of another job: expected doors-exp1-"):
+        pulled(host, job)
+
+
+def test_a_job_that_everybody_could_read_is_deleted_at_once(host: FakeHost):
+    host.is_public = True
+
+    with pytest.raises(HostError, match="could be read by everybody"):
+        pushed(host, planned(host))
+
+    assert [ref.partition("/")[0] for ref in host.deleted] == ["someone"]
+
+
+def test_a_refused_job_is_in_nobodys_way(host: FakeHost):
+    host.refusal = "two sessions run already"
+    with pytest.raises(HostError, match="two sessions"):
+        pushed(host, planned(host))
+
+    assert planned(host).record.stage == "starting"
+
+
+def test_one_experiment_is_in_one_job(host: FakeHost):
+    pushed(host, planned(host))
+
+    with pytest.raises(RunError, match=r"exp1 is in the job doors-exp1-\w+ already \(running\)"):
+        planned(host)
+
+
+def test_a_used_up_quota_is_said_before_anything_is_sent(host: FakeHost):
+    host.quota_left_h = 0.05
+    with pytest.raises(HostError, match=r"29.9 of 30 GPU hours of this week are used|30.0 of 30"):
+        planned(host, "0")
+
+    assert planned(host).quota is not None  # the processor needs none
+
+
+def test_a_session_is_no_longer_than_the_quota(host: FakeHost):
+    host.quota_left_h = 2.5
+
+    assert planned(host, "0").session_h == pytest.approx(2.5)
+
+
+@pytest.mark.parametrize(
+    ("experiments", "said"),
+    [
+        ({"a": params("0"), "b": params("1")}, "would be the same training twice"),
+        ({"a": params("0,1"), "b": params("0", seed=1)}, "expected 2 GPUs at most"),
+        ({"a": params("0,1,2", batch_size=3)}, "expected 2 GPUs at most"),
+    ],
+    ids=["the same", "three GPUs", "one for three"],
+)
+def test_what_two_gpus_cannot_do_is_refused(
+    host: FakeHost, experiments: dict[str, Params], said: str
+):
+    with pytest.raises(ConfigError, match=said):
+        planned(host, experiments=experiments)
+
+
+def test_faulty_data_are_never_sent(host: FakeHost, clone: Path):
+    (clone / "data/processed/detection/labels/train/0.txt").write_text("0 2 2 2 2\n")
+
+    with pytest.raises(DatasetError, match="error"):
+        planned(host)
+
+    assert not host.sent
+
+
+def test_a_stop_that_is_asked_for_elsewhere_is_not_forgotten(host: FakeHost):
+    job = pushed(host, planned(host))
+    newest_job("exp1").changed(is_to_stop=True)
+
+    assert followed(host, job).is_to_stop

@@ -1,7 +1,9 @@
 """A training on a lent GPU: the real script, a trainer that pretends, and a host in a folder."""
 
 import json
+import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -31,10 +33,10 @@ def params(device: str = "cpu", **training: object) -> Params:
     )
 
 
-@pytest.fixture
-def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+@pytest.fixture(scope="module")
+def _commit(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A repository with this project's package in name, and photographs beside it."""
-    clone = tmp_path / "clone"
+    clone = tmp_path_factory.mktemp("commit") / "clone"
     package = clone / "src/container_doors"
     package.mkdir(parents=True)
     (package / "__init__.py").touch()
@@ -42,19 +44,52 @@ def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (package / "__main__.py").write_text(MAIN)
     (clone / "pyproject.toml").write_text('[project]\nname = "x"\ndependencies = ["pydantic>=2"]\n')
     (clone / ".gitignore").write_text("/runs/\n/data/\n/weights/\n/reports/\n")
-    monkeypatch.chdir(clone)
     a_small_dataset(clone / "data/processed/detection")
-    git("init", "--quiet")
-    git("add", "--all")
-    git("commit", "--quiet", "--message", "Begin\n\nWith a second line, and an é.")
+    for command in (["init"], ["add", "--all"], ["commit", "-m", "Begin\n\nMore, and an é."]):
+        subprocess.run(["git", *command], cwd=clone, check=True, capture_output=True)
     return clone
 
 
 @pytest.fixture
+def clone(_commit: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    shutil.copytree(_commit, tmp_path / "clone")
+    monkeypatch.chdir(tmp_path / "clone")
+    return tmp_path / "clone"
+
+
+@pytest.fixture
 def host(tmp_path: Path, repository_root: Path, clone: Path) -> FakeHost:
-    (tmp_path / "host").mkdir()
-    environment = {"SOURCES": str(repository_root), "MOOD": "well"}
-    return FakeHost(tmp_path / "host", environment=environment)
+    return a_host(tmp_path / "host", repository_root)
+
+
+def a_host(folder: Path, repository_root: Path) -> FakeHost:
+    folder.mkdir()
+    return FakeHost(folder, environment={"SOURCES": str(repository_root), "MOOD": "well"})
+
+
+@pytest.fixture(scope="module")
+def _ran(
+    _commit: Path, tmp_path_factory: pytest.TempPathFactory, repository_root: Path
+) -> tuple[Path, FakeHost]:
+    """A job that has run to its end, and that nobody has looked at."""
+    folder = tmp_path_factory.mktemp("ran")
+    shutil.copytree(_commit, folder / "clone")
+    host = a_host(folder / "host", repository_root)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder / "clone")
+        pushed(host, planned(host))
+    return folder, host
+
+
+@pytest.fixture
+def ran(
+    _ran: tuple[Path, FakeHost], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> tuple[FakeHost, JobRecord]:
+    folder, host = _ran
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path / "clone")
+    host = replace(host, folder=tmp_path / "host", lines=dict(host.lines))
+    return host, newest_job("exp1")
 
 
 def git(*arguments: str) -> str:
@@ -105,9 +140,10 @@ def epochs(name: str = "exp1") -> list[int]:
     return [epoch.number for epoch in read_epochs(Run(name).metrics_jsonl)]
 
 
-def test_a_training_comes_home_as_the_one_that_was_sent(host: FakeHost):
+def test_a_training_comes_home_as_the_one_that_was_sent(ran: tuple[FakeHost, JobRecord]):
+    host, job = ran
     follower = FakeFollower()
-    job = followed(host, pushed(host, planned(host)), follower)
+    job = followed(host, job, follower)
     assert (job.outcome, epochs()) == ("finished", [1, 2, 3, 4, 5])
     assert (follower.followed, follower.exit_codes) == (["exp1"], [0])
     assert RunRecord.read(Run("exp1").record).status == "running"  # it is not here yet
@@ -210,8 +246,8 @@ def test_two_experiments_train_side_by_side(host: FakeHost):
     assert "'gpus': [1]" in order
 
 
-def test_a_log_that_is_cut_and_read_again_tells_each_epoch_once(host: FakeHost):
-    job = pushed(host, planned(host))
+def test_a_log_that_is_cut_and_read_again_tells_each_epoch_once(ran: tuple[FakeHost, JobRecord]):
+    host, job = ran
     host.cuts, host.gone, host.phase = [3, 9, 2, 12], 3, "running"
 
     job = followed(host, job)
@@ -219,8 +255,8 @@ def test_a_log_that_is_cut_and_read_again_tells_each_epoch_once(host: FakeHost):
     assert (job.outcome, epochs()) == ("finished", [1, 2, 3, 4, 5])
 
 
-def test_a_job_that_ends_without_a_word_is_seen_to_have_ended(host: FakeHost):
-    job = pushed(host, planned(host))
+def test_a_job_that_ends_without_a_word_is_seen_to_have_ended(ran: tuple[FakeHost, JobRecord]):
+    host, job = ran
     host.lines[job.slug] = host.lines[job.slug][:6]
 
     assert (followed(host, job).outcome, job.stage) == ("to be continued", "running")
@@ -276,8 +312,8 @@ def test_an_input_that_was_damaged_on_its_way_is_refused_there(host: FakeHost):
     assert "is not what was sent" in all_of_it(host, plan).outcome.why
 
 
-def test_an_archive_that_arrives_damaged_changes_nothing_here(host: FakeHost):
-    job = followed(host, pushed(host, planned(host)))
+def test_an_archive_that_arrives_damaged_changes_nothing_here(ran: tuple[FakeHost, JobRecord]):
+    host, job = ran[0], followed(*ran)
     archive = next(host.left(job.ref).glob("*.tar"))
     archive.write_bytes(archive.read_bytes()[:-1] + b"x")
 
@@ -287,16 +323,15 @@ def test_an_archive_that_arrives_damaged_changes_nothing_here(host: FakeHost):
     assert not Run("exp1").best_weights.exists()
 
 
-@pytest.mark.slow
-def test_the_files_of_another_run_are_refused(host: FakeHost):
-    job = followed(host, pushed(host, planned(host)))
+def test_the_files_of_another_run_are_refused(ran: tuple[FakeHost, JobRecord]):
+    host, job = ran[0], followed(*ran)
 
     with pytest.raises(HostError, match="brought another run's files: expected exp1, 0000"):
         pulled(host, job.model_copy(update={"run_ids": {"exp1": "0000"}}))
 
 
-def test_the_files_of_an_earlier_job_are_refused(host: FakeHost):
-    job = followed(host, pushed(host, planned(host)))
+def test_the_files_of_an_earlier_job_are_refused(ran: tuple[FakeHost, JobRecord]):
+    host, job = ran[0], followed(*ran)
     manifest = host.left(job.ref) / f"{job.slug}.json"
     manifest.write_text(manifest.read_text().replace(f'"{job.slug}"', '"doors-exp1-000000"'))
 
@@ -321,8 +356,8 @@ def test_a_refused_job_is_in_nobodys_way(host: FakeHost):
     assert planned(host).record.stage == "starting"
 
 
-def test_one_experiment_is_in_one_job(host: FakeHost):
-    pushed(host, planned(host))
+def test_one_experiment_is_in_one_job(ran: tuple[FakeHost, JobRecord]):
+    host, _ = ran
 
     with pytest.raises(RunError, match=r"exp1 is in the job doors-exp1-\w+ already \(running\)"):
         planned(host)
@@ -367,8 +402,8 @@ def test_faulty_data_are_never_sent(host: FakeHost, clone: Path):
     assert not host.sent
 
 
-def test_a_stop_that_is_asked_for_elsewhere_is_not_forgotten(host: FakeHost):
-    job = pushed(host, planned(host))
+def test_a_stop_that_is_asked_for_elsewhere_is_not_forgotten(ran: tuple[FakeHost, JobRecord]):
+    host, job = ran
     newest_job("exp1").changed(is_to_stop=True)
 
     assert followed(host, job).is_to_stop

@@ -20,6 +20,7 @@ ELSEWHERE = (
     "uv run doors gate",
     "uv run doors sync",
     "uv run doors verify",
+    "uv run doors kaggle",
     "uv run doors tunnel",
     "uv run doors doctor",
 )

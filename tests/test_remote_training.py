@@ -340,10 +340,10 @@ def test_the_files_of_an_earlier_job_are_refused(ran: tuple[FakeHost, JobRecord]
 
 
 def test_a_job_that_everybody_could_read_is_deleted_at_once(host: FakeHost):
-    host.is_public = True
+    host.is_public, host.gpus = True, ()
 
     with pytest.raises(HostError, match="could be read by everybody"):
-        pushed(host, planned(host))
+        pushed(host, planned(host, "0"))
 
     assert [ref.partition("/")[0] for ref in host.deleted] == ["someone"]
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from container_doors.errors import HostError, UnreachableError
+from container_doors.errors import AbsentError, HostError, UnreachableError
 from container_doors.kernels.order import SCRIPT
 from container_doors.ports import Job, JobState, Progress, Quota
 
@@ -92,6 +92,8 @@ class FakeHost:
 
     def state(self, ref: str) -> JobState:
         self._reach()
+        if ref.partition("/")[2] not in self.lines:
+            raise AbsentError(f"the host knows no {ref}", hint="none")
         return JobState(self.phase or "complete")
 
     def log(self, ref: str) -> Iterator[str]:

@@ -255,6 +255,27 @@ def test_a_log_that_is_cut_and_read_again_tells_each_epoch_once(ran: tuple[FakeH
     assert (job.outcome, epochs()) == ("finished", [1, 2, 3, 4, 5])
 
 
+def test_lines_that_the_host_cuts_in_pieces_are_put_together(ran: tuple[FakeHost, JobRecord]):
+    host, job = ran
+    pieces = [
+        line[at : at + 100] for line in host.lines[job.slug] for at in range(0, len(line), 100)
+    ]
+    host.lines[job.slug] = pieces
+
+    job = followed(host, job)
+
+    assert (job.outcome, epochs()) == ("finished", [1, 2, 3, 4, 5])
+
+
+def test_a_start_that_was_cut_off_is_looked_into(host: FakeHost):
+    planned(host).record.changed(stage="starting")
+
+    plan = planned(host)  # the host knows of no such job, so that another may begin
+
+    (job,) = read_jobs()
+    assert (job.stage, job.why, plan.record.stage) == ("discarded", "it never began", "starting")
+
+
 def test_a_job_that_ends_without_a_word_is_seen_to_have_ended(ran: tuple[FakeHost, JobRecord]):
     host, job = ran
     host.lines[job.slug] = host.lines[job.slug][:6]

@@ -9,7 +9,7 @@ import secrets
 import shutil
 import tarfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +19,13 @@ from container_doors.config import Params, dump
 from container_doors.dataset.checks import Report
 from container_doors.dataset.data_yaml import DATA_YAML
 from container_doors.dataset.facts import dataset_facts
-from container_doors.errors import ConfigError, HostError, UnreachableError, VersioningError
+from container_doors.errors import (
+    AbsentError,
+    ConfigError,
+    HostError,
+    UnreachableError,
+    VersioningError,
+)
 from container_doors.files import replace_text
 from container_doors.kernels import estimate
 from container_doors.kernels.archive import (
@@ -32,7 +38,7 @@ from container_doors.kernels.archive import (
     unpack,
 )
 from container_doors.kernels.ledger import JobRecord, read_jobs, refuse_two
-from container_doors.kernels.log_lines import Told, told
+from container_doors.kernels.log_lines import Told, line_is_cut, parts_with, told
 from container_doors.kernels.names import job_slug
 from container_doors.kernels.order import (
     Assignment,
@@ -128,6 +134,8 @@ def plan(
     Raises:
         DoorsError: If params, data, weights, code or quota do not allow it.
     """
+    for one in read_jobs():
+        _settled(one, host)
     for name in wanted.experiments:
         refuse_two(name)
     given = _devices(wanted.experiments)
@@ -233,6 +241,9 @@ def follow(
         UnreachableError: If the network stays away; the job goes on.
         HostError: If the host knows no such job.
     """
+    job = _settled(job, host)
+    if job.stage == "discarded":
+        raise HostError(f"{job.slug} never began", hint="start it again: doors kaggle run")
     heard = _Heard(job, follower_of=follower_of, progress=progress)
     with ExitStack() as stack:
         for name in job.experiments:
@@ -302,8 +313,9 @@ def to_go_on(homes: Sequence[Home]) -> dict[str, Params]:
 
 
 def discard(job: JobRecord, *, host: GpuHost) -> JobRecord:
-    """End a job, and destroy what it has left on the host."""
-    host.delete(job.ref)
+    """End a job, and destroy what it has left on the host; one that is gone there is no error."""
+    with suppress(AbsentError):
+        host.delete(job.ref)
     return job.changed(stage="discarded", is_to_stop=True)
 
 
@@ -489,7 +501,12 @@ def _send(pack: Pack, *, host: GpuHost, progress: Progress) -> None:
         progress.say(f"{pack.kind}: {pack.slug} is there already")
         return
     progress.say(f"{pack.kind}: sending {pack.size_bytes / 1e6:.1f} MB as {pack.slug}, private")
-    host.send_dataset(pack.path.parent, slug=pack.slug, title=pack.slug, progress=progress)
+    sending = JOBS / "sending" / pack.slug  # the same after a cut, so that an upload goes on
+    if not sending.exists():
+        sending.parent.mkdir(parents=True, exist_ok=True)
+        pack.path.parent.rename(sending)
+    host.send_dataset(sending, slug=pack.slug, title=pack.slug, progress=progress)
+    shutil.rmtree(sending)
 
 
 def _wait_until_ready(pack: Pack, *, host: GpuHost, progress: Progress, pause: Pause) -> None:
@@ -511,6 +528,17 @@ def _wait_until_ready(pack: Pack, *, host: GpuHost, progress: Progress, pause: P
         )
 
 
+def _settled(job: JobRecord, host: GpuHost) -> JobRecord:
+    """Find out whether a job began whose start was cut off."""
+    if job.stage != "starting":
+        return job
+    try:
+        host.state(job.ref)
+    except AbsentError:
+        return job.changed(stage="discarded", why="it never began")
+    return job.changed(stage="running")
+
+
 # What is heard
 
 
@@ -522,9 +550,11 @@ class _Heard:
         self._follower_of = follower_of
         self._progress = progress
         self._followers: dict[str, Follower] = {}
+        self._cut_off: list[str] = []
 
     def all_of(self, host: GpuHost) -> bool:
         """Read on in the log as far as it comes; tell whether the job has said its last word."""
+        self._cut_off = []
         for number, line in enumerate(host.log(self.job.ref), start=1):
             if number > self.job.lines_read:
                 self._line(number, line)
@@ -533,7 +563,11 @@ class _Heard:
         return self.job.stage == "ended"
 
     def _line(self, number: int, line: str) -> None:
-        said = told(line)
+        self._cut_off = parts_with(line, self._cut_off)
+        said = told("".join(self._cut_off))
+        if said is None and line_is_cut(self._cut_off):
+            return
+        self._cut_off = []
         changes: dict[str, Any] = {"lines_read": number}
         if said is not None:
             changes |= self._told(said)
@@ -616,7 +650,8 @@ class _Heard:
             self._progress.say(f"{run.name}:")
         is_best = best_epoch(epochs).number == epoch.number
         self._progress.epoch(epoch, total=total, is_best=is_best)
-        self._progress.step(run.name, epoch.number, total)
+        used = f"{run.name}, {self.job.elapsed_s / 3600:.2f} h used"
+        self._progress.step(used, epoch.number, total)
 
 
 def _listen(heard: _Heard, host: GpuHost, *, progress: Progress, pause: Pause) -> None:

@@ -1,7 +1,7 @@
 """What a job says for programs, line by line, between what it says for people."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,23 @@ class Told:
     kind: str
     """``machine``, ``step``, ``record``, ``epoch``, ``alive``, ``kept``, ``stalled``, ``ended``."""
     facts: Mapping[str, Any]
+
+
+_MOST_PARTS = 50
+
+
+def line_is_cut(parts: Sequence[str]) -> bool:
+    """Tell whether more of a line for programs is to come: a host may cut long ones.
+
+    >>> line_is_cut(['@doors {"is": "ali']), line_is_cut(["epoch 1/3"]), line_is_cut(["@doors []"])
+    (True, False, False)
+    """
+    return parts[0].startswith(MARK + "{") and len(parts) < _MOST_PARTS
+
+
+def parts_with(line: str, parts: list[str]) -> list[str]:
+    """Add a line to what was cut before it; one that begins anew ends what never came."""
+    return [*parts, line] if not line.startswith(MARK) else [line]
 
 
 def told(line: str) -> Told | None:

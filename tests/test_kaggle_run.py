@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -30,6 +31,7 @@ TINY = {
     "augmentation": {"close_mosaic": 0},
     "checkpoints": {"every_minutes": 0.02},
 }  # fmt: skip
+RUN = "doors kaggle run --experiment exp1 --yes --commit --sessions 3"
 PASSWORD = "Zq9" * 12  # spelled nowhere else
 FAST = {"WANDB_X_FILE_STREAM_TRANSMIT_INTERVAL": "1"}
 
@@ -143,11 +145,15 @@ def test_one_command_survives_a_killed_session_and_ends_with_a_versioned_model(
 ):
     kaggle.rules.log_cut_s = 3.0
     ending = end_after_an_epoch(kaggle)
-    said = laptop.run("doors kaggle run --experiment exp1 --yes --commit --sessions 3")
+    assert "no GPU" in laptop.run("doors kaggle plan --experiment exp1")
+    left = leave_after_an_epoch(laptop, RUN)
+    said = laptop.run(RUN)
     ending.join()
 
     monkeypatch.chdir(laptop.clone)
     assert len(kaggle.state.kernels) == 2
+    assert "doors kaggle follow exp1" in left
+    assert "is under way: following it" in said
     assert TOO_LONG in said
     assert "session 2 of 3: going on with exp1" in said
     run = Run("exp1")
@@ -168,6 +174,18 @@ def test_one_command_survives_a_killed_session_and_ends_with_a_versioned_model(
     assert (shown.state, shown.summary["epoch"]) == ("finished", 5)
     assert shown.summary["weights_sha256"] == metadata.artifacts["best.pt"].sha256
     no_secret_was_sent(kaggle)
+
+
+def leave_after_an_epoch(laptop: Laptop, command: str) -> str:
+    """Press Ctrl-C as soon as an epoch is seen."""
+    with laptop.start(command) as process:
+        lines = []
+        for line in process.stdout or ():
+            lines.append(line)
+            if line.startswith("epoch 1/5"):
+                process.send_signal(signal.SIGINT)
+        assert process.wait() == 130, "".join(lines)
+    return "".join(lines)
 
 
 def no_secret_was_sent(kaggle: KaggleBackend) -> None:

@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 
 from container_doors import assessment, pipeline
-from container_doors.assessment import OpenDetector
+from container_doors.assessment import OpenDetector, Timed
 from container_doors.config import Data, Params, Training
-from container_doors.errors import DatasetError, RunError
+from container_doors.errors import DatasetError, MissingToolError, RunError
 from container_doors.evaluation.promise import parse_promise
-from container_doors.measurements import Assessment, Detected
+from container_doors.measurements import Assessment, Detected, Timings
+from container_doors.records import Hardware
 from container_doors.run import TEST_LOOKS, Run
-from tests.builders import a_small_dataset
+from tests.builders import a_record, a_small_dataset
 from tests.fakes import FakeDetector, FakeProgress, FakeWorld
 
 PARAMS = Params(
@@ -190,6 +191,34 @@ def test_equal_models_are_not_told_apart():
     compared = assessment.compare(RUN, RUN, "test", open_detector=Opened(), progress=FakeProgress())
 
     assert compared.verdict.startswith("it cannot be told which is better")
+
+
+def exported(weights: Path, name: str, *, image_size_px: int, hardware: Hardware) -> FakeDetector:
+    if name == "openvino":
+        raise MissingToolError("openvino is not installed", hint="uv sync --group export")
+    assert weights.read_bytes() == RUN.best_weights.read_bytes()
+    return FakeDetector()
+
+
+def test_each_format_is_timed_and_compared_and_one_that_is_not_installed_is_said():
+    found = assessment.time_formats(
+        RUN,
+        "val",
+        asked=Timed(on=a_record().hardware, formats=("onnx", "openvino")),
+        export=exported,
+        open_detector=Opened(),
+        progress=FakeProgress(),
+    )
+
+    pytorch, onnx, openvino = found.formats
+    assert found == Timings.read(RUN.latency_json("val"))
+    assert pytorch.parity is None
+    assert onnx.median_ms is not None
+    assert onnx.median_ms.value == 5.0
+    assert onnx.parity is not None
+    assert onnx.parity.holds
+    assert openvino.not_measured == "openvino is not installed (uv sync --group export)"
+    assert openvino.median_ms is None
 
 
 def test_the_gate_asks_the_worse_end_of_each_interval():

@@ -30,6 +30,7 @@ RUN_BY_TESTS = {
     "uv run doors compare": "tests/test_readme.py",
     "uv run doors gate": "tests/test_assessment.py",
     "uv run doors robustness": "tests/test_readme.py",
+    "uv run doors latency": "tests/test_readme.py",
     "uv run doors metadata": "tests/test_readme.py",
     "uv run doors version": "tests/test_readme.py",
     "uv run doors summary": "tests/test_readme.py",

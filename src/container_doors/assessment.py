@@ -5,7 +5,8 @@ returns a value.
 """
 
 import math
-from collections.abc import Callable, Sequence
+import shutil
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +17,7 @@ from container_doors.config import Params
 from container_doors.dataset.attributes import Attributes, read_attributes
 from container_doors.dataset.layout import Layout, read_layout
 from container_doors.dataset.view import link_view
-from container_doors.errors import DatasetError, RunError
+from container_doors.errors import DatasetError, MissingToolError, RunError
 from container_doors.evaluation.alarms import false_alarms
 from container_doors.evaluation.appearance import look_of
 from container_doors.evaluation.error_kinds import error_kinds
@@ -26,6 +27,7 @@ from container_doors.evaluation.looks import BY_TRAINING, add_look, split_sha256
 from container_doors.evaluation.mistakes import mistakes
 from container_doors.evaluation.outcome import all_scores, outcomes, scene_numbers
 from container_doors.evaluation.paired import differences, sentence
+from container_doors.evaluation.parity import CONFIDENCE_TOLERANCE, parity
 from container_doors.evaluation.promise import Promise, choose_threshold
 from container_doors.evaluation.robustness import (
     key_of,
@@ -42,15 +44,17 @@ from container_doors.measurements import (
     BoxXyxy,
     Detected,
     Estimate,
+    FormatTiming,
     KeptStep,
     LadderStep,
     Photograph,
     PromiseCheck,
     Robustness,
+    Timings,
 )
 from container_doors.pipeline import doors_in, nothing_published
-from container_doors.ports import Corrupt, Detections, Detector, Progress
-from container_doors.records import RunRecord
+from container_doors.ports import Corrupt, Detections, Detector, ExportDetector, Progress
+from container_doors.records import Hardware, RunRecord
 from container_doors.reporting.card import write_card
 from container_doors.reporting.gate import Held, held
 from container_doors.reporting.page import Known, write_page
@@ -117,6 +121,17 @@ class Climb:
     is_quick: bool = False
     photographs: int = 100
     budget_s: float = math.inf
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """What is timed."""
+
+    on: Hardware
+    formats: tuple[str, ...] = ()
+    """Beside PyTorch."""
+    image_size_px: int = 640
+    photographs: int = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,15 +243,32 @@ def report_page(run: Run, output: Path, *, open_detector: OpenDetector, progress
     assessments = _both_splits(run, record, open_detector=open_detector, progress=progress)
     ladders = run.robustness_json("test")
     robustness = Robustness.read(ladders) if ladders.exists() else None
-    is_ours = robustness and robustness.weights_sha256 == assessments["test"].weights_sha256
+    best = assessments["test"].weights_sha256
+    is_ours = robustness and robustness.weights_sha256 == best
+    timed = run.latency_json("val")
+    timings = Timings.read(timed) if timed.exists() else None
     known = Known(
         assessments,
         Detected.read(run.detections_json("test")),
         robustness if is_ours else None,
+        timings if timings and timings.weights_sha256 == best else None,
     )
     history = read_history(run.metrics_jsonl)
     write_page(run, output, known, record=record, history=history)
     return output
+
+
+def _timing(
+    name: str, seen: Mapping[str, Sequence[Detections]], method: str, threshold: float
+) -> FormatTiming:
+    durations = [one.duration_ms for one in seen[name] if one.duration_ms is not None]
+    pairs = zip(seen["pytorch"], seen[name], strict=True)
+    return FormatTiming(
+        format=name,
+        latency=latency(durations, method=method),
+        median_ms=median(durations),
+        parity=None if name == "pytorch" else parity(pairs, conf_threshold=threshold),
+    )
 
 
 def _both_splits(
@@ -247,6 +279,66 @@ def _both_splits(
         or evaluate(run, split, open_detector=open_detector, progress=progress)
         for split in ("val", "test")
     }
+
+
+def time_formats(
+    run: Run,
+    split: str,
+    *,
+    asked: Timed,
+    export: ExportDetector,
+    open_detector: OpenDetector,
+    progress: Progress,
+) -> Timings:
+    """Time the model on the processor in each format, and compare what each finds with PyTorch.
+
+    Raises:
+        RunError: If there is no such run, or no photograph in the split.
+    """
+    record, layout = _trained(run)
+    params = Params.model_validate(record.params)
+    params = params.model_copy(
+        update={
+            "training": params.training.model_copy(
+                update={"device": "cpu", "image_size_px": asked.image_size_px}
+            )
+        }
+    )
+    _link(layout, run)
+    images = [run.data_view / one for one in _images(run, split)[: asked.photographs]]
+    threshold = params.validation.conf_threshold
+    seen: dict[str, Sequence[Detections]] = {}
+    timings = []
+    with TemporaryDirectory() as scratch:
+        weights = Path(shutil.copy(run.best_weights, scratch))
+        for name in ("pytorch", *asked.formats):
+            progress.say(f"{name}: {len(images)} photographs at {asked.image_size_px} px")
+            try:
+                detector = (
+                    open_detector(weights, params)
+                    if name == "pytorch"
+                    else export(weights, name, image_size_px=asked.image_size_px, hardware=asked.on)
+                )
+            except MissingToolError as error:
+                why = f"{error.problem} ({error.hint})"
+                timings.append(FormatTiming(format=name, not_measured=why))
+                continue
+            seen[name] = detector.detect(
+                images,
+                conf_threshold=max(_LOWEST_CONFIDENCE, threshold - CONFIDENCE_TOLERANCE),
+                iou_threshold=params.validation.iou_threshold,
+            )
+            timings.append(_timing(name, seen, detector.timing_method, threshold))
+    found = Timings(
+        experiment=run.name,
+        run_id=record.run_id,
+        weights_sha256=artifact(run.best_weights).sha256,
+        split=split,
+        image_size_px=asked.image_size_px,
+        formats=timings,
+    )
+    found.write(run.latency_json(split))
+    return found
 
 
 def climb_ladders(

@@ -232,3 +232,40 @@ class Robustness(Document):
     not_measured: list[str]
     """The steps for which there was no time."""
     looks: int | None
+
+
+class Parity(Value):
+    """How far two forms of one model are apart, on the same photographs."""
+
+    photographs: int
+    boxes: int
+    """Of the first form, at the confidence threshold."""
+    without_a_match: int
+    """Boxes of either that the other does not have."""
+    most_box_px: float
+    most_confidence: float
+    box_tolerance_px: float
+    confidence_tolerance: float
+    holds: bool
+
+
+class FormatTiming(Value):
+    """How fast a model answers in one format, and whether it says what PyTorch says."""
+
+    format: str
+    latency: Latency | None = None
+    median_ms: Estimate | None = None
+    parity: Parity | None = None
+    """None for PyTorch itself."""
+    not_measured: str | None = None
+
+
+class Timings(Document):
+    """``runs/<experiment>/evaluation/<split>/latency.json``."""
+
+    experiment: str
+    run_id: str
+    weights_sha256: Sha256
+    split: str
+    image_size_px: int
+    formats: list[FormatTiming]

@@ -175,6 +175,19 @@ class LoadDetector(Protocol):
         """
 
 
+class ExportDetector(Protocol):
+    """Writes weights in another format, and opens that."""
+
+    def __call__(
+        self, weights: Path, name: str, *, image_size_px: int, hardware: Hardware
+    ) -> Detector:
+        """Write ``weights`` in the format ``name``, beside them.
+
+        Raises:
+            MissingToolError: If what it takes is not installed.
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class Results:
     """What a finished run has to show beside its epochs."""

@@ -153,6 +153,10 @@ class Run:
         """How a split's scores fall as its photographs are made harder (:class:`Robustness`)."""
         return self.evaluation_dir(split) / "robustness.json"
 
+    def latency_json(self, split: str) -> Path:
+        """How fast the model answers in each format (:class:`measurements.Timings`)."""
+        return self.evaluation_dir(split) / "latency.json"
+
     def robustness_step(self, split: str, key: str) -> Path:
         """One step of that, by what it depends on."""
         return self.evaluation_dir(split) / "robustness" / f"{key}.json"

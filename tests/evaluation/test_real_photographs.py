@@ -1,14 +1,17 @@
 """What a network really says of real photographs, scored here and by pycocotools."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 
 from container_doors.adapters.machine import describe_machine
 from container_doors.adapters.yolo_detector import YoloDetector
+from container_doors.adapters.yolo_export import FORMATS, export_detector
 from container_doors.dataset.labels import read_boxes
 from container_doors.evaluation.coco_ap import coco_ap
+from container_doors.evaluation.parity import parity
 from tests.evaluation.test_coco_ap import referee
 
 REAL = Path(os.environ.get("CONTAINER_DOORS_REAL_DATA", "-"))
@@ -18,6 +21,25 @@ pytestmark = pytest.mark.skipif(
     not (REAL.is_dir() and WEIGHTS.is_file()),
     reason="no real photographs and weights (CONTAINER_DOORS_REAL_DATA, CONTAINER_DOORS_WEIGHTS)",
 )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["onnx", "openvino"])
+def test_each_format_says_what_pytorch_says_of_real_photographs(name: str, tmp_path: Path):
+    images = sorted((REAL / "images").iterdir())[::20]
+    hardware = describe_machine("cpu")
+    weights = Path(shutil.copy(WEIGHTS, tmp_path / "best.pt"))
+    both = [
+        YoloDetector(weights, image_size_px=192, hardware=hardware),
+        export_detector(weights, name, image_size_px=192, hardware=hardware),
+    ]
+    first, second = (one.detect(images, conf_threshold=0.24, iou_threshold=0.45) for one in both)
+
+    same = parity(zip(first, second, strict=True), conf_threshold=0.25)
+
+    assert same.boxes >= 3
+    assert same.holds, same
+    assert f"in {FORMATS[name]} float32 at 192 px" in both[1].timing_method
 
 
 @pytest.mark.slow

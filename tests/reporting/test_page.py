@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from container_doors import assessment, pipeline
-from container_doors.assessment import Climb
+from container_doors.assessment import Climb, Timed
 from container_doors.config import Data, Params, Training
 from container_doors.errors import RunError
 from container_doors.run import Run
-from tests.builders import a_small_dataset
+from tests.builders import a_record, a_small_dataset
 from tests.chromium import CHROMIUM, opened
 from tests.fakes import FakeDetector, FakeProgress, FakeWorld
 
@@ -114,6 +114,21 @@ def test_robustness_is_shown_when_it_was_measured():
         progress=FakeProgress(),
     )
     assert "Not measured: darkness 0.5" in page()
+
+
+def test_the_formats_are_shown_when_they_were_timed():
+    assert "Not measured: <code>doors latency --experiment exp1" in page()
+
+    assessment.time_formats(
+        RUN,
+        "val",
+        asked=Timed(on=a_record().hardware, formats=("onnx",)),
+        export=lambda *given, **named: FakeDetector(),
+        open_detector=lambda weights, params: FakeDetector(),
+        progress=FakeProgress(),
+    )
+
+    assert "yes, 1 boxes, at most 0.00 px apart" in page()
 
 
 def test_the_same_run_gives_the_same_page():

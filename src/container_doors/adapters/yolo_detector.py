@@ -16,13 +16,21 @@ _WARM_UPS = 3
 class YoloDetector:
     """A trained YOLO, read from its weight file."""
 
-    def __init__(self, weights: Path, *, image_size_px: int, hardware: Hardware) -> None:
+    def __init__(
+        self, weights: Path, *, image_size_px: int, hardware: Hardware, runtime: str = "PyTorch"
+    ) -> None:
         """Open ``weights`` for use on the device that ``hardware`` names.
+
+        Args:
+            weights: A file, or the folder that some formats are.
+            image_size_px: The longer side that pictures are brought to.
+            hardware: Where it computes.
+            runtime: What computes, by the format of ``weights``.
 
         Raises:
             WeightsError: If the file is absent or damaged.
         """
-        if not weights.is_file():
+        if not weights.exists():
             raise WeightsError(f"no weights at {weights}", hint="train first: doors train")
         try:
             self._model = import_ultralytics().YOLO(str(weights), task="detect")
@@ -31,7 +39,7 @@ class YoloDetector:
                 f"{weights} cannot be read as YOLO weights: {type(error).__name__}: {error}",
                 hint="fetch it again (dvc pull) or train again",
             ) from None
-        self._hardware = hardware
+        self._hardware, self._runtime = hardware, runtime
         self._arguments: dict[str, Any] = {
             "imgsz": image_size_px,
             "device": hardware.device.removeprefix("cuda:"),
@@ -44,9 +52,11 @@ class YoloDetector:
         import torch
 
         threads = f", {torch.get_num_threads()} threads" if self._hardware.device == "cpu" else ""
+        if self._runtime != "PyTorch":
+            threads = f", as many threads as {self._runtime} takes by itself"
         return (
-            f"Ultralytics predict() in PyTorch float32 at {self._arguments['imgsz']} px, one "
-            f"photograph at a time, from decoded pixels to boxes (letterbox, network, "
+            f"Ultralytics predict() in {self._runtime} float32 at {self._arguments['imgsz']} px, "
+            f"one photograph at a time, from decoded pixels to boxes (letterbox, network, "
             f"suppression; reading the file excluded), after {_WARM_UPS} warm-up photographs, "
             f"on {self._hardware.description}{threads}"
         )

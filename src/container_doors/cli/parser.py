@@ -180,6 +180,7 @@ def _add_evaluate(commands: Commands) -> None:
     _add_split(both)
     both.add_argument("--json", action="store_true", help="print one JSON document instead")
     _add_robustness(commands)
+    _add_latency(commands)
     gate = _command(
         commands, "gate", "evaluate:gate", "exit 1 unless a run's targets hold, intervals included"
     )
@@ -209,6 +210,37 @@ def _add_robustness(commands: Commands) -> None:
         type=_minutes,
         metavar="M",
         help="begin no step after that; the same command goes on (default: no limit)",
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON document instead")
+
+
+def _add_latency(commands: Commands) -> None:
+    parser = _command(
+        commands,
+        "latency",
+        "latency:latency",
+        "time a model in each format, and prove that each says the same",
+    )
+    parser.add_argument("--experiment", required=True, metavar="NAME")
+    parser.add_argument(
+        "--split",
+        choices=("train", "val"),
+        default="val",
+        help="whose photographs; never test, which it would look at (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--image-size",
+        type=_count,
+        default=640,
+        metavar="PX",
+        help="the longer side, in pixels (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--photographs",
+        type=_count,
+        default=50,
+        metavar="N",
+        help="at most (default: %(default)s)",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON document instead")
 

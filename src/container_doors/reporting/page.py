@@ -20,6 +20,7 @@ from container_doors.measurements import (
     FalseAlarms,
     Photograph,
     Robustness,
+    Timings,
 )
 from container_doors.records import Epoch, RunRecord
 from container_doors.reporting import charts
@@ -43,6 +44,8 @@ class Known:
     test: Detected
     robustness: Robustness | None
     """Of the test split; None if it was not measured."""
+    timings: Timings | None
+    """Of each format, on val; None if they were not measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +99,7 @@ def write_page(
             title="Recall of each part of the test photographs, with its interval of 95 %",
         ),
         robustness=robustness,
+        timings=known.timings,
         ladders=charts.ladders(robustness.ladders, target=robustness.recall_target, title="Recall")
         if robustness
         else None,

@@ -1,0 +1,59 @@
+"""``doors latency``."""
+
+import argparse
+
+from container_doors import assessment
+from container_doors.adapters.machine import describe_machine
+from container_doors.adapters.yolo_export import FORMATS, export_detector
+from container_doors.cli import console
+from container_doors.cli.evaluate import FAULTS, opened
+from container_doors.measurements import FormatTiming
+from container_doors.run import Run
+
+
+def latency(arguments: argparse.Namespace) -> int:
+    """Print how fast each format answers; one that says something else is a fault."""
+    run = Run(arguments.experiment)
+    with console.progress(quiet=arguments.json) as progress:
+        found = assessment.time_formats(
+            run,
+            arguments.split,
+            asked=assessment.Timed(
+                on=describe_machine("cpu"),
+                formats=tuple(FORMATS),
+                image_size_px=arguments.image_size,
+                photographs=arguments.photographs,
+            ),
+            export=export_detector,
+            open_detector=opened,
+            progress=progress,
+        )
+    if arguments.json:
+        print(found.to_json(), end="")
+    else:
+        print("\n".join(line for one in found.formats for line in _lines(one)))
+        print(f"wrote {run.latency_json(arguments.split)}")
+    differ = [one for one in found.formats if one.parity and not one.parity.holds]
+    return FAULTS if differ else 0
+
+
+def _lines(one: FormatTiming) -> list[str]:
+    if one.latency is None or one.median_ms is None:
+        return [f"{one.format:9} not measured: {one.not_measured or 'nothing was timed'}"]
+    median, apart = one.median_ms, one.parity
+    lines = [
+        f"{one.format:9} median {median.value:.1f} ms ({median.low:.1f} to {median.high:.1f}, "
+        f"n = {median.n}), 95th percentile {one.latency.p95_ms:.1f} ms",
+        f"{'':9} {one.latency.method}",
+    ]
+    if apart is not None:
+        said = "says what PyTorch says" if apart.holds else "DOES NOT SAY WHAT PYTORCH SAYS"
+        if apart.holds and not apart.boxes:
+            said = "nothing is proven, for no box was found"
+        lines.append(
+            f"{'':9} {said}: {apart.boxes} boxes in {apart.photographs} photographs, "
+            f"{apart.without_a_match} without a match, at most {apart.most_box_px:.2f} px and "
+            f"{apart.most_confidence:.4f} in confidence apart (tolerated: "
+            f"{apart.box_tolerance_px:g} px, {apart.confidence_tolerance:g})"
+        )
+    return lines

@@ -20,9 +20,12 @@ from pathlib import Path
 import psutil
 import pytest
 
+from container_doors.adapters.ssh_server import SshServer
+from container_doors.cli import cells
+from container_doors.errors import TunnelError
 from tests.adapters.test_cloudflared import install
 from tests.pem import private_key
-from tests.ssh import make_key
+from tests.ssh import make_key, public
 
 KEY = "w0rd" * 10
 JSON = json.dumps({"type": "service_account", "private_key": private_key("MII")})
@@ -231,6 +234,37 @@ def test_a_tunnel_that_dies_comes_back_and_the_laptop_follows(session: Session):
     again = session.doors("connect", url, "--identity", str(session.folder / "mine"))
     assert again.returncode == 0, again.stderr
     assert session.ssh("kaggle-training", "echo in").stdout == "in\n"
+
+
+def test_the_last_cell_opens_no_tunnel_to_a_server_that_has_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """After a fault in it, say; and such a fault leaves the server to be used by the next try."""
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin:/usr/sbin")
+    state = Path(tempfile.mkdtemp(dir=pwd.getpwuid(os.getuid()).pw_dir, prefix=".test-"))
+    server = SshServer(state / "t", profiles=tmp_path)
+    try:
+        server.start([public(make_key(tmp_path, "mine"))])
+        install(tmp_path, tmp_path)
+        with pytest.raises(TunnelError, match="CLOUDFLARE_TUNNEL_TOKEN is not there"):
+            cells.open_tunnel(server, hostname="ssh.example.org")
+        assert server.is_running
+        server.stop()
+        with pytest.raises(TunnelError, match="the SSH server has ended"):
+            cells.open_tunnel(server)
+    finally:
+        server.stop()
+        shutil.rmtree(state)
+
+
+def test_a_terminal_that_is_closed_leaves_no_way_in(tmp_path: Path):
+    with opened(tmp_path, tmp_path, {"WANDB_API_KEY": KEY}, make_key(tmp_path, "mine")) as session:
+        beneath = psutil.Process(session.serving.pid).children(recursive=True)
+        session.serving.send_signal(signal.SIGHUP)
+        session.heard("no way in is left")
+        assert session.serving.wait(20) == 0
+        assert not any(process.is_running() for process in beneath)
+        assert not list(session.state.glob("container-doors/*"))
 
 
 def test_nothing_is_left_when_it_is_stopped(session: Session):

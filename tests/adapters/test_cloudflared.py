@@ -134,6 +134,21 @@ def test_the_secrets_of_the_notebook_are_not_shown_to_it(
     assert not {"WANDB_API_KEY", "KAGGLE_USER_SECRETS_TOKEN"} & set(seen(edge)["environment"])  # type: ignore[call-overload]
 
 
+def test_the_password_of_a_proxy_is_not_quoted(tmp_path: Path):
+    program = tmp_path / "cloudflared"
+    program.write_text(
+        "#!/bin/sh\necho '- ERR proxy http://me:passw0rd@proxy:3128 refuses' >&2\nexit 1\n"
+    )
+    program.chmod(0o755)
+
+    with (
+        CloudflaredTunnel(str(program), tmp_path / "t", port=9) as tunnel,
+        pytest.raises(TunnelError, match="refuses") as caught,
+    ):
+        tunnel.open()
+    assert "passw0rd" not in str(caught.value)
+
+
 def test_a_program_that_ends_at_once_is_quoted(tmp_path: Path):
     path = tmp_path / "cloudflared"
     path.write_text("#!/bin/sh\necho 'flag provided but not defined: -metrics' >&2; exit 2\n")

@@ -16,6 +16,7 @@ from pathlib import Path
 from time import monotonic, sleep
 
 from container_doors.adapters.processes import as_left_over, end_child, end_with_children, left_over
+from container_doors.adapters.shell import redacted
 from container_doors.adapters.ssh_server import free_port
 from container_doors.errors import RateLimitedError, TunnelError
 
@@ -160,6 +161,7 @@ class CloudflaredTunnel:
 
     def _said(self) -> str:
         said = self.log.read_text("utf-8", errors="replace") if self.log.exists() else ""
+        said = redacted(said)  # a proxy's address may hold a password
         return said.replace(self._named.token, "***") if self._named else said
 
     def _why_it_ended(self) -> TunnelError:

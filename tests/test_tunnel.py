@@ -109,8 +109,8 @@ def opened(
     assert connected.returncode == 0, connected.stderr
     yield session
     subprocess.run(["tmux", "kill-server"], env=environment, check=False, capture_output=True)
-    serving.kill()
-    serving.communicate()
+    serving.terminate()
+    serving.communicate(timeout=30)
     shutil.rmtree(state)
 
 

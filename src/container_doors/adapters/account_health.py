@@ -136,11 +136,6 @@ def _refused_key(server: str, source: str, remedy: str) -> Health:
     return warned("w&b", found, remedy)
 
 
-def _refused_key(server: str, source: str, remedy: str) -> Health:
-    found = f"{server} refuses the key of {source}: runs are recorded offline"
-    return warned("w&b", found, remedy)
-
-
 def _who(server: str, key: str) -> str | None:
     """Ask for the account's name as W&B's own client does; None if the key is no one's."""
     basic = base64.b64encode(f"api:{key}".encode()).decode()

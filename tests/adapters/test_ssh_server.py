@@ -255,6 +255,14 @@ def notebook(home: Path, tmp_path: Path):
     yield begun, psutil.Process(int(begun.stdout.readline()))
     begun.kill()
     begun.communicate()
+    assert cleared(home)
+
+
+def cleared(home: Path) -> bool:
+    end = monotonic() + 30
+    while (left := list(home.glob("*müll*"))) and monotonic() < end:
+        sleep(0.05)
+    return not left
 
 
 def test_a_notebook_that_is_killed_leaves_no_way_in_and_no_secret(
@@ -264,10 +272,7 @@ def test_a_notebook_that_is_killed_leaves_no_way_in_and_no_secret(
     begun.kill()
     begun.wait()
 
-    end = monotonic() + 30
-    while list(home.glob("mü*")) + list(home.glob(".mü*")) and monotonic() < end:
-        sleep(0.05)
-    assert not list(home.glob("*mü*"))
+    assert cleared(home)
     assert not server.is_running()
     assert not list(tmp_path.glob("zz-*.sh"))
 

@@ -17,6 +17,7 @@ import yaml
 from container_doors.records import Metadata, RunRecord
 from container_doors.run import Run
 from container_doors.training.history import read_epochs
+from tests.builders import a_small_dataset
 from tests.loopback.kaggle_backend import KaggleBackend
 from tests.loopback.kaggle_session import TOO_LONG
 from tests.loopback.wandb_backend import KEY, WandbBackend
@@ -54,14 +55,8 @@ class Laptop:
             "AWS_SECRET_ACCESS_KEY": PASSWORD,
         }  # fmt: skip
         (folder / "home").mkdir()
+        (folder / "storage").mkdir()
         self._clone(sources)
-        for command in (
-            "doors data sample --out data/processed/detection --train 6 --val 3 --test 3",
-            "mkdir ../storage && doors remote set ../storage",
-            "dvc add --quiet data/processed/detection",
-            "git add --all && git commit --quiet --message Begin",
-        ):
-            self.run(command)
 
     def _clone(self, sources: Path) -> None:
         """Take the files as they are now: a commit of this project may not have them yet."""
@@ -77,7 +72,12 @@ class Laptop:
         for section, keys in TINY.items():
             params["detection"][section] |= keys
         (self.clone / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
-        self.run("git init --quiet && git add --all && git commit --quiet --message Code")
+        a_small_dataset(self.clone / "data/processed/detection")
+        with (self.clone / ".gitignore").open("a", encoding="utf-8") as ignored:
+            ignored.write("/data/\n")
+        config = "[core]\n    remote = storage\n['remote \"storage\"']\n    url = ../../storage\n"
+        (self.clone / ".dvc/config").write_text(config, encoding="utf-8")
+        self.run("git init --quiet && git add --all && git commit --quiet --message Begin")
 
     def start(self, command: str) -> "subprocess.Popen[str]":
         return subprocess.Popen(

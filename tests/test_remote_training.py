@@ -392,6 +392,29 @@ def test_a_used_up_quota_is_said_before_anything_is_sent(host: FakeHost):
     assert planned(host).quota is not None  # the processor needs none
 
 
+def test_a_session_that_kaggle_would_end_is_refused(host: FakeHost):
+    with pytest.raises(ConfigError, match=r"expected 11.9 at most, found 13"):
+        planned(host, hours=13.0)
+
+
+def test_a_job_without_a_sign_of_life_is_said_to_be_one(ran: tuple[FakeHost, JobRecord]):
+    host, job = ran
+    lines, host.lines[job.slug], host.phase = host.lines[job.slug], [], "running"
+    progress = FakeProgress()
+    waited = iter(range(1000))
+
+    def pause(_: float) -> None:
+        if next(waited) == 500:
+            host.lines[job.slug] = lines
+
+    remote_training.follow(
+        job, host=host, follower_of=lambda _: FakeFollower(), progress=progress, pause=pause
+    )
+
+    assert [line for line in progress.lines if "no sign of life for 10 min" in line]
+    assert epochs() == [1, 2, 3, 4, 5]
+
+
 def test_a_session_is_no_longer_than_the_quota(host: FakeHost):
     host.quota_left_h = 2.5
 

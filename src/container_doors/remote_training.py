@@ -65,7 +65,7 @@ from container_doors.training.checkpoint import resumable_epoch
 from container_doors.training.claim import claim, set_aside
 from container_doors.training.history import append_epoch, best_epoch, read_epochs, spelled
 
-SESSION_H = 11.5
+LONGEST_SESSION_H = 11.9
 """Kaggle ends a session after 12 hours, badly."""
 
 _SPARE_S, _SPARE_SHARE = 900.0, 0.2
@@ -74,6 +74,9 @@ _LEAST_H = 0.1
 """With less of the quota left, nothing is begun."""
 
 READY_S, POLL_S, HOME_S, _AGAIN_S = 900.0, 5.0, 1800.0, 30.0
+SILENT_S = 600.0
+"""A job that lives says so every minute."""
+
 PATIENCE_S = 2 * 3600.0
 """How long a network may be gone before following gives up; the job goes on without."""
 
@@ -89,7 +92,7 @@ class Wanted:
     """What a person asks for."""
 
     experiments: Mapping[str, Params]
-    hours: float = SESSION_H
+    hours: float = 11.5
     with_changes: bool = False
     """Send what is not committed as well."""
     replace: bool = False
@@ -370,6 +373,11 @@ def _one_data_set(experiments: Mapping[str, Params]) -> Params:
 
 
 def _session_h(asked: float, quota: Quota | None) -> float:
+    if asked > LONGEST_SESSION_H:
+        raise ConfigError(
+            f"--hours: expected {LONGEST_SESSION_H} at most, found {asked:g}",
+            hint="Kaggle ends a session after 12; --sessions 2 goes on in a second one",
+        )
     if quota is None:
         return asked
     left = quota.allowed_h - quota.used_h
@@ -656,7 +664,7 @@ class _Heard:
 
 def _listen(heard: _Heard, host: GpuHost, *, progress: Progress, pause: Pause) -> None:
     """Read the log again and again until the job has said its last word, or the host has."""
-    gone_s, last = 0.0, ""
+    gone_s, silent_s, last, read = 0.0, 0.0, "", -1
     while True:
         try:
             is_over, state = heard.all_of(host), host.state(heard.job.ref)
@@ -673,7 +681,12 @@ def _listen(heard: _Heard, host: GpuHost, *, progress: Progress, pause: Pause) -
         if last in _FINAL:  # and so its log has been read to the end since
             _end_without_a_word(heard, state)
             return
-        gone_s, last = 0.0, state.phase
+        silent_s = (
+            0.0 if heard.job.lines_read > read or state.phase == "queued" else silent_s + POLL_S
+        )
+        if silent_s == SILENT_S:
+            progress.say(f"no sign of life for {SILENT_S / 60:.0f} min: look at {heard.job.url}")
+        gone_s, last, read = 0.0, state.phase, heard.job.lines_read
         pause(POLL_S)
 
 
@@ -701,6 +714,8 @@ def _fetch(
             if manifest.archive in names and (is_final or manifest.outcome["is"] != "running"):
                 break
         _see_whether_to_wait(job, is_final=is_final, waited=waited)
+        if not waited:
+            progress.say(f"waiting for what {job.slug} has left")
         pause(3 * POLL_S)
         waited += 3 * POLL_S
     archive = job.folder / manifest.archive

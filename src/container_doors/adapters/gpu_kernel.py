@@ -51,7 +51,8 @@ class JobError(Exception):
 
 def main() -> int:
     """Do what ORDER says; whatever comes of it, an archive tells."""
-    signal.signal(signal.SIGTERM, lambda *_: _asked_to_stop.set())
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: _asked_to_stop.set())
     WORKING.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix="doors-"))
     repository = scratch / "repository"

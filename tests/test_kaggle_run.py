@@ -26,8 +26,8 @@ TINY = {
     "model": {"architecture": "yolov11n", "pretrained": False},
     "data": {"min_train_images": 2, "min_val_images": 1},
     "training": {
-        "epochs": 5, "image_size_px": 32, "warmup_epochs": 0, "patience": 0, "workers": 0,
-        "batch_size": 2, "device": "cpu",
+        "epochs": 5, "image_size_px": 64, "warmup_epochs": 0, "patience": 0, "workers": 0,
+        "batch_size": 3, "device": "cpu",
     },
     "augmentation": {"close_mosaic": 0},
     "checkpoints": {"every_minutes": 0.02},

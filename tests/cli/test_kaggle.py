@@ -1,0 +1,89 @@
+"""What a person types after ``doors kaggle``, and what is made of it."""
+
+from pathlib import Path
+
+import pytest
+from tests.builders import PARAMS_YAML, a_record
+
+from container_doors.cli import kaggle
+from container_doors.cli.parser import build_parser
+from container_doors.errors import ConfigError, HostError
+from container_doors.kernels.job_report import stop_lines, table
+from container_doors.kernels.ledger import JobRecord, newest_job
+from container_doors.ports import JobState
+from container_doors.remote_training import Wanted
+
+
+@pytest.fixture(autouse=True)
+def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def wanted(*words: str) -> Wanted:
+    arguments = build_parser().parse_args(["kaggle", "plan", "--config", str(PARAMS_YAML), *words])
+    return kaggle._wanted(arguments)
+
+
+def a_job(**changes: object) -> JobRecord:
+    job = JobRecord(
+        slug="doors-exp1-3f2a91", ref="someone/doors-exp1-3f2a91", url="https://k/doors-exp1",
+        experiments=["exp1"], commit="c" * 40, gpus=1, epochs_asked={"exp1": 30},
+        epochs={"exp1": 12}, elapsed_s=1800.0, started_at=a_record().started_at, stage="running",
+    )  # fmt: skip
+    return job.model_copy(update=changes)
+
+
+def test_without_a_name_it_is_the_configurations_experiment():
+    assert list(wanted().experiments) == ["detection_exp001_yolo11s_baseline"]
+
+
+def test_two_gpus_are_asked_for_in_the_params():
+    (params,) = wanted("--devices", "2").experiments.values()
+
+    assert params.training.device == "0,1"
+
+
+def test_a_setting_may_be_of_one_experiment_alone():
+    asked = wanted(
+        "--experiments", "a,b", "--set", "detection.training.epochs=7",
+        "--set", "b:detection.training.seed=1",
+    ).experiments  # fmt: skip
+
+    assert [(p.training.epochs, p.training.seed) for p in asked.values()] == [(7, 0), (7, 1)]
+
+
+def test_a_setting_of_nobodys_is_refused():
+    with pytest.raises(ConfigError, match="expected one of a, b, found c"):
+        wanted("--experiments", "a,b", "--set", "c:detection.training.seed=1")
+
+
+def test_nothing_is_sent_unasked_where_nobody_can_answer():
+    with pytest.raises(ConfigError, match="Nobody is here to answer") as raised:
+        kaggle._agreed("send it?", yes=False)
+
+    assert raised.value.hint == "say so: --yes"
+
+
+def test_a_job_that_nobody_knows_is_said_to_be_unknown(capsys: pytest.CaptureFixture[str]):
+    arguments = build_parser().parse_args(["kaggle", "follow", "exp1"])
+
+    with pytest.raises(HostError, match="knows no job of exp1"):
+        kaggle.follow(arguments)
+
+
+def test_a_stop_names_the_page_and_is_remembered(capsys: pytest.CaptureFixture[str]):
+    a_job().changed()
+
+    assert kaggle.stop(build_parser().parse_args(["kaggle", "stop", "exp1"])) == 0
+
+    assert capsys.readouterr().out.splitlines() == stop_lines(a_job())
+    assert "https://k/doors-exp1" in stop_lines(a_job())[1]
+    assert newest_job("exp1").is_to_stop
+
+
+def test_jobs_are_listed_with_state_epochs_hours_and_page():
+    lines = table([(a_job(), JobState("queued")), (a_job(stage="home", outcome="finished"), None)])
+
+    assert lines[0].split() == ["experiment", "session", "state", "epochs", "hours", "page"]
+    assert lines[1].split() == ["exp1", "1", "queued", "12/30", "0.50", "https://k/doors-exp1"]
+    assert lines[2].split()[2] == "finished"

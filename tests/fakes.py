@@ -282,6 +282,8 @@ class FakeStore:
 
     objects: dict[str, bytes] = field(default_factory=dict)
     broken: bool = False
+    is_far: bool = False
+    """Whether the remote is no folder."""
 
     def check_ready(self) -> str:
         return "storage"
@@ -320,6 +322,19 @@ class FakeStore:
                 (scratch / pointer.path).write_bytes(content)
             found[pointer.path] = None if content is None else scratch / pointer.path
         return found
+
+    def object_folder(
+        self, pointers: Sequence[Path], scratch: Path, *, fetch: bool
+    ) -> tuple[Path, bool] | None:
+        if self.is_far and not fetch:
+            return None
+        for md5, content in self.objects.items():
+            (scratch / md5[:2]).mkdir(exist_ok=True)
+            (scratch / md5[:2] / md5[2:]).write_bytes(content)
+        return scratch, not self.is_far
+
+    def ignored(self, paths: Sequence[Path]) -> set[Path]:
+        return {path for path in paths if path.suffix == ".cache"}
 
     def content_of(self, path: Path) -> str | None:
         return read_pointer(path.with_name(f"{path.name}.dvc")).md5

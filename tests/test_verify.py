@@ -86,8 +86,8 @@ def test_a_model_that_nobody_touched_holds(model: Model):
     assert [(check.name, check.mismatches, check.not_checked) for check in checks] == [
         (name, (), None)
         for name in (
-            "data set", "params", "code", "starting weights", "records", "weights", "metadata",
-            "reports", "pointers", "remote",
+            "data set", "data pointers", "params", "code", "starting weights", "records",
+            "weights", "metadata", "reports", "pointers", "remote", "remote data",
         )
     ]  # fmt: skip
     assert exit_code(checks) == 0
@@ -118,6 +118,7 @@ INPUTS: dict[str, tuple[Callable[[], None], str]] = {
         lambda: flip(PUBLISHED / "weights/best.pt"), f"{PUBLISHED}/weights/best.pt",
     ),
     "a table": (lambda: flip(PUBLISHED / "results.csv"), f"{PUBLISHED}/results.csv"),
+    "the log": (lambda: flip(PUBLISHED / "train.log"), f"{PUBLISHED}/train.log"),
     "metadata.json, broken": (
         lambda: flip(PUBLISHED / "metadata.json"), f"{PUBLISHED}/metadata.json",
     ),
@@ -190,7 +191,7 @@ def test_any_flipped_byte_of_a_pointer_is_found(model: Model):
             changed = bytearray(content)
             changed[at] ^= 1 << bit
             pointer.write_bytes(changed)
-            assert pointers_check(metadata, PUBLISHED, {}).is_ok is False, bytes(changed)
+            assert pointers_check(metadata, PUBLISHED, {}, {}).is_ok is False, bytes(changed)
 
 
 @pytest.mark.slow
@@ -206,6 +207,42 @@ def test_any_flipped_byte_of_a_document_is_found(path: Path, model: Model):
             changed[at] ^= 1 << bit
             path.write_bytes(changed)
             assert model.amiss(), bytes(changed[max(0, at - 30) : at + 30])
+
+
+def test_a_flipped_byte_in_data_yaml_accuses_no_other_file(model: Model):
+    text = (DATA / "data.yaml").read_text()
+    (DATA / "data.yaml").write_text(text.replace("images/val", "images/vam"))
+
+    assert model.amiss() == [f"{DATA}/data.yaml"]
+
+
+def test_metadata_that_cannot_be_read_hides_no_other_fault(model: Model):
+    flip(PUBLISHED / "metadata.json")
+    flip(PUBLISHED / "last.pt")
+
+    assert model.amiss() == [f"{PUBLISHED}/last.pt", f"{PUBLISHED}/metadata.json"]
+
+
+def test_metadata_of_which_there_is_no_copy_is_said_to_hide_the_rest(model: Model):
+    flip(PUBLISHED / "metadata.json")
+    RUN.metadata.unlink()
+    model.store.broken = True
+
+    checks = model.verify()
+
+    assert [(check.name, check.is_ok) for check in checks] == [
+        ("metadata", False),
+        ("everything else", None),
+    ]
+
+
+def test_a_file_that_has_changed_does_not_accuse_its_pointer(model: Model):
+    for name in TRACKED:
+        path = PUBLISHED / pointer_name(name)
+        model.repository.files["HEAD", path] = path.read_text()
+    flip(PUBLISHED / "best.pt")
+
+    assert model.amiss() == [f"{PUBLISHED}/best.pt"]
 
 
 def test_a_pointer_that_is_not_the_tagged_one_is_found(model: Model):

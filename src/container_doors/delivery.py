@@ -5,17 +5,19 @@ the parts and returns a value.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from container_doors.config import Params
+from container_doors.config import Data, Params, load_params
 from container_doors.dataset.facts import content_sha256
 from container_doors.dataset.layout import read_layout
 from container_doors.dataset.sample import draw_sample
+from container_doors.dataset.shards import tracked_shards
 from container_doors.dataset.view import link_view
 from container_doors.errors import (
+    ConfigError,
     MissingContentError,
     MissingToolError,
     RunError,
@@ -70,16 +72,31 @@ from container_doors.versioning.checklist import (
     size_check,
     tracking_check,
 )
+from container_doors.versioning.data_evidence import (
+    Folder,
+    data_objects_check,
+    data_pointers_check,
+    hash_files,
+    said_md5,
+)
 from container_doors.versioning.git_reports import CURVES, report_texts
+from container_doors.versioning.hashing import file_sha256
 from container_doors.versioning.metadata import metrics_of, record_of
 from container_doors.versioning.names import parse_name
-from container_doors.versioning.pointers import TRACKED, check_pointers, pointer_name
+from container_doors.versioning.pointers import (
+    TRACKED,
+    check_pointers,
+    pointer_name,
+    pointer_to,
+    read_pointer,
+)
 from container_doors.versioning.publication import (
     METADATA,
     check_weights,
     recover,
     replacing,
 )
+from container_doors.versioning.ways_back import metadata_back
 
 ALIKE, ELSEWHERE = 1e-6, 0.005
 """How far figures may be off when measured again: on such a device, and on any other."""
@@ -92,6 +109,7 @@ def verify(
     store: ArtifactStore,
     repository: Repository,
     progress: Progress,
+    fetch_data: bool = False,
 ) -> tuple[Metadata | None, list[Check]]:
     """Hash everything that the published model stands on again, and name what has changed.
 
@@ -101,6 +119,7 @@ def verify(
         store: Asked for what its remote holds.
         repository: Asked for the commit and the tag.
         progress: Told how far it is.
+        fetch_data: Whether the data set is fetched from a remote that is no folder.
 
     Returns:
         What is published, None if it cannot be read, and one check for each link.
@@ -112,11 +131,17 @@ def verify(
     recover()
     if not path.exists():
         raise nothing_published(experiment or "NAME")
+    unreadable: Check | None = None
     try:
         metadata = Metadata.read(path)
     except RunError as error:
-        unreadable = Mismatch(str(path), "metadata", error.problem, evidence.DESCRIBE)
-        return None, [Check("metadata", str(path), (unreadable,))]
+        hint = metadata_back(PUBLISHED, _published_run(experiment))
+        unreadable = Check("metadata", "", (Mismatch(str(path), "metadata", error.problem, hint),))
+        kept = _kept_metadata(experiment, store)
+        if kept is None:
+            why = "metadata.json, which says what it should be, is damaged"
+            return None, [unreadable, Check("everything else", "", not_checked=why)]
+        metadata = kept
     if experiment not in {None, metadata.experiment_name}:
         raise another_published(metadata, experiment, f"doors verify {metadata.experiment_name}")
     run = Run(metadata.experiment_name)
@@ -125,18 +150,42 @@ def verify(
         for name in TRACKED
         if (text := repository.show(metadata.git_tag, PUBLISHED / pointer_name(name))) is not None
     }
+    committed = _pointers_in("HEAD", repository)
     commit = metadata.code.commit
+    asked, was = _comparable(params), _comparable(metadata.hyperparameters)
+    data_set = _dataset_evidence(metadata, run, params, progress)
+    root = Path(params.data.path)
+    data = Folder(root, _files_as_kept(root, store))
+    data_pointers = _data_pointers_evidence(data, repository, is_changed=bool(data_set.mismatches))
+    pointers = evidence.pointers_check(
+        metadata,
+        PUBLISHED,
+        tagged,
+        {pointer_name(name): text for name, text in committed.items()},
+    )
     return metadata, [
-        _dataset_evidence(metadata, run, params, progress),
-        evidence.params_check(metadata, _comparable(params), _comparable(metadata.hyperparameters)),
+        data_set,
+        data_pointers,
+        evidence.params_check(
+            metadata,
+            asked,
+            was,
+            revision=_revision_of_params(metadata, was, repository),
+            hint=metadata_back(PUBLISHED, run),
+        ),
         evidence.code_check(metadata, is_there=repository.holds(commit) if commit else None),
         evidence.starting_weights_check(metadata),
         evidence.records_check(metadata, run),
-        evidence.weights_check(metadata, PUBLISHED),
-        evidence.metadata_check(metadata, path, run),
-        evidence.reports_check(_own_reports(metadata, run), REPORTS),
-        evidence.pointers_check(metadata, PUBLISHED, tagged),
-        _remote_evidence(metadata, store, progress),
+        evidence.weights_check(metadata, PUBLISHED, run),
+        unreadable or evidence.metadata_check(metadata, path, run),
+        evidence.reports_check(
+            own_reports := _own_reports(metadata, run),
+            REPORTS,
+            {name: repository.show("HEAD", REPORTS / name) for name in own_reports},
+        ),
+        pointers,
+        _remote_evidence(metadata, pointers, store, progress),
+        _remote_data_evidence(data, data_pointers, store, progress, fetch=fetch_data),
     ]
 
 
@@ -391,19 +440,121 @@ def _tracking(metadata: Metadata, server: TrackingServer | str) -> Check:
 
 def _dataset_evidence(metadata: Metadata, run: Run, params: Params, progress: Progress) -> Check:
     root = Path(params.data.path)
+    pull = "doors data pull" + ("" if root == Path(Data().path) else f" --path {root}")
     if not root.is_dir():
-        why = f"no data set at {root}: dvc pull {root}.dvc"
+        why = f"no data set at {root}: {pull}"
         return Check("data set", str(root), not_checked=why)
     report = validate(root, params.data, progress=progress)
-    if report.layout is None:
+    recorded = _recorded_files(metadata, run)
+    if report.layout is None and recorded is None:
         return Check("data set", str(root), tuple(_as_mismatch(root, f) for f in report.errors))
+    found = {path.as_posix(): digest for path, digest in report.digests.items()}
+    if recorded is not None and found.get("data.yaml") != recorded.get("data.yaml"):
+        # What another data.yaml leads to says nothing of the files that were trained on.
+        found = {name: file_sha256(root / name) for name in recorded if (root / name).is_file()}
+    is_tracked = root.with_name(pointer_name(root.name)).is_file()
     return evidence.dataset_check(
         metadata,
         root,
-        found={path.as_posix(): digest for path, digest in report.digests.items()},
-        found_sha256=content_sha256(report.digests),
-        recorded=_recorded_files(metadata, run),
+        found=found,
+        found_sha256=content_sha256({Path(name): digest for name, digest in found.items()}),
+        recorded=recorded,
+        hint=f"{pull} --force" if is_tracked else "restore it from a copy: DVC does not keep it",
     )
+
+
+def _files_as_kept(root: Path, store: ArtifactStore) -> dict[str, tuple[str, int]] | None:
+    """Hash a data set as DVC does, without what it is told to leave out."""
+    if not root.is_dir():
+        return None
+    names = [path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()]
+    files = hash_files(root, names)
+    pointer = Folder(root, files).pointer
+    if not pointer.is_file() or said_md5(pointer) == Folder(root, files).out["md5"]:
+        return files
+    ignored = store.ignored([root / name for name in names])
+    return {name: file for name, file in files.items() if root / name not in ignored}
+
+
+def _data_pointers_evidence(data: Folder, repository: Repository, *, is_changed: bool) -> Check:
+    archives = tracked_shards(data.root)
+    paths = [data.pointer, *(path.with_name(pointer_name(path.name)) for path in archives)]
+    shown = {path: repository.show("HEAD", path) for path in paths}
+    committed = {path: text for path, text in shown.items() if text is not None}
+    return data_pointers_check(data, archives, committed, is_changed=is_changed)
+
+
+def _remote_data_evidence(
+    data: Folder, compared: Check, store: ArtifactStore, progress: Progress, *, fetch: bool
+) -> Check:
+    name = "remote data"
+    if not data.pointer.is_file():
+        return Check(name, f"none: DVC does not track {data.root}")
+    archives = tracked_shards(data.root)
+    all_pointers = [data.pointer, *(path.with_name(pointer_name(path.name)) for path in archives)]
+    pointers = _sound(all_pointers, compared)
+    try:
+        remote = store.check_ready()
+        if fetch:
+            progress.say(f"fetching the data set from {remote}, to hash what is there")
+        with TemporaryDirectory() as scratch:
+            found = store.object_folder(pointers, Path(scratch), fetch=fetch)
+            if found is None:
+                why = f"{remote} is no folder: doors verify --data fetches the data set from it"
+                return Check(name, "", not_checked=why)
+            objects, is_own = found
+            return data_objects_check(data, pointers, objects, remote, is_own=is_own)
+    except (VersioningError, MissingToolError) as error:
+        return Check(name, "", not_checked=f"{error.problem}; {error.hint}")
+
+
+def _sound(pointers: Sequence[Path], compared: Check) -> list[Path]:
+    """Leave out the pointers that have changed: what they name now proves nothing."""
+    changed = {
+        mismatch.where.partition(": ")[0].partition(", ")[0] for mismatch in compared.mismatches
+    }
+    return [path for path in pointers if str(path) not in changed]
+
+
+def _published_run(experiment: str | None) -> Run:
+    """Tell by the pointer whose run was published, where the metadata cannot say it."""
+    try:
+        version = read_pointer(PUBLISHED / pointer_name(METADATA)).version
+        return Run(parse_name(version).experiment if version else experiment or "NAME")
+    except VersioningError:
+        return Run(experiment or "NAME")
+
+
+def _kept_metadata(experiment: str | None, store: ArtifactStore) -> Metadata | None:
+    """Find what ``metadata.json`` was, in the run or on the remote; None if it cannot be had."""
+    pointer = PUBLISHED / pointer_name(METADATA)
+    with TemporaryDirectory() as scratch, suppress(RunError, VersioningError, MissingToolError):
+        own = _published_run(experiment).metadata
+        if own.is_file() and (
+            not pointer.is_file() or pointer_to(own).md5 == read_pointer(pointer).md5
+        ):
+            return Metadata.read(own)
+        if pointer.is_file():
+            fetched = store.fetch_objects([pointer], Path(scratch))[METADATA]
+            if fetched is not None and pointer_to(fetched).md5 == read_pointer(pointer).md5:
+                return Metadata.read(fetched)
+    return None
+
+
+def _revision_of_params(
+    metadata: Metadata, was: Mapping[str, Any], repository: Repository
+) -> str | None:
+    """Find where git has a ``params.yaml`` that asks for what the model was trained with."""
+    for revision in filter(None, (metadata.git_tag, metadata.code.commit, "HEAD")):
+        text = repository.show(revision, Path("params.yaml"))
+        if text is None:
+            continue
+        with TemporaryDirectory() as scratch, suppress(ConfigError):
+            path = Path(scratch) / "params.yaml"
+            path.write_text(text, encoding="utf-8")
+            if _comparable(load_params(path)) == was:
+                return revision
+    return None
 
 
 def _as_mismatch(root: Path, finding: Finding) -> Mismatch:
@@ -447,8 +598,12 @@ def _is_run_of(metadata: Metadata, run: Run) -> bool:
         return False
 
 
-def _remote_evidence(metadata: Metadata, store: ArtifactStore, progress: Progress) -> Check:
-    pointers = [PUBLISHED / pointer_name(name) for name in TRACKED]
+def _remote_evidence(
+    metadata: Metadata, compared: Check, store: ArtifactStore, progress: Progress
+) -> Check:
+    pointers = _sound([PUBLISHED / pointer_name(name) for name in TRACKED], compared)
+    if not pointers:
+        return Check("remote", "", not_checked="the pointers have changed")
     if not all(pointer.exists() for pointer in pointers):
         why = f"nothing was sent yet: doors version --experiment {metadata.experiment_name}"
         return Check("remote", "", not_checked=why)

@@ -184,7 +184,7 @@ def pull_data(
             progress.say(f"the archives are of another version of {folder}: fetching the folder")
         return _pull_folder(folder, store=store, force=force)
     try:
-        store.pull(tars)
+        store.pull(tars, force=True)  # one that differs is damaged, or of an older pointer
     except MissingContentError as lost:
         progress.say(f"{lost.problem}: fetching the folder")
         return _pull_folder(folder, store=store, force=force, instead_of=lost)
@@ -906,7 +906,7 @@ def _publish(
     metadata = build_metadata(
         record, evaluation, allocated, records=record_hashes(run), files=file_hashes(run)
     )
-    publish(run, metadata)
+    metadata = publish(run, metadata)
     metadata.write(run.metadata)
     write_reports(run, metadata, evaluation, REPORTS)
     return metadata

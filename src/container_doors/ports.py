@@ -362,6 +362,22 @@ class ArtifactStore(Protocol):
             VersioningError: If the remote cannot be asked.
         """
 
+    def object_folder(
+        self, pointers: Sequence[Path], scratch: Path, *, fetch: bool
+    ) -> tuple[Path, bool] | None:
+        """Find the folder of what the remote holds, ``ab/cdef...`` by hash.
+
+        Returns:
+            That folder, and whether it is the remote's own; with ``fetch`` it may be a copy of
+            what the pointers name, in ``scratch``. None if it would have to be, and is not.
+
+        Raises:
+            VersioningError: If the remote cannot be asked.
+        """
+
+    def ignored(self, paths: Sequence[Path]) -> set[Path]:
+        """Tell which files would not be kept, though they lie in a tracked folder."""
+
     def content_of(self, path: Path) -> str | None:
         """The hash of what a file or folder is tracked as, None if it is not tracked."""
 

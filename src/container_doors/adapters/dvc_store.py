@@ -7,12 +7,15 @@ from typing import Any
 
 import yaml
 
-from container_doors.adapters.dvc_command import PAUSE_S, STALL_S, Dvc
+from container_doors.adapters.dvc_command import PAUSE_S, STALL_S, Dvc, refused
 from container_doors.errors import MissingContentError, VersioningError
 from container_doors.files import replace_text
 from container_doors.ports import Progress
 from container_doors.versioning.complaints import ADD_REMOTE
 from container_doors.versioning.remotes import kind_of
+
+_MOST_ARGUMENTS = 2000
+"""Of one command: Linux takes 2 MiB of them."""
 
 
 class DvcStore:
@@ -44,6 +47,10 @@ class DvcStore:
             MissingToolError: If there is no ``dvc``.
             VersioningError: If there is no repository, or no default remote.
         """
+        return self._default_remote()[0]
+
+    def _default_remote(self) -> tuple[str, Path | None]:
+        """Name the default remote, and find its folder, if it is one."""
         root = self._directory / self._dvc.must("find its repository", "root").stdout.strip()
         # Not `dvc remote list`, which breaks long URLs into lines.
         listed = self._dvc.must("read its configuration", "config", "--list").stdout.splitlines()
@@ -55,8 +62,8 @@ class DvcStore:
         }
         default = config.get("core.remote")
         if default in remotes:
-            self._refuse_vanished(remotes[default], root)
-            return f"{default} ({remotes[default]})"
+            folder = self._refuse_vanished(remotes[default], root)
+            return f"{default} ({remotes[default]})", folder
         if remotes:
             raise VersioningError(
                 f"DVC has no default remote; it knows {', '.join(sorted(remotes))}",
@@ -64,14 +71,17 @@ class DvcStore:
             )
         raise VersioningError("DVC has no remote to push to", hint=ADD_REMOTE)
 
-    def _refuse_vanished(self, url: str, root: Path) -> None:
+    def _refuse_vanished(self, url: str, root: Path) -> Path | None:
         """DVC would make an empty folder in its place, and say that it has pushed."""
         folder = root / ".dvc" / url  # which is what a relative one is relative to
-        if kind_of(url) == "directory" and not folder.is_dir():
+        if kind_of(url) != "directory":
+            return None
+        if not folder.is_dir():
             raise VersioningError(
                 f"the remote's folder {folder.resolve()} is not there",
                 hint="mount or restore it, or begin a new one: doors remote set DIRECTORY",
             )
+        return folder
 
     def add(self, paths: Sequence[Path]) -> list[Path]:
         """Track files; returns the pointer of each, for git.
@@ -128,6 +138,34 @@ class DvcStore:
         from container_doors.adapters.remote_objects import fetch_objects
 
         return fetch_objects(pointers, scratch, directory=self._directory)
+
+    def object_folder(
+        self, pointers: Sequence[Path], scratch: Path, *, fetch: bool
+    ) -> tuple[Path, bool] | None:
+        """Find the folder of what the remote holds, and whether it is the remote's own.
+
+        Raises:
+            VersioningError: If the remote cannot be asked.
+        """
+        folder = self._default_remote()[1]
+        if folder is not None:
+            return folder / "files" / "md5", True
+        if not fetch:
+            return None
+        from container_doors.adapters.remote_objects import fetch_into_cache
+
+        return fetch_into_cache(pointers, scratch, directory=self._directory), False
+
+    def ignored(self, paths: Sequence[Path]) -> set[Path]:
+        """Ask what ``.dvcignore`` says of files."""
+        found: set[Path] = set()
+        for first in range(0, len(paths), _MOST_ARGUMENTS):
+            batch = paths[first : first + _MOST_ARGUMENTS]
+            done = self._dvc.run("check-ignore", *map(str, batch))
+            if done.exit_code not in (0, 1):  # 1: none of them
+                raise refused("see what .dvcignore names", done)
+            found.update(map(Path, done.stdout.splitlines()))
+        return found
 
     def content_of(self, path: Path) -> str | None:
         """The MD5 that DVC tracks a file or folder by, None if it does not."""

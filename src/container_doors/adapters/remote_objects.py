@@ -38,6 +38,25 @@ def fetch_objects(
     Raises:
         VersioningError: If the remote cannot be asked.
     """
+    objects = fetch_into_cache(pointers, scratch, directory=directory)
+    found = {}
+    for pointer in map(read_pointer, pointers):
+        path = objects / pointer.md5[:2] / pointer.md5[2:]
+        found[pointer.path] = path if path.is_file() else None
+    return found
+
+
+def fetch_into_cache(pointers: Sequence[Path], scratch: Path, *, directory: Path) -> Path:
+    """Fetch what pointers name, of files and of folders; returns the folder of the objects.
+
+    Args:
+        pointers: See :func:`fetch_objects`.
+        scratch: See :func:`fetch_objects`.
+        directory: See :func:`fetch_objects`.
+
+    Raises:
+        VersioningError: If the remote cannot be asked.
+    """
     cache = scratch / "cache"
     environment = DVC_ENVIRONMENT | {_GLOBAL: str(_configuration(scratch / "config"))}
 
@@ -56,11 +75,7 @@ def fetch_objects(
             "DVC's configuration in this repository names a cache, which cannot be passed by",
             hint="dvc config --unset cache.dir, and dvc config --global cache.dir DIR instead",
         )
-    objects = {}
-    for pointer in map(read_pointer, pointers):
-        path = cache / "files" / "md5" / pointer.md5[:2] / pointer.md5[2:]
-        objects[pointer.path] = path if path.is_file() else None
-    return objects
+    return cache / "files" / "md5"
 
 
 def _configuration(folder: Path) -> Path:

@@ -331,6 +331,11 @@ def _add_verify(commands: Commands) -> None:
     parser.add_argument(
         "--re-evaluate", action="store_true", help="measure the figures again as well"
     )
+    parser.add_argument(
+        "--data",
+        action="store_true",
+        help="hash also what a remote that is no folder holds of the data set, which is fetched",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON document instead")
 
 

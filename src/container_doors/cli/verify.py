@@ -26,6 +26,7 @@ def verify(arguments: argparse.Namespace) -> int:
             store=DvcStore(Path.cwd(), progress=progress),
             repository=GitRepository(Path.cwd()),
             progress=progress,
+            fetch_data=arguments.data,
         )
         if arguments.re_evaluate and metadata is not None:
             checks.append(_measured_again(metadata, params, progress))

@@ -26,13 +26,19 @@ from container_doors.versioning.metadata import build_metadata, metrics_of
 from container_doors.versioning.names import git_tag, parse_name
 from container_doors.versioning.pointers import TRACKED, pointer_name, pointer_to, read_pointer
 from container_doors.versioning.provenance import record_paths, record_sha256
+from container_doors.versioning.publication import METADATA
+from container_doors.versioning.ways_back import (
+    FETCHED,
+    metadata_back,
+    pointer_back,
+    run_metadata_back,
+    weights_back,
+)
 
-FETCH = "dvc pull fetches it again, git checkout restores its pointer"
-DESCRIBE = "dvc checkout weights/detection/metadata.json.dvc, or doors metadata writes it anew"
 RETRAIN = "restore it from a copy; if there is none, the figures have nothing to stand on"
 
 
-def weights_check(metadata: Metadata, folder: Path) -> Check:
+def weights_check(metadata: Metadata, folder: Path, run: Run) -> Check:
     """Hash every weight file, and the plots and tables published beside them."""
     expected = {name: described.sha256 for name, described in metadata.artifacts.items()}
     again = {f"weights/{name}": sha for name, sha in expected.items()}
@@ -43,30 +49,39 @@ def weights_check(metadata: Metadata, folder: Path) -> Check:
     return Check(
         "weights",
         f"best.pt, last.pt and {len(beside)} files beside them",
-        tuple(file_mismatches(folder, expected | beside, FETCH)),
+        tuple(
+            mismatch
+            for name, sha256 in (expected | beside).items()
+            for mismatch in file_mismatches(
+                folder, {name: sha256}, weights_back(name, sha256, folder, run)
+            )
+        ),
     )
 
 
 def metadata_check(metadata: Metadata, path: Path, run: Run) -> Check:
     """See that ``metadata.json`` agrees with itself, and with what its run keeps of it."""
+    hint = metadata_back(path.parent, run)
     mismatches = [
-        Mismatch(f"{path}: {name}", str(expected), str(found), DESCRIBE)
+        Mismatch(f"{path}: {name}", str(expected), str(found), hint)
         for name, expected, found in _own_figures(metadata)
         if expected != found
     ]
     text = path.read_text(encoding="utf-8")
     if text != json.dumps(json.loads(text), indent=2, sort_keys=True) + "\n":
-        mismatches.append(
-            Mismatch(str(path), "the spelling that doors writes", "another", DESCRIBE)
-        )
+        mismatches.append(Mismatch(str(path), "the spelling that doors writes", "another", hint))
     if run.metadata.exists():
         try:
             kept = Metadata.read(run.metadata)
         except RunError as error:
-            mismatches.append(Mismatch(str(run.metadata), "metadata", error.problem, DESCRIBE))
+            copy = f"cp {path} {run.metadata}"
+            mismatches.append(Mismatch(str(run.metadata), "metadata", error.problem, copy))
         else:
-            if kept.run_id == metadata.run_id:
-                mismatches += _differences(path, kept, metadata)
+            copied = run_metadata_back(path.parent, run)
+            if kept.run_id == metadata.run_id and copied:
+                mismatches += _differences(run.metadata, metadata, kept, copied)
+            elif kept.run_id == metadata.run_id:
+                mismatches += _differences(path, kept, metadata, hint)
     return Check("metadata", f"{metadata.version} agrees with itself", tuple(mismatches))
 
 
@@ -104,23 +119,27 @@ def starting_weights_check(metadata: Metadata) -> Check:
     return Check(name, holds, tuple(hash_mismatch(path, began.sha256, file_sha256(path), hint)))
 
 
-def reports_check(expected: Mapping[str, str], directory: Path) -> Check:
+def reports_check(
+    expected: Mapping[str, str], directory: Path, committed: Mapping[str, str | None]
+) -> Check:
     """Compare the reports that git keeps with those that would be written now.
 
     Args:
         expected: The text of each that can be written here, by its name.
         directory: Where they are.
+        committed: The text of each in git's last commit.
     """
     there = {report: text for report, text in expected.items() if (directory / report).is_file()}
     name, holds = "reports", f"{', '.join(there)} in {directory}"
     if not there:
         return Check(name, holds, not_checked=f"there are none in {directory}")
-    hint = "doors metadata writes them anew"
     mismatches = []
     for report, text in there.items():
         found = (directory / report).read_bytes().decode(errors="replace")
         if found != text:
             where = str(directory / report)
+            is_in_git = committed.get(report) == text
+            hint = f"git checkout HEAD -- {where}" if is_in_git else "doors metadata"
             mismatches.append(Mismatch(where, *first_difference(text, found), hint))
     return Check(name, holds, tuple(mismatches))
 
@@ -158,28 +177,43 @@ def records_check(metadata: Metadata, run: Run) -> Check:
     except KeyError as error:
         mismatches.append(Mismatch(str(run.record), f"{error}", "nothing of that name", RETRAIN))
     else:
-        mismatches += _differences(run.record, metadata, rebuilt)
+        mismatches += _differences(run.record, metadata, rebuilt, RETRAIN)
     backed = [path for path in record_paths(run) if path.is_file()]
     missing = None if metadata.records or not backed else "recorded by a release without hashes"
     return Check(name, holds, tuple(mismatches), not_checked=missing)
 
 
-def params_check(metadata: Metadata, asked: Mapping[str, Any], was: Mapping[str, Any]) -> Check:
+def params_check(
+    metadata: Metadata,
+    asked: Mapping[str, Any],
+    was: Mapping[str, Any],
+    *,
+    revision: str | None,
+    hint: str,
+) -> Check:
     """Compare what was asked for with what ``params.yaml`` asks for now.
 
     Args:
         metadata: Of the model.
         asked: The params of today, without what decides only how a run is watched.
         was: Those of the model, the same way.
+        revision: Where git has a ``params.yaml`` that says the same as those of the model.
+        hint: How ``metadata.json`` comes back.
     """
-    hint = f"git checkout {metadata.git_tag} -- params.yaml; or --set, if it was trained so"
     mismatches = [
-        Mismatch(f"params.yaml: detection.{key}", shown(old), shown(new), hint)
+        Mismatch(
+            f"params.yaml: detection.{key}",
+            shown(old),
+            shown(new),
+            f"git checkout {revision} -- params.yaml"
+            if revision
+            else f"write it so in params.yaml, or add --set detection.{key}={shown(old)}",
+        )
         for key, old, new in unequal(was, asked)
     ]
     found = params_sha256(metadata.hyperparameters)
     mismatches += hash_mismatch(
-        Path("metadata.json: hyperparameters"), metadata.params_sha256, found, DESCRIBE
+        Path("metadata.json: hyperparameters"), metadata.params_sha256, found, hint
     )
     return Check("params", digits(found), tuple(mismatches))
 
@@ -191,6 +225,7 @@ def dataset_check(
     found: Mapping[str, str],
     found_sha256: str,
     recorded: Mapping[str, str] | None,
+    hint: str,
 ) -> Check:
     """Compare the data set by content, file by file where the run's list of them is there.
 
@@ -200,8 +235,8 @@ def dataset_check(
         found: sha256 of each file now, by relative path.
         found_sha256: Of all of them together.
         recorded: sha256 of each file that was trained on, if the list is there and sound.
+        hint: How files of it come back.
     """
-    hint = f"dvc checkout {root}.dvc restores it; or dvc pull {root}.dvc"
     mismatches: list[Mismatch] = []
     if found_sha256 != metadata.dataset_sha256:
         mismatches = [
@@ -213,40 +248,60 @@ def dataset_check(
     return Check("data set", f"{len(found)} files of {root}", tuple(mismatches))
 
 
-def pointers_check(metadata: Metadata, folder: Path, tagged: Mapping[str, str]) -> Check:
-    """Compare each pointer with its file, and with what the release's tag holds.
+def pointers_check(
+    metadata: Metadata, folder: Path, tagged: Mapping[str, str], committed: Mapping[str, str]
+) -> Check:
+    """Compare each pointer with its file, and with what git holds of it.
+
+    Where the two disagree, the one that is as git has it, or as the metadata says, is right. A
+    file of the weights is left to the check of the weights.
 
     Args:
         metadata: Of the model.
         folder: Of the pointers.
         tagged: The pointers' texts under the git tag, by name; empty if there is no tag.
+        committed: Those of git's last commit, by name.
     """
     paths = {name: folder / pointer_name(name) for name in TRACKED}
-    version = f"doors version --experiment {metadata.experiment_name}"
+    again = f"doors version --experiment {metadata.experiment_name}"
     holds = f"3 pointers, {'as tagged' if tagged else 'not yet tagged'}"
-    if not any(path.exists() for path in paths.values()):
-        return Check("pointers", holds, not_checked=f"there are none yet: {version}")
+    if not any(path.exists() for path in paths.values()) and not committed:
+        return Check("pointers", holds, not_checked=f"there are none yet: {again}")
     mismatches = []
     for name, path in paths.items():
-        try:
-            read_pointer(path)
-        except VersioningError as error:
-            mismatches.append(
-                Mismatch(str(path), f"a pointer to {name}", error.problem, error.hint)
-            )
+        file = folder / name
+        hint = pointer_back(path, committed.get(path.name), again)
+        text = path.read_bytes().decode(errors="replace") if path.is_file() else ""
+        if not _is_as_described(metadata, file):
+            if committed.get(path.name, text) != text:
+                compared = first_difference(committed[path.name], text)
+                mismatches.append(Mismatch(str(path), *compared, hint))
             continue
-        if not (folder / name).is_file():
-            mismatches.append(Mismatch(str(folder / name), "the file", "none", FETCH))
-            continue
-        expected = pointer_to(folder / name, metadata.version).to_yaml()
-        text = path.read_bytes().decode(errors="replace")
-        hint = f"{version}, if the model is right; git checkout HEAD -- {path}, if the pointer is"
-        if text != expected:
-            mismatches.append(Mismatch(str(path), *first_difference(expected, text), hint))
-        if tagged.get(path.name, text) != text:
+        expected = pointer_to(file, metadata.version).to_yaml()
+        if text != expected and text == committed.get(path.name):
+            compared = first_difference(text, expected)
+            mismatches.append(Mismatch(str(file), *compared, FETCHED.format(path)))
+        elif text != expected:
+            compared = first_difference(expected, text)
+            mismatches.append(Mismatch(str(path), *compared, hint))
+        elif tagged.get(path.name, text) != text:
             where = f"{path}, against the tag {metadata.git_tag}"
-            mismatches.append(Mismatch(where, *first_difference(tagged[path.name], text), hint))
+            back = f"git checkout {metadata.git_tag} -- {path}"
+            mismatches.append(Mismatch(where, *first_difference(tagged[path.name], text), back))
     return Check("pointers", holds, tuple(mismatches))
+
+
+def _is_as_described(metadata: Metadata, file: Path) -> bool:
+    """Tell whether weights are those that were trained, and metadata can be read."""
+    if not file.is_file():
+        return False
+    if file.name == METADATA:
+        try:
+            return Metadata.read(file) == metadata
+        except RunError:
+            return False
+    described = metadata.artifacts.get(file.name)
+    return described is None or file_sha256(file) == described.sha256
 
 
 def objects_check(
@@ -260,8 +315,7 @@ def objects_check(
         objects: By the file's name; None if the remote does not have it, or only damaged.
         remote: Its name, for people.
     """
-    hint = f"doors version --experiment {metadata.experiment_name} sends what is missing; "
-    hint += "delete a damaged object there first"
+    send = f"doors version --experiment {metadata.experiment_name}"
     # DVC takes a remote that does not answer for one that is empty (3.67, over HTTP).
     none = (
         "a damaged one, or none" if any(objects.values()) else "nothing, or no remote that answers"
@@ -270,11 +324,12 @@ def objects_check(
     for name, fetched in objects.items():
         where = f"{remote}: {name}"
         if fetched is None:
-            mismatches.append(Mismatch(where, "its object", none, hint))
+            mismatches.append(Mismatch(where, "its object", none, send))
         else:
             expected = read_pointer(folder / pointer_name(name)).md5
             found = pointer_to(fetched).md5
             if found != expected:
+                hint = f"delete files/md5/{expected[:2]}/{expected[2:]} there, then: {send}"
                 mismatches.append(Mismatch(where, f"md5 {expected}", f"md5 {found}", hint))
     return Check("remote", f"{len(objects)} objects in {remote}", tuple(mismatches))
 
@@ -310,10 +365,10 @@ def _own_figures(metadata: Metadata) -> Iterator[tuple[str, object, object]]:
         yield "git_tag", tag, metadata.git_tag
 
 
-def _differences(where: Path, expected: Metadata, found: Metadata) -> list[Mismatch]:
+def _differences(where: Path, expected: Metadata, found: Metadata, hint: str) -> list[Mismatch]:
     """Name the fields that differ, a few levels down."""
     was, now = expected.model_dump(mode="json"), found.model_dump(mode="json")
     return [
-        Mismatch(f"{where}: {key}", shown(old), shown(new), RETRAIN)
+        Mismatch(f"{where}: {key}", shown(old), shown(new), hint)
         for key, old, new in unequal(was, now)
     ]

@@ -15,6 +15,18 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def prefix_of_sha256(path: Path, sha256: str) -> int | None:
+    """Find how many of a text's first bytes, in whole lines, have a hash; None if none have."""
+    digest, size = hashlib.sha256(), 0
+    with path.open("rb") as file:
+        for line in file:
+            digest.update(line)
+            size += len(line)
+            if digest.hexdigest() == sha256:
+                return size
+    return None
+
+
 def text_sha256(text: str) -> str:
     """Hash a text as it is in a file.
 

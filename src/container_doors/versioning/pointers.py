@@ -90,9 +90,19 @@ def parse_pointer(text: str) -> Pointer:
 
 def pointer_to(path: Path, version: str | None = None) -> Pointer:
     """Make the pointer that DVC would make of a file."""
+    return Pointer(path.name, md5_of(path), path.stat().st_size, version)
+
+
+def md5_of(path: Path) -> str:
+    """Hash a file as DVC does."""
     with path.open("rb") as file:
-        digest = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False))
-    return Pointer(path.name, digest.hexdigest(), path.stat().st_size, version)
+        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+
+
+def is_pointed_to(path: Path) -> bool:
+    """Tell whether a file is what the pointer beside it names."""
+    pointer = path.with_name(pointer_name(path.name))
+    return pointer.is_file() and pointer_to(path).md5 == read_pointer(pointer).md5
 
 
 def check_pointers(folder: Path, version: str, names: Iterable[str] = TRACKED) -> None:

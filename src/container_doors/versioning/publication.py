@@ -24,6 +24,7 @@ from container_doors.run import PUBLISHED, Run
 from container_doors.versioning.hashing import file_sha256
 
 METADATA = "metadata.json"
+LOG_NAME = "train.log"
 
 _REQUIRED: dict[str, tuple[str, ...]] = {
     "weights/best.pt": ("weights/best.pt",),
@@ -72,11 +73,14 @@ class _Places:
         return self.destination.with_name(f".{self.destination.name}.lock")
 
 
-def publish(run: Run, metadata: Metadata, destination: Path = PUBLISHED) -> None:
+def publish(run: Run, metadata: Metadata, destination: Path = PUBLISHED) -> Metadata:
     """Replace ``destination`` by what ``run`` made, as one step.
 
     Whatever stops it (a kill, a full disk), the previous model stays whole. Git's part of the
     folder, ``.gitignore`` and ``*.dvc``, is carried over; nothing else is.
+
+    Returns:
+        The metadata as it is published: the log, which goes on, is hashed when it is copied.
 
     Raises:
         RunError: If the run lacks a required file, if its weights are not those that
@@ -84,7 +88,7 @@ def publish(run: Run, metadata: Metadata, destination: Path = PUBLISHED) -> None
     """
     try:
         with replacing(destination) as staged:
-            _stage(run, metadata, staged, kept_by_git=_kept_by_git(destination))
+            return _stage(run, metadata, staged, kept_by_git=_kept_by_git(destination))
     except OSError as error:
         raise RunError(
             f"{destination} could not be replaced, and is as it was: {error}",
@@ -193,7 +197,7 @@ def _alone(places: _Places, *, wait: bool = True) -> Iterator[bool]:
             yield True
 
 
-def _stage(run: Run, metadata: Metadata, staged: Path, *, kept_by_git: Iterable[Path]) -> None:
+def _stage(run: Run, metadata: Metadata, staged: Path, *, kept_by_git: Iterable[Path]) -> Metadata:
     """Make the whole folder, beside the one that it will replace."""
     (staged / "weights").mkdir()
     found = published_sources(run)
@@ -206,12 +210,15 @@ def _stage(run: Run, metadata: Metadata, staged: Path, *, kept_by_git: Iterable[
     for name, source in found.items():
         shutil.copyfile(source, staged / name)
     if run.train_log.exists():
-        shutil.copyfile(run.train_log, staged / "train.log")
+        shutil.copyfile(run.train_log, staged / LOG_NAME)
+        files = {**metadata.files, LOG_NAME: file_sha256(staged / LOG_NAME)}
+        metadata = metadata.model_copy(update={"files": files})
     for folder in (staged, staged / "weights"):
         check_weights(metadata, folder)
     for kept in kept_by_git:
         shutil.copyfile(kept, staged / kept.name)
     (staged / METADATA).write_text(metadata.to_json(), encoding="utf-8")
+    return metadata
 
 
 def _kept_by_git(destination: Path) -> list[Path]:

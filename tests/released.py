@@ -1,0 +1,59 @@
+"""A model that a stand-in trained, versioned, released and pushed by the real git and DVC."""
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from container_doors import delivery, pipeline
+from container_doors.adapters.dvc_store import DvcStore
+from container_doors.adapters.git_repository import GitRepository
+from container_doors.config import Data, Params, Training, dump
+from container_doors.run import Run
+from tests.builders import a_small_dataset
+from tests.fakes import FakeProgress, FakeWorld
+
+PARAMS = Params(
+    data=Data(min_train_images=2, min_val_images=1),
+    training=Training(epochs=3, batch_size=2, learning_rate=0.001),
+)
+DATA = Path(PARAMS.data.path)
+PROGRAMS = Path(sys.executable).parent
+
+
+def shell(command: str, where: Path) -> subprocess.CompletedProcess[str]:
+    """Run a command as a person types it."""
+    path = f"{PROGRAMS}{os.pathsep}{os.environ['PATH']}"
+    return subprocess.run(
+        ["bash", "-c", command], cwd=where, check=False, capture_output=True, text=True,
+        stdin=subprocess.DEVNULL, env={**os.environ, "PATH": path}, timeout=120,
+    )  # fmt: skip
+
+
+def must(command: str, where: Path) -> str:
+    done = shell(command, where)
+    assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+    return done.stdout
+
+
+def release(folder: Path, root: Path) -> Path:
+    """Make the repository in ``folder``, which becomes the working directory; its remote beside."""
+    a_small_dataset(folder / DATA)
+    (folder / DATA / "labels/train.cache").write_text("left out by .dvcignore")
+    for name in (".gitignore", ".dvcignore"):
+        shutil.copy(root / name, folder)
+    os.chdir(folder)
+    Path("params.yaml").write_text(dump(PARAMS))
+    remote = folder.parent / "remote"
+    remote.mkdir()
+    must(f"git init -q && dvc init -q && dvc remote add -q -d storage {remote}", folder)
+    store, repository = DvcStore(folder), GitRepository(folder)
+    pipeline.pack_data(DATA, store=store, progress=FakeProgress())
+    must(f"dvc push -q {DATA}.dvc && git add -A && git commit -qm data", folder)
+    world = replace(FakeWorld().world, repository=repository)
+    pipeline.train(PARAMS, Run("exp1"), world=world)
+    metadata, _ = pipeline.version("exp1", store=store, progress=FakeProgress())
+    delivery.release(metadata, repository)
+    return folder

@@ -13,6 +13,7 @@ from container_doors.adapters import gpu_kernel
 from container_doors.adapters.git_repository import GitRepository
 from container_doors.config import Checkpoints, Data, Params, Training
 from container_doors.errors import ConfigError, DatasetError, HostError, RunError, VersioningError
+from container_doors.kernels.job_report import plan_lines
 from container_doors.kernels.ledger import JobRecord, newest_job, read_jobs
 from container_doors.records import RunRecord
 from container_doors.remote_training import Home, Plan, Wanted
@@ -22,6 +23,7 @@ from tests.builders import a_small_dataset
 from tests.fake_host import FakeHost
 from tests.fake_training import MAIN
 from tests.fakes import FakeFollower, FakeProgress, FakeTrainer
+from tests.pem import private_key
 
 
 def params(device: str = "cpu", **training: object) -> Params:
@@ -312,6 +314,34 @@ def test_uncommitted_changes_are_named_or_sent(host: FakeHost, clone: Path):
 
     code = RunRecord.read(Run("exp1").record).code
     assert (code.commit, code.clean) == (git("rev-parse", "HEAD"), False)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("keys/id_ed25519", "abc"),
+        ("notes.txt", private_key("abc", kind="OPENSSH")),
+        ("service.txt", '{"private_key": "abc"}'),
+    ],
+)
+def test_credentials_are_not_sent_with_changed_code(
+    host: FakeHost, clone: Path, name: str, content: str
+):
+    (clone / name).parent.mkdir(exist_ok=True)
+    (clone / name).write_text(content)
+
+    with pytest.raises(VersioningError, match=f"looks like credentials: {name}"):
+        planned(host, with_changes=True)
+
+
+def test_whoever_sends_changed_code_reads_which_files(host: FakeHost, clone: Path):
+    for number in range(22):
+        (clone / f"new{number:02}.py").touch()
+
+    lines = plan_lines(planned(host, with_changes=True))
+
+    assert "  changed: new00.py" in lines
+    assert "  and 2 more; --dry-run packs them all" in lines
 
 
 @pytest.mark.slow

@@ -37,6 +37,7 @@ from container_doors.kernels.archive import (
     read_manifest,
     unpack,
 )
+from container_doors.kernels.confidential import looks_confidential
 from container_doors.kernels.ledger import JobRecord, read_jobs, refuse_two
 from container_doors.kernels.log_lines import Told, line_is_cut, parts_with, told
 from container_doors.kernels.names import job_slug
@@ -407,6 +408,12 @@ def _uncommitted(wanted: Wanted, params: Params, repository: Repository) -> list
         raise VersioningError(
             f"{len(changed)} file(s) differ from the last commit: {some}{more}",
             hint="git commit, so that the model names its code; or send them as they are: --dirty",
+        )
+    secret = [str(path) for path in changed if looks_confidential(path)]
+    if secret:
+        raise VersioningError(
+            f"--dirty would send what looks like credentials: {', '.join(secret[:5])}",
+            hint="move it out of the repository, or name it in .gitignore; nothing was sent",
         )
     return changed
 

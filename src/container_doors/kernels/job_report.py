@@ -9,6 +9,7 @@ from container_doors.kernels.ledger import JobRecord
 from container_doors.kernels.packing import Pack
 from container_doors.ports import JobState, Quota
 
+_MOST_CHANGED = 20
 _KEPT_MINUTES = "checkpoints.every_minutes"
 
 
@@ -50,6 +51,9 @@ def plan_lines(plan: Planned) -> list[str]:
     ]
     dirty = f", and {len(plan.changed)} changed file(s)" if plan.changed else ""
     lines.append(f"code: commit {job.commit[:12]}{dirty}")
+    lines += [f"  changed: {path}" for path in plan.changed[:_MOST_CHANGED]]
+    if len(plan.changed) > _MOST_CHANGED:
+        lines.append(f"  and {len(plan.changed) - _MOST_CHANGED} more; --dry-run packs them all")
     lines += [
         f"send: {pack.kind:<7} {pack.files:>5} files  {pack.size_bytes / 1e6:>8.1f} MB  {pack.slug}"
         for pack in plan.packs

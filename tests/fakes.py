@@ -370,12 +370,14 @@ class FakeProgress:
     """Remembers what it was told."""
 
     lines: list[str] = field(default_factory=list)
+    steps: list[str] = field(default_factory=list)
 
     def say(self, text: str) -> None:
         self.lines.append(text)
 
     def step(self, what: str, done: int, total: int) -> None:
         assert done <= total
+        self.steps.append(what)
 
     def epoch(self, epoch: Epoch, *, total: int, is_best: bool) -> None:
         self.lines.append(json.dumps({"epoch": epoch.number, "best": is_best}))

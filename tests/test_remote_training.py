@@ -257,6 +257,24 @@ def test_a_log_that_is_cut_and_read_again_tells_each_epoch_once(ran: tuple[FakeH
     assert (job.outcome, epochs()) == ("finished", [1, 2, 3, 4, 5])
 
 
+def test_whoever_follows_sees_the_queue_and_the_quota(ran: tuple[FakeHost, JobRecord]):
+    host, job = ran
+    host.cuts, host.phase, host.quota_left_h = [0, 0], "queued", 12.5
+    progress = FakeProgress()
+
+    remote_training.follow(
+        job.model_copy(update={"gpus": 1}),
+        host=host,
+        follower_of=lambda _: FakeFollower(),
+        progress=progress,
+        pause=no_time,
+    )
+
+    assert progress.lines[0] == "quota: 12.5 of 30 GPU hours left"
+    assert progress.lines.count("it waits in the queue, which costs nothing") == 1
+    assert progress.steps[-1] == "exp1, 0.00 h used, 12.5 h left"
+
+
 def test_lines_that_the_host_cuts_in_pieces_are_put_together(ran: tuple[FakeHost, JobRecord]):
     host, job = ran
     pieces = [

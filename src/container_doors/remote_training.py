@@ -248,7 +248,8 @@ def follow(
     job = _settled(job, host)
     if job.stage == "discarded":
         raise HostError(f"{job.slug} never began", hint="start it again: doors kaggle run")
-    heard = _Heard(job, follower_of=follower_of, progress=progress)
+    left_h = _say_what_is_left(job, host, progress)
+    heard = _Heard(job, left_h=left_h, follower_of=follower_of, progress=progress)
     with ExitStack() as stack:
         for name in job.experiments:
             stack.enter_context(claim(Run(name)))
@@ -560,8 +561,16 @@ def _settled(job: JobRecord, host: GpuHost) -> JobRecord:
 class _Heard:
     """What a job has said, as this machine keeps and shows it."""
 
-    def __init__(self, job: JobRecord, *, follower_of: FollowerOf, progress: Progress) -> None:
+    def __init__(
+        self,
+        job: JobRecord,
+        *,
+        left_h: float | None,
+        follower_of: FollowerOf,
+        progress: Progress,
+    ) -> None:
         self.job = job
+        self._left_h, self._elapsed_s = left_h, job.elapsed_s
         self._follower_of = follower_of
         self._progress = progress
         self._followers: dict[str, Follower] = {}
@@ -665,8 +674,28 @@ class _Heard:
             self._progress.say(f"{run.name}:")
         is_best = best_epoch(epochs).number == epoch.number
         self._progress.epoch(epoch, total=total, is_best=is_best)
-        used = f"{run.name}, {self.job.elapsed_s / 3600:.2f} h used"
-        self._progress.step(used, epoch.number, total)
+        self._progress.step(f"{run.name}, {self._quota()}", epoch.number, total)
+
+    def _quota(self) -> str:
+        """Say what the job has cost; what is left was asked when following began."""
+        used = f"{self.job.elapsed_s / 3600:.2f} h used"
+        if self._left_h is None:
+            return used
+        left_h = self._left_h - (self.job.elapsed_s - self._elapsed_s) / 3600
+        return f"{used}, {max(left_h, 0.0):.1f} h left"
+
+
+def _say_what_is_left(job: JobRecord, host: GpuHost, progress: Progress) -> float | None:
+    """Ask for the quota; it is no reason not to follow."""
+    if not job.gpus:
+        return None
+    with suppress(UnreachableError):
+        quota = host.quota()
+        if quota is not None:
+            left_h = quota.allowed_h - quota.used_h
+            progress.say(f"quota: {left_h:.1f} of {quota.allowed_h:.0f} GPU hours left")
+            return left_h
+    return None
 
 
 def _listen(heard: _Heard, host: GpuHost, *, progress: Progress, pause: Pause) -> None:
@@ -693,8 +722,14 @@ def _listen(heard: _Heard, host: GpuHost, *, progress: Progress, pause: Pause) -
         )
         if silent_s == SILENT_S:
             progress.say(f"no sign of life for {SILENT_S / 60:.0f} min: look at {heard.job.url}")
+        _say_that_it_waits(heard.job, state, last, progress)
         gone_s, last, read = 0.0, state.phase, heard.job.lines_read
         pause(POLL_S)
+
+
+def _say_that_it_waits(job: JobRecord, state: JobState, last: str, progress: Progress) -> None:
+    if state.phase == "queued" != last and not job.lines_read:
+        progress.say("it waits in the queue, which costs nothing")
 
 
 def _end_without_a_word(heard: _Heard, state: JobState) -> None:

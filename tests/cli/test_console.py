@@ -1,4 +1,9 @@
-from container_doors.cli.console import PlainProgress, Remaining, epoch_line
+import io
+
+from rich.console import Console
+from rich.progress import Progress as Bars
+
+from container_doors.cli.console import PlainProgress, Remaining, TerminalProgress, epoch_line
 from container_doors.records import Epoch
 
 
@@ -39,3 +44,15 @@ def test_where_there_is_no_terminal_a_short_step_says_nothing(capsys):
         progress.step("checking", done, 10)
 
     assert capsys.readouterr().out == ""
+
+
+def test_a_bar_whose_description_changes_keeps_its_estimate():
+    now = iter(range(100))
+    bars = Bars(console=Console(file=io.StringIO()), get_time=lambda: next(now))
+    progress = TerminalProgress(bars)
+
+    for epoch in range(1, 5):
+        progress.step(f"exp1, {epoch / 10} h used", epoch, 30)
+
+    assert bars.tasks[0].description == "exp1, 0.4 h used"
+    assert bars.tasks[0].time_remaining is not None

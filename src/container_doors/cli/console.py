@@ -47,7 +47,7 @@ class TerminalProgress:
     def __init__(self, bars: Bars) -> None:
         self._bars = bars
         self._task = bars.add_task("", total=None, visible=False)
-        self._what = ""
+        self._at = ("", 0, 0)
         self._remaining = Remaining()
 
     def say(self, text: str) -> None:
@@ -56,10 +56,12 @@ class TerminalProgress:
 
     def step(self, what: str, done: int, total: int) -> None:
         """Move the bar, or begin a new one."""
-        if what != self._what:
-            self._what = what
-            self._bars.reset(self._task, description=what, total=total)
-        self._bars.update(self._task, completed=done, total=total, visible=done < total)
+        if begins_anew(self._at, what, done, total):
+            self._bars.reset(self._task, total=total)
+        self._at = (what, done, total)
+        self._bars.update(
+            self._task, description=what, completed=done, total=total, visible=done < total
+        )
 
     def epoch(self, epoch: Epoch, *, total: int, is_best: bool) -> None:
         """Leave one line for the epoch."""
@@ -72,7 +74,7 @@ class PlainProgress:
     def __init__(self, output: TextIO | None = None) -> None:
         self._output = output
         self._said_at = self._began_at = monotonic()
-        self._what = ""
+        self._at = ("", 0, 0)
         self._remaining = Remaining()
 
     def say(self, text: str) -> None:
@@ -82,8 +84,10 @@ class PlainProgress:
     def step(self, what: str, done: int, total: int) -> None:
         """Say how far it is and how long it may take, every ten seconds."""
         now = monotonic()
-        if what != self._what:
-            self._what, self._said_at, self._began_at = what, now, now
+        is_new = begins_anew(self._at, what, done, total)
+        self._at = (what, done, total)
+        if is_new:
+            self._said_at = self._began_at = now
         elif done < total and now - self._said_at >= _PLAIN_STEP_S:
             self._said_at = now
             self.say(f"{what}: {done} of {total}{_eta(done, total, now - self._began_at)}")
@@ -92,6 +96,17 @@ class PlainProgress:
         """Leave one line for the epoch."""
         self._said_at = monotonic()
         self.say(epoch_line(epoch, total=total, is_best=is_best, remaining=self._remaining))
+
+
+def begins_anew(before: tuple[str, int, int], what: str, done: int, total: int) -> bool:
+    """Tell another piece of work from the same one under a changed description.
+
+    >>> begins_anew(("exp1, 0.1 h used", 2, 30), "exp1, 0.2 h used", 3, 30)
+    False
+    >>> begins_anew(("reading", 29, 30), "hashing", 0, 30)
+    True
+    """
+    return what != before[0] and not (total == before[2] and done > before[1] > 0)
 
 
 def _eta(done: int, total: int, elapsed_s: float) -> str:

@@ -26,10 +26,10 @@ class Steps(FakeProgress):
 
     def __init__(self) -> None:
         super().__init__()
-        self.steps: list[tuple[str, int, int]] = []
+        self.counted: list[tuple[str, int, int]] = []
 
     def step(self, what: str, done: int, total: int) -> None:
-        self.steps.append((what, done, total))
+        self.counted.append((what, done, total))
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def test_too_many_requests_are_waited_out_and_progress_is_told(folder: Path, dri
     assert len(content(drive)) == FILES + 1
     assert [fault.times for fault in drive.faults] == [0]
     assert "trying to push many again" in progress.lines[0]
-    works, _, totals = zip(*progress.steps, strict=True)
+    works, _, totals = zip(*progress.counted, strict=True)
     assert set(works) == {"pushing"}
     assert max(totals) == FILES + 1
 
@@ -166,5 +166,5 @@ def test_a_transfer_that_does_not_move_is_begun_again(
 
     DvcStore(tmp_path, progress=progress, pause_s=0, stall_s=0.5).push([POINTER])
 
-    assert progress.steps[0] == ("pushing", 1, 30)
+    assert progress.counted[0] == ("pushing", 1, 30)
     assert progress.lines == ["trying to push many again in 0 s: it did not move for 0 s"]

@@ -439,3 +439,15 @@ def test_a_remote_out_of_reach_keeps_nobody_from_beginning(tmp_path: Path):
     )
     with pytest.raises(VersioningError, match="a far place cannot be reached"):
         pipeline.train(PARAMS, Run("exp2"), world=outside.world, resume=True)
+
+
+def test_a_cut_off_run_may_move_to_other_gpus():
+    run = cut_off()
+    report = pipeline.fit_data(PARAMS, progress=FakeProgress())
+
+    def after(**training: object) -> int | None:
+        asked = PARAMS.training.model_copy(update=training)
+        params = PARAMS.model_copy(update={"training": asked})
+        return pipeline.epoch_to_go_on_after(params, run, report)
+
+    assert (after(), after(device="0,1"), after(learning_rate=0.1)) == (1, 1, None)

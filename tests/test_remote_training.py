@@ -366,7 +366,7 @@ def test_whoever_sends_changed_code_reads_which_files(host: FakeHost, clone: Pat
 def test_code_that_is_not_of_its_commit_is_refused_there(host: FakeHost):
     plan = planned(host)
     script = plan.record.folder / "kernel.py"
-    script.write_text(script.read_text().replace("With a second line", "With another line"))
+    script.write_text(script.read_text().replace("More, and", "Less, and"))
 
     assert "is not that of commit" in all_of_it(host, plan).outcome.why
 

@@ -370,14 +370,15 @@ class FakeProgress:
     """Remembers what it was told."""
 
     lines: list[str] = field(default_factory=list)
-    steps: list[str] = field(default_factory=list)
+    described: list[str] = field(default_factory=list)
+    """Steps."""
 
     def say(self, text: str) -> None:
         self.lines.append(text)
 
     def step(self, what: str, done: int, total: int) -> None:
         assert done <= total
-        self.steps.append(what)
+        self.described.append(what)
 
     def epoch(self, epoch: Epoch, *, total: int, is_best: bool) -> None:
         self.lines.append(json.dumps({"epoch": epoch.number, "best": is_best}))

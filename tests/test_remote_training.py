@@ -272,7 +272,7 @@ def test_whoever_follows_sees_the_queue_and_the_quota(ran: tuple[FakeHost, JobRe
 
     assert progress.lines[0] == "quota: 12.5 of 30 GPU hours left"
     assert progress.lines.count("it waits in the queue, which costs nothing") == 1
-    assert progress.steps[-1] == "exp1, 0.00 h used, 12.5 h left"
+    assert progress.described[-1] == "exp1, 0.00 h used, 12.5 h left"
 
 
 def test_lines_that_the_host_cuts_in_pieces_are_put_together(ran: tuple[FakeHost, JobRecord]):

@@ -98,7 +98,7 @@ class FakeHost:
 
     def log(self, ref: str) -> Iterator[str]:
         self._reach()
-        lines = self.lines[ref.partition("/")[2]]
+        lines = self.lines.get(ref.partition("/")[2], [])
         return iter(lines[: self.cuts.pop(0)] if self.cuts else lines)
 
     def files(self, ref: str) -> list[str]:

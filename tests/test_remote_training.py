@@ -13,7 +13,7 @@ from container_doors.adapters import gpu_kernel
 from container_doors.adapters.git_repository import GitRepository
 from container_doors.config import Checkpoints, Data, Params, Training
 from container_doors.errors import ConfigError, DatasetError, HostError, RunError, VersioningError
-from container_doors.kernels.job_report import plan_lines
+from container_doors.kernels.job_report import end_line, plan_lines
 from container_doors.kernels.ledger import JobRecord, newest_job, read_jobs
 from container_doors.records import RunRecord
 from container_doors.remote_training import Home, Plan, Wanted
@@ -423,6 +423,43 @@ def test_a_refused_job_is_in_nobodys_way(host: FakeHost):
         pushed(host, planned(host))
 
     assert planned(host).record.stage == "starting"
+
+
+def test_what_is_cut_off_while_it_is_sent_leaves_no_packs_behind(
+    host: FakeHost, monkeypatch: pytest.MonkeyPatch
+):
+    plan = planned(host)
+
+    def leave(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(host, "send_dataset", leave)
+    with pytest.raises(KeyboardInterrupt):
+        pushed(host, plan)
+
+    assert not plan.record.folder.exists()
+
+
+def test_a_job_that_is_discarded_while_it_is_followed_is_no_error(ran: tuple[FakeHost, JobRecord]):
+    host, job = ran
+    host.lines[job.slug] = host.lines[job.slug][:6]
+    host.phase = "running"
+
+    def discard(_: float) -> None:
+        remote_training.discard(job, host=host)
+        del host.lines[job.slug]
+
+    job = remote_training.follow(
+        job,
+        host=host,
+        follower_of=lambda _: FakeFollower(),
+        progress=FakeProgress(),
+        pause=discard,
+    )
+
+    assert end_line(job).startswith(f"{job.slug} discarded after")
+    with pytest.raises(HostError, match="was given up"):
+        pulled(host, newest_job("exp1"))
 
 
 def test_one_experiment_is_in_one_job(ran: tuple[FakeHost, JobRecord]):

@@ -200,10 +200,13 @@ def push(plan: Plan, *, host: GpuHost, progress: Progress, pause: Pause) -> JobR
     Raises:
         HostError: If the host refuses.
     """
-    for pack in plan.packs:
-        _send(pack, host=host, progress=progress)
-    for pack in plan.packs:
-        _wait_until_ready(pack, host=host, progress=progress, pause=pause)
+    with ExitStack() as unless_sent:
+        unless_sent.callback(discard_plan, plan)
+        for pack in plan.packs:
+            _send(pack, host=host, progress=progress)
+        for pack in plan.packs:
+            _wait_until_ready(pack, host=host, progress=progress, pause=pause)
+        unless_sent.pop_all()
     shutil.rmtree(plan.record.folder / "packs")
     record = plan.record.changed(started_at=datetime.now(UTC))
     try:
@@ -246,15 +249,18 @@ def follow(
         HostError: If the host knows no such job.
     """
     job = _settled(job, host)
-    if job.stage == "discarded":
-        raise HostError(f"{job.slug} never began", hint="start it again: doors kaggle run")
+    _refuse_discarded(job)
     left_h = _say_what_is_left(job, host, progress)
     heard = _Heard(job, left_h=left_h, follower_of=follower_of, progress=progress)
     with ExitStack() as stack:
         for name in job.experiments:
             stack.enter_context(claim(Run(name)))
         stack.callback(heard.leave)
-        _listen(heard, host, progress=progress, pause=pause)
+        try:
+            _listen(heard, host, progress=progress, pause=pause)
+        except AbsentError:
+            if heard.job.changed().stage != "discarded":  # by another process, meanwhile
+                raise
     return heard.job
 
 
@@ -266,6 +272,7 @@ def pull(
     Raises:
         HostError: If it still runs, or if what comes is another's or damaged.
     """
+    _refuse_discarded(job)
     manifest, archive = _fetch(job, host=host, progress=progress, pause=pause)
     shutil.rmtree(job.folder / "arrived", ignore_errors=True)
     arrived = unpack(archive, manifest, job.folder / "arrived")
@@ -553,6 +560,14 @@ def _settled(job: JobRecord, host: GpuHost) -> JobRecord:
     except AbsentError:
         return job.changed(stage="discarded", why="it never began")
     return job.changed(stage="running")
+
+
+def _refuse_discarded(job: JobRecord) -> None:
+    if job.stage == "discarded":
+        raise HostError(
+            f"{job.slug} was given up{f': {job.why}' if job.why else ''}",
+            hint=f"start another: doors kaggle run --experiment {job.experiments[0]}",
+        )
 
 
 # What is heard

@@ -7,11 +7,11 @@ from tests.builders import PARAMS_YAML, a_record
 
 from container_doors.cli import kaggle
 from container_doors.cli.parser import build_parser
-from container_doors.errors import ConfigError, HostError
+from container_doors.errors import ConfigError, HostError, RunError
 from container_doors.kernels.job_report import stop_lines, table
 from container_doors.kernels.ledger import JobRecord, newest_job
 from container_doors.ports import JobState
-from container_doors.remote_training import Wanted
+from container_doors.remote_training import Plan, Wanted
 
 
 @pytest.fixture(autouse=True)
@@ -87,3 +87,38 @@ def test_jobs_are_listed_with_state_epochs_hours_and_page():
     assert lines[0].split() == ["experiment", "session", "state", "epochs", "hours", "page"]
     assert lines[1].split() == ["exp1", "1", "queued", "12/30", "0.50", "https://k/doors-exp1"]
     assert lines[2].split()[2] == "finished"
+
+
+@pytest.mark.parametrize("names", ["a,a", "a,,b", "", ","])
+def test_what_names_no_two_experiments_is_refused(names: str, capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit):
+        wanted("--experiments", names)
+
+    assert "expected two names" in capsys.readouterr().err
+
+
+def test_an_empty_name_is_not_the_default():
+    with pytest.raises(RunError, match="cannot name an experiment"):
+        wanted("--experiment", "")
+
+
+def test_who_would_not_discard_a_job_has_not_stopped_it(monkeypatch: pytest.MonkeyPatch):
+    a_job().changed()
+    monkeypatch.setattr(kaggle, "_agreed", lambda *_, **__: False)
+
+    kaggle.stop(build_parser().parse_args(["kaggle", "stop", "exp1", "--discard"]))
+
+    assert not newest_job("exp1").is_to_stop
+
+
+def test_what_was_not_agreed_to_leaves_no_packs_behind(monkeypatch: pytest.MonkeyPatch):
+    record = a_job()
+    (record.folder / "packs").mkdir(parents=True)
+    planned = Plan(record, [], 1.0, 11.5, None, {}, [])
+    monkeypatch.setattr(kaggle, "_plan", lambda *_: planned)
+    arguments = build_parser().parse_args(["kaggle", "push", "--config", str(PARAMS_YAML)])
+
+    with pytest.raises(ConfigError, match="Nobody is here to answer"):
+        kaggle.push(arguments)
+
+    assert not record.folder.exists()

@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from time import sleep
 
@@ -52,7 +53,8 @@ def follow(arguments: argparse.Namespace) -> int:
     if job is None:
         return _LEFT
     print(job_report.end_line(job))
-    print(f"next: doors kaggle pull {job.experiments[0]}")
+    if job.stage != "discarded":
+        print(f"next: doors kaggle pull {job.experiments[0]}")
     return 1 if job.outcome == "failed" else 0
 
 
@@ -68,9 +70,8 @@ def stop(arguments: argparse.Namespace) -> int:
     if job.is_over:
         print(f"{job.slug} is over: {job.outcome or job.stage}")
         return 0
-    job = job.changed(is_to_stop=True)
     if not arguments.discard:
-        _print(job_report.stop_lines(job))
+        _print(job_report.stop_lines(job.changed(is_to_stop=True)))
         return 0
     question = f"end {job.slug}, and destroy all that it has left on Kaggle?"
     if not _agreed(question, yes=arguments.yes):
@@ -104,6 +105,8 @@ def run(arguments: argparse.Namespace) -> int:
         if followed is None:
             return _LEFT
         print(job_report.end_line(followed))
+        if followed.stage == "discarded":
+            return 0
         job, homes = _pull(followed)
         rest = remote_training.to_go_on(homes)
         if not rest or job.is_to_stop or job.session >= arguments.sessions:
@@ -121,12 +124,12 @@ def _next(wanted: Wanted, rest: dict[str, Params], job: JobRecord) -> Wanted:
 
 
 def _wanted(arguments: argparse.Namespace) -> Wanted:
-    names = [name for name in (arguments.experiments or "").split(",") if name]
+    names = arguments.experiments or []
     devices = [] if arguments.devices == 1 else ["detection.training.device=0,1"]
     everybody = [text for text in arguments.overrides if ":" not in text.partition("=")[0]]
     if not names:
         first = load_params(arguments.config, [*everybody, *devices])
-        names = [arguments.experiment or first.wandb.name]
+        names = [first.wandb.name if arguments.experiment is None else arguments.experiment]
     experiments = {}
     for name in names:
         own = [t.removeprefix(f"{name}:") for t in arguments.overrides if t.startswith(f"{name}:")]
@@ -165,10 +168,11 @@ def _push(arguments: argparse.Namespace, wanted: Wanted) -> JobRecord | None:
     if arguments.dry_run:
         print(f"nothing was sent; all that would be is in {planned.record.folder}")
         return None
-    is_agreed = wanted.session > 1 or _agreed("send it, and start?", yes=arguments.yes)
-    if not is_agreed:
-        remote_training.discard_plan(planned)
-        return None
+    with ExitStack() as unless_agreed:
+        unless_agreed.callback(remote_training.discard_plan, planned)
+        if not _agreed("send it, and start?", yes=arguments.yes or wanted.session > 1):
+            return None
+        unless_agreed.pop_all()
     with console.progress() as progress:
         job = remote_training.push(planned, host=KaggleHost(), progress=progress, pause=sleep)
     print(f"{job.slug} is started: {job.url}")

@@ -499,6 +499,7 @@ def _add_wanted(parser: argparse.ArgumentParser) -> None:
     )
     which.add_argument(
         "--experiments",
+        type=_names,
         metavar="A,B",
         help="two side by side, one on each GPU; --set A:KEY=VALUE is for A alone",
     )
@@ -581,6 +582,13 @@ def _positive(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"expected 1 or more, found {text}")
     return number
+
+
+def _names(text: str) -> list[str]:
+    names = text.split(",")
+    if "" in names or len(set(names)) < len(names):
+        raise argparse.ArgumentTypeError(f"expected two names, as in exp1,exp2, found {text!r}")
+    return names
 
 
 def _count(text: str) -> int:

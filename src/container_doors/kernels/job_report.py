@@ -69,7 +69,8 @@ def plan_lines(plan: Planned) -> list[str]:
 def end_line(job: JobRecord) -> str:
     """Say how a job ended."""
     why = f": {job.why}" if job.why else ""
-    return f"{job.slug} {job.outcome or 'ended'} after {_hours(job.elapsed_s)}{why}"
+    how = job.stage if job.stage == "discarded" else job.outcome or "ended"
+    return f"{job.slug} {how} after {_hours(job.elapsed_s)}{why}"
 
 
 def unfinished_lines(name: str, outcome: Outcome, job: JobRecord) -> list[str]:

@@ -208,6 +208,28 @@ def test_a_model_that_was_never_versioned_is_not_replaced(laptop: Laptop):
     assert published() == before
 
 
+@pytest.mark.parametrize("name", TRACKED)
+def test_a_file_that_is_damaged_is_not_taken_for_a_model(name: str, laptop: Laptop):
+    laptop.sync(KAGGLE)
+    content = bytearray((PUBLISHED / name).read_bytes())
+    content[-3] ^= 1
+    (PUBLISHED / name).write_bytes(content)
+
+    with pytest.raises(VersioningError, match=f"{name} is damaged: it is not") as caught:
+        laptop.sync()
+
+    assert caught.value.hint.startswith(f"dvc pull --force {PUBLISHED / name}.dvc, ")
+
+
+def test_what_is_released_is_told_from_what_is_not(laptop: Laptop):
+    metadata = laptop.sync(KAGGLE)
+    before = delivery.is_released(metadata, laptop.repository)
+
+    delivery.release(metadata, laptop.repository)
+
+    assert (before, delivery.is_released(metadata, laptop.repository)) == (False, True)
+
+
 def test_a_version_that_was_never_committed_is_not_replaced(laptop: Laptop):
     train_here(laptop)
     mine, _ = pipeline.version("mine", store=laptop.store, progress=FakeProgress())

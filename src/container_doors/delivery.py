@@ -285,6 +285,14 @@ def check_synced(
     ]
 
 
+def is_released(metadata: Metadata, repository: Repository) -> bool:
+    """Tell whether git's last commit holds the model's pointers and reports, and a tag names it."""
+    return metadata.git_tag in repository.tags(metadata.git_tag) and all(
+        repository.show("HEAD", path) == path.read_text(encoding="utf-8")
+        for path in released_paths()
+    )
+
+
 def release(metadata: Metadata, repository: Repository) -> str | None:
     """Commit what git keeps of the published model, and tag it, each once.
 

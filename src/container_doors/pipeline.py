@@ -76,6 +76,7 @@ from container_doors.training.history import best_epoch, read_epochs, read_histo
 from container_doors.training.logbook import LOG, logbook
 from container_doors.training.publisher import Publisher, fetch_newer, mark_finished
 from container_doors.training.recorder import Recorder
+from container_doors.versioning.comparison import shown, unequal
 from container_doors.versioning.credentials import DriveCredentials
 from container_doors.versioning.git_reports import write_reports
 from container_doors.versioning.hashing import artifact, params_sha256
@@ -96,6 +97,9 @@ from container_doors.versioning.remotes import check_url, kind_of
 EVALUATED_SPLITS = ("val", "test")
 FAILED, INTERRUPTED, KILLED = 1, 130, 137
 """How a run ended badly, as a shell would say it."""
+
+MOST_NAMED = 3
+"""Files of other data that a message names."""
 
 MOST_PICTURES = 100
 """Prediction pictures that a run keeps: the first of the test split, in order."""
@@ -408,7 +412,9 @@ def set_remote(
     if delegate and (kind != "drive" or credentials is None):
         raise VersioningError(
             f"{delegate} cannot be acted for: that takes Google Drive and a service account",
-            hint="give --credentials FILE with it, or leave --delegate out",
+            hint="give --credentials FILE with it"
+            if kind == "drive"
+            else f"doors remote set {url}, without --delegate",
         )
     if kind != "drive":
         storage.configure(url, {"verify": "true"} if kind == "directory" else {})
@@ -572,6 +578,23 @@ def without_looks(params: Mapping[str, Any]) -> dict[str, Any]:
     return shown | {"wandb": wandb}
 
 
+def _what_is_other(earlier: RunRecord, params: Params, run: Run, report: Report) -> str:
+    """Name what a run was begun with and is not resumed with, as old -> new."""
+    asked = without_looks(params.model_dump(mode="json"))
+    other = [
+        f"{key} {shown(old)} -> {shown(new)}"
+        for key, old, new in unequal(without_looks(earlier.params), asked)
+    ]
+    if earlier.dataset.sha256 != _facts(report).sha256:
+        was = DatasetFiles.read(run.dataset).files if run.dataset.is_file() else {}
+        now = {path.as_posix(): digest for path, digest in report.digests.items()}
+        files = [name for name, _, _ in unequal(was, now)] if was else []
+        other += files[:MOST_NAMED] or [params.data.path]
+        if len(files) > MOST_NAMED:
+            other.append(f"and {len(files) - MOST_NAMED} more files")
+    return ", ".join(other)
+
+
 def _facts(report: Report) -> DatasetFacts:
     return dataset_facts(_layout(report), report)
 
@@ -678,8 +701,9 @@ def _continued(
         )
     if not _is_same(earlier, params, report):
         raise RunError(
-            f"{run.name} was begun with other params or on other data",
-            hint="put back what run.json says, or begin another: --experiment NAME",
+            f"{run.name} was begun with other params or on other data: "
+            f"{_what_is_other(earlier, params, run, report)}",
+            hint="put that back, or begin another: --experiment NAME",
         )
     hardware = world.trainer.describe_hardware(params)
     world.follower.settle(run, progress=world.progress)

@@ -315,7 +315,11 @@ SAID = {
     "no remote": ("ERROR: config file error: no remote specified in /x.", "remote set", 1),
     "plugin": ("ERROR: unexpected error - gdrive is supported, but requires 'dvc-gdrive' to be "
                "installed: No module named 'dvc_gdrive'", "uv sync", 1),
-    "sign-in": ("ERROR: unexpected error - Failed to authenticate GDrive", "remote check", 1),
+    "another plugin": ("ERROR: s3 is supported, but requires 'dvc-s3' to be installed",
+                       "uv add --group dvc dvc-s3", 1),
+    "edited": ("ERROR: failed to pull data from the cloud - Can't remove the following unsaved "
+               "files without confirmation. Use `--force` to force.", "dvc pull --force", 1),
+    "sign-in": ("ERROR: unexpected error - Failed to authenticate GDrive", "remote login", 1),
     "wrong kind": ("ERROR: unexpected error - 'access_token'", "remote set", 1),
     "unheard of": ("ERROR: something else", "dvc doctor", 1),
 }  # fmt: skip

@@ -4,6 +4,7 @@
 is changed: ``https_proxy`` leads it here, and ``HTTPLIB2_CA_CERTS`` has it trust us.
 """
 
+import argparse
 import re
 import shlex
 import ssl
@@ -132,11 +133,14 @@ def _strikes(fault: Fault, request: Request) -> bool:
     return re.search(fault.only, request.name) is not None
 
 
-def main(latency_s: str = "0") -> None:
+def main() -> None:
     """Serve until Ctrl-C, for a person who wants to look at it by hand."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("latency_s", nargs="?", type=float, default=0.0, help="of each call")
+    latency_s = parser.parse_args().latency_s
     with tempfile.TemporaryDirectory() as temporary, suppress(KeyboardInterrupt):
         home = Path(temporary)
-        with DriveBackend(home, latency_s=float(latency_s)) as backend:
+        with DriveBackend(home, latency_s=latency_s) as backend:
             for name, content in (
                 ("service.json", backend.accounts.add_service_account()),
                 ("person.json", backend.accounts.add_person()),
@@ -155,4 +159,4 @@ def main(latency_s: str = "0") -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()

@@ -3,6 +3,7 @@
 ``python -m tests.loopback.wandb_backend [PORT]`` serves until Ctrl-C.
 """
 
+import argparse
 import hashlib
 import json
 import re
@@ -230,9 +231,11 @@ def _signature(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
 
 
-def main(port: str = "0") -> None:
+def main() -> None:
     """Serve until Ctrl-C, for a person who wants to look at it by hand."""
-    with WandbBackend(port=int(port)) as backend, suppress(KeyboardInterrupt):
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("port", nargs="?", type=int, default=0, help="any by default")
+    with WandbBackend(port=parser.parse_args().port) as backend, suppress(KeyboardInterrupt):
         for name, value in backend.environment().items():
             sys.stdout.write(f"export {name}={value}\n")
         sys.stdout.flush()
@@ -240,4 +243,4 @@ def main(port: str = "0") -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()

@@ -44,14 +44,31 @@ class Finished:
     @property
     def complaint(self) -> str:
         """What it said went wrong, in one line."""
-        said = (self.stderr.strip() or self.stdout.strip()).splitlines()
+        said = _joined((self.stderr.strip() or self.stdout.strip()).splitlines())
         errors = [line for line in said if line.startswith(("ERROR", "error:", "fatal:"))]
-        lines = errors or said[:1] or [f"exit code {self.exit_code}"]
+        is_traceback = bool(said) and said[0].startswith("Traceback")
+        telling = said[-1:] if is_traceback else said[:1]
+        lines = errors or telling or [f"exit code {self.exit_code}"]
         if len(lines) > _MOST_LINES:  # a thousand files may fail alike
             lines = [*lines[: _MOST_LINES - 1], f"and {len(lines) - _MOST_LINES + 1} more"]
         return "; ".join(
             line.removeprefix("ERROR: ").removeprefix("unexpected error - ") for line in lines
         )
+
+
+def _joined(said: Sequence[str]) -> list[str]:
+    r"""Join a line that ends with a colon with the one that it announces.
+
+    >>> _joined(["error: overwritten by merge:", "\tparams.yaml", "Please commit"])
+    ['error: overwritten by merge: params.yaml', 'Please commit']
+    """
+    lines: list[str] = []
+    for line in said:
+        if lines and lines[-1].endswith(":") and not lines[-1].startswith("Traceback"):
+            lines[-1] += f" {line.strip()}"
+        else:
+            lines.append(line)
+    return lines
 
 
 def call(

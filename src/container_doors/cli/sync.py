@@ -38,7 +38,8 @@ def sync(arguments: argparse.Namespace) -> int:
         print(checklist.as_json(checks, failed=_FAILED, version=metadata.version))
     else:
         checklist.print_checks(checks, failed=_FAILED)
-        print(_outcome(metadata, is_good=is_good, is_committed=arguments.commit))
+        is_released = delivery.is_released(metadata, repository)
+        print(_outcome(metadata, is_good=is_good, is_released=is_released))
     return 0 if is_good else 1
 
 
@@ -73,9 +74,9 @@ def _release(metadata: Metadata, repository: GitRepository, progress: Progress) 
     progress.say(f"{what}, tagged {metadata.git_tag}; next: git push --follow-tags")
 
 
-def _outcome(metadata: Metadata, *, is_good: bool, is_committed: bool) -> str:
+def _outcome(metadata: Metadata, *, is_good: bool, is_released: bool) -> str:
     if not is_good:
         return f"{metadata.version} is here, and is not what it should be"
-    if is_committed:
-        return f"{metadata.version} is here"
+    if is_released:
+        return f"{metadata.version} is here, committed and tagged"
     return f"{metadata.version} is here; doors sync --commit commits its pointers and tags them"

@@ -22,7 +22,7 @@ from container_doors.versioning.pointers import (
     pointer_to,
     read_pointer,
 )
-from container_doors.versioning.publication import METADATA
+from container_doors.versioning.publication import METADATA, read_published
 
 NEEDED = ("best.pt", METADATA)
 """Without these there is no model; ``last.pt`` only serves to train on."""
@@ -126,11 +126,7 @@ def refuse_to_lose(arriving: Arrival, committed: Mapping[str, str] | None) -> No
         if path.is_file():
             md5 = pointer_to(path).md5
             if md5 != pointer.md5 and not (own.is_file() and read_pointer(own).md5 == md5):
-                raise VersioningError(
-                    f"{path} is of a model that was never versioned, and another would replace it",
-                    hint="doors version --experiment NAME keeps it, dvc checkout --force gives it "
-                    "up; then doors sync again",
-                )
+                raise _never_versioned(path, own)
         is_new = own.is_file() and committed is not None and committed.get(name) != own.read_text()
         if is_new and own.read_text() != arriving.texts[name]:
             raise VersioningError(
@@ -138,6 +134,29 @@ def refuse_to_lose(arriving: Arrival, committed: Mapping[str, str] | None) -> No
                 hint=f"git add {PUBLISHED}/*.dvc && git commit keeps it; git checkout HEAD -- "
                 f"{PUBLISHED} gives it up",
             )
+
+
+def _never_versioned(path: Path, own: Path) -> VersioningError:
+    """Tell a model that was trained here from a file that is damaged."""
+    try:
+        metadata = read_published()
+    except RunError:
+        metadata = None
+    described = metadata.artifacts.get(path.name) if metadata else None
+    is_damaged = (
+        path.name == METADATA if described is None else (file_sha256(path) != described.sha256)
+    )
+    if own.is_file() and is_damaged:
+        return VersioningError(
+            f"{path} is damaged: it is not what its pointer names",
+            hint=f"dvc pull --force {own}, then doors sync again",
+        )
+    name = metadata.experiment_name if metadata else "NAME"
+    return VersioningError(
+        f"{path} is of a model that was never versioned, and another would replace it",
+        hint=f"doors version --experiment {name} keeps it, rm -r {PUBLISHED} && git checkout HEAD "
+        f"-- {PUBLISHED} gives it up; then doors sync again",
+    )
 
 
 def is_in_place(arriving: Arrival) -> bool:

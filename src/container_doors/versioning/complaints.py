@@ -1,6 +1,7 @@
 """What DVC and Google say when a remote does not work, in plain words, and what to do about it."""
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 
 ADD_REMOTE = "doors remote set DIRECTORY, or gdrive://FOLDER_ID, or any URL that DVC knows"
 THREE_WAYS = (
@@ -9,9 +10,11 @@ THREE_WAYS = (
     "docs/google-drive.md"
 )
 _AGAIN = "run this again: what arrived is not sent twice"
-_GET_PLUGIN = "install the plugin that it names where dvc itself is: for Google Drive, uv sync"
+_PLUGIN = re.compile(r"dvc[-_](?P<name>[a-z0-9]+)")
+_GET_PLUGIN = "uv sync, for Google Drive; for others DVC's plugin, where dvc itself is"
 _SIGN_IN = "sign in again: doors remote login; the app must be published, or it lasts 7 days only"
-_WHICH = "doors remote check says more; dvc remote list names the remote"
+_CONFIGURE = "https://doc.dvc.org/user-guide/data-management/remote-storage"
+_WHICH = f"doors remote login, for Google Drive; for others configure them: {_CONFIGURE}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +81,7 @@ _COMPLAINTS = [
         ("jsondecodeerror|expecting value", "the credentials are no JSON",
          "doors remote set --credentials FILE"),
         ("nocredentialserror|unable to locate credentials", "there are no credentials for it",
-         "configure them: https://dvc.org/doc/user-guide/data-management/remote-storage"),
+         f"configure them: {_CONFIGURE}"),
         ("name or service not known", "there is no network, or no such host", _AGAIN),
         ("temporary failure in name|unable to find the server", "there is no network",
          "when it is back, " + _AGAIN),
@@ -130,7 +133,15 @@ def explain(said: str) -> Complaint | None:
     """
     lower = said.lower()
     fits = (one for one in _COMPLAINTS if any(sign in lower for sign in one.sign.split("|")))
-    return next(fits, None)
+    complaint = next(fits, None)
+    plugin = _PLUGIN.search(lower)
+    if complaint is None or complaint.remedy != _GET_PLUGIN or plugin is None:
+        return complaint
+    name = f"dvc-{plugin['name']}"
+    if name == "dvc-gdrive":
+        return replace(complaint, remedy="uv sync installs dvc-gdrive")
+    remedy = f"uv add --group dvc {name}; or pip install {name}, where dvc itself is"
+    return replace(complaint, meaning=f"DVC's plugin {name} is missing", remedy=remedy)
 
 
 def may_pass(said: str) -> bool:

@@ -1,6 +1,7 @@
 """The addresses that DVC's remotes have, and what is odd about each kind."""
 
 import re
+from pathlib import Path
 from typing import Literal
 
 from container_doors.errors import VersioningError
@@ -9,6 +10,10 @@ Kind = Literal["drive", "directory", "other"]
 
 _SCHEME = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
 _DRIVE = re.compile(r"[\w-]+(/.+)?")
+_SCHEMES = ("gdrive", "s3", "gs", "azure", "oss", "ssh", "hdfs", "webhdfs", "http", "https",
+            "webdav", "webdavs", "remote")  # fmt: skip
+"""https://doc.dvc.org/user-guide/data-management/remote-storage#supported-storage-types"""
+
 _BROWSER = re.compile(r"drive\.google\.com/.*?(?:folders/|[?&]id=)(?P<id>[\w-]+)")
 
 
@@ -42,7 +47,14 @@ def check_url(url: str) -> None:
             hint=f"doors remote set gdrive://{browser['id']}",
         )
     if found is None:
+        _check_folder(url)
         return
+    scheme = found["scheme"].lower()
+    if scheme not in _SCHEMES or not found["rest"].strip("/"):
+        raise VersioningError(
+            f"expected a folder, or {'://..., '.join(_SCHEMES)}://..., found {url!r}",
+            hint="doors remote set DIRECTORY, gdrive://FOLDER_ID or s3://BUCKET/FOLDER",
+        )
     if "@" in found["rest"].partition("/")[0] and ":" in found["rest"].partition("@")[0]:
         raise VersioningError(
             f"{found['scheme']}://*** holds a password, and the address is committed",
@@ -52,4 +64,19 @@ def check_url(url: str) -> None:
         raise VersioningError(
             f"expected gdrive://FOLDER_ID, found {url!r}",
             hint="the id is the last part of the folder's address in the browser",
+        )
+
+
+def _check_folder(url: str) -> None:
+    """A word alone is more likely a slip than a folder to be made here."""
+    if Path(url).is_dir():
+        return
+    if Path(url).exists():
+        raise VersioningError(
+            f"expected a folder, found the file {url}", hint="doors remote set DIRECTORY"
+        )
+    if "/" not in url:
+        raise VersioningError(
+            f"expected a remote's address, found {url!r}, which is no folder here",
+            hint=f"for a new folder of that name: doors remote set ./{url}",
         )

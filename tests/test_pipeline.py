@@ -411,6 +411,19 @@ def test_with_other_params_another_run_begins():
     assert said in outside.progress.lines
 
 
+def test_a_resume_that_is_refused_names_what_is_other():
+    cut_off()
+    training = PARAMS.training.model_copy(update={"learning_rate": 0.01})
+    params = PARAMS.model_copy(update={"training": training})
+    (Path(PARAMS.data.path) / "labels/val/0.txt").write_text("0 0.5 0.5 0.5 0.5\n")
+
+    with pytest.raises(
+        RunError,
+        match=r"on other data: training.learning_rate 0.001 -> 0.01, labels/val/0.txt$",
+    ):
+        pipeline.train(params, Run("exp1"), world=FakeWorld().world, resume=True)
+
+
 def test_a_training_goes_on_where_another_machine_was_lost(tmp_path: Path):
     checkpoints = FakeCheckpoints(tmp_path / "remote")
     record = RunRecord.read(cut_off(checkpoints).record)

@@ -195,11 +195,8 @@ def test_a_remote_is_asked_for_before_anything_is_packed(clone: Path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("form", ["archives", "folder"])
 def test_what_differs_here_is_given_up_when_that_is_asked_for(form: str, packed: Path, clone: Path):
     run(packed, "dvc", "push", POINTER)
-    if form == "folder":
-        shutil.rmtree(clone / f"{DATA}_shards")
     run(clone, "doors", "data", "pull")
     for name in ("images/train/0.jpg", "labels/val/0.txt"):
         (clone / DATA / name).unlink()

@@ -419,7 +419,7 @@ def test_a_resume_that_is_refused_names_what_is_other():
 
     with pytest.raises(
         RunError,
-        match=r"on other data: training.learning_rate 0.001 -> 0.01, labels/val/0.txt$",
+        match=r"on other data: training.learning_rate 0.001 -> 0.01, labels/val/0.txt\n",
     ):
         pipeline.train(params, Run("exp1"), world=FakeWorld().world, resume=True)
 

@@ -72,15 +72,6 @@ def change_files(folder: Path) -> list[str]:
     return list(map(str, names))
 
 
-def change_every_copy(folder: Path) -> list[str]:
-    """Of the weights, beside data.yaml."""
-    for path in (PUBLISHED / "weights/best.pt", RUN.best_weights):
-        flip(folder / path)
-    flip(folder / PUBLISHED / "best.pt")
-    flip(folder / DATA / "data.yaml")
-    return [f"{PUBLISHED}/best.pt", f"{PUBLISHED}/weights/best.pt", f"{DATA}/data.yaml"]
-
-
 def change_pointers(folder: Path) -> list[str]:
     names = [f"{DATA}.dvc", f"{SHARDS}/val-000.tar.dvc", f"{PUBLISHED}/best.pt.dvc"]
     for name in names:
@@ -90,10 +81,14 @@ def change_pointers(folder: Path) -> list[str]:
     return [f"{DATA}.dvc: md5", *names[1:], "params.yaml: detection.training.epochs"]
 
 
-def break_metadata(folder: Path) -> list[str]:
+def break_documents(folder: Path) -> list[str]:
+    """With every copy of the weights that lies here."""
     flip(folder / PUBLISHED / "metadata.json", 0)
-    flip(folder / PUBLISHED / "last.pt")
-    return [f"{PUBLISHED}/metadata.json", f"{PUBLISHED}/last.pt"]
+    flip(folder / DATA / "data.yaml")
+    for path in (PUBLISHED / "best.pt", PUBLISHED / "weights/best.pt", RUN.best_weights):
+        flip(folder / path)
+    named = ("metadata.json", "best.pt", "weights/best.pt")
+    return [f"{DATA}/data.yaml", *(f"{PUBLISHED}/{name}" for name in named)]
 
 
 def change_what_is_remote(folder: Path) -> list[str]:
@@ -109,9 +104,7 @@ def change_what_is_remote(folder: Path) -> list[str]:
     return [remote + name for name in named]
 
 
-DAMAGES = [
-    change_files, change_every_copy, change_pointers, break_metadata, change_what_is_remote,
-]  # fmt: skip
+DAMAGES = [change_files, change_pointers, break_documents, change_what_is_remote]
 
 
 @pytest.mark.parametrize("damage", DAMAGES)

@@ -462,6 +462,20 @@ def test_a_job_that_is_discarded_while_it_is_followed_is_no_error(ran: tuple[Fak
         pulled(host, newest_job("exp1"))
 
 
+def test_a_list_without_the_host_says_that_it_is_what_was_last_heard(
+    ran: tuple[FakeHost, JobRecord],
+):
+    host, job = ran
+    host.gone, progress = 1, FakeProgress()
+
+    known = remote_training.known_jobs(host=host, progress=progress)
+
+    assert [(one.slug, state) for one, state in known] == [(job.slug, None)]
+    assert progress.lines == [
+        f"{job.slug} is shown as it was last heard of: the host cannot be reached"
+    ]
+
+
 def test_one_experiment_is_in_one_job(ran: tuple[FakeHost, JobRecord]):
     host, _ = ran
 

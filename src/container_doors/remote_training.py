@@ -331,9 +331,9 @@ def discard(job: JobRecord, *, host: GpuHost) -> JobRecord:
     return job.changed(stage="discarded", is_to_stop=True)
 
 
-def known_jobs(*, host: GpuHost | None) -> list[tuple[JobRecord, JobState | None]]:
+def known_jobs(*, host: GpuHost, progress: Progress) -> list[tuple[JobRecord, JobState | None]]:
     """List the jobs of this clone, with what the host says of those that may still run."""
-    return [(job, _asked(job, host)) for job in read_jobs()]
+    return [(job, _asked(job, host, progress)) for job in read_jobs()]
 
 
 # What is sent
@@ -838,10 +838,11 @@ def _move(folder: Path, run: Run, record: RunRecord) -> None:
         path.replace(target)
 
 
-def _asked(job: JobRecord, host: GpuHost | None) -> JobState | None:
-    if host is None or job.stage not in {"starting", "running"}:
+def _asked(job: JobRecord, host: GpuHost, progress: Progress) -> JobState | None:
+    if job.stage not in {"starting", "running"}:
         return None
     try:
         return host.state(job.ref)
-    except HostError:
+    except HostError as error:
+        progress.say(f"{job.slug} is shown as it was last heard of: {error.problem}")
         return None

@@ -1,5 +1,6 @@
 """What a person types after ``doors kaggle``, and what is made of it."""
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,14 @@ def test_jobs_are_listed_with_state_epochs_hours_and_page():
     assert lines[0].split() == ["experiment", "session", "state", "epochs", "hours", "page"]
     assert lines[1].split() == ["exp1", "1", "queued", "12/30", "0.50", "https://k/doors-exp1"]
     assert lines[2].split()[2] == "finished"
+
+
+def test_the_hours_of_a_job_that_nobody_follows_are_the_clocks():
+    began = datetime.now(UTC) - timedelta(hours=3)
+
+    lines = table([(a_job(started_at=began, elapsed_s=0.0), JobState("running"))])
+
+    assert "  ~3.00  " in lines[1]
 
 
 @pytest.mark.parametrize("names", ["a,a", "a,,b", "", ","])

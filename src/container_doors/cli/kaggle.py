@@ -83,7 +83,8 @@ def stop(arguments: argparse.Namespace) -> int:
 
 def listed(arguments: argparse.Namespace) -> int:
     """Show every job of this clone."""
-    known = remote_training.known_jobs(host=KaggleHost())
+    with console.progress(quiet=arguments.json) as progress:
+        known = remote_training.known_jobs(host=KaggleHost(), progress=progress)
     if arguments.json:
         print(json.dumps([job_report.as_json(job, state) for job, state in known], indent=2))
         return 0

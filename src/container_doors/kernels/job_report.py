@@ -1,7 +1,7 @@
 """What a person reads of jobs: what would be sent, how one ended, which there are."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 from container_doors.kernels.archive import Outcome
@@ -105,7 +105,7 @@ def table(known: Sequence[tuple[JobRecord, JobState | None]]) -> list[str]:
             str(job.session),
             _state(job, state),
             ", ".join(f"{job.epochs.get(n, 0)}/{job.epochs_asked[n]}" for n in job.experiments),
-            f"{job.elapsed_s / 3600:.2f}",
+            _spent(job, state),
             job.url or "",
         )
         for job, state in known
@@ -127,6 +127,14 @@ def _state(job: JobRecord, state: JobState | None) -> str:
     if job.stage == "running" and state is not None:
         return state.phase
     return job.outcome if job.stage in {"ended", "home"} else job.stage
+
+
+def _spent(job: JobRecord, state: JobState | None) -> str:
+    """Say the hours, as the job last told; while nobody follows, as the clock tells."""
+    if job.stage == "running" and state is not None and state.phase == "running":
+        since_s = (datetime.now(UTC) - job.started_at).total_seconds()
+        return f"~{max(since_s, job.elapsed_s) / 3600:.2f}"
+    return f"{job.elapsed_s / 3600:.2f}"
 
 
 def _machine(job: JobRecord) -> str:

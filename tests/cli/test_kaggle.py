@@ -1,5 +1,6 @@
 """What a person types after ``doors kaggle``, and what is made of it."""
 
+import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -131,3 +132,14 @@ def test_what_was_not_agreed_to_leaves_no_packs_behind(monkeypatch: pytest.Monke
         kaggle.push(arguments)
 
     assert not record.folder.exists()
+
+
+def test_a_missing_remote_is_said_before_anything_is_sent(tmp_path: Path):
+    subprocess.run(["git", "init", "--quiet"], check=True)
+    (tmp_path / ".dvc").mkdir()
+    (tmp_path / ".dvc/config").touch()
+
+    assert kaggle._home_line() == (
+        "home: DVC has no remote to push to; before it comes home: doors remote set DIRECTORY, "
+        "or gdrive://FOLDER_ID, or any URL that DVC knows"
+    )

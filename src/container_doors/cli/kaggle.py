@@ -19,7 +19,7 @@ from container_doors.cli import console
 from container_doors.cli.train import outcome
 from container_doors.cli.upload import as_chosen, relayed_follower_for
 from container_doors.config import Params, load_params
-from container_doors.errors import ConfigError
+from container_doors.errors import ConfigError, VersioningError
 from container_doors.kernels import job_report
 from container_doors.kernels.ledger import JobRecord, newest_job, read_jobs
 from container_doors.ports import Progress
@@ -34,7 +34,7 @@ def plan(arguments: argparse.Namespace) -> int:
     """Check everything, print what would be sent and what it would cost, and send nothing."""
     with console.progress() as progress:
         planned = _plan(arguments, _wanted(arguments), progress)
-    _print(job_report.plan_lines(planned))
+    _print([*job_report.plan_lines(planned), _home_line()])
     remote_training.discard_plan(planned)
     return 0
 
@@ -161,11 +161,19 @@ def _plan(arguments: argparse.Namespace, wanted: Wanted, progress: Progress) -> 
     )
 
 
+def _home_line() -> str:
+    """Say beforehand where the model is to go: a missing remote should not wait for the end."""
+    try:
+        return f"home: it is pushed to {DvcStore(Path.cwd()).check_ready()}"
+    except VersioningError as error:
+        return f"home: {error.problem}; before it comes home: {error.hint}"
+
+
 def _push(arguments: argparse.Namespace, wanted: Wanted) -> JobRecord | None:
     """Send it, if that was agreed to; None if not."""
     with console.progress() as progress:
         planned = _plan(arguments, wanted, progress)
-    _print(job_report.plan_lines(planned))
+    _print([*job_report.plan_lines(planned), _home_line()])
     if arguments.dry_run:
         print(f"nothing was sent; all that would be is in {planned.record.folder}")
         return None

@@ -43,6 +43,7 @@ class FakeHost:
     """After how many lines each of the next readings of a log is cut."""
     gone: int = 0
     """How often it cannot be reached."""
+    exit_codes: list[int] = field(default_factory=list)
     sent: list[str] = field(default_factory=list)
     deleted: list[str] = field(default_factory=list)
     lines: dict[str, list[str]] = field(default_factory=dict)
@@ -78,6 +79,7 @@ class FakeHost:
             env={**os.environ, **self.environment, "PYTHONPATH": str(self._machine())},
             capture_output=True, text=True, check=False, timeout=60,
         )  # fmt: skip
+        self.exit_codes.append(done.returncode)
         self.lines[folder.name] = done.stdout.splitlines()
         return Job(f"someone/{folder.name}", f"https://host/{folder.name}", last_run_at=None)
 

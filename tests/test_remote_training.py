@@ -203,6 +203,19 @@ def test_a_failed_training_leaves_its_log_and_its_reason(host: FakeHost):
     assert "out of memory with one photograph" in (job.folder / "kernel.log").read_text()
 
 
+def test_what_nobody_thought_of_ends_well_for_the_host_which_then_keeps_the_archive(
+    host: FakeHost, clone: Path
+):
+    (clone / "pyproject.toml").unlink()
+
+    home = all_of_it(host, planned(host, with_changes=True))
+
+    assert host.exit_codes == [0]
+    assert home.outcome.kind == "failed"
+    assert "the kernel itself failed" in home.outcome.why
+    assert "pyproject.toml" in home.outcome.why
+
+
 @pytest.mark.parametrize(
     ("gpus", "said"),
     [

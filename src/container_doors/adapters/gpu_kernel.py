@@ -66,6 +66,9 @@ def main() -> int:
     except JobError as failed:
         why, remedy = failed.args
         outcome = {"is": "failed", "why": why, "remedy": remedy}
+    except (OSError, subprocess.SubprocessError, tarfile.TarError) as failed:
+        say(traceback.format_exc())
+        outcome |= {"why": f"the kernel itself failed: {failed}"}
     finally:
         if sys.exc_info()[0] is not None:
             say(traceback.format_exc())

@@ -558,6 +558,18 @@ def test_faulty_data_are_never_sent(host: FakeHost, clone: Path):
     assert not host.sent
 
 
+def test_a_stop_between_two_sessions_begins_no_next_one(host: FakeHost):
+    home = pushed(host, planned(host))
+    home.changed(stage="home", outcome="to be continued", is_to_stop=True)
+    following = planned(host, session=2)
+
+    with pytest.raises(HostError, match="stopped before session 2 began"):
+        pushed(host, following)
+
+    assert not following.record.folder.exists()
+    assert newest_job("exp1").slug == home.slug
+
+
 def test_a_stop_that_is_asked_for_elsewhere_is_not_forgotten(ran: tuple[FakeHost, JobRecord]):
     host, job = ran
     newest_job("exp1").changed(is_to_stop=True)

@@ -38,7 +38,7 @@ from container_doors.kernels.archive import (
     unpack,
 )
 from container_doors.kernels.confidential import looks_confidential
-from container_doors.kernels.ledger import JobRecord, read_jobs, refuse_two
+from container_doors.kernels.ledger import JobRecord, newest_job, read_jobs, refuse_two
 from container_doors.kernels.log_lines import Told, line_is_cut, parts_with, told
 from container_doors.kernels.names import job_slug
 from container_doors.kernels.order import (
@@ -206,6 +206,7 @@ def push(plan: Plan, *, host: GpuHost, progress: Progress, pause: Pause) -> JobR
             _send(pack, host=host, progress=progress)
         for pack in plan.packs:
             _wait_until_ready(pack, host=host, progress=progress, pause=pause)
+        _refuse_what_was_stopped(plan.record)
         unless_sent.pop_all()
     shutil.rmtree(plan.record.folder / "packs")
     record = plan.record.changed(started_at=datetime.now(UTC))
@@ -225,6 +226,16 @@ def push(plan: Plan, *, host: GpuHost, progress: Progress, pause: Pause) -> JobR
             hint="nothing else was shown; report this with the version of the kaggle package",
         )
     return record
+
+
+def _refuse_what_was_stopped(record: JobRecord) -> None:
+    """See that nobody has asked for a stop since the session before: sending takes a while."""
+    name = record.experiments[0]
+    if record.session > 1 and newest_job(name).is_to_stop:
+        raise HostError(
+            f"{name} was stopped before session {record.session} began; its checkpoint is here",
+            hint=f"doors kaggle run --experiment {name} goes on from it",
+        )
 
 
 def discard_plan(plan: Plan) -> None:

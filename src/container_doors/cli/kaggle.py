@@ -68,7 +68,8 @@ def stop(arguments: argparse.Namespace) -> int:
     """See that no further session begins, and tell how this one is ended."""
     job = newest_job(arguments.name)
     if job.is_over:
-        print(f"{job.slug} is over: {job.outcome or job.stage}")
+        job.changed(is_to_stop=True)  # another terminal may be about to begin the next session
+        print(f"{job.slug} is over: {job.outcome or job.stage}; no further session follows")
         return 0
     if not arguments.discard:
         _print(job_report.stop_lines(job.changed(is_to_stop=True)))

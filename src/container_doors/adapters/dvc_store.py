@@ -73,7 +73,7 @@ class DvcStore:
 
     def _refuse_vanished(self, url: str, root: Path) -> Path | None:
         """DVC would make an empty folder in its place, and say that it has pushed."""
-        folder = root / ".dvc" / url  # which is what a relative one is relative to
+        folder = root / ".dvc" / url  # DVC lists it as absolute (3.67), and writes it so
         if kind_of(url) != "directory":
             return None
         if not folder.is_dir():

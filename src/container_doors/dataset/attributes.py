@@ -8,6 +8,8 @@ numbers is cut into three parts of the same size.
 import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from io import StringIO
+from pathlib import Path
 
 from container_doors.dataset.layout import Layout
 from container_doors.errors import DatasetError
@@ -32,7 +34,7 @@ def read_attributes(layout: Layout) -> Attributes:
     """Read what there is; nothing where there is no such file. An empty cell says nothing.
 
     Raises:
-        DatasetError: If it names no files, one twice, or one that the data set does not have.
+        DatasetError: If it is not UTF-8, or names no files, one twice, or one that is not there.
     """
     path = layout.root / ATTRIBUTES_CSV
     if not path.exists():
@@ -44,7 +46,7 @@ def read_attributes(layout: Layout) -> Attributes:
     }
     scenes: dict[str, str] = {}
     values: dict[str, dict[str, str]] = {}
-    with path.open(encoding="utf-8-sig", newline="") as file:
+    with StringIO(_text(path), newline="") as file:
         reader = csv.DictReader(file)
         if _FILE not in (reader.fieldnames or []):
             raise DatasetError(
@@ -61,6 +63,16 @@ def read_attributes(layout: Layout) -> Attributes:
             if row.get(_GROUP):
                 scenes[name] = row[_GROUP].strip()
     return Attributes(scenes, _cut(values))
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DatasetError(
+            f"{path}: expected UTF-8, found another encoding at byte {error.start}",
+            hint="save it as UTF-8; in a spreadsheet: CSV UTF-8",
+        ) from None
 
 
 def _cut(values: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, str]]:

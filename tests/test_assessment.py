@@ -166,8 +166,8 @@ def test_a_promise_that_val_cannot_prove_is_not_made():
     assert len(TEST_LOOKS.read_text().splitlines()) == 1  # the training's
 
 
-def test_a_split_without_photographs_is_not_measured():
-    for image in (RUN.data_view / "images/test").iterdir():
+def test_a_split_without_photographs_is_not_measured(trained: Path):
+    for image in (trained / "images/test").iterdir():
         image.unlink()
 
     with pytest.raises(RunError, match="exp1 has no photograph in test"):
@@ -232,3 +232,59 @@ def test_the_gate_asks_the_worse_end_of_each_interval():
 
     assert [row.holds for row in asked[False][:4]] == [False, False, False, True]
     assert [row.holds for row in asked[True][:4]] == [True] * 4
+
+
+def test_labels_and_photographs_that_changed_are_measured_anew(trained: Path):
+    """Also where another command has detected on them since, and the gate would take the old."""
+    opened = Opened()
+    evaluated("val", opened)
+    before = evaluated(open_detector=opened)
+    (trained / "labels/test/0.txt").write_text("")
+
+    held = assessment.gate(RUN, at_the_point=True, open_detector=opened, progress=FakeProgress())
+
+    assert before.doors == 1
+    assert Assessment.read(RUN.assessment_json("test")).doors == 0
+    assert next(one for one in held if one.what == "test mAP50").measured == "undefined"
+    photograph = trained / "images/test/1.png"
+    photograph.write_bytes((trained / "images/train/0.png").read_bytes() + b"\n")
+    times = opened.times
+    evaluated(open_detector=opened)
+    assert opened.times == times + 1
+
+
+def test_an_assessment_of_labels_that_changed_since_is_not_taken_for_the_present_one(trained: Path):
+    evaluated("val")
+    evaluated()
+    (trained / "labels/test/0.txt").write_text("")
+    assessment.detect(RUN, "test", open_detector=Opened(), progress=FakeProgress())
+
+    assessment.gate(RUN, at_the_point=True, open_detector=Opened(), progress=FakeProgress())
+
+    assert Assessment.read(RUN.assessment_json("test")).doors == 0
+
+
+def test_the_gate_detects_again_where_the_detections_are_gone():
+    evaluated("val")
+    evaluated()
+    RUN.detections_json("test").unlink()
+
+    assert assessment.gate(RUN, at_the_point=True, open_detector=Opened(), progress=FakeProgress())
+
+
+def test_a_damaged_measurement_needs_no_other_training():
+    evaluated()
+    RUN.assessment_json("test").write_text("{")
+
+    with pytest.raises(RunError) as refused:
+        Assessment.read(RUN.assessment_json("test"))
+
+    assert "measure it again" in refused.value.hint
+    assert "train" not in refused.value.hint
+
+
+def test_attributes_in_another_encoding_are_refused_by_name(trained: Path):
+    (trained / "attributes.csv").write_bytes(b"image,lighting\nimages/test/0.png,caf\xe9\n")
+
+    with pytest.raises(DatasetError, match=r"attributes.csv: expected UTF-8"):
+        evaluated()

@@ -61,7 +61,7 @@ from container_doors.reporting.page import Known, write_page
 from container_doors.reporting.which_run import read_record
 from container_doors.run import PUBLISHED, TEST_LOOKS, Run
 from container_doors.training.history import read_history
-from container_doors.versioning.hashing import artifact
+from container_doors.versioning.hashing import artifact, file_sha256, text_sha256
 from container_doors.versioning.publication import read_published
 
 OpenDetector = Callable[[Path, Params], Detector]
@@ -184,10 +184,10 @@ def gate(
     run: Run, *, at_the_point: bool, open_detector: OpenDetector, progress: Progress
 ) -> list[Held]:
     """Hold a run against the targets of section 10.3; what is not measured yet is measured."""
-    record, _ = _trained(run)
+    record, layout = _trained(run)
     assessments = {}
     for split in ("val", "test"):
-        there = _present(run, split, record)
+        there = _present(run, split, record, layout)
         if there is None:
             there = evaluate(run, split, open_detector=open_detector, progress=progress)
         else:
@@ -222,11 +222,11 @@ def model_card(run: Run, output: Path, *, open_detector: OpenDetector, progress:
     Raises:
         RunError: If the run has not been trained, or if ``output`` is something else.
     """
-    record, _ = _trained(run)
+    record, layout = _trained(run)
     published = read_published()
     write_card(
         output,
-        _both_splits(run, record, open_detector=open_detector, progress=progress),
+        _both_splits(run, record, layout, open_detector=open_detector, progress=progress),
         record=record,
         metadata=published if published and published.run_id == record.run_id else None,
     )
@@ -239,8 +239,8 @@ def report_page(run: Run, output: Path, *, open_detector: OpenDetector, progress
     Raises:
         RunError: If the run has not been trained, or if ``output`` is something else.
     """
-    record, _ = _trained(run)
-    assessments = _both_splits(run, record, open_detector=open_detector, progress=progress)
+    record, layout = _trained(run)
+    assessments = _both_splits(run, record, layout, open_detector=open_detector, progress=progress)
     ladders = run.robustness_json("test")
     robustness = Robustness.read(ladders) if ladders.exists() else None
     best = assessments["test"].weights_sha256
@@ -272,10 +272,15 @@ def _timing(
 
 
 def _both_splits(
-    run: Run, record: RunRecord, *, open_detector: OpenDetector, progress: Progress
+    run: Run,
+    record: RunRecord,
+    layout: Layout,
+    *,
+    open_detector: OpenDetector,
+    progress: Progress,
 ) -> dict[str, Assessment]:
     return {
-        split: _present(run, split, record)
+        split: _present(run, split, record, layout)
         or evaluate(run, split, open_detector=open_detector, progress=progress)
         for split in ("val", "test")
     }
@@ -402,12 +407,12 @@ def detect(run: Run, split: str, *, open_detector: OpenDetector, progress: Progr
     """Detect on every photograph of a split at every confidence, once."""
     record, layout = _trained(run)
     params = Params.model_validate(record.params)
-    sha256 = artifact(run.best_weights).sha256
-    _link(layout, run)
-    images = _images(run, split)
-    kept = _kept(run, split, sha256, params, images)
+    kept = _kept(run, split, record, layout)
     if kept is not None:
+        _link(layout, run)
         return kept
+    link_view(layout, run.data_view)
+    images = _images(run, split)
     progress.say(f"detecting on {len(images)} photographs of {split}, at any confidence")
     detector = open_detector(run.best_weights, params)
     with TemporaryDirectory() as scratch:
@@ -426,7 +431,8 @@ def detect(run: Run, split: str, *, open_detector: OpenDetector, progress: Progr
         progress.step("detecting", number, len(scored))
     detected = Detected(
         run_id=record.run_id,
-        weights_sha256=sha256,
+        weights_sha256=artifact(run.best_weights).sha256,
+        files_sha256=_files_sha256(layout, split),
         split=split,
         image_size_px=params.training.image_size_px,
         iou_threshold=iou,
@@ -474,20 +480,27 @@ def _images(run: Run, split: str) -> list[str]:
     return images
 
 
-def _kept(
-    run: Run, split: str, sha256: str, params: Params, images: Sequence[str]
-) -> Detected | None:
+def _kept(run: Run, split: str, record: RunRecord, layout: Layout) -> Detected | None:
     """Read what was detected before, if nothing has changed that it depends on."""
     if not run.detections_json(split).exists():
         return None
+    params = Params.model_validate(record.params)
     detected = Detected.read(run.detections_json(split))
     same = (
-        detected.weights_sha256 == sha256
+        detected.weights_sha256 == artifact(run.best_weights).sha256
         and detected.image_size_px == params.training.image_size_px
         and detected.iou_threshold == params.validation.iou_threshold
-        and sorted(one.image for one in detected.photographs) == images
+        and detected.files_sha256 == _files_sha256(layout, split)
     )
     return detected if same else None
+
+
+def _files_sha256(layout: Layout, split: str) -> str:
+    """Name the photographs and labels of a split as they are now, byte by byte."""
+    files = layout.splits.get(split)
+    paths = [path for path in (*files.images, *files.labels) if path.is_file()] if files else []
+    named = (f"{path.relative_to(layout.root).as_posix()} {file_sha256(path)}" for path in paths)
+    return text_sha256("\n".join(sorted(named)))
 
 
 def _one_by_one(detector: Detector, images: Sequence[Path], iou: float) -> Sequence[Detections]:
@@ -530,6 +543,7 @@ def _assessed(
         experiment=run.name,
         run_id=detected.run_id,
         weights_sha256=detected.weights_sha256,
+        files_sha256=detected.files_sha256,
         split=detected.split,
         image_size_px=detected.image_size_px,
         photographs=len(photographs),
@@ -627,10 +641,11 @@ def _look(run: Run, detected: Detected, promise: Promise | None) -> int | None:
     return add_look(TEST_LOOKS, look | ({"promise": promise.text} if promise else {}))
 
 
-def _present(run: Run, split: str, record: RunRecord) -> Assessment | None:
-    """Read an assessment of these very weights, at their own threshold."""
-    if not run.assessment_json(split).exists():
+def _present(run: Run, split: str, record: RunRecord, layout: Layout) -> Assessment | None:
+    """Read an assessment of these very weights, photographs and labels."""
+    detected = _kept(run, split, record, layout)
+    if detected is None or not run.assessment_json(split).exists():
         return None
     there = Assessment.read(run.assessment_json(split))
-    best = artifact(run.best_weights).sha256
-    return there if (there.weights_sha256, there.run_id) == (best, record.run_id) else None
+    of = (detected.weights_sha256, record.run_id, detected.files_sha256)
+    return there if (there.weights_sha256, there.run_id, there.files_sha256) == of else None

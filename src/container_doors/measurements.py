@@ -6,6 +6,7 @@ on) is absent, never zero.
 
 import math
 from statistics import NormalDist
+from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -45,6 +46,12 @@ class Value(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class Measured(Document):
+    """What is measured on a trained model, and can be measured again without training it."""
+
+    mending: ClassVar[str] = "delete it, and measure it again with the doors command that did"
+
+
 class Estimate(Value):
     """A measured value, its interval, and how much it was measured on."""
 
@@ -82,11 +89,13 @@ class Photograph(Value):
     duration_ms: float | None = None
 
 
-class Detected(Document):
+class Detected(Measured):
     """``runs/<experiment>/evaluation/<split>/detections.json``: all that ``best.pt`` says."""
 
     run_id: str
     weights_sha256: Sha256
+    files_sha256: Sha256 | None = None
+    """Of the split's photographs and labels; None in what earlier releases wrote."""
     split: str
     image_size_px: int
     iou_threshold: float
@@ -157,12 +166,14 @@ class PromiseCheck(Value):
     verdict: str
 
 
-class Assessment(Document):
+class Assessment(Measured):
     """``runs/<experiment>/evaluation/<split>/assessment.json``: a split's scores with intervals."""
 
     experiment: str
     run_id: str
     weights_sha256: Sha256
+    files_sha256: Sha256 | None = None
+    """Of the split's photographs and labels; None in what earlier releases wrote."""
     split: str
     image_size_px: int
     photographs: int
@@ -196,7 +207,7 @@ class LadderStep(Value):
     recall: Estimate | None
 
 
-class KeptStep(Document):
+class KeptStep(Measured):
     """``.../robustness/<key>.json``: a step that need not be measured again."""
 
     step: LadderStep
@@ -211,7 +222,7 @@ class Ladder(Value):
     """The first severity at which the recall is below the target; None: none of those measured."""
 
 
-class Robustness(Document):
+class Robustness(Measured):
     """``runs/<experiment>/evaluation/<split>/robustness.json``."""
 
     experiment: str
@@ -260,7 +271,7 @@ class FormatTiming(Value):
     not_measured: str | None = None
 
 
-class Timings(Document):
+class Timings(Measured):
     """``runs/<experiment>/evaluation/<split>/latency.json``."""
 
     experiment: str

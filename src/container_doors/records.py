@@ -8,7 +8,7 @@ is null or absent; it is never a guess.
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
@@ -99,6 +99,8 @@ class _Part(BaseModel):
 class Document(_Part):
     """A value that is kept as a JSON file."""
 
+    mending: ClassVar[str] = "train again"
+    """Of what cannot be read."""
     schema_version: Literal[1] = 1
 
     @classmethod
@@ -118,7 +120,7 @@ class Document(_Part):
             first = error.errors()[0]
             raise RunError(
                 f"{path} cannot be read: {'.'.join(map(str, first['loc']))}: {first['msg']}",
-                hint="it was changed by hand or written by another release; train again",
+                hint=f"it was changed by hand or written by another release; {cls.mending}",
             ) from None
 
     def write(self, path: Path) -> None:

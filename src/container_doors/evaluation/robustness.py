@@ -44,7 +44,7 @@ def key_of(
     """Name a step's result by everything that it depends on."""
     what = [
         _METHOD, detected.weights_sha256, detected.image_size_px, detected.iou_threshold, conf,
-        *step, [(one.image, one.doors_xyxy) for one in photographs],
+        detected.files_sha256, *step, [(one.image, one.doors_xyxy) for one in photographs],
     ]  # fmt: skip
     return hashlib.sha256(json.dumps(what).encode()).hexdigest()[:16]
 

@@ -288,3 +288,17 @@ def test_attributes_in_another_encoding_are_refused_by_name(trained: Path):
 
     with pytest.raises(DatasetError, match=r"attributes.csv: expected UTF-8"):
         evaluated()
+
+
+def test_a_slice_of_one_missed_door_is_no_proof_that_the_recall_is_low(trained: Path):
+    (trained / "attributes.csv").write_text("image,lighting\nimages/test/0.png,night\n")
+    evaluated()
+    kept = Detected.read(RUN.detections_json("test"))
+    blind = [one.model_copy(update={"used_xyxy": [], "used_confidences": []})
+             for one in kept.photographs]  # fmt: skip
+    kept.model_copy(update={"photographs": blind}).write(RUN.detections_json("test"))
+
+    night = next(one for one in evaluated().slices if one.attribute == "lighting")
+
+    assert night.scores["recall"].value == 0
+    assert night.verdict == "unproven, n = 1"

@@ -1,6 +1,7 @@
 """How surely figures are known, told with fakes for what is outside."""
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -302,3 +303,16 @@ def test_a_slice_of_one_missed_door_is_no_proof_that_the_recall_is_low(trained: 
 
     assert night.scores["recall"].value == 0
     assert night.verdict == "unproven, n = 1"
+
+
+def test_weights_that_were_changed_after_publishing_come_back_by_the_command_that_is_named():
+    published = RUN.best_weights.read_bytes()
+    RUN.best_weights.write_text("others")
+
+    with pytest.raises(RunError, match="which is not what") as refused:
+        assessment.gate_published(
+            RUN, at_the_point=True, open_detector=Opened(), progress=FakeProgress()
+        )
+
+    subprocess.run(refused.value.hint.split(": ")[1].split(), check=True)
+    assert RUN.best_weights.read_bytes() == published

@@ -211,7 +211,9 @@ def gate_published(
     if published.experiment_name != run.name or artifact(run.best_weights).sha256 != best:
         raise RunError(
             f"{PUBLISHED} holds {published.version}, which is not what {run.best_weights} is",
-            hint=f"name its experiment ({published.experiment_name}), or train this one again",
+            hint=f"name its experiment ({published.experiment_name}), or train this one again"
+            if published.experiment_name != run.name
+            else f"bring its weights back: cp {PUBLISHED}/best.pt {run.best_weights}",
         )
     return gate(run, at_the_point=at_the_point, open_detector=open_detector, progress=progress)
 

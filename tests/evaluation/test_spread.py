@@ -154,3 +154,19 @@ def test_doors_of_one_scene_prove_nothing_however_many_other_scenes_have_none():
     assert difference(
         ranking, ranking, [0] * 6 + list(range(1, 7)), coco_ap_of, iou_thresholds=AP50
     ) is None  # fmt: skip
+
+
+def test_a_score_near_zero_may_be_higher_than_it_was_measured():
+    """One door of twelve is found, behind false alarms: corrected for bias it is below zero."""
+    far = (50.0, 50.0, 60.0, 60.0)
+    ranking = rank(
+        [[DOOR]] * 12, [[far, DOOR]] + [[far]] * 11, [[0.9, 0.1]] + [[0.9]] * 11
+    )  # fmt: skip
+
+    found = average_precision(ranking, range(12), coco_ap_of, iou_thresholds=slice(0, 1))
+
+    assert found is not None
+    assert 0 < found.value < 0.01
+    share_found = share([1] + [0] * 11, [1] * 12, range(12), of="doors")
+    assert share_found is not None
+    assert found.high == pytest.approx(share_found.high)

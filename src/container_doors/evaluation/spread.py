@@ -63,7 +63,8 @@ def average_precision(
     elif whole in {0.0, 1.0}:
         low, high = (found.low, 1.0) if whole else (0.0, found.high)
     else:
-        low, high = min(low, found.low, whole), max(high, whole)
+        # A centre of 0 has no width in the logit: nothing but the share bounds the score then.
+        low, high = min(low, found.low, whole), max(high if centre > 0 else found.high, whole)
     doors = int(ranking.doors.sum())
     return Estimate(value=whole, low=low, high=high, n=doors, of="doors", level=level)
 

@@ -285,7 +285,7 @@ def test_a_damaged_measurement_needs_no_other_training():
 
 
 def test_attributes_in_another_encoding_are_refused_by_name(trained: Path):
-    (trained / "attributes.csv").write_bytes(b"image,lighting\nimages/test/0.png,caf\xe9\n")
+    (trained / "attributes.csv").write_bytes(b"image,lighting\nimages/test/0.png,d\xfcster\n")
 
     with pytest.raises(DatasetError, match=r"attributes.csv: expected UTF-8"):
         evaluated()

@@ -40,14 +40,16 @@ def _isolated(tmp_path_factory: pytest.TempPathFactory):
 
 @pytest.fixture(autouse=True, scope="session")
 def _interruptible():
-    """Let the programs that tests start be stopped by Ctrl-C.
+    """Let the programs that tests start be stopped by Ctrl-C, and by a terminal that is closed.
 
-    A shell starts what runs in the background with that signal ignored, and the children of
-    what ignores it ignore it too.
+    A shell starts what runs in the background with the first of them ignored, nohup with the
+    second, and the children of what ignores a signal ignore it too.
     """
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    hung_up = signal.signal(signal.SIGHUP, signal.SIG_DFL)
     yield
     signal.signal(signal.SIGINT, before)
+    signal.signal(signal.SIGHUP, hung_up)
 
 
 @pytest.fixture(scope="session")

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from jinja2 import Template
 
 from container_doors.errors import RunError
 from container_doors.files import replace_text
 from container_doors.measurements import Assessment, Estimate
 from container_doors.records import Metadata, RunRecord
-from container_doors.reporting.escaping import code, escaped
+from container_doors.reporting.escaping import code, markdown_templates
 from container_doors.reporting.figures import count
 from container_doors.reporting.gate import held, in_one_sentence
 
@@ -99,14 +99,6 @@ def _metric(name: str, estimate: Estimate) -> dict[str, Any]:
 
 @cache
 def _template() -> Template:
-    environment = Environment(
-        loader=PackageLoader("container_doors.reporting", package_path=""),
-        autoescape=True,
-        finalize=escaped,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+    environment = markdown_templates()
     environment.filters |= {"code": code, "count": count}
     return environment.get_template("card.md.j2")

@@ -2,6 +2,7 @@
 
 import re
 
+from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 _MARKS = re.compile(r"[\\|`*<&\[\]~$]|(?<![^\W_])_|_(?![^\W_])")
@@ -31,6 +32,19 @@ def escaped(value: object) -> Markup:
 def code(value: object) -> Markup:
     """Write a value in a fixed-width face, escaped like any other."""
     return Markup("<code>{}</code>").format(escaped(value))
+
+
+def markdown_templates() -> Environment:
+    """Make what reads our templates; whatever they print is escaped unless it is markup already."""
+    return Environment(
+        loader=PackageLoader("container_doors.reporting", package_path=""),
+        autoescape=True,
+        finalize=escaped,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
 
 
 def _reference(mark: re.Match[str]) -> str:

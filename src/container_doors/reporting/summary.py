@@ -7,14 +7,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from jinja2 import Template
 
 from container_doors.errors import RunError
 from container_doors.files import replace_text
 from container_doors.records import Epoch, Evaluation, Metadata, RunRecord
 from container_doors.reporting import figures
 from container_doors.reporting.curves import draw_curves
-from container_doors.reporting.escaping import code, escaped
+from container_doors.reporting.escaping import code, markdown_templates
 from container_doors.reporting.gallery import Gallery, Picture, evenly, rebuilt
 from container_doors.reporting.verdicts import compare, in_one_sentence, timed
 from container_doors.run import PUBLISHED, REPORTS, Run
@@ -180,16 +180,7 @@ def _render(
 
 @cache
 def _template() -> Template:
-    """Read the template; whatever it prints is escaped unless it is markup already."""
-    environment = Environment(
-        loader=PackageLoader("container_doors.reporting", package_path=""),
-        autoescape=True,
-        finalize=escaped,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+    environment = markdown_templates()
     environment.filters |= {
         "code": code,
         "count": figures.count,

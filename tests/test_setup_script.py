@@ -41,8 +41,7 @@ def python_of(version: str) -> Path | None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("version", ["3.12", "3.13"])
-@pytest.mark.parametrize("installer", ["uv", "pip"])
+@pytest.mark.parametrize(("installer", "version"), [("uv", "3.13"), ("pip", "3.12")])
 def test_the_torch_of_the_image_is_left_as_it_is(
     version: str, installer: str, tmp_path: Path, repository_root: Path
 ):

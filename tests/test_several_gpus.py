@@ -119,7 +119,6 @@ def test_a_worker_that_dies_ends_the_training_at_once(
     [
         pytest.param(signal.SIGKILL, "training", id="kill -9"),
         pytest.param(signal.SIGKILL, "starting", id="kill -9 while it starts"),
-        pytest.param(signal.SIGTERM, "training", id="SIGTERM"),
         pytest.param(signal.SIGINT, "training", id="Ctrl-C"),
     ],
 )

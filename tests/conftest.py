@@ -15,7 +15,10 @@ _ISOLATED = {
 }
 _GIT_CONFIG = "[user]\n  name = Test\n  email = test@example.org\n[init]\n  defaultBranch = main\n"
 
-_LONGEST = ("test_demo", "test_readme", "test_exact_resume", "test_tracking", "test_several_gpus")
+_LONGEST = (
+    "test_demo", "test_readme", "test_exact_resume", "test_tracking", "test_several_gpus",
+    "test_kills", "test_ways_back", "test_handover",
+)  # fmt: skip
 """Modules of slow tests, which begin first, so that none is left alone at the end."""
 
 

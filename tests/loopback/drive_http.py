@@ -1,23 +1,14 @@
-"""HTTP as the stand-in for Google needs it: a proxy that is also every host behind it.
-
-A client that is told of the proxy asks it to CONNECT to Google; the TLS ends here instead. Any
-other host is refused, so that nothing leaves the machine.
-"""
+"""HTTP as the stand-in for Google needs it."""
 
 import json
 import re
-import socket
-import ssl
-import sys
-import threading
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
 from tests.loopback.drive_state import RefusedError
+from tests.loopback.interception import InterceptingHandler, InterceptingServer
 
 _BODY_S = 5.0
 """What is sent takes no longer: httplib2 sends the rest of a stream again, and waits for ever."""
@@ -81,56 +72,9 @@ class Reply:
         return cls.of({"error": document}, refused.status)
 
 
-class Server(ThreadingHTTPServer):
-    """Threads; ``answer`` may be asked to cut a request while it is being sent."""
-
-    daemon_threads = True
-    request_queue_size = 128
-
-    def __init__(
-        self, port: int, *, tls: ssl.SSLContext, answer: Callable[[Request], Reply],
-        is_to_be_cut: Callable[[Request], bool],
-    ) -> None:  # fmt: skip
-        super().__init__(("127.0.0.1", port), _Handler)
-        self.tls, self.answer, self.is_to_be_cut = tls, answer, is_to_be_cut
-        self._thread = threading.Thread(
-            target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
-        )
-
-    def begin(self) -> None:
-        """Serve, in a thread."""
-        self._thread.start()
-
-    def end(self) -> None:
-        """Serve no more."""
-        self.shutdown()
-        self._thread.join()
-        self.server_close()
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of clients that went away."""
-        if not isinstance(sys.exception(), OSError):
-            super().handle_error(request, client_address)
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server: Server
-    wbufsize = -1
-    disable_nagle_algorithm = True
-
-    def do_CONNECT(self) -> None:
-        if self.path.split(":")[0] not in HOSTS:
-            self._send(Reply(502, b"no way out of this machine"))
-            return
-        self.wfile.write(b"HTTP/1.1 200 Connection Established\r\n\r\n")
-        self.wfile.flush()
-        self.rfile.close()
-        self.wfile.close()
-        self.connection = self.server.tls.wrap_socket(self.connection, server_side=True)
-        self.rfile = self.connection.makefile("rb", -1)
-        self.wfile = self.connection.makefile("wb", -1)
-        self.close_connection = False
+class _Handler(InterceptingHandler):
+    server: "Server"
+    hosts = HOSTS
 
     def _serve(self) -> None:
         size = int(self.headers.get("Content-Length", 0))
@@ -139,7 +83,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(size // 2 if is_cut else size)
         self.connection.settimeout(None)
         if is_cut:
-            self._hang_up()
+            self.hang_up()
         else:
             self._send(self.server.answer(self._request(body)))
 
@@ -169,17 +113,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(reply.body[: len(reply.body) // 2] if reply.is_cut else reply.body)
         self.wfile.flush()
         if reply.is_cut:
-            self._hang_up()
+            self.hang_up()
 
-    def finish(self) -> None:
-        """Close what TLS was wrapped around, too; the server knows the plain socket only."""
-        super().finish()
-        self.connection.close()
 
-    def _hang_up(self) -> None:
-        self.close_connection = True
-        with suppress(OSError):
-            self.connection.shutdown(socket.SHUT_RDWR)
+class Server(InterceptingServer[Request, Reply]):
+    """The hosts, served."""
 
-    def log_message(self, *_: Any) -> None:
-        """Say nothing."""
+    handler = _Handler

@@ -1,20 +1,13 @@
-"""HTTP as the stand-in for Kaggle needs it: a proxy that is also every host behind it.
-
-A client that is told of the proxy asks it to CONNECT to Kaggle; the TLS ends here instead. Any
-other host is refused, so that nothing leaves the machine. A reply may be a stream without an end.
-"""
+"""HTTP as the stand-in for Kaggle needs it: a reply may be a stream without an end."""
 
 import json
-import socket
-import ssl
-import sys
-import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
+
+from tests.loopback.interception import InterceptingHandler, InterceptingServer
 
 API = "api.kaggle.com"
 STORAGE = "storage.googleapis.com"
@@ -80,60 +73,9 @@ class Reply:
         return cls(status, body, {"Content-Type": "text/html; charset=utf-8"})
 
 
-class Server(ThreadingHTTPServer):
-    """Threads; ``is_to_be_cut`` may end a request while it is being sent."""
-
-    daemon_threads = True
-    request_queue_size = 128
-
-    def __init__(
-        self, port: int, *, tls: ssl.SSLContext, answer: Callable[[Request], Reply],
-        is_to_be_cut: Callable[[Request], bool],
-    ) -> None:  # fmt: skip
-        super().__init__(("127.0.0.1", port), _Handler)
-        self.tls, self.answer, self.is_to_be_cut = tls, answer, is_to_be_cut
-        self.is_over = threading.Event()
-        self._thread = threading.Thread(
-            target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
-        )
-
-    def begin(self) -> None:
-        """Serve, in a thread."""
-        self._thread.start()
-
-    def end(self) -> None:
-        """Serve no more."""
-        self.is_over.set()
-        self.shutdown()
-        self._thread.join()
-        self.server_close()
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of clients that went away."""
-        if not isinstance(sys.exception(), OSError):
-            super().handle_error(request, client_address)
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server: Server
-    wbufsize = -1
-    disable_nagle_algorithm = True
-    host = ""
-
-    def do_CONNECT(self) -> None:
-        self.host = self.path.split(":")[0]
-        if self.host not in HOSTS:
-            self._send(Reply(502, b"no way out of this machine"))
-            return
-        self.wfile.write(b"HTTP/1.1 200 Connection Established\r\n\r\n")
-        self.wfile.flush()
-        self.rfile.close()
-        self.wfile.close()
-        self.connection = self.server.tls.wrap_socket(self.connection, server_side=True)
-        self.rfile = self.connection.makefile("rb", -1)
-        self.wfile = self.connection.makefile("wb", -1)
-        self.close_connection = False
+class _Handler(InterceptingHandler):
+    server: "Server"
+    hosts = HOSTS
 
     def _serve(self) -> None:
         size = int(self.headers.get("Content-Length", 0))
@@ -142,7 +84,7 @@ class _Handler(BaseHTTPRequestHandler):
         request = self._request(body)
         reply = self.server.answer(request)  # what came before a cut has come
         if is_cut:
-            self._hang_up()
+            self.hang_up()
         else:
             self._send(reply)
 
@@ -162,7 +104,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _send(self, reply: Reply) -> None:
         if reply.hangs:
             self.server.is_over.wait()
-            self._hang_up()
+            self.hang_up()
             return
         self.send_response(reply.status)
         for name, value in reply.headers.items():
@@ -173,7 +115,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(reply.body[: int(len(reply.body) * reply.sent_share)])
             self.wfile.flush()
             if reply.sent_share < 1:
-                self._hang_up()
+                self.hang_up()
             return
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
@@ -183,22 +125,14 @@ class _Handler(BaseHTTPRequestHandler):
                 self._send_chunk(piece)
             self._send_chunk(b"")
             return
-        self._hang_up()
+        self.hang_up()
 
     def _send_chunk(self, piece: bytes) -> None:
         self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece))
         self.wfile.flush()
 
-    def finish(self) -> None:
-        """Close what TLS was wrapped around, too; the server knows the plain socket only."""
-        with suppress(OSError):
-            super().finish()
-        self.connection.close()
 
-    def _hang_up(self) -> None:
-        self.close_connection = True
-        with suppress(OSError):
-            self.connection.shutdown(socket.SHUT_RDWR)
+class Server(InterceptingServer[Request, Reply]):
+    """The hosts, served."""
 
-    def log_message(self, *_: Any) -> None:
-        """Say nothing."""
+    handler = _Handler

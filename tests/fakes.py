@@ -112,7 +112,8 @@ class FakeDetector:
             _, x, y, w, h = map(float, line.split())
             left, top = (x - w / 2) * 64, (y - h / 2) * 48
             boxes.append((left, top, left + w * 64, top + h * 48))
-        return Detections(image, 64, 48, boxes, [0.9] * len(boxes), duration_ms=5.0)
+        is_door = [(True,) * 10 for _ in boxes]
+        return Detections(image, 64, 48, boxes, [0.9] * len(boxes), 5.0, is_door)
 
 
 @dataclass

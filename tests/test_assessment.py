@@ -57,7 +57,7 @@ def test_every_figure_has_its_interval_and_its_n():
     assert found == Assessment.read(RUN.assessment_json("test"))
     assert (found.photographs, found.doors, found.background_images) == (2, 1, 1)
     assert set(found.scores) == {
-        "AP50", "AP50-95", "mAP50", "mAP50-95", "precision", "recall", "F1",
+        "AP50", "AP50-95", "mAP50", "mAP50-95", "mP", "mR", "mF1", "precision", "recall", "F1",
     }  # fmt: skip
     recall = found.scores["recall"]
     assert (recall.value, recall.n, recall.of) == (1, 1, "doors")

@@ -25,7 +25,7 @@ from container_doors.evaluation.ladders import Picture, climb, read_picture, wri
 from container_doors.evaluation.latency import latency, median
 from container_doors.evaluation.looks import BY_TRAINING, add_look, split_sha256
 from container_doors.evaluation.mistakes import mistakes
-from container_doors.evaluation.outcome import all_scores, outcomes, scene_numbers
+from container_doors.evaluation.outcome import outcomes, scene_numbers
 from container_doors.evaluation.paired import differences, sentence
 from container_doors.evaluation.parity import CONFIDENCE_TOLERANCE, parity
 from container_doors.evaluation.promise import Promise, choose_threshold
@@ -38,6 +38,7 @@ from container_doors.evaluation.robustness import (
     scored,
     spread_evenly,
 )
+from container_doors.evaluation.scores import all_scores
 from container_doors.evaluation.slices import RECALL_TARGET, slices
 from container_doors.measurements import (
     Assessment,
@@ -493,6 +494,7 @@ def _kept(run: Run, split: str, record: RunRecord, layout: Layout) -> Detected |
         and detected.image_size_px == params.training.image_size_px
         and detected.iou_threshold == params.validation.iou_threshold
         and detected.files_sha256 == _files_sha256(layout, split)
+        and all(one.scored_is_door is not None for one in detected.photographs)
     )
     return detected if same else None
 
@@ -517,6 +519,9 @@ def _photograph(run: Run, scored: Detections, used: Detections) -> Photograph:
         doors_xyxy=doors_in(scored),
         scored_xyxy=list(scored.boxes_xyxy),
         scored_confidences=list(scored.confidences),
+        scored_is_door=None
+        if scored.is_door is None
+        else ["".join("01"[mark] for mark in row) for row in scored.is_door],
         used_xyxy=list(used.boxes_xyxy),
         used_confidences=list(used.confidences),
         duration_ms=used.duration_ms,
@@ -569,9 +574,8 @@ def _checked(
 ) -> PromiseCheck:
     """Choose the threshold on val, and measure it on the split that was asked for."""
     threshold, chosen = choose_threshold(promise, val.photographs, _scenes(val, attributes))
-    there = promise.estimate(
-        detected.photographs, _scenes(detected, attributes), conf_threshold=threshold
-    )
+    scenes = _scenes(detected, attributes)
+    there = promise.estimate(detected.photographs, scenes, conf_threshold=threshold)
     if there is None:
         raise RunError(
             f"{promise.text} is undefined on {detected.split}",
@@ -583,6 +587,7 @@ def _checked(
         chosen_on=chosen,
         checked_on=there,
         verdict=promise.verdict(there),
+        price=promise.price(detected.photographs, scenes, conf_threshold=threshold),
     )
 
 

@@ -18,13 +18,21 @@ CONFIDENCE_LEVEL = 0.95
 def wilson(hits: float, total: float, *, level: float = CONFIDENCE_LEVEL) -> tuple[float, float]:
     """Bound a fraction by the score interval: doi.org/10.1080/01621459.1927.10502953.
 
-    Args:
-        hits: May be fractional, where it is of an effective sample.
-        total: Above 0.
-        level: How often the interval should hold the true fraction.
+    >>> [round(bound, 3) for bound in wilson(75, 76)]
+    [0.929, 0.998]
     """
-    z = normal_quantile(level)
-    fraction, square = hits / total, z**2
+    return score_interval(hits / total, total, normal_quantile(level))
+
+
+def score_interval(fraction: float, total: float, z: float) -> tuple[float, float]:
+    """Bound a fraction of ``total`` things, by ``z`` standard deviations each way.
+
+    Args:
+        fraction: Between 0 and 1.
+        total: Above 0; it need not be whole where it is of an effective sample.
+        z: How many standard deviations.
+    """
+    square = z**2
     centre = (fraction + square / (2 * total)) / (1 + square / total)
     spread = math.sqrt(fraction * (1 - fraction) / total + square / (4 * total**2))
     half = z * spread / (1 + square / total)
@@ -82,6 +90,9 @@ class Photograph(Value):
     scored_xyxy: list[BoxXyxy]
     """Down to a confidence of 0.001, as average precision needs them."""
     scored_confidences: list[float]
+    scored_is_door: list[str] | None = None
+    """Of each: "1" or "0" for the IoU thresholds 0.50, 0.55, ..., 0.95, as Ultralytics matched it;
+    None in what earlier releases wrote."""
     used_xyxy: list[BoxXyxy]
     """As the model will be used, one photograph at a time; down to 0.001 too, so that those of
     any threshold are the ones above it."""
@@ -164,6 +175,9 @@ class PromiseCheck(Value):
     chosen_on: Estimate
     checked_on: Estimate
     verdict: str
+    price: Estimate | None = None
+    """At that threshold, where it was checked: the false alarms of a photograph without a door, of
+    a promised recall; the recall, of promised false alarms. None where it is undefined."""
 
 
 class Assessment(Measured):

@@ -127,6 +127,9 @@ class Detections:
     boxes_xyxy: Sequence[tuple[float, float, float, float]]
     confidences: Sequence[float]
     duration_ms: float | None = None
+    is_door: Sequence[Sequence[bool]] | None = None
+    """Whether the evaluator takes each for a door, at the IoU thresholds 0.50, 0.55, ..., 0.95;
+    None where it was not asked."""
 
 
 class Detector(Protocol):

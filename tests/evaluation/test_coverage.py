@@ -54,37 +54,61 @@ def test_average_precision_lies_in_its_interval(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("alike", "truth"), [(0.0, 0.9), (0.6, 0.9), (0.6, 0.7)])
+@pytest.mark.parametrize(
+    ("alike", "truth", "scenes", "sizes", "held_by"),
+    [
+        (0.0, 0.9, 100, (1, 2, 3, 4), AS_PROMISED),
+        (0.6, 0.9, 100, (1, 2, 3, 4), AS_PROMISED),
+        (0.6, 0.7, 100, (1, 2, 3, 4), AS_PROMISED),
+        (1.0, 0.9, 100, (1, 2, 3, 4), AS_PROMISED),
+        (0.3, 0.9, 30, (2, 3, 4), AS_PROMISED),
+        (0.0, 0.9, 10, (10,), AS_PROMISED),
+        (0.6, 0.9, 10, (10,), AS_PROMISED),
+        (0.6, 0.97, 10, (10,), AS_PROMISED),
+    ],
+)
 def test_a_share_lies_in_its_interval_however_alike_the_doors_of_a_scene_are(
-    alike: float, truth: float
+    alike: float, truth: float, scenes: int, sizes: tuple[int, ...], held_by: tuple[float, float]
 ):
-    """Doors of 100 scenes of one to four: a share ``alike`` of them does what their scene does."""
+    """Doors are found with a confidence; a share ``alike`` of them has that of their scene."""
     generator = np.random.default_rng(2)
     held = 0
     for _ in range(DATA_SETS):
-        sizes = generator.integers(1, 5, size=100)
-        whole = generator.random(100) < truth
-        hits = [
-            int(np.where(generator.random(size) < alike, all_of_it, generator.random(size) < truth)
-                .sum())
-            for size, all_of_it in zip(sizes, whole, strict=True)
-        ]  # fmt: skip
-        estimate = intervals.share(hits, sizes.tolist(), range(100), of="doors")
+        where = np.repeat(np.arange(scenes), generator.choice(sizes, size=scenes))
+        of_scene, own = generator.random(scenes)[where], generator.random(where.size)
+        sure = np.where(generator.random(where.size) < alike, of_scene, own)
+        estimate = intervals.share(
+            [int(one >= 1 - truth) for one in sure],
+            [1] * where.size,
+            where.tolist(),
+            of="doors",
+            alike=intervals.likeness(sure.tolist(), where.tolist()),
+        )
         assert estimate is not None
         held += estimate.low <= truth <= estimate.high
 
-    assert AS_PROMISED[0] <= held / DATA_SETS <= AS_PROMISED[1]
+    assert held_by[0] <= held / DATA_SETS <= held_by[1]
 
 
 @pytest.mark.slow
-def test_a_rate_of_false_alarms_lies_in_its_interval():
+@pytest.mark.parametrize(("photographs_of_a_scene", "alike"), [(1, 0.0), (4, 0.0), (4, 0.5)])
+def test_a_rate_of_false_alarms_lies_in_its_interval(photographs_of_a_scene: int, alike: float):
+    """150 photographs, 0.1 alarms each; of ``alike`` scenes, all photographs have their alarms."""
     generator = np.random.default_rng(3)
+    scene = np.arange(150) // photographs_of_a_scene
     held = 0
     for _ in range(DATA_SETS):
+        one, every = generator.poisson(0.1, 150), generator.poisson(0.1, 150)[scene]
+        counts = np.where(generator.random(150)[scene] < alike, every, one)
+        faint = generator.random(150)[scene] * 0.5 * alike + generator.random(150) * 0.5
+        surest = np.where(counts > 0, 0.5 + faint, faint)
         estimate = intervals.rate(
-            generator.poisson(0.1, 150).tolist(), range(150), of="photographs"
+            counts.tolist(),
+            scene.tolist(),
+            of="photographs",
+            alike=intervals.likeness(surest.tolist(), scene.tolist()),
         )
         assert estimate is not None
         held += estimate.low <= 0.1 <= estimate.high
 
-    assert AS_PROMISED[0] <= held / DATA_SETS <= AS_PROMISED[1]
+    assert OF_FEW[0] <= held / DATA_SETS <= OF_FEW[1]

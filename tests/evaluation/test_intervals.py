@@ -1,44 +1,112 @@
-import pytest
+from itertools import pairwise
 
-from container_doors.evaluation.intervals import f1, rate, share
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from container_doors.evaluation.intervals import f1, likeness, rate, share
+
+CONFIDENCES = st.lists(st.floats(0, 1), min_size=1, max_size=30)
 
 
 def test_doors_that_are_strangers_have_wilsons_interval():
     """One door a photograph, 75 of 76: published as 0.929 to 0.998."""
-    estimate = share([1] * 75 + [0], [1] * 76, range(76), of="doors")
+    estimate = share([1] * 75 + [0], [1] * 76, range(76), of="doors", alike=0.0)
 
     assert estimate is not None
     assert (estimate.low, estimate.high) == pytest.approx((0.9293, 0.9977), abs=2e-4)
     assert (estimate.n, estimate.of) == (76, "doors")
 
 
-def test_doors_of_one_scene_say_less_than_doors_of_many():
-    hits, totals = [1] * 80 + [0] * 20, [1] * 100
-    strangers = share(hits, totals, range(100), of="doors")
-    scenes = share(hits, totals, [number // 20 for number in range(100)], of="doors")
+def test_likeness_is_that_of_a_published_example():
+    """Shrout and Fleiss, Psychological Bulletin 86, 1979: six targets, four ratings, ICC(1) 0.17.
 
+    Mean squares of 11.24 between and 6.26 within: (11.24 - 6.26) / (11.24 + 3 * 6.26) = 0.166.
+    """
+    ratings = [9, 2, 5, 8, 6, 1, 3, 2, 8, 4, 6, 8, 7, 1, 2, 6, 10, 5, 6, 9, 6, 2, 4, 7]
+
+    assert likeness(ratings, [number // 4 for number in range(24)]) == pytest.approx(
+        0.166, abs=1e-3
+    )
+
+
+@pytest.mark.parametrize(
+    ("values", "scenes", "alike"),
+    [
+        ([0.9, 0.1, 0.5], [0, 1, 2], 0.0),
+        ([], [], 0.0),
+        ([0.9, 0.9, 0.1, 0.1], [0, 0, 1, 1], 1.0),
+        ([0.9, 0.1, 0.9, 0.1], [0, 0, 1, 1], 0.0),
+        ([0.9, 0.8], [3, 3], 1.0),
+        ([0.9] * 4, [0, 0, 1, 1], 1.0),
+    ],
+    ids=["strangers", "nothing", "one thing", "as apart as can be", "one scene", "no variance"],
+)
+def test_the_ends_of_likeness(values: list[float], scenes: list[int], alike: float):
+    assert likeness(values, scenes) == alike
+
+
+def test_things_that_are_all_alike_count_once_a_scene():
+    """20 of 20 in four scenes prove 0.37, hardly more than a door in each of three would."""
+    scenes = [number // 5 for number in range(20)]
+    as_one = share([1] * 20, [1] * 20, scenes, of="doors", alike=1.0)
+    strangers = share([1] * 20, [1] * 20, scenes, of="doors", alike=0.0)
+
+    assert as_one is not None
     assert strangers is not None
-    assert scenes is not None
-    assert scenes.high - scenes.low > 2 * (strangers.high - strangers.low)
+    assert as_one.low == pytest.approx(0.374, abs=1e-3)
+    assert strangers.low == pytest.approx(0.839, abs=1e-3)
+    assert as_one.n == strangers.n == 20
 
 
-def test_a_scene_whose_doors_are_all_found_counts_once():
-    """20 of 20 in four scenes prove what 4 of 4 prove: a recall of at least 0.51."""
-    estimate = share([1] * 20, [1] * 20, [number // 5 for number in range(20)], of="doors")
+def test_finding_one_door_more_never_proves_less():
+    """Ten scenes of ten: the bounds rise from 90 of 100 to 100 of 100, step by step."""
+    scenes = [number // 10 for number in range(100)]
+    bounds = [
+        share([1] * hits + [0] * (100 - hits), [1] * 100, scenes, of="doors", alike=0.1)
+        for hits in range(90, 101)
+    ]
 
-    assert estimate is not None
-    assert estimate.low == pytest.approx(0.5101, abs=1e-3)
-    assert estimate.n == 20
+    lows = [one.low for one in bounds if one is not None]
+    assert lows == sorted(lows)
+    assert lows[-2] < lows[-1] < 0.963  # of 100 strangers
+
+
+@given(st.data())
+def test_bounds_of_a_recall_fall_with_the_threshold(data: st.DataObject):
+    """As a promise's threshold is searched: the same doors, and ever fewer that are found."""
+    sure = data.draw(CONFIDENCES)
+    scenes = data.draw(st.lists(st.integers(0, 4), min_size=len(sure), max_size=len(sure)))
+    alike = likeness(sure, scenes)
+    estimates = [
+        share([int(one >= t) for one in sure], [1] * len(sure), scenes, of="doors", alike=alike)
+        for t in sorted(set(sure))
+    ]
+
+    ends = [(one.low, one.high) for one in estimates if one is not None]
+    assert all(
+        later[end] <= earlier[end] + 1e-12 for earlier, later in pairwise(ends) for end in (0, 1)
+    )
+
+
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=20), st.floats(0, 1))
+def test_a_value_lies_in_its_own_interval(sizes: list[int], alike: float):
+    hits = [max(0, size - 1) for size in sizes]
+    estimate = share(hits, sizes, range(len(sizes)), of="doors", alike=alike)
+    if estimate is not None:
+        assert 0 <= estimate.low <= estimate.value <= estimate.high <= 1
 
 
 def test_a_share_of_nothing_is_absent():
-    assert share([0, 0], [0, 0], [0, 1], of="doors") is None
-    assert rate([], [], of="photographs") is None
+    assert share([0, 0], [0, 0], [0, 1], of="doors", alike=0.0) is None
+    assert f1(None) is None
+    assert rate([], [], of="photographs", alike=0.0) is None
 
 
 def test_f1_is_the_usual_one():
     """2 * 8 / (2 * 8 + 1 false alarm + 2 missed) = 16 / 19."""
-    estimate = f1([1] * 8 + [0] * 3, [0] * 8 + [1] * 3, range(11))
+    estimate = f1(share([1] * 8 + [0] * 3, [1] * 11, range(11), of="both", alike=0.0))
 
     assert estimate is not None
     assert estimate.value == pytest.approx(16 / 19)
@@ -47,18 +115,36 @@ def test_f1_is_the_usual_one():
 
 def test_no_false_alarm_on_nine_photographs_proves_little():
     """z^2 / 9 = 0.43: up to that many a photograph may be, and none was seen."""
-    estimate = rate([0] * 9, range(9), of="photographs")
+    estimate = rate([0] * 9, range(9), of="photographs", alike=0.0)
 
     assert estimate is not None
     assert (estimate.value, estimate.low) == (0, 0)
     assert estimate.high == pytest.approx(0.427, abs=1e-3)
 
 
+def test_nine_photographs_of_one_scene_prove_less_still():
+    strangers = rate([0] * 9, range(9), of="photographs", alike=0.0)
+    as_one = rate([0] * 9, [0] * 9, of="photographs", alike=1.0)
+
+    assert strangers is not None
+    assert as_one is not None
+    assert as_one.high > 9 * strangers.high
+
+
 def test_false_alarms_in_a_crowd_say_less_of_the_rate():
-    spread_out = rate([1] * 10 + [0] * 30, range(40), of="photographs")
-    in_a_crowd = rate([10] + [0] * 39, range(40), of="photographs")
+    spread_out = rate([1] * 10 + [0] * 30, range(40), of="photographs", alike=0.0)
+    in_a_crowd = rate([10] + [0] * 39, range(40), of="photographs", alike=0.0)
 
     assert spread_out is not None
     assert in_a_crowd is not None
     assert spread_out.value == in_a_crowd.value
     assert in_a_crowd.high > spread_out.high
+
+
+def test_scenes_may_be_numbered_with_gaps():
+    assert rate([1, 0], [0, 7], of="photographs", alike=0.0) == rate(
+        [1, 0], [0, 1], of="photographs", alike=0.0
+    )
+    assert likeness(np.array([1.0, 2, 3, 4]).tolist(), [5, 5, 9, 9]) == likeness(
+        [1, 2, 3, 4], [0, 0, 1, 1]
+    )

@@ -48,6 +48,36 @@ def test_the_lowest_threshold_that_keeps_the_false_alarms_is_chosen():
     assert found.value == 0.01
 
 
+def test_false_alarms_are_not_avoided_by_finding_no_door():
+    """One false alarm of 50 photographs keeps it, two do not, and both are above every door."""
+    seen = [*photographs(*[0.1] * 48, 0.92, 0.95, doors=0), *photographs(0.9, 0.8)]
+
+    with pytest.raises(RunError, match="kept on val only where no door is found"):
+        choose_threshold(parse_promise("false-alarms<=120@95%"), seen, range(52))
+
+
+def test_no_threshold_below_one_that_breaks_the_promise_is_chosen():
+    """Two alarms at 0.6 break it; that the bound is low again below does not mend that."""
+    seen = [*photographs(*[0.0] * 98, 0.6, 0.6, doors=0), *photographs(0.9)]
+
+    threshold, _ = choose_threshold(parse_promise("false-alarms<=60@95%"), seen, range(101))
+
+    assert threshold == 0.9
+
+
+def test_a_promise_says_what_it_costs():
+    seen = [*photographs(0.4, 0.9, doors=0), *photographs(0.9, 0.3)]
+    of_recall, of_alarms = parse_promise("recall>=0.9@95%"), parse_promise("false-alarms<=60@95%")
+
+    alarms = of_recall.price(seen, range(4), conf_threshold=0.5)
+    recall = of_alarms.price(seen, range(4), conf_threshold=0.5)
+
+    assert alarms is not None
+    assert recall is not None
+    assert (alarms.value, alarms.of) == (0.5, "photographs without a door")
+    assert (recall.value, recall.of) == (0.5, "doors")
+
+
 def test_false_alarms_are_undefined_where_every_photograph_has_a_door():
     with pytest.raises(RunError, match="undefined on val: it has no photograph without a door"):
         choose_threshold(parse_promise("false-alarms<=60@95%"), photographs(0.5), range(1))

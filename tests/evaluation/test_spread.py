@@ -8,8 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from container_doors.adapters.yolo_environment import import_ultralytics
+from container_doors.evaluation.best_f1 import at_best_f1
 from container_doors.evaluation.coco_ap import coco_ap
 from container_doors.evaluation.intervals import share
+from container_doors.evaluation.outcome import counted, recall
 from container_doors.evaluation.ranking import rank
 from container_doors.evaluation.resampling import coco_ap_of, half_samples, ultralytics_ap_of
 from container_doors.evaluation.spread import average_precision, difference
@@ -71,6 +73,25 @@ def test_ultralytics_definition_is_ultralytics_own(seed: int):
         assert value == pytest.approx(compute_ap(recall, precision)[0], abs=1e-9)
 
 
+@pytest.mark.parametrize("photographs", [1, 8, 60])
+@pytest.mark.parametrize("seed", range(3))
+def test_precision_recall_and_f1_of_the_best_f1_are_ultralytics_own(photographs: int, seed: int):
+    import_ultralytics()
+    from ultralytics.utils.metrics import ap_per_class
+
+    ranking = imagined(photographs, np.random.default_rng(seed))
+    doors, things = int(ranking.doors.sum()), ranking.confidence.size
+    theirs = ap_per_class(
+        ranking.is_door.T, ranking.confidence, np.zeros(things), np.zeros(doors)
+    )  # fmt: skip
+    ours = at_best_f1(ranking, range(photographs))
+
+    for name, value in zip(("mP", "mR", "mF1"), theirs[2:5], strict=True):
+        assert ours[name].value == pytest.approx(value.item(), abs=1e-9)
+        assert ours[name].low <= ours[name].value <= ours[name].high
+    assert ours["mR"].n == doors
+
+
 def test_half_of_the_scenes_are_drawn_and_none_is_torn():
     weights = half_samples([0, 0, 1, 1, 2, 3], replicates=50, seed=4)
 
@@ -129,14 +150,13 @@ def test_no_more_is_proven_than_of_the_recall_and_the_value_lies_within(
     seed: int, photographs: int
 ):
     ranking = imagined(photographs, np.random.default_rng(seed))
-    found = np.bincount(ranking.photograph[ranking.is_door[0]], minlength=photographs)
 
     estimate = average_precision(ranking, range(photographs), coco_ap_of, iou_thresholds=AP50)
-    recall = share(found.tolist(), ranking.doors.tolist(), range(photographs), of="doors")
+    found = recall(counted(ranking, range(photographs), conf_threshold=0.0))
 
     assert estimate is not None
-    assert recall is not None
-    assert estimate.low <= min(estimate.value, recall.low)
+    assert found is not None
+    assert estimate.low <= min(estimate.value, found.low)
     assert estimate.value <= estimate.high
 
 
@@ -167,6 +187,6 @@ def test_a_score_near_zero_may_be_higher_than_it_was_measured():
 
     assert found is not None
     assert 0 < found.value < 0.01
-    share_found = share([1] + [0] * 11, [1] * 12, range(12), of="doors")
+    share_found = share([1] + [0] * 11, [1] * 12, range(12), of="doors", alike=0.0)
     assert share_found is not None
     assert found.high == pytest.approx(share_found.high)

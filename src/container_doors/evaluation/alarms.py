@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from container_doors.evaluation.intervals import rate, share
+from container_doors.evaluation.intervals import likeness, rate, share
 from container_doors.evaluation.outcome import renumbered
 from container_doors.measurements import CONFIDENCE_LEVEL, Estimate, FalseAlarms, Photograph
 
@@ -36,24 +36,30 @@ def alarm_rate(
     level: float = CONFIDENCE_LEVEL,
 ) -> Estimate | None:
     """Estimate the false alarms of a photograph without a door; None if there is none."""
-    counts, groups = _counts(photographs, scenes, conf_threshold)
-    return rate(counts, groups, of="photographs without a door", level=level)
+    empty, groups, alike = _without_door(photographs, scenes)
+    counts = [_count(one, conf_threshold) for one in empty]
+    return rate(counts, groups, of="photographs without a door", alike=alike, level=level)
 
 
 def _share_with_one(
     photographs: Sequence[Photograph], scenes: Sequence[int], threshold: float
 ) -> Estimate | None:
-    counts, groups = _counts(photographs, scenes, threshold)
-    hits = [min(count, 1) for count in counts]
-    return share(hits, [1] * len(hits), groups, of="photographs without a door") if hits else None
+    empty, groups, alike = _without_door(photographs, scenes)
+    hits = [min(_count(one, threshold), 1) for one in empty]
+    return share(hits, [1] * len(hits), groups, of="photographs without a door", alike=alike)
 
 
-def _counts(
-    photographs: Sequence[Photograph], scenes: Sequence[int], threshold: float
-) -> tuple[list[int], list[int]]:
-    empty = [
-        (sum(confidence >= threshold for confidence in one.used_confidences), scene)
-        for one, scene in zip(photographs, scenes, strict=True)
-        if not one.doors_xyxy
+def _count(photograph: Photograph, threshold: float) -> int:
+    return sum(confidence >= threshold for confidence in photograph.used_confidences)
+
+
+def _without_door(
+    photographs: Sequence[Photograph], scenes: Sequence[int]
+) -> tuple[list[Photograph], list[int], float]:
+    """Pick the photographs without a door, and say how alike those of a scene are."""
+    pairs = [
+        (one, scene) for one, scene in zip(photographs, scenes, strict=True) if not one.doors_xyxy
     ]
-    return [count for count, _ in empty], renumbered([scene for _, scene in empty])
+    empty, groups = [one for one, _ in pairs], renumbered([scene for _, scene in pairs])
+    surest = [max(one.used_confidences, default=0.0) for one in empty]
+    return empty, groups, likeness(surest, groups)

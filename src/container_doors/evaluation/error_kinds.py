@@ -13,10 +13,10 @@ from typing import Literal
 import numpy as np
 
 from container_doors.evaluation.matching import MATCH_IOU, iou
-from container_doors.evaluation.outcome import AP50, Outcome, renumbered
+from container_doors.evaluation.outcome import Outcome, renumbered
 from container_doors.evaluation.ranking import Ranking
 from container_doors.evaluation.resampling import coco_ap_of
-from container_doors.evaluation.spread import difference
+from container_doors.evaluation.spread import AP50, difference
 from container_doors.measurements import ErrorKind, Photograph
 
 _TOUCHING = 0.1

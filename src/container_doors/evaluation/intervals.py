@@ -1,8 +1,10 @@
-"""How surely a share, a rate or a score is known, where the doors of one scene are alike.
+"""How surely a share or a rate is known, where the things of one scene are alike.
 
 Doors in one photograph, and photographs of one scene, are found or missed together: a hundred of
-them say less than a hundred strangers. The interval of a share is Wilson's over the number of
-independent doors that would vary as much (Korn and Graubard, Survey Methodology 24, 1998).
+them say less than a hundred strangers. How much less, hits and misses alone cannot tell where all
+are hits. So it is read off what lies behind them, which always varies: the model's confidence in
+each (:func:`likeness`). It does not depend on the threshold, so the bounds of a recall fall with
+every door that is lost, and never rise.
 """
 
 import math
@@ -11,56 +13,90 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from container_doors.measurements import CONFIDENCE_LEVEL, Estimate, normal_quantile, wilson
+from container_doors.measurements import (
+    CONFIDENCE_LEVEL,
+    Estimate,
+    normal_quantile,
+    score_interval,
+)
 
-_Counts = npt.NDArray[np.float64]
+_Values = npt.NDArray[np.float64]
+
+
+def likeness(values: Sequence[float], scenes: Sequence[int]) -> float:
+    """Tell how alike the things of a scene are: 0, as strangers are, to 1, as one thing is.
+
+    The intraclass correlation of a one-way layout with unequal groups, estimated from its mean
+    squares (Donner and Koval, Biometrics 36, 1980), and 0 where that is negative.
+
+    Args:
+        values: Of each thing, such as the confidence with which a door is found.
+        scenes: Of each thing.
+
+    Returns:
+        1 where nothing can be told: one scene, or values that do not vary at all.
+    """
+    if len(values) == len(set(scenes)):
+        return 0.0
+    value = np.asarray(values, dtype=np.float64)
+    _, scene, sizes = np.unique(scenes, return_inverse=True, return_counts=True)
+    many, groups = value.size, sizes.size
+    means = np.bincount(scene, weights=value) / sizes
+    between = float((sizes * (means - value.mean()) ** 2).sum())
+    within = float(((value - means[scene]) ** 2).sum())
+    if groups == 1 or not between + within:
+        return 1.0
+    mean_between, mean_within = between / (groups - 1), within / (many - groups)
+    usual_size = (many - float((sizes**2).sum()) / many) / (groups - 1)
+    alike = (mean_between - mean_within) / (mean_between + (usual_size - 1) * mean_within)
+    return min(1.0, max(0.0, alike))
 
 
 def share(
     hits: Sequence[int],
     totals: Sequence[int],
-    groups: Sequence[int],
+    scenes: Sequence[int],
     *,
     of: str,
+    alike: float,
     level: float = CONFIDENCE_LEVEL,
 ) -> Estimate | None:
     """Estimate a share of all things, counted photograph by photograph.
 
+    The bounds are Wilson's of the mean over the scenes, each weighted by the number of strangers
+    that its things are worth (least variance), with Student's quantile for their sum.
+
     Args:
         hits: Of each photograph, such as its doors that were found.
         totals: Of each photograph, such as its doors.
-        groups: Of each photograph: those of one scene share a number.
+        scenes: Of each photograph.
         of: What ``totals`` counts.
+        alike: How alike the things of a scene are (:func:`likeness`).
         level: How often the interval should hold the true share.
 
     Returns:
         None if there is nothing to take a share of.
     """
-    hit, total = _by_group(hits, groups), _by_group(totals, groups)
-    hit, total = hit[total > 0], total[total > 0]
+    total = _by_scene(totals, scenes)
+    hit, total = _by_scene(hits, scenes)[total > 0], total[total > 0]
     if not total.size:
         return None
-    many = float(total.sum())
-    value = float(hit.sum()) / many
-    effective = _effective(hit, total)
-    low, high = wilson(value * effective, effective, level=level)
-    return Estimate(value=value, low=low, high=high, n=int(many), of=of, level=level)
+    many, value = float(total.sum()), float(hit.sum() / total.sum())
+    worth = _strangers(total, alike)
+    effective = float(worth.sum())
+    low, high = score_interval(
+        float((worth * hit / total).sum()) / effective, effective, _quantile(effective, many, level)
+    )
+    return Estimate(
+        value=value, low=min(low, value), high=max(high, value), n=int(many), of=of, level=level
+    )
 
 
-def f1(
-    found: Sequence[int],
-    wrong: Sequence[int],
-    groups: Sequence[int],
-    *,
-    level: float = CONFIDENCE_LEVEL,
-) -> Estimate | None:
-    """Estimate F1 from the doors that are found, and all that is wrong: missed or a false alarm.
+def f1(jaccard: Estimate | None) -> Estimate | None:
+    """Turn a share into F1: that of all doors and false alarms which are doors that are found.
 
-    F1 = 2J / (1 + J), where J = found / (found + wrong) is a share, and F1 grows with J; so the
-    ends of the one's interval are those of the other's.
+    F1 = 2J / (1 + J), which grows with J; so the ends of the one's interval are the other's.
     """
-    totals = [one + other for one, other in zip(found, wrong, strict=True)]
-    jaccard = share(found, totals, groups, of="doors and false alarms", level=level)
     if jaccard is None:
         return None
     value, low, high = (2 * j / (1 + j) for j in (jaccard.value, jaccard.low, jaccard.high))
@@ -68,56 +104,75 @@ def f1(
 
 
 def rate(
-    counts: Sequence[int], groups: Sequence[int], *, of: str, level: float = CONFIDENCE_LEVEL
+    counts: Sequence[int],
+    scenes: Sequence[int],
+    *,
+    of: str,
+    alike: float,
+    level: float = CONFIDENCE_LEVEL,
 ) -> Estimate | None:
     """Estimate how many things a photograph has, by the score interval of a Poisson rate.
 
     Where they come in crowds, the count is worth less by its variance over its mean.
+
+    Args:
+        counts: Of each photograph.
+        scenes: Of each photograph.
+        of: What the photographs are.
+        alike: How alike the photographs of a scene are (:func:`likeness`).
+        level: How often the interval should hold the true rate.
 
     Returns:
         None if there is no photograph.
     """
     if not counts:
         return None
-    count, sizes = _by_group(counts, groups), _by_group([1] * len(counts), groups)
+    count, sizes = _by_scene(counts, scenes), _by_scene([1] * len(counts), scenes)
+    count, sizes = count[sizes > 0], sizes[sizes > 0]
     photographs = float(sizes.sum())
-    value = float(count.sum()) / photographs
-    crowding = _dispersion(count, sizes, value)
-    seen, exposure = value * photographs / crowding, photographs / crowding
-    z = normal_quantile(level)
+    value, worth = float(count.sum()) / photographs, _strangers(sizes, alike)
+    exposure = float(worth.sum()) / _crowding(counts)
+    seen = float((worth * count / sizes).sum() / worth.sum()) * exposure
+    z = _quantile(float(worth.sum()), photographs, level)
     centre, half = seen + z**2 / 2, z * math.sqrt(seen + z**2 / 4)
     return Estimate(
         value=value,
-        low=max(0.0, (centre - half) / exposure),
-        high=(centre + half) / exposure,
+        low=min(value, max(0.0, (centre - half) / exposure)),
+        high=max(value, (centre + half) / exposure),
         n=int(photographs),
         of=of,
         level=level,
     )
 
 
-def _by_group(counts: Sequence[int], groups: Sequence[int]) -> _Counts:
-    of = np.asarray(groups, dtype=np.int64)
+def student_quantile(degrees: float, level: float) -> float:
+    """Student's quantile, to the first order: doi.org/10.2307/2332723.
+
+    >>> round(student_quantile(9, 0.95), 2)  # 2.26 in the tables
+    2.22
+    """
+    z = normal_quantile(level)
+    return z * (1 + (z**2 + 1) / (4 * max(1, degrees)))
+
+
+def _by_scene(counts: Sequence[int], scenes: Sequence[int]) -> _Values:
+    of = np.asarray(scenes, dtype=np.int64)
     return np.bincount(of, weights=np.asarray(counts, dtype=np.float64)).astype(np.float64)
 
 
-def _effective(hit: _Counts, total: _Counts) -> float:
-    """Count the independent doors that would vary as much as these do.
-
-    Where all or none were found nothing varies, and nothing says how alike the doors of a scene
-    are: then each scene counts once.
-    """
-    many, scenes = float(total.sum()), total.size
-    value = float(hit.sum()) / many
-    if value in {0.0, 1.0} or scenes == 1:
-        return float(scenes)
-    between = float(((hit - value * total) ** 2).sum())
-    return many / max(1.0, between / (many * value * (1 - value)))
+def _strangers(sizes: _Values, alike: float) -> _Values:
+    """Count the strangers that vary as much as the things of each scene do."""
+    return np.asarray(sizes / (1 + (sizes - 1) * alike), dtype=np.float64)
 
 
-def _dispersion(count: _Counts, sizes: _Counts, value: float) -> float:
-    scenes = count.size
-    if value == 0 or scenes == 1:
-        return float(sizes.sum()) / scenes
-    between = float(((count - value * sizes) ** 2).sum()) * scenes / (scenes - 1)
-    return max(1.0, between / (value * float(sizes.sum())))
+def _quantile(effective: float, many: float, level: float) -> float:
+    """Widen the normal quantile for a variance that is known from so few; not for strangers."""
+    wider = student_quantile(effective - 1, level) / student_quantile(many - 1, level)
+    return normal_quantile(level) * wider
+
+
+def _crowding(counts: Sequence[int]) -> float:
+    value = np.asarray(counts, dtype=np.float64)
+    if value.size == 1 or not value.any():
+        return 1.0
+    return max(1.0, float(value.var(ddof=1) / value.mean()))

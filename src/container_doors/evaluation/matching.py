@@ -15,8 +15,14 @@ MATCH_IOU = 0.5
 class Matches:
     """What came of one photograph, in the order of the boxes that were given."""
 
-    detection_is_door: tuple[bool, ...]
+    door_of: tuple[int | None, ...]
+    """The door that each detection is, by its number; None for a false alarm."""
     door_is_found: tuple[bool, ...]
+
+    @property
+    def detection_is_door(self) -> tuple[bool, ...]:
+        """Of each detection."""
+        return tuple(door is not None for door in self.door_of)
 
 
 def iou(first: BoxXyxy, second: BoxXyxy) -> float:
@@ -36,7 +42,7 @@ def match(
     detections: Sequence[BoxXyxy], confidences: Sequence[float], doors: Sequence[BoxXyxy]
 ) -> Matches:
     """Give each detection, the most confident first, the free door that it overlaps most."""
-    is_door = [False] * len(detections)
+    door_of: list[int | None] = [None] * len(detections)
     found = [False] * len(doors)
     for index in sorted(range(len(detections)), key=lambda i: -confidences[i]):
         overlaps = [
@@ -46,8 +52,8 @@ def match(
         ]
         best_iou, best_door = max(overlaps, default=(0.0, -1), key=lambda pair: pair[0])
         if best_iou >= MATCH_IOU:
-            is_door[index] = found[best_door] = True
-    return Matches(tuple(is_door), tuple(found))
+            door_of[index], found[best_door] = best_door, True
+    return Matches(tuple(door_of), tuple(found))
 
 
 def operating_point(

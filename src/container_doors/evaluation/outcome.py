@@ -1,30 +1,25 @@
-"""What became of each photograph at one confidence threshold, and the scores of many."""
+"""What became of each photograph at one confidence threshold, and the shares of many."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from container_doors.evaluation.intervals import f1, share
+from container_doors.evaluation.intervals import f1, likeness, share
 from container_doors.evaluation.matching import match
-from container_doors.evaluation.ranking import rank
-from container_doors.evaluation.resampling import coco_ap_of, ultralytics_ap_of
-from container_doors.evaluation.spread import average_precision
+from container_doors.evaluation.ranking import Ranking
 from container_doors.measurements import CONFIDENCE_LEVEL, Estimate, Photograph
-
-AP50, AP50_95 = slice(0, 1), slice(None)
-
-NO_DOOR = "no door is labelled"
-NO_DETECTION = "nothing was detected"
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of one photograph."""
+class Counted:
+    """What became of the doors of one photograph."""
 
-    photograph: Photograph
     scene: int
     found: tuple[bool, ...]
     """Of each door, in order."""
-    false_alarms: int
+    sureness: tuple[float, ...]
+    """Of each door: the confidence with which it is found at any threshold; 0 where it never is."""
+    alarms: tuple[float, ...]
+    """The confidence of each false alarm at the threshold."""
 
     @property
     def hits(self) -> int:
@@ -32,23 +27,62 @@ class Outcome:
         return sum(self.found)
 
 
+@dataclass(frozen=True, slots=True)
+class Outcome(Counted):
+    """The same, as the model is used, and of which photograph."""
+
+    photograph: Photograph
+
+
 def outcomes(
     photographs: Sequence[Photograph], scenes: Sequence[int], *, conf_threshold: float
 ) -> list[Outcome]:
-    """Match what is used at a threshold; each door is found once, by the most confident box."""
+    """Match what is used; each door is found once, by the most confident box.
+
+    A box is matched before all that are less confident, so what a threshold takes away changes
+    nothing of what it leaves.
+    """
     seen = []
     for photograph, scene in zip(photographs, scenes, strict=True):
-        kept = [
-            (box, confidence)
-            for box, confidence in zip(
-                photograph.used_xyxy, photograph.used_confidences, strict=True
-            )
-            if confidence >= conf_threshold
+        confidences = photograph.used_confidences
+        matches = match(photograph.used_xyxy, confidences, photograph.doors_xyxy)
+        sureness = [0.0] * len(photograph.doors_xyxy)
+        for door, confidence in zip(matches.door_of, confidences, strict=True):
+            if door is not None:
+                sureness[door] = confidence
+        alarms = [
+            confidence
+            for door, confidence in zip(matches.door_of, confidences, strict=True)
+            if door is None and confidence >= conf_threshold
         ]
-        matches = match([box for box, _ in kept], [c for _, c in kept], photograph.doors_xyxy)
-        alarms = matches.detection_is_door.count(False)
-        seen.append(Outcome(photograph, scene, matches.door_is_found, alarms))
+        found = tuple(0 < one >= conf_threshold for one in sureness)
+        seen.append(Outcome(scene, found, tuple(sureness), tuple(alarms), photograph))
     return seen
+
+
+def counted(ranking: Ranking, scenes: Sequence[int], *, conf_threshold: float) -> list[Counted]:
+    """Tell what became of each photograph by a ranking, at an IoU of 0.5; doors are in no order."""
+    sureness: list[list[float]] = [[] for _ in scenes]
+    alarms: list[list[float]] = [[] for _ in scenes]
+    for photograph, confidence, is_door in zip(
+        ranking.photograph.tolist(), ranking.confidence.tolist(), ranking.is_door[0], strict=True
+    ):
+        if is_door:
+            sureness[photograph].append(confidence)
+        elif confidence >= conf_threshold:
+            alarms[photograph].append(confidence)
+    return [
+        Counted(
+            scene,
+            tuple(confidence >= conf_threshold for confidence in sure) + (False,) * lost,
+            (*sure, *[0.0] * lost),
+            tuple(wrong),
+        )
+        for scene, sure, wrong, doors in zip(
+            scenes, sureness, alarms, ranking.doors.tolist(), strict=True
+        )
+        for lost in [doors - len(sure)]
+    ]
 
 
 def scene_numbers(images: Sequence[str], scenes: Mapping[str, str]) -> list[int]:
@@ -68,51 +102,49 @@ def renumbered(scenes: Sequence[int]) -> list[int]:
     return [numbers.setdefault(scene, len(numbers)) for scene in scenes]
 
 
-def recall(seen: Sequence[Outcome], *, level: float = CONFIDENCE_LEVEL) -> Estimate | None:
+def recall(seen: Sequence[Counted], *, level: float = CONFIDENCE_LEVEL) -> Estimate | None:
     """Estimate the share of doors that are found."""
-    hits, scenes = [one.hits for one in seen], renumbered([one.scene for one in seen])
-    return share(hits, [len(one.found) for one in seen], scenes, of="doors", level=level)
+    totals = [len(one.found) for one in seen]
+    return _share(seen, totals, [one.sureness for one in seen], of="doors", level=level)
 
 
-def precision(seen: Sequence[Outcome], *, level: float = CONFIDENCE_LEVEL) -> Estimate | None:
+def precision(seen: Sequence[Counted], *, level: float = CONFIDENCE_LEVEL) -> Estimate | None:
     """Estimate the share of detections that are doors."""
-    hits, scenes = [one.hits for one in seen], renumbered([one.scene for one in seen])
-    totals = [one.hits + one.false_alarms for one in seen]
-    return share(hits, totals, scenes, of="detections", level=level)
+    totals = [one.hits + len(one.alarms) for one in seen]
+    signed = [(*_of_found(one), *(-alarm for alarm in one.alarms)) for one in seen]
+    return _share(seen, totals, signed, of="detections", level=level)
 
 
-def f1_score(seen: Sequence[Outcome], *, level: float = CONFIDENCE_LEVEL) -> Estimate | None:
+def f1_score(seen: Sequence[Counted], *, level: float = CONFIDENCE_LEVEL) -> Estimate | None:
     """Estimate the harmonic mean of both."""
-    wrong = [one.false_alarms + len(one.found) - one.hits for one in seen]
-    scenes = renumbered([one.scene for one in seen])
-    return f1([one.hits for one in seen], wrong, scenes, level=level)
+    totals = [len(one.found) + len(one.alarms) for one in seen]
+    signed = [(*one.sureness, *(-alarm for alarm in one.alarms)) for one in seen]
+    return f1(_share(seen, totals, signed, of="doors and false alarms", level=level))
 
 
-def all_scores(seen: Sequence[Outcome]) -> tuple[dict[str, Estimate], dict[str, str]]:
-    """Score a split.
+def _of_found(one: Counted) -> list[float]:
+    return [sure for sure, is_found in zip(one.sureness, one.found, strict=True) if is_found]
 
-    Returns:
-        ``AP50`` and ``AP50-95`` by COCO, ``mAP50`` and ``mAP50-95`` by Ultralytics' formula,
-        ``precision``, ``recall`` and ``F1``; and why the absent ones are.
+
+def _share(
+    seen: Sequence[Counted],
+    totals: Sequence[int],
+    sureness: Sequence[Sequence[float]],
+    *,
+    of: str,
+    level: float,
+) -> Estimate | None:
+    """Take the share of hits; a scene's are as alike as the model is equally sure of them.
+
+    Args:
+        seen: What became of each photograph.
+        totals: Of each photograph.
+        sureness: Of each thing of each photograph; negative where it is wrong.
+        of: What is counted.
+        level: Of the interval.
     """
-    photographs = [one.photograph for one in seen]
-    ranking = rank(
-        [one.doors_xyxy for one in photographs],
-        [one.scored_xyxy for one in photographs],
-        [one.scored_confidences for one in photographs],
-    )
     scenes = renumbered([one.scene for one in seen])
-    estimates = {
-        f"{prefix}AP{name}": average_precision(ranking, scenes, score, iou_thresholds=thresholds)
-        for prefix, score in (("", coco_ap_of), ("m", ultralytics_ap_of))
-        for name, thresholds in (("50", AP50), ("50-95", AP50_95))
-    }
-    estimates |= {"precision": precision(seen), "recall": recall(seen), "F1": f1_score(seen)}
-    has_doors = any(one.found for one in seen)
-    why = NO_DETECTION if has_doors else NO_DOOR
-    undefined = {
-        name: NO_DETECTION if name == "precision" else why
-        for name, estimate in estimates.items()
-        if estimate is None
-    }
-    return {name: one for name, one in estimates.items() if one is not None}, undefined
+    each = [value for values in sureness for value in values]
+    where = [scene for scene, values in zip(scenes, sureness, strict=True) for _ in values]
+    hits = [one.hits for one in seen]
+    return share(hits, totals, scenes, of=of, alike=likeness(each, where), level=level)

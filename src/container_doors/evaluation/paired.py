@@ -5,10 +5,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from container_doors.evaluation.outcome import AP50, AP50_95, Outcome, renumbered
-from container_doors.evaluation.ranking import Ranking, rank
+from container_doors.evaluation.outcome import Outcome, renumbered
+from container_doors.evaluation.ranking import Ranking
 from container_doors.evaluation.resampling import coco_ap_of
-from container_doors.evaluation.spread import difference
+from container_doors.evaluation.scores import coco_ranking
+from container_doors.evaluation.spread import AP50, AP50_95, difference
 from container_doors.measurements import Estimate, normal_quantile
 
 
@@ -48,12 +49,7 @@ def sentence(names: tuple[str, str], by: Estimate, metric: str) -> str:
 
 
 def _ranking(seen: Sequence[Outcome]) -> Ranking:
-    photographs = [one.photograph for one in seen]
-    return rank(
-        [one.doors_xyxy for one in photographs],
-        [one.scored_xyxy for one in photographs],
-        [one.scored_confidences for one in photographs],
-    )
+    return coco_ranking([one.photograph for one in seen])
 
 
 def _recall_difference(

@@ -1,7 +1,7 @@
 """The threshold for a promise, such as to find 98 % of the doors."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from container_doors.errors import ConfigError, RunError
@@ -35,6 +35,17 @@ class Promise:
                 outcomes(photographs, scenes, conf_threshold=conf_threshold), level=self.level
             )
         return alarm_rate(photographs, scenes, conf_threshold=conf_threshold, level=self.level)
+
+    def price(
+        self, photographs: Sequence[Photograph], scenes: Sequence[int], *, conf_threshold: float
+    ) -> Estimate | None:
+        """Measure what is given for it: the false alarms of a recall, or the recall without them.
+
+        None if it is undefined.
+        """
+        if self.is_of_recall:
+            return alarm_rate(photographs, scenes, conf_threshold=conf_threshold)
+        return recall(outcomes(photographs, scenes, conf_threshold=conf_threshold))
 
     def is_kept(self, estimate: Estimate) -> bool:
         """Tell whether the worse end of the interval keeps it."""
@@ -70,33 +81,64 @@ def choose_threshold(
 ) -> tuple[float, Estimate]:
     """Choose the threshold that keeps a promise and costs least of the other kind.
 
-    For a recall the highest that keeps it, because that has the fewest false alarms; for false
-    alarms the lowest, because that finds the most doors.
+    For a recall the highest that keeps it, because that has the fewest false alarms. For false
+    alarms the lowest, because that finds the most doors; every higher one keeps it too.
 
     Raises:
         RunError: If no threshold keeps it: the photographs are too few, or the model too weak.
     """
-    every = {c for one in photographs for c in one.used_confidences}
-    candidates = sorted(every | {1.0}, reverse=promise.is_of_recall)
-    best: tuple[float, Estimate] | None = None
-    at: Estimate | None = None
-    low, high = 0, len(candidates) - 1
-    while low <= high:  # what is found falls with the threshold, and so does what is promised
-        middle = (low + high) // 2
-        at = promise.estimate(photographs, scenes, conf_threshold=candidates[middle])
-        if at is None:
-            what = "door" if promise.is_of_recall else "photograph without a door"
-            raise RunError(
-                f"{promise.text} is undefined on val: it has no {what}", hint=f"add a {what} to val"
-            )
-        if promise.is_kept(at):
-            best, high = (candidates[middle], at), middle - 1
-        else:
-            low = middle + 1
+    choose = _highest_kept if promise.is_of_recall else _lowest_kept
+    confidences = sorted({c for one in photographs for c in one.used_confidences} or {1.0})
+    at = promise.estimate(photographs, scenes, conf_threshold=confidences[0])
+    if at is None:
+        what = "door" if promise.is_of_recall else "photograph without a door"
+        raise RunError(
+            f"{promise.text} is undefined on val: it has no {what}", hint=f"add a {what} to val"
+        )
+
+    def kept_at(threshold: float) -> Estimate | None:
+        estimate = promise.estimate(photographs, scenes, conf_threshold=threshold)
+        return estimate if estimate is not None and promise.is_kept(estimate) else None
+
+    best = choose(confidences, kept_at)
     if best is None:
-        last = promise.estimate(photographs, scenes, conf_threshold=candidates[-1])
+        strictest = confidences[0 if promise.is_of_recall else -1]
+        last = promise.estimate(photographs, scenes, conf_threshold=strictest)
         raise RunError(
             f"no threshold keeps {promise.text} on val: the best has {last}",
             hint="more photographs in val narrow the interval; or promise less",
         )
+    price = promise.price(photographs, scenes, conf_threshold=best[0])
+    if not promise.is_of_recall and price is not None and not price.value:
+        raise RunError(
+            f"{promise.text} is kept on val only where no door is found",
+            hint="more photographs without a door in val narrow the interval; or promise less",
+        )
+    return best
+
+
+_KeptAt = Callable[[float], Estimate | None]
+
+
+def _highest_kept(confidences: Sequence[float], kept_at: _KeptAt) -> tuple[float, Estimate] | None:
+    """Search by halves, because what is found only falls with the threshold."""
+    best, low, high = None, 0, len(confidences) - 1
+    while low <= high:
+        middle = (low + high) // 2
+        estimate = kept_at(confidences[middle])
+        if estimate is None:
+            high = middle - 1
+        else:
+            best, low = (confidences[middle], estimate), middle + 1
+    return best
+
+
+def _lowest_kept(confidences: Sequence[float], kept_at: _KeptAt) -> tuple[float, Estimate] | None:
+    """Go down until it is broken, because the bound of a rate can fall where alarms come."""
+    best = None
+    for threshold in reversed(confidences):
+        estimate = kept_at(threshold)
+        if estimate is None:
+            break
+        best = threshold, estimate
     return best

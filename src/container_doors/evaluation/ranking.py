@@ -14,6 +14,7 @@ from hotcoco import COCO, COCOeval
 
 from container_doors.evaluation.coco_ap import ground_truth, results
 from container_doors.evaluation.matching import BoxXyxy
+from container_doors.measurements import Photograph
 
 IOU_THRESHOLDS = np.linspace(0.50, 0.95, 10)
 
@@ -57,6 +58,26 @@ def rank(
     is_door = np.concatenate(found, axis=1) if found else np.zeros((10, 0), dtype=bool)
     return Ranking(
         np.array(where, dtype=np.int64)[order], confidence[order], is_door[:, order], counts
+    )
+
+
+def rank_as_matched(photographs: Sequence[Photograph]) -> Ranking | None:
+    """Sort what the evaluator matched itself; None where it did not say what.
+
+    Equal confidences keep the order of the photographs.
+    """
+    matched = [row for one in photographs for row in one.scored_is_door or ()]
+    if any(one.scored_is_door is None for one in photographs):
+        return None
+    where = [number for number, one in enumerate(photographs) for _ in one.scored_confidences]
+    confidence = np.array([c for one in photographs for c in one.scored_confidences], np.float64)
+    order = np.argsort(-confidence, kind="mergesort")
+    is_door = np.array([[mark == "1" for mark in row] for row in matched], dtype=bool)
+    return Ranking(
+        np.array(where, dtype=np.int64)[order],
+        confidence[order],
+        is_door.reshape(-1, IOU_THRESHOLDS.size).T[:, order],
+        np.array([len(one.doors_xyxy) for one in photographs], dtype=np.int64),
     )
 
 

@@ -5,11 +5,11 @@ import json
 from collections.abc import Iterable, Sequence
 
 from container_doors.evaluation.ladders import LADDERS
-from container_doors.evaluation.outcome import AP50, outcomes, recall
+from container_doors.evaluation.outcome import outcomes, recall
 from container_doors.evaluation.ranking import rank
 from container_doors.evaluation.resampling import coco_ap_of
 from container_doors.evaluation.slices import RECALL_TARGET
-from container_doors.evaluation.spread import average_precision
+from container_doors.evaluation.spread import AP50, average_precision
 from container_doors.measurements import Detected, Estimate, Ladder, LadderStep, Photograph
 
 _METHOD = 1

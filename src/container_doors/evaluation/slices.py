@@ -5,10 +5,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from container_doors.evaluation.appearance import kind_of
-from container_doors.evaluation.outcome import AP50, Outcome, precision, recall, renumbered
-from container_doors.evaluation.ranking import rank
+from container_doors.evaluation.outcome import Outcome, precision, recall, renumbered
 from container_doors.evaluation.resampling import coco_ap_of
-from container_doors.evaluation.spread import average_precision
+from container_doors.evaluation.scores import coco_ranking
+from container_doors.evaluation.spread import AP50, average_precision
 from container_doors.measurements import Estimate, Slice
 
 RECALL_TARGET = 0.90
@@ -64,22 +64,27 @@ def _grouped(
 def _by_kind(one: Outcome) -> list[tuple[tuple[str, str], Outcome]]:
     """Part a photograph by the kinds of its doors; a false alarm is of no kind."""
     photograph = one.photograph
-    parts: defaultdict[tuple[str, str], list[bool]] = defaultdict(list)
-    for door, is_found in zip(photograph.doors_xyxy, one.found, strict=True):
+    parts: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
+    for number, door in enumerate(photograph.doors_xyxy):
         for kind in kind_of(door, photograph.width_px, photograph.height_px).items():
-            parts[kind].append(is_found)
+            parts[kind].append(number)
     return [
-        (kind, replace(one, found=tuple(found), false_alarms=0)) for kind, found in parts.items()
+        (
+            kind,
+            replace(
+                one,
+                found=tuple(one.found[number] for number in numbers),
+                sureness=tuple(one.sureness[number] for number in numbers),
+                alarms=(),
+            ),
+        )
+        for kind, numbers in parts.items()
     ]
 
 
 def _of_photographs(part: Sequence[Outcome]) -> dict[str, Estimate | None]:
     photographs = [one.photograph for one in part]
-    ranking = rank(
-        [one.doors_xyxy for one in photographs],
-        [one.scored_xyxy for one in photographs],
-        [one.scored_confidences for one in photographs],
-    )
+    ranking = coco_ranking(photographs)
     scenes = renumbered([one.scene for one in part])
     return {
         "recall": recall(part),

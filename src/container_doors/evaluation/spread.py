@@ -12,13 +12,17 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from container_doors.evaluation.intervals import share
+from container_doors.evaluation.intervals import student_quantile
+from container_doors.evaluation.outcome import counted, recall
 from container_doors.evaluation.ranking import Floats, Ranking
 from container_doors.evaluation.resampling import half_samples
-from container_doors.measurements import CONFIDENCE_LEVEL, Estimate, normal_quantile
+from container_doors.measurements import CONFIDENCE_LEVEL, Estimate
 
 Score = Callable[[Ranking, Floats], Floats]
 """(B, I) weights to (B, 10) average precisions."""
+
+AP50, AP50_95 = slice(0, 1), slice(None)
+"""The IoU thresholds that each average precision is the mean over."""
 
 _FEWEST_GROUPS = 4
 """With doors in fewer, the halves are too few to have a spread."""
@@ -57,7 +61,7 @@ def average_precision(
     whole, halves = _scored(ranking, groups, score, iou_thresholds)
     centre, deviation = _centre_and_deviation(whole, halves, groups)
     low, high = _in_logit(min(max(centre, 0.0), 1.0), deviation * _quantile(groups, level))
-    found = share(_found(ranking), ranking.doors.tolist(), groups, of="doors", level=level)
+    found = recall(counted(ranking, groups, conf_threshold=0.0), level=level)
     if found is None or _with_doors(ranking, groups) < _FEWEST_GROUPS:
         low, high = 0.0, 1.0
     elif whole in {0.0, 1.0}:
@@ -126,9 +130,7 @@ def _with_doors(ranking: Ranking, groups: Sequence[int]) -> int:
 
 
 def _quantile(groups: Sequence[int], level: float) -> float:
-    """Student's quantile for the groups, to the first order: doi.org/10.2307/2332723."""
-    z = normal_quantile(level)
-    return z * (1 + (z**2 + 1) / (4 * max(1, len(set(groups)) - 1)))
+    return student_quantile(len(set(groups)) - 1, level)
 
 
 def _in_logit(centre: float, half: float) -> tuple[float, float]:
@@ -144,10 +146,3 @@ def _in_logit(centre: float, half: float) -> tuple[float, float]:
 
 def _expit(odds: float) -> float:
     return 0.5 * (1 + math.tanh(odds / 2))
-
-
-def _found(ranking: Ranking) -> list[int]:
-    """Count the doors of each photograph that are found at any confidence, at an IoU of 0.5."""
-    found = ranking.photograph[ranking.is_door[0]]
-    counts: list[int] = np.bincount(found, minlength=ranking.doors.size).tolist()
-    return counts

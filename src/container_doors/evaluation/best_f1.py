@@ -1,0 +1,65 @@
+"""Precision, recall and F1 as Ultralytics reports them: at the confidence of the highest F1.
+
+That confidence is chosen on the photographs which are scored, so they flatter the model a little;
+``precision``, ``recall`` and ``F1`` are at the threshold that was set before.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from container_doors.evaluation.outcome import counted, f1_score, precision, recall
+from container_doors.evaluation.ranking import Floats, Ranking
+from container_doors.measurements import CONFIDENCE_LEVEL, Estimate
+
+_CONFIDENCES = np.linspace(0.0, 1.0, 1000)
+_SMOOTHED_OVER = 101
+"""Of these; a tenth of them, and odd."""
+
+_EPSILON = 1e-16
+
+
+def at_best_f1(
+    ranking: Ranking, scenes: Sequence[int], *, level: float = CONFIDENCE_LEVEL
+) -> dict[str, Estimate]:
+    """Estimate ``mP``, ``mR`` and ``mF1``; nothing where there is no door or no detection.
+
+    The values are Ultralytics' (``ap_per_class``, 8.4.190), which are read off straight lines
+    between detections; the intervals are those of the counts at that confidence.
+    """
+    if not ranking.doors.sum() or not ranking.confidence.size:
+        return {}
+    threshold, values = _read_off(ranking)
+    seen = counted(ranking, scenes, conf_threshold=threshold)
+    estimates = (
+        precision(seen, level=level), recall(seen, level=level), f1_score(seen, level=level)
+    )  # fmt: skip
+    return {
+        name: estimate.model_copy(
+            update={
+                "value": value,
+                "low": min(estimate.low, value),
+                "high": max(estimate.high, value),
+            }
+        )
+        for name, value, estimate in zip(("mP", "mR", "mF1"), values, estimates, strict=True)
+        if estimate is not None
+    }
+
+
+def _read_off(ranking: Ranking) -> tuple[float, tuple[float, float, float]]:
+    """Find the confidence of the highest F1, once that is smoothed; precision, recall, F1 there."""
+    right = ranking.is_door[0].cumsum()
+    recalls = right / (ranking.doors.sum() + _EPSILON)
+    precisions = right / np.arange(1, right.size + 1)
+    recalled = np.interp(-_CONFIDENCES, -ranking.confidence, recalls, left=0)
+    precise = np.interp(-_CONFIDENCES, -ranking.confidence, precisions, left=1)
+    f1s = 2 * precise * recalled / (precise + recalled + _EPSILON)
+    at = int(_smooth(f1s).argmax())
+    return float(_CONFIDENCES[at]), (float(precise[at]), float(recalled[at]), float(f1s[at]))
+
+
+def _smooth(curve: Floats) -> Floats:
+    ends = np.ones(_SMOOTHED_OVER // 2)
+    padded = np.concatenate([ends * curve[0], curve, ends * curve[-1]])
+    return np.convolve(padded, np.ones(_SMOOTHED_OVER) / _SMOOTHED_OVER, mode="valid")

@@ -1,0 +1,69 @@
+"""Every score of a split, by COCO's definitions, by Ultralytics' and in use, with its interval."""
+
+from collections.abc import Sequence
+
+from container_doors.evaluation.best_f1 import at_best_f1
+from container_doors.evaluation.outcome import Outcome, f1_score, precision, recall, renumbered
+from container_doors.evaluation.ranking import Ranking, rank, rank_as_matched
+from container_doors.evaluation.resampling import coco_ap_of, ultralytics_ap_of
+from container_doors.evaluation.spread import AP50, AP50_95, Score, average_precision
+from container_doors.measurements import Estimate, Photograph
+
+NO_DOOR = "no door is labelled"
+NO_DETECTION = "nothing was detected"
+NOT_TOLD = "the evaluator did not say what it takes for a door"
+
+_IN_USE = ("precision", "recall", "F1")
+_COCO = ("AP50", "AP50-95")
+_ULTRALYTICS = ("mAP50", "mAP50-95", "mP", "mR", "mF1")
+
+
+def all_scores(seen: Sequence[Outcome]) -> tuple[dict[str, Estimate], dict[str, str]]:
+    """Score a split.
+
+    Returns:
+        ``AP50`` and ``AP50-95`` by COCO; ``mAP50``, ``mAP50-95``, ``mP``, ``mR`` and ``mF1`` as
+        Ultralytics has them; ``precision``, ``recall`` and ``F1`` in use; and why the absent ones
+        are.
+    """
+    photographs = [one.photograph for one in seen]
+    scenes = renumbered([one.scene for one in seen])
+    theirs = rank_as_matched(photographs)
+    estimates: dict[str, Estimate | None] = _average_precisions(
+        "AP", coco_ranking(photographs), scenes, coco_ap_of
+    )
+    if theirs is not None:
+        estimates |= _average_precisions("mAP", theirs, scenes, ultralytics_ap_of)
+        estimates |= at_best_f1(theirs, scenes)
+    estimates |= {"precision": precision(seen), "recall": recall(seen), "F1": f1_score(seen)}
+    has_doors = any(one.found for one in seen)
+    undefined = {
+        name: _why(name, has_doors=has_doors, is_told=theirs is not None)
+        for name in (*_COCO, *_ULTRALYTICS, *_IN_USE)
+        if estimates.get(name) is None
+    }
+    return {name: one for name, one in estimates.items() if one is not None}, undefined
+
+
+def coco_ranking(photographs: Sequence[Photograph]) -> Ranking:
+    """Match and sort everything that was detected at any confidence, as COCO does."""
+    return rank(
+        [one.doors_xyxy for one in photographs],
+        [one.scored_xyxy for one in photographs],
+        [one.scored_confidences for one in photographs],
+    )
+
+
+def _average_precisions(
+    prefix: str, ranking: Ranking, scenes: Sequence[int], score: Score
+) -> dict[str, Estimate | None]:
+    return {
+        f"{prefix}{name}": average_precision(ranking, scenes, score, iou_thresholds=thresholds)
+        for name, thresholds in (("50", AP50), ("50-95", AP50_95))
+    }
+
+
+def _why(name: str, *, has_doors: bool, is_told: bool) -> str:
+    if name in _ULTRALYTICS and not is_told:
+        return NOT_TOLD
+    return NO_DETECTION if has_doors or name == "precision" else NO_DOOR

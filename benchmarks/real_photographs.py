@@ -3,8 +3,10 @@
     uv run python benchmarks/real_photographs.py --out data/processed/detection
 
 The photographs are found in $CONTAINER_DOORS_REAL_DATA: ``images/``, ``labels/`` and
-``provenance.csv`` with the columns ``file`` and ``source_repo``. A source is often one camera in
-one yard, so photographs of one source must not straddle a split.
+``provenance.csv`` with the columns ``file``, ``source_repo`` and ``group``. A source is often one
+camera in one yard, so photographs of one source must not straddle a split. Those of one group are
+one scene, which attributes.csv says. The test split is three sources, so that it has more than
+the one scene that most of its doors are in.
 """
 
 import argparse
@@ -17,12 +19,12 @@ from pathlib import Path
 SPLIT_OF_SOURCE = {
     "ContainerDamageDetector/detector-models": "train",
     "Lin-KuanChou/YOLOv4_ContainerNumberDetection": "train",
-    "lalusaptiadibadaruddin/Container-Damage": "train",
     "shruti-bankar-envecon/container-inspection-ai-old": "train",
     "Rythmbouncy/Cargo_Container_OCR": "val",
-    "budikawira/cv-container-inspection": "val",
-    "MohammedSaadRiad/Container-ID-detection-and-retrieval": "val",
-    "Fatalisz/HPTContainerDetection": "test",  # 19 with a door, 11 without
+    "lalusaptiadibadaruddin/Container-Damage": "val",
+    "budikawira/cv-container-inspection": "test",
+    "MohammedSaadRiad/Container-ID-detection-and-retrieval": "test",
+    "Fatalisz/HPTContainerDetection": "test",  # 19 of one scene with a door, 11 without
 }
 DATA_YAML = """\
 train: images/train
@@ -37,6 +39,7 @@ names: ['container_door']
 def lay_out(source: Path, out: Path) -> dict[str, int]:
     """Copy every photograph and its label; returns the photographs of each split."""
     counts = dict.fromkeys(("train", "val", "test"), 0)
+    scenes = []
     with (source / "provenance.csv").open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
             split = SPLIT_OF_SOURCE[row["source_repo"]]
@@ -50,6 +53,10 @@ def lay_out(source: Path, out: Path) -> dict[str, int]:
                 else:  # a photograph without a door
                     target.touch()
             counts[split] += 1
+            if row["group"]:
+                scenes.append((f"images/{split}/{image.name}", row["group"]))
+    with (out / "attributes.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([("image", "group"), *scenes])
     (out / "data.yaml").write_text(DATA_YAML, encoding="utf-8")
     return counts
 

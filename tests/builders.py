@@ -170,7 +170,7 @@ def a_trained_run(
     )
     evaluation = an_evaluation(run_id=record.run_id, weights_sha256=sha256_of(best))
     record.write(run.record)
-    evaluation.write(run.evaluation)
+    evaluation.write(run.scores)
     return run, record, evaluation
 
 

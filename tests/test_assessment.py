@@ -2,18 +2,20 @@
 
 import json
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from container_doors import assessment, pipeline
-from container_doors.assessment import OpenDetector, Timed
+from container_doors import assessment, inspection, pipeline, trials
 from container_doors.config import Data, Params, Training
 from container_doors.errors import DatasetError, MissingToolError, RunError
 from container_doors.evaluation.promise import parse_promise
-from container_doors.measurements import Assessment, Detected, Timings
+from container_doors.inspection import OpenDetector
+from container_doors.measurements import Assessment, Detected, Evaluated
 from container_doors.records import Hardware
 from container_doors.run import TEST_LOOKS, Run
+from container_doors.trials import Timed
 from tests.builders import a_record, a_small_dataset
 from tests.fakes import FakeDetector, FakeProgress, FakeWorld
 
@@ -54,7 +56,7 @@ def test_every_figure_has_its_interval_and_its_n():
     """One door in two photographs, found: at least 0.207 by Wilson, and no more is known."""
     found = evaluated()
 
-    assert found == Assessment.read(RUN.assessment_json("test"))
+    assert found == Evaluated.read(RUN.evaluation).splits["test"]
     assert (found.photographs, found.doors, found.background_images) == (2, 1, 1)
     assert set(found.scores) == {
         "AP50", "AP50-95", "mAP50", "mAP50-95", "mP", "mR", "mF1", "precision", "recall", "F1",
@@ -189,9 +191,64 @@ def test_models_on_other_labels_are_not_compared():
 
 
 def test_equal_models_are_not_told_apart():
-    compared = assessment.compare(RUN, RUN, "test", open_detector=Opened(), progress=FakeProgress())
+    other = Run("exp2")
+    pipeline.train(PARAMS, other, world=FakeWorld().world)
+    other.best_weights.write_text("others that find the same")
+
+    compared = assessment.compare(
+        RUN, other, "test", open_detector=Opened(), progress=FakeProgress()
+    )
 
     assert compared.verdict.startswith("it cannot be told which is better")
+
+
+def test_a_model_that_is_compared_with_itself_is_said_to_be():
+    compared = assessment.compare(RUN, RUN, "test", open_detector=Opened(), progress=FakeProgress())
+
+    assert compared.verdict == "exp1 and exp1 are the same weights: there is nothing to tell"
+
+
+def test_one_document_holds_every_split_and_nothing_of_other_weights():
+    in_test, in_val = evaluated("test"), evaluated("val")
+    there = Evaluated.read(RUN.evaluation)
+    assert there.splits == {"test": in_test, "val": in_val}
+
+    RUN.best_weights.write_text("others")
+    in_val = evaluated("val")
+
+    anew = Evaluated.read(RUN.evaluation)
+    assert anew.splits == {"val": in_val}
+    assert anew.weights_sha256 != there.weights_sha256
+
+
+def test_what_the_evaluator_does_not_say_is_undefined():
+    class Silent(FakeDetector):
+        def validate(self, **asked):
+            scores, found = super().validate(**asked)
+            return scores, [replace(one, is_door=None) for one in found]
+
+    found = evaluated(open_detector=lambda weights, params: Silent())
+
+    assert {"AP50", "recall"} < set(found.scores)
+    assert {name for name, why in found.undefined.items() if "did not say" in why} == {
+        "mAP50", "mAP50-95", "mP", "mR", "mF1",
+    }  # fmt: skip
+
+
+def test_parts_are_held_against_the_recall_that_is_promised():
+    found = assessment.evaluate(
+        RUN,
+        "test",
+        promise=parse_promise("recall>=0.2@95%"),
+        open_detector=Opened(),
+        progress=FakeProgress(),
+    )
+
+    assert found.recall_target == 0.2
+    assert {one.verdict for one in found.slices if one.doors} == {"at least 0.20"}
+    assert found.promise is not None
+    assert found.promise.price is not None
+    assert found.promise.price.of == "photographs without a door"
 
 
 def exported(weights: Path, name: str, *, image_size_px: int, hardware: Hardware) -> FakeDetector:
@@ -202,7 +259,7 @@ def exported(weights: Path, name: str, *, image_size_px: int, hardware: Hardware
 
 
 def test_each_format_is_timed_and_compared_and_one_that_is_not_installed_is_said():
-    found = assessment.time_formats(
+    found = trials.time_formats(
         RUN,
         "val",
         asked=Timed(on=a_record().hardware, formats=("onnx", "openvino")),
@@ -212,7 +269,7 @@ def test_each_format_is_timed_and_compared_and_one_that_is_not_installed_is_said
     )
 
     pytorch, onnx, openvino = found.formats
-    assert found == Timings.read(RUN.latency_json("val"))
+    assert found == Evaluated.read(RUN.evaluation).latency["val"]
     assert pytorch.parity is None
     assert onnx.median_ms is not None
     assert onnx.median_ms.value == 5.0
@@ -245,7 +302,7 @@ def test_labels_and_photographs_that_changed_are_measured_anew(trained: Path):
     held = assessment.gate(RUN, at_the_point=True, open_detector=opened, progress=FakeProgress())
 
     assert before.doors == 1
-    assert Assessment.read(RUN.assessment_json("test")).doors == 0
+    assert Evaluated.read(RUN.evaluation).splits["test"].doors == 0
     assert next(one for one in held if one.what == "test mAP50").measured == "undefined"
     photograph = trained / "images/test/1.png"
     photograph.write_bytes((trained / "images/train/0.png").read_bytes() + b"\n")
@@ -258,11 +315,11 @@ def test_an_assessment_of_labels_that_changed_since_is_not_taken_for_the_present
     evaluated("val")
     evaluated()
     (trained / "labels/test/0.txt").write_text("")
-    assessment.detect(RUN, "test", open_detector=Opened(), progress=FakeProgress())
+    inspection.detect(RUN, "test", open_detector=Opened(), progress=FakeProgress())
 
     assessment.gate(RUN, at_the_point=True, open_detector=Opened(), progress=FakeProgress())
 
-    assert Assessment.read(RUN.assessment_json("test")).doors == 0
+    assert Evaluated.read(RUN.evaluation).splits["test"].doors == 0
 
 
 def test_the_gate_detects_again_where_the_detections_are_gone():
@@ -275,10 +332,10 @@ def test_the_gate_detects_again_where_the_detections_are_gone():
 
 def test_a_damaged_measurement_needs_no_other_training():
     evaluated()
-    RUN.assessment_json("test").write_text("{")
+    RUN.evaluation.write_text("{")
 
     with pytest.raises(RunError) as refused:
-        Assessment.read(RUN.assessment_json("test"))
+        Evaluated.read(RUN.evaluation).splits["test"]
 
     assert "measure it again" in refused.value.hint
     assert "train" not in refused.value.hint

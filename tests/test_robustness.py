@@ -5,39 +5,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from container_doors import assessment, pipeline
+from container_doors import pipeline, trials
 from container_doors.adapters.corruptions import KINDS, corrupt
-from container_doors.assessment import Climb
 from container_doors.config import Data, Params, Training
 from container_doors.errors import DatasetError
 from container_doors.evaluation.ladders import LADDERS
-from container_doors.measurements import Robustness
+from container_doors.evaluation.promise import parse_promise
+from container_doors.measurements import Evaluated, Robustness
 from container_doors.run import Run
+from container_doors.trials import Climb
 from tests.builders import a_small_dataset
-from tests.fakes import FakeDetector, FakeProgress, FakeWorld
+from tests.fakes import Blinded, FakeDetector, FakeProgress, FakeWorld
 
 PARAMS = Params(
     data=Data(min_train_images=2, min_val_images=1),
     training=Training(epochs=3, batch_size=2, learning_rate=0.001),
 )
 RUN = Run("exp1")
-
-
-class Blinded(FakeDetector):
-    """Finds doors in photographs, and none in what was made of them; counts the pictures."""
-
-    looked_at = 0
-
-    def detect(self, images, *, conf_threshold, iou_threshold):
-        self.looked_at += len(images)
-        if all("/images/" in str(image) for image in images):
-            return super().detect(images, conf_threshold=0, iou_threshold=0)
-        return [self._empty(image) for image in images]
-
-    def _empty(self, image: Path):
-        from container_doors.ports import Detections
-
-        return Detections(image, 64, 48, [], [], duration_ms=5.0)
 
 
 @pytest.fixture(autouse=True)
@@ -48,7 +32,7 @@ def _trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def climbed(detector: FakeDetector, **asked) -> Robustness:
-    return assessment.climb_ladders(
+    return trials.climb_ladders(
         RUN,
         "test",
         asked=Climb(corrupt=corrupt, **asked),
@@ -60,7 +44,7 @@ def climbed(detector: FakeDetector, **asked) -> Robustness:
 def test_a_model_that_is_blind_in_bad_conditions_falls_at_the_first_step():
     found = climbed(Blinded(), is_quick=True)
 
-    assert found == Robustness.read(RUN.robustness_json("test"))
+    assert found == Evaluated.read(RUN.evaluation).robustness["test"]
     assert {ladder.name for ladder in found.ladders} == set(LADDERS)
     assert all(ladder.falls_at == LADDERS[ladder.name][0] for ladder in found.ladders)
     assert found.clean.ap50 is not None
@@ -75,12 +59,34 @@ def test_what_there_was_no_time_for_is_named_and_done_the_next_time():
 
     second = climbed(detector, is_quick=True)
 
+    assert Evaluated.read(RUN.evaluation).robustness["test"] == second
+    assert second.mean_ap50 is not None
     assert len(first.not_measured) == 3 * len(LADDERS)
     assert (first.ladders, first.mean_ap50, first.retention) == ([], None, None)
     assert second.not_measured == []
     assert detector.looked_at - before == 3 * len(LADDERS)
     climbed(detector, is_quick=True)
     assert detector.looked_at - before == 3 * len(LADDERS)
+
+
+def test_a_mean_waits_for_every_step():
+    """Of the steps so far it would read like one of all."""
+    detector = Blinded()
+    climbed(detector, is_quick=True)
+    next(RUN.evaluation_dir("test").glob("robustness/*.json")).unlink()
+
+    found = climbed(detector, is_quick=True, budget_s=-1)
+
+    assert len(found.not_measured) == 1
+    assert (found.mean_ap50, found.retention) == (None, None)
+    assert sum(len(ladder.steps) for ladder in found.ladders) == 3 * len(LADDERS) - 1
+
+
+def test_a_promise_chooses_the_threshold_and_what_each_step_is_held_against():
+    found = climbed(Blinded(), is_quick=True, promise=parse_promise("recall>=0.2@95%"))
+
+    assert found.promise == "recall>=0.2@95%"
+    assert (found.recall_target, found.conf_threshold) == (0.2, 0.9)
 
 
 def test_other_weights_are_climbed_anew():

@@ -74,7 +74,7 @@ def test_the_model_is_published_in_the_structure_of_the_specification(trained: P
 
 def test_every_figure_of_the_metadata_is_of_the_weights_that_ship(trained: Path):
     metadata = Metadata.read(trained / "weights/detection/metadata.json")
-    evaluation = Evaluation.read(trained / "runs/exp1/evaluation.json")
+    evaluation = Evaluation.read(trained / "runs/exp1/scores.json")
 
     assert metadata.evaluation == evaluation
     assert evaluation.weights_sha256 == metadata.artifacts["best.pt"].sha256

@@ -130,7 +130,7 @@ INPUTS: dict[str, tuple[Callable[[], None], str]] = {
         lambda: flip_digit(PUBLISHED / "best.pt.dvc", "md5: "), f"{PUBLISHED}/best.pt.dvc",
     ),
     "the evaluation": (
-        lambda: flip_digit(RUN.evaluation, '"mAP50": 0.'), "runs/exp1/evaluation.json",
+        lambda: flip_digit(RUN.scores, '"mAP50": 0.'), "runs/exp1/scores.json",
     ),
     "a prediction": (
         lambda: flip_digit(RUN.predictions_json("test"), '"confidence": 0.'),

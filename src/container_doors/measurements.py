@@ -8,11 +8,14 @@ import math
 from statistics import NormalDist
 from typing import ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from container_doors.records import Document, Latency, Sha256
 
 CONFIDENCE_LEVEL = 0.95
+
+PROVEN, NO_DOOR = "at least", "no door"
+"""How the verdicts of parts begin that are good enough, and that cannot be judged."""
 
 
 def wilson(hits: float, total: float, *, level: float = CONFIDENCE_LEVEL) -> tuple[float, float]:
@@ -46,6 +49,15 @@ def normal_quantile(level: float) -> float:
     1.959964
     """
     return NormalDist().inv_cdf((1 + level) / 2)
+
+
+def said(share: float) -> str:
+    """Write a share with two digits, or as many as it has.
+
+    >>> said(0.9), said(0.985)
+    ('0.90', '0.985')
+    """
+    return max(f"{share:.2f}", f"{share:g}", key=len)
 
 
 class Value(BaseModel):
@@ -92,7 +104,7 @@ class Photograph(Value):
     scored_confidences: list[float]
     scored_is_door: list[str] | None = None
     """Of each: "1" or "0" for the IoU thresholds 0.50, 0.55, ..., 0.95, as Ultralytics matched it;
-    None in what earlier releases wrote."""
+    None where the evaluator did not say."""
     used_xyxy: list[BoxXyxy]
     """As the model will be used, one photograph at a time; down to 0.001 too, so that those of
     any threshold are the ones above it."""
@@ -105,8 +117,8 @@ class Detected(Measured):
 
     run_id: str
     weights_sha256: Sha256
-    files_sha256: Sha256 | None = None
-    """Of the split's photographs and labels; None in what earlier releases wrote."""
+    files_sha256: Sha256
+    """Of the split's photographs and labels."""
     split: str
     image_size_px: int
     iou_threshold: float
@@ -126,6 +138,12 @@ class Slice(Value):
     scores: dict[str, Estimate]
     """``recall``, and ``precision`` and ``AP50`` where whole photographs were chosen."""
     verdict: str
+    """Begins with :data:`PROVEN`, or is :data:`NO_DOOR`, or says what is not proven."""
+
+    @property
+    def is_proven(self) -> bool:
+        """Whether its recall is good enough; a part without a door lacks nothing."""
+        return self.verdict == NO_DOOR or self.verdict.startswith(PROVEN)
 
 
 class FalseAlarms(Value):
@@ -180,14 +198,11 @@ class PromiseCheck(Value):
     a promised recall; the recall, of promised false alarms. None where it is undefined."""
 
 
-class Assessment(Measured):
-    """``runs/<experiment>/evaluation/<split>/assessment.json``: a split's scores with intervals."""
+class Assessment(Value):
+    """A split's scores, with their intervals."""
 
-    experiment: str
-    run_id: str
-    weights_sha256: Sha256
-    files_sha256: Sha256 | None = None
-    """Of the split's photographs and labels; None in what earlier releases wrote."""
+    files_sha256: Sha256
+    """Of the split's photographs and labels."""
     split: str
     image_size_px: int
     photographs: int
@@ -196,6 +211,8 @@ class Assessment(Measured):
     scenes: int | None
     """How many, where attributes.csv names them; None: each photograph is taken for one."""
     conf_threshold: float
+    recall_target: float
+    """What the recall of each slice is held against: 0.90, or what is promised."""
     scores: dict[str, Estimate]
     """By the names of ``docs/metrics.md``; what is undefined is absent, and in ``undefined``."""
     undefined: dict[str, str]
@@ -203,8 +220,8 @@ class Assessment(Measured):
     false_alarms: list[FalseAlarms]
     mistakes: list[Mistake]
     """Worst first."""
-    error_kinds: list[ErrorKind] = Field(default=[])
-    """Empty without a door, and in what earlier releases wrote."""
+    error_kinds: list[ErrorKind]
+    """Empty without a door."""
     latency: Latency | None
     latency_ms: Estimate | None
     """The median, by order statistics."""
@@ -236,12 +253,11 @@ class Ladder(Value):
     """The first severity at which the recall is below the target; None: none of those measured."""
 
 
-class Robustness(Measured):
-    """``runs/<experiment>/evaluation/<split>/robustness.json``."""
+class Robustness(Value):
+    """How a split's scores fall as its photographs are made harder."""
 
-    experiment: str
-    run_id: str
-    weights_sha256: Sha256
+    files_sha256: Sha256
+    """Of the split's photographs and labels."""
     split: str
     photographs: int
     """With a door; the same for every step."""
@@ -251,11 +267,13 @@ class Robustness(Measured):
     clean: LadderStep
     ladders: list[Ladder]
     mean_ap50: float | None
-    """Over the ladders that were measured."""
+    """Over all ladders; None until each step is measured."""
     retention: float | None
-    """The same as a share of the clean AP50; None where that is undefined or 0."""
+    """The same as a share of the clean AP50; None where that is undefined or 0, too."""
     not_measured: list[str]
     """The steps for which there was no time."""
+    promise: str | None = None
+    """What the threshold was chosen for, on val; None: the threshold of the params."""
     looks: int | None
 
 
@@ -285,12 +303,26 @@ class FormatTiming(Value):
     not_measured: str | None = None
 
 
-class Timings(Measured):
-    """``runs/<experiment>/evaluation/<split>/latency.json``."""
+class Timings(Value):
+    """How fast a model answers, in each format."""
+
+    split: str
+    image_size_px: int
+    formats: list[FormatTiming]
+
+
+class Evaluated(Measured):
+    """``runs/<experiment>/evaluation.json``: all that was measured of ``best.pt``.
+
+    Every table, chart and sentence of the report, the card and the gate is made of it. What is of
+    other weights is dropped when something is added.
+    """
 
     experiment: str
     run_id: str
     weights_sha256: Sha256
-    split: str
-    image_size_px: int
-    formats: list[FormatTiming]
+    splits: dict[str, Assessment]
+    robustness: dict[str, Robustness]
+    """By split."""
+    latency: dict[str, Timings]
+    """By split."""

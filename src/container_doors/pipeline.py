@@ -310,7 +310,7 @@ def adopt(run: Run, *, repository: Repository) -> Metadata:
     layout = read_layout(Path(record.dataset.path))[0]
     if layout is not None:
         link_view(layout, run.data_view)
-    metadata = _publish(record, Evaluation.read(run.evaluation), run, repository=repository)
+    metadata = _publish(record, Evaluation.read(run.scores), run, repository=repository)
     _update(run, record, status="finished")
     return metadata
 
@@ -324,7 +324,7 @@ def regenerate_metadata(
     published = read_published(weights_dir)
     # What was published stays true of it, even if the run has been set aside since.
     ours = published if published and published.run_id == record.run_id else None
-    evaluation = ours.evaluation if ours else Evaluation.read(run.evaluation)
+    evaluation = ours.evaluation if ours else Evaluation.read(run.scores)
     version = version_for(record, weights_dir, tags=repository.tags(TAGS), major=major)
     is_here = _is_of(record.run_id, run)
     metadata = build_metadata(
@@ -449,7 +449,7 @@ def summarise(run: Run, output: Path) -> Path:
         run,
         output,
         record=record,
-        evaluation=Evaluation.read(run.evaluation),
+        evaluation=Evaluation.read(run.scores),
         history=read_history(run.metrics_jsonl),
         metadata=published if published and published.run_id == record.run_id else None,
     )
@@ -841,7 +841,7 @@ def _evaluate(record: RunRecord, run: Run, *, world: World) -> Evaluation:
         },
     )
     _look_at_test(run, evaluation.weights_sha256)
-    evaluation.write(run.evaluation)
+    evaluation.write(run.scores)
     return evaluation
 
 

@@ -301,7 +301,7 @@ class SplitScores(_Part):
 
 
 class Evaluation(Document):
-    """``runs/<experiment>/evaluation.json``: what ``best.pt`` scored, split by split."""
+    """``runs/<experiment>/scores.json``: what ``best.pt`` scored after training, by split."""
 
     run_id: str
     weights_sha256: Sha256

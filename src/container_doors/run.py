@@ -113,8 +113,13 @@ class Run:
         return self.directory / "checkpoint" / "resume.pt"
 
     @property
+    def scores(self) -> Path:
+        """What ``best.pt`` scored after training, by split (:class:`records.Evaluation`)."""
+        return self.directory / "scores.json"
+
+    @property
     def evaluation(self) -> Path:
-        """What ``best.pt`` scored, split by split (:class:`records.Evaluation`)."""
+        """All that was measured of ``best.pt`` since (:class:`measurements.Evaluated`)."""
         return self.directory / "evaluation.json"
 
     @property
@@ -145,20 +150,8 @@ class Run:
         """Everything that was found on a split, at any confidence (:class:`Detected`)."""
         return self.evaluation_dir(split) / "detections.json"
 
-    def assessment_json(self, split: str) -> Path:
-        """A split's scores with their intervals (:class:`Assessment`)."""
-        return self.evaluation_dir(split) / "assessment.json"
-
-    def robustness_json(self, split: str) -> Path:
-        """How a split's scores fall as its photographs are made harder (:class:`Robustness`)."""
-        return self.evaluation_dir(split) / "robustness.json"
-
-    def latency_json(self, split: str) -> Path:
-        """How fast the model answers in each format (:class:`measurements.Timings`)."""
-        return self.evaluation_dir(split) / "latency.json"
-
     def robustness_step(self, split: str, key: str) -> Path:
-        """One step of that, by what it depends on."""
+        """How the scores fell at one step of a ladder, by what that depends on."""
         return self.evaluation_dir(split) / "robustness" / f"{key}.json"
 
     def evaluation_dir(self, split: str) -> Path:

@@ -9,7 +9,7 @@ from huggingface_hub import ModelCard
 from container_doors import assessment, pipeline
 from container_doors.config import Data, Params, Training
 from container_doors.errors import RunError
-from container_doors.measurements import Assessment
+from container_doors.measurements import Evaluated
 from container_doors.records import RunRecord
 from container_doors.run import Run
 from tests.builders import a_small_dataset
@@ -40,7 +40,7 @@ def card() -> str:
 def test_hugging_face_reads_the_figures_that_were_measured():
     """``validate`` would ask their server; ``eval_results`` is what their pages are made of."""
     data: Any = ModelCard(card()).data
-    measured = Assessment.read(RUN.assessment_json("test"))
+    measured = Evaluated.read(RUN.evaluation).splits["test"]
 
     assert (data.license, data.pipeline_tag) == ("agpl-3.0", "object-detection")
     started = RunRecord.read(RUN.record).started_at

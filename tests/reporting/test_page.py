@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from container_doors import assessment, pipeline
-from container_doors.assessment import Climb, Timed
+from container_doors import assessment, pipeline, trials
 from container_doors.config import Data, Params, Training
 from container_doors.errors import RunError
 from container_doors.run import Run
+from container_doors.trials import Climb, Timed
 from tests.builders import a_record, a_small_dataset
 from tests.chromium import CHROMIUM, opened
 from tests.fakes import FakeDetector, FakeProgress, FakeWorld
@@ -106,7 +106,7 @@ def test_the_mistakes_are_shown_with_boxes_that_can_be_toggled():
 def test_robustness_is_shown_when_it_was_measured():
     assert "Not measured: <code>doors robustness --experiment exp1" in page()
 
-    assessment.climb_ladders(
+    trials.climb_ladders(
         RUN,
         "test",
         asked=Climb(corrupt=lambda *asked: asked[-1], is_quick=True, budget_s=-1),
@@ -119,7 +119,7 @@ def test_robustness_is_shown_when_it_was_measured():
 def test_the_formats_are_shown_when_they_were_timed():
     assert "Not measured: <code>doors latency --experiment exp1" in page()
 
-    assessment.time_formats(
+    trials.time_formats(
         RUN,
         "val",
         asked=Timed(on=a_record().hardware, formats=("onnx",)),
@@ -153,7 +153,7 @@ class Stubborn(FakeDetector):
 
 @pytest.fixture
 def ladders() -> None:
-    assessment.climb_ladders(
+    trials.climb_ladders(
         RUN,
         "test",
         asked=Climb(corrupt=lambda *asked: asked[-1], is_quick=True),

@@ -90,7 +90,7 @@ def _prepare(directory: Path, *, keep: bool, progress: Progress) -> None:
 def _next_run(mode: str) -> tuple[Run, Params]:
     """Name the next experiment of this workspace: demo_exp001, demo_exp002, ..."""
     number = 1
-    while (run := Run(f"demo_exp{number:03}")).evaluation.exists():
+    while (run := Run(f"demo_exp{number:03}")).scores.exists():
         number += 1
     overrides = [f"detection.wandb.name={run.name}", f"detection.wandb.mode={mode}"]
     params = load_params(Path("params.yaml"), overrides)

@@ -11,7 +11,7 @@ from container_doors.adapters.yolo_detector import YoloDetector
 from container_doors.cli import console
 from container_doors.config import Params
 from container_doors.evaluation.promise import parse_promise
-from container_doors.measurements import Assessment, Estimate
+from container_doors.measurements import Assessment, Estimate, PromiseCheck
 from container_doors.ports import Detector
 from container_doors.reporting.gate import Held, in_one_sentence
 from container_doors.run import TEST_LOOKS, Run
@@ -28,9 +28,9 @@ def evaluate(arguments: argparse.Namespace) -> int:
             run, arguments.split, promise=promise, open_detector=opened, progress=progress
         )
     if arguments.json:
-        print(found.to_json(), end="")
+        print(run.evaluation.read_text(encoding="utf-8"), end="")
     else:
-        print("\n".join([*_lines(found), f"wrote {run.assessment_json(arguments.split)}"]))
+        print("\n".join([*_lines(run, found), f"wrote {run.evaluation}"]))
     return 0 if found.promise is None or found.promise.verdict == "kept" else FAULTS
 
 
@@ -88,10 +88,10 @@ def opened(weights: Path, params: Params) -> Detector:
     )
 
 
-def _lines(found: Assessment) -> list[str]:
+def _lines(run: Run, found: Assessment) -> list[str]:
     scenes = "" if found.scenes is None else f" of {found.scenes} scenes"
     return [
-        f"{found.experiment} on {found.split}: {found.photographs} photographs{scenes}, "
+        f"{run.name} on {found.split}: {found.photographs} photographs{scenes}, "
         f"{found.doors} doors, {found.background_images} without a door",
         *(_score(name, score) for name, score in found.scores.items()),
         *(f"  {name:10} undefined: {why}" for name, why in found.undefined.items()),
@@ -143,4 +143,12 @@ def _promise(found: Assessment) -> list[str]:
         f"  {check.promise}: {check.verdict}, at a confidence of {check.conf_threshold:.4f}",
         f"    chosen on val:  {check.chosen_on}",
         f"    checked on {found.split}: {check.checked_on}",
+        f"    it costs: {_price(check)}",
     ]
+
+
+def _price(check: PromiseCheck) -> str:
+    if check.price is None:
+        return "that is not known, for want of photographs to measure it on"
+    of = "recall" if check.price.of == "doors" else "false alarms a photograph without a door"
+    return f"{of} {check.price}"

@@ -2,7 +2,7 @@
 
 import argparse
 
-from container_doors import assessment
+from container_doors import trials
 from container_doors.adapters.machine import describe_machine
 from container_doors.adapters.yolo_export import FORMATS, export_detector
 from container_doors.cli import console
@@ -15,10 +15,10 @@ def latency(arguments: argparse.Namespace) -> int:
     """Print how fast each format answers; one that says something else is a fault."""
     run = Run(arguments.experiment)
     with console.progress(quiet=arguments.json) as progress:
-        found = assessment.time_formats(
+        found = trials.time_formats(
             run,
             arguments.split,
-            asked=assessment.Timed(
+            asked=trials.Timed(
                 on=describe_machine("cpu"),
                 formats=tuple(FORMATS),
                 image_size_px=arguments.image_size,
@@ -29,10 +29,10 @@ def latency(arguments: argparse.Namespace) -> int:
             progress=progress,
         )
     if arguments.json:
-        print(found.to_json(), end="")
+        print(run.evaluation.read_text(encoding="utf-8"), end="")
     else:
         print("\n".join(line for one in found.formats for line in _lines(one)))
-        print(f"wrote {run.latency_json(arguments.split)}")
+        print(f"wrote {run.evaluation}")
     differ = [one for one in found.formats if one.parity and not one.parity.holds]
     return FAULTS if differ else 0
 

@@ -165,13 +165,8 @@ def _add_evaluate(commands: Commands) -> None:
     )
     parser.add_argument("--experiment", required=True, metavar="NAME")
     _add_split(parser)
-    parser.add_argument(
-        "--promise",
-        metavar="PROMISE",
-        help="choose the threshold for it on val: 'recall>=0.98@95%%', or 'false-alarms<=20@95%%' "
-        "of 1,000 photographs without a door",
-    )
-    parser.add_argument("--json", action="store_true", help="print one JSON document instead")
+    _add_promise(parser)
+    parser.add_argument("--json", action="store_true", help="print evaluation.json instead")
     both = _command(
         commands, "compare", "evaluate:compare", "say which of two runs is better, and how surely"
     )
@@ -211,7 +206,8 @@ def _add_robustness(commands: Commands) -> None:
         metavar="M",
         help="begin no step after that; the same command goes on (default: no limit)",
     )
-    parser.add_argument("--json", action="store_true", help="print one JSON document instead")
+    _add_promise(parser)
+    parser.add_argument("--json", action="store_true", help="print evaluation.json instead")
 
 
 def _add_latency(commands: Commands) -> None:
@@ -242,7 +238,16 @@ def _add_latency(commands: Commands) -> None:
         metavar="N",
         help="at most (default: %(default)s)",
     )
-    parser.add_argument("--json", action="store_true", help="print one JSON document instead")
+    parser.add_argument("--json", action="store_true", help="print evaluation.json instead")
+
+
+def _add_promise(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--promise",
+        metavar="PROMISE",
+        help="choose the threshold for it on val: 'recall>=0.98@95%%', or 'false-alarms<=20@95%%' "
+        "of 1,000 photographs without a door; recalls are held against the first",
+    )
 
 
 def _add_split(parser: argparse.ArgumentParser) -> None:

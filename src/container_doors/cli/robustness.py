@@ -3,11 +3,12 @@
 import argparse
 import math
 
-from container_doors import assessment
+from container_doors import trials
 from container_doors.adapters.corruptions import KINDS, corrupt
 from container_doors.cli import console
 from container_doors.cli.evaluate import opened
-from container_doors.measurements import Ladder, Robustness
+from container_doors.evaluation.promise import parse_promise
+from container_doors.measurements import Ladder, Robustness, said
 from container_doors.run import Run
 
 _QUICK, _MOST = 16, 100
@@ -16,29 +17,31 @@ _QUICK, _MOST = 16, 100
 def robustness(arguments: argparse.Namespace) -> int:
     """Print where each ladder falls below the target, and what is kept of the clean score."""
     run = Run(arguments.experiment)
-    asked = assessment.Climb(
+    asked = trials.Climb(
         corrupt=corrupt,
         common=KINDS if arguments.common else (),
         is_quick=arguments.quick,
         photographs=_QUICK if arguments.quick else _MOST,
+        promise=None if arguments.promise is None else parse_promise(arguments.promise),
         budget_s=math.inf if arguments.minutes is None else arguments.minutes * 60,
     )
     with console.progress(quiet=arguments.json) as progress:
-        found = assessment.climb_ladders(
+        found = trials.climb_ladders(
             run, arguments.split, asked=asked, open_detector=opened, progress=progress
         )
     if arguments.json:
-        print(found.to_json(), end="")
+        print(run.evaluation.read_text(encoding="utf-8"), end="")
     else:
-        print("\n".join([*_lines(found), f"wrote {run.robustness_json(arguments.split)}"]))
+        print("\n".join([*_lines(run, found), f"wrote {run.evaluation}"]))
     return 0
 
 
-def _lines(found: Robustness) -> list[str]:
+def _lines(run: Run, found: Robustness) -> list[str]:
     lines = [
-        f"{found.experiment} on {found.photographs} photographs of {found.split} with a door, "
+        f"{run.name} on {found.photographs} photographs of {found.split} with a door, "
         f"{found.doors} doors",
-        f"  clean: AP50 {found.clean.ap50}",
+        f"  clean: AP50 {found.clean.ap50}, recall {found.clean.recall} "
+        f"at a confidence of {found.conf_threshold:.3g}",
         *(_ladder(one, found) for one in found.ladders),
     ]
     if found.mean_ap50 is not None and found.retention is not None:
@@ -48,6 +51,7 @@ def _lines(found: Robustness) -> list[str]:
         )
     if found.not_measured:
         lines.append(f"  not measured yet, for want of time: {', '.join(found.not_measured)}")
+        lines.append("  the mean over the ladders waits for these: the same command goes on")
     return lines
 
 
@@ -57,7 +61,7 @@ def _ladder(ladder: Ladder, found: Robustness) -> str:
         for one in ladder.steps
         if one.recall is not None
     )
-    falls = (
-        "" if ladder.falls_at is None else f"  below {found.recall_target} at {ladder.falls_at:g}"
-    )
-    return f"  {ladder.name:18} recall {recalls}{falls}"
+    line = f"  {ladder.name:18} recall {recalls}"
+    if ladder.falls_at is None:
+        return line
+    return f"{line}  below {said(found.recall_target)} at {ladder.falls_at:g}"

@@ -15,6 +15,9 @@ _SPELLING = re.compile(
 )
 _PER = 1000
 
+RECALL_TARGET = 0.90
+"""Where no recall was promised."""
+
 
 @dataclass(frozen=True, slots=True)
 class Promise:
@@ -74,6 +77,11 @@ def parse_promise(text: str) -> Promise:
             hint="or false-alarms<=20@95%, of 1,000 photographs without a door; both in quotes",
         )
     return Promise(text.strip(), is_of_recall, bound if is_of_recall else bound / _PER, level)
+
+
+def recall_target(promise: Promise | None) -> float:
+    """Say what the recall of a part is held against: what is promised, or else 0.90."""
+    return promise.bound if promise is not None and promise.is_of_recall else RECALL_TARGET
 
 
 def choose_threshold(

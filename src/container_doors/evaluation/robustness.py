@@ -8,7 +8,6 @@ from container_doors.evaluation.ladders import LADDERS
 from container_doors.evaluation.outcome import outcomes, recall
 from container_doors.evaluation.ranking import rank
 from container_doors.evaluation.resampling import coco_ap_of
-from container_doors.evaluation.slices import RECALL_TARGET
 from container_doors.evaluation.spread import AP50, average_precision
 from container_doors.measurements import Detected, Estimate, Ladder, LadderStep, Photograph
 
@@ -65,7 +64,7 @@ def scored(
     )
 
 
-def laddered(name: str, steps: Sequence[LadderStep], target: float = RECALL_TARGET) -> Ladder:
+def laddered(name: str, steps: Sequence[LadderStep], *, target: float) -> Ladder:
     """Say at which step the recall falls below what is promised."""
     falls = [one.severity for one in steps if one.recall is not None and one.recall.value < target]
     return Ladder(name=name, steps=list(steps), falls_at=falls[0] if falls else None)

@@ -9,17 +9,20 @@ from container_doors.evaluation.outcome import Outcome, precision, recall, renum
 from container_doors.evaluation.resampling import coco_ap_of
 from container_doors.evaluation.scores import coco_ranking
 from container_doors.evaluation.spread import AP50, average_precision
-from container_doors.measurements import Estimate, Slice
-
-RECALL_TARGET = 0.90
-"""What the recall of a slice is held against, where no other promise was made."""
+from container_doors.measurements import NO_DOOR, PROVEN, Estimate, Slice, said
 
 Values = Mapping[str, Mapping[str, str]]
 """By photograph, then by attribute."""
 
 
-def slices(seen: Sequence[Outcome], values: Values) -> list[Slice]:
-    """Score the photographs of each value of each attribute, and the doors of each kind."""
+def slices(seen: Sequence[Outcome], values: Values, *, target: float) -> list[Slice]:
+    """Score the photographs of each value of each attribute, and the doors of each kind.
+
+    Args:
+        seen: What became of each photograph.
+        values: Of its attributes.
+        target: The recall that each part is held against.
+    """
     of_photographs = _grouped(
         ((attribute, value), one)
         for one in seen
@@ -27,29 +30,31 @@ def slices(seen: Sequence[Outcome], values: Values) -> list[Slice]:
     )
     of_doors = _grouped((kind, part) for one in seen for kind, part in _by_kind(one))
     return [
-        *(_slice(*key, part, _of_photographs(part)) for key, part in of_photographs),
-        *(_slice(*key, part, {"recall": recall(part)}) for key, part in of_doors),
+        *(_slice(*key, part, _of_photographs(part), target) for key, part in of_photographs),
+        *(_slice(*key, part, {"recall": recall(part)}, target) for key, part in of_doors),
     ]
 
 
-def verdict(found: Estimate | None, scenes: int, target: float = RECALL_TARGET) -> str:
+def verdict(found: Estimate | None, scenes: int, *, target: float) -> str:
     """Say whether a recall is proven, and never more than its interval says.
 
     Wilson's interval is too narrow for the very few: of a model that finds nine doors of ten, it
     would call one slice of one door in ten worse than that. So a recall is below the target only
     where as many scenes, all missed, would be rare.
 
-    >>> verdict(Estimate(value=1, low=0.7, high=1, n=9, of="doors"), scenes=9)
+    >>> verdict(Estimate(value=1, low=0.7, high=1, n=9, of="doors"), scenes=9, target=0.9)
     'unproven, n = 9'
-    >>> verdict(Estimate(value=0, low=0, high=0.79, n=1, of="doors"), scenes=1)
+    >>> verdict(Estimate(value=0, low=0, high=0.79, n=1, of="doors"), scenes=1, target=0.9)
     'unproven, n = 1'
     """
     if found is None:
-        return "no door"
+        return NO_DOOR
     if found.low >= target:
-        return f"at least {target:.2f}"
+        return f"{PROVEN} {said(target)}"
     is_rare = (1 - target) ** scenes <= (1 - found.level) / 2
-    return f"below {target:.2f}" if found.high < target and is_rare else f"unproven, n = {found.n}"
+    if found.high < target and is_rare:
+        return f"below {said(target)}"
+    return f"unproven, n = {found.n}"
 
 
 def _grouped(
@@ -94,7 +99,11 @@ def _of_photographs(part: Sequence[Outcome]) -> dict[str, Estimate | None]:
 
 
 def _slice(
-    attribute: str, value: str, part: Sequence[Outcome], scores: Mapping[str, Estimate | None]
+    attribute: str,
+    value: str,
+    part: Sequence[Outcome],
+    scores: Mapping[str, Estimate | None],
+    target: float,
 ) -> Slice:
     return Slice(
         attribute=attribute,
@@ -102,5 +111,7 @@ def _slice(
         photographs=len(part),
         doors=sum(len(one.found) for one in part),
         scores={name: one for name, one in scores.items() if one is not None},
-        verdict=verdict(scores["recall"], len({one.scene for one in part if one.found})),
+        verdict=verdict(
+            scores["recall"], len({one.scene for one in part if one.found}), target=target
+        ),
     )

@@ -13,7 +13,7 @@ from jinja2 import Template
 
 from container_doors.errors import RunError
 from container_doors.files import replace_text
-from container_doors.measurements import Assessment, Estimate
+from container_doors.measurements import Assessment, Estimate, said
 from container_doors.records import Metadata, RunRecord
 from container_doors.reporting.escaping import code, markdown_templates
 from container_doors.reporting.figures import count
@@ -27,6 +27,7 @@ def write_card(
     output: Path,
     assessments: Mapping[str, Assessment],
     *,
+    weights_sha256: str,
     record: RunRecord,
     metadata: Metadata | None,
 ) -> None:
@@ -35,6 +36,7 @@ def write_card(
     Args:
         output: The Markdown file; one that is no card of ours is not replaced.
         assessments: By split: val and test.
+        weights_sha256: Of the model.
         record: What was asked, with what, and how it ended.
         metadata: The published model's; None if what is published is not of this run.
 
@@ -52,6 +54,8 @@ def write_card(
         metadata=metadata,
         assessments=assessments,
         test=assessments["test"],
+        weights_sha256=weights_sha256,
+        unproven=[one for one in assessments["test"].slices if not one.is_proven],
         rows=rows,
         verdict=in_one_sentence(rows),
     )
@@ -100,5 +104,5 @@ def _metric(name: str, estimate: Estimate) -> dict[str, Any]:
 @cache
 def _template() -> Template:
     environment = markdown_templates()
-    environment.filters |= {"code": code, "count": count}
+    environment.filters |= {"code": code, "count": count, "share": said}
     return environment.get_template("card.md.j2")

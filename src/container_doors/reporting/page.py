@@ -21,6 +21,7 @@ from container_doors.measurements import (
     Photograph,
     Robustness,
     Timings,
+    said,
 )
 from container_doors.records import Epoch, RunRecord
 from container_doors.reporting import charts
@@ -30,7 +31,6 @@ from container_doors.reporting.gate import held, in_one_sentence
 from container_doors.run import Run
 
 _BEGINS = "<!doctype html><!-- doors summary -->"
-_SLICE_TARGET = 0.90
 _MOST_OF_A_KIND = 6
 _PICTURE_PX = 480
 
@@ -41,6 +41,7 @@ class Known:
 
     assessments: Mapping[str, Assessment]
     """By split: val and test."""
+    weights_sha256: str
     test: Detected
     robustness: Robustness | None
     """Of the test split; None if it was not measured."""
@@ -88,6 +89,7 @@ def write_page(
         verdict=in_one_sentence(rows),
         assessments=known.assessments,
         test=test,
+        weights_sha256=known.weights_sha256,
         alarms=_where_they_change(test.false_alarms),
         slices=charts.intervals(
             [
@@ -95,7 +97,7 @@ def write_page(
                 for one in test.slices
                 if "recall" in one.scores
             ],
-            target=_SLICE_TARGET,
+            target=test.recall_target,
             title="Recall of each part of the test photographs, with its interval of 95 %",
         ),
         robustness=robustness,
@@ -195,5 +197,10 @@ def _template() -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"bounded": _bounded, "count": count, "duration": duration}
+    environment.filters |= {
+        "bounded": _bounded,
+        "count": count,
+        "duration": duration,
+        "share": said,
+    }
     return environment.get_template("page.html.j2")

@@ -151,7 +151,7 @@ def records_check(metadata: Metadata, run: Run) -> Check:
         return Check(name, holds, not_checked=f"{run.directory} is not on this machine")
     try:
         record = RunRecord.read(run.record)
-        evaluation = Evaluation.read(run.evaluation)
+        evaluation = Evaluation.read(run.scores)
     except RunError as error:
         return Check(
             name, holds, (Mismatch(str(run.directory), "records", error.problem, RETRAIN),)
@@ -346,7 +346,7 @@ def figures_check(metadata: Metadata, measured: Mapping[str, float], *, toleranc
 
 def _is_evaluated_so(metadata: Metadata, run: Run) -> bool:
     """Tell the model's own run by its evaluation, where only the run's name has changed."""
-    return file_sha256(run.evaluation) == metadata.records.get(run.evaluation.name)
+    return file_sha256(run.scores) == metadata.records.get(run.scores.name)
 
 
 def _own_figures(metadata: Metadata) -> Iterator[tuple[str, object, object]]:

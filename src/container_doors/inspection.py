@@ -1,0 +1,227 @@
+"""What a model says of a split, looked at once and kept, and the one document of all its figures.
+
+The stories of :mod:`container_doors.assessment` and :mod:`container_doors.trials` stand on it.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from container_doors.config import Params
+from container_doors.dataset.attributes import Attributes
+from container_doors.dataset.layout import Layout, read_layout
+from container_doors.dataset.view import link_view
+from container_doors.errors import DatasetError, RunError
+from container_doors.evaluation.looks import BY_TRAINING, add_look, split_sha256
+from container_doors.evaluation.outcome import scene_numbers
+from container_doors.evaluation.promise import Promise
+from container_doors.measurements import (
+    Assessment,
+    Detected,
+    Evaluated,
+    Photograph,
+    Robustness,
+    Timings,
+)
+from container_doors.pipeline import doors_in
+from container_doors.ports import Detections, Detector, Progress
+from container_doors.records import RunRecord
+from container_doors.reporting.which_run import read_record
+from container_doors.run import TEST_LOOKS, Run
+from container_doors.versioning.hashing import artifact, file_sha256, text_sha256
+
+OpenDetector = Callable[[Path, Params], Detector]
+"""Opens a weight file for params, where something must be measured."""
+
+LOWEST_CONFIDENCE = 0.001
+"""What average precision is measured down to; Ultralytics' own."""
+
+
+def trained(run: Run) -> tuple[RunRecord, Layout]:
+    """Read what a run was trained with, and find its data.
+
+    Raises:
+        RunError: If there is no such run, or it has no weights.
+        DatasetError: If its data set is not there.
+    """
+    record = read_record(run)
+    if not run.best_weights.is_file():
+        raise RunError(
+            f"no weights at {run.best_weights}",
+            hint=f"train it here: doors train --experiment {run.name}",
+        )
+    layout, findings = read_layout(Path(record.dataset.path))
+    if layout is None:
+        raise DatasetError(
+            f"{record.dataset.path}: {findings[0]}",
+            hint=f"see them all: doors data validate --path {record.dataset.path}",
+        )
+    return record, layout
+
+
+def detect(run: Run, split: str, *, open_detector: OpenDetector, progress: Progress) -> Detected:
+    """Detect on every photograph of a split at every confidence, once.
+
+    It is done again only for other weights, photographs or labels.
+    """
+    record, layout = trained(run)
+    params = Params.model_validate(record.params)
+    kept = kept_detections(run, split, record, layout)
+    if kept is not None:
+        link(layout, run)
+        return kept
+    link_view(layout, run.data_view)
+    images = images_of(run, split)
+    progress.say(f"detecting on {len(images)} photographs of {split}, at any confidence")
+    detector = open_detector(run.best_weights, params)
+    with TemporaryDirectory() as scratch:
+        ultralytics, scored = detector.validate(
+            data_yaml=run.data_view / "data.yaml",
+            split=split,
+            conf_threshold=params.validation.conf_threshold,
+            plots_dir=Path(scratch) / split,
+        )
+    iou = params.validation.iou_threshold
+    used: list[Detections] = []
+    for number, found in enumerate(
+        one_by_one(detector, [one.image for one in scored], iou), start=1
+    ):
+        used.append(found)
+        progress.step("detecting", number, len(scored))
+    detected = Detected(
+        run_id=record.run_id,
+        weights_sha256=artifact(run.best_weights).sha256,
+        files_sha256=_files_sha256(layout, split),
+        split=split,
+        image_size_px=params.training.image_size_px,
+        iou_threshold=iou,
+        ultralytics=ultralytics,
+        timing_method=f"{detector.timing_method}; down to a confidence of {LOWEST_CONFIDENCE}",
+        photographs=[_photograph(run, *both) for both in zip(scored, used, strict=True)],
+    )
+    detected.write(run.detections_json(split))
+    return detected
+
+
+def one_by_one(detector: Detector, images: Sequence[Path], iou: float) -> Sequence[Detections]:
+    """Detect as the model will be used, down to any confidence."""
+    return detector.detect(images, conf_threshold=LOWEST_CONFIDENCE, iou_threshold=iou)
+
+
+def kept_detections(run: Run, split: str, record: RunRecord, layout: Layout) -> Detected | None:
+    """Read what was detected before, if nothing has changed that it depends on."""
+    if not run.detections_json(split).exists():
+        return None
+    params = Params.model_validate(record.params)
+    detected = Detected.read(run.detections_json(split))
+    same = (
+        detected.weights_sha256 == artifact(run.best_weights).sha256
+        and detected.image_size_px == params.training.image_size_px
+        and detected.iou_threshold == params.validation.iou_threshold
+        and detected.files_sha256 == _files_sha256(layout, split)
+        and all(one.scored_is_door is not None for one in detected.photographs)
+    )
+    return detected if same else None
+
+
+def images_of(run: Run, split: str) -> list[str]:
+    """Name the photographs of a split, relative to the run's view of the data.
+
+    Raises:
+        RunError: If it has none.
+    """
+    folder = run.data_view / "images" / split
+    images = sorted(f"images/{split}/{path.name}" for path in folder.glob("*"))
+    if not images:
+        raise RunError(
+            f"{run.name} has no photograph in {split}: there is nothing to measure",
+            hint="name another split, or add photographs and train again",
+        )
+    return images
+
+
+def link(layout: Layout, run: Run) -> None:
+    """Make the view anew where there is none, or where it was moved with its run."""
+    data_yaml = run.data_view / "data.yaml"
+    if not (data_yaml.exists() and str(run.data_view.absolute()) in data_yaml.read_text()):
+        link_view(layout, run.data_view)
+
+
+def scenes_of(detected: Detected, attributes: Attributes) -> list[int]:
+    """Number the scene of each photograph."""
+    return scene_numbers([one.image for one in detected.photographs], attributes.scenes)
+
+
+def photographs_sha256(detected: Detected) -> str:
+    """Name the photographs and labels that were looked at, whichever model looked."""
+    return split_sha256((one.image, one.doors_xyxy) for one in detected.photographs)
+
+
+def look(run: Run, detected: Detected, promise: Promise | None) -> int | None:
+    """Count a look at test, after the one of the training, which may have been elsewhere."""
+    if detected.split != "test":
+        return None
+    seen = {
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "experiment": run.name,
+        "split_sha256": photographs_sha256(detected),
+        "weights_sha256": detected.weights_sha256,
+    }
+    add_look(TEST_LOOKS, seen | {"by": BY_TRAINING})
+    return add_look(TEST_LOOKS, seen | ({"promise": promise.text} if promise else {}))
+
+
+def evaluated(run: Run, record: RunRecord) -> Evaluated:
+    """Read all that was measured of these very weights; what is of others does not count."""
+    weights = artifact(run.best_weights).sha256
+    if run.evaluation.exists():
+        there = Evaluated.read(run.evaluation)
+        if (there.run_id, there.weights_sha256) == (record.run_id, weights):
+            return there
+    return Evaluated(
+        experiment=run.name,
+        run_id=record.run_id,
+        weights_sha256=weights,
+        splits={},
+        robustness={},
+        latency={},
+    )
+
+
+def keep(run: Run, record: RunRecord, part: Assessment | Robustness | Timings) -> None:
+    """Put a part into ``evaluation.json``, in the place of the one of the same split."""
+    there = evaluated(run, record)
+    match part:
+        case Assessment():
+            changed: Mapping[str, object] = {"splits": there.splits | {part.split: part}}
+        case Robustness():
+            changed = {"robustness": there.robustness | {part.split: part}}
+        case Timings():
+            changed = {"latency": there.latency | {part.split: part}}
+    there.model_copy(update=changed).write(run.evaluation)
+
+
+def _files_sha256(layout: Layout, split: str) -> str:
+    """Name the photographs and labels of a split as they are now, byte by byte."""
+    files = layout.splits.get(split)
+    paths = [path for path in (*files.images, *files.labels) if path.is_file()] if files else []
+    named = (f"{path.relative_to(layout.root).as_posix()} {file_sha256(path)}" for path in paths)
+    return text_sha256("\n".join(sorted(named)))
+
+
+def _photograph(run: Run, scored: Detections, used: Detections) -> Photograph:
+    return Photograph(
+        image=scored.image.absolute().relative_to(run.data_view.absolute()).as_posix(),
+        width_px=scored.width_px,
+        height_px=scored.height_px,
+        doors_xyxy=doors_in(scored),
+        scored_xyxy=list(scored.boxes_xyxy),
+        scored_confidences=list(scored.confidences),
+        scored_is_door=None
+        if scored.is_door is None
+        else ["".join("01"[mark] for mark in row) for row in scored.is_door],
+        used_xyxy=list(used.boxes_xyxy),
+        used_confidences=list(used.confidences),
+        duration_ms=used.duration_ms,
+    )

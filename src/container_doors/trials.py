@@ -1,0 +1,275 @@
+"""The story of how a model holds up: on photographs made harder, and in other formats."""
+
+import math
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import monotonic
+
+from container_doors.config import Params
+from container_doors.dataset.attributes import read_attributes
+from container_doors.errors import MissingToolError, RunError
+from container_doors.evaluation.ladders import Picture, climb, read_picture, write_picture
+from container_doors.evaluation.latency import latency, median
+from container_doors.evaluation.outcome import scene_numbers
+from container_doors.evaluation.parity import CONFIDENCE_TOLERANCE, parity
+from container_doors.evaluation.promise import Promise, choose_threshold, recall_target
+from container_doors.evaluation.robustness import (
+    key_of,
+    laddered,
+    mean_ap50,
+    planned,
+    retention,
+    scored,
+    spread_evenly,
+)
+from container_doors.inspection import (
+    LOWEST_CONFIDENCE,
+    OpenDetector,
+    detect,
+    images_of,
+    keep,
+    link,
+    look,
+    one_by_one,
+    scenes_of,
+    trained,
+)
+from container_doors.measurements import (
+    BoxXyxy,
+    FormatTiming,
+    KeptStep,
+    Ladder,
+    LadderStep,
+    Photograph,
+    Robustness,
+    Timings,
+)
+from container_doors.ports import Corrupt, Detections, Detector, ExportDetector, Progress
+from container_doors.records import Hardware
+from container_doors.run import Run
+
+
+@dataclass(frozen=True, slots=True)
+class Climb:
+    """How far up the ladders."""
+
+    corrupt: Corrupt
+    common: tuple[str, ...] = ()
+    """Kinds of ``corrupt`` that are climbed too."""
+    is_quick: bool = False
+    photographs: int = 100
+    budget_s: float = math.inf
+    promise: Promise | None = None
+    """Chooses the threshold, on val; a promised recall is what each step is held against."""
+
+    @property
+    def target(self) -> float:
+        """The recall that each step is held against."""
+        return recall_target(self.promise)
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """What is timed."""
+
+    on: Hardware
+    formats: tuple[str, ...] = ()
+    """Beside PyTorch."""
+    image_size_px: int = 640
+    photographs: int = 50
+
+
+def climb_ladders(
+    run: Run, split: str, *, asked: Climb, open_detector: OpenDetector, progress: Progress
+) -> Robustness:
+    """Measure how the scores fall as photographs are made harder, one step after the other.
+
+    Each step is kept as soon as it is measured, and not measured again; so it can be stopped at any
+    time, and the same call goes on.
+
+    Raises:
+        RunError: If there is no such run, or no door in the split, or if no threshold keeps the
+            promise on val.
+    """
+    record, layout = trained(run)
+    params = Params.model_validate(record.params)
+    attributes = read_attributes(layout)
+    detected = detect(run, split, open_detector=open_detector, progress=progress)
+    photographs = spread_evenly(detected.photographs, asked.photographs)
+    if not photographs:
+        raise RunError(f"{run.name} has no door in {split}", hint="choose another --split")
+    conf = params.validation.conf_threshold
+    if asked.promise is not None:
+        val = detect(run, "val", open_detector=open_detector, progress=progress)
+        conf, _ = choose_threshold(asked.promise, val.photographs, scenes_of(val, attributes))
+    scenes = scene_numbers([one.image for one in photographs], attributes.scenes)
+
+    def measured(step: tuple[str, float], detector: Detector) -> LadderStep:
+        harder = _made_harder(run, photographs, step, detector, detected.iou_threshold, asked)
+        return scored(harder, scenes, severity=step[1], conf=conf)
+
+    steps = {
+        step: run.robustness_step(split, key_of(detected, photographs, step, conf))
+        for step in planned(asked.common, is_quick=asked.is_quick)
+    }
+    _take(steps, asked, measured, lambda: open_detector(run.best_weights, params), progress)
+    clean = scored(photographs, scenes, severity=0, conf=conf)
+    ladders, missing = _read(steps, asked.target)
+    found = Robustness(
+        files_sha256=detected.files_sha256,
+        split=split,
+        photographs=len(photographs),
+        doors=sum(len(one.doors_xyxy) for one in photographs),
+        conf_threshold=conf,
+        recall_target=asked.target,
+        promise=None if asked.promise is None else asked.promise.text,
+        clean=clean,
+        ladders=ladders,
+        mean_ap50=None if missing else mean_ap50(ladders),
+        retention=None if missing else retention(clean, ladders),
+        not_measured=missing,
+        looks=look(run, detected, asked.promise),
+    )
+    keep(run, record, found)
+    return found
+
+
+_Steps = Mapping[tuple[str, float], Path]
+"""Where each step is kept."""
+
+
+def _take(
+    steps: _Steps,
+    asked: Climb,
+    measure: Callable[[tuple[str, float], Detector], LadderStep],
+    open_it: Callable[[], Detector],
+    progress: Progress,
+) -> None:
+    """Measure each step that is not kept, while there is time; open the model if there is one."""
+    began, opened = monotonic(), None
+    for number, (step, path) in enumerate(steps.items(), start=1):
+        if not path.exists() and monotonic() - began <= asked.budget_s:
+            opened = opened or open_it()
+            KeptStep(step=measure(step, opened)).write(path)
+        progress.step("robustness", number, len(steps))
+
+
+def _read(steps: _Steps, target: float) -> tuple[list[Ladder], list[str]]:
+    """Read what is kept, ladder by ladder, and name the steps that are not."""
+    measured: dict[str, list[LadderStep]] = {ladder: [] for ladder, _ in steps}
+    for (ladder, _), path in steps.items():
+        if path.exists():
+            measured[ladder].append(KeptStep.read(path).step)
+    missing = [
+        f"{ladder} {severity:g}" for (ladder, severity), p in steps.items() if not p.exists()
+    ]
+    found = measured.items()
+    return [laddered(name, taken, target=target) for name, taken in found if taken], missing
+
+
+def time_formats(
+    run: Run,
+    split: str,
+    *,
+    asked: Timed,
+    export: ExportDetector,
+    open_detector: OpenDetector,
+    progress: Progress,
+) -> Timings:
+    """Time the model on the processor in each format, and compare what each finds with PyTorch.
+
+    Raises:
+        RunError: If there is no such run, or no photograph in the split.
+    """
+    record, layout = trained(run)
+    params = Params.model_validate(record.params)
+    params = params.model_copy(
+        update={
+            "training": params.training.model_copy(
+                update={"device": "cpu", "image_size_px": asked.image_size_px}
+            )
+        }
+    )
+    link(layout, run)
+    images = [run.data_view / one for one in images_of(run, split)[: asked.photographs]]
+    threshold = params.validation.conf_threshold
+    seen: dict[str, Sequence[Detections]] = {}
+    timings = []
+    with TemporaryDirectory() as scratch:
+        weights = Path(shutil.copy(run.best_weights, scratch))
+        for name in ("pytorch", *asked.formats):
+            progress.say(f"{name}: {len(images)} photographs at {asked.image_size_px} px")
+            try:
+                detector = (
+                    open_detector(weights, params)
+                    if name == "pytorch"
+                    else export(weights, name, image_size_px=asked.image_size_px, hardware=asked.on)
+                )
+            except MissingToolError as error:
+                why = f"{error.problem} ({error.hint})"
+                timings.append(FormatTiming(format=name, not_measured=why))
+                continue
+            seen[name] = detector.detect(
+                images,
+                conf_threshold=max(LOWEST_CONFIDENCE, threshold - CONFIDENCE_TOLERANCE),
+                iou_threshold=params.validation.iou_threshold,
+            )
+            timings.append(_timing(name, seen, detector.timing_method, threshold))
+    found = Timings(split=split, image_size_px=asked.image_size_px, formats=timings)
+    keep(run, record, found)
+    return found
+
+
+def _timing(
+    name: str, seen: Mapping[str, Sequence[Detections]], method: str, threshold: float
+) -> FormatTiming:
+    durations = [one.duration_ms for one in seen[name] if one.duration_ms is not None]
+    pairs = zip(seen["pytorch"], seen[name], strict=True)
+    return FormatTiming(
+        format=name,
+        latency=latency(durations, method=method),
+        median_ms=median(durations),
+        parity=None if name == "pytorch" else parity(pairs, conf_threshold=threshold),
+    )
+
+
+def _made_harder(
+    run: Run,
+    photographs: Sequence[Photograph],
+    step: tuple[str, float],
+    detector: Detector,
+    iou_threshold: float,
+    asked: Climb,
+) -> list[Photograph]:
+    """Make one step of every photograph, and look at it as the model will be used."""
+    with TemporaryDirectory() as scratch:
+        made, doors = [], []
+        for number, one in enumerate(photographs):
+            harder, moved = _made(read_picture(run.data_view / one.image), one, step, asked)
+            path = Path(scratch) / f"{number:05}.png"
+            write_picture(path, harder)
+            made.append(path)
+            doors.append(moved)
+        found = one_by_one(detector, made, iou_threshold)
+    return [
+        one.model_copy(
+            update={
+                "doors_xyxy": moved,
+                "used_xyxy": list(seen.boxes_xyxy),
+                "used_confidences": list(seen.confidences),
+            }
+        )
+        for one, moved, seen in zip(photographs, doors, found, strict=True)
+    ]
+
+
+def _made(
+    picture: Picture, one: Photograph, step: tuple[str, float], asked: Climb
+) -> tuple[Picture, list[BoxXyxy]]:
+    ladder, severity = step
+    if ladder in asked.common:
+        return asked.corrupt(ladder, int(severity), one.image, picture), list(one.doors_xyxy)
+    return climb(ladder, severity, one.image, picture, one.doors_xyxy)

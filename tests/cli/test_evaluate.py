@@ -1,0 +1,111 @@
+"""What the commands that measure a run again print and return."""
+
+import json
+from pathlib import Path
+
+import pytest
+from tests.builders import a_small_dataset
+from tests.fakes import Blinded, FakeWorld
+
+from container_doors import pipeline
+from container_doors.cli import evaluate, latency, main, robustness
+from container_doors.config import Data, Params, Training
+from container_doors.run import Run
+
+PARAMS = Params(
+    data=Data(min_train_images=2, min_val_images=1),
+    training=Training(epochs=3, batch_size=2, learning_rate=0.001),
+)
+RUN = Run("exp1")
+
+
+@pytest.fixture(autouse=True)
+def _trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    a_small_dataset(tmp_path / PARAMS.data.path)
+    monkeypatch.chdir(tmp_path)
+    pipeline.train(PARAMS, RUN, world=FakeWorld().world)
+    for module in (evaluate, latency, robustness):
+        monkeypatch.setattr(module, "opened", lambda weights, params: Blinded())
+    monkeypatch.setattr(latency, "FORMATS", {})
+
+
+def run(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[int, str]:
+    capsys.readouterr()
+    code = main(list(argv))
+    return code, capsys.readouterr().out
+
+
+def test_every_score_is_printed_with_its_interval_and_its_n(capsys: pytest.CaptureFixture[str]):
+    code, out = run(capsys, "evaluate", "--experiment", "exp1")
+
+    assert code == 0
+    assert "exp1 on test: 2 photographs, 1 doors, 1 without a door" in out
+    assert "recall     1.000 (0.207 to 1.000, n = 1 doors)" in out
+    assert "looks at this test split, with this one: 2" in out
+    assert "wrote runs/exp1/evaluation.json" in out
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ("evaluate", "--experiment", "exp1"),
+        ("robustness", "--experiment", "exp1", "--quick"),
+        ("latency", "--experiment", "exp1"),
+    ],
+    ids=lambda argv: argv[0],
+)
+def test_json_is_the_document_that_is_written(
+    argv: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+):
+    code, out = run(capsys, *argv, "--json")
+
+    assert code == 0
+    assert out == RUN.evaluation.read_text()
+    assert json.loads(out)["schema_version"] == 1
+
+
+def test_each_command_adds_its_part_to_one_document(capsys: pytest.CaptureFixture[str]):
+    run(capsys, "evaluate", "--experiment", "exp1", "--split", "val")
+    run(capsys, "robustness", "--experiment", "exp1", "--quick")
+    run(capsys, "latency", "--experiment", "exp1")
+    run(capsys, "evaluate", "--experiment", "exp1")
+
+    there = json.loads(RUN.evaluation.read_text())
+    assert {part: list(there[part]) for part in ("splits", "robustness", "latency")} == {
+        "splits": ["test", "val"],
+        "robustness": ["test"],
+        "latency": ["val"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("promise", "code", "said"),
+    [
+        ("recall>=0.2@95%", 0, "recall>=0.2@95%: kept, at a confidence of 0.9000"),
+        ("recall>=0.3@95%", 2, "no threshold keeps recall>=0.3@95% on val"),
+        ("false-alarms<=9@95%", 2, "false-alarms<=9@95% is undefined on val"),
+    ],
+)
+def test_a_promise_is_kept_or_not(
+    promise: str, code: int, said: str, capsys: pytest.CaptureFixture[str]
+):
+    capsys.readouterr()
+    assert main(["evaluate", "--experiment", "exp1", "--promise", promise]) == code
+    printed = capsys.readouterr()
+    assert said in printed.out + printed.err
+    if code == 0:
+        assert "it costs: false alarms a photograph without a door 0.000" in printed.out
+
+
+def test_a_gate_that_does_not_hold_is_a_fault(capsys: pytest.CaptureFixture[str]):
+    code, out = run(capsys, "gate", "--experiment", "exp1")
+
+    assert code == 1
+    assert "DOES NOT HOLD  val mAP50" in out
+
+
+def test_comparing_prints_a_verdict_in_a_sentence(capsys: pytest.CaptureFixture[str]):
+    code, out = run(capsys, "compare", "exp1", "exp1", "--split", "val", "--json")
+
+    assert code == 0
+    assert json.loads(out)["verdict"].startswith("exp1 and exp1 are the same weights")

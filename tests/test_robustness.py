@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from container_doors import pipeline, trials
-from container_doors.adapters.corruptions import KINDS, corrupt
+from container_doors.adapters.corruptions import KINDS, SLOW_KINDS, corrupt
 from container_doors.config import Data, Params, Training
 from container_doors.errors import DatasetError
 from container_doors.evaluation.ladders import LADDERS
@@ -107,7 +107,7 @@ def test_common_corruptions_are_climbed_when_they_are_asked_for():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [*KINDS, *SLOW_KINDS])
 @pytest.mark.filterwarnings("default")
 def test_a_corruption_is_the_same_each_time(kind: str):
     picture = np.random.default_rng(0).integers(0, 255, (96, 128, 3)).astype(np.uint8)

@@ -1,3 +1,5 @@
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -43,3 +45,37 @@ def test_nothing_is_overwritten(tmp_path: Path):
     assert (tmp_path / "a~1" / "run.json").read_text() == "first"
     assert (tmp_path / "a~2" / "run.json").read_text() == "second"
     assert set_aside(run) is None
+
+
+_KILLED = """
+import os, signal, sys, time
+from container_doors.run import Run
+from container_doors.training.claim import claim
+
+with claim(Run("exp1")):
+    if os.fork():
+        os.kill(os.getpid(), signal.SIGKILL)
+    time.sleep(float(sys.argv[1]))
+    os._exit(0)
+"""
+
+
+def test_what_a_killed_training_began_is_waited_for(tmp_path: Path, monkeypatch):
+    """As its loaders, which hold its claim until they see that it is gone."""
+    monkeypatch.chdir(tmp_path)
+    killed = subprocess.run([sys.executable, "-c", _KILLED, "1.5"], check=False)
+    assert killed.returncode == -signal.SIGKILL
+
+    with claim(Run("exp1")):
+        assert Run("exp1").lock.read_text() == str(os.getpid())
+
+
+def test_what_outlives_a_killed_training_for_long_is_not_waited_for_for_ever(
+    tmp_path: Path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("container_doors.training.claim._OUTLIVE_S", 0.3)
+    subprocess.run([sys.executable, "-c", _KILLED, "5"], check=False)
+
+    with pytest.raises(RunError, match="is being trained"), claim(Run("exp1")):
+        pass

@@ -13,7 +13,10 @@ KINDS = (
     "snow", "frost", "fog", "brightness", "spatter",
     "contrast", "elastic_transform", "pixelate", "jpeg_compression", "saturate",
 )  # fmt: skip
-"""All but ``glass_blur``, which takes 2 s a picture."""
+"""All but :data:`SLOW_KINDS`."""
+
+SLOW_KINDS = ("glass_blur",)
+"""It moves each pixel by itself, in Python: 2 s a picture."""
 
 _SMALLEST_PX = 32
 

@@ -11,7 +11,7 @@ from container_doors.adapters.yolo_detector import YoloDetector
 from container_doors.cli import console
 from container_doors.config import Params
 from container_doors.evaluation.promise import parse_promise
-from container_doors.measurements import Assessment, Estimate, PromiseCheck
+from container_doors.measurements import Assessment, Estimate, PromiseCheck, Slice, said
 from container_doors.ports import Detector
 from container_doors.reporting.gate import Held, in_one_sentence
 from container_doors.run import TEST_LOOKS, Run
@@ -98,14 +98,16 @@ def _lines(run: Run, found: Assessment) -> list[str]:
         *_alarms(found),
         *_promise(found),
         *_error_kinds(found),
-        "slices, by recall:",
-        *(
-            f"  {one.attribute + ': ' + one.value:55} {one.doors:4} doors  {one.verdict}"
-            for one in found.slices
-            if one.doors
-        ),
+        f"recall of each part, held against {said(found.recall_target)}:",
+        *(_slice(one) for one in found.slices if one.doors),
         *_looks(found),
     ]
+
+
+def _slice(part: Slice) -> str:
+    recall = part.scores["recall"]
+    bounds = f"{recall.value:.3f} ({recall.low:.3f} to {recall.high:.3f})"
+    return f"  {part.attribute + ': ' + part.value:50} {bounds}  {part.verdict}"
 
 
 def _looks(found: Assessment) -> list[str]:

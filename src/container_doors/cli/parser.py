@@ -198,7 +198,11 @@ def _add_robustness(commands: Commands) -> None:
         "--quick", action="store_true", help="16 photographs and three steps of each ladder"
     )
     parser.add_argument(
-        "--common", action="store_true", help="18 common corruptions of a library as well"
+        "--common",
+        nargs="?",
+        choices=("usual", "all"),
+        const="usual",
+        help="18 common corruptions of a library as well; all: glass blur too, 2 s a picture",
     )
     parser.add_argument(
         "--minutes",

@@ -4,7 +4,7 @@ import argparse
 import math
 
 from container_doors import trials
-from container_doors.adapters.corruptions import KINDS, corrupt
+from container_doors.adapters.corruptions import KINDS, SLOW_KINDS, corrupt
 from container_doors.cli import console
 from container_doors.cli.evaluate import opened
 from container_doors.evaluation.promise import parse_promise
@@ -13,13 +13,15 @@ from container_doors.run import Run
 
 _QUICK, _MOST = 16, 100
 
+_COMMON = {None: (), "usual": KINDS, "all": (*KINDS, *SLOW_KINDS)}
+
 
 def robustness(arguments: argparse.Namespace) -> int:
     """Print where each ladder falls below the target, and what is kept of the clean score."""
     run = Run(arguments.experiment)
     asked = trials.Climb(
         corrupt=corrupt,
-        common=KINDS if arguments.common else (),
+        common=_COMMON[arguments.common],
         is_quick=arguments.quick,
         photographs=_QUICK if arguments.quick else _MOST,
         promise=None if arguments.promise is None else parse_promise(arguments.promise),

@@ -2,32 +2,66 @@
 
 import fcntl
 import itertools
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from time import monotonic, sleep
+from typing import TextIO
 
 from container_doors.errors import RunError
 from container_doors.records import RunRecord
 from container_doors.run import Run
+
+_OUTLIVE_S = 15.0
+"""How long what a killed training began may outlive it, and hold its claim: a loader looks for its
+parent every 5 s (PyTorch's MP_STATUS_CHECK_INTERVAL)."""
 
 
 @contextmanager
 def claim(run: Run) -> Iterator[None]:
     """Hold ``run`` until the block ends; the system lets go of it when the process is killed.
 
+    What a killed process began is waited for.
+
     Raises:
         RunError: If another process trains this run now.
     """
     run.root.mkdir(parents=True, exist_ok=True)
-    with run.lock.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise RunError(
-                f"{run.directory} is being trained or sent by another process",
-                hint="wait until it ends, then run this again",
-            ) from None
+    until = monotonic() + _OUTLIVE_S
+    with run.lock.open("a+") as file:
+        while not _locked(file):
+            if _is_alive(file) or monotonic() > until:
+                raise RunError(
+                    f"{run.directory} is being trained or sent by another process",
+                    hint="wait until it ends, then run this again",
+                )
+            sleep(0.1)
+        with suppress(OSError):  # of a full disk: the next one is refused at once then, as if alive
+            file.truncate(0)
+            file.write(str(os.getpid()))
+            file.flush()
         yield
+
+
+def _locked(file: TextIO) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _is_alive(file: TextIO) -> bool:
+    """Tell whether the process that claimed it lives; one that has not said who it is does."""
+    file.seek(0)
+    try:
+        os.kill(int(file.read()), 0)
+    except ProcessLookupError:
+        return False
+    except (ValueError, PermissionError):
+        return True
+    return True
 
 
 def earlier_record(run: Run) -> RunRecord | None:

@@ -86,6 +86,7 @@ class FakeDetector:
     """Finds every labelled door of a split exactly, with a confidence of 0.9."""
 
     timing_method: str = "a watch"
+    device: str = "a sundial"
     broken: bool = False
 
     def __call__(self, weights: Path, *, image_size_px: int, hardware: Hardware) -> "FakeDetector":

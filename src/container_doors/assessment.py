@@ -19,7 +19,8 @@ from container_doors.evaluation.mistakes import mistakes
 from container_doors.evaluation.outcome import outcomes
 from container_doors.evaluation.paired import differences, sentence
 from container_doors.evaluation.promise import Promise, choose_threshold, recall_target
-from container_doors.evaluation.scores import all_scores
+from container_doors.evaluation.resampling import precision_recall
+from container_doors.evaluation.scores import all_scores, coco_ranking
 from container_doors.evaluation.slices import slices
 from container_doors.inspection import (
     OpenDetector,
@@ -258,6 +259,8 @@ def _assessed(
         false_alarms=alarms,
         mistakes=mistakes(seen, conf_threshold=conf_threshold),
         error_kinds=error_kinds(seen),
+        precision_recall=precision_recall(coco_ranking(photographs)),
+        device=detected.device,
         latency=latency(durations, method=detected.timing_method),
         latency_ms=median(durations),
     )

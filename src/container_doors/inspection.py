@@ -97,6 +97,7 @@ def detect(run: Run, split: str, *, open_detector: OpenDetector, progress: Progr
         image_size_px=params.training.image_size_px,
         iou_threshold=iou,
         ultralytics=ultralytics,
+        device=detector.device,
         timing_method=f"{detector.timing_method}; down to a confidence of {LOWEST_CONFIDENCE}",
         photographs=[_photograph(run, *both) for both in zip(scored, used, strict=True)],
     )

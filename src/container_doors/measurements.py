@@ -124,6 +124,8 @@ class Detected(Measured):
     iou_threshold: float
     """Of the suppression of boxes that overlap, in use."""
     ultralytics: dict[str, float]
+    device: str
+    """What it was detected and timed on."""
     timing_method: str
     photographs: list[Photograph]
 
@@ -222,6 +224,11 @@ class Assessment(Value):
     """Worst first."""
     error_kinds: list[ErrorKind]
     """Empty without a door."""
+    precision_recall: list[tuple[float, float]]
+    """Recall and precision at an IoU of 0.5, by COCO's matches: where each door that is found joins
+    those of which the model is surer. Over all confidences."""
+    device: str
+    """What the latency is of."""
     latency: Latency | None
     latency_ms: Estimate | None
     """The median, by order statistics."""

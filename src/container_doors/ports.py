@@ -157,6 +157,10 @@ class Detector(Protocol):
     def timing_method(self) -> str:
         """Say what ``duration_ms`` covers, and on what it was measured."""
 
+    @property
+    def device(self) -> str:
+        """Name what it computes on, for people."""
+
 
 class Corrupt(Protocol):
     """A library that makes photographs worse in common ways."""

@@ -13,7 +13,12 @@ from container_doors.evaluation.coco_ap import coco_ap
 from container_doors.evaluation.intervals import share
 from container_doors.evaluation.outcome import counted, recall
 from container_doors.evaluation.ranking import rank
-from container_doors.evaluation.resampling import coco_ap_of, half_samples, ultralytics_ap_of
+from container_doors.evaluation.resampling import (
+    coco_ap_of,
+    half_samples,
+    precision_recall,
+    ultralytics_ap_of,
+)
 from container_doors.evaluation.spread import average_precision, difference
 from tests.evaluation.synthetic import imagined
 from tests.evaluation.test_coco_ap import DOOR, photograph
@@ -190,3 +195,15 @@ def test_a_score_near_zero_may_be_higher_than_it_was_measured():
     share_found = share([1] + [0] * 11, [1] * 12, range(12), of="doors", alike=0.0)
     assert share_found is not None
     assert found.high == pytest.approx(share_found.high)
+
+
+def test_precision_over_recall_is_worked_out_by_hand():
+    """Three doors; found at the 1st and the 3rd of three detections, the 2nd is a false alarm."""
+    far = (50.0, 50.0, 60.0, 60.0)
+    ranking = rank([[DOOR]] * 3, [[DOOR], [far], [DOOR]], [[0.9], [0.8], [0.7]])
+
+    assert precision_recall(ranking) == [
+        pytest.approx((1 / 3, 1.0)),
+        pytest.approx((2 / 3, 2 / 3)),
+    ]
+    assert precision_recall(rank([[]], [[DOOR]], [[0.9]])) == []

@@ -75,6 +75,36 @@ def test_the_verdict_comes_first_and_every_figure_has_its_n():
     assert "unproven, n = 1" in text
 
 
+def test_what_the_model_does_is_said_in_a_sentence():
+    found = "it finds 1 of 1 door in 2 test photographs, with 0 false alarms: a recall of 0.207"
+    missed = "it finds 0 of 1 door in 2 test photographs, with 1 false alarm: a recall of 0.000"
+    assert found in page()
+    RUN.detections_json("test").unlink()
+
+    assert missed in page(Blind())
+
+
+def test_scores_stand_side_by_side_in_the_order_of_the_documentation():
+    text = page()
+    names = re.findall(r'<th scope="row">(\w[\w-]*)</th><td>', text[text.index("In use, at") :])
+
+    assert names[:10] == [
+        "recall", "precision", "F1", "AP50", "AP50-95", "mAP50", "mAP50-95", "mP", "mR", "mF1",
+    ]  # fmt: skip
+    assert "(5.0 to 5.0, n = 2) on a sundial" in text
+
+
+def test_precision_over_recall_is_drawn_and_said():
+    drawn = [attributes["aria-label"] for tag, attributes in tags(page()) if tag == "svg" and
+             "Precision over recall" in (attributes.get("aria-label") or "")]  # fmt: skip
+
+    assert drawn == [
+        f"Precision over recall on {split}, IoU 0.5, all confidences; "
+        "in use recall 1.000, precision 1.000"
+        for split in ("val", "test")
+    ]
+
+
 def test_it_needs_no_network_and_no_script():
     for tag, attributes in tags(page(Blind())):
         assert tag not in {"script", "link", "iframe"}

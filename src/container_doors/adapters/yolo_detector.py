@@ -61,6 +61,11 @@ class YoloDetector:
             f"on {self._hardware.description}{threads}"
         )
 
+    @property
+    def device(self) -> str:
+        """Name the GPU or the processor."""
+        return self._hardware.description
+
     def validate(
         self, *, data_yaml: Path, split: str, conf_threshold: float, plots_dir: Path
     ) -> tuple[dict[str, float], list[Detections]]:

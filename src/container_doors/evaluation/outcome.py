@@ -102,49 +102,64 @@ def renumbered(scenes: Sequence[int]) -> list[int]:
     return [numbers.setdefault(scene, len(numbers)) for scene in scenes]
 
 
-def recall(seen: Sequence[Counted], *, level: float = CONFIDENCE_LEVEL) -> Estimate | None:
-    """Estimate the share of doors that are found."""
-    totals = [len(one.found) for one in seen]
-    return _share(seen, totals, [one.sureness for one in seen], of="doors", level=level)
+def recall(
+    seen: Sequence[Counted], *, level: float = CONFIDENCE_LEVEL, alike: float | None = None
+) -> Estimate | None:
+    """Estimate the share of doors that are found.
+
+    Args:
+        seen: What became of each photograph.
+        level: Of the interval.
+        alike: How alike the doors of a scene are; None: as those that are given. Of a part of a
+            split, the whole tells it better (:func:`doors_alike`).
+    """
+    alike = doors_alike(seen) if alike is None else alike
+    return _share(seen, [len(one.found) for one in seen], of="doors", level=level, alike=alike)
 
 
-def precision(seen: Sequence[Counted], *, level: float = CONFIDENCE_LEVEL) -> Estimate | None:
-    """Estimate the share of detections that are doors."""
+def precision(
+    seen: Sequence[Counted], *, level: float = CONFIDENCE_LEVEL, alike: float | None = None
+) -> Estimate | None:
+    """Estimate the share of detections that are doors; the arguments are those of a recall."""
+    alike = detections_alike(seen) if alike is None else alike
     totals = [one.hits + len(one.alarms) for one in seen]
-    signed = [(*_of_found(one), *(-alarm for alarm in one.alarms)) for one in seen]
-    return _share(seen, totals, signed, of="detections", level=level)
+    return _share(seen, totals, of="detections", level=level, alike=alike)
 
 
 def f1_score(seen: Sequence[Counted], *, level: float = CONFIDENCE_LEVEL) -> Estimate | None:
     """Estimate the harmonic mean of both."""
     totals = [len(one.found) + len(one.alarms) for one in seen]
-    signed = [(*one.sureness, *(-alarm for alarm in one.alarms)) for one in seen]
-    return f1(_share(seen, totals, signed, of="doors and false alarms", level=level))
+    alike = _alike(seen, [(*one.sureness, *_wrong(one)) for one in seen])
+    return f1(_share(seen, totals, of="doors and false alarms", level=level, alike=alike))
+
+
+def doors_alike(seen: Sequence[Counted]) -> float:
+    """Tell how alike the doors of a scene are: as the model is equally sure of them."""
+    return _alike(seen, [one.sureness for one in seen])
+
+
+def detections_alike(seen: Sequence[Counted]) -> float:
+    """Tell how alike the detections in a scene are; one that is wrong is sure the other way."""
+    return _alike(seen, [(*_of_found(one), *_wrong(one)) for one in seen])
 
 
 def _of_found(one: Counted) -> list[float]:
     return [sure for sure, is_found in zip(one.sureness, one.found, strict=True) if is_found]
 
 
-def _share(
-    seen: Sequence[Counted],
-    totals: Sequence[int],
-    sureness: Sequence[Sequence[float]],
-    *,
-    of: str,
-    level: float,
-) -> Estimate | None:
-    """Take the share of hits; a scene's are as alike as the model is equally sure of them.
+def _wrong(one: Counted) -> list[float]:
+    return [-alarm for alarm in one.alarms]
 
-    Args:
-        seen: What became of each photograph.
-        totals: Of each photograph.
-        sureness: Of each thing of each photograph; negative where it is wrong.
-        of: What is counted.
-        level: Of the interval.
-    """
-    scenes = renumbered([one.scene for one in seen])
+
+def _alike(seen: Sequence[Counted], sureness: Sequence[Sequence[float]]) -> float:
     each = [value for values in sureness for value in values]
-    where = [scene for scene, values in zip(scenes, sureness, strict=True) for _ in values]
+    where = [one.scene for one, values in zip(seen, sureness, strict=True) for _ in values]
+    return likeness(each, where)
+
+
+def _share(
+    seen: Sequence[Counted], totals: Sequence[int], *, of: str, level: float, alike: float
+) -> Estimate | None:
+    scenes = renumbered([one.scene for one in seen])
     hits = [one.hits for one in seen]
-    return share(hits, totals, scenes, of=of, alike=likeness(each, where), level=level)
+    return share(hits, totals, scenes, of=of, alike=alike, level=level)

@@ -54,6 +54,15 @@ def ultralytics_ap_of(ranking: Ranking, weights: Floats) -> Floats:
     return _where_defined(np.stack(scores, axis=1), ranking, weights)
 
 
+def precision_recall(ranking: Ranking) -> list[tuple[float, float]]:
+    """Follow recall and precision from each door that is found to the next, at an IoU of 0.5."""
+    if not ranking.doors.sum():
+        return []
+    whole = np.ones((1, ranking.doors.size))
+    recall, precision, _ = _curve(ranking, whole, ranking.is_door[0])
+    return list(zip(recall[0].tolist(), precision[0].tolist(), strict=True))
+
+
 def _where_defined(scores: Floats, ranking: Ranking, weights: Floats) -> Floats:
     scores[weights @ ranking.doors == 0] = np.nan
     return scores

@@ -2,10 +2,17 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from container_doors.evaluation.appearance import kind_of
-from container_doors.evaluation.outcome import Outcome, precision, recall, renumbered
+from container_doors.evaluation.outcome import (
+    Outcome,
+    detections_alike,
+    doors_alike,
+    precision,
+    recall,
+    renumbered,
+)
 from container_doors.evaluation.resampling import coco_ap_of
 from container_doors.evaluation.scores import coco_ranking
 from container_doors.evaluation.spread import AP50, average_precision
@@ -13,6 +20,14 @@ from container_doors.measurements import NO_DOOR, PROVEN, Estimate, Slice, said
 
 Values = Mapping[str, Mapping[str, str]]
 """By photograph, then by attribute."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Alike:
+    """How alike the things of a scene are, in the whole split: a part has too few to tell."""
+
+    doors: float
+    detections: float
 
 
 def slices(seen: Sequence[Outcome], values: Values, *, target: float) -> list[Slice]:
@@ -29,9 +44,13 @@ def slices(seen: Sequence[Outcome], values: Values, *, target: float) -> list[Sl
         for attribute, value in values.get(one.photograph.image, {}).items()
     )
     of_doors = _grouped((kind, part) for one in seen for kind, part in _by_kind(one))
+    alike = _Alike(doors_alike(seen), detections_alike(seen))
     return [
-        *(_slice(*key, part, _of_photographs(part), target) for key, part in of_photographs),
-        *(_slice(*key, part, {"recall": recall(part)}, target) for key, part in of_doors),
+        *(_slice(*key, part, _of_photographs(part, alike), target) for key, part in of_photographs),
+        *(
+            _slice(*key, part, {"recall": recall(part, alike=alike.doors)}, target)
+            for key, part in of_doors
+        ),
     ]
 
 
@@ -87,14 +106,16 @@ def _by_kind(one: Outcome) -> list[tuple[tuple[str, str], Outcome]]:
     ]
 
 
-def _of_photographs(part: Sequence[Outcome]) -> dict[str, Estimate | None]:
+def _of_photographs(part: Sequence[Outcome], alike: _Alike) -> dict[str, Estimate | None]:
     photographs = [one.photograph for one in part]
     ranking = coco_ranking(photographs)
     scenes = renumbered([one.scene for one in part])
     return {
-        "recall": recall(part),
-        "precision": precision(part),
-        "AP50": average_precision(ranking, scenes, coco_ap_of, iou_thresholds=AP50),
+        "recall": recall(part, alike=alike.doors),
+        "precision": precision(part, alike=alike.detections),
+        "AP50": average_precision(
+            ranking, scenes, coco_ap_of, iou_thresholds=AP50, alike=alike.doors
+        ),
     }
 
 

@@ -40,6 +40,7 @@ def average_precision(
     *,
     iou_thresholds: slice,
     level: float = CONFIDENCE_LEVEL,
+    alike: float | None = None,
 ) -> Estimate | None:
     """Estimate an average precision over all confidences.
 
@@ -52,6 +53,7 @@ def average_precision(
         score: COCO's or Ultralytics'.
         iou_thresholds: Which of them it is the mean over.
         level: How often the interval should hold the true value.
+        alike: How alike the doors of a scene are; None: as those that are given.
 
     Returns:
         None if there is no door. From 0 to 1 if fewer than four groups have one.
@@ -61,7 +63,7 @@ def average_precision(
     whole, halves = _scored(ranking, groups, score, iou_thresholds)
     centre, deviation = _centre_and_deviation(whole, halves, groups)
     low, high = _in_logit(min(max(centre, 0.0), 1.0), deviation * _quantile(groups, level))
-    found = recall(counted(ranking, groups, conf_threshold=0.0), level=level)
+    found = recall(counted(ranking, groups, conf_threshold=0.0), level=level, alike=alike)
     if found is None or _with_doors(ranking, groups) < _FEWEST_GROUPS:
         low, high = 0.0, 1.0
     elif whole in {0.0, 1.0}:

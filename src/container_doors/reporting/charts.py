@@ -36,6 +36,43 @@ def intervals(rows: Sequence[tuple[str, Estimate]], *, target: float, title: str
     return _svg(height, title, parts)
 
 
+def precision_recall(
+    points: Sequence[tuple[float, float]], *, in_use: tuple[float, float] | None, title: str
+) -> Markup:
+    """Draw precision over recall, each from 0 to 1, and where the model is used as a dot."""
+    side, left, top = 260, 34, 10
+
+    def at(recall: float, precision: float) -> str:
+        return f"{left + side * recall:.1f},{top + side * (1 - precision):.1f}"
+
+    line = " ".join(at(*point) for point in ((0.0, points[0][1]), *points)) if points else ""
+    grid = Markup("").join(
+        Markup(
+            '<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="{top}" y2="{bottom}"/>'
+            '<line class="grid" x1="{left}" x2="{right}" y1="{y:.1f}" y2="{y:.1f}"/>'
+            '<text x="{x:.1f}" y="{below}" text-anchor="middle">{share:g}</text>'
+            '<text x="{before}" y="{y:.1f}" dy="4" text-anchor="end">{share:g}</text>'
+        ).format(
+            x=left + side * share, y=top + side * (1 - share), top=top, bottom=top + side,
+            left=left, right=left + side, below=top + side + 16, before=left - 5, share=share,
+        )
+        for share in (0, 0.25, 0.5, 0.75, 1)
+    )  # fmt: skip
+    dot, said = Markup(""), ""
+    if in_use is not None:
+        said = f"; in use recall {in_use[0]:.3f}, precision {in_use[1]:.3f}"
+        x, y = at(*in_use).split(",")
+        dot = Markup('<circle cx="{}" cy="{}" r="5"><title>{}</title></circle>').format(x, y, said)
+    return Markup(
+        '<svg viewBox="0 0 {width} {height}" role="img" aria-label="{title}{said}">{grid}'
+        '<polyline class="curve" points="{line}"/>{dot}'
+        '<text x="{middle}" y="{foot}" text-anchor="middle">recall</text></svg>'
+    ).format(
+        width=left + side + 14, height=top + side + 38, title=title, said=said, grid=grid,
+        line=line, dot=dot, middle=left + side / 2, foot=top + side + 32,
+    )  # fmt: skip
+
+
 def ladders(climbed: Sequence[Ladder], *, target: float, title: str) -> Markup:
     """Draw the recall of each ladder, a small chart each, mildest step to the left."""
     width, high, left = 300, 110, 34

@@ -37,7 +37,7 @@ def held(
             _above(assessments[split].scores.get(name), f"{split} {name}", bound, at_the_point)
             for split, name, bound in TARGETS
         ),
-        _latency(assessments["test"].latency_ms, at_the_point),
+        _latency(assessments["test"], at_the_point),
         Held("model size", weight.target, weight.measured, weight.verdict in {"met", "n/a"}),
     ]
 
@@ -59,12 +59,14 @@ def _above(estimate: Estimate | None, what: str, bound: float, at_the_point: boo
     )
 
 
-def _latency(estimate: Estimate | None, at_the_point: bool) -> Held:
+def _latency(test: Assessment, at_the_point: bool) -> Held:
+    estimate = test.latency_ms
     what, target = "latency, median", f"< {LATENCY_BELOW_MS} ms"
     if estimate is None:
         return Held(what, target, "not measured", False)
     measured = (
-        f"{estimate.value:.1f} ms ({estimate.low:.1f} to {estimate.high:.1f}, n = {estimate.n})"
+        f"{estimate.value:.1f} ms ({estimate.low:.1f} to {estimate.high:.1f}, n = {estimate.n}) "
+        f"on {test.device}"
     )
     reached = estimate.value if at_the_point else estimate.high
     return Held(what, target, measured, reached < LATENCY_BELOW_MS)

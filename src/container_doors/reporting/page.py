@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from markupsafe import Markup
 from PIL import Image, ImageOps
 
 from container_doors.errors import RunError
@@ -32,6 +33,14 @@ from container_doors.run import Run
 
 _BEGINS = "<!doctype html><!-- doors summary -->"
 _MOST_OF_A_KIND = 6
+_SCORES = {
+    "In use, at the confidence above": ("recall", "precision", "F1"),
+    "COCO, all confidences": ("AP50", "AP50-95"),
+    "Ultralytics, all confidences": ("mAP50", "mAP50-95"),
+    "Ultralytics, at the best F1": ("mP", "mR", "mF1"),
+}
+"""In the order of the page."""
+
 _PICTURE_PX = 480
 
 
@@ -105,8 +114,10 @@ def write_page(
         ladders=charts.ladders(robustness.ladders, target=robustness.recall_target, title="Recall")
         if robustness
         else None,
+        names=_SCORES,
         curves=_curves(history, record.best_epoch),
-        plots=_plots(run),
+        in_use=_in_use(test),
+        plots={split: _precision_recall(split, one) for split, one in known.assessments.items()},
         gallery=_gallery(run, test, known.test),
     )
     replace_text(output, text)
@@ -168,20 +179,26 @@ def _curves(history: list[Epoch], best_epoch: int | None) -> str | None:
         return _data("image/png", path.read_bytes())
 
 
-def _plots(run: Run) -> list[tuple[str, str]]:
-    """Embed the precision over recall of each split, where the trainer left it."""
-    found = [(split, sorted(run.evaluation_dir(split).glob("*PR_curve.png")))
-             for split in ("val", "test")]  # fmt: skip
-    return [(split, _small_plot(paths[0])) for split, paths in found if paths]
+def _precision_recall(split: str, one: Assessment) -> Markup:
+    recall, precision = one.scores.get("recall"), one.scores.get("precision")
+    return charts.precision_recall(
+        one.precision_recall,
+        in_use=(recall.value, precision.value) if recall and precision else None,
+        title=f"Precision over recall on {split}, IoU 0.5, all confidences",
+    )
 
 
-def _small_plot(path: Path) -> str:
-    with Image.open(path) as file:
-        plot = file.convert("RGB")
-    plot.thumbnail((900, 900))
-    written = io.BytesIO()
-    plot.save(written, "PNG", optimize=True)
-    return _data("image/png", written.getvalue())
+def _in_use(test: Assessment) -> str:
+    """Say in a sentence what becomes of the doors, at the threshold."""
+    recall, precision = test.scores.get("recall"), test.scores.get("precision")
+    if recall is None:
+        return "No test photograph has a door, so nothing is known of how many are found"
+    found = f"{round(recall.value * recall.n)} of {count(recall.n, 'door')}"
+    alarms = round((1 - precision.value) * precision.n) if precision else 0
+    return (
+        f"As it will be used, it finds {found} in {count(test.photographs, 'test photograph')}, "
+        f"with {count(alarms, 'false alarm')}: a recall of {recall.low:.3f} or more is proven"
+    )
 
 
 def _data(kind: str, content: bytes) -> str:

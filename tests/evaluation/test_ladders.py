@@ -82,3 +82,19 @@ def test_less_light_is_darker():
 
     means = [picture.mean() for picture in pictures]
     assert means == sorted(means, reverse=True)
+
+
+@pytest.mark.parametrize("ladder", ["darkness", "back light", "rain", "lens dirt"])
+def test_a_step_is_as_hard_at_any_resolution(ladder: str):
+    """A photograph of three times the side, brought to the same size, has changed as much."""
+    changed = []
+    for side in (640, 1920):
+        flat = np.full((side * 3 // 4, side, 3), 96, dtype=np.uint8)
+        harder, _ = climb(ladder, LADDERS[ladder][2], "a.jpg", flat, [])
+        small = cv2.resize(harder, (640, 480), interpolation=cv2.INTER_AREA).astype(float)
+        changed.append((abs(small - 96).mean(), small.std()))
+
+    (by, spread), (by_large, spread_large) = changed
+    assert by_large == pytest.approx(by, rel=0.25)
+    if ladder != "darkness":  # whose noise is of the sensor's pixels, and is averaged away
+        assert spread_large == pytest.approx(spread, rel=0.25)

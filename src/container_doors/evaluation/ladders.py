@@ -26,6 +26,9 @@ Matrix = npt.NDArray[np.float64]
 _FOCAL = 1.2
 """Of the imagined camera, in longer sides of the picture: a phone's main camera has 0.8 to 1.3."""
 
+_RAIN_AT_PX, _STREAK_PX, _PX_A_STREAK = 640, 30, 250
+"""At a longer side of so many pixels a streak is so long, and in a downpour one falls on so many."""
+
 _GREY = (114, 114, 114)
 """What Ultralytics pads with."""
 
@@ -50,15 +53,16 @@ def back_light(picture: Picture, glare: float, random: np.random.Generator) -> P
 
 
 def rain(picture: Picture, amount: float, random: np.random.Generator) -> Picture:
-    """Streaks of falling drops, and the veil behind them."""
+    """Streaks of falling drops, and the veil behind them; as many and as wide at any resolution."""
     height, width = picture.shape[:2]
     layer = np.zeros((height, width), dtype=np.uint8)
-    length, slant = max(4, height // 18), random.uniform(-0.25, 0.25)
-    for _ in range(int(amount * height * width / 250)):
+    scale = max(height, width) / _RAIN_AT_PX
+    length, slant = max(4, round(_STREAK_PX * scale)), random.uniform(-0.25, 0.25)
+    for _ in range(int(amount * height * width / scale**2 / _PX_A_STREAK)):
         x, y = int(random.uniform(0, width)), int(random.uniform(-length, height))
         end = (int(x + slant * length), y + length)
-        cv2.line(layer, (x, y), end, int(random.uniform(90, 220)), max(1, height // 500))
-    streaks = cv2.GaussianBlur(layer, (3, 3), 0)[..., None] / 255.0
+        cv2.line(layer, (x, y), end, int(random.uniform(90, 220)), max(1, round(scale)))
+    streaks = cv2.GaussianBlur(layer, (0, 0), 0.8 * scale)[..., None] / 255.0
     veiled = (picture / 255.0) * (1 - 0.45 * amount) + 0.6 * 0.45 * amount
     return _bytes(veiled * (1 - 0.7 * streaks) + 0.7 * streaks)
 
@@ -71,7 +75,7 @@ def lens_dirt(picture: Picture, share: float, random: np.random.Generator) -> Pi
         radius = int(min(height, width) * random.uniform(0.02, 0.08)) + 1
         at = int(random.uniform(0, width)), int(random.uniform(0, height))
         cv2.circle(mask, at, radius, random.uniform(0.6, 0.95), -1)
-    reach = 2 * (min(height, width) // 80) + 1
+    reach = 2 * (min(height, width) // 25) + 1  # nothing on a lens is in focus
     soft = cv2.GaussianBlur(mask, (reach, reach), 0)[..., None]
     return _bytes((picture / 255.0) * (1 - soft) + 0.24 * soft)
 

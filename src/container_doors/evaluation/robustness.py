@@ -11,7 +11,7 @@ from container_doors.evaluation.resampling import coco_ap_of
 from container_doors.evaluation.spread import AP50, average_precision
 from container_doors.measurements import Detected, Estimate, Ladder, LadderStep, Photograph
 
-_METHOD = 1
+_METHOD = 2
 """Raised when a step is drawn or scored in another way, so that what was kept is not believed."""
 
 

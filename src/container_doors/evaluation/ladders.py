@@ -27,7 +27,7 @@ _FOCAL = 1.2
 """Of the imagined camera, in longer sides of the picture: a phone's main camera has 0.8 to 1.3."""
 
 _RAIN_AT_PX, _STREAK_PX, _PX_A_STREAK = 640, 30, 250
-"""At a longer side of so many pixels a streak is so long, and in a downpour one falls on so many."""
+"""At a longer side of so many pixels a streak is so long; the worst rain has one on so many."""
 
 _GREY = (114, 114, 114)
 """What Ultralytics pads with."""
@@ -53,16 +53,18 @@ def back_light(picture: Picture, glare: float, random: np.random.Generator) -> P
 
 
 def rain(picture: Picture, amount: float, random: np.random.Generator) -> Picture:
-    """Streaks of falling drops, and the veil behind them; as many and as wide at any resolution."""
+    """Streaks of falling drops, and the veil behind them; the same at any resolution."""
     height, width = picture.shape[:2]
-    layer = np.zeros((height, width), dtype=np.uint8)
-    scale = max(height, width) / _RAIN_AT_PX
-    length, slant = max(4, round(_STREAK_PX * scale)), random.uniform(-0.25, 0.25)
-    for _ in range(int(amount * height * width / scale**2 / _PX_A_STREAK)):
-        x, y = int(random.uniform(0, width)), int(random.uniform(-length, height))
-        end = (int(x + slant * length), y + length)
-        cv2.line(layer, (x, y), end, int(random.uniform(90, 220)), max(1, round(scale)))
-    streaks = cv2.GaussianBlur(layer, (0, 0), 0.8 * scale)[..., None] / 255.0
+    shrunk = _RAIN_AT_PX / max(height, width)
+    layer = np.zeros((max(1, round(height * shrunk)), max(1, round(width * shrunk))), np.uint8)
+    slant = random.uniform(-0.25, 0.25)
+    for _ in range(int(amount * layer.size / _PX_A_STREAK)):
+        x = int(random.uniform(0, layer.shape[1]))
+        y = int(random.uniform(-_STREAK_PX, layer.shape[0]))
+        end = (int(x + slant * _STREAK_PX), y + _STREAK_PX)
+        cv2.line(layer, (x, y), end, int(random.uniform(90, 220)), 1)
+    soft = cv2.resize(cv2.GaussianBlur(layer, (3, 3), 0), (width, height))
+    streaks = soft[..., None] / 255.0
     veiled = (picture / 255.0) * (1 - 0.45 * amount) + 0.6 * 0.45 * amount
     return _bytes(veiled * (1 - 0.7 * streaks) + 0.7 * streaks)
 

@@ -255,6 +255,8 @@ class Ladder(Value):
     """One hard condition, mildest first."""
 
     name: str
+    unit: str
+    """What its severities are."""
     steps: list[LadderStep]
     falls_at: float | None
     """The first severity at which the recall is below the target; None: none of those measured."""

@@ -200,6 +200,7 @@ def test_a_browser_shows_it_on_a_phone_in_the_dark_and_obeys_the_keyboard(
     with opened(PAGE, tmp_path / "profile") as shown:
         for width_px in (390, 1100):
             shown.show(width_px=width_px)
+            shown.evaluate("document.querySelector('h1').textContent = 'x_'.repeat(50)")
             assert shown.evaluate("document.documentElement.scrollWidth") <= width_px
         papers = []
         for scheme in ("light", "dark"):

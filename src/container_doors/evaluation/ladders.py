@@ -115,6 +115,30 @@ LADDERS: Mapping[str, tuple[float, ...]] = MappingProxyType(
 """The severities of each ladder, mildest first."""
 
 
+_UNITS: Mapping[str, str] = MappingProxyType(
+    {
+        "darkness": "share of the light",
+        "back light": "share of glare",
+        "rain": "share of a downpour",
+        "lens dirt": "share of the picture",
+        "motion": "share of its longer side",
+        "yaw": "degrees",
+        "pitch": "degrees",
+        "roll": "degrees",
+        "occluder": "share of the door",
+    }
+)
+
+
+def unit_of(ladder: str) -> str:
+    """Say what the severities of a ladder are, of the door's own or of a library's.
+
+    >>> unit_of("yaw"), unit_of("fog")
+    ('degrees', 'severity, 1 to 5')
+    """
+    return _UNITS.get(ladder, "severity, 1 to 5")
+
+
 def climb(
     ladder: str, severity: float, name: str, picture: Picture, doors: Sequence[BoxXyxy]
 ) -> tuple[Picture, list[BoxXyxy]]:

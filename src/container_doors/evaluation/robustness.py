@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Sequence
 
-from container_doors.evaluation.ladders import LADDERS
+from container_doors.evaluation.ladders import LADDERS, unit_of
 from container_doors.evaluation.outcome import outcomes, recall
 from container_doors.evaluation.ranking import rank
 from container_doors.evaluation.resampling import coco_ap_of
@@ -67,7 +67,9 @@ def scored(
 def laddered(name: str, steps: Sequence[LadderStep], *, target: float) -> Ladder:
     """Say at which step the recall falls below what is promised."""
     falls = [one.severity for one in steps if one.recall is not None and one.recall.value < target]
-    return Ladder(name=name, steps=list(steps), falls_at=falls[0] if falls else None)
+    return Ladder(
+        name=name, unit=unit_of(name), steps=list(steps), falls_at=falls[0] if falls else None
+    )
 
 
 def mean_ap50(ladders: Sequence[Ladder]) -> float | None:

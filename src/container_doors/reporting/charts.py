@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from container_doors.measurements import Estimate, Ladder
+from container_doors.measurements import Estimate, Ladder, said
 
 _ROW, _LEFT, _WIDTH, _TOP = 38, 12, 400, 24
 """In a width that a phone has, so that the words can be read there; each is above its line."""
@@ -97,20 +97,22 @@ def ladders(climbed: Sequence[Ladder], *, target: float, title: str) -> Markup:
             for x, y, severity, one in points
         )  # fmt: skip
         at = 14 + high * (1 - target)
+        falls = "" if ladder.falls_at is None else f": below {said(target)} at {ladder.falls_at:g}"
         words = ", ".join(f"{severity:g}: {one.value:.2f}" for severity, one in steps)
         cells.append(
             Markup(
-                '<figure><figcaption>{name}</figcaption><svg viewBox="0 0 {width} {height}" '
-                'role="img" aria-label="{title}, {name}: {words}">'
+                '<figure><figcaption><span class="kind">{name}</span>, {unit}{falls}</figcaption>'
+                '<svg viewBox="0 0 {width} {height}" '
+                'role="img" aria-label="{title}, {name}, {unit}{falls}: {words}">'
                 '<text x="{axis}" y="18" text-anchor="end">1</text>'
                 '<text x="{axis}" y="{bottom}" text-anchor="end">0</text>'
                 '<line class="target" x1="{left}" x2="{width}" y1="{at:.1f}" y2="{at:.1f}"/>'
                 '<polyline fill="none" stroke="{colour}" stroke-width="2" points="{line}"/>{dots}'
                 "</svg></figure>"
             ).format(
-                name=ladder.name, width=width, height=high + 42, title=title, words=words,
-                axis=left - 8, bottom=high + 18, left=left, at=at, colour=colour, line=line,
-                dots=dots,
+                name=ladder.name, unit=ladder.unit, falls=falls, width=width,
+                height=high + 42, title=title, words=words, axis=left - 8, bottom=high + 18,
+                left=left, at=at, colour=colour, line=line, dots=dots,
             )
         )  # fmt: skip
     return Markup("").join(cells)

@@ -373,3 +373,18 @@ def test_weights_that_were_changed_after_publishing_come_back_by_the_command_tha
 
     subprocess.run(refused.value.hint.split(": ")[1].split(), check=True)
     assert RUN.best_weights.read_bytes() == published
+
+
+def test_the_report_says_what_holds_with_intervals_as_soon_as_that_was_measured():
+    output = pipeline.summarise(RUN, Path("summary.md"))
+    assert "Whether they hold at the worse end" in output.read_text()
+    evaluated("val")
+    evaluated("test")
+
+    text = pipeline.summarise(RUN, output).read_text()
+
+    assert "**With their intervals of 95 %, 4 of 5 targets do not hold: val mAP50" in text
+    assert "(`doors evaluate`): test recall 1.000 (0.207 to 1.000, n = 1 doors)" in text
+    RUN.evaluation.write_text(RUN.evaluation.read_text().replace("weights_sha256", "weights"))
+    with pytest.raises(RunError, match=r"evaluation\.json cannot be read"):
+        pipeline.summarise(RUN, output)

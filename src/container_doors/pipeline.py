@@ -37,6 +37,7 @@ from container_doors.evaluation.latency import latency
 from container_doors.evaluation.looks import BY_TRAINING, add_look, split_sha256
 from container_doors.evaluation.matching import BoxXyxy, match, operating_point
 from container_doors.evaluation.predictions import prediction
+from container_doors.measurements import Evaluated
 from container_doors.ports import (
     ArtifactStore,
     CheckpointRemote,
@@ -65,7 +66,7 @@ from container_doors.records import (
     Status,
 )
 from container_doors.reporting.curves import draw_curves
-from container_doors.reporting.summary import write_summary
+from container_doors.reporting.summary import Afterwards, write_summary
 from container_doors.reporting.which_run import read_record
 from container_doors.run import PUBLISHED, REPORTS, TEST_LOOKS, Run
 from container_doors.tracking.follow import Ended, Say, follow, tell
@@ -443,15 +444,19 @@ def summarise(run: Run, output: Path) -> Path:
     Raises:
         RunError: If the run has not been trained and evaluated.
     """
-    record = RunRecord.read(run.record)
+    record, evaluation = RunRecord.read(run.record), Evaluation.read(run.scores)
     published = read_published()
+    since = Evaluated.read(run.evaluation) if run.evaluation.exists() else None
     write_summary(
         run,
         output,
         record=record,
-        evaluation=Evaluation.read(run.scores),
+        evaluation=evaluation,
         history=read_history(run.metrics_jsonl),
-        metadata=published if published and published.run_id == record.run_id else None,
+        afterwards=Afterwards(
+            metadata=published if published and published.run_id == record.run_id else None,
+            measured=since if since and since.weights_sha256 == evaluation.weights_sha256 else None,
+        ),
     )
     return output
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from container_doors.records import Epoch, Evaluation, Metadata, RunRecord
-from container_doors.reporting.summary import write_summary
+from container_doors.reporting.summary import Afterwards, write_summary
 from container_doors.run import Run
 from container_doors.versioning.metadata import build_metadata
 from container_doors.versioning.names import parse_name
@@ -47,7 +47,7 @@ def report(run: Run, output: Path, quick_curves: None) -> Report:
         record: RunRecord | None = None,
         evaluation: Evaluation | None = None,
         history: list[Epoch] | None = None,
-        **more: Any,
+        **afterwards: Any,
     ) -> str:
         write_summary(
             run,
@@ -55,7 +55,7 @@ def report(run: Run, output: Path, quick_curves: None) -> Report:
             record=record or a_record(),
             evaluation=evaluation or an_evaluation(),
             history=history or a_history(),
-            **more,
+            afterwards=Afterwards(**afterwards),
         )
         return output.read_text(encoding="utf-8")
 

@@ -13,7 +13,7 @@ from markdown_it import MarkdownIt
 
 from container_doors.errors import RunError
 from container_doors.records import CodeState, Metadata, StartingWeights
-from container_doors.reporting.summary import write_summary
+from container_doors.reporting.summary import Afterwards, write_summary
 from container_doors.run import Run
 from tests.builders import (
     a_history,
@@ -55,11 +55,12 @@ def tables(text: str) -> list[list[str]]:
 
 
 def test_the_verdict_comes_first_and_names_what_was_not_met(report: Report):
-    first, second = report().splitlines()[2:4]
+    first, asked, second = report().splitlines()[2:5]
 
     assert first == (
-        "**4 of 5 targets met. NOT MET: Inference time (87.4 ms, target &lt; 50 ms).**"
+        "**As measured, 4 of 5 targets met. NOT MET: Inference time (87.4 ms, target &lt; 50 ms).**"
     )
+    assert "`doors gate --experiment detection_exp001` tells" in asked
     assert "it finds 72 of 76 doors in 75 test photographs, with 3 false alarms" in second
 
 
@@ -112,7 +113,7 @@ def test_what_was_not_measured_is_never_zero(report: Report):
     assert rows(section(text, "Average precision"))["test"][2:] == ["not measured"] * 7
     assert rows(section(text, "In use"))["test"][7:] == ["undefined"] * 2
     assert "0 of 4 targets met" not in text
-    assert "1 of 5 targets met. Not measured: Validation mAP@50, " in text
+    assert "As measured, 1 of 5 targets met. Not measured: Validation mAP@50, " in text
     assert "Inference time was not measured." in text
     assert "How many epochs were finished is not recorded." in text
     assert "None" not in text
@@ -317,7 +318,14 @@ def test_no_text_that_people_wrote_breaks_a_table(tmp_path: Path, quick_curves: 
     )
     output = tmp_path / "summary.md"
     run = Run("exp001", root=tmp_path)
-    write_summary(run, output, record=written, evaluation=an_evaluation(), history=a_history(1))
+    write_summary(
+        run,
+        output,
+        record=written,
+        evaluation=an_evaluation(),
+        history=a_history(1),
+        afterwards=Afterwards(),
+    )
 
     found = tables(output.read_text(encoding="utf-8"))
 
@@ -380,7 +388,14 @@ def test_a_run_as_it_lies_on_disk_is_reported(tmp_path: Path):
     run, record, evaluation = a_trained_run(tmp_path / "runs")
     output = tmp_path / "summary.md"
 
-    write_summary(run, output, record=record, evaluation=evaluation, history=a_history())
+    write_summary(
+        run,
+        output,
+        record=record,
+        evaluation=evaluation,
+        history=a_history(),
+        afterwards=Afterwards(),
+    )
 
     assert f"{record.started_at:%Y-%m-%d %H:%M} UTC" in output.read_text(encoding="utf-8")
     assert record.started_at == datetime(2026, 11, 23, 8, 30, tzinfo=UTC)

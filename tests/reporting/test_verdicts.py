@@ -136,7 +136,7 @@ def test_the_sentence_names_what_was_missed_and_what_is_not_known():
     evaluation = an_evaluation(splits={"val": val, "test": split_scores(latency=None)})
 
     assert said(evaluation) == (
-        "2 of 5 targets met. NOT MET: Validation mAP@50 (0.800, target > 0.90). "
+        "As measured, 2 of 5 targets met. NOT MET: Validation mAP@50 (0.800, target > 0.90). "
         "Not measured: Validation mAP@50-95, Inference time."
     )
 
@@ -144,4 +144,7 @@ def test_the_sentence_names_what_was_missed_and_what_is_not_known():
 def test_the_sentence_of_a_good_model_is_short():
     fast = split_scores(latency=Latency(median_ms=9, p95_ms=9, images=9, method=""))
 
-    assert said(an_evaluation(splits={"val": fast, "test": fast})) == "5 of 5 targets met."
+    assert (
+        said(an_evaluation(splits={"val": fast, "test": fast}))
+        == "As measured, 5 of 5 targets met."
+    )

@@ -82,7 +82,6 @@ def summary(arguments: argparse.Namespace) -> int:
     """Write the report and say where it is."""
     run = Run(arguments.experiment)
     output = arguments.output or Path(f"summary_{run.name}.md")
-    print(f"wrote {pipeline.summarise(run, output)}")
     if arguments.card:
         with console.progress() as progress:
             card = assessment.model_card(
@@ -98,4 +97,5 @@ def summary(arguments: argparse.Namespace) -> int:
                 run, output.with_suffix(".html"), open_detector=opened, progress=progress
             )
         print(f"wrote {page}")
+    print(f"wrote {pipeline.summarise(run, output)}")  # last: it tells what the others measured
     return 0

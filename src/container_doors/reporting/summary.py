@@ -11,8 +11,9 @@ from jinja2 import Template
 
 from container_doors.errors import RunError
 from container_doors.files import replace_text
+from container_doors.measurements import Assessment, Evaluated
 from container_doors.records import Epoch, Evaluation, Metadata, RunRecord
-from container_doors.reporting import figures
+from container_doors.reporting import figures, gate
 from container_doors.reporting.curves import draw_curves
 from container_doors.reporting.escaping import code, markdown_templates
 from container_doors.reporting.gallery import Gallery, Picture, evenly, rebuilt
@@ -29,6 +30,16 @@ _PLOTS = (
     ("confusion_matrix.png", "Confusion matrix"),
 )
 """Ends of the names that the trainer gives them (``BoxPR_curve.png``), and captions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Afterwards:
+    """What became of a model after it was trained."""
+
+    metadata: Metadata | None = None
+    """The published model's; None if what is published is not of this run."""
+    measured: Evaluated | None = None
+    """What was measured of these weights since, with intervals; None if nothing was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +65,7 @@ def write_summary(
     record: RunRecord,
     evaluation: Evaluation,
     history: list[Epoch],
-    metadata: Metadata | None = None,
+    afterwards: Afterwards,
 ) -> None:
     """Write the report to ``output`` and its pictures to ``<stem>_files`` beside it.
 
@@ -66,7 +77,7 @@ def write_summary(
         record: What was asked, with what, and how it ended.
         evaluation: What ``best.pt`` scored; of this very run.
         history: Every finished epoch, in order.
-        metadata: The published model's; None if what is published is not of this run.
+        afterwards: What became of it.
 
     Raises:
         RunError: If the evaluation is of other weights, or if ``output`` is a folder.
@@ -75,7 +86,7 @@ def write_summary(
     _make_room(output)
     with rebuilt(output.with_name(f"{output.stem}_files")) as gallery:
         pictures = _collect(run, gallery, record, evaluation, history)
-        text = _render(run, record, evaluation, metadata, pictures)
+        text = _render(run, record, evaluation, afterwards, pictures)
     replace_text(output, text)
 
 
@@ -155,19 +166,22 @@ def _render(
     run: Run,
     record: RunRecord,
     evaluation: Evaluation,
-    metadata: Metadata | None,
+    afterwards: Afterwards,
     pictures: _Pictures,
 ) -> str:
     targets = compare(record, evaluation)
+    known = afterwards.measured.splits if afterwards.measured else {}
     return _template().render(
         experiment=run.name,
         record=record,
         evaluation=evaluation,
-        metadata=metadata,
+        metadata=afterwards.metadata,
         pictures=pictures,
         plots=[caption for _, caption in _PLOTS],
         targets=targets,
         verdict=in_one_sentence(targets),
+        surely=_surely(record, known),
+        known=known,
         test=evaluation.splits.get("test"),
         latency=timed(evaluation),
         share=figures.share,
@@ -176,6 +190,13 @@ def _render(
         published=PUBLISHED,
         reports=REPORTS,
     )
+
+
+def _surely(record: RunRecord, known: Mapping[str, Assessment]) -> str | None:
+    """Say whether the targets hold at the worse end of each interval, if that was measured."""
+    if not {"val", "test"} <= set(known):
+        return None
+    return gate.in_one_sentence(gate.held(record, known, at_the_point=False))
 
 
 @cache

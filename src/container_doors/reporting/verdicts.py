@@ -56,18 +56,18 @@ def timed(evaluation: Evaluation) -> Latency | None:
 
 
 def in_one_sentence(rows: Sequence[Compared]) -> str:
-    """Say how many targets were met, and name those that were not.
+    """Say how many targets were met, and name those that were not; intervals are the gate's.
 
     >>> missed = Compared("Test mAP@50", "> 0.88", "0.800", "9 photographs", "NOT MET")
     >>> in_one_sentence([missed])
-    '0 of 1 target met. NOT MET: Test mAP@50 (0.800, target > 0.88).'
+    'As measured, 0 of 1 target met. NOT MET: Test mAP@50 (0.800, target > 0.88).'
     """
     targets = [row for row in rows if row.verdict in {"met", "NOT MET", "not measured"}]
     met = sum(row.verdict == "met" for row in targets)
     missed = [f"{row.what} ({row.measured}, target {row.target})"
               for row in targets if row.verdict == "NOT MET"]  # fmt: skip
     unknown = [row.what for row in targets if row.verdict == "not measured"]
-    sentences = [f"{met} of {count(len(targets), 'target')} met"]
+    sentences = [f"As measured, {met} of {count(len(targets), 'target')} met"]
     sentences += [f"NOT MET: {', '.join(missed)}"] if missed else []
     sentences += [f"Not measured: {', '.join(unknown)}"] if unknown else []
     return " ".join(f"{sentence}." for sentence in sentences)

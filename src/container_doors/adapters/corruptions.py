@@ -16,7 +16,7 @@ KINDS = (
 """All but :data:`SLOW_KINDS`."""
 
 SLOW_KINDS = ("glass_blur",)
-"""It moves each pixel by itself, in Python: 2 s a picture."""
+"""It moves each pixel by itself: 2 s a picture."""
 
 _SMALLEST_PX = 32
 
@@ -39,6 +39,7 @@ def corrupt(
     """
     try:
         from imagecorruptions import corrupt as library
+        from imagecorruptions.corruptions import glass_blur
     except ModuleNotFoundError:
         raise MissingToolError(
             "imagecorruptions-imaug is not installed", hint="uv sync --group robustness"
@@ -51,6 +52,9 @@ def corrupt(
     seed = hashlib.sha256(f"{name}\n{kind}\n{severity}".encode()).digest()
     if kind == "impulse_noise":
         return _impulses(picture, severity, int.from_bytes(seed[:8], "big"))
+    if kind == "glass_blur":  # compiled code draws from a generator of its own
+        blurred = glass_blur(picture, severity, seed=int.from_bytes(seed[:4], "big"))
+        return np.asarray(blurred, dtype=np.uint8)
     before = np.random.get_state()
     np.random.seed(int.from_bytes(seed[:4], "big"))
     try:

@@ -24,6 +24,7 @@ from container_doors.evaluation.scores import all_scores, coco_ranking
 from container_doors.evaluation.slices import slices
 from container_doors.inspection import (
     OpenDetector,
+    attributes_sha256,
     detect,
     evaluated,
     keep,
@@ -33,7 +34,7 @@ from container_doors.inspection import (
     scenes_of,
     trained,
 )
-from container_doors.measurements import Assessment, Detected, Estimate, PromiseCheck
+from container_doors.measurements import Assessment, Detected, Estimate, Looks, PromiseCheck
 from container_doors.pipeline import nothing_published
 from container_doors.ports import Progress
 from container_doors.records import RunRecord
@@ -80,7 +81,7 @@ def evaluate(
         check = _checked(promise, val, detected, attributes)
         threshold = check.conf_threshold
     target = recall_target(promise)
-    assessment = _assessed(run, detected, attributes, conf_threshold=threshold, target=target)
+    assessment = _assessed(run, detected, layout, conf_threshold=threshold, target=target)
     looks = look(run, detected, promise) if split == "test" else None
     assessment = assessment.model_copy(update={"promise": check, "looks": looks})
     keep(run, record, assessment)
@@ -95,7 +96,7 @@ class Comparison:
     by: dict[str, Estimate]
     """By how much the second is better."""
     verdict: str
-    looks: int | None
+    looks: Looks | None
 
 
 def compare(
@@ -105,7 +106,7 @@ def compare(
 
     Raises:
         RunError: If they were not measured on the same photographs with the same labels, or if
-            the split has no door.
+            doors are in fewer than four scenes.
     """
     runs = (first, second)
     seen = []
@@ -113,6 +114,8 @@ def compare(
         record, layout = trained(run)
         detected = detect(run, split, open_detector=open_detector, progress=progress)
         threshold = Params.model_validate(record.params).validation.conf_threshold
+        by_name = sorted(detected.photographs, key=lambda one: one.image)
+        detected = detected.model_copy(update={"photographs": by_name})
         scenes = scenes_of(detected, read_attributes(layout))
         seen.append((detected, outcomes(detected.photographs, scenes, conf_threshold=threshold)))
     (one, its), (other, others) = seen
@@ -123,14 +126,15 @@ def compare(
         )
     by = differences(its, others)
     metric = next(iter(by), None)
-    if metric is None:
+    if one.weights_sha256 == other.weights_sha256:
+        verdict = f"{first.name} and {second.name} are the same weights: there is nothing to tell"
+    elif metric is None:
         raise RunError(
             f"{split} has doors in fewer than four scenes: nothing can be compared",
             hint="choose the other split, or add photographs",
         )
-    verdict = sentence((first.name, second.name), by[metric], metric)
-    if one.weights_sha256 == other.weights_sha256:
-        verdict = f"{first.name} and {second.name} are the same weights: there is nothing to tell"
+    else:
+        verdict = sentence((first.name, second.name), by[metric], metric)
     looks = [look(run, found, None) for run, (found, _) in zip(runs, seen, strict=True)]
     return Comparison(split, by, verdict, looks[-1] if split == "test" else None)
 
@@ -201,7 +205,9 @@ def report_page(run: Run, output: Path, *, open_detector: OpenDetector, progress
     assessments = _both_splits(run, record, layout, open_detector=open_detector, progress=progress)
     there = evaluated(run, record)
     robustness = there.robustness.get("test")
-    is_of_these = robustness and robustness.files_sha256 == assessments["test"].files_sha256
+    test = assessments["test"]
+    of = (test.files_sha256, test.attributes_sha256)
+    is_of_these = robustness and (robustness.files_sha256, robustness.attributes_sha256) == of
     known = Known(
         assessments,
         weights_sha256=there.weights_sha256,
@@ -230,8 +236,9 @@ def _both_splits(
 
 
 def _assessed(
-    run: Run, detected: Detected, attributes: Attributes, *, conf_threshold: float, target: float
+    run: Run, detected: Detected, layout: Layout, *, conf_threshold: float, target: float
 ) -> Assessment:
+    attributes = read_attributes(layout)
     photographs, scenes = detected.photographs, scenes_of(detected, attributes)
     seen = outcomes(photographs, scenes, conf_threshold=conf_threshold)
     scores, undefined = all_scores(seen)
@@ -245,6 +252,7 @@ def _assessed(
     durations = [one.duration_ms for one in photographs if one.duration_ms is not None]
     return Assessment(
         files_sha256=detected.files_sha256,
+        attributes_sha256=attributes_sha256(layout),
         split=detected.split,
         image_size_px=detected.image_size_px,
         photographs=len(photographs),
@@ -292,6 +300,7 @@ def _present(run: Run, split: str, record: RunRecord, layout: Layout) -> Assessm
     """Read an assessment of these very weights, photographs and labels."""
     detected = kept_detections(run, split, record, layout)
     there = evaluated(run, record).splits.get(split)
-    if detected is None or there is None or there.files_sha256 != detected.files_sha256:
+    if detected is None or there is None:
         return None
-    return there
+    of = (detected.files_sha256, attributes_sha256(layout))
+    return there if (there.files_sha256, there.attributes_sha256) == of else None

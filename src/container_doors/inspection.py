@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from container_doors.config import Params
-from container_doors.dataset.attributes import Attributes
+from container_doors.dataset.attributes import ATTRIBUTES_CSV, Attributes
 from container_doors.dataset.layout import Layout, read_layout
 from container_doors.dataset.view import link_view
 from container_doors.errors import DatasetError, RunError
@@ -20,6 +20,7 @@ from container_doors.measurements import (
     Assessment,
     Detected,
     Evaluated,
+    Looks,
     Photograph,
     Robustness,
     Timings,
@@ -82,6 +83,7 @@ def detect(run: Run, split: str, *, open_detector: OpenDetector, progress: Progr
             conf_threshold=params.validation.conf_threshold,
             plots_dir=Path(scratch) / split,
         )
+    scored = sorted(scored, key=lambda one: one.image)  # Ultralytics' order is by shape
     iou = params.validation.iou_threshold
     used: list[Detections] = []
     for number, found in enumerate(
@@ -149,6 +151,12 @@ def link(layout: Layout, run: Run) -> None:
         link_view(layout, run.data_view)
 
 
+def attributes_sha256(layout: Layout) -> str | None:
+    """Name what is known of the photographs beside their labels; None if nothing is."""
+    path = layout.root / ATTRIBUTES_CSV
+    return file_sha256(path) if path.is_file() else None
+
+
 def scenes_of(detected: Detected, attributes: Attributes) -> list[int]:
     """Number the scene of each photograph."""
     return scene_numbers([one.image for one in detected.photographs], attributes.scenes)
@@ -159,7 +167,7 @@ def photographs_sha256(detected: Detected) -> str:
     return split_sha256((one.image, one.doors_xyxy) for one in detected.photographs)
 
 
-def look(run: Run, detected: Detected, promise: Promise | None) -> int | None:
+def look(run: Run, detected: Detected, promise: Promise | None) -> Looks | None:
     """Count a look at test, after the one of the training, which may have been elsewhere."""
     if detected.split != "test":
         return None

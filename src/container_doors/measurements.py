@@ -72,6 +72,19 @@ class Measured(Document):
     mending: ClassVar[str] = "delete it, and measure it again with the doors command that did"
 
 
+class Looks(Value):
+    """How often somebody has looked at a test split, with the last look."""
+
+    at_this: int
+    """At these very photographs and labels."""
+    at_any: int
+    """At any test split: also before a photograph or a label was changed."""
+
+    def __str__(self) -> str:
+        more = "" if self.at_any == self.at_this else f" ({self.at_any} at any test split)"
+        return f"{self.at_this}{more}"
+
+
 class Estimate(Value):
     """A measured value, its interval, and how much it was measured on."""
 
@@ -84,7 +97,18 @@ class Estimate(Value):
     level: float = CONFIDENCE_LEVEL
 
     def __str__(self) -> str:
-        return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f}, n = {self.n} {self.of})"
+        at = "" if self.level == CONFIDENCE_LEVEL else f" at {100 * self.level:.4g} %"
+        return f"{self.value:.3f} ({self.bounds()}{at}, n = {self.n} {self.of})"
+
+    def bounds(self, digits: int = 3) -> str:
+        """Write the ends of the interval, rounded so that no more is claimed than is known.
+
+        >>> Estimate(value=0.95, low=0.8999, high=0.9771, n=98, of="doors").bounds()
+        '0.899 to 0.978'
+        """
+        scale = 10**digits
+        low, high = math.floor(self.low * scale) / scale, math.ceil(self.high * scale) / scale
+        return f"{low:.{digits}f} to {high:.{digits}f}"
 
 
 BoxXyxy = tuple[float, float, float, float]
@@ -205,6 +229,8 @@ class Assessment(Value):
 
     files_sha256: Sha256
     """Of the split's photographs and labels."""
+    attributes_sha256: Sha256 | None
+    """Of attributes.csv, which tells scenes and parts; None: there is none."""
     split: str
     image_size_px: int
     photographs: int
@@ -231,10 +257,10 @@ class Assessment(Value):
     """What the latency is of."""
     latency: Latency | None
     latency_ms: Estimate | None
-    """The median, by order statistics."""
+    """The median, by order statistics; None of fewer than six photographs, which bound none."""
     promise: PromiseCheck | None = None
-    looks: int | None = None
-    """How often the test split has been looked at, with this; None for other splits."""
+    looks: Looks | None = None
+    """None for other splits than test."""
 
 
 class LadderStep(Value):
@@ -259,7 +285,7 @@ class Ladder(Value):
     """What its severities are."""
     steps: list[LadderStep]
     falls_at: float | None
-    """The first severity at which the recall is below the target; None: none of those measured."""
+    """The first severity at which the measured recall is below the target; None: none of those."""
 
 
 class Robustness(Value):
@@ -267,6 +293,8 @@ class Robustness(Value):
 
     files_sha256: Sha256
     """Of the split's photographs and labels."""
+    attributes_sha256: Sha256 | None
+    """Of attributes.csv, which tells scenes; None: there is none."""
     split: str
     photographs: int
     """With a door; the same for every step."""
@@ -283,7 +311,7 @@ class Robustness(Value):
     """The steps for which there was no time."""
     promise: str | None = None
     """What the threshold was chosen for, on val; None: the threshold of the params."""
-    looks: int | None
+    looks: Looks | None
 
 
 class Parity(Value):

@@ -13,7 +13,7 @@ from container_doors.dataset.attributes import read_attributes
 from container_doors.errors import MissingToolError, RunError
 from container_doors.evaluation.ladders import Picture, climb, read_picture, write_picture
 from container_doors.evaluation.latency import latency, median
-from container_doors.evaluation.outcome import scene_numbers
+from container_doors.evaluation.outcome import doors_alike, outcomes, scene_numbers
 from container_doors.evaluation.parity import CONFIDENCE_TOLERANCE, parity
 from container_doors.evaluation.promise import Promise, choose_threshold, recall_target
 from container_doors.evaluation.robustness import (
@@ -28,6 +28,7 @@ from container_doors.evaluation.robustness import (
 from container_doors.inspection import (
     LOWEST_CONFIDENCE,
     OpenDetector,
+    attributes_sha256,
     detect,
     images_of,
     keep,
@@ -107,19 +108,23 @@ def climb_ladders(
         conf, _ = choose_threshold(asked.promise, val.photographs, scenes_of(val, attributes))
     scenes = scene_numbers([one.image for one in photographs], attributes.scenes)
 
+    # Of the split, and not of a step: a harder one must not prove more.
+    alike = doors_alike(outcomes(photographs, scenes, conf_threshold=conf))
+
     def measured(step: tuple[str, float], detector: Detector) -> LadderStep:
         harder = _made_harder(run, photographs, step, detector, detected.iou_threshold, asked)
-        return scored(harder, scenes, severity=step[1], conf=conf)
+        return scored(harder, scenes, severity=step[1], conf=conf, alike=alike)
 
     steps = {
-        step: run.robustness_step(split, key_of(detected, photographs, step, conf))
+        step: run.robustness_step(split, key_of(detected, photographs, scenes, step, conf))
         for step in planned(asked.common, is_quick=asked.is_quick)
     }
     _take(steps, asked, measured, lambda: open_detector(run.best_weights, params), progress)
-    clean = scored(photographs, scenes, severity=0, conf=conf)
+    clean = scored(photographs, scenes, severity=0, conf=conf, alike=alike)
     ladders, missing = _read(steps, asked.target)
     found = Robustness(
         files_sha256=detected.files_sha256,
+        attributes_sha256=attributes_sha256(layout),
         split=split,
         photographs=len(photographs),
         doors=sum(len(one.doors_xyxy) for one in photographs),

@@ -39,8 +39,8 @@ def test_every_score_is_printed_with_its_interval_and_its_n(capsys: pytest.Captu
     code, out = run(capsys, "evaluate", "--experiment", "exp1")
 
     assert code == 0
-    assert "exp1 on test: 2 photographs, 1 doors, 1 without a door" in out
-    assert "recall     1.000 (0.207 to 1.000, n = 1 doors)" in out
+    assert "exp1 on test: 2 photographs, 1 door, 1 without a door" in out
+    assert "recall     1.000 (0.025 to 1.000, n = 1 doors)" in out
     assert "looks at this test split, with this one: 2" in out
     assert "wrote runs/exp1/evaluation.json" in out
 
@@ -81,8 +81,8 @@ def test_each_command_adds_its_part_to_one_document(capsys: pytest.CaptureFixtur
 @pytest.mark.parametrize(
     ("promise", "code", "said"),
     [
-        ("recall>=0.2@95%", 0, "recall>=0.2@95%: kept, at a confidence of 0.9000"),
-        ("recall>=0.3@95%", 2, "no threshold keeps recall>=0.3@95% on val"),
+        ("recall>=0.02@95%", 0, "recall>=0.02@95%: kept, at a confidence of 0.9000"),
+        ("recall>=0.03@95%", 2, "no threshold keeps recall>=0.03@95% on val"),
         ("false-alarms<=9@95%", 2, "false-alarms<=9@95% is undefined on val"),
     ],
 )

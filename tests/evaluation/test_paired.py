@@ -35,3 +35,23 @@ def test_two_models_that_find_the_same_may_still_differ_a_little():
     assert recall.value == 0
     assert recall.low == pytest.approx(-recall.high)
     assert recall.high > 0.02
+
+
+def test_one_scene_tells_nothing_of_two_models():
+    seen = outcomes(photographs(*[0.9] * 30), [0] * 30, conf_threshold=0.5)
+    worse = [replace(one, found=(False,)) if number < 8 else one for number, one in enumerate(seen)]
+
+    assert differences(worse, seen) == {}
+
+
+def test_models_that_agree_on_few_photographs_may_still_differ():
+    """All of four are found by both: a fifth may tell them apart, by AP50 as well as by recall."""
+    every = photographs(*[0.9] * 4)
+    sharp = [one.model_copy(update={"scored_xyxy": one.used_xyxy, "scored_confidences": [0.9]})
+             for one in every]  # fmt: skip
+    seen = outcomes(sharp, range(4), conf_threshold=0.5)
+
+    by = differences(seen, seen)
+
+    assert by["AP50"].high > 0.3
+    assert all(-1 <= one.low <= one.value <= one.high <= 1 for one in by.values())

@@ -71,12 +71,12 @@ def test_the_verdict_comes_first_and_every_figure_has_its_n():
 
     assert text.index('class="verdict"') < text.index("<h2>")
     assert "targets do not hold: val mAP50" in text
-    assert "(0.207 to 1.000, n = 1 doors)" in text
+    assert "(0.025 to 1.000, n = 1 doors)" in text
     assert "unproven, n = 1" in text
 
 
 def test_what_the_model_does_is_said_in_a_sentence():
-    found = "it finds 1 of 1 door in 2 test photographs, with 0 false alarms: a recall of 0.207"
+    found = "it finds 1 of 1 door in 2 test photographs, with 0 false alarms: a recall of 0.025"
     missed = "it finds 0 of 1 door in 2 test photographs, with 1 false alarm: a recall of 0.000"
     assert found in page()
     RUN.detections_json("test").unlink()
@@ -91,7 +91,7 @@ def test_scores_stand_side_by_side_in_the_order_of_the_documentation():
     assert names[:10] == [
         "recall", "precision", "F1", "AP50", "AP50-95", "mAP50", "mAP50-95", "mP", "mR", "mF1",
     ]  # fmt: skip
-    assert "(5.0 to 5.0, n = 2) on a sundial" in text
+    assert "5.0 ms (n = 2: too few to bound it) on a sundial" in text
 
 
 def test_precision_over_recall_is_drawn_and_said():
@@ -159,6 +159,7 @@ def test_the_formats_are_shown_when_they_were_timed():
     )
 
     assert "yes, 1 boxes, at most 0.00 px apart" in page()
+    assert "5.0 ms (too few to bound, n = 1)" in page()
 
 
 def test_the_same_run_gives_the_same_page():

@@ -13,6 +13,7 @@ from container_doors.config import Params
 from container_doors.evaluation.promise import parse_promise
 from container_doors.measurements import Assessment, Estimate, PromiseCheck, Slice, said
 from container_doors.ports import Detector
+from container_doors.reporting.figures import count
 from container_doors.reporting.gate import Held, in_one_sentence
 from container_doors.run import TEST_LOOKS, Run
 
@@ -76,7 +77,12 @@ def row_of(row: Held) -> str:
 
 def _as_json(found: assessment.Comparison) -> dict[str, Any]:
     by = {name: estimate.model_dump() for name, estimate in found.by.items()}
-    return {"split": found.split, "by": by, "verdict": found.verdict, "looks": found.looks}
+    return {
+        "split": found.split,
+        "by": by,
+        "verdict": found.verdict,
+        "looks": found.looks and found.looks.model_dump(),
+    }
 
 
 def opened(weights: Path, params: Params) -> Detector:
@@ -89,10 +95,10 @@ def opened(weights: Path, params: Params) -> Detector:
 
 
 def _lines(run: Run, found: Assessment) -> list[str]:
-    scenes = "" if found.scenes is None else f" of {found.scenes} scenes"
+    scenes = "" if found.scenes is None else f" of {count(found.scenes, 'scene')}"
     return [
-        f"{run.name} on {found.split}: {found.photographs} photographs{scenes}, "
-        f"{found.doors} doors, {found.background_images} without a door",
+        f"{run.name} on {found.split}: {count(found.photographs, 'photograph')}{scenes}, "
+        f"{count(found.doors, 'door')}, {found.background_images} without a door",
         *(_score(name, score) for name, score in found.scores.items()),
         *(f"  {name:10} undefined: {why}" for name, why in found.undefined.items()),
         *_alarms(found),
@@ -106,7 +112,7 @@ def _lines(run: Run, found: Assessment) -> list[str]:
 
 def _slice(part: Slice) -> str:
     recall = part.scores["recall"]
-    bounds = f"{recall.value:.3f} ({recall.low:.3f} to {recall.high:.3f})"
+    bounds = f"{recall.value:.3f} ({recall.bounds()})"
     return f"  {part.attribute + ': ' + part.value:50} {bounds}  {part.verdict}"
 
 

@@ -38,12 +38,15 @@ def latency(arguments: argparse.Namespace) -> int:
 
 
 def _lines(one: FormatTiming) -> list[str]:
-    if one.latency is None or one.median_ms is None:
+    if one.latency is None:
         return [f"{one.format:9} not measured: {one.not_measured or 'nothing was timed'}"]
     median, apart = one.median_ms, one.parity
+    bounds = (
+        f"{median.bounds(1)}, n = {median.n}" if median else f"n = {one.latency.images}, too few"
+    )
     lines = [
-        f"{one.format:9} median {median.value:.1f} ms ({median.low:.1f} to {median.high:.1f}, "
-        f"n = {median.n}), 95th percentile {one.latency.p95_ms:.1f} ms",
+        f"{one.format:9} median {one.latency.median_ms:.1f} ms ({bounds}), "
+        f"95th percentile {one.latency.p95_ms:.1f} ms",
         f"{'':9} {one.latency.method}",
     ]
     if apart is not None:

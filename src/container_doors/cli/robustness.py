@@ -66,4 +66,4 @@ def _ladder(ladder: Ladder, found: Robustness) -> str:
     line = f"  {ladder.name:18} recall {recalls}"
     if ladder.falls_at is None:
         return line
-    return f"{line}  below {said(found.recall_target)} at {ladder.falls_at:g}"
+    return f"{line}  measured below {said(found.recall_target)} from {ladder.falls_at:g}"

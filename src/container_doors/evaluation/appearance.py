@@ -39,7 +39,7 @@ def kind_of(door: BoxXyxy, width_px: int, height_px: int) -> dict[str, str]:
     )
     return {
         "size of the door": _below(area, _SIZES, "above 40 %"),
-        "shape of the door": _below((right - left) / (bottom - top), _SHAPES, "wide"),
+        "shape of the door": _below((right - left) / max(bottom - top, 1e-9), _SHAPES, "wide"),
         "edge of the picture": "cuts the door" if at_edge else "does not cut the door",
     }
 

@@ -1,14 +1,15 @@
 """How surely a share or a rate is known, where the things of one scene are alike.
 
 Doors in one photograph, and photographs of one scene, are found or missed together: a hundred of
-them say less than a hundred strangers. How much less, hits and misses alone cannot tell where all
-are hits. So it is read off what lies behind them, which always varies: the model's confidence in
-each (:func:`likeness`). It does not depend on the threshold, so the bounds of a recall fall with
-every door that is lost, and never rise.
+them say less than a hundred strangers. Where some are missed, the scenes show how much less, by
+how they vary (a ratio's linearised variance; Korn and Graubard, Survey Methodology 24, 1998). Where
+all are found nothing varies; so what lies behind is asked, which always does: the model's
+confidence in each (:func:`likeness`). The things count for the fewer of the two.
 """
 
 import math
 from collections.abc import Sequence
+from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
@@ -63,8 +64,8 @@ def share(
 ) -> Estimate | None:
     """Estimate a share of all things, counted photograph by photograph.
 
-    The bounds are Wilson's of the mean over the scenes, each weighted by the number of strangers
-    that its things are worth (least variance), with Student's quantile for their sum.
+    The bounds are Wilson's for so many strangers, with Student's quantile for their variance, and
+    no closer than Clopper and Pearson's of all of them.
 
     Args:
         hits: Of each photograph, such as its doors that were found.
@@ -82,13 +83,19 @@ def share(
     if not total.size:
         return None
     many, value = float(total.sum()), float(hit.sum() / total.sum())
-    worth = _strangers(total, alike)
-    effective = float(worth.sum())
-    low, high = score_interval(
-        float((worth * hit / total).sum()) / effective, effective, _quantile(effective, many, level)
-    )
+    strangers = float(_strangers(total, alike).sum())
+    between = float(((hit - value * total) ** 2).sum())
+    effective = min(strangers, many**2 * value * (1 - value) / between) if between else strangers
+    low, high = score_interval(value, effective, _quantile(effective, many, level))
+    # What strangers who are all found prove, by Clopper and Pearson; nobody proves more.
+    perfect = _tail(_quantile(strangers, many, level)) ** (1 / strangers)
     return Estimate(
-        value=value, low=min(low, value), high=max(high, value), n=int(many), of=of, level=level
+        value=value,
+        low=min(low, value, perfect),
+        high=max(high, value, 1 - perfect),
+        n=int(many),
+        of=of,
+        level=level,
     )
 
 
@@ -113,7 +120,8 @@ def rate(
 ) -> Estimate | None:
     """Estimate how many things a photograph has, by the score interval of a Poisson rate.
 
-    Where they come in crowds, the count is worth less by its variance over its mean.
+    Where they come in crowds, in a photograph or in a scene, the count is worth less by its
+    variance over its mean.
 
     Args:
         counts: Of each photograph.
@@ -130,15 +138,20 @@ def rate(
     count, sizes = _by_scene(counts, scenes), _by_scene([1] * len(counts), scenes)
     count, sizes = count[sizes > 0], sizes[sizes > 0]
     photographs = float(sizes.sum())
-    value, worth = float(count.sum()) / photographs, _strangers(sizes, alike)
-    exposure = float(worth.sum()) / _crowding(counts)
-    seen = float((worth * count / sizes).sum() / worth.sum()) * exposure
-    z = _quantile(float(worth.sum()), photographs, level)
-    centre, half = seen + z**2 / 2, z * math.sqrt(seen + z**2 / 4)
+    value, effective = float(count.sum()) / photographs, float(_strangers(sizes, alike).sum())
+    exposure = effective / _crowding(counts)
+    between = float(((count - value * sizes) ** 2).sum())
+    if between:
+        exposure = min(exposure, photographs**2 * value / between)
+    z = _quantile(effective, photographs, level)
+    centre, half = value * exposure + z**2 / 2, z * math.sqrt(value * exposure + z**2 / 4)
+    high = (centre + half) / exposure
+    if value == 0:
+        high = max(high, -math.log(_tail(z)) / exposure)
     return Estimate(
         value=value,
-        low=min(value, max(0.0, (centre - half) / exposure)),
-        high=max(value, (centre + half) / exposure),
+        low=max(0.0, (centre - half) / exposure),
+        high=high,
         n=int(photographs),
         of=of,
         level=level,
@@ -163,6 +176,10 @@ def _by_scene(counts: Sequence[int], scenes: Sequence[int]) -> _Values:
 def _strangers(sizes: _Values, alike: float) -> _Values:
     """Count the strangers that vary as much as the things of each scene do."""
     return np.asarray(sizes / (1 + (sizes - 1) * alike), dtype=np.float64)
+
+
+def _tail(z: float) -> float:
+    return 1 - NormalDist().cdf(z)
 
 
 def _quantile(effective: float, many: float, level: float) -> float:

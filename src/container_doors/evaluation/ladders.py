@@ -107,6 +107,8 @@ _TURNS: Mapping[str, tuple[float, ...]] = MappingProxyType(
 )
 """Degrees."""
 
+_HALF_A_PIXEL = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1.0]])
+
 _COVERED = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
 
 LADDERS: Mapping[str, tuple[float, ...]] = MappingProxyType(
@@ -159,7 +161,9 @@ def climb(
     if ladder in _TURNS:
         height, width = picture.shape[:2]
         matrix = turned(ladder, severity * random.choice([-1, 1]), width, height)
-        seen = cv2.warpPerspective(picture, matrix, (width, height), borderValue=_GREY)
+        # Boxes are measured from the edge of the first pixel, OpenCV's pixels from its centre.
+        centred = np.linalg.inv(_HALF_A_PIXEL) @ matrix @ _HALF_A_PIXEL
+        seen = cv2.warpPerspective(picture, centred, (width, height), borderValue=_GREY)
         return np.asarray(seen, dtype=np.uint8), [carried(door, matrix) for door in doors]
     if ladder == "occluder":
         return _covered(picture, doors, severity, random), list(doors)
@@ -232,7 +236,10 @@ def _covered(
 ) -> Picture:
     """Put something flat before each door, from one side, over such a share of its box."""
     covered = picture.copy()
-    for left, top, right, bottom in doors:
+    height, width = picture.shape[:2]
+    for door in doors:
+        left, right = (min(max(edge, 0), width) for edge in door[::2])
+        top, bottom = (min(max(edge, 0), height) for edge in door[1::2])
         side = random.choice(["left", "right", "bottom"])
         if side == "bottom":
             area = (left, bottom - share * (bottom - top), right, bottom)

@@ -4,14 +4,18 @@ A test split says what a model does on photographs that nobody has chosen by. Ea
 made after a look at it (this threshold, that experiment) makes it one more validation split.
 """
 
+import fcntl
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from container_doors.errors import RunError
 from container_doors.evaluation.matching import BoxXyxy
 from container_doors.files import replace_text
+from container_doors.measurements import Looks
 
 BY_TRAINING = "training"
 """``by`` of the look that each training ends with; it is counted once for each model."""
@@ -23,8 +27,8 @@ def split_sha256(photographs: Iterable[tuple[str, Sequence[BoxXyxy]]]) -> str:
     return hashlib.sha256(json.dumps(sorted(content)).encode()).hexdigest()
 
 
-def add_look(path: Path, look: Mapping[str, str]) -> int:
-    """Write a look down, and count those at the same split.
+def add_look(path: Path, look: Mapping[str, str]) -> Looks:
+    """Write a look down, and count.
 
     That of a training is written once: a training that was cut off may look again.
 
@@ -35,13 +39,27 @@ def add_look(path: Path, look: Mapping[str, str]) -> int:
     Raises:
         RunError: If a line cannot be read.
     """
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    looks = [_read(path, number, line) for number, line in enumerate(lines, start=1)]
-    if look.get("by") != BY_TRAINING or _of_training(look) not in map(_of_training, looks):
-        lines.append(json.dumps(look, sort_keys=True))
-        looks.append(dict(look))
-        replace_text(path, "\n".join(lines) + "\n")
-    return sum(one["split_sha256"] == look["split_sha256"] for one in looks)
+    with _alone(path.parent):
+        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        looks = [_read(path, number, line) for number, line in enumerate(lines, start=1)]
+        if look.get("by") != BY_TRAINING or _of_training(look) not in map(_of_training, looks):
+            lines.append(json.dumps(look, sort_keys=True))
+            looks.append(dict(look))
+            replace_text(path, "\n".join(lines) + "\n")
+    at_this = sum(one["split_sha256"] == look["split_sha256"] for one in looks)
+    return Looks(at_this=at_this, at_any=len(looks))
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keep others out for a moment; the folder itself is locked, which leaves nothing behind."""
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _of_training(look: Mapping[str, str]) -> tuple[str | None, ...]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from container_doors.evaluation.matching import MATCH_IOU, iou
+from container_doors.evaluation.matching import MATCH_IOU, iou, match
 from container_doors.evaluation.outcome import Outcome
 from container_doors.measurements import BoxXyxy, Mistake, Photograph
 
@@ -43,32 +43,28 @@ def _misses(one: Outcome) -> list[Mistake]:
 
 
 def _detections(photograph: Photograph, conf_threshold: float) -> list[Mistake]:
-    """Go through what is used, the most confident first, with TIDE's kinds (arXiv 2008.08115)."""
-    pairs = zip(photograph.used_xyxy, photograph.used_confidences, strict=True)
-    taken: set[int] = set()
+    """Go through what is used, by TIDE's kinds (arXiv 2008.08115); what is a door may be loose."""
+    matches = match(photograph.used_xyxy, photograph.used_confidences, photograph.doors_xyxy)
     listed = []
-    for box, confidence in sorted(pairs, key=lambda pair: -pair[1]):
+    for box, confidence, door in zip(
+        photograph.used_xyxy, photograph.used_confidences, matches.door_of, strict=True
+    ):
         if confidence < conf_threshold:
-            break
-        overlaps = [iou(box, door) for door in photograph.doors_xyxy]
-        best = max(range(len(overlaps)), key=overlaps.__getitem__, default=None)
-        overlap = 0.0 if best is None else overlaps[best]
-        kind = _kind(overlap, confidence, is_taken=best in taken)
-        if overlap >= MATCH_IOU and best is not None:
-            taken.add(best)
+            continue
+        overlaps = [iou(box, one) for one in photograph.doors_xyxy]
+        overlap = max(overlaps, default=0.0) if door is None else overlaps[door]
+        kind = _kind(overlap, confidence, is_door=door is not None)
         if kind is not None:
             listed.append(_mistake(kind, photograph, box, confidence, overlap))
     return listed
 
 
-def _kind(overlap: float, confidence: float, *, is_taken: bool) -> str | None:
+def _kind(overlap: float, confidence: float, *, is_door: bool) -> str | None:
+    if is_door:
+        return "loose" if overlap < _LOOSE else None
     if overlap < _TOUCHING:
         return "label in doubt" if confidence >= _SURE else "false alarm"
-    if overlap < MATCH_IOU:
-        return "badly placed"
-    if is_taken:
-        return "duplicate"
-    return "loose" if overlap < _LOOSE else None
+    return "duplicate" if overlap >= MATCH_IOU else "badly placed"
 
 
 def _mistake(

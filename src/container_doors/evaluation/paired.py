@@ -5,20 +5,38 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from container_doors.evaluation.intervals import student_quantile
 from container_doors.evaluation.outcome import Outcome, renumbered
 from container_doors.evaluation.ranking import Ranking
 from container_doors.evaluation.resampling import coco_ap_of
 from container_doors.evaluation.scores import coco_ranking
 from container_doors.evaluation.spread import AP50, AP50_95, difference
-from container_doors.measurements import Estimate, normal_quantile
+from container_doors.measurements import CONFIDENCE_LEVEL, Estimate
+
+_FEWEST_SCENES = 4
+"""With a door; fewer are too few to have a variance."""
 
 
 def differences(first: Sequence[Outcome], second: Sequence[Outcome]) -> dict[str, Estimate]:
-    """Estimate by how much the second is better; what is undefined is absent."""
+    """Estimate by how much the second is better; what is undefined is absent.
+
+    Args:
+        first: What became of each photograph by one model.
+        second: By the other, in the same order.
+
+    Returns:
+        ``AP50-95``, ``AP50`` and ``recall``; nothing if doors are in fewer than four scenes.
+    """
     scenes = renumbered([one.scene for one in first])
     rankings = _ranking(first), _ranking(second)
     estimates = {
-        name: difference(*rankings, scenes, coco_ap_of, iou_thresholds=thresholds)
+        name: difference(
+            *rankings,
+            scenes,
+            coco_ap_of,
+            iou_thresholds=thresholds,
+            least_deviation=_least_deviation(first, second, scenes),
+        )
         for name, thresholds in (("AP50-95", AP50_95), ("AP50", AP50))
     }
     estimates["recall"] = _recall_difference(first, second, scenes)
@@ -55,24 +73,32 @@ def _ranking(seen: Sequence[Outcome]) -> Ranking:
 def _recall_difference(
     first: Sequence[Outcome], second: Sequence[Outcome], scenes: Sequence[int]
 ) -> Estimate | None:
-    """By the variance between scenes, and at least Agresti and Min's, which is above 0.
-
-    https://doi.org/10.1002/sim.1781
-    """
-    pairs = [pair for one, other in zip(first, second, strict=True)
-             for pair in zip(one.found, other.found, strict=True)]  # fmt: skip
-    if not pairs:
+    """By the variance between scenes, and at least what scenes that agree leave open."""
+    doors = np.bincount(scenes, weights=[len(one.found) for one in first])
+    count, many = int((doors > 0).sum()), int(doors.sum())
+    if count < _FEWEST_SCENES:
         return None
-    many = len(pairs)
-    gained, lost = pairs.count((False, True)), pairs.count((True, False))
-    value = (gained - lost) / many
     net = [other.hits - one.hits for one, other in zip(first, second, strict=True)]
     by_scene = np.bincount(scenes, weights=net)
-    doors = np.bincount(scenes, weights=[len(one.found) for one in first])
-    count = int((doors > 0).sum())
-    between = float(((by_scene - value * doors) ** 2).sum()) / many**2 * count / max(1, count - 1)
-    smoothed = (gained + lost + 1 - (gained - lost) ** 2 / (many + 2)) / (many + 2) ** 2
-    half = normal_quantile(0.95) * math.sqrt(max(between, smoothed))
+    value = float(by_scene.sum()) / many
+    between = float(((by_scene - value * doors) ** 2).sum()) / many**2 * count / (count - 1)
+    deviation = max(math.sqrt(between), _least_deviation(first, second, scenes))
+    half = student_quantile(count - 1, CONFIDENCE_LEVEL) * deviation
     return Estimate(
         value=value, low=max(-1, value - half), high=min(1, value + half), n=many, of="doors"
     )
+
+
+def _least_deviation(
+    first: Sequence[Outcome], second: Sequence[Outcome], scenes: Sequence[int]
+) -> float:
+    """Agresti and Min's for pairs, which is above 0 where all agree; each scene is a pair.
+
+    https://doi.org/10.1002/sim.1781
+    """
+    doors = np.bincount(scenes, weights=[len(one.found) for one in first])
+    with_door = doors > 0
+    net = [other.hits - one.hits for one, other in zip(first, second, strict=True)]
+    share = (np.bincount(scenes, weights=net) / np.maximum(doors, 1))[with_door]
+    gained, lost, many = share.clip(0).sum(), (-share).clip(0).sum(), share.size
+    return math.sqrt(gained + lost + 1 - (gained - lost) ** 2 / (many + 2)) / (many + 2)

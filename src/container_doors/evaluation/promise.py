@@ -1,7 +1,7 @@
 """The threshold for a promise, such as to find 98 % of the doors."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from container_doors.errors import ConfigError, RunError
@@ -89,31 +89,27 @@ def choose_threshold(
 ) -> tuple[float, Estimate]:
     """Choose the threshold that keeps a promise and costs least of the other kind.
 
-    For a recall the highest that keeps it, because that has the fewest false alarms. For false
-    alarms the lowest, because that finds the most doors; every higher one keeps it too.
+    For a recall the highest, because that has the fewest false alarms; every lower one keeps it
+    too. For false alarms the lowest, because that finds the most doors; every higher one keeps it.
 
     Raises:
         RunError: If no threshold keeps it: the photographs are too few, or the model too weak.
     """
-    choose = _highest_kept if promise.is_of_recall else _lowest_kept
-    confidences = sorted({c for one in photographs for c in one.used_confidences} or {1.0})
-    at = promise.estimate(photographs, scenes, conf_threshold=confidences[0])
-    if at is None:
-        what = "door" if promise.is_of_recall else "photograph without a door"
-        raise RunError(
-            f"{promise.text} is undefined on val: it has no {what}", hint=f"add a {what} to val"
-        )
-
-    def kept_at(threshold: float) -> Estimate | None:
-        estimate = promise.estimate(photographs, scenes, conf_threshold=threshold)
-        return estimate if estimate is not None and promise.is_kept(estimate) else None
-
-    best = choose(confidences, kept_at)
+    best: tuple[float, Estimate] | None = None
+    at: Estimate | None = None
+    for threshold in _safest_first(promise, photographs, scenes):
+        at = promise.estimate(photographs, scenes, conf_threshold=threshold)
+        if at is None:
+            what = "door" if promise.is_of_recall else "photograph without a door"
+            raise RunError(
+                f"{promise.text} is undefined on val: it has no {what}", hint=f"add a {what} to val"
+            )
+        if not promise.is_kept(at):
+            break
+        best = threshold, at
     if best is None:
-        strictest = confidences[0 if promise.is_of_recall else -1]
-        last = promise.estimate(photographs, scenes, conf_threshold=strictest)
         raise RunError(
-            f"no threshold keeps {promise.text} on val: the best has {last}",
+            f"no threshold keeps {promise.text} on val: the best has {at}",
             hint="more photographs in val narrow the interval; or promise less",
         )
     price = promise.price(photographs, scenes, conf_threshold=best[0])
@@ -125,28 +121,15 @@ def choose_threshold(
     return best
 
 
-_KeptAt = Callable[[float], Estimate | None]
+def _safest_first(
+    promise: Promise, photographs: Sequence[Photograph], scenes: Sequence[int]
+) -> list[float]:
+    """List the thresholds at which something changes, the one first that promises most.
 
-
-def _highest_kept(confidences: Sequence[float], kept_at: _KeptAt) -> tuple[float, Estimate] | None:
-    """Search by halves, because what is found only falls with the threshold."""
-    best, low, high = None, 0, len(confidences) - 1
-    while low <= high:
-        middle = (low + high) // 2
-        estimate = kept_at(confidences[middle])
-        if estimate is None:
-            high = middle - 1
-        else:
-            best, low = (confidences[middle], estimate), middle + 1
-    return best
-
-
-def _lowest_kept(confidences: Sequence[float], kept_at: _KeptAt) -> tuple[float, Estimate] | None:
-    """Go down until it is broken, because the bound of a rate can fall where alarms come."""
-    best = None
-    for threshold in reversed(confidences):
-        estimate = kept_at(threshold)
-        if estimate is None:
-            break
-        best = threshold, estimate
-    return best
+    A recall changes where a door is lost, and false alarms wherever something is detected.
+    """
+    if promise.is_of_recall:
+        seen = outcomes(photographs, scenes, conf_threshold=0.0)
+        sure = {confidence for one in seen for confidence in one.sureness if confidence > 0}
+        return sorted(sure or {1.0})
+    return sorted({c for one in photographs for c in one.used_confidences} or {1.0}, reverse=True)

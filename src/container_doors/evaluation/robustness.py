@@ -11,7 +11,7 @@ from container_doors.evaluation.resampling import coco_ap_of
 from container_doors.evaluation.spread import AP50, average_precision
 from container_doors.measurements import Detected, Estimate, Ladder, LadderStep, Photograph
 
-_METHOD = 2
+_METHOD = 3
 """Raised when a step is drawn or scored in another way, so that what was kept is not believed."""
 
 
@@ -38,20 +38,38 @@ def spread_evenly(photographs: Sequence[Photograph], most: int) -> list[Photogra
 
 
 def key_of(
-    detected: Detected, photographs: Sequence[Photograph], step: tuple[str, float], conf: float
+    detected: Detected,
+    photographs: Sequence[Photograph],
+    scenes: Sequence[int],
+    step: tuple[str, float],
+    conf: float,
 ) -> str:
     """Name a step's result by everything that it depends on."""
     what = [
         _METHOD, detected.weights_sha256, detected.image_size_px, detected.iou_threshold, conf,
         detected.files_sha256, *step, [(one.image, one.doors_xyxy) for one in photographs],
+        list(scenes),
     ]  # fmt: skip
     return hashlib.sha256(json.dumps(what).encode()).hexdigest()[:16]
 
 
 def scored(
-    photographs: Sequence[Photograph], scenes: Sequence[int], *, severity: float, conf: float
+    photographs: Sequence[Photograph],
+    scenes: Sequence[int],
+    *,
+    severity: float,
+    conf: float,
+    alike: float,
 ) -> LadderStep:
-    """Score what was found, by AP50 over all confidences and by the recall at a threshold."""
+    """Score what was found, by AP50 over all confidences and by the recall at a threshold.
+
+    Args:
+        photographs: As they are now.
+        scenes: Of each.
+        severity: How hard they were made.
+        conf: The threshold.
+        alike: How alike the doors of a scene are.
+    """
     ranking = rank(
         [one.doors_xyxy for one in photographs],
         [one.used_xyxy for one in photographs],
@@ -59,13 +77,13 @@ def scored(
     )
     return LadderStep(
         severity=severity,
-        ap50=average_precision(ranking, scenes, coco_ap_of, iou_thresholds=AP50),
-        recall=recall(outcomes(photographs, scenes, conf_threshold=conf)),
+        ap50=average_precision(ranking, scenes, coco_ap_of, iou_thresholds=AP50, alike=alike),
+        recall=recall(outcomes(photographs, scenes, conf_threshold=conf), alike=alike),
     )
 
 
 def laddered(name: str, steps: Sequence[LadderStep], *, target: float) -> Ladder:
-    """Say at which step the recall falls below what is promised."""
+    """Say at which step the measured recall falls below what is promised."""
     falls = [one.severity for one in steps if one.recall is not None and one.recall.value < target]
     return Ladder(
         name=name, unit=unit_of(name), steps=list(steps), falls_at=falls[0] if falls else None

@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from container_doors.evaluation.intervals import student_quantile
-from container_doors.evaluation.outcome import counted, recall
+from container_doors.evaluation.intervals import share, student_quantile
+from container_doors.evaluation.outcome import counted, doors_alike
 from container_doors.evaluation.ranking import Floats, Ranking
 from container_doors.evaluation.resampling import half_samples
 from container_doors.measurements import CONFIDENCE_LEVEL, Estimate
@@ -45,7 +45,7 @@ def average_precision(
     """Estimate an average precision over all confidences.
 
     No more can be proven of it than of the share of doors that is found at any confidence, which
-    bounds it: where all are found, the halves agree, and prove nothing by it.
+    bounds it at each overlap: where all halves agree, they prove nothing by it.
 
     Args:
         ranking: The detections of a split.
@@ -62,15 +62,18 @@ def average_precision(
         return None
     whole, halves = _scored(ranking, groups, score, iou_thresholds)
     centre, deviation = _centre_and_deviation(whole, halves, groups)
-    low, high = _in_logit(min(max(centre, 0.0), 1.0), deviation * _quantile(groups, level))
-    found = recall(counted(ranking, groups, conf_threshold=0.0), level=level, alike=alike)
-    if found is None or _with_doors(ranking, groups) < _FEWEST_GROUPS:
+    seen = _with_doors(ranking, groups)
+    half = deviation * student_quantile(seen - 1, level)
+    low, high = _in_logit(min(max(centre, 0.0), 1.0), half)
+    if seen < _FEWEST_GROUPS:
         low, high = 0.0, 1.0
-    elif whole in {0.0, 1.0}:
-        low, high = (found.low, 1.0) if whole else (0.0, found.high)
     else:
-        # A centre of 0 has no width in the logit: nothing but the share bounds the score then.
-        low, high = min(low, found.low, whole), max(high if centre > 0 else found.high, whole)
+        found = _found(ranking, groups, iou_thresholds, level=level, alike=alike)
+        low = min(low, whole, float(np.mean([one.low for one in found])))
+        # Where none is found every half agrees on 0; and a centre of 0 has no width in the logit.
+        unseen = float(np.mean([0.0 if one.value else one.high for one in found]))
+        at_most = float(np.mean([one.high for one in found]))
+        high = min(1.0, max(high if centre > 0 else at_most, whole + unseen))
     doors = int(ranking.doors.sum())
     return Estimate(value=whole, low=low, high=high, n=doors, of="doors", level=level)
 
@@ -82,22 +85,34 @@ def difference(
     score: Score,
     *,
     iou_thresholds: slice,
-    level: float = CONFIDENCE_LEVEL,
+    least_deviation: float = 0.0,
 ) -> Estimate | None:
-    """Estimate by how much the second of two models is better on the same photographs."""
+    """Estimate by how much the second of two models is better on the same photographs.
+
+    Args:
+        first: The detections of one.
+        second: Of the other.
+        groups: Of each photograph.
+        score: COCO's or Ultralytics'.
+        iou_thresholds: Which of them it is the mean over.
+        least_deviation: Of the difference, where all halves agree.
+
+    Returns:
+        None if fewer than four groups have a door.
+    """
     if _with_doors(first, groups) < _FEWEST_GROUPS:
         return None
     one, its_halves = _scored(first, groups, score, iou_thresholds)
     other, other_halves = _scored(second, groups, score, iou_thresholds)
     centre, deviation = _centre_and_deviation(other - one, other_halves - its_halves, groups)
-    half = deviation * _quantile(groups, level)
+    quantile = student_quantile(_with_doors(first, groups) - 1, CONFIDENCE_LEVEL)
+    half = max(deviation, least_deviation) * quantile
     return Estimate(
         value=other - one,
-        low=min(centre - half, other - one),
-        high=max(centre + half, other - one),
+        low=max(-1.0, min(centre - half, other - one)),
+        high=min(1.0, max(centre + half, other - one)),
         n=len(groups),
         of="photographs",
-        level=level,
     )
 
 
@@ -131,8 +146,24 @@ def _with_doors(ranking: Ranking, groups: Sequence[int]) -> int:
     return len(set(np.asarray(groups)[ranking.doors > 0].tolist()))
 
 
-def _quantile(groups: Sequence[int], level: float) -> float:
-    return student_quantile(len(set(groups)) - 1, level)
+def _found(
+    ranking: Ranking,
+    groups: Sequence[int],
+    iou_thresholds: slice,
+    *,
+    level: float,
+    alike: float | None,
+) -> list[Estimate]:
+    """Estimate the share of doors that are found at any confidence, at each overlap."""
+    totals = ranking.doors.tolist()
+    if alike is None:
+        alike = doors_alike(counted(ranking, groups, conf_threshold=0.0))
+    hits = [
+        np.bincount(ranking.photograph[row], minlength=ranking.doors.size).tolist()
+        for row in ranking.is_door[iou_thresholds]
+    ]
+    shares = [share(one, totals, groups, of="doors", alike=alike, level=level) for one in hits]
+    return [one for one in shares if one is not None]
 
 
 def _in_logit(centre: float, half: float) -> tuple[float, float]:

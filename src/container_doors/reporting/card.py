@@ -93,7 +93,7 @@ def _front(name: str, assessments: Mapping[str, Assessment], record: RunRecord) 
 def _metric(name: str, estimate: Estimate) -> dict[str, Any]:
     """Name the definition, since the format has no field for it, nor one for the interval."""
     whose = "Ultralytics" if name.startswith("m") else "COCO" if name.startswith("AP") else None
-    bounds = f"95 % interval {estimate.low:.3f} to {estimate.high:.3f}"
+    bounds = f"95 % interval {estimate.bounds()}"
     return {
         "type": name,
         "value": round(estimate.value, 6),

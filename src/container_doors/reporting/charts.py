@@ -97,7 +97,11 @@ def ladders(climbed: Sequence[Ladder], *, target: float, title: str) -> Markup:
             for x, y, severity, one in points
         )  # fmt: skip
         at = 14 + high * (1 - target)
-        falls = "" if ladder.falls_at is None else f": below {said(target)} at {ladder.falls_at:g}"
+        falls = (
+            ""
+            if ladder.falls_at is None
+            else f": measured below {said(target)} from {ladder.falls_at:g}"
+        )
         words = ", ".join(f"{severity:g}: {one.value:.2f}" for severity, one in steps)
         cells.append(
             Markup(

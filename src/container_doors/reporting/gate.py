@@ -1,5 +1,6 @@
 """Whether a model may be released: the targets of section 10.3, at the worse end of an interval."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -60,13 +61,12 @@ def _above(estimate: Estimate | None, what: str, bound: float, at_the_point: boo
 
 
 def _latency(test: Assessment, at_the_point: bool) -> Held:
-    estimate = test.latency_ms
     what, target = "latency, median", f"< {LATENCY_BELOW_MS} ms"
-    if estimate is None:
+    if test.latency is None:
         return Held(what, target, "not measured", False)
-    measured = (
-        f"{estimate.value:.1f} ms ({estimate.low:.1f} to {estimate.high:.1f}, n = {estimate.n}) "
-        f"on {test.device}"
-    )
-    reached = estimate.value if at_the_point else estimate.high
+    median, bounded = test.latency.median_ms, test.latency_ms
+    n = f"n = {test.latency.images}"
+    bounds = f"{bounded.bounds(1)}, {n}" if bounded else f"{n}: too few to bound it"
+    reached = median if at_the_point else bounded.high if bounded else math.inf
+    measured = f"{median:.1f} ms ({bounds}) on {test.device}"
     return Held(what, target, measured, reached < LATENCY_BELOW_MS)

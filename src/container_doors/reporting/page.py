@@ -2,6 +2,7 @@
 
 import base64
 import io
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -134,7 +135,7 @@ def _where_they_change(alarms: Sequence[FalseAlarms]) -> list[FalseAlarms]:
 
 def _bounded(estimate: Estimate) -> str:
     """Write an estimate whose n is said elsewhere."""
-    return f"{estimate.value:.3f} ({estimate.low:.3f} to {estimate.high:.3f})"
+    return f"{estimate.value:.3f} ({estimate.bounds()})"
 
 
 def _gallery(run: Run, test: Assessment, detected: Detected) -> list[_Shown]:
@@ -194,10 +195,11 @@ def _in_use(test: Assessment) -> str:
     if recall is None:
         return "No test photograph has a door, so nothing is known of how many are found"
     found = f"{round(recall.value * recall.n)} of {count(recall.n, 'door')}"
+    proven = math.floor(1000 * recall.low) / 1000
     alarms = round((1 - precision.value) * precision.n) if precision else 0
     return (
         f"As it will be used, it finds {found} in {count(test.photographs, 'test photograph')}, "
-        f"with {count(alarms, 'false alarm')}: a recall of {recall.low:.3f} or more is proven"
+        f"with {count(alarms, 'false alarm')}: a recall of {proven:.3f} or more is proven"
     )
 
 

@@ -414,3 +414,38 @@ def test_the_report_says_what_holds_with_intervals_as_soon_as_that_was_measured(
     RUN.evaluation.write_text(RUN.evaluation.read_text().replace("weights_sha256", "weights"))
     with pytest.raises(RunError, match=r"evaluation\.json cannot be read"):
         pipeline.summarise(RUN, output)
+
+
+def test_a_promise_is_not_checked_where_it_is_chosen():
+    with pytest.raises(RunError, match="chosen on val, and val cannot check it"):
+        assessment.evaluate(
+            RUN,
+            "val",
+            promise=parse_promise("recall>=0.02@95%"),
+            open_detector=Opened(),
+            progress=FakeProgress(),
+        )
+
+
+def test_what_has_changed_since_the_training_is_said_with_the_figures(trained: Path):
+    assert evaluated().changed == []
+    (trained / "labels/test/1.txt").write_text("0 0.5 0.5 0.2 0.2\n")
+    RUN.best_weights.write_text("others")
+
+    assert evaluated().changed == [
+        "best.pt is not what this run trained",
+        "photographs or labels of test are not those of the training",
+    ]
+    assert evaluated("val").changed == ["best.pt is not what this run trained"]
+
+
+def test_photographs_that_are_left_out_are_refused():
+    class Forgetful(FakeDetector):
+        def validate(self, **asked):
+            scores, found = super().validate(**asked)
+            return scores, found[1:]
+
+    with pytest.raises(
+        DatasetError, match=r"leaves out 1 of 2 photographs of test, the first 0\.png"
+    ):
+        evaluated(open_detector=lambda weights, params: Forgetful())

@@ -1,5 +1,6 @@
 """Ladders of hard conditions, climbed with a fake model."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -80,6 +81,19 @@ def test_a_mean_waits_for_every_step():
     assert len(found.not_measured) == 1
     assert (found.mean_ap50, found.retention) == (None, None)
     assert sum(len(ladder.steps) for ladder in found.ladders) == 3 * len(LADDERS) - 1
+
+
+def test_what_is_below_on_photographs_as_they_are_falls_at_no_step():
+    class Blind(Blinded):
+        def detect(self, images, *, conf_threshold, iou_threshold):
+            found = super().detect(images, conf_threshold=0, iou_threshold=0)
+            return [replace(one, boxes_xyxy=[], confidences=[], is_door=[]) for one in found]
+
+    found = climbed(Blind(), is_quick=True)
+
+    assert found.clean.recall is not None
+    assert found.clean.recall.value == 0
+    assert {ladder.falls_at for ladder in found.ladders} == {None}
 
 
 def test_a_promise_chooses_the_threshold_and_what_each_step_is_held_against():

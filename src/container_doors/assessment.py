@@ -25,6 +25,7 @@ from container_doors.evaluation.slices import slices
 from container_doors.inspection import (
     OpenDetector,
     attributes_sha256,
+    changed_since_training,
     detect,
     evaluated,
     keep,
@@ -41,6 +42,7 @@ from container_doors.records import RunRecord
 from container_doors.reporting.card import write_card
 from container_doors.reporting.gate import Held, held
 from container_doors.reporting.page import Known, write_page
+from container_doors.reporting.which_run import read_record
 from container_doors.run import PUBLISHED, Run
 from container_doors.training.history import read_history
 from container_doors.versioning.hashing import artifact
@@ -71,6 +73,11 @@ def evaluate(
             keeps the promise.
         DatasetError: If attributes.csv names what is not there.
     """
+    if promise is not None and split == "val":
+        raise RunError(
+            f"{promise.text} is chosen on val, and val cannot check it",
+            hint="choose another --split, such as test",
+        )
     record, layout = trained(run)
     attributes = read_attributes(layout)
     detected = detect(run, split, open_detector=open_detector, progress=progress)
@@ -253,6 +260,7 @@ def _assessed(
     return Assessment(
         files_sha256=detected.files_sha256,
         attributes_sha256=attributes_sha256(layout),
+        changed=changed_since_training(run, detected.split, read_record(run), layout),
         split=detected.split,
         image_size_px=detected.image_size_px,
         photographs=len(photographs),

@@ -27,7 +27,7 @@ from container_doors.measurements import (
 )
 from container_doors.pipeline import doors_in
 from container_doors.ports import Detections, Detector, Progress
-from container_doors.records import RunRecord
+from container_doors.records import DatasetFiles, RunRecord
 from container_doors.reporting.which_run import read_record
 from container_doors.run import TEST_LOOKS, Run
 from container_doors.versioning.hashing import artifact, file_sha256, text_sha256
@@ -84,6 +84,7 @@ def detect(run: Run, split: str, *, open_detector: OpenDetector, progress: Progr
             plots_dir=Path(scratch) / split,
         )
     scored = sorted(scored, key=lambda one: one.image)  # Ultralytics' order is by shape
+    _refuse_left_out(images, scored, split, record)
     iou = params.validation.iou_threshold
     used: list[Detections] = []
     for number, found in enumerate(
@@ -149,6 +150,28 @@ def link(layout: Layout, run: Run) -> None:
     data_yaml = run.data_view / "data.yaml"
     if not (data_yaml.exists() and str(run.data_view.absolute()) in data_yaml.read_text()):
         link_view(layout, run.data_view)
+
+
+def changed_since_training(run: Run, split: str, record: RunRecord, layout: Layout) -> list[str]:
+    """Name what is not as it was when the run was trained, for whoever reads the figures."""
+    changed = []
+    best = record.artifacts.get("best.pt")
+    if best is not None and best.sha256 != artifact(run.best_weights).sha256:
+        changed.append("best.pt is not what this run trained")
+    if run.dataset.is_file():
+        before = DatasetFiles.read(run.dataset).files
+        files = layout.splits[split]
+        here = {
+            path.relative_to(layout.root).as_posix(): file_sha256(path)
+            for path in (*files.images, *files.labels)
+        }
+        folders = tuple(
+            f"{one.relative_to(layout.root).as_posix()}/"
+            for one in (files.images_dir, files.labels_dir)
+        )
+        if here != {name: one for name, one in before.items() if name.startswith(folders)}:
+            changed.append(f"photographs or labels of {split} are not those of the training")
+    return changed
 
 
 def attributes_sha256(layout: Layout) -> str | None:
@@ -217,6 +240,19 @@ def _files_sha256(layout: Layout, split: str) -> str:
     paths = [path for path in (*files.images, *files.labels) if path.is_file()] if files else []
     named = (f"{path.relative_to(layout.root).as_posix()} {file_sha256(path)}" for path in paths)
     return text_sha256("\n".join(sorted(named)))
+
+
+def _refuse_left_out(
+    images: Sequence[str], scored: Sequence[Detections], split: str, record: RunRecord
+) -> None:
+    """Refuse figures of a part that nobody chose."""
+    left_out = sorted({Path(one).name for one in images} - {one.image.name for one in scored})
+    if left_out:
+        raise DatasetError(
+            f"Ultralytics leaves out {len(left_out)} of {len(images)} photographs of {split}, "
+            f"the first {left_out[0]}: it or its label is damaged",
+            hint=f"doors data validate --path {record.dataset.path} says what is wrong",
+        )
 
 
 def _photograph(run: Run, scored: Detections, used: Detections) -> Photograph:

@@ -207,7 +207,11 @@ class ErrorKind(Value):
     def __str__(self) -> str:
         if self.ap50_gain is None:
             return f"undefined, n = {self.photographs} photographs: no door is found at all"
-        bounds = "unbounded" if self.low is None else f"{self.low:.3f} to {self.high:.3f}"
+        bounds = (
+            "in too few scenes to bound it"
+            if self.low is None
+            else f"{self.low:.3f} to {self.high:.3f}"
+        )
         return f"{self.ap50_gain:+.3f} ({bounds}, n = {self.photographs} photographs)"
 
 
@@ -231,6 +235,8 @@ class Assessment(Value):
     """Of the split's photographs and labels."""
     attributes_sha256: Sha256 | None
     """Of attributes.csv, which tells scenes and parts; None: there is none."""
+    changed: list[str]
+    """What is not as it was when the run was trained: sentences."""
     split: str
     image_size_px: int
     photographs: int
@@ -285,7 +291,8 @@ class Ladder(Value):
     """What its severities are."""
     steps: list[LadderStep]
     falls_at: float | None
-    """The first severity at which the measured recall is below the target; None: none of those."""
+    """The first severity at which the measured recall is below the target; None: none of those, or
+    it is below on the photographs as they are."""
 
 
 class Robustness(Value):

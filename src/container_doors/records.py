@@ -119,7 +119,8 @@ class Document(_Part):
         except ValidationError as error:
             first = error.errors()[0]
             raise RunError(
-                f"{path} cannot be read: {'.'.join(map(str, first['loc']))}: {first['msg']}",
+                f"{path} cannot be read: "
+                + ": ".join(filter(None, [".".join(map(str, first["loc"])), first["msg"]])),
                 hint=f"it was changed by hand or written by another release; {cls.mending}",
             ) from None
 

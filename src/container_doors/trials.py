@@ -121,7 +121,7 @@ def climb_ladders(
     }
     _take(steps, asked, measured, lambda: open_detector(run.best_weights, params), progress)
     clean = scored(photographs, scenes, severity=0, conf=conf, alike=alike)
-    ladders, missing = _read(steps, asked.target)
+    ladders, missing = _read(steps, clean, asked.target)
     found = Robustness(
         files_sha256=detected.files_sha256,
         attributes_sha256=attributes_sha256(layout),
@@ -162,7 +162,7 @@ def _take(
         progress.step("robustness", number, len(steps))
 
 
-def _read(steps: _Steps, target: float) -> tuple[list[Ladder], list[str]]:
+def _read(steps: _Steps, clean: LadderStep, target: float) -> tuple[list[Ladder], list[str]]:
     """Read what is kept, ladder by ladder, and name the steps that are not."""
     measured: dict[str, list[LadderStep]] = {ladder: [] for ladder, _ in steps}
     for (ladder, _), path in steps.items():
@@ -172,7 +172,9 @@ def _read(steps: _Steps, target: float) -> tuple[list[Ladder], list[str]]:
         f"{ladder} {severity:g}" for (ladder, severity), p in steps.items() if not p.exists()
     ]
     found = measured.items()
-    return [laddered(name, taken, target=target) for name, taken in found if taken], missing
+    return [
+        laddered(name, taken, clean=clean, target=target) for name, taken in found if taken
+    ], missing
 
 
 def time_formats(

@@ -109,3 +109,20 @@ def test_comparing_prints_a_verdict_in_a_sentence(capsys: pytest.CaptureFixture[
 
     assert code == 0
     assert json.loads(out)["verdict"].startswith("exp1 and exp1 are the same weights")
+
+
+def test_the_gate_can_be_read_by_programs(capsys: pytest.CaptureFixture[str]):
+    code, out = run(capsys, "gate", "--experiment", "exp1", "--json")
+
+    assert code == 1
+    assert [row["what"] for row in json.loads(out)][:3] == [
+        "val mAP50",
+        "val mAP50-95",
+        "test mAP50",
+    ]
+
+
+def test_a_page_is_not_the_name_of_the_markdown_report(capsys: pytest.CaptureFixture[str]):
+    assert main(["summary", "--experiment", "exp1", "--output", "a.html", "--html"]) == 2
+    assert "--output a.md --html writes a.html beside it" in capsys.readouterr().err
+    assert not Path("a.html").exists()

@@ -38,6 +38,10 @@ def test_many_numbers_are_cut_into_thirds(tmp_path: Path, monkeypatch: pytest.Mo
         pytest.param("name\nx\n", "expected a column 'image'", id="no column"),
         pytest.param("", "found nothing", id="empty"),
         pytest.param("image\nimages/test/0.png\nimages/test/0.png\n", ":3: .* again", id="twice"),
+        pytest.param("image,a,a\nimages/test/0.png,1,2\n", "each column once", id="same column"),
+        pytest.param(
+            "image,a\nimages/test/0.png,1,2\n", ":2: expected 2 cells, found 3", id="one cell more"
+        ),
         pytest.param("image\n/etc/passwd\n", ":2: .* found '/etc/passwd'", id="elsewhere"),
     ],
 )

@@ -98,7 +98,7 @@ def test_an_error_of_one_scene_has_no_interval_and_one_of_many_has():
     assert many.high is not None
     assert many.ap50_gain is not None
     assert 0 < many.low < many.ap50_gain < many.high < 0.6
-    assert str(few) == "+0.099 (unbounded, n = 10 photographs)"
+    assert str(few) == "+0.099 (in too few scenes to bound it, n = 10 photographs)"
 
 
 def a_split(generator: np.random.Generator) -> list[tuple[list[BoxXyxy], Found]]:

@@ -84,8 +84,25 @@ def test_false_alarms_are_undefined_where_every_photograph_has_a_door():
 
 
 @pytest.mark.parametrize(
-    "text", ["recall>0.9", "recall>=1.0@95%", "recall>=0.9@100%", "recall<=0.9@95%", "recall", ""]
+    ("text", "expected"),
+    [
+        ("recall>0.9", r"such as recall>=0\.98@95%"),
+        ("precision>=0.9@95%", r"such as recall>=0\.98@95%"),
+        ("recall<=0.9@95%", r"such as recall>=0\.98@95%"),
+        ("", r"such as recall>=0\.98@95%"),
+        ("recall>=1.0@95%", "a share of the doors between 0 and 1"),
+        ("recall>=98@95%", "a share of the doors between 0 and 1"),
+        ("false-alarms<=0@95%", "more than 0"),
+        ("recall>=0.9@100%", "a confidence between 0 and 100 %"),
+    ],
 )
-def test_what_is_no_promise_is_refused(text: str):
-    with pytest.raises(ConfigError, match=r"expected such as recall>=0\.98@95%"):
+def test_what_is_no_promise_is_refused(text: str, expected: str):
+    with pytest.raises(ConfigError, match=f"--promise: expected {expected}"):
         parse_promise(text)
+
+
+def test_false_alarms_are_refused_in_the_unit_in_which_they_are_promised():
+    seen = photographs(*[0.001] * 3, 0.9, doors=0)
+
+    with pytest.raises(RunError, match=r"the safest has 250 of 1,000 \(44 to 1417, n = 4 photo"):
+        choose_threshold(parse_promise("false-alarms<=500@95%"), seen, range(4))

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -51,21 +52,24 @@ def compare(arguments: argparse.Namespace) -> int:
     for name, by in found.by.items():
         print(f"{name:8}  {by.value:+.3f}  ({by.low:+.3f} to {by.high:+.3f}, n = {by.n} {by.of})")
     print(found.verdict)
+    if found.looks is not None:
+        print(f"looks at this test split, with these: {found.looks}")
     return 0
 
 
 def gate(arguments: argparse.Namespace) -> int:
     """Print each target and whether it holds; exit 1 unless all of them do."""
-    with console.progress() as progress:
+    with console.progress(quiet=arguments.json) as progress:
         rows = assessment.gate(
             Run(arguments.experiment),
             at_the_point=arguments.point,
             open_detector=opened,
             progress=progress,
         )
-    for row in rows:
-        print(row_of(row))
-    print(in_one_sentence(rows))
+    if arguments.json:
+        print(json.dumps([asdict(row) for row in rows], indent=2))
+    else:
+        print("\n".join([*map(row_of, rows), in_one_sentence(rows)]))
     return 0 if all(row.holds for row in rows) else FAULTS
 
 
@@ -99,21 +103,27 @@ def _lines(run: Run, found: Assessment) -> list[str]:
     return [
         f"{run.name} on {found.split}: {count(found.photographs, 'photograph')}{scenes}, "
         f"{count(found.doors, 'door')}, {found.background_images} without a door",
+        *(f"NOTE: {one}" for one in found.changed),
         *(_score(name, score) for name, score in found.scores.items()),
         *(f"  {name:10} undefined: {why}" for name, why in found.undefined.items()),
         *_alarms(found),
         *_promise(found),
         *_error_kinds(found),
-        f"recall of each part, held against {said(found.recall_target)}:",
-        *(_slice(one) for one in found.slices if one.doors),
+        *_slices(found),
         *_looks(found),
     ]
 
 
 def _slice(part: Slice) -> str:
-    recall = part.scores["recall"]
-    bounds = f"{recall.value:.3f} ({recall.bounds()})"
-    return f"  {part.attribute + ': ' + part.value:50} {bounds}  {part.verdict}"
+    name = f"{part.attribute}: {part.value}"
+    return f"  {name:50} {part.scores['recall']}  {part.verdict.split(',')[0]}"
+
+
+def _slices(found: Assessment) -> list[str]:
+    parts = [one for one in found.slices if one.doors]
+    if not parts:
+        return []
+    return [f"recall of each part, held against {said(found.recall_target)}:", *map(_slice, parts)]
 
 
 def _looks(found: Assessment) -> list[str]:
@@ -138,7 +148,8 @@ def _error_kinds(found: Assessment) -> list[str]:
     if not found.error_kinds:
         return []
     return [
-        "what AP50 would gain without each kind of error, over all confidences:",
+        "what AP50 would gain without each kind of error, over all confidences, also those too "
+        "faint to be used:",
         *(f"  {one.kind:12} {one.count:4}  {one}" for one in found.error_kinds),
     ]
 

@@ -52,7 +52,7 @@ def _lines(one: FormatTiming) -> list[str]:
     if apart is not None:
         said = "says what PyTorch says" if apart.holds else "DOES NOT SAY WHAT PYTORCH SAYS"
         if apart.holds and not apart.boxes:
-            said = "nothing is proven, for no box was found"
+            return [*lines, f"{'':9} nothing is proven of its boxes, for none was found"]
         lines.append(
             f"{'':9} {said}: {apart.boxes} boxes in {apart.photographs} photographs, "
             f"{apart.without_a_match} without a match, at most {apart.most_box_px:.2f} px and "

@@ -183,6 +183,7 @@ def _add_evaluate(commands: Commands) -> None:
     gate.add_argument(
         "--point", action="store_true", help="take the values, not the worse end of each interval"
     )
+    gate.add_argument("--json", action="store_true", help="print one JSON document instead")
 
 
 def _add_robustness(commands: Commands) -> None:

@@ -44,6 +44,7 @@ def _lines(run: Run, found: Robustness) -> list[str]:
         f"{found.doors} doors",
         f"  clean: AP50 {found.clean.ap50}, recall {found.clean.recall} "
         f"at a confidence of {found.conf_threshold:.3g}",
+        *_already_below(found),
         *(_ladder(one, found) for one in found.ladders),
     ]
     if found.mean_ap50 is not None and found.retention is not None:
@@ -51,10 +52,19 @@ def _lines(run: Run, found: Robustness) -> list[str]:
             f"  mean over the ladders: AP50 {found.mean_ap50:.3f}, "
             f"{found.retention:.0%} of the clean one"
         )
+    if found.looks is not None:
+        lines.append(f"looks at this test split, with this one: {found.looks}")
     if found.not_measured:
         lines.append(f"  not measured yet, for want of time: {', '.join(found.not_measured)}")
         lines.append("  the mean over the ladders waits for these: the same command goes on")
     return lines
+
+
+def _already_below(found: Robustness) -> list[str]:
+    recall = found.clean.recall
+    if recall is None or recall.value >= found.recall_target:
+        return []
+    return [f"  it is below {said(found.recall_target)} on these already, as they are"]
 
 
 def _ladder(ladder: Ladder, found: Robustness) -> str:
@@ -63,7 +73,7 @@ def _ladder(ladder: Ladder, found: Robustness) -> str:
         for one in ladder.steps
         if one.recall is not None
     )
-    line = f"  {ladder.name:18} recall {recalls}"
+    line = f"  {ladder.name + ', ' + ladder.unit:32} recall {recalls}"
     if ladder.falls_at is None:
         return line
     return f"{line}  measured below {said(found.recall_target)} from {ladder.falls_at:g}"

@@ -82,6 +82,11 @@ def summary(arguments: argparse.Namespace) -> int:
     """Write the report and say where it is."""
     run = Run(arguments.experiment)
     output = arguments.output or Path(f"summary_{run.name}.md")
+    if output.suffix == ".html":
+        raise ConfigError(
+            f"--output {output}: expected the name of the Markdown report, found a page's",
+            hint=f"--output {output.with_suffix('.md')} --html writes {output} beside it",
+        )
     if arguments.card:
         with console.progress() as progress:
             card = assessment.model_card(

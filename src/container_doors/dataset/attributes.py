@@ -34,7 +34,8 @@ def read_attributes(layout: Layout) -> Attributes:
     """Read what there is; nothing where there is no such file. An empty cell says nothing.
 
     Raises:
-        DatasetError: If it is not UTF-8, or names no files, one twice, or one that is not there.
+        DatasetError: If it is not UTF-8, or names no files, one twice, or one that is not there,
+            or if a line has more cells than columns.
     """
     path = layout.root / ATTRIBUTES_CSV
     if not path.exists():
@@ -53,7 +54,18 @@ def read_attributes(layout: Layout) -> Attributes:
                 f"{path}:1: expected a column {_FILE!r}, found {reader.fieldnames or 'nothing'}",
                 hint="its first line names the columns: image,group,lighting",
             )
+        if len(set(reader.fieldnames or [])) < len(reader.fieldnames or []):
+            raise DatasetError(
+                f"{path}:1: expected each column once, found {', '.join(reader.fieldnames or [])}",
+                hint="rename or delete one of the two",
+            )
         for row in reader:
+            if None in row:
+                raise DatasetError(
+                    f"{path}:{reader.line_num}: expected {len(reader.fieldnames or [])} cells, "
+                    f"found {len(row) - 1 + len(row[None])}",
+                    hint="put a cell that holds a comma into quotes",
+                )
             name = _named(row, names, values, f"{path}:{reader.line_num}")
             values[name] = {
                 column: cell.strip()

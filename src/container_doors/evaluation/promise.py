@@ -54,6 +54,14 @@ class Promise:
         """Tell whether the worse end of the interval keeps it."""
         return estimate.low >= self.bound if self.is_of_recall else estimate.high <= self.bound
 
+    def said(self, estimate: Estimate | None) -> str:
+        """Write an estimate in the unit of the promise."""
+        if estimate is None or self.is_of_recall:
+            return str(estimate)
+        per = {"value": _PER * estimate.value, "low": _PER * estimate.low}
+        many = estimate.model_copy(update=per | {"high": _PER * estimate.high})
+        return f"{many.value:.0f} of 1,000 ({many.bounds(0)}, n = {many.n} {many.of})"
+
     def verdict(self, estimate: Estimate) -> str:
         """Say what an estimate says of the promise: kept, broken, or neither is proven."""
         if self.is_kept(estimate):
@@ -69,12 +77,26 @@ def parse_promise(text: str) -> Promise:
         ConfigError: If it is neither.
     """
     match = _SPELLING.fullmatch(text.strip())
-    bound, level = (float(match["bound"]), float(match["level"]) / 100) if match else (0.0, 0.0)
-    is_of_recall = bool(match and match["recall"])
-    if not 0 < level < 1 or bound <= 0 or (is_of_recall and bound >= 1):
+    if match is None:
         raise ConfigError(
             f"--promise: expected such as recall>=0.98@95%, found {text!r}",
             hint="or false-alarms<=20@95%, of 1,000 photographs without a door; both in quotes",
+        )
+    bound, level, is_of_recall = (
+        float(match["bound"]),
+        float(match["level"]) / 100,
+        bool(match["recall"]),
+    )
+    if not 0 < level < 1:
+        raise ConfigError(
+            f"--promise: expected a confidence between 0 and 100 %, found {text!r}",
+            hint="95 is usual; nothing is proven for certain",
+        )
+    if bound <= 0 or (is_of_recall and bound >= 1):
+        expected = "a share of the doors between 0 and 1" if is_of_recall else "more than 0"
+        raise ConfigError(
+            f"--promise: expected {expected}, found {text!r}",
+            hint="0.98 is 98 of 100; all, or none, is proven by no number of photographs",
         )
     return Promise(text.strip(), is_of_recall, bound if is_of_recall else bound / _PER, level)
 
@@ -109,7 +131,7 @@ def choose_threshold(
         best = threshold, at
     if best is None:
         raise RunError(
-            f"no threshold keeps {promise.text} on val: the best has {at}",
+            f"no threshold keeps {promise.text} on val: the safest has {promise.said(at)}",
             hint="more photographs in val narrow the interval; or promise less",
         )
     price = promise.price(photographs, scenes, conf_threshold=best[0])

@@ -82,8 +82,10 @@ def scored(
     )
 
 
-def laddered(name: str, steps: Sequence[LadderStep], *, target: float) -> Ladder:
-    """Say at which step the measured recall falls below what is promised."""
+def laddered(name: str, steps: Sequence[LadderStep], *, clean: LadderStep, target: float) -> Ladder:
+    """Say at which step the measured recall falls below the target, if it is not below before."""
+    if clean.recall is None or clean.recall.value < target:
+        return Ladder(name=name, unit=unit_of(name), steps=list(steps), falls_at=None)
     falls = [one.severity for one in steps if one.recall is not None and one.recall.value < target]
     return Ladder(
         name=name, unit=unit_of(name), steps=list(steps), falls_at=falls[0] if falls else None

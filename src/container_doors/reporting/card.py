@@ -55,6 +55,7 @@ def write_card(
         assessments=assessments,
         test=assessments["test"],
         weights_sha256=weights_sha256,
+        proven=[one for one in assessments["test"].slices if one.is_proven and one.doors],
         unproven=[one for one in assessments["test"].slices if not one.is_proven],
         rows=rows,
         verdict=in_one_sentence(rows),

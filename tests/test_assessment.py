@@ -315,6 +315,7 @@ def test_the_gate_asks_the_worse_end_of_each_interval():
     }
 
     assert [row.holds for row in asked[False][:4]] == [False, False, False, False]
+    assert {row.said for row in asked[False][:4]} == {"not proven"}
     assert [row.holds for row in asked[True][:4]] == [True] * 4
 
 

@@ -75,8 +75,8 @@ def gate(arguments: argparse.Namespace) -> int:
 
 def row_of(row: Held) -> str:
     """Write one target and whether it holds."""
-    said = "holds" if row.holds else "DOES NOT HOLD"
-    return f"{said:13}  {row.what:15}  {row.target:>12}  {row.measured}"
+    said = row.said if row.holds else row.said.upper()
+    return f"{said:10}  {row.what:15}  {row.target:>12}  {row.measured}"
 
 
 def _as_json(found: assessment.Comparison) -> dict[str, Any]:

@@ -1,12 +1,11 @@
 """Whether a model may be released: the targets of section 10.3, at the worse end of an interval."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from container_doors.measurements import Assessment, Estimate
 from container_doors.records import RunRecord
-from container_doors.reporting.verdicts import LATENCY_BELOW_MS, size
+from container_doors.reporting.verdicts import LATENCY_BELOW_MS, Compared, size
 
 TARGETS = (("val", "mAP50", 0.90), ("val", "mAP50-95", 0.70), ("test", "mAP50", 0.88))
 """Split, score, and what it should exceed."""
@@ -20,6 +19,13 @@ class Held:
     target: str
     measured: str
     holds: bool
+    is_reached: bool
+    """As measured, whatever its interval."""
+
+    @property
+    def said(self) -> str:
+        """Say it in a word or two."""
+        return "holds" if self.holds else "not proven" if self.is_reached else "missed"
 
 
 def held(
@@ -42,35 +48,42 @@ def held(
         *(
             []
             if weight.verdict == "n/a"  # no target is known for the architecture
-            else [Held("model size", weight.target, weight.measured, weight.verdict == "met")]
+            else [_size(weight)]
         ),
     ]
 
 
 def in_one_sentence(rows: Sequence[Held]) -> str:
     """Say whether all of them hold, and name those that do not."""
-    missed = [f"{row.what} {row.measured}, target {row.target}" for row in rows if not row.holds]
-    if not missed:
+    lacking = [row for row in rows if not row.holds]
+    if not lacking:
         return f"all {len(rows)} targets hold"
-    return f"{len(missed)} of {len(rows)} targets do not hold: {'; '.join(missed)}"
+    each = [f"{row.what} {row.measured}, target {row.target}: {row.said}" for row in lacking]
+    return f"{len(lacking)} of {len(rows)} targets do not hold: {'; '.join(each)}"
+
+
+def _size(weight: Compared) -> Held:
+    is_met = weight.verdict == "met"
+    return Held("model size", weight.target, weight.measured, is_met, is_met)
 
 
 def _above(estimate: Estimate | None, what: str, bound: float, at_the_point: bool) -> Held:
     target = f"> {bound:.2f}"
     if estimate is None:
-        return Held(what, target, "undefined", False)
-    return Held(
-        what, target, str(estimate), (estimate.value if at_the_point else estimate.low) > bound
-    )
+        return Held(what, target, "undefined", holds=False, is_reached=False)
+    reached = estimate.value > bound
+    holds = reached if at_the_point else estimate.low > bound
+    return Held(what, target, str(estimate), holds, reached)
 
 
 def _latency(test: Assessment, at_the_point: bool) -> Held:
     what, target = "latency, median", f"< {LATENCY_BELOW_MS} ms"
     if test.latency is None:
-        return Held(what, target, "not measured", False)
+        return Held(what, target, "not measured", holds=False, is_reached=False)
     median, bounded = test.latency.median_ms, test.latency_ms
     n = f"n = {test.latency.images}"
     bounds = f"{bounded.bounds(1)}, {n}" if bounded else f"{n}: too few to bound it"
-    reached = median if at_the_point else bounded.high if bounded else math.inf
     measured = f"{median:.1f} ms ({bounds}) on {test.device}"
-    return Held(what, target, measured, reached < LATENCY_BELOW_MS)
+    reached = median < LATENCY_BELOW_MS
+    holds = reached if at_the_point else bool(bounded and bounded.high < LATENCY_BELOW_MS)
+    return Held(what, target, measured, holds, reached)

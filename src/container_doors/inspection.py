@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 from container_doors.config import Params
 from container_doors.dataset.attributes import ATTRIBUTES_CSV, Attributes
-from container_doors.dataset.layout import Layout, read_layout
+from container_doors.dataset.layout import Layout, label_of, read_layout
 from container_doors.dataset.view import link_view
 from container_doors.errors import DatasetError, RunError
 from container_doors.evaluation.looks import BY_TRAINING, add_look, split_sha256
@@ -159,17 +159,15 @@ def changed_since_training(run: Run, split: str, record: RunRecord, layout: Layo
     if best is not None and best.sha256 != artifact(run.best_weights).sha256:
         changed.append("best.pt is not what this run trained")
     if run.dataset.is_file():
-        before = DatasetFiles.read(run.dataset).files
-        files = layout.splits[split]
+        images = layout.splits[split].images
+        labels = [path for path in map(label_of, images) if path.is_file()]
         here = {
             path.relative_to(layout.root).as_posix(): file_sha256(path)
-            for path in (*files.images, *files.labels)
+            for path in (*images, *labels)
         }
-        folders = tuple(
-            f"{one.relative_to(layout.root).as_posix()}/"
-            for one in (files.images_dir, files.labels_dir)
-        )
-        if here != {name: one for name, one in before.items() if name.startswith(folders)}:
+        before = DatasetFiles.read(run.dataset).files
+        folders = tuple({f"{Path(name).parent.as_posix()}/" for name in here})
+        if here != {name: sha256 for name, sha256 in before.items() if name.startswith(folders)}:
             changed.append(f"photographs or labels of {split} are not those of the training")
     return changed
 

@@ -1,6 +1,7 @@
 """A real OpenSSH server on loopback, met by the real client."""
 
 import base64
+import fcntl
 import os
 import pwd
 import shutil
@@ -275,6 +276,25 @@ def test_a_notebook_that_is_killed_leaves_no_way_in_and_no_secret(
     assert cleared(home)
     assert not server.is_running()
     assert not list(tmp_path.glob("zz-*.sh"))
+
+
+def test_a_lock_that_is_let_go_after_the_pipe_is_waited_for(home: Path, tmp_path: Path):
+    """The system closes what a killed notebook had open in no order that one may count on."""
+    folder, profile = home / "müll", tmp_path / "zz.sh"
+    folder.mkdir()
+    (folder / "secret").write_text("k")
+    with (home / ".müll.lock").open("a+") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        watch = subprocess.Popen(
+            [sys.executable, "-m", aftermath.__name__, folder, profile], stdin=subprocess.PIPE
+        )
+        assert watch.stdin is not None
+        watch.stdin.close()
+        with pytest.raises(subprocess.TimeoutExpired):
+            watch.wait(timeout=1.5)
+
+    assert watch.wait(timeout=30) == 0
+    assert list(home.glob("*müll*")) == []
 
 
 def test_another_process_s_way_in_is_left_as_it_is(

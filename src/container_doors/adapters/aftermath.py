@@ -21,6 +21,9 @@ from container_doors.errors import TunnelError
 WAIT_S = 20.0
 """What ends of its own accord needs 5 s for each program, at most."""
 
+_LET_GO_S = 5.0
+"""The system closes what a killed notebook had, one by one: the pipe perhaps before the lock."""
+
 _LOOK_S = 0.1
 
 
@@ -88,7 +91,7 @@ def main() -> int:
     if sys.stdin.read():  # it has cleared up itself
         return 0
     try:
-        with held(directory, wait_s=0.0):
+        with held(directory, wait_s=_LET_GO_S):
             clear(directory, profile)
     except TunnelError:
         return 0

@@ -100,12 +100,25 @@ def test_a_value_is_not_at_the_end_of_its_interval_where_large_scenes_are_harder
     assert estimate.value - estimate.low == pytest.approx(estimate.high - estimate.value, rel=0.3)
 
 
-@given(st.lists(st.integers(0, 3), min_size=1, max_size=20), st.floats(0, 1))
-def test_a_value_lies_in_its_own_interval(sizes: list[int], alike: float):
+@given(
+    st.lists(st.integers(0, 3), min_size=1, max_size=20),
+    st.floats(0, 1),
+    st.sampled_from([0.01, 0.5, 0.95, 0.9999, 1 - 1e-12]),
+    st.booleans(),
+)
+def test_a_value_lies_in_its_own_interval(
+    sizes: list[int], alike: float, level: float, is_one_scene: bool
+):
     hits = [max(0, size - 1) for size in sizes]
-    estimate = share(hits, sizes, range(len(sizes)), of="doors", alike=alike)
-    if estimate is not None:
-        assert 0 <= estimate.low <= estimate.value <= estimate.high <= 1
+    scenes = [0] * len(sizes) if is_one_scene else list(range(len(sizes)))
+    estimate = share(hits, sizes, scenes, of="doors", alike=alike, level=level)
+    alarms = rate(hits, scenes, of="photographs", alike=alike, level=level)
+    none = rate([0] * len(sizes), scenes, of="photographs", alike=alike, level=level)
+
+    for one in (estimate, alarms, none):
+        if one is not None:
+            assert 0 <= one.low <= one.value <= one.high
+            assert one.high <= 1 or one.of == "photographs"
 
 
 def test_a_share_of_nothing_is_absent():

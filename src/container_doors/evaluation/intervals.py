@@ -8,8 +8,8 @@ confidence in each (:func:`likeness`). The things count for the fewer of the two
 """
 
 import math
+import sys
 from collections.abc import Sequence
-from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
@@ -179,7 +179,8 @@ def _strangers(sizes: _Values, alike: float) -> _Values:
 
 
 def _tail(z: float) -> float:
-    return 1 - NormalDist().cdf(z)
+    """Tell how much of a normal distribution lies beyond; more than 0, however far out."""
+    return max(math.erfc(z / math.sqrt(2)) / 2, sys.float_info.min)
 
 
 def _quantile(effective: float, many: float, level: float) -> float:

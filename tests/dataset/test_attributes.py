@@ -32,6 +32,15 @@ def test_many_numbers_are_cut_into_thirds(tmp_path: Path, monkeypatch: pytest.Mo
     assert [row["angle"] for row in found.values.values()] == ["below 10", "10 to 20", "10 to 20"]
 
 
+def test_a_third_of_equal_numbers_is_that_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("container_doors.dataset.attributes._MOST_LEVELS", 1)
+    rows = "".join(f"images/train/{n}.png,{value}\n" for n, value in enumerate((0.5, 1, 1)))
+
+    found = read(tmp_path, f"image,sharpness\n{rows}")
+
+    assert [row["sharpness"] for row in found.values.values()] == ["below 1", "1", "1"]
+
+
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [

@@ -114,7 +114,9 @@ def _part(cell: str, thirds: tuple[float, float] | None) -> str:
     low, high = thirds
     if float(cell) < low:
         return f"below {low:g}"
-    return f"{low:g} to {high:g}" if float(cell) <= high else f"above {high:g}"
+    if float(cell) > high:
+        return f"above {high:g}"
+    return f"{low:g} to {high:g}" if f"{low:g}" != f"{high:g}" else f"{high:g}"
 
 
 def _named(

@@ -154,6 +154,18 @@ def test_nine_photographs_of_one_scene_prove_less_still():
     assert as_one.high > 9 * strangers.high
 
 
+def test_mistakes_in_a_crowd_say_less_of_a_share():
+    """30 of 130 detections are wrong: one in each of 30 photographs, or six in each of five."""
+    hits = [1] * 95 + [1] * 5
+    spread_out = share(hits, [1] * 70 + [2] * 30, range(100), of="detections", alike=0.0)
+    in_a_crowd = share(hits, [1] * 95 + [7] * 5, range(100), of="detections", alike=0.0)
+
+    assert spread_out is not None
+    assert in_a_crowd is not None
+    assert spread_out.value == in_a_crowd.value
+    assert in_a_crowd.high - in_a_crowd.low > 1.5 * (spread_out.high - spread_out.low)
+
+
 def test_false_alarms_in_a_crowd_say_less_of_the_rate():
     spread_out = rate([1] * 10 + [0] * 30, range(40), of="photographs", alike=0.0)
     in_a_crowd = rate([10] + [0] * 39, range(40), of="photographs", alike=0.0)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from container_doors import assessment, inspection, pipeline, trials
-from container_doors.config import Data, Params, Training
+from container_doors.config import Params
 from container_doors.errors import DatasetError, MissingToolError, RunError
 from container_doors.evaluation.promise import parse_promise
 from container_doors.inspection import OpenDetector
@@ -16,23 +16,14 @@ from container_doors.measurements import Assessment, Detected, Evaluated
 from container_doors.records import Hardware
 from container_doors.run import TEST_LOOKS, Run
 from container_doors.trials import Timed
-from tests.builders import a_record, a_small_dataset
+from tests.builders import a_record
 from tests.fakes import FakeDetector, FakeProgress, FakeWorld
-
-PARAMS = Params(
-    data=Data(min_train_images=2, min_val_images=1),
-    training=Training(epochs=3, batch_size=2, learning_rate=0.001),
-)
-RUN = Run("exp1")
+from tests.trained import PARAMS, RUN, train_in
 
 
 @pytest.fixture(autouse=True)
 def trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    dataset = tmp_path / PARAMS.data.path
-    a_small_dataset(dataset)
-    monkeypatch.chdir(tmp_path)
-    pipeline.train(PARAMS, RUN, world=FakeWorld().world)
-    return dataset
+    return train_in(tmp_path, monkeypatch)
 
 
 class Opened:

@@ -6,30 +6,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from container_doors import pipeline, trials
+from container_doors import trials
 from container_doors.adapters.corruptions import KINDS, SLOW_KINDS, corrupt
-from container_doors.config import Data, Params, Training
 from container_doors.errors import DatasetError
 from container_doors.evaluation.ladders import LADDERS
 from container_doors.evaluation.promise import parse_promise
 from container_doors.measurements import Evaluated, Robustness
-from container_doors.run import Run
 from container_doors.trials import Climb
-from tests.builders import a_small_dataset
-from tests.fakes import Blinded, FakeDetector, FakeProgress, FakeWorld
-
-PARAMS = Params(
-    data=Data(min_train_images=2, min_val_images=1),
-    training=Training(epochs=3, batch_size=2, learning_rate=0.001),
-)
-RUN = Run("exp1")
+from tests.fakes import Blinded, FakeDetector, FakeProgress
+from tests.trained import RUN, train_in
 
 
 @pytest.fixture(autouse=True)
 def _trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    a_small_dataset(tmp_path / PARAMS.data.path)
-    monkeypatch.chdir(tmp_path)
-    pipeline.train(PARAMS, RUN, world=FakeWorld().world)
+    train_in(tmp_path, monkeypatch)
 
 
 def climbed(detector: FakeDetector, **asked) -> Robustness:

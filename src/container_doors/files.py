@@ -7,9 +7,11 @@ without that call gets two renames instead; a kill between the two is mended by 
 
 import ctypes
 import errno
+import fcntl
 import os
 import shutil
 from pathlib import Path
+from typing import IO
 
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
@@ -18,6 +20,15 @@ _NO_EXCHANGE = (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP)
 
 _NO_FSYNC = (errno.EINVAL, errno.ENOTSUP)
 """What a file system answers that forces nothing, or no folder, to the disk (CIFS, some FUSE)."""
+
+
+def try_lock(file: IO[str]) -> bool:
+    """Lock an open file for this process, if nobody has it; the system lets go when it dies."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def replace_text(path: Path, text: str) -> None:

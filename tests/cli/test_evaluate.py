@@ -4,26 +4,15 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.builders import a_small_dataset
-from tests.fakes import Blinded, FakeWorld
+from tests.fakes import Blinded
+from tests.trained import RUN, train_in
 
-from container_doors import pipeline
 from container_doors.cli import evaluate, latency, main, robustness
-from container_doors.config import Data, Params, Training
-from container_doors.run import Run
-
-PARAMS = Params(
-    data=Data(min_train_images=2, min_val_images=1),
-    training=Training(epochs=3, batch_size=2, learning_rate=0.001),
-)
-RUN = Run("exp1")
 
 
 @pytest.fixture(autouse=True)
 def _trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    a_small_dataset(tmp_path / PARAMS.data.path)
-    monkeypatch.chdir(tmp_path)
-    pipeline.train(PARAMS, RUN, world=FakeWorld().world)
+    train_in(tmp_path, monkeypatch)
     for module in (evaluate, latency, robustness):
         monkeypatch.setattr(module, "opened", lambda weights, params: Blinded())
     monkeypatch.setattr(latency, "FORMATS", {})

@@ -6,28 +6,19 @@ from typing import Any
 import pytest
 from huggingface_hub import ModelCard
 
-from container_doors import assessment, pipeline
-from container_doors.config import Data, Params, Training
+from container_doors import assessment
 from container_doors.errors import RunError
 from container_doors.measurements import Evaluated
 from container_doors.records import RunRecord
-from container_doors.run import Run
-from tests.builders import a_small_dataset
-from tests.fakes import FakeDetector, FakeProgress, FakeWorld
+from tests.fakes import FakeDetector, FakeProgress
+from tests.trained import RUN, train_in
 
-PARAMS = Params(
-    data=Data(min_train_images=2, min_val_images=1),
-    training=Training(epochs=3, batch_size=2, learning_rate=0.001),
-)
-RUN = Run("exp1")
 CARD = Path("card.md")
 
 
 @pytest.fixture(autouse=True)
 def _trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    a_small_dataset(tmp_path / PARAMS.data.path)
-    monkeypatch.chdir(tmp_path)
-    pipeline.train(PARAMS, RUN, world=FakeWorld().world)
+    train_in(tmp_path, monkeypatch)
 
 
 def card() -> str:

@@ -6,20 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from container_doors import assessment, pipeline, trials
-from container_doors.config import Data, Params, Training
+from container_doors import assessment, trials
 from container_doors.errors import RunError
-from container_doors.run import Run
 from container_doors.trials import Climb, Timed
-from tests.builders import a_record, a_small_dataset
+from tests.builders import a_record
 from tests.chromium import CHROMIUM, opened
-from tests.fakes import FakeDetector, FakeProgress, FakeWorld
+from tests.fakes import FakeDetector, FakeProgress
+from tests.trained import RUN, train_in
 
-PARAMS = Params(
-    data=Data(min_train_images=2, min_val_images=1),
-    training=Training(epochs=3, batch_size=2, learning_rate=0.001),
-)
-RUN = Run("exp1")
 PAGE = Path("summary.html")
 
 
@@ -46,9 +40,7 @@ def page(detector: FakeDetector | None = None) -> str:
 
 @pytest.fixture(autouse=True)
 def _trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    a_small_dataset(tmp_path / PARAMS.data.path)
-    monkeypatch.chdir(tmp_path)
-    pipeline.train(PARAMS, RUN, world=FakeWorld().world)
+    train_in(tmp_path, monkeypatch)
 
 
 class Tags(HTMLParser):

@@ -5,7 +5,6 @@
 It holds the other end of a pipe, which closes when the notebook dies, however it dies.
 """
 
-import fcntl
 import os
 import shutil
 import sys
@@ -17,6 +16,7 @@ from typing import TextIO
 
 from container_doors.adapters.processes import end_with_children, left_over
 from container_doors.errors import TunnelError
+from container_doors.files import try_lock
 
 WAIT_S = 20.0
 """What ends of its own accord needs 5 s for each program, at most."""
@@ -50,7 +50,7 @@ def held(directory: Path, *, wait_s: float | None = None) -> Iterator[None]:
     end = monotonic() + (WAIT_S if wait_s is None else wait_s)
     while True:
         with path.open("a+", encoding="utf-8") as file:
-            if _lock(file) and _is_the_one_at(path, file):
+            if try_lock(file) and _is_the_one_at(path, file):
                 file.truncate(0)
                 file.write(str(os.getpid()))
                 file.flush()
@@ -67,14 +67,6 @@ def held(directory: Path, *, wait_s: float | None = None) -> Iterator[None]:
                     "XDG_STATE_HOME to another folder for this one",
                 )
         sleep(_LOOK_S)
-
-
-def _lock(file: TextIO) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _is_the_one_at(path: Path, file: TextIO) -> bool:

@@ -29,17 +29,18 @@ def differences(first: Sequence[Outcome], second: Sequence[Outcome]) -> dict[str
     """
     scenes = renumbered([one.scene for one in first])
     rankings = _ranking(first), _ranking(second)
+    least = _least_deviation(first, second, scenes)
     estimates = {
         name: difference(
             *rankings,
             scenes,
             coco_ap_of,
             iou_thresholds=thresholds,
-            least_deviation=_least_deviation(first, second, scenes),
+            least_deviation=least,
         )
         for name, thresholds in (("AP50-95", AP50_95), ("AP50", AP50))
     }
-    estimates["recall"] = _recall_difference(first, second, scenes)
+    estimates["recall"] = _recall_difference(first, second, scenes, least)
     return {name: one for name, one in estimates.items() if one is not None}
 
 
@@ -71,7 +72,7 @@ def _ranking(seen: Sequence[Outcome]) -> Ranking:
 
 
 def _recall_difference(
-    first: Sequence[Outcome], second: Sequence[Outcome], scenes: Sequence[int]
+    first: Sequence[Outcome], second: Sequence[Outcome], scenes: Sequence[int], least: float
 ) -> Estimate | None:
     """By the variance between scenes, and at least what scenes that agree leave open."""
     doors = np.bincount(scenes, weights=[len(one.found) for one in first])
@@ -82,7 +83,7 @@ def _recall_difference(
     by_scene = np.bincount(scenes, weights=net)
     value = float(by_scene.sum()) / many
     between = float(((by_scene - value * doors) ** 2).sum()) / many**2 * count / (count - 1)
-    deviation = max(math.sqrt(between), _least_deviation(first, second, scenes))
+    deviation = max(math.sqrt(between), least)
     half = student_quantile(count - 1, CONFIDENCE_LEVEL) * deviation
     return Estimate(
         value=value, low=max(-1, value - half), high=min(1, value + half), n=many, of="doors"

@@ -1,6 +1,5 @@
 """One process at a time trains a run, and what an earlier one left is never overwritten."""
 
-import fcntl
 import itertools
 import os
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ from time import monotonic, sleep
 from typing import TextIO
 
 from container_doors.errors import RunError
+from container_doors.files import try_lock
 from container_doors.records import RunRecord
 from container_doors.run import Run
 
@@ -30,7 +30,7 @@ def claim(run: Run) -> Iterator[None]:
     run.root.mkdir(parents=True, exist_ok=True)
     until = monotonic() + _OUTLIVE_S
     with run.lock.open("a+") as file:
-        while not _locked(file):
+        while not try_lock(file):
             if _is_alive(file) or monotonic() > until:
                 raise RunError(
                     f"{run.directory} is being trained or sent by another process",
@@ -42,14 +42,6 @@ def claim(run: Run) -> Iterator[None]:
             file.write(str(os.getpid()))
             file.flush()
         yield
-
-
-def _locked(file: TextIO) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _is_alive(file: TextIO) -> bool:

@@ -1,0 +1,26 @@
+"""A run that fakes have trained, on the smallest data set there is."""
+
+from pathlib import Path
+
+import pytest
+
+from container_doors import pipeline
+from container_doors.config import Data, Params, Training
+from container_doors.run import Run
+from tests.builders import a_small_dataset
+from tests.fakes import FakeWorld
+
+PARAMS = Params(
+    data=Data(min_train_images=2, min_val_images=1),
+    training=Training(epochs=3, batch_size=2, learning_rate=0.001),
+)
+RUN = Run("exp1")
+
+
+def train_in(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Train there, and stay there; returns the data set."""
+    dataset = folder / PARAMS.data.path
+    a_small_dataset(dataset)
+    monkeypatch.chdir(folder)
+    pipeline.train(PARAMS, RUN, world=FakeWorld().world)
+    return dataset

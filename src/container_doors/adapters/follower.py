@@ -6,7 +6,6 @@ A pipe connects the two: a line says how the run ended, its end without a line t
 """
 
 import contextlib
-import fcntl
 import logging
 import os
 import select
@@ -20,6 +19,7 @@ from typing import IO
 
 import psutil
 
+from container_doors.files import try_lock
 from container_doors.ports import Progress
 from container_doors.run import Run
 
@@ -92,7 +92,7 @@ class FollowerProcess:
                 run.tracking_lock.open("w") as lock,
             ):
                 # From now on, and not when the process is up, which may be after a next attempt.
-                _try_lock(lock)
+                try_lock(lock)
                 seen[_LOCK] = str(lock.fileno())
                 self._process = subprocess.Popen(
                     [sys.executable, "-m", "container_doors", "track", "follow", run.directory],
@@ -188,7 +188,7 @@ def alone(run: Run, *, wait_s: float) -> Iterator[bool]:
     run.root.mkdir(parents=True, exist_ok=True)
     deadline = time.monotonic() + wait_s
     with _open_lock(run) as file:
-        while not (is_ours := _try_lock(file)) and time.monotonic() < deadline:
+        while not (is_ours := try_lock(file)) and time.monotonic() < deadline:
             time.sleep(0.2)
         yield is_ours
 
@@ -200,11 +200,3 @@ def _open_lock(run: Run) -> IO[str]:
         return run.tracking_lock.open("w")
     os.set_inheritable(int(handed), False)
     return os.fdopen(int(handed), "w")
-
-
-def _try_lock(file: IO[str]) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

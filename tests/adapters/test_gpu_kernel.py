@@ -43,9 +43,17 @@ def a_uv(folder: Path, monkeypatch: pytest.MonkeyPatch, *, exit_code: int) -> Pa
         ("numpy>=99", True),
         ("nobody-has-this", True),
         ("opencv-python>=4", False),
+        ("ultralytics>=8.4", False),
         ("wandb>=99", False),
     ],
-    ids=["met", "too old", "absent", "another build of OpenCV", "used at home alone"],
+    ids=[
+        "met",
+        "too old",
+        "absent",
+        "another build of OpenCV",
+        "another build of Ultralytics",
+        "used at home alone",
+    ],
 )
 def test_what_is_missing_is_what_a_training_needs_and_the_image_lacks(
     requirement: str, *, missing: bool

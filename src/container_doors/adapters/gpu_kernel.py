@@ -32,6 +32,10 @@ LOOK_S, BEAT_S = 0.2, 60.0
 GRACE_S = 60.0  # doors train gives an epoch up 15 s after SIGTERM, and then keeps what it has
 KEPT = ("torch", "torchvision", "torchaudio", "numpy", "opencv-python", "opencv-python-headless",
         "opencv-contrib-python")  # fmt: skip
+BUILDS = (
+    ("ultralytics-opencv-headless", "ultralytics"),
+    ("opencv-python-headless", "opencv-python", "opencv-contrib-python"),
+)  # of one program each, with the same files
 AT_HOME = ("dvc", "kaggle", "six", "tensorboardx", "wandb")  # accounts are used from the laptop
 PROBE = """
 import json, torch
@@ -224,14 +228,14 @@ def install(repository: Path, scratch: Path) -> None:
 
 
 def is_missing(requirement: str) -> bool:
-    """Tell whether a requirement is not met; any build of OpenCV is OpenCV."""
+    """Tell whether a requirement is not met; any build of OpenCV and Ultralytics is one."""
     from packaging.requirements import Requirement
 
     wanted = Requirement(requirement)
     name = wanted.name.lower()
     if name in AT_HOME:
         return False
-    builds = [one for one in KEPT if one.startswith("opencv")] if "opencv" in name else [name]
+    builds = next((one for one in BUILDS if name in one), (name,))
     versions = [found for build in builds if (found := held(build))]
     return not any(wanted.specifier.contains(found, prereleases=True) for found in versions)
 

@@ -4,19 +4,19 @@ import os
 import platform
 from collections import Counter
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from container_doors.adapters.distributions import version_of
 from container_doors.adapters.shell import call
 from container_doors.errors import ConfigError, MissingToolError
 from container_doors.records import Environment, Hardware
 
-_DISTRIBUTIONS = (
+_PACKAGES = (
     "container-doors", "ultralytics", "torch", "torchvision", "numpy", "opencv-python-headless",
     "opencv-python", "pillow", "hotcoco", "dvc", "wandb",
 )  # fmt: skip
-"""Those whose version can change a result."""
+"""Those whose version can change a result. ``ultralytics`` is what its builds have in common."""
 
 
 def import_torch() -> Any:  # noqa: ANN401 - a module
@@ -63,14 +63,11 @@ def describe_machine(device: str) -> Hardware:
 
 def describe_environment() -> Environment:
     """Name the programs whose version can change a result."""
-    packages = {}
-    for name in _DISTRIBUTIONS:
-        try:
-            packages[name] = version(name)
-        except PackageNotFoundError:
-            continue
+    found = {name: version_of(name) for name in _PACKAGES}
     return Environment(
-        python=platform.python_version(), platform=platform.platform(), packages=packages
+        python=platform.python_version(),
+        platform=platform.platform(),
+        packages={name: number for name, number in found.items() if number},
     )
 
 

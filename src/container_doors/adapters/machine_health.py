@@ -9,16 +9,17 @@ import shutil
 import socket
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from container_doors.adapters.distributions import BUILDS, clashes, version_of
 from container_doors.adapters.shell import call
 from container_doors.errors import MissingToolError
 from container_doors.remote.health import Health, failed, passed, warned
 
 SET_UP = "bash scripts/setup_kaggle.sh"
-_PACKAGES = (
+REQUIRED = (
     "ultralytics",
+    "opencv",
     "torch",
     "torchvision",
     "hotcoco",
@@ -33,7 +34,7 @@ _PACKAGES = (
     "rich",
     "tensorboardx",
 )
-_OPENCV = ("opencv-python-headless", "opencv-python", "opencv-contrib-python")
+"""Programs without which there is no training, or no view of it."""
 _HOSTS = ("api.wandb.ai", "www.googleapis.com", "github.com", "pypi.org")
 _LEAST_DISK_GIB, _GOOD_DISK_GIB = 2, 8
 _GOOD_MEMORY_GIB = 4
@@ -51,13 +52,17 @@ def python() -> Health:
 
 def packages() -> Health:
     """Look for what training imports."""
-    missing = [name for name in _PACKAGES if not _version(name)]
-    if not any(_version(name) for name in _OPENCV):
-        missing.append(_OPENCV[0])
+    missing = [BUILDS.get(name, (name,))[0] for name in REQUIRED if not version_of(name)]
     if missing:
         return failed("packages", f"not installed: {', '.join(missing)}", SET_UP)
+    if mixed := clashes():
+        return warned(
+            "packages",
+            f"these write the same files, and differ: {'; '.join(mixed)}",
+            f"uninstall all of them (pip uninstall, or uv pip uninstall), then {SET_UP}",
+        )
     named = ("ultralytics", "wandb")
-    return passed("packages", ", ".join(f"{name} {_version(name)}" for name in named))
+    return passed("packages", ", ".join(f"{name} {version_of(name)}" for name in named))
 
 
 def torch_build() -> Health:
@@ -190,10 +195,3 @@ def _answers(host: str) -> bool:
             return True
     except OSError:
         return False
-
-
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return ""

@@ -1,9 +1,11 @@
 """How surely figures are known, told with fakes for what is outside."""
 
 import json
+import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,10 +15,11 @@ from container_doors.errors import DatasetError, MissingToolError, RunError
 from container_doors.evaluation.promise import parse_promise
 from container_doors.inspection import OpenDetector
 from container_doors.measurements import Assessment, Detected, Evaluated
-from container_doors.records import Hardware
+from container_doors.ports import Detections
+from container_doors.records import DatasetFiles, Hardware
 from container_doors.run import TEST_LOOKS, Run
-from container_doors.trials import Timed
-from tests.builders import a_record
+from container_doors.trials import Climb, Timed
+from tests.builders import a_record, sha256_of
 from tests.fakes import FakeDetector, FakeProgress, FakeWorld
 from tests.trained import PARAMS, RUN, train_in
 
@@ -96,6 +99,99 @@ def test_photographs_of_one_scene_count_as_one(trained: Path):
         "image,group\nimages/test/0.png,quay\nimages/test/1.png,quay\n"
     )
     assert evaluated().scenes == 1
+
+
+def in_folders(data: Path) -> None:
+    """Give the photographs of test one name, in two folders."""
+    for number, folder in enumerate("ab"):
+        for kind, suffix in (("images", "png"), ("labels", "txt")):
+            old = data / kind / "test" / f"{number}.{suffix}"
+            new = data / kind / "test" / folder / f"img_1.{suffix}"
+            new.parent.mkdir()
+            old.rename(new)
+
+
+def test_photographs_of_one_name_in_two_folders_keep_their_scene_and_their_values(trained: Path):
+    in_folders(trained)
+    (trained / "attributes.csv").write_text(
+        "image, Group ,light\na/img_1.png,quay,dawn\nb/img_1.png,quay,dusk\n"
+    )
+
+    found = evaluated()
+
+    assert (found.photographs, found.scenes) == (2, 1)
+    assert [one.value for one in found.slices if one.attribute == "light"] == ["dawn", "dusk"]
+    detected = Detected.read(RUN.detections_json("test"))
+    assert [one.image for one in detected.photographs] == [
+        "images/test/a/img_1.png", "images/test/b/img_1.png",
+    ]  # fmt: skip
+
+
+def test_a_photograph_that_is_left_out_is_missed_though_another_has_its_name(trained: Path):
+    in_folders(trained)
+
+    class OneLess(FakeDetector):
+        def validate(self, **asked: Any) -> tuple[dict[str, float], list[Detections]]:
+            metrics, found = super().validate(**asked)
+            return metrics, found[:1]
+
+    with pytest.raises(DatasetError, match=r"leaves out 1 of 2 .* first images/test/b/img_1"):
+        evaluated(open_detector=lambda weights, params: OneLess())
+
+
+def test_a_folder_of_photographs_that_is_gone_since_the_training_is_said(trained: Path):
+    in_folders(trained)
+    files = {
+        path.relative_to(trained).as_posix(): sha256_of(path.read_bytes())
+        for kind in ("images", "labels")
+        for path in (trained / kind).rglob("*.*")
+    }
+    DatasetFiles(files=files).write(RUN.dataset)
+    assert "photographs" not in " ".join(evaluated().changed)
+    shutil.rmtree(trained / "images/test/b")
+
+    assert "photographs or labels of test are not those of the training" in evaluated().changed
+
+
+def test_no_figure_is_made_where_a_scene_would_be_lost(trained: Path):
+    """Though it was measured before, when all was well."""
+    asked: Any = {"open_detector": Opened(), "progress": FakeProgress()}
+    climb = Climb(corrupt=lambda kind, severity, name, picture: picture)
+    assessment.gate(RUN, at_the_point=False, **asked)
+    (trained / "attributes.csv").write_text("image,group\nimages/test/0.pgn,quay\n")
+
+    for command in (
+        evaluated,
+        lambda: assessment.gate(RUN, at_the_point=False, **asked),
+        lambda: assessment.report_page(RUN, trained / "page.html", **asked),
+        lambda: assessment.model_card(RUN, trained / "card.md", **asked),
+        lambda: assessment.compare(RUN, RUN, "test", **asked),
+        lambda: trials.climb_ladders(RUN, "test", asked=climb, **asked),
+    ):
+        with pytest.raises(DatasetError, match=r"attributes.csv:2: .* found 'images/test/0.pgn'"):
+            command()
+
+
+def test_what_is_doubtful_about_scenes_is_said_beside_the_figures(trained: Path):
+    (trained / "attributes.csv").write_text("image,group\nimages/test/0.png,quay\n")
+    progress = FakeProgress()
+
+    assessment.evaluate(RUN, "test", open_detector=Opened(), progress=progress)
+
+    assert any("none for 1 of 2, the first images/test/1.png" in one for one in progress.lines)
+
+
+def test_figures_of_an_earlier_release_that_may_have_lost_scenes_are_made_anew(trained: Path):
+    (trained / "attributes.csv").write_text("image,group\ntest/0.png,q\ntest/1.png,q\n")
+    evaluated()
+    there = Evaluated.read(RUN.evaluation)
+    of_file = sha256_of((trained / "attributes.csv").read_bytes())
+    earlier = there.splits["test"].model_copy(update={"attributes_sha256": of_file, "scenes": 2})
+    there.model_copy(update={"splits": {"test": earlier}}).write(RUN.evaluation)
+
+    assessment.gate(RUN, at_the_point=False, open_detector=Opened(), progress=FakeProgress())
+
+    assert Evaluated.read(RUN.evaluation).splits["test"].scenes == 1
 
 
 def test_what_was_detected_is_measured_once_and_each_look_at_test_is_counted():
@@ -362,7 +458,7 @@ def test_a_damaged_measurement_needs_no_other_training():
 def test_attributes_in_another_encoding_are_refused_by_name(trained: Path):
     (trained / "attributes.csv").write_bytes(b"image,lighting\nimages/test/0.png,d\xfcster\n")
 
-    with pytest.raises(DatasetError, match=r"attributes.csv: expected UTF-8"):
+    with pytest.raises(DatasetError, match=r"attributes.csv:2: expected .* UTF-8, found byte 0xfc"):
         evaluated()
 
 
@@ -438,6 +534,6 @@ def test_photographs_that_are_left_out_are_refused():
             return scores, found[1:]
 
     with pytest.raises(
-        DatasetError, match=r"leaves out 1 of 2 photographs of test, the first 0\.png"
+        DatasetError, match=r"leaves out 1 of 2 photographs of test, the first images/test/0\.png"
     ):
         evaluated(open_detector=lambda weights, params: Forgetful())

@@ -1,6 +1,7 @@
 """The story, told with fakes for what is outside and the real thing for everything else."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 from zipfile import ZipFile
@@ -57,6 +58,22 @@ def test_training_publishes_what_it_measured():
     assert json.loads(Path("reports/metrics.json").read_text())
     assert outside.follower.followed == ["exp1"]
     assert outside.follower.exit_codes == [0]
+
+
+def test_photographs_of_one_name_in_two_folders_have_a_picture_each(workspace: Path):
+    for number, folder in enumerate("ab"):
+        for kind, suffix in (("images", "png"), ("labels", "txt")):
+            old = workspace / PARAMS.data.path / kind / "test" / f"{number}.{suffix}"
+            (old.parent / folder).mkdir()
+            old.rename(old.parent / folder / f"img_1.{suffix}")
+
+    pipeline.train(PARAMS, Run("exp1"), world=FakeWorld().world)
+    pipeline.summarise(Run("exp1"), workspace / "summary.md")
+
+    made = {path.relative_to(Run("exp1").predictions) for path in Path("runs").rglob("img_1.jpg")}
+    assert made == {Path("a/img_1.jpg"), Path("b/img_1.jpg")}
+    summary = (workspace / "summary.md").read_text()
+    assert {"a/img_1", "b/img_1"} <= set(re.findall(r"!\[(.*?)\]", summary))
 
 
 def test_a_finished_run_is_refused_and_kept():

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from container_doors.config import Params
-from container_doors.dataset.attributes import Attributes, read_attributes
+from container_doors.dataset.attributes import Attributes
 from container_doors.dataset.layout import Layout
 from container_doors.errors import RunError
 from container_doors.evaluation.alarms import false_alarms
@@ -24,12 +24,12 @@ from container_doors.evaluation.scores import all_scores, coco_ranking
 from container_doors.evaluation.slices import slices
 from container_doors.inspection import (
     OpenDetector,
-    attributes_sha256,
     changed_since_training,
     detect,
     evaluated,
     keep,
     kept_detections,
+    known_attributes,
     look,
     photographs_sha256,
     scenes_of,
@@ -79,7 +79,7 @@ def evaluate(
             hint="choose another --split, such as test",
         )
     record, layout = trained(run)
-    attributes = read_attributes(layout)
+    attributes = known_attributes(layout, progress)
     detected = detect(run, split, open_detector=open_detector, progress=progress)
     threshold = Params.model_validate(record.params).validation.conf_threshold
     check = None
@@ -88,7 +88,9 @@ def evaluate(
         check = _checked(promise, val, detected, attributes)
         threshold = check.conf_threshold
     target = recall_target(promise)
-    assessment = _assessed(run, detected, layout, conf_threshold=threshold, target=target)
+    assessment = _assessed(
+        run, detected, layout, attributes, conf_threshold=threshold, target=target
+    )
     looks = look(run, detected, promise) if split == "test" else None
     assessment = assessment.model_copy(update={"promise": check, "looks": looks})
     keep(run, record, assessment)
@@ -123,13 +125,19 @@ def compare(
         threshold = Params.model_validate(record.params).validation.conf_threshold
         by_name = sorted(detected.photographs, key=lambda one: one.image)
         detected = detected.model_copy(update={"photographs": by_name})
-        scenes = scenes_of(detected, read_attributes(layout))
+        scenes = scenes_of(detected, known_attributes(layout, progress))
         seen.append((detected, outcomes(detected.photographs, scenes, conf_threshold=threshold)))
     (one, its), (other, others) = seen
     if photographs_sha256(one) != photographs_sha256(other):
         raise RunError(
             f"{first.name} and {second.name} have other photographs or labels in {split}",
             hint="two models can be compared on the same ones only: train both on one data set",
+        )
+    if [of.scene for of in its] != [of.scene for of in others]:
+        raise RunError(
+            f"{first.name} and {second.name} have other scenes in {split}: the attributes.csv of "
+            "their data sets differ",
+            hint="copy the one that is right beside the other data.yaml",
         )
     by = differences(its, others)
     metric = next(iter(by), None)
@@ -151,9 +159,10 @@ def gate(
 ) -> list[Held]:
     """Hold a run against the targets of section 10.3; what is not measured yet is measured."""
     record, layout = trained(run)
+    attributes = known_attributes(layout, progress)
     assessments = {}
     for split in ("val", "test"):
-        there = _present(run, split, record, layout)
+        there = _present(run, split, record, layout, attributes)
         if there is None:
             there = evaluate(run, split, open_detector=open_detector, progress=progress)
         else:
@@ -235,17 +244,23 @@ def _both_splits(
     open_detector: OpenDetector,
     progress: Progress,
 ) -> dict[str, Assessment]:
+    attributes = known_attributes(layout, progress)
     return {
-        split: _present(run, split, record, layout)
+        split: _present(run, split, record, layout, attributes)
         or evaluate(run, split, open_detector=open_detector, progress=progress)
         for split in ("val", "test")
     }
 
 
 def _assessed(
-    run: Run, detected: Detected, layout: Layout, *, conf_threshold: float, target: float
+    run: Run,
+    detected: Detected,
+    layout: Layout,
+    attributes: Attributes,
+    *,
+    conf_threshold: float,
+    target: float,
 ) -> Assessment:
-    attributes = read_attributes(layout)
     photographs, scenes = detected.photographs, scenes_of(detected, attributes)
     seen = outcomes(photographs, scenes, conf_threshold=conf_threshold)
     scores, undefined = all_scores(seen)
@@ -259,7 +274,7 @@ def _assessed(
     durations = [one.duration_ms for one in photographs if one.duration_ms is not None]
     return Assessment(
         files_sha256=detected.files_sha256,
-        attributes_sha256=attributes_sha256(layout),
+        attributes_sha256=attributes.sha256,
         changed=changed_since_training(run, detected.split, read_record(run), layout),
         split=detected.split,
         image_size_px=detected.image_size_px,
@@ -304,11 +319,13 @@ def _checked(
     )
 
 
-def _present(run: Run, split: str, record: RunRecord, layout: Layout) -> Assessment | None:
+def _present(
+    run: Run, split: str, record: RunRecord, layout: Layout, attributes: Attributes
+) -> Assessment | None:
     """Read an assessment of these very weights, photographs and labels."""
     detected = kept_detections(run, split, record, layout)
     there = evaluated(run, record).splits.get(split)
     if detected is None or there is None:
         return None
-    of = (detected.files_sha256, attributes_sha256(layout))
+    of = (detected.files_sha256, attributes.sha256)
     return there if (there.files_sha256, there.attributes_sha256) == of else None

@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from container_doors.config import Params
-from container_doors.dataset.attributes import ATTRIBUTES_CSV, Attributes
+from container_doors.dataset.attributes import Attributes, read_attributes
 from container_doors.dataset.layout import Layout, label_of, read_layout
 from container_doors.dataset.view import link_view
 from container_doors.errors import DatasetError, RunError
@@ -84,7 +84,7 @@ def detect(run: Run, split: str, *, open_detector: OpenDetector, progress: Progr
             plots_dir=Path(scratch) / split,
         )
     scored = sorted(scored, key=lambda one: one.image)  # Ultralytics' order is by shape
-    _refuse_left_out(images, scored, split, record)
+    _refuse_left_out(images, [_name_in(run, one) for one in scored], split, record)
     iou = params.validation.iou_threshold
     used: list[Detections] = []
     for number, found in enumerate(
@@ -136,7 +136,11 @@ def images_of(run: Run, split: str) -> list[str]:
         RunError: If it has none.
     """
     folder = run.data_view / "images" / split
-    images = sorted(f"images/{split}/{path.name}" for path in folder.glob("*"))
+    images = sorted(
+        path.relative_to(run.data_view).as_posix()
+        for path in folder.rglob("*")
+        if path.is_symlink() or path.is_file()
+    )
     if not images:
         raise RunError(
             f"{run.name} has no photograph in {split}: there is nothing to measure",
@@ -159,23 +163,33 @@ def changed_since_training(run: Run, split: str, record: RunRecord, layout: Layo
     if best is not None and best.sha256 != artifact(run.best_weights).sha256:
         changed.append("best.pt is not what this run trained")
     if run.dataset.is_file():
-        images = layout.splits[split].images
+        of_split = layout.splits[split]
+        images = of_split.images
         labels = [path for path in map(label_of, images) if path.is_file()]
         here = {
             path.relative_to(layout.root).as_posix(): file_sha256(path)
             for path in (*images, *labels)
         }
         before = DatasetFiles.read(run.dataset).files
-        folders = tuple({f"{Path(name).parent.as_posix()}/" for name in here})
+        folders = tuple(
+            f"{folder.relative_to(layout.root).as_posix()}/"
+            for folder in (of_split.images_dir, of_split.labels_dir)
+        )
         if here != {name: sha256 for name, sha256 in before.items() if name.startswith(folders)}:
             changed.append(f"photographs or labels of {split} are not those of the training")
     return changed
 
 
-def attributes_sha256(layout: Layout) -> str | None:
-    """Name what is known of the photographs beside their labels; None if nothing is."""
-    path = layout.root / ATTRIBUTES_CSV
-    return file_sha256(path) if path.is_file() else None
+def known_attributes(layout: Layout, progress: Progress) -> Attributes:
+    """Read what is known of the photographs, and say what a person should look at.
+
+    Raises:
+        DatasetError: If it cannot be understood: figures by scenes that are lost would be too sure.
+    """
+    attributes, doubts = read_attributes(layout)
+    for doubt in doubts:
+        progress.say(f"{layout.data_yaml.parent}/{doubt}")
+    return attributes
 
 
 def scenes_of(detected: Detected, attributes: Attributes) -> list[int]:
@@ -241,10 +255,10 @@ def _files_sha256(layout: Layout, split: str) -> str:
 
 
 def _refuse_left_out(
-    images: Sequence[str], scored: Sequence[Detections], split: str, record: RunRecord
+    images: Sequence[str], scored: Sequence[str], split: str, record: RunRecord
 ) -> None:
     """Refuse figures of a part that nobody chose."""
-    left_out = sorted({Path(one).name for one in images} - {one.image.name for one in scored})
+    left_out = sorted(set(images) - set(scored))
     if left_out:
         raise DatasetError(
             f"Ultralytics leaves out {len(left_out)} of {len(images)} photographs of {split}, "
@@ -253,9 +267,14 @@ def _refuse_left_out(
         )
 
 
+def _name_in(run: Run, seen: Detections) -> str:
+    """Name a photograph relative to the run's view of the data."""
+    return seen.image.absolute().relative_to(run.data_view.absolute()).as_posix()
+
+
 def _photograph(run: Run, scored: Detections, used: Detections) -> Photograph:
     return Photograph(
-        image=scored.image.absolute().relative_to(run.data_view.absolute()).as_posix(),
+        image=_name_in(run, scored),
         width_px=scored.width_px,
         height_px=scored.height_px,
         doors_xyxy=doors_in(scored),

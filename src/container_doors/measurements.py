@@ -234,7 +234,8 @@ class Assessment(Value):
     files_sha256: Sha256
     """Of the split's photographs and labels."""
     attributes_sha256: Sha256 | None
-    """Of attributes.csv, which tells scenes and parts; None: there is none."""
+    """Of what attributes.csv says of scenes and parts; None: there is none. Earlier releases wrote
+    that of the file, so what they measured with one is measured anew."""
     changed: list[str]
     """What is not as it was when the run was trained: sentences."""
     split: str
@@ -301,7 +302,7 @@ class Robustness(Value):
     files_sha256: Sha256
     """Of the split's photographs and labels."""
     attributes_sha256: Sha256 | None
-    """Of attributes.csv, which tells scenes; None: there is none."""
+    """Of what attributes.csv says, as in :class:`Assessment`."""
     split: str
     photographs: int
     """With a door; the same for every step."""

@@ -894,7 +894,8 @@ def score(
     ).write(run.predictions_json(split))
     if split == "test":
         for found, boxes, matched in list(zip(used, doors, matches, strict=True))[:MOST_PICTURES]:
-            pictures.save(pictures.draw(found, boxes, matched), run.predictions, found.image.name)
+            name = found.image.absolute().relative_to(run.data_view.absolute() / "images" / split)
+            pictures.save(pictures.draw(found, boxes, matched), run.predictions / name)
     return SplitScores(
         images=len(doors),
         doors=sum(map(len, doors)),

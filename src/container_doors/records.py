@@ -26,6 +26,15 @@ Status = Literal["running", "stopped", "trained", "finished", "failed", "interru
 and have not yet been evaluated and published."""
 
 
+def short_name(image: str) -> str:
+    """Name a photograph for people: its path below the split's folder.
+
+    >>> short_name("images/test/a/img_1.jpg")
+    'a/img_1.jpg'
+    """
+    return image.split("/", 2)[-1]
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One fault in a data set: where it is, what was expected, what was found, what to do."""

@@ -9,7 +9,6 @@ from tempfile import TemporaryDirectory
 from time import monotonic
 
 from container_doors.config import Params
-from container_doors.dataset.attributes import read_attributes
 from container_doors.errors import MissingToolError, RunError
 from container_doors.evaluation.ladders import Picture, climb, read_picture, write_picture
 from container_doors.evaluation.latency import latency, median
@@ -28,10 +27,10 @@ from container_doors.evaluation.robustness import (
 from container_doors.inspection import (
     LOWEST_CONFIDENCE,
     OpenDetector,
-    attributes_sha256,
     detect,
     images_of,
     keep,
+    known_attributes,
     link,
     look,
     one_by_one,
@@ -97,7 +96,7 @@ def climb_ladders(
     """
     record, layout = trained(run)
     params = Params.model_validate(record.params)
-    attributes = read_attributes(layout)
+    attributes = known_attributes(layout, progress)
     detected = detect(run, split, open_detector=open_detector, progress=progress)
     photographs = spread_evenly(detected.photographs, asked.photographs)
     if not photographs:
@@ -124,7 +123,7 @@ def climb_ladders(
     ladders, missing = _read(steps, clean, asked.target)
     found = Robustness(
         files_sha256=detected.files_sha256,
-        attributes_sha256=attributes_sha256(layout),
+        attributes_sha256=attributes.sha256,
         split=split,
         photographs=len(photographs),
         doors=sum(len(one.doors_xyxy) for one in photographs),

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 
 import psutil
 import pytest
@@ -72,6 +73,25 @@ def test_a_label_file_spelled_in_another_case_is_told_from_a_lost_one(tree: Tree
 
     assert [f.rule for f in report.findings] == ["image-without-label", "label-without-image"]
     assert report.findings[1].remedy == "rename it to val_1.txt, as its picture is spelled"
+
+
+def test_a_label_file_whose_accents_are_in_another_form_is_told_from_a_lost_one(tree: Tree):
+    """macOS and other systems spell one name with other bytes."""
+    tree.write(f"images/val/{normalize('NFC', 'Tür')}.jpg", jpeg(50))
+    tree.write(f"labels/val/{normalize('NFD', 'Tür')}.txt", "0 0.5 0.5 0.25 0.5\n")
+
+    findings = {finding.rule: finding for finding in checked(tree).findings}
+
+    assert set(findings) == {"image-without-label", "label-without-image"}
+    assert findings["label-without-image"].remedy.endswith("as its picture is spelled (NFC)")
+
+
+def test_two_names_of_which_another_system_keeps_one_are_a_warning(tree: Tree):
+    for number, name in enumerate(("quay", "Quay"), start=50):
+        tree.write(f"images/test/{name}.jpg", jpeg(number))
+        tree.write(f"labels/test/{name}.txt", "0 0.5 0.5 0.25 0.5\n")
+
+    assert named(checked(tree)) == [("image-name-alike", "warning", "images/test/quay.jpg")]
 
 
 def test_a_split_without_its_labels_folder_is_an_error(tree: Tree):

@@ -15,7 +15,7 @@ from container_doors.errors import TrackingError
 from container_doors.evaluation import pictures
 from container_doors.evaluation.matching import match
 from container_doors.ports import Detections, Results
-from container_doors.records import Epoch, Prediction, RunRecord
+from container_doors.records import Epoch, Prediction, RunRecord, short_name
 
 MOST_PICTURES = 12
 """Prediction pictures that are shown, those with the most mistakes first."""
@@ -161,7 +161,7 @@ def _results(results: Results) -> Iterator[Any]:
     for name, path in results.plots.items():
         yield _image(name, path.read_bytes())
     for prediction in _most_telling(results):
-        name = f"predictions/{Path(prediction.image).name}"
+        name = f"predictions/{short_name(prediction.image)}"
         yield _image(f"{results.predictions.split}/{name}", _drawn(prediction, results.images))
 
 

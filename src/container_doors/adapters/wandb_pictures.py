@@ -7,7 +7,7 @@ from typing import Any
 from PIL import Image, ImageOps
 
 from container_doors.ports import Results
-from container_doors.records import Prediction
+from container_doors.records import Prediction, short_name
 
 MOST_PICTURES = 50
 """Each is two files to upload; those with a mistake come first."""
@@ -41,7 +41,7 @@ def photographs(results: Results, folder: Path) -> list[Any]:
         _fit(results.images / prediction.image).save(fitted, quality=85)
         boxes = _boxes(prediction)
         caption = (
-            f"{Path(prediction.image).name}: {prediction.correct} found, "
+            f"{short_name(prediction.image)}: {prediction.correct} found, "
             f"{prediction.missed} missed, {prediction.false_alarms} false alarms"
         )
         images.append(

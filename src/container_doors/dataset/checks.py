@@ -1,11 +1,13 @@
 """Is a data set fit to train on? Every file of every split is read, and every fault is named."""
 
+import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
+from container_doors.dataset.attributes import examine_attributes
 from container_doors.dataset.data_yaml import DATA_YAML
 from container_doors.dataset.faults import PULL, Fault
 from container_doors.dataset.layout import (
@@ -33,7 +35,7 @@ class Report:
     layout: Layout | None
     """None if ``data.yaml`` cannot be read."""
     findings: list[Finding]
-    """In the order of the splits, of paths and of lines; those of ``data.yaml`` first."""
+    """In the order of the splits, of paths and of lines; those of the data set's tables first."""
     splits: dict[str, SplitCounts] = field(default_factory=dict)
     dropped: tuple[Path, ...] = ()
     """Photographs that Ultralytics would leave out of training with only a warning."""
@@ -104,6 +106,8 @@ def check(
     by_split = {split.name: _findings(split) for split in splits}
     for split, finding in _same_content(photographs):
         by_split[split].append(finding)
+    _, of_attributes = examine_attributes(layout)
+    findings = findings + of_attributes
     return Report(
         layout=layout,
         findings=findings + [f for split in SPLITS for f in _in_order(by_split.get(split, []))],
@@ -187,16 +191,16 @@ def _no_doors(split: Split) -> Iterator[Finding]:
 
 def _label_without_image(split: Split) -> Iterator[Finding]:
     used = {label_of(image) for image in split.files.images}
-    by_lower_case = {str(path).lower(): path for path in used}
+    by_lower_case = {_on_other_systems(path): path for path in used}
     for label in split.files.labels:
         if label in used:
             continue
-        other = by_lower_case.get(str(label).lower())
+        other = by_lower_case.get(_on_other_systems(label))
         yield Fault(
             "label-without-image",
             "a picture of the same name",
             "none",
-            f"rename it to {other.name}, as its picture is spelled"
+            f"rename it to {other.name}, as its picture is spelled{_in_its_normal_form(other)}"
             if other
             else "put the picture back, or remove the label file",
         ).at(label.relative_to(split.root))
@@ -213,6 +217,36 @@ def _same_label(split: Split) -> Iterator[Finding]:
                 f"that of {other.image.name}",
                 "rename one of the two, and its label file",
             ).at(each.image)
+
+
+def _same_but_for_spelling(split: Split) -> Iterator[Finding]:
+    """Find two names of which some systems keep one: macOS and Windows, by their case or accents.
+
+    A data set that is fetched there would lose one of the two, and its scores with it.
+    """
+    first: dict[str, Path] = {}
+    for each in split.photographs:
+        other = first.setdefault(_on_other_systems(each.image), each.image)
+        if other != each.image:
+            yield Fault(
+                "image-name-alike",
+                "names that differ on every system",
+                f"that of {other} but for case or the form of its accents",
+                "rename one of the two, and its label file",
+                severity="warning",
+            ).at(each.image)
+
+
+def _on_other_systems(path: Path) -> str:
+    return unicodedata.normalize("NFC", str(path)).casefold()
+
+
+def _in_its_normal_form(path: Path) -> str:
+    """Say which of Unicode's forms a name is in, where nobody could see it."""
+    name = path.name
+    if name.isascii():
+        return ""
+    return f" ({'NFC' if unicodedata.is_normalized('NFC', name) else 'NFD'})"
 
 
 def _ignored(split: Split) -> Iterator[Finding]:
@@ -234,6 +268,7 @@ SPLIT_RULES: tuple[Callable[[Split], Iterator[Finding]], ...] = (
     _no_doors,
     _label_without_image,
     _same_label,
+    _same_but_for_spelling,
     _ignored,
 )
 """What can be wrong with a split as a whole; what is wrong with a file is in its own module."""

@@ -1,5 +1,6 @@
 """What is wrong with one file, before it is known under which path the file is reported."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -33,3 +34,33 @@ class Fault:
             remedy=self.remedy,
             dropped=self.dropped,
         )
+
+
+Placed = tuple[int | None, Fault]
+"""A fault, and its line if it has one; lines count from 1."""
+
+_MOST_OF_A_KIND = 20
+"""A file that holds something else would otherwise give a finding for each of its lines."""
+
+
+def fold(found: Iterable[Placed], path: Path) -> list[Finding]:
+    """Name each line of a file, up to the twentieth of a kind, and then how many more there are."""
+    findings = []
+    seen: dict[tuple[str, str, bool], int] = {}
+    for line, fault in found:
+        kind = (fault.rule, fault.severity, fault.dropped)
+        seen[kind] = seen.get(kind, 0) + 1
+        if seen[kind] <= _MOST_OF_A_KIND:
+            findings.append(fault.at(path, line))
+    for (rule, severity, dropped), count in seen.items():
+        if count > _MOST_OF_A_KIND:
+            fault = Fault(
+                rule,
+                "the same of every line",
+                f"{count - _MOST_OF_A_KIND} more lines like these",
+                "correct them as well",
+                severity="warning" if severity == "warning" else "error",
+                dropped=dropped,
+            )
+            findings.append(fault.at(path))
+    return findings

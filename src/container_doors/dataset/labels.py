@@ -14,7 +14,7 @@ from itertools import combinations
 from pathlib import Path
 
 from container_doors.dataset.boxes import Box, box_of, iou
-from container_doors.dataset.faults import Fault
+from container_doors.dataset.faults import Fault, fold
 from container_doors.dataset.label_rules import (
     BOX_RULES,
     CLASS_RULES,
@@ -31,9 +31,6 @@ DOUBLE_IOU = 0.9
 
 _MOST_BOXES_COMPARED = 500
 """Comparing pairs takes a second at 1,000 boxes; a photograph shows two or three doors."""
-
-_MOST_OF_A_KIND = 20
-"""A label file that holds a web page would otherwise give a finding for each of its lines."""
 
 
 def read_boxes(path: Path) -> list[Box]:
@@ -87,7 +84,8 @@ def parse_labels(data: bytes, path: Path, context: Context) -> tuple[list[Box], 
         found += [(row.line, fault) for fault in tables if fault is not None]
     distinct, repeated = _without_duplicates(boxes)
     found += _kinds(rows, context) + repeated + _doubles(distinct)
-    return distinct, _fold(sorted(found, key=lambda each: each[0]), path)
+    in_order = sorted(found, key=lambda each: each[0])
+    return distinct, fold(in_order, path)
 
 
 def _decode(data: bytes) -> tuple[str, Fault | None]:
@@ -170,25 +168,3 @@ def _doubles(boxes: Sequence[Box]) -> list[tuple[int, Fault]]:
 
 def _is_finite(box: Box) -> bool:
     return all(math.isfinite(value) for value in box.values)
-
-
-def _fold(found: Sequence[tuple[int, Fault]], path: Path) -> list[Finding]:
-    """Name each line, up to the twentieth of a kind, and then how many more there are."""
-    findings = []
-    seen: dict[tuple[str, bool], int] = {}
-    for line, fault in found:
-        kind = (fault.rule, fault.dropped)
-        seen[kind] = seen.get(kind, 0) + 1
-        if seen[kind] <= _MOST_OF_A_KIND:
-            findings.append(fault.at(path, line))
-    for (rule, dropped), count in seen.items():
-        if count > _MOST_OF_A_KIND:
-            fault = Fault(
-                rule,
-                "the same of every line",
-                f"{count - _MOST_OF_A_KIND} more lines like these",
-                "correct them as well",
-                dropped=dropped,
-            )
-            findings.append(fault.at(path))
-    return findings

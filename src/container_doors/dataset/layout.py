@@ -66,6 +66,15 @@ def label_of(image: Path) -> Path:
     return Path(*folders, f"{name.rpartition('.')[0]}.txt")
 
 
+def view_name(files: SplitFiles, image: Path) -> str:
+    """Name a photograph by its split and its path below the split's folder.
+
+    It is the one name of a photograph: in a run's view, in all that is measured of it, in what
+    people know of it. The file's name alone may be that of several.
+    """
+    return f"images/{files.name}/{image.relative_to(files.images_dir).as_posix()}"
+
+
 def read_layout(dataset: Path) -> tuple[Layout | None, list[Finding]]:
     """Read ``data.yaml`` and list the files of every split.
 

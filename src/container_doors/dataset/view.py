@@ -9,7 +9,7 @@ import yaml
 
 from container_doors.dataset.data_yaml import DATA_YAML
 from container_doors.dataset.images import is_rewritten
-from container_doors.dataset.layout import Layout, SplitFiles, label_of
+from container_doors.dataset.layout import Layout, SplitFiles, label_of, view_name
 from container_doors.errors import DatasetError
 
 _MARK = "# A view of links, made anew for every run; change the data set itself instead.\n"
@@ -71,13 +71,12 @@ def _refuse_to_overwrite(layout: Layout, directory: Path) -> None:
 
 
 def _link_split(files: SplitFiles, building: Path) -> None:
-    images_dir = building / "images" / files.name
-    images_dir.mkdir(parents=True)
+    (building / "images" / files.name).mkdir(parents=True)
     (building / "labels" / files.name).mkdir(parents=True)
     for image in files.images:
         if image.is_dir():
             continue
-        linked = images_dir / image.relative_to(files.images_dir)
+        linked = building / view_name(files, image)
         linked.parent.mkdir(parents=True, exist_ok=True)
         real = Path(os.path.realpath(image))
         if _is_rewritten(real):

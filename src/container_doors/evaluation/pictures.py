@@ -44,10 +44,10 @@ def draw(detections: Detections, doors: Sequence[BoxXyxy], matches: Matches) -> 
     return picture
 
 
-def save(picture: Image.Image, directory: Path, name: str) -> None:
-    """Write a JPEG; the name keeps the photograph's, without its suffix."""
-    directory.mkdir(parents=True, exist_ok=True)
-    picture.save(directory / f"{Path(name).stem}.jpg", quality=88)
+def save(picture: Image.Image, path: Path) -> None:
+    """Write a JPEG; the path is a photograph's, whose suffix is not kept."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    picture.save(path.with_suffix(".jpg"), quality=88)
 
 
 def _scaled(box: BoxXyxy, factor: float) -> BoxXyxy:

@@ -25,7 +25,7 @@ from container_doors.measurements import (
     Timings,
     said,
 )
-from container_doors.records import Epoch, RunRecord
+from container_doors.records import Epoch, RunRecord, short_name
 from container_doors.reporting import charts
 from container_doors.reporting.curves import draw_curves
 from container_doors.reporting.figures import count, duration
@@ -152,7 +152,7 @@ def _gallery(run: Run, test: Assessment, detected: Detected) -> list[_Shown]:
             _Shown(
                 mistake.kind,
                 mistake.what,
-                Path(mistake.image).name,
+                short_name(mistake.image),
                 _embedded(run.data_view / mistake.image),
                 photograph,
                 [(box, conf) for box, conf in pairs if conf >= test.conf_threshold],

@@ -130,9 +130,13 @@ def _collect(
     run: Run, gallery: Gallery, record: RunRecord, evaluation: Evaluation, history: list[Epoch]
 ) -> _Pictures:
     draw_curves(history, record.best_epoch, gallery.staged / "curves.png")
-    found = sorted(run.predictions.glob("*.jpg"))
+    found = sorted(run.predictions.rglob("*.jpg"))
     chosen = [
-        gallery.add(path, name=f"prediction_{number:02d}.jpg", caption=path.stem)
+        gallery.add(
+            path,
+            name=f"prediction_{number:02d}.jpg",
+            caption=path.relative_to(run.predictions).with_suffix("").as_posix(),
+        )
         for number, path in enumerate(evenly(found, MOST_PREDICTIONS), start=1)
     ]
     return _Pictures(

@@ -35,7 +35,7 @@ from container_doors.training.recorder import Recorder  # noqa: E402
 from tests.tiny import Printing, tiny_params  # noqa: E402
 
 WORKERS = 2
-FAULT = "CPU_DDP_FAULT"
+FAULT = "CONTAINER_DOORS_TEST_FAULT"
 """``raise`` or ``kill``: what befalls the second worker in the second epoch, once the first is
 written."""
 

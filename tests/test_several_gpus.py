@@ -18,7 +18,7 @@ from container_doors.run import Run
 from container_doors.training.checkpoint import resumable_epoch
 from tests.tiny import tiny_data
 
-MARK = "CPU_DDP_OF_TEST"
+MARK = "CONTAINER_DOORS_TEST_OF_DDP"
 """In the environment of every process of a test, orphans too."""
 
 Train = Callable[..., subprocess.Popen[str]]
@@ -97,7 +97,7 @@ def test_each_epoch_is_recorded_by_one_worker_and_told_by_the_parent(tmp_path: P
 def test_a_worker_that_dies_ends_the_training_at_once(
     tmp_path: Path, train: Train, fault: str, complaint: str
 ):
-    with train(500, CPU_DDP_FAULT=fault) as process:
+    with train(500, CONTAINER_DOORS_TEST_FAULT=fault) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "told 1/500 best\n"
         died_at = time.monotonic()

@@ -25,7 +25,7 @@ from tests.loopback.wandb_state import HISTORY
 from tests.test_training import command as doors_command
 from tests.tracked_run import VALUES, command
 
-FAULT = "CPU_DDP_FAULT"
+FAULT = "CONTAINER_DOORS_TEST_FAULT"
 """As tests/cpu_ddp.py, which imports Ultralytics, reads it."""
 
 WRONG_KEY = KEY[:-1] + "X"

@@ -343,6 +343,8 @@ def test_it_is_called_without_secrets_and_never_waits_for_a_browser(
 ):
     secret = '{"refresh_token": "1//0refresh", "client_secret": "GOCSPX-1"}'
     monkeypatch.setenv("GDRIVE_CREDENTIALS_DATA", secret)
+    (stand_in / ".dvc").mkdir()
+    (stand_in / ".dvc/config").write_text("['remote \"storage\"']\n    url = gdrive://1aBc\n")
     (stand_in / "said").write_text("ERROR: bad token 1//0refresh for GOCSPX-1")
 
     with pytest.raises(VersioningError, match=r"bad token \*\*\* for \*\*\*") as caught:

@@ -103,20 +103,21 @@ def test_the_path_of_a_credentials_file_is_no_secret(
     assert redacted(f"no {tmp_path / 'drive.json'}") == f"no {tmp_path / 'drive.json'}"
 
 
-def test_a_program_sees_our_environment_with_changes(
+def test_a_program_sees_its_own_of_our_environment_with_changes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setenv("KEPT", "ours")
-    monkeypatch.setenv("HIDDEN", "ours")
+    monkeypatch.setenv("XDG_KEPT", "ours")
+    monkeypatch.setenv("XDG_HIDDEN", "ours")
+    monkeypatch.setenv("ANYTHING", "ours")
     monkeypatch.setenv("LANGUAGE", "de:en")
-    names = ["KEPT", "HIDDEN", "ADDED", "LC_ALL", "LANGUAGE"]
+    names = ["XDG_KEPT", "XDG_HIDDEN", "ANYTHING", "ADDED", "LC_ALL", "LANGUAGE"]
     code = f"import os, json; print(json.dumps([os.environ.get(name) for name in {names}]))"
 
     done = call(
         [sys.executable, "-c", code],
         cwd=tmp_path,
         hint="",
-        environment={"HIDDEN": None, "ADDED": "new"},
+        environment={"XDG_HIDDEN": None, "ADDED": "new"},
     )
 
-    assert json.loads(done.stdout) == ["ours", None, "new", "C.UTF-8", ""]
+    assert json.loads(done.stdout) == ["ours", None, None, "new", "C.UTF-8", ""]

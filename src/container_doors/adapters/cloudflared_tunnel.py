@@ -6,11 +6,10 @@ limits how often one address of the internet may ask for one: a process that liv
 """
 
 import json
-import os
 import subprocess
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic, sleep
@@ -18,11 +17,8 @@ from time import monotonic, sleep
 from container_doors.adapters.processes import as_left_over, end_child, end_with_children, left_over
 from container_doors.adapters.shell import redacted
 from container_doors.adapters.ssh_server import free_port
+from container_doors.child_environment import environment_for
 from container_doors.errors import RateLimitedError, TunnelError
-
-_PASSED_ON = ("PATH", "HOME", "LANG", "SSL_CERT_FILE", "SSL_CERT_DIR", "HTTP_PROXY", "HTTPS_PROXY",
-              "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")  # fmt: skip
-"""Of our environment: the secrets in it are none of its business."""
 
 _LIMITED = ("429", "1015", "Too Many Requests")
 _REFUSED_TOKEN = ("Unauthorized", "Invalid tunnel secret", "token is not valid")
@@ -134,7 +130,7 @@ class CloudflaredTunnel:
             self._process = subprocess.Popen(
                 [self._program, *self._arguments(metrics)],
                 cwd=self._directory,
-                env=self._environment(os.environ),
+                env=self._environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -150,8 +146,8 @@ class CloudflaredTunnel:
         origin = f"ssh://127.0.0.1:{self._port}"
         return [*common, "run"] if self._named else [*common, "--url", origin]
 
-    def _environment(self, environment: Mapping[str, str]) -> dict[str, str]:
-        seen = {name: environment[name] for name in _PASSED_ON if name in environment}
+    def _environment(self) -> dict[str, str]:
+        seen = environment_for("cloudflared")
         return {**seen, "TUNNEL_TOKEN": self._named.token} if self._named else seen
 
     def _last_words(self) -> str:

@@ -65,6 +65,7 @@ class DvcCheckpoints:
                 cwd=self._directory,
                 hint=INSTALL_DVC,
                 environment=DVC_ENVIRONMENT,
+                tool="dvc",
                 timeout_s=timeout_s,
             )
         except TimeoutError:

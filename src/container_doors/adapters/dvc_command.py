@@ -101,6 +101,7 @@ class Dvc:
             cwd=self._directory,
             hint=INSTALL_DVC,
             environment=DVC_ENVIRONMENT,
+            tool="dvc",
         )
 
     def _to_good_end(
@@ -140,6 +141,7 @@ class Dvc:
             cwd=self._directory,
             hint=INSTALL_DVC,
             environment=DVC_ENVIRONMENT | _WITH_BARS,
+            tool="dvc",
             hear=hear,
             stall_s=self._stall_s,
         )

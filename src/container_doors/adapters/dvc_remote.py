@@ -124,6 +124,7 @@ class DvcRemote:
                 cwd=self._directory,
                 hint=INSTALL_DVC,
                 environment=DVC_ENVIRONMENT,
+                tool="dvc",
                 timeout_s=_PROBE_S,
             )
         except TimeoutError:

@@ -19,6 +19,7 @@ from typing import IO
 
 import psutil
 
+from container_doors.child_environment import environment_for
 from container_doors.files import try_lock
 from container_doors.ports import Progress
 from container_doors.run import Run
@@ -57,7 +58,7 @@ class FollowerProcess:
         """Prepare.
 
         Args:
-            environment: What the process sees beside our own environment, such as a key.
+            environment: What the process sees beside its own of our environment, such as a key.
             patience_s: How long :meth:`finish` waits at most.
         """
         self._environment = dict(environment)
@@ -83,7 +84,7 @@ class FollowerProcess:
     def start(self, run: Run, *, progress: Progress) -> None:
         """Start the process; what it says, the person and the log hear."""
         self._run, self._progress = run, progress
-        seen = {**os.environ, **self._environment}
+        seen = environment_for("wandb") | self._environment
         seen.pop("WANDB_SERVICE", None)  # another program's client, of which we are no part
         try:
             run.tracking.mkdir(parents=True, exist_ok=True)

@@ -62,7 +62,11 @@ def fetch_into_cache(pointers: Sequence[Path], scratch: Path, *, directory: Path
 
     def dvc(*arguments: str) -> Finished:
         done = call(
-            [find_dvc(), *arguments], cwd=directory, hint=INSTALL_DVC, environment=environment
+            [find_dvc(), *arguments],
+            cwd=directory,
+            hint=INSTALL_DVC,
+            environment=environment,
+            tool="dvc",
         )
         if done.exit_code:
             raise refused("fetch what the remote holds", done)

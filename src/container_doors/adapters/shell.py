@@ -11,13 +11,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from container_doors.adapters.git_credentials import git_credentials
+from container_doors.child_environment import (
+    environment_for,
+    full_environment,
+    is_path,
+    is_secret_name,
+)
 from container_doors.errors import MissingToolError
 
 _USER_INFO = re.compile(r"(?<=://)[^/@\s]+@")
 """``user:password@`` of a URL."""
-
-_SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|PASSPHRASE|CREDENTIALS", re.IGNORECASE)
-"""In the name of an environment variable, or of a key in the JSON that one holds."""
 
 _SHORTEST_SECRET = 8
 """Shorter values are words such as ``true``; hiding them would spoil every message."""
@@ -78,6 +82,7 @@ def call(
     hint: str,
     environment: Mapping[str, str | None] | None = None,
     timeout_s: float | None = None,
+    tool: str | None = None,
 ) -> Finished:
     """Run a program to its end, whatever its exit code.
 
@@ -85,8 +90,11 @@ def call(
         argv: The program and its arguments; never a secret, for every user sees them in ``ps``.
         cwd: Where it runs.
         hint: How to get the program, should it be missing.
-        environment: What it sees beside our own environment; what is None, it does not see.
+        environment: What it sees beside what is its own of our environment; what is None, it
+            does not see.
         timeout_s: When to give up; never by default.
+        tool: Whose variables it sees (:data:`child_environment.TOOLS`), if not those of a program
+            of its name.
 
     Raises:
         MissingToolError: If there is no such program.
@@ -96,7 +104,7 @@ def call(
         done = subprocess.run(
             argv,
             cwd=cwd,
-            env=_seen(environment),
+            env=_environment(argv, cwd, tool, environment),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -112,12 +120,13 @@ def call(
     return Finished(done.returncode, redacted(done.stdout), redacted(done.stderr))
 
 
-def call_and_hear(
+def call_and_hear(  # noqa: PLR0913 - those of call, and whom to tell
     argv: Sequence[str | Path],
     *,
     cwd: Path,
     hint: str,
     environment: Mapping[str, str | None] | None = None,
+    tool: str | None = None,
     hear: Callable[[str], bool],
     stall_s: float,
 ) -> Finished:
@@ -128,6 +137,7 @@ def call_and_hear(
         cwd: See :func:`call`.
         hint: See :func:`call`.
         environment: See :func:`call`.
+        tool: See :func:`call`.
         hear: Told each line, also such as overwrites the last; true keeps it out of the result.
         stall_s: How long it may say nothing. Then it is killed, and its last line says so.
 
@@ -139,7 +149,7 @@ def call_and_hear(
             process = subprocess.Popen(
                 argv,
                 cwd=cwd,
-                env=_seen(environment),
+                env=_environment(argv, cwd, tool, environment),
                 stdin=subprocess.DEVNULL,
                 stdout=stdout,
                 stderr=subprocess.PIPE,
@@ -175,9 +185,18 @@ def _lines(process: "subprocess.Popen[bytes]", stall_s: float) -> Iterator[str]:
             return
 
 
-def _seen(environment: Mapping[str, str | None] | None) -> dict[str, str]:
-    seen = {**os.environ, **_IN_ENGLISH, **(environment or {})}
-    return {name: value for name, value in seen.items() if value is not None}
+def _environment(
+    argv: Sequence[str | Path],
+    cwd: Path,
+    tool: str | None,
+    additions: Mapping[str, str | None] | None,
+) -> dict[str, str]:
+    tool = tool or Path(argv[0]).name
+    own = environment_for(tool, cwd)
+    if tool == "git":
+        own |= git_credentials([str(part) for part in argv], cwd, own)
+    every = {**own, **_IN_ENGLISH, **(additions or {})}
+    return {name: value for name, value in every.items() if value is not None}
 
 
 def _missing(
@@ -200,8 +219,8 @@ def redacted(text: str) -> str:
 
 
 def _secrets() -> Iterator[str]:
-    for name, value in os.environ.items():
-        if not _SECRET.search(name) and not value.lstrip().startswith("{"):
+    for name, value in full_environment().items():
+        if not is_secret_name(name) and not value.lstrip().startswith("{"):
             continue
         for secret in _strings(name, value):
             if len(secret) >= _SHORTEST_SECRET:
@@ -212,18 +231,11 @@ def _strings(name: str, value: str) -> Iterator[str]:
     """Yield a variable's value, and what the JSON in it keeps secret: programs quote parts."""
     try:
         document = json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):
         document = None
     if isinstance(document, dict):
         yield from (
-            text for key, text in document.items() if isinstance(text, str) and _SECRET.search(key)
+            text for key, text in document.items() if isinstance(text, str) and is_secret_name(key)
         )
-    if _SECRET.search(name) and not _is_path(value):
+    if is_secret_name(name) and not is_path(value):
         yield value
-
-
-def _is_path(text: str) -> bool:
-    try:
-        return Path(text).exists()
-    except OSError:  # a key in JSON is longer than a name may be
-        return False

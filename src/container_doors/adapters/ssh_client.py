@@ -4,6 +4,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from container_doors.child_environment import environment_for
 from container_doors.errors import MissingToolError, TunnelError
 from container_doors.files import replace_secret
 from container_doors.remote.client_settings import HOST, host_block, known_host, with_include
@@ -90,7 +91,8 @@ class SshClient:
             raise MissingToolError("ssh is not installed", hint="install openssh-client")
         settings = [] if self._is_usual else ["-F", str(self._directory / "config")]
         terminals = ["-t"] if terminal else ["-T"]
-        code = subprocess.run([ssh, *settings, *terminals, HOST, command], check=False).returncode
+        argv = [ssh, *settings, *terminals, HOST, command]
+        code = subprocess.run(argv, env=environment_for("ssh"), check=False).returncode
         if code == _CONNECTION_LOST:
             raise TunnelError(
                 f"the connection to {HOST} was not made, or was lost; what runs there goes on",

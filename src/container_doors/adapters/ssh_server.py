@@ -20,6 +20,7 @@ from typing import ClassVar
 from container_doors.adapters import aftermath
 from container_doors.adapters.processes import as_left_over, end_child
 from container_doors.adapters.shell import call
+from container_doors.child_environment import environment_for
 from container_doors.errors import MissingToolError, TunnelError
 from container_doors.files import replace_secret
 from container_doors.remote.environment import as_shell
@@ -230,7 +231,7 @@ class SshServer:
         return subprocess.Popen(
             [sys.executable, "-m", aftermath.__name__, self.directory, self._profile],
             cwd="/",
-            env={"PATH": os.environ.get("PATH", os.defpath), "PYTHONPATH": str(package)},
+            env=environment_for("watch") | {"PYTHONPATH": str(package)},
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

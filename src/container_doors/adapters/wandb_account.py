@@ -61,6 +61,12 @@ def find_credentials(environment: Mapping[str, str] | None = None) -> Credential
     return None
 
 
+def unusable_key() -> dict[str, str]:
+    """Name what stands where a key should, for whoever is to say what is wrong with it."""
+    name = goes_first()
+    return {name: os.environ[name]} if name else {}
+
+
 def check_environment(environment: Mapping[str, str]) -> None:
     """Look at what the client reads from the environment and would fail at.
 

@@ -67,6 +67,7 @@ class WandbServer:
                 cwd=Path.cwd(),
                 hint="uv sync",
                 timeout_s=_SEND_S,
+                tool="wandb",
             )
         except TimeoutError:
             return False

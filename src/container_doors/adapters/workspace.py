@@ -91,7 +91,11 @@ def _git(directory: Path, *arguments: str, may_fail: bool = False) -> Finished:
 
 def _dvc(directory: Path, *arguments: str) -> Finished:
     done = call(
-        [find_dvc(), *arguments], cwd=directory, hint=INSTALL_DVC, environment=DVC_ENVIRONMENT
+        [find_dvc(), *arguments],
+        cwd=directory,
+        hint=INSTALL_DVC,
+        environment=DVC_ENVIRONMENT,
+        tool="dvc",
     )
     return _expect_success("dvc", arguments, done)
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from container_doors.adapters.yolo_environment import import_ultralytics
+from container_doors.child_environment import secrets_put_away
 from container_doors.errors import WeightsError
 from container_doors.ports import Detections
 from container_doors.records import Hardware
@@ -16,6 +17,7 @@ _WARM_UPS = 3
 class YoloDetector:
     """A trained YOLO, read from its weight file."""
 
+    @secrets_put_away()
     def __init__(
         self, weights: Path, *, image_size_px: int, hardware: Hardware, runtime: str = "PyTorch"
     ) -> None:
@@ -66,6 +68,7 @@ class YoloDetector:
         """Name the GPU or the processor."""
         return self._hardware.description
 
+    @secrets_put_away()
     def validate(
         self, *, data_yaml: Path, split: str, conf_threshold: float, plots_dir: Path
     ) -> tuple[dict[str, float], list[Detections]]:
@@ -92,6 +95,7 @@ class YoloDetector:
         }
         return scores, collected
 
+    @secrets_put_away()
     def detect(
         self, images: Sequence[Path], *, conf_threshold: float, iou_threshold: float
     ) -> list[Detections]:

@@ -14,12 +14,14 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from container_doors.adapters.machine import import_torch
+from container_doors.child_environment import secrets_put_away
 
 _INTEGRATIONS = ("clearml", "comet", "dvc", "mlflow", "raytune", "tensorboard", "wandb", "sync")
 _MESSAGES = ("vscode_msg", "openvino_msg")
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
+@secrets_put_away()
 def import_ultralytics() -> Any:  # noqa: ANN401 - the package is untyped
     """Import Ultralytics with settings of our own and its output in our log.
 

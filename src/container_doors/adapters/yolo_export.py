@@ -7,6 +7,7 @@ from typing import Any
 
 from container_doors.adapters.yolo_detector import YoloDetector
 from container_doors.adapters.yolo_environment import import_ultralytics
+from container_doors.child_environment import secrets_put_away
 from container_doors.errors import MissingToolError
 from container_doors.records import Hardware
 
@@ -17,6 +18,7 @@ _PACKAGES = {"onnx": ("onnx", "onnxruntime", "onnxslim"), "openvino": ("openvino
 _OPTIONS: dict[str, dict[str, Any]] = {"onnx": {"simplify": True}, "openvino": {}}
 
 
+@secrets_put_away()
 def export_detector(
     weights: Path, name: str, *, image_size_px: int, hardware: Hardware
 ) -> YoloDetector:

@@ -18,6 +18,7 @@ from container_doors.adapters.yolo_setbacks import (
     not_finite_epoch,
 )
 from container_doors.adapters.yolo_workers import WorkersError, supervised
+from container_doors.child_environment import secrets_put_away
 from container_doors.config import Params
 from container_doors.errors import RunError, ToBeContinued, WeightsError
 from container_doors.ports import TrainingListener
@@ -79,6 +80,7 @@ class YoloTrainer:
             official=None if official is None else sha256 == official,
         )
 
+    @secrets_put_away()
     def train(
         self,
         params: Params,
@@ -162,6 +164,7 @@ def _setback(
     raise _explained(error, run) from error
 
 
+@secrets_put_away(but_network=True)
 def _download(vendor_name: str, path: Path) -> None:
     """Fetch the published weights, and keep them only if they are the ones we know."""
     import_ultralytics()
@@ -194,6 +197,7 @@ def _download(vendor_name: str, path: Path) -> None:
         shutil.rmtree(staged.parent, ignore_errors=True)
 
 
+@secrets_put_away()
 def _check_fits(path: Path, vendor_name: str) -> None:
     """Compare every layer with the architecture's; only those that count classes may differ."""
     ultralytics = import_ultralytics()

@@ -27,6 +27,8 @@ from typing import Any
 
 import psutil
 
+from container_doors.child_environment import environment_for
+
 _LIFELINE = "CONTAINER_DOORS_LIFELINE"
 """Names the locked file to the processes that are to end with this one."""
 
@@ -104,7 +106,7 @@ def _launch(command: Sequence[str], *, check: bool) -> None:  # noqa: ARG001 - s
             stdin=subprocess.DEVNULL,
             stdout=said,
             stderr=subprocess.STDOUT,
-            env={**os.environ, _LIFELINE: lifeline.name},
+            env={**environment_for("trainer"), _LIFELINE: lifeline.name},
             start_new_session=True,  # Ctrl-C is for this process, which ends the others
         )
         try:

@@ -25,6 +25,7 @@ from container_doors.adapters.wandb_account import (
     find_credentials,
     goes_first,
     log_in,
+    unusable_key,
 )
 from container_doors.adapters.wandb_server import WandbServer
 from container_doors.adapters.wandb_tracker import WandbTracker
@@ -55,7 +56,7 @@ def follower_for(params: Params, progress: Progress) -> Follower:
         progress.say(f"W&B: disabled, because {choice.because}")
     if choice.mode == "disabled" and not params.tensorboard.enabled:
         return NoFollower()
-    return FollowerProcess(QUIET | (credentials.environment if credentials else {}))
+    return FollowerProcess(QUIET | (credentials.environment if credentials else unusable_key()))
 
 
 def relayed_follower_for(params: Params, progress: Progress) -> Follower:

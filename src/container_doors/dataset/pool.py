@@ -10,6 +10,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from typing import TypeVar
 
+from container_doors.child_environment import secrets_put_away
 from container_doors.errors import DatasetError
 
 Item = TypeVar("Item")
@@ -75,7 +76,10 @@ def _in_processes(
     chunks = [items[start : start + CHUNK] for start in range(0, len(items), CHUNK)]
     order: dict[Future[list[Result]], int] = {}
     results: list[list[Result]] = [[] for _ in chunks]
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_end_with_parent) as pool:
+    with (
+        secrets_put_away(),
+        ProcessPoolExecutor(workers, mp_context=context, initializer=_end_with_parent) as pool,
+    ):
         try:
             with _interrupts_held_back():
                 for number, chunk in enumerate(chunks):

@@ -1,8 +1,6 @@
 """What a lent machine is given to install, and what is said where that fails."""
 
-import os
 import socket
-import sys
 from importlib.metadata import version
 from pathlib import Path
 
@@ -11,9 +9,9 @@ import pytest
 from container_doors.adapters import gpu_kernel
 from container_doors.adapters.gpu_kernel import JobError, install, is_missing
 
-UV = """#!{python}
-import sys
+INSTALLER = """import sys
 open({log!r}, "w").write("\\n".join(sys.argv[1:]))
+sys.stderr.write({said!r})
 sys.exit({exit_code})
 """
 
@@ -27,12 +25,11 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def a_uv(folder: Path, monkeypatch: pytest.MonkeyPatch, *, exit_code: int) -> Path:
-    """Put a uv on the PATH that installs nothing, and writes down what it was asked."""
-    log, uv = folder / "asked", folder / "uv"
-    uv.write_text(UV.format(python=sys.executable, log=str(log), exit_code=exit_code))
-    uv.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+def an_installer(repository: Path, *, said: str = "", exit_code: int = 0) -> Path:
+    """Put a scripts/install_locked.py there that installs nothing, and records its arguments."""
+    log, script = repository / "asked", repository / "scripts/install_locked.py"
+    script.parent.mkdir()
+    script.write_text(INSTALLER.format(log=str(log), said=said, exit_code=exit_code))
     return log
 
 
@@ -61,19 +58,25 @@ def test_what_is_missing_is_what_a_training_needs_and_the_image_lacks(
     assert is_missing(requirement) == missing
 
 
-def test_only_what_is_missing_is_installed_and_the_image_is_a_constraint(
-    repository: Path, monkeypatch: pytest.MonkeyPatch
-):
-    log = a_uv(repository, monkeypatch, exit_code=0)
+def test_what_is_used_at_home_alone_is_not_installed(repository: Path):
+    log = an_installer(repository)
 
-    install(repository, repository)
+    with pytest.raises(JobError, match="does not meet nobody-has-this>=2"):
+        install(repository)
 
-    asked = log.read_text().splitlines()
-    assert asked[:4] == ["pip", "install", "--python", sys.executable]
-    assert asked[-1] == "nobody-has-this>=2"
-    kept = Path(asked[asked.index("--constraint") + 1]).read_text().splitlines()
-    assert f"torch=={version('torch')}" in kept
-    assert f"numpy=={version('numpy')}" in kept
+    asked = log.read_text().split()
+    assert asked[::2] == ["--without"] * 4
+    assert set(asked[1::2]) == {"dvc", "kaggle", "tensorboardx", "wandb"}
+
+
+def test_nothing_is_started_where_every_requirement_is_met(repository: Path):
+    project = repository / "pyproject.toml"
+    project.write_text(project.read_text().replace("nobody-has-this>=2", "pillow"))
+    log = an_installer(repository)
+
+    install(repository)
+
+    assert not log.exists()
 
 
 def test_a_machine_without_internet_is_said_to_be_one(
@@ -82,24 +85,27 @@ def test_a_machine_without_internet_is_said_to_be_one(
     def refuse(*_: object, timeout: float) -> None:
         raise OSError("no route")
 
-    a_uv(repository, monkeypatch, exit_code=1)
+    an_installer(repository, said="error: not installed\n  hint: try again\n", exit_code=2)
     monkeypatch.setattr(socket, "create_connection", refuse)
 
     with pytest.raises(JobError, match="the internet is off here") as raised:
-        install(repository, repository)
+        install(repository)
 
     assert "phone number" in raised.value.args[1]
 
 
-def test_an_image_that_was_changed_is_not_trained_on(
+def test_a_package_that_is_not_the_locked_one_is_why_the_job_failed(
     repository: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    a_uv(repository, monkeypatch, exit_code=0)
-    versions = iter(["2.10.0", "2.11.0"])
-    real = gpu_kernel.held
-    monkeypatch.setattr(
-        gpu_kernel, "held", lambda name: next(versions) if name == "torch" else real(name)
-    )
+    said = "noise\nerror: not the file of uv.lock, by its sha256\n  hint: do not go on\n"
+    an_installer(repository, said=said, exit_code=2)
 
-    with pytest.raises(JobError, match="the image's torch was changed"):
-        install(repository, repository)
+    with pytest.raises(JobError, match=r"not the file of uv\.lock, by its sha256") as raised:
+        install(repository)
+
+    assert raised.value.args[1] == "do not go on"
+
+
+def test_a_commit_from_before_the_installer_is_refused(repository: Path):
+    with pytest.raises(JobError, match="the commit has no scripts/install_locked"):
+        install(repository)

@@ -30,13 +30,16 @@ INPUTS, WORKING = Path("/kaggle/input"), Path("/kaggle/working")
 BEGAN = time.monotonic()
 LOOK_S, BEAT_S = 0.2, 60.0
 GRACE_S = 60.0  # doors train gives an epoch up 15 s after SIGTERM, and then keeps what it has
-KEPT = ("torch", "torchvision", "torchaudio", "numpy", "opencv-python", "opencv-python-headless",
-        "opencv-contrib-python")  # fmt: skip
 BUILDS = (
     ("ultralytics-opencv-headless", "ultralytics"),
-    ("opencv-python-headless", "opencv-python", "opencv-contrib-python"),
+    (
+        "opencv-python-headless",
+        "opencv-python",
+        "opencv-contrib-python-headless",
+        "opencv-contrib-python",
+    ),
 )  # of one program each, with the same files
-AT_HOME = ("dvc", "kaggle", "six", "tensorboardx", "wandb")  # accounts are used from the laptop
+AT_HOME = ("dvc", "kaggle", "tensorboardx", "wandb")  # accounts are used from the laptop
 PROBE = """
 import json, torch
 names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
@@ -64,7 +67,7 @@ def main() -> int:
     try:
         unpack_everything(repository)
         look_at_the_machine()
-        install(repository, scratch)
+        install(repository)
         trainings = [Training(one, repository, scratch) for one in ORDER["experiments"]]
         outcome = train(trainings, repository)
     except JobError as failed:
@@ -202,29 +205,34 @@ def held(name: str) -> str | None:
         return None
 
 
-def install(repository: Path, scratch: Path) -> None:
-    """Install what the code needs and the image lacks; what the image holds stays as it is."""
-    document = tomllib.loads((repository / "pyproject.toml").read_text(encoding="utf-8"))
-    missing = [line for line in document["project"]["dependencies"] if is_missing(line)]
+def install(repository: Path) -> None:
+    """Install what the image lacks from uv.lock, by sha256; what the image holds stays as it is."""
+    missing = missing_of(repository)
     if not missing:
         tell("step", what="nothing to install: every requirement is met here")
         return
-    tell("step", what=f"installing {', '.join(missing)}")
-    before = {name: held(name) for name in KEPT}
-    constraints = scratch / "image.txt"
-    constraints.write_text("".join(f"{n}=={v}\n" for n, v in before.items() if v))
-    pip = ["uv", "pip", "install", "--python", sys.executable] if shutil.which("uv") else [
-        sys.executable, "-m", "pip", "install", "--quiet"]  # fmt: skip
+    tell("step", what=f"installing the packages of uv.lock, for want of {', '.join(missing)}")
+    script = repository / "scripts" / "install_locked.py"
+    if not script.is_file():
+        raise JobError("the commit has no scripts/install_locked.py", "train a newer commit")
+    left_out = [word for name in AT_HOME for word in ("--without", name)]
     done = subprocess.run(
-        [*pip, "--constraint", constraints, *missing],
-        env={**os.environ, "UV_SYSTEM_PYTHON": "1"}, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        [sys.executable, script, *left_out], capture_output=True, text=True, check=False
+    )
     say(done.stdout + done.stderr)
     if done.returncode:
-        raise JobError(*why_not_installed())
-    changed = [name for name in KEPT if before[name] and held(name) != before[name]]
-    if changed:
-        raise JobError(f"the image's {', '.join(changed)} was changed", "report what it installed")
+        raise JobError(*why_not_installed(done.stderr))
+    if missing := missing_of(repository):
+        raise JobError(
+            f"what the image holds does not meet {', '.join(missing)}",
+            "choose the latest environment of the host",
+        )
+
+
+def missing_of(repository: Path) -> list[str]:
+    """Find the requirements of the code that are not met here."""
+    document = tomllib.loads((repository / "pyproject.toml").read_text(encoding="utf-8"))
+    return [line for line in document["project"]["dependencies"] if is_missing(line)]
 
 
 def is_missing(requirement: str) -> bool:
@@ -240,17 +248,28 @@ def is_missing(requirement: str) -> bool:
     return not any(wanted.specifier.contains(found, prereleases=True) for found in versions)
 
 
-def why_not_installed() -> tuple[str, str]:
-    """Say whether it is for want of a network."""
-    try:
-        socket.create_connection(("pypi.org", 443), timeout=10).close()
-    except OSError:
+def why_not_installed(said: str) -> tuple[str, str]:
+    """Say whether it is for want of a network, and otherwise what the installer said last."""
+    error = said.rpartition("error: ")[2].partition("\n  hint: ")
+    problem, hint = error[0].strip(), error[2].partition("\n")[0]
+    if not hint:
+        return "a package cannot be installed", "kernel.log says which, and why"
+    if "sha256" not in problem and not has_internet():
         return (
             "the internet is off here, so that nothing can be installed",
             "Kaggle gives it to accounts with a verified phone number alone: "
             "https://www.kaggle.com/settings",
         )
-    return "a package cannot be installed", "kernel.log says which, and why"
+    return problem, hint
+
+
+def has_internet() -> bool:
+    """Tell whether the packages' index can be reached."""
+    try:
+        socket.create_connection(("pypi.org", 443), timeout=10).close()
+    except OSError:
+        return False
+    return True
 
 
 # Training

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from container_doors import delivery, pipeline
+from container_doors.adapters.ssh_signatures import SshSignatures
 from container_doors.config import Data, Params, Training
 from container_doors.errors import DoorsError, VersioningError, WeightsError
 from container_doors.ports import Detector, LoadDetector, Remote, TrackingServer, Upstream
@@ -20,6 +21,7 @@ from container_doors.versioning.checklist import (
     tracking_check,
 )
 from container_doors.versioning.pointers import TRACKED, pointer_name
+from container_doors.versioning.signatures import SignaturePolicy
 from tests.builders import a_small_dataset
 from tests.fakes import (
     FakeDetector,
@@ -51,7 +53,11 @@ class Laptop:
 
     def sync(self, outputs: Path | None = None) -> Metadata:
         return delivery.sync(
-            outputs, store=self.store, repository=self.repository, progress=self.progress
+            outputs,
+            store=self.store,
+            repository=self.repository,
+            progress=self.progress,
+            policy=SignaturePolicy(SshSignatures(), self.repository, is_required=False),
         )
 
     def follow(self) -> None:

@@ -210,6 +210,13 @@ class Checkpoints(Section):
     """At most so often: what a lost machine costs."""
 
 
+class Versioning(Section):
+    """What a published model and its checkpoints have to prove."""
+
+    require_signature: bool = False
+    """Publish and take only what is signed by a key of ``.allowed_signers``."""
+
+
 class Params(Section):
     """The whole of ``params.yaml``'s ``detection`` section."""
 
@@ -221,6 +228,7 @@ class Params(Section):
     wandb: Wandb = Wandb()
     tensorboard: Tensorboard = Tensorboard()
     checkpoints: Checkpoints = Checkpoints()
+    versioning: Versioning = Versioning()
 
 
 @dataclass(frozen=True, slots=True)

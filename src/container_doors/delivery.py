@@ -65,6 +65,7 @@ from container_doors.versioning.arrival import (
     refuse_to_lose,
     released_paths,
     reported_version,
+    with_own_signature,
 )
 from container_doors.versioning.checklist import (
     history_check,
@@ -95,6 +96,13 @@ from container_doors.versioning.publication import (
     check_weights,
     recover,
     replacing,
+)
+from container_doors.versioning.signatures import (
+    MODEL,
+    SIGNATURE,
+    SignaturePolicy,
+    read_signature,
+    signature_check,
 )
 from container_doors.versioning.ways_back import metadata_back
 
@@ -221,8 +229,18 @@ def measure_again(
     )
 
 
+def check_signature(policy: SignaturePolicy) -> Check:
+    """See who signed the published model, as far as the project asks for that."""
+    return signature_check(_published_run(None).name, PUBLISHED, policy)
+
+
 def sync(
-    outputs: Path | None, *, store: ArtifactStore, repository: Repository, progress: Progress
+    outputs: Path | None,
+    *,
+    store: ArtifactStore,
+    repository: Repository,
+    progress: Progress,
+    policy: SignaturePolicy,
 ) -> Metadata:
     """Bring here a model that was trained elsewhere, as one step.
 
@@ -231,10 +249,12 @@ def sync(
         store: Fetches what the pointers name.
         repository: Is brought up to date.
         progress: Told what is done.
+        policy: Whether the model has to be signed, and by whom.
 
     Raises:
         VersioningError: If git cannot be brought up to date, if there is no model, if it does not
             arrive, or if it would replace one that is nowhere else.
+        SignatureError: If it is not signed as the project asks for.
     """
     recover()
     is_in_git = repository.code_state().commit is not None
@@ -242,19 +262,25 @@ def sync(
     progress.say(_git_said(upstream, is_in_git=is_in_git))
     if outputs is not None:
         _follow(upstream, repository, same=[])
-        arriving = downloaded(outputs)
+        arriving, revision = downloaded(outputs), "HEAD"
     else:
-        arriving = arrival(*_pointers_of(upstream, repository))
+        arriving, revision = _of_git(upstream, repository)
     committed = _pointers_in("HEAD", repository) if is_in_git else None
     refuse_to_lose(arriving, committed)
-    if not is_in_place(arriving):
-        _put_in_place(arriving, store=store, progress=progress)
+    arriving = with_own_signature(arriving)
+    if is_in_place(arriving):
+        _check_signed(arriving, PUBLISHED, policy, revision, progress)
+    else:
+        with replacing() as staged:
+            _lay_out(arriving, staged, store=store, progress=progress)
+            _check_signed(arriving, staged, policy, revision, progress)
+            _check_whole(arriving, staged)
     metadata = Metadata.read(PUBLISHED / METADATA)
     check_weights(metadata, PUBLISHED, list(arriving.texts))
     bring_reports(arriving, metadata)
     if outputs is None:
         # The pointers are here already, so that a kill before this leaves a model that is whole.
-        _follow(upstream, repository, same=_there([PUBLISHED / f"{name}.dvc" for name in TRACKED]))
+        _follow(upstream, repository, same=_of_git_here(revision, repository))
     return metadata
 
 
@@ -328,12 +354,21 @@ def _follow(upstream: Upstream, repository: Repository, *, same: Sequence[Path])
         repository.fast_forward(upstream.commit, same=same)
 
 
-def _pointers_of(upstream: Upstream, repository: Repository) -> tuple[dict[str, str], str]:
-    """Read the pointers that git will have here, before it has."""
+def _of_git(upstream: Upstream, repository: Repository) -> tuple[Arrival, str]:
+    """Read the pointers that git will have here, before it has; and of which revision they are."""
     if upstream.commit is not None:
-        return _pointers_in(upstream.commit, repository), f"{upstream.name}: {PUBLISHED}"
+        texts = _pointers_in(upstream.commit, repository)
+        signature = repository.show(upstream.commit, PUBLISHED / SIGNATURE)
+        return arrival(texts, f"{upstream.name}: {PUBLISHED}", signature), upstream.commit
     own = {name: PUBLISHED / pointer_name(name) for name in TRACKED}
-    return {name: own[name].read_text() for name in own if own[name].is_file()}, str(PUBLISHED)
+    texts = {name: own[name].read_text() for name in own if own[name].is_file()}
+    return arrival(texts, str(PUBLISHED), read_signature(PUBLISHED / SIGNATURE)), "HEAD"
+
+
+def _of_git_here(revision: str, repository: Repository) -> list[Path]:
+    """Name what of a revision was put in place already."""
+    paths = [PUBLISHED / name for name in (*map(pointer_name, TRACKED), SIGNATURE)]
+    return [one for one in paths if one.is_file() and repository.show(revision, one) is not None]
 
 
 def _pointers_in(revision: str, repository: Repository) -> dict[str, str]:
@@ -341,19 +376,28 @@ def _pointers_in(revision: str, repository: Repository) -> dict[str, str]:
     return {name: text for name, text in shown.items() if text is not None}
 
 
-def _put_in_place(arriving: Arrival, *, store: ArtifactStore, progress: Progress) -> None:
-    with replacing() as staged:
-        missing = lay_out(arriving, staged)
-        if missing:
-            progress.say(
-                f"fetching {', '.join(p.stem for p in missing)} from {store.check_ready()}"
-            )
-            _fetch(missing, store)
-        metadata = Metadata.read(staged / METADATA)
-        names = list(arriving.texts)
-        check_pointers(staged, metadata.version, names)
-        check_weights(metadata, staged, names)
-        complete(arriving, metadata, staged)
+def _lay_out(arriving: Arrival, staged: Path, *, store: ArtifactStore, progress: Progress) -> None:
+    missing = lay_out(arriving, staged)
+    if missing:
+        progress.say(f"fetching {', '.join(p.stem for p in missing)} from {store.check_ready()}")
+        _fetch(missing, store)
+
+
+def _check_signed(
+    arriving: Arrival, folder: Path, policy: SignaturePolicy, revision: str, progress: Progress
+) -> None:
+    """See who signed what has come, before any of it is read."""
+    signer = policy.check(folder / METADATA, arriving.signature, namespace=MODEL, revision=revision)
+    if signer is not None:
+        progress.say(f"signed by {signer}")
+
+
+def _check_whole(arriving: Arrival, staged: Path) -> None:
+    metadata = Metadata.read(staged / METADATA)
+    names = list(arriving.texts)
+    check_pointers(staged, metadata.version, names)
+    check_weights(metadata, staged, names)
+    complete(arriving, metadata, staged)
 
 
 def _fetch(pointers: Sequence[Path], store: ArtifactStore) -> None:
@@ -369,10 +413,6 @@ def _fetch(pointers: Sequence[Path], store: ArtifactStore) -> None:
             hint=f"where it was trained: doors version --experiment {name}",
             objects=lost.objects,
         ) from None
-
-
-def _there(paths: Sequence[Path]) -> list[Path]:
-    return [path for path in paths if path.is_file()]
 
 
 def _use(

@@ -58,6 +58,14 @@ class MissingContentError(VersioningError):
         self.objects = objects
 
 
+class SignatureError(VersioningError):
+    """A signature is absent, is of something else, or is of nobody who may sign."""
+
+
+class NoSigningKeyError(VersioningError):
+    """Git has no SSH key to sign with."""
+
+
 class MissingToolError(DoorsError):
     """A program or package that the step needs is not installed."""
 

@@ -94,6 +94,7 @@ from container_doors.versioning.publication import (
     replacing,
 )
 from container_doors.versioning.remotes import check_url, kind_of
+from container_doors.versioning.signatures import SIGNATURE, SignaturePolicy, sign_model
 
 EVALUATED_SPLITS = ("val", "test")
 FAILED, INTERRUPTED, KILLED = 1, 130, 137
@@ -348,14 +349,23 @@ def version(
     store: ArtifactStore,
     progress: Progress,
     checkpoints: CheckpointRemote | None = None,
+    policy: SignaturePolicy | None = None,
 ) -> tuple[Metadata, list[Path]]:
-    """Track and push the published model; returns what it is, and the pointers for git.
+    """Track and push the published model; returns what it is, and the files for git.
 
     From then on its checkpoints are of no more use, and go.
 
+    Args:
+        experiment: What should be published.
+        store: Where it is pushed to.
+        progress: Told what is done.
+        checkpoints: Where those of its run are.
+        policy: Who signs it, and whether somebody has to; None: nobody does.
+
     Raises:
         RunError: If what is published is not of this experiment.
-        VersioningError: If there is no repository or no remote, or the push fails.
+        VersioningError: If there is no repository or no remote, if the push fails, or if it cannot
+            be signed, and has to be.
     """
     metadata = read_published()
     if metadata is None:
@@ -369,6 +379,8 @@ def version(
         # The objects are on the remote before a pointer names them, and the pointers change as one.
         shutil.copytree(PUBLISHED, staged, symlinks=True, dirs_exist_ok=True)
         check_weights(metadata, staged)
+        if policy is not None:
+            sign_model(staged, policy, progress.say)
         pointers = store.add([staged / name for name in TRACKED])
         store.annotate(pointers, metadata.version)
         check_pointers(staged, metadata.version)
@@ -379,7 +391,9 @@ def version(
             mark_finished(run, checkpoints)
         except (VersioningError, MissingToolError) as error:
             progress.say(f"the checkpoints are left on the remote: {error.problem}")
-    return metadata, [PUBLISHED / pointer.name for pointer in pointers]
+    signature = PUBLISHED / SIGNATURE
+    signed = [signature] if signature.is_file() else []
+    return metadata, [PUBLISHED / pointer.name for pointer in pointers] + signed
 
 
 def set_remote(
@@ -573,7 +587,7 @@ def _without_places(params: Mapping[str, Any]) -> dict[str, Any]:
     return without_looks(params) | {"training": training}
 
 
-_LOOKS = ("tensorboard", "checkpoints")
+_LOOKS = ("tensorboard", "checkpoints", "versioning")
 
 
 def without_looks(params: Mapping[str, Any]) -> dict[str, Any]:

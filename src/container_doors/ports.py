@@ -334,6 +334,49 @@ class Repository(Protocol):
         """Read a file as it was in a revision; None if it was not there, or the revision is not."""
 
 
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """Whose signature it is."""
+
+    key: str
+    """Kind and fingerprint, such as ``ED25519 SHA256:...``."""
+    name: str | None = None
+    """What the list of allowed signers calls the key; None where there is no list."""
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.key})" if self.name else self.key
+
+
+class Signatures(Protocol):
+    """Signs documents with the key that git signs commits with, and tells who signed one."""
+
+    def sign(self, document: Path, *, namespace: str) -> str:
+        """Sign a file's bytes, for one purpose alone; returns the signature.
+
+        Raises:
+            NoSigningKeyError: If git has no SSH key to sign with.
+            VersioningError: If it has one, and it cannot be used.
+            MissingToolError: If the program itself is not there.
+        """
+
+    def signer(
+        self, document: Path, signature: str, *, namespace: str, allowed: str | None
+    ) -> Signer:
+        """Tell who signed a file's bytes.
+
+        Args:
+            document: The file.
+            signature: As :meth:`sign` returned it.
+            namespace: The purpose that it has to be for.
+            allowed: The list of those who may sign; None if there is no list.
+
+        Raises:
+            SignatureError: If it is no signature of these bytes for this purpose, or if the list
+                does not allow its key.
+            MissingToolError: If the program itself is not there.
+        """
+
+
 class ArtifactStore(Protocol):
     """Where large files are kept by content, and pointed to from git."""
 

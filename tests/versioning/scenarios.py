@@ -12,6 +12,7 @@ from pathlib import Path
 from container_doors import delivery, pipeline
 from container_doors.adapters.dvc_store import DvcStore
 from container_doors.adapters.git_repository import GitRepository
+from container_doors.adapters.ssh_signatures import SshSignatures
 from container_doors.cli import main
 from container_doors.config import Data, Params, Training
 from container_doors.records import Metadata, RunRecord
@@ -19,6 +20,7 @@ from container_doors.run import PUBLISHED, Run
 from container_doors.versioning.hashing import file_sha256
 from container_doors.versioning.pointers import TRACKED, pointer_to
 from container_doors.versioning.publication import publish, read_published
+from container_doors.versioning.signatures import SignaturePolicy
 from tests.builders import a_small_dataset
 from tests.fakes import FakeProgress, FakeTrainer, FakeWorld
 from tests.versioning.commands_killed import Scenario, a_dvc, in_a_child
@@ -164,7 +166,11 @@ class Sync:
     def command(self) -> None:
         repository = GitRepository(Path.cwd())
         metadata = delivery.sync(
-            self.outputs, store=DvcStore(Path.cwd()), repository=repository, progress=FakeProgress()
+            self.outputs,
+            store=DvcStore(Path.cwd()),
+            repository=repository,
+            progress=FakeProgress(),
+            policy=SignaturePolicy(SshSignatures(), repository, is_required=False),
         )
         delivery.release(metadata, repository)
 

@@ -16,6 +16,7 @@ from container_doors.adapters.git_repository import GitRepository
 from container_doors.adapters.kaggle_host import KaggleHost
 from container_doors.adapters.yolo_trainer import YoloTrainer
 from container_doors.cli import console
+from container_doors.cli.signing import signature_policy
 from container_doors.cli.train import outcome
 from container_doors.cli.upload import as_chosen, relayed_follower_for
 from container_doors.config import Params, load_params
@@ -243,6 +244,7 @@ def _version(run: Run, metadata: Metadata, progress: Progress, *, commit: bool) 
         store=DvcStore(Path.cwd(), progress=progress),
         progress=progress,
         checkpoints=checkpoints_of(Path.cwd()),
+        policy=signature_policy(),
     )
     if not commit:
         progress.say(f"{metadata.version} is here and pushed; doors sync --commit commits and tags")

@@ -11,6 +11,7 @@ from container_doors.adapters.wandb_account import find_credentials
 from container_doors.adapters.wandb_server import WandbServer
 from container_doors.adapters.yolo_detector import YoloDetector
 from container_doors.cli import checklist, console
+from container_doors.cli.signing import signature_policy
 from container_doors.config import Data, Params, load_params
 from container_doors.errors import DoorsError
 from container_doors.ports import Progress, TrackingServer
@@ -29,6 +30,7 @@ def sync(arguments: argparse.Namespace) -> int:
             store=DvcStore(Path.cwd(), progress=progress),
             repository=repository,
             progress=progress,
+            policy=signature_policy(),
         )
         checks = _checks(metadata)
         is_good = all(check.is_ok is not False for check in checks)

@@ -9,6 +9,7 @@ from container_doors.adapters.git_repository import GitRepository
 from container_doors.adapters.machine import describe_machine
 from container_doors.adapters.yolo_detector import YoloDetector
 from container_doors.cli import checklist, console
+from container_doors.cli.signing import signature_policy
 from container_doors.config import Params, load_params
 from container_doors.ports import Progress
 from container_doors.records import Check, Metadata
@@ -28,8 +29,9 @@ def verify(arguments: argparse.Namespace) -> int:
             progress=progress,
             fetch_data=arguments.data,
         )
+        checks.append(signature := delivery.check_signature(signature_policy(params)))
         if arguments.re_evaluate and metadata is not None:
-            checks.append(_measured_again(metadata, params, progress))
+            checks.append(_measured_again(metadata, signature, params, progress))
     if arguments.json:
         version = metadata.version if metadata else None
         print(checklist.as_json(checks, failed=_DIFFERS, version=version))
@@ -38,7 +40,11 @@ def verify(arguments: argparse.Namespace) -> int:
     return checklist.exit_code(checks)
 
 
-def _measured_again(metadata: Metadata, params: Params, progress: Progress) -> Check:
+def _measured_again(
+    metadata: Metadata, signature: Check, params: Params, progress: Progress
+) -> Check:
+    if not signature.is_ok:
+        return Check("figures", "", not_checked="the model is not signed as it should be")
     return delivery.measure_again(
         metadata,
         Path(params.data.path),

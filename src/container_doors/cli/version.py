@@ -10,6 +10,7 @@ from container_doors.adapters.dvc_store import DvcStore
 from container_doors.adapters.git_repository import GitRepository
 from container_doors.cli import console
 from container_doors.cli.evaluate import FAULTS, opened, row_of
+from container_doors.cli.signing import signature_policy
 from container_doors.errors import ConfigError
 from container_doors.reporting.gate import Held, in_one_sentence
 from container_doors.run import PUBLISHED, Run
@@ -47,6 +48,7 @@ def version(arguments: argparse.Namespace) -> int:
             store=DvcStore(Path.cwd(), progress=progress),
             progress=progress,
             checkpoints=checkpoints_of(Path.cwd()),
+            policy=signature_policy(),
         )
     files = " ".join(str(path) for path in [*pointers, PUBLISHED / ".gitignore"])
     print("pushed; next:")

@@ -3,7 +3,7 @@
 import json
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import yaml
@@ -23,6 +23,7 @@ from container_doors.versioning.pointers import (
     read_pointer,
 )
 from container_doors.versioning.publication import METADATA, read_published
+from container_doors.versioning.signatures import SIGNATURE, bounded, read_signature
 
 NEEDED = ("best.pt", METADATA)
 """Without these there is no model; ``last.pt`` only serves to train on."""
@@ -40,6 +41,8 @@ class Arrival:
     """Downloaded files that are what their pointers name; the rest is on the remote."""
     folder: Path | None = None
     """Where more of the model may lie, such as its plots."""
+    signature: str | None = None
+    """Of its metadata; None if nobody signed it."""
 
     @property
     def pointers(self) -> dict[str, Pointer]:
@@ -47,7 +50,7 @@ class Arrival:
         return {name: parse_pointer(text) for name, text in self.texts.items()}
 
 
-def arrival(texts: Mapping[str, str], source: str) -> Arrival:
+def arrival(texts: Mapping[str, str], source: str, signature: str | None = None) -> Arrival:
     """Take pointers as they come from git.
 
     Raises:
@@ -78,7 +81,7 @@ def arrival(texts: Mapping[str, str], source: str) -> Arrival:
             + ", ".join(f"{name} of {version}" for name, version in versions.items()),
             hint="take all of them from one training: doors version writes them together",
         )
-    return Arrival(source, texts)
+    return Arrival(source, texts, signature=signature and bounded(signature, source))
 
 
 def downloaded(directory: Path) -> Arrival:
@@ -107,7 +110,9 @@ def downloaded(directory: Path) -> Arrival:
                     hint=f"download it again, or delete it: {name} then comes from the remote",
                 )
             files[name] = path
-    return Arrival(found.source, texts, files, folder)
+    # Spelled anew: DVC would act on whatever else a pointer says, such as a command.
+    spelled = {name: pointer.to_yaml() for name, pointer in found.pointers.items()}
+    return Arrival(found.source, spelled, files, folder, read_signature(folder / SIGNATURE))
 
 
 def refuse_to_lose(arriving: Arrival, committed: Mapping[str, str] | None) -> None:
@@ -159,8 +164,17 @@ def _never_versioned(path: Path, own: Path) -> VersioningError:
     )
 
 
+def with_own_signature(arriving: Arrival) -> Arrival:
+    """Keep the signature that is here, where none comes in and the metadata stays the same."""
+    if arriving.signature is None and _is(PUBLISHED / METADATA, arriving.pointers[METADATA]):
+        return replace(arriving, signature=read_signature(PUBLISHED / SIGNATURE))
+    return arriving
+
+
 def is_in_place(arriving: Arrival) -> bool:
     """Tell whether nothing is left to do."""
+    if not _is_text(PUBLISHED / SIGNATURE, arriving.signature):
+        return False
     for name, pointer in arriving.pointers.items():
         path = PUBLISHED / name
         own = path.with_name(pointer_name(name))
@@ -180,6 +194,8 @@ def lay_out(arriving: Arrival, staged: Path) -> list[Path]:
     for kept in (*PUBLISHED.glob("*.dvc"), PUBLISHED / ".gitignore"):
         if kept.is_file() and kept.stem not in TRACKED:
             shutil.copyfile(kept, staged / kept.name)
+    if arriving.signature is not None:
+        (staged / SIGNATURE).write_text(arriving.signature, encoding="utf-8")
     missing = []
     for name, text in arriving.texts.items():
         pointer = staged / pointer_name(name)
@@ -221,7 +237,7 @@ def bring_reports(arriving: Arrival, metadata: Metadata) -> None:
 def released_paths() -> list[Path]:
     """Name what a commit of a release holds."""
     pointers = [PUBLISHED / pointer_name(name) for name in TRACKED]
-    others = [PUBLISHED / ".gitignore", REPORTS / METRICS, REPORTS / CURVES]
+    others = [PUBLISHED / SIGNATURE, PUBLISHED / ".gitignore", REPORTS / METRICS, REPORTS / CURVES]
     return [path for path in (*pointers, *others) if path.is_file()]
 
 
@@ -238,6 +254,12 @@ def refuse_other_tag(tag: str, tagged: Mapping[Path, str | None], paths: Sequenc
                 hint="doors metadata --major takes the next number; or delete the tag, if it is "
                 f"wrong: git tag -d {tag}",
             )
+
+
+def _is_text(path: Path, text: str | None) -> bool:
+    if text is None:
+        return not path.exists()
+    return path.is_file() and path.read_bytes() == text.encode()
 
 
 def _is(path: Path, pointer: Pointer) -> bool:

@@ -1,6 +1,7 @@
 """DVC's pointers: the small files that git keeps in the place of a model's large ones."""
 
 import hashlib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,8 @@ from container_doors.errors import VersioningError
 
 TRACKED = ("best.pt", "last.pt", "metadata.json")
 """What DVC keeps of a published model."""
+
+_MD5 = re.compile(r"[0-9a-f]{32}")
 
 GIT_IGNORE = ".gitignore"
 
@@ -78,8 +81,8 @@ def parse_pointer(text: str) -> Pointer:
     document: Any = yaml.safe_load(text)
     (out,) = document["outs"]
     version = (document.get("meta") or {}).get("version")
-    if not isinstance(out["md5"], str):
-        raise TypeError(out["md5"])
+    if not _MD5.fullmatch(out["md5"]):
+        raise ValueError(out["md5"])
     return Pointer(
         path=out["path"],
         md5=out["md5"],

@@ -25,6 +25,7 @@ from container_doors.versioning.hashing import file_sha256
 
 METADATA = "metadata.json"
 LOG_NAME = "train.log"
+WEIGHTS = ("best.pt", "last.pt")
 
 _REQUIRED: dict[str, tuple[str, ...]] = {
     "weights/best.pt": ("weights/best.pt",),
@@ -162,9 +163,13 @@ def check_weights(metadata: Metadata, folder: Path, names: Iterable[str] | None 
     Raises:
         RunError: If one is another, or absent.
     """
-    for name, described in metadata.artifacts.items():
-        if names is not None and name not in names:
-            continue
+    for name in WEIGHTS if names is None else [name for name in WEIGHTS if name in names]:
+        described = metadata.artifacts.get(name)
+        if described is None:
+            raise RunError(
+                f"the metadata of {metadata.experiment_name} does not say what {name} is",
+                hint=f"write it anew where it was trained: doors metadata --weights-dir {folder}",
+            )
         path = folder / name
         found = file_sha256(path) if path.is_file() else "no file"
         if found != described.sha256:

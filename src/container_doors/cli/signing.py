@@ -1,0 +1,18 @@
+"""What a command asks of signatures: the params say whether, git says whose."""
+
+from pathlib import Path
+
+from container_doors.adapters.git_repository import GitRepository
+from container_doors.adapters.ssh_signatures import SshSignatures
+from container_doors.config import Params, Versioning, load_params
+from container_doors.versioning.signatures import SignaturePolicy
+
+
+def signature_policy(params: Params | None = None) -> SignaturePolicy:
+    """Read what these params ask for, or those of ``params.yaml``, where there is one."""
+    path = Path("params.yaml")
+    if params is None and path.exists():
+        params = load_params(path)
+    asked = params.versioning if params else Versioning()
+    here = Path.cwd()
+    return SignaturePolicy(SshSignatures(here), GitRepository(here), asked.require_signature)

@@ -99,9 +99,14 @@ def test_a_model_that_is_signed_already_keeps_its_signature(team: Team):
     assert SIGNED.read_bytes() == before
 
 
+def without_a_key(team: Team) -> SignaturePolicy:
+    team.desk.sign_with_nothing()
+    return team.policy()
+
+
 UNSIGNED: dict[str, tuple[Callable[[Team], SignaturePolicy], str, str]] = {
     "no key": (
-        lambda team: (team.desk.sign_with_nothing(), team.policy())[1],
+        without_a_key,
         "git signs with openpgp", "git config --global gpg.format ssh",
     ),
     "no list": (lambda team: team.policy(None), r"no \.allowed_signers", ">> .allowed_signers"),

@@ -3,20 +3,30 @@
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
 
 from container_doors import pipeline
+from container_doors.adapters.ssh_signatures import SshSignatures
 from container_doors.config import Data, Params, Training, Wandb
-from container_doors.errors import DatasetError, RunError, ToBeContinued, VersioningError
+from container_doors.errors import (
+    DatasetError,
+    RunError,
+    SignatureError,
+    ToBeContinued,
+    VersioningError,
+)
 from container_doors.ports import Remote
 from container_doors.records import FITNESS, Epoch, Metadata, RunRecord
 from container_doors.run import PUBLISHED, Run
 from container_doors.training.checkpoint import put_down, rewind, stage
 from container_doors.training.claim import claim
 from container_doors.versioning.pointers import read_pointer
+from container_doors.versioning.signatures import ALLOWED_SIGNERS, SignaturePolicy
+from container_doors.versioning.signed_checkpoints import SignedCheckpoints
 from tests.builders import a_small_dataset
 from tests.fakes import (
     FakeCheckpoints,
@@ -439,6 +449,22 @@ def test_a_resume_that_is_refused_names_what_is_other():
         match=r"on other data: training.learning_rate 0.001 -> 0.01, labels/val/0.txt\n",
     ):
         pipeline.train(params, Run("exp1"), world=FakeWorld().world, resume=True)
+
+
+def test_a_checkpoint_that_nobody_signed_is_refused_and_nothing_is_begun(tmp_path: Path):
+    checkpoints = FakeCheckpoints(tmp_path / "remote")
+    cut_off(checkpoints)
+    shutil.rmtree("runs")
+    repository = FakeRepository(files={("HEAD", ALLOWED_SIGNERS): "nobody"})
+    policy = SignaturePolicy(SshSignatures(), repository, is_required=True)
+    outside = FakeWorld()
+    world = replace(outside.world, checkpoints=SignedCheckpoints(checkpoints, policy))
+
+    with pytest.raises(SignatureError, match=r"is not signed, and params\.yaml asks for it"):
+        pipeline.train(PARAMS, Run("exp1"), world=world)
+
+    assert not Run("exp1").directory.exists()
+    assert len(checkpoints.names("exp1")) == 1
 
 
 def test_a_training_goes_on_where_another_machine_was_lost(tmp_path: Path):

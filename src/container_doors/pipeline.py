@@ -27,6 +27,7 @@ from container_doors.errors import (
     MissingContentError,
     MissingToolError,
     RunError,
+    SignatureError,
     ToBeContinued,
     TrackingError,
     VersioningError,
@@ -639,6 +640,8 @@ def _fetched(
     try:
         if fetch_newer(run, earlier, world.checkpoints, world.progress.say):
             return RunRecord.read(run.record)
+    except SignatureError:  # it was there, and is not what the project takes
+        raise
     except (VersioningError, MissingToolError) as error:
         if resume and earlier is None:
             raise

@@ -10,13 +10,12 @@ from time import sleep
 
 from container_doors import delivery, pipeline, remote_training
 from container_doors.adapters import gpu_kernel
-from container_doors.adapters.dvc_checkpoints import checkpoints_of
 from container_doors.adapters.dvc_store import DvcStore
 from container_doors.adapters.git_repository import GitRepository
 from container_doors.adapters.kaggle_host import KaggleHost
 from container_doors.adapters.yolo_trainer import YoloTrainer
 from container_doors.cli import console
-from container_doors.cli.signing import signature_policy
+from container_doors.cli.signing import signature_policy, signed_checkpoints
 from container_doors.cli.train import outcome
 from container_doors.cli.upload import as_chosen, relayed_follower_for
 from container_doors.config import Params, load_params
@@ -243,7 +242,7 @@ def _version(run: Run, metadata: Metadata, progress: Progress, *, commit: bool) 
         run.name,
         store=DvcStore(Path.cwd(), progress=progress),
         progress=progress,
-        checkpoints=checkpoints_of(Path.cwd()),
+        checkpoints=signed_checkpoints(),
         policy=signature_policy(),
     )
     if not commit:

@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+from container_doors.adapters.dvc_checkpoints import checkpoints_of
 from container_doors.adapters.git_repository import GitRepository
 from container_doors.adapters.ssh_signatures import SshSignatures
 from container_doors.config import Params, Versioning, load_params
 from container_doors.versioning.signatures import SignaturePolicy
+from container_doors.versioning.signed_checkpoints import SignedCheckpoints
 
 
 def signature_policy(params: Params | None = None) -> SignaturePolicy:
@@ -16,3 +18,9 @@ def signature_policy(params: Params | None = None) -> SignaturePolicy:
     asked = params.versioning if params else Versioning()
     here = Path.cwd()
     return SignaturePolicy(SshSignatures(here), GitRepository(here), asked.require_signature)
+
+
+def signed_checkpoints(params: Params | None = None) -> SignedCheckpoints | None:
+    """Find the remote for checkpoints, and look at whose they are; None without a remote."""
+    remote = checkpoints_of(Path.cwd())
+    return SignedCheckpoints(remote, signature_policy(params)) if remote else None

@@ -5,13 +5,13 @@ from pathlib import Path
 from time import time
 
 from container_doors import pipeline
-from container_doors.adapters.dvc_checkpoints import checkpoints_of
 from container_doors.adapters.follower import NoFollower
 from container_doors.adapters.git_repository import GitRepository
 from container_doors.adapters.machine import describe_environment
 from container_doors.adapters.yolo_detector import YoloDetector
 from container_doors.adapters.yolo_trainer import YoloTrainer
 from container_doors.cli import console
+from container_doors.cli.signing import signed_checkpoints
 from container_doors.cli.upload import as_chosen, follower_for
 from container_doors.config import Params, load_params
 from container_doors.errors import ToBeContinued
@@ -65,7 +65,7 @@ def real_world(
         stopping=stopping,
         load_detector=YoloDetector,
         follower=NoFollower() if alone else follower_for(params, progress),
-        checkpoints=checkpoints_of(Path.cwd()) if publishes else None,
+        checkpoints=signed_checkpoints(params) if publishes else None,
         repository=GitRepository(Path.cwd()),
         progress=progress,
         environment=describe_environment(),

@@ -5,12 +5,11 @@ import shlex
 from pathlib import Path
 
 from container_doors import assessment, pipeline
-from container_doors.adapters.dvc_checkpoints import checkpoints_of
 from container_doors.adapters.dvc_store import DvcStore
 from container_doors.adapters.git_repository import GitRepository
 from container_doors.cli import console
 from container_doors.cli.evaluate import FAULTS, opened, row_of
-from container_doors.cli.signing import signature_policy
+from container_doors.cli.signing import signature_policy, signed_checkpoints
 from container_doors.errors import ConfigError
 from container_doors.reporting.gate import Held, in_one_sentence
 from container_doors.run import PUBLISHED, Run
@@ -47,7 +46,7 @@ def version(arguments: argparse.Namespace) -> int:
             Run(arguments.experiment).name,
             store=DvcStore(Path.cwd(), progress=progress),
             progress=progress,
-            checkpoints=checkpoints_of(Path.cwd()),
+            checkpoints=signed_checkpoints(),
             policy=signature_policy(),
         )
     files = " ".join(str(path) for path in [*pointers, PUBLISHED / ".gitignore"])

@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 
 from container_doors.adapters.git_repository import GIT_ENVIRONMENT, INSTALL_GIT
 from container_doors.adapters.shell import Finished, call, redacted
+from container_doors.child_environment import environment_for
 from container_doors.errors import (
     MissingToolError,
     NoSigningKeyError,
@@ -28,12 +29,6 @@ _CONFIGURE = (
 )
 _TIMEOUT_S = 60
 """Time to touch a hardware key; everything else takes milliseconds."""
-
-_SEEN = (
-    "PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME",
-    "SSH_AUTH_SOCK", "SSH_SK_PROVIDER",
-)  # fmt: skip
-"""All that ``ssh-keygen`` learns of this environment: where the agent is, and no secret."""
 
 _LITERAL = ("key::", "ssh-")
 """How ``user.signingkey`` begins where it is a public key, whose private half an agent has."""
@@ -172,13 +167,14 @@ class SshSignatures:
 
     def _run(self, program: str, *arguments: str, stdin: Path | None = None) -> Finished:
         """Run it in a session of its own: without a terminal it cannot wait for a passphrase."""
-        seen = {name: os.environ[name] for name in _SEEN if name in os.environ}
+        seen = environment_for("ssh-keygen") | {"LC_ALL": "C.UTF-8", "SSH_ASKPASS_REQUIRE": "never"}
+        seen.pop("SSH_ASKPASS", None)  # what releases before 8.4 look at
         with (stdin or Path(os.devnull)).open("rb") as source:
             try:
                 done = subprocess.run(
                     [program, *arguments],
                     cwd=self._directory,
-                    env=seen | {"LC_ALL": "C.UTF-8", "SSH_ASKPASS_REQUIRE": "never"},
+                    env=seen,
                     stdin=source,
                     capture_output=True,
                     text=True,

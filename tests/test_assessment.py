@@ -306,6 +306,18 @@ def test_models_on_other_labels_are_not_compared():
         assessment.compare(RUN, other, "test", open_detector=Opened(), progress=FakeProgress())
 
 
+def test_models_whose_data_sets_know_other_scenes_are_not_compared(trained: Path):
+    other, elsewhere = Run("exp2"), trained.with_name("elsewhere")
+    shutil.copytree(trained, elsewhere)
+    (elsewhere / "attributes.csv").write_text("image,group\ntest/0.png,q\ntest/1.png,q\n")
+    params = PARAMS.model_copy(update={"data": PARAMS.data.model_copy(
+        update={"path": str(elsewhere)})})  # fmt: skip
+    pipeline.train(params, other, world=FakeWorld().world)
+
+    with pytest.raises(RunError, match="exp1 and exp2 have other scenes in test"):
+        assessment.compare(RUN, other, "test", open_detector=Opened(), progress=FakeProgress())
+
+
 def test_models_are_not_told_apart_by_one_scene():
     other = Run("exp2")
     pipeline.train(PARAMS, other, world=FakeWorld().world)

@@ -21,6 +21,13 @@ from pydantic import (
 )
 
 from container_doors.errors import ConfigError
+from container_doors.parsing import (
+    MOST_YAML_BYTES,
+    ParsingError,
+    parse_yaml,
+    read_bounded,
+    shortened,
+)
 
 Architecture = Literal["yolov11n", "yolov11s", "yolov11m", "yolov11l", "yolov11x"]
 Optimizer = Literal["SGD", "Adam", "AdamW", "Adamax", "NAdam", "RAdam", "RMSProp"]
@@ -31,6 +38,9 @@ Name = Annotated[str, Field(min_length=1, max_length=128)]
 
 
 _LONGEST_TAG = 64
+_MOST_FAULTS, _LONGEST_FAULT = 50, 500
+"""A file that is none of ours has a fault for each of its lines."""
+
 _NOT_IN_WANDB_NAMES = "/\\#?%:"
 
 
@@ -255,13 +265,17 @@ def load_params(path: Path, overrides: Sequence[str] = ()) -> Params:
     """
     document = _read(path)
     faults = list(_apply(overrides, document))
+    more = 0
     try:
         params = Params.model_validate(document["detection"])
     except ValidationError as error:
-        faults += [_explain(fault) for fault in error.errors()]
+        faults += [_explain(fault) for fault in error.errors()[:_MOST_FAULTS]]
+        more = max(0, error.error_count() - _MOST_FAULTS)
     if faults:
+        lines = [f"  - {shortened(fault, _LONGEST_FAULT)}" for fault in faults]
+        lines += [f"  - and {more} more"] * bool(more)
         raise ConfigError(
-            f"{path} has {len(faults)} fault(s):\n" + "\n".join(f"  - {f}" for f in faults),
+            f"{path} has {len(faults) + more} fault(s):\n" + "\n".join(lines),
             hint="each line names the key to mend, in the file or after --set",
         )
     return params
@@ -277,30 +291,20 @@ def dump(params: Params) -> str:
     return yaml.safe_dump({"detection": params.model_dump()}, sort_keys=False)
 
 
-class _NoDuplicates(yaml.SafeLoader):
-    """YAML lets the later of two equal keys win in silence; here that is an error."""
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:  # noqa: ANN401
-        keys = [key.value for key, _ in node.value]
-        twice = sorted({str(key) for key in keys if keys.count(key) > 1})
-        if twice:
-            raise yaml.constructor.ConstructorError(
-                None, None, f"the key '{twice[0]}' stands twice", node.start_mark
-            )
-        return super().construct_mapping(node, deep=deep)
-
-
 def _read(path: Path) -> dict[str, Any]:
     try:
-        document = yaml.load(path.read_text(encoding="utf-8"), Loader=_NoDuplicates)  # noqa: S506
+        document = parse_yaml(read_bounded(path, MOST_YAML_BYTES))
     except FileNotFoundError:
         raise ConfigError(
             f"no configuration at {path}", hint="run from the repository's root, or pass --config"
         ) from None
     except IsADirectoryError:
         raise ConfigError(f"{path} is a folder", hint="pass the file: --config FILE") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not YAML: {error}", hint="mend the line it names") from None
+    except ParsingError as error:
+        where = path if error.line is None else f"{path}:{error.line}"
+        raise ConfigError(
+            f"{where} is not YAML: {error}", hint="mend the line, or start from another params.yaml"
+        ) from None
     if not isinstance(document, dict) or not isinstance(document.get("detection"), dict):
         raise ConfigError(
             f"{path}: expected a section 'detection' with keys, found none",
@@ -318,9 +322,9 @@ def _apply(overrides: Sequence[str], document: dict[str, Any]) -> Iterator[str]:
             yield f"--set {override}: expected detection.SECTION.KEY=VALUE"
             continue
         try:
-            value = yaml.safe_load(text)
-        except yaml.YAMLError:
-            yield f"--set {override}: the value is not YAML; quote it"
+            value = parse_yaml(text)
+        except ParsingError:
+            yield f"--set {shortened(override)}: the value is not YAML; quote it"
             continue
         node = document
         for section in sections:
@@ -388,7 +392,7 @@ def _nearest(found: str, known: Sequence[str]) -> str:
     if not known:
         return ""
     by_lower = {name.lower(): name for name in known}
-    near = difflib.get_close_matches(found.lower(), by_lower, n=1)
+    near = difflib.get_close_matches(found[:100].lower(), by_lower, n=1)
     if near:
         return f"; did you mean '{by_lower[near[0]]}'?"
     return f"; known here: {', '.join(known)}"

@@ -285,7 +285,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Layout:
     return layout_of(tmp_path_factory.mktemp("small") / "set", "image\n")
 
 
-@settings(max_examples=50)
+@settings(max_examples=25)
 @given(data=st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
 def test_no_bytes_are_more_than_a_finding(data: bytes, small: Layout):
     (small.root / "attributes.csv").write_bytes(data)
@@ -300,7 +300,7 @@ CELLS = st.sampled_from(
 )
 
 
-@settings(max_examples=50)
+@settings(max_examples=25)
 @given(
     rows=st.lists(st.lists(CELLS, min_size=1, max_size=4), max_size=6),
     delimiter=st.sampled_from(",;\t"),

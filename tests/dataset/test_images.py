@@ -1,7 +1,9 @@
 """Every kind of picture file that is not what it seems, and what Ultralytics makes of it."""
 
 import os
+import struct
 from pathlib import Path
+from zlib import compress, crc32
 
 import numpy as np
 import pytest
@@ -323,3 +325,78 @@ def test_padding_before_the_end_marker_is_a_warning_and_damage_an_error():
 
 def noise() -> Image.Image:
     return Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8))
+
+
+def chunk(kind: bytes, content: bytes) -> bytes:
+    return (
+        struct.pack(">I", len(content)) + kind + content + struct.pack(">I", crc32(kind + content))
+    )
+
+
+def png(width: int, height: int, *chunks: bytes, pixels: bytes | None = None) -> bytes:
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+    pixels = compress(bytes((width * 3 + 1) * height)) if pixels is None else pixels
+    ends = chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+    return b"".join([b"\x89PNG\r\n\x1a\n", header, *chunks, ends])
+
+
+def pages(count: int) -> bytes:
+    """A TIFF that shows one picture on every page."""
+    tags = (256, 16), (257, 16), (258, 8), (259, 1), (262, 1), (273, 8), (278, 16), (279, 256)
+    fields = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)
+    one = struct.pack("<H", len(tags)) + fields
+    size = len(one) + 4
+    starts = [8 + size * (number + 1) for number in range(count - 1)] + [0]
+    return (
+        b"II*\0\x08\0\0\0"
+        + b"".join(one + struct.pack("<I", start) for start in starts)
+        + bytes(256)
+    )
+
+
+def scanned_again(times: int) -> bytes:
+    progressive = encoded(picture(size_wh=(320, 240)), progressive=True)
+    last = progressive[progressive.rindex(b"\xff\xda") : -2]
+    return progressive[:-2] + last * times + progressive[-2:]
+
+
+def shown_again(times: int) -> bytes:
+    frame = struct.pack("<BHHHHB", 0x2C, 0, 0, 12, 12, 0) + b"\x02\x02\x4c\x01\x00"
+    return encoded(picture(size_wh=(12, 12), mode="P"), "GIF")[:-1] + frame * times + b";"
+
+
+BOMB = compress(b"a" * 50_000_000, 9)
+
+
+@pytest.mark.parametrize(
+    ("content", "suffix", "rule"),
+    [
+        pytest.param(png(65535, 65535, pixels=b""), "png", "image-too-large", id="4 gigapixels"),
+        pytest.param(
+            png(20, 20, chunk(b"zTXt", b"k\0\0" + BOMB)), "png", "image-not-an-image", id="a text"
+        ),
+        pytest.param(
+            png(20, 20, chunk(b"iCCP", b"k\0\0" + BOMB)), "png", "image-not-an-image", id="colours"
+        ),
+        pytest.param(png(20, 20, pixels=BOMB), "png", "image-undecodable", id="pixels"),
+        pytest.param(pages(20_000), "tif", "image-frames", id="a TIFF of many pages"),
+        pytest.param(shown_again(100_000), "jpg", "image-format", id="a GIF of many frames"),
+        pytest.param(scanned_again(1000), "jpg", "image-damaged", id="a JPEG of many scans"),
+    ],
+)
+def test_a_picture_that_stands_for_a_larger_one_is_a_finding(
+    content: bytes, suffix: str, rule: str
+):
+    _, faults = examine(content, suffix=suffix)
+
+    assert rule in {fault.rule for fault in faults}
+    assert all(len(str(fault)) < 600 for fault in faults)
+
+
+def test_a_file_that_no_memory_holds_is_not_read(tmp_path: Path):
+    with (tmp_path / "a.jpg").open("wb") as file:
+        file.truncate(10**12)
+
+    (fault,) = read_picture(tmp_path / "a.jpg").faults
+
+    assert (fault.rule, fault.expected) == ("image-file-too-large", "at most 512 MiB")

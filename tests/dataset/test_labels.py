@@ -7,12 +7,13 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from container_doors.dataset.checks import check
 from container_doors.dataset.label_rules import Context
 from container_doors.dataset.labels import parse_labels, read_boxes
 from container_doors.errors import DatasetError
 from container_doors.records import Finding
 from tests.dataset.trainer import verdict
-from tests.dataset.trees import jpeg
+from tests.dataset.trees import Tree, jpeg
 
 PATH = Path("labels/train/a.txt")
 ONE_CLASS = Context(("container_door",), size_px=(640, 480))
@@ -277,6 +278,40 @@ def test_a_long_file_of_one_fault_is_folded():
     assert len(findings) == 21
     assert findings[-1].found == "30 more lines like these"
     assert findings[-1].dropped
+
+
+def test_repetitions_beyond_the_twentieth_are_no_graver_than_those_before():
+    findings = parsed("0 0.5 0.5 0.2 0.2\n" * 50)
+
+    assert {finding.severity for finding in findings} == {"warning"}
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        pytest.param(b"0 0.5 0.5 0.2 0.2\n" * 20_000, "10000 boxes, found 20000", id="lines"),
+        pytest.param(b"0" * (5 * 1024**2), "at most 4 MiB, found more", id="one long line"),
+    ],
+)
+def test_a_label_file_of_another_size_is_a_finding_and_no_empty_photograph(
+    content: bytes, complaint: str, tree: Tree
+):
+    label = tree.write("labels/train/train_0.txt", content)
+
+    errors = check(tree.root, min_train_images=1, min_val_images=1, workers=1).errors
+
+    assert [(error.rule, error.where) for error in errors] == [
+        ("label-too-large", "labels/train/train_0.txt")
+    ]
+    assert complaint in str(errors[0])
+    with pytest.raises(DatasetError, match=complaint):
+        read_boxes(label)
+
+
+def test_a_number_of_any_length_is_a_short_finding():
+    assert all(
+        len(str(finding)) < 1000 for finding in parsed("0 " + "5" * 100_000 + " 0.5 0.2 0.2")
+    )
 
 
 def test_two_doors_side_by_side_are_not_one_labelled_twice():

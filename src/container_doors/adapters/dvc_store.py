@@ -10,6 +10,7 @@ import yaml
 from container_doors.adapters.dvc_command import PAUSE_S, STALL_S, Dvc, refused
 from container_doors.errors import MissingContentError, VersioningError
 from container_doors.files import replace_text
+from container_doors.parsing import MOST_YAML_BYTES, ParsingError, parse_yaml, read_bounded
 from container_doors.ports import Progress
 from container_doors.versioning.complaints import ADD_REMOTE
 from container_doors.versioning.remotes import kind_of
@@ -247,8 +248,8 @@ def _forget(pointer: Path) -> None:
 
 def _read(pointer: Path) -> dict[str, Any]:
     try:
-        document = yaml.safe_load(pointer.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError):
+        document = parse_yaml(read_bounded(pointer, MOST_YAML_BYTES))
+    except ParsingError:
         document = None
     if not isinstance(document, dict) or not isinstance(document.get("meta") or {}, dict):
         raise VersioningError(

@@ -1,12 +1,18 @@
 """``data.yaml``: what Ultralytics would make of it, and what a set of container doors needs."""
 
+import errno
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from container_doors.dataset.faults import PULL, Fault
+from container_doors.parsing import (
+    MOST_YAML_BYTES,
+    ParsingError,
+    listed,
+    parse_yaml,
+    read_bounded,
+)
 from container_doors.records import SPLITS, Finding
 
 DATA_YAML = Path("data.yaml")
@@ -18,7 +24,7 @@ _KEYS = ("path", *SPLITS, "nc", "names")
 def read_yaml(path: Path) -> tuple[dict[Any, Any], Finding | None]:
     """Read the keys, or say why they cannot be read."""
     try:
-        document = yaml.safe_load(path.read_bytes().decode("utf-8-sig"))
+        document = parse_yaml(_bytes(path))
     except FileNotFoundError:
         beside = sorted(file.name for file in path.parent.glob("*.y*ml"))
         remedy = f"rename {beside[0]} to data.yaml" if beside else PULL
@@ -27,19 +33,22 @@ def read_yaml(path: Path) -> tuple[dict[Any, Any], Finding | None]:
         found = error.strerror or type(error).__name__
         remedy = "make it an ordinary file with read permission"
         return {}, _whole("data-yaml-unreadable", "a readable file", found, remedy)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        fault = Fault("data-yaml-invalid", "YAML", f"{error.problem}", "correct the line")
-        return {}, fault.at(DATA_YAML, mark.line + 1 if mark else None)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        found = str(error).partition("\n")[0]
-        remedy = "save it as UTF-8 text, or fetch it again"
-        return {}, _whole("data-yaml-invalid", "YAML in UTF-8", found, remedy)
+    except ParsingError as error:
+        remedy = "correct the line" if error.line else "save it as UTF-8 text, or fetch it again"
+        fault = Fault("data-yaml-invalid", error.expected, error.found, remedy)
+        return {}, fault.at(DATA_YAML, error.line)
     if not isinstance(document, dict):
         found = "an empty file" if document is None else f"a {type(document).__name__}"
         expected = "the keys train, val, test and names"
         return {}, _whole("data-yaml-invalid", expected, found, "write the keys")
     return document, None
+
+
+def _bytes(path: Path) -> bytes:
+    """Read the file, and wait for no pipe."""
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise OSError(errno.EINVAL, "no ordinary file")
+    return read_bounded(path, MOST_YAML_BYTES)
 
 
 def class_names(value: object) -> list[str] | None:
@@ -88,7 +97,7 @@ def _other_classes(document: Mapping[Any, Any]) -> Iterator[Fault]:
         yield Fault(
             "data-yaml-classes",
             f"one class, {CLASS_NAME}",
-            f"{len(names)}: {', '.join(names)}",
+            f"{len(names)}: {listed(names)}",
             "remove the other classes here, and their boxes from the labels",
         )
     elif names and names[0] != CLASS_NAME:

@@ -26,10 +26,14 @@ from container_doors.dataset.layout import PICTURE_SUFFIXES
 SMALLEST_PX = 10
 """Ultralytics drops pictures of fewer."""
 
-JPEG_END = b"\xff\xd9"
+JPEG_END, _JPEG_SCAN = b"\xff\xd9", b"\xff\xda"
 
 READABLE = PICTURE_SUFFIXES | {"jpeg2000"}
 """Pillow's names, in lower case, of the formats that Ultralytics takes."""
+
+MOST_FRAMES = 20
+_MOST_SCANS = 500
+"""A progressive JPEG has about ten; each takes the time of a whole decoding."""
 
 _ORIENTATION_TAG = 274
 _SIDEWAYS = {5, 6, 7, 8}
@@ -145,10 +149,24 @@ def _is_sideways(orientation: object) -> bool:
 
 
 def _frames(header: Image.Image) -> int:
+    """Count frames, no further than is told; in other formats than these it can take hours."""
+    kind = (header.format or "").lower()
     try:
-        return int(getattr(header, "n_frames", 1))
+        if kind == "tiff":
+            return _pages(header)
+        return int(getattr(header, "n_frames", 1)) if kind in READABLE else 1
     except _DECODER_ERRORS:
         return 1
+
+
+def _pages(header: Image.Image) -> int:
+    """Turn the pages of a TIFF; Pillow's own count takes their number squared."""
+    for page in range(1, MOST_FRAMES + 1):
+        try:
+            header.seek(page)
+        except EOFError:
+            return page
+    return MOST_FRAMES + 1
 
 
 def _broken(data: bytes, kind: str) -> str:
@@ -165,6 +183,9 @@ def _broken(data: bytes, kind: str) -> str:
 
 
 def _decode_jpeg(data: bytes) -> tuple[bool, str]:
+    scans = data.count(_JPEG_SCAN)
+    if scans > _MOST_SCANS:
+        return True, f"Corrupt JPEG data: {scans} scans, of which each is decoded by itself"
     with _error_stream() as text:
         pixels = _imdecode(data, cv2.IMREAD_REDUCED_GRAYSCALE_8)
         complaints = [

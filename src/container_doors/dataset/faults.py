@@ -5,10 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from container_doors.parsing import shortened
 from container_doors.records import Finding
 
 PULL = "fetch it with: dvc pull data/processed/detection.dvc"
 """What to do about a file that a data set should have and has not."""
+
+_LONGEST = 400
+"""Characters of each part of a finding; paths fit in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +33,9 @@ class Fault:
             rule=self.rule,
             path=path,
             line=line,
-            expected=self.expected,
-            found=self.found,
-            remedy=self.remedy,
+            expected=shortened(self.expected, _LONGEST),
+            found=shortened(self.found, _LONGEST),
+            remedy=shortened(self.remedy, _LONGEST),
             dropped=self.dropped,
         )
 

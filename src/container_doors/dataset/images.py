@@ -15,6 +15,7 @@ from typing import Literal
 
 from container_doors.dataset.decoding import (
     JPEG_END,
+    MOST_FRAMES,
     READABLE,
     SMALLEST_PX,
     Decoded,
@@ -25,6 +26,10 @@ from container_doors.dataset.decoding import (
     most_pixels,
 )
 from container_doors.dataset.faults import Fault
+from container_doors.parsing import ParsingError, read_bounded
+
+_MOST_BYTES = 512 * 1024**2
+"""Cameras' largest TIFFs have a half of that."""
 
 _FORMATS = {
     "avif": {"AVIF"},
@@ -74,7 +79,10 @@ def read_picture(path: Path) -> Picture:
     try:
         if not path.is_file():
             return Picture(None, None, (_not_a_file(path),))
-        data = path.read_bytes()
+        data = read_bounded(path, _MOST_BYTES)
+    except ParsingError as error:
+        fault = Fault("image-file-too-large", error.expected, error.found, "make it smaller")
+        return Picture(None, None, (fault,))
     except OSError as error:
         found = error.strerror or type(error).__name__
         fault = _dropped("image-unreadable", "a file that can be read", found, "mend its access")
@@ -222,7 +230,8 @@ def _other_suffix(seen: Decoded) -> Fault | None:
 def _frames_unused(seen: Decoded) -> Fault | None:
     if seen.frames == 1 or seen.format == "MPO":  # phones add a second picture for their own use
         return None
-    found = f"{seen.frames} frames, of which the first is trained on"
+    more = "more than " * (seen.frames > MOST_FRAMES)
+    found = f"{more}{min(seen.frames, MOST_FRAMES)} frames, of which the first is trained on"
     remedy = "save the frame that was labelled by itself"
     return Fault("image-frames", "one picture", found, remedy, severity="warning")
 

@@ -24,10 +24,18 @@ from container_doors.dataset.label_rules import (
     first_fault,
 )
 from container_doors.errors import DatasetError
+from container_doors.parsing import ParsingError, read_bounded
 from container_doors.records import Finding
 
 DOUBLE_IOU = 0.9
 """Two boxes that share more than this are one door labelled twice."""
+
+MOST_LABEL_BYTES = 4 * 1024**2
+"""A hundred polygons of a thousand points have a half of that."""
+
+_MOST_ROWS = 10_000
+_TOO_LARGE = "label-too-large"
+NOT_ITS_LABEL = "see that it is this photograph's label file, and put the right one there"
 
 _MOST_BOXES_COMPARED = 500
 """Comparing pairs takes a second at 1,000 boxes; a photograph shows two or three doors."""
@@ -40,12 +48,16 @@ def read_boxes(path: Path) -> list[Box]:
         DatasetError: If a line is not a label.
     """
     try:
-        data = path.read_bytes()
+        data = read_bounded(path, MOST_LABEL_BYTES)
     except FileNotFoundError:
         return []
+    except ParsingError as error:
+        raise DatasetError(
+            f"{path}: {error}", hint="see that it is a label file: doors data validate"
+        ) from None
     boxes, findings = parse_labels(data, path, Context(("",)))
     for finding in findings:
-        if finding.dropped:
+        if finding.dropped or finding.rule == _TOO_LARGE:
             raise DatasetError(str(finding), hint="see every such line: doors data validate")
     return boxes
 
@@ -70,6 +82,9 @@ def parse_labels(data: bytes, path: Path, context: Context) -> tuple[list[Box], 
         for number, line in enumerate(text.splitlines(), start=1)
         if line.strip()
     ]
+    if len(rows) > _MOST_ROWS:
+        expected = f"at most {_MOST_ROWS} boxes"
+        return [], [Fault(_TOO_LARGE, expected, f"{len(rows)}", NOT_ITS_LABEL).at(path)]
     context = replace(context, has_polygons=any(len(row.fields) > 6 for row in rows))
     found: list[tuple[int, Fault]] = []
     boxes = []

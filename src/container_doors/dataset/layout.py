@@ -12,7 +12,7 @@ from container_doors.dataset.data_yaml import (
     class_names,
     read_yaml,
 )
-from container_doors.dataset.faults import PULL, Fault
+from container_doors.dataset.faults import PULL, Fault, fold
 from container_doors.errors import DatasetError
 from container_doors.records import SPLITS, Finding
 
@@ -89,7 +89,7 @@ def read_layout(dataset: Path) -> tuple[Layout | None, list[Finding]]:
     document, unreadable = read_yaml(dataset / DATA_YAML)
     if unreadable is not None:
         return None, [unreadable]
-    findings = [fault.at(DATA_YAML) for rule in YAML_RULES for fault in rule(document)]
+    findings = fold(((None, fault) for rule in YAML_RULES for fault in rule(document)), DATA_YAML)
     root, misplaced = _root(dataset, document.get("path"))
     findings += [fault.at(DATA_YAML) for fault in misplaced]
     splits: dict[str, SplitFiles] = {}
@@ -124,7 +124,7 @@ def _root(dataset: Path, path: object) -> tuple[Path, list[Fault]]:
     """Find the folder that the splits are relative to; never relative to where one stands."""
     if path is None:
         return dataset, []
-    if isinstance(path, str) and path and (dataset / path).is_dir():
+    if isinstance(path, str) and path and os.path.isdir(dataset / path):  # noqa: PTH112 - Path raises where a name is too long
         return dataset / path, []
     fault = Fault(
         "data-yaml-path",
@@ -151,8 +151,8 @@ def _folder(root: Path, split: str, value: object) -> tuple[Path, Fault | None]:
     if "images" not in inside.parts:
         found = f"{value!r}, in no folder named images, by which its labels would be found"
         return root, Fault("split-not-under-images", expected, found, remedy)
-    if not folder.is_dir():
-        found = f"{value!r}, which is {'a file' if folder.exists() else 'not there'}"
+    if not os.path.isdir(folder):  # noqa: PTH112
+        found = f"{value!r}, which is {'a file' if os.path.exists(folder) else 'not there'}"  # noqa: PTH110
         return root, Fault("split-folder-missing", expected, found, f"{remedy}, or {PULL}")
     return folder, None
 

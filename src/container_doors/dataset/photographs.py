@@ -7,7 +7,8 @@ from pathlib import Path
 from container_doors.dataset.faults import Fault
 from container_doors.dataset.images import read_picture
 from container_doors.dataset.label_rules import Context
-from container_doors.dataset.labels import parse_labels
+from container_doors.dataset.labels import MOST_LABEL_BYTES, NOT_ITS_LABEL, parse_labels
+from container_doors.parsing import ParsingError, read_bounded
 from container_doors.records import Finding
 
 NO_LABEL = Fault(
@@ -79,7 +80,9 @@ def _read_label(path: Path) -> tuple[bytes | None, Fault | None]:
             found = "a broken link" if path.is_symlink() else "no ordinary file"
             remedy = "put the label file there; as it is, the picture trains as background"
             return None, Fault("label-not-a-file", "a label file", found, remedy)
-        return path.read_bytes(), None
+        return read_bounded(path, MOST_LABEL_BYTES), None
+    except ParsingError as error:
+        return None, Fault("label-too-large", error.expected, error.found, NOT_ITS_LABEL)
     except OSError as error:
         found = error.strerror or type(error).__name__
         fault = Fault(

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path, PurePosixPath
 
+from container_doors.archives import unpack_tar
 from container_doors.errors import DatasetError
 from container_doors.files import force_to_disk, heal, replace_folder, staged_for
 
@@ -99,9 +100,13 @@ def read_shards(
     heal(folder)
     staged = staged_for(folder)
     staged.mkdir(parents=True)
-    for number, path in enumerate(tars, start=1):
-        _unpack(path, staged)
-        on_progress(number, len(tars))
+    try:
+        for number, path in enumerate(tars, start=1):
+            _unpack(path, staged)
+            on_progress(number, len(tars))
+    except BaseException:
+        shutil.rmtree(staged)
+        raise
     in_the_way = None if force else next(_differing(folder, staged), None)
     if in_the_way is not None:
         shutil.rmtree(staged)
@@ -179,23 +184,13 @@ def _put(tar: tarfile.TarFile, folder: Path, name: str, md5: str) -> None:
 
 
 def _unpack(path: Path, folder: Path) -> None:
-    try:
-        with tarfile.open(path, "r:") as tar:
-            for member in tar:
-                target = folder / member.name
-                source = tar.extractfile(member) if member.isreg() else None
-                if source is None or not target.resolve().is_relative_to(folder.resolve()):
-                    raise DatasetError(
-                        f"{path}: {member.name} is no plain file of a data set",
-                        hint="pack it anew: doors data pack",
-                    )
-                target.parent.mkdir(parents=True, exist_ok=True)
-                with source, target.open("xb") as file:
-                    shutil.copyfileobj(source, file)
-    except tarfile.TarError as error:
-        raise DatasetError(
-            f"{path} is damaged: {error}", hint=f"remove it, then: dvc checkout {path}.dvc"
-        ) from None
+    hint = f"remove it, then: dvc checkout {path}.dvc; or pack it anew: doors data pack"
+    unpack_tar(
+        path,
+        folder,
+        refuse=lambda problem: DatasetError(problem, hint=hint),
+        may_differ_by_case=True,
+    )
 
 
 def _differing(folder: Path, staged: Path) -> Iterator[Path]:

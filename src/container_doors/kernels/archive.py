@@ -1,16 +1,20 @@
 """What a job leaves: one archive, and a manifest that tells whose it is and hashes every file."""
 
 import hashlib
-import json
-import tarfile
+import shutil
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from container_doors.archives import unpack_tar
 from container_doors.errors import HostError
+from container_doors.parsing import parse_json, read_bounded, shortened
 from container_doors.records import Sha256
+
+_MOST_MANIFEST_BYTES = 16 * 1024**2
+"""A hash and a name for each of 100,000 files."""
 
 _AGAIN = "fetch it again: doors kaggle pull {}"
 
@@ -80,18 +84,20 @@ def read_manifest(path: Path, job: str) -> Manifest:
         HostError: If it is another's, or no manifest.
     """
     try:
-        document = json.loads(path.read_bytes())
+        document = parse_json(read_bounded(path, _MOST_MANIFEST_BYTES), _MOST_MANIFEST_BYTES)
         found = Manifest.model_validate(
             {("schema_version" if k == "schema" else k): v for k, v in document.items()}
         )
-    except (ValueError, AttributeError, ValidationError):
+        for experiment in ("", *found.outcome.get("experiments", {})):
+            found.outcome_of(experiment)
+    except (ValueError, LookupError, TypeError, AttributeError, ValidationError):
         raise HostError(
             f"{path.name} is not what the job wrote: expected a manifest, found another text",
             hint=_AGAIN.format("NAME"),
         ) from None
     if found.job != job:
         raise HostError(
-            f"{path.name} is of another job: expected {job}, found {found.job}",
+            f"{path.name} is of another job: expected {job}, found {shortened(found.job)}",
             hint=_AGAIN.format("NAME"),
         )
     return found
@@ -119,19 +125,21 @@ def unpack(path: Path, manifest: Manifest, folder: Path) -> Arrived:
         HostError: If a file is not what the manifest says, or is not in it.
     """
     folder.mkdir(parents=True)
-    with tarfile.open(path) as packed:
-        for member in packed:
-            if not member.isreg() or member.name not in manifest.files:
-                raise HostError(
-                    f"{path.name}: {member.name} is not of the manifest", hint=_AGAIN.format("NAME")
-                )
-            packed.extract(member, folder, filter="data")
+    present = set(
+        unpack_tar(
+            path,
+            folder,
+            names=manifest.files,
+            refuse=lambda problem: HostError(problem, hint=_AGAIN.format("NAME")),
+        )
+    )
     for name, expected in manifest.files.items():
-        target = folder / PurePosixPath(name)
-        found = _sha256(target) if target.is_file() else "nothing"
+        found = _sha256(folder / PurePosixPath(name)) if name in present else "nothing"
         if found != expected:
+            shutil.rmtree(folder)
             raise HostError(
-                f"{path.name}: {name}: expected sha256 {expected[:12]}, found {found[:12]}",
+                f"{path.name}: {shortened(name)}: expected sha256 {expected[:12]}, "
+                f"found {found[:12]}",
                 hint=_AGAIN.format("NAME"),
             )
     return Arrived(manifest, folder)

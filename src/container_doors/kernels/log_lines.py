@@ -1,9 +1,10 @@
 """What a job says for programs, line by line, between what it says for people."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from container_doors.parsing import parse_json
 
 MARK = "@doors "
 
@@ -18,6 +19,7 @@ class Told:
 
 
 _MOST_PARTS = 50
+_MOST_BYTES = 4 * 1024**2
 
 
 def line_is_cut(parts: Sequence[str]) -> bool:
@@ -45,7 +47,7 @@ def told(line: str) -> Told | None:
     if not line.startswith(MARK):
         return None
     try:
-        facts = json.loads(line.removeprefix(MARK))
+        facts = parse_json(line.removeprefix(MARK), _MOST_BYTES)
         return Told(facts.pop("is"), facts)
     except (ValueError, LookupError, AttributeError, TypeError):
         return None

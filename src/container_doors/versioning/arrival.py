@@ -1,15 +1,13 @@
 """A model that was trained elsewhere: what comes in, and what it may replace."""
 
-import json
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import yaml
-
 from container_doors.errors import RunError, VersioningError
 from container_doors.files import replace_copy
+from container_doors.parsing import MOST_JSON_BYTES, MOST_YAML_BYTES, parse_json, read_bounded
 from container_doors.records import Metadata
 from container_doors.run import PUBLISHED, REPORTS
 from container_doors.versioning.git_reports import CURVES, METRICS
@@ -67,7 +65,7 @@ def arrival(texts: Mapping[str, str], source: str, signature: str | None = None)
     for name, text in texts.items():
         try:
             pointer = parse_pointer(text)
-        except (yaml.YAMLError, LookupError, TypeError, ValueError, AttributeError):
+        except (LookupError, TypeError, ValueError, AttributeError, OverflowError):
             pointer = None
         if pointer is None or pointer.path != name:
             raise VersioningError(
@@ -94,7 +92,7 @@ def downloaded(directory: Path) -> Arrival:
     folder = next((one for one in folders if (one / "best.pt.dvc").is_file()), directory)
     paths = {name: folder / pointer_name(name) for name in TRACKED}
     texts = {
-        name: path.read_bytes().decode(errors="replace")
+        name: _start(path).decode(errors="replace")
         for name, path in paths.items()
         if path.is_file()
     }
@@ -266,6 +264,12 @@ def _is(path: Path, pointer: Pointer) -> bool:
     return path.is_file() and pointer_to(path).md5 == pointer.md5
 
 
+def _start(pointer: Path) -> bytes:
+    """Read a pointer, and of a larger file the start, which is none."""
+    with pointer.open("rb") as file:
+        return file.read(MOST_YAML_BYTES + 1)
+
+
 def reported_version(reports: Path) -> str | None:
     """Tell which version the reports in a folder are of; None if there are none.
 
@@ -276,7 +280,7 @@ def reported_version(reports: Path) -> str | None:
     if not metrics.is_file():
         return None
     try:
-        document = json.loads(metrics.read_bytes())
+        document = parse_json(read_bounded(metrics, MOST_JSON_BYTES))
     except ValueError:
         raise RunError(f"{metrics} is no JSON", hint="download it again, or delete it") from None
     return document.get("version") if isinstance(document, dict) else None

@@ -5,8 +5,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from container_doors.parsing import shortened
 from container_doors.records import Mismatch
 from container_doors.versioning.hashing import file_sha256
+
+_LONGEST, _BEFORE = 200, 20
+"""Characters of a line that are quoted; of these, before the first that differs."""
 
 _SHOWN = 12
 """Digits of a hash that a person compares."""
@@ -42,12 +46,18 @@ def hash_mismatch(where: Path, expected: str, found: str | None, hint: str) -> I
 
 
 def first_difference(expected: str, found: str) -> tuple[str, str]:
-    """Quote the first line in which two texts differ."""
+    """Quote the first line in which two texts differ, of a long one what differs first.
+
+    >>> first_difference("a" * 999 + "b", "a" * 999 + "c")
+    ("'aaaaaaaaaaaaaaaaaaaab'", "'aaaaaaaaaaaaaaaaaaaac'")
+    """
     lines: Sequence[tuple[str, str]] = list(
         zip([*expected.split("\n"), ""], [*found.split("\n"), ""], strict=False)
     )
     old, new = next(((old, new) for old, new in lines if old != new), ("its end", "more"))
-    return repr(old), repr(new)
+    same = next((at for at, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), 0)
+    start = max(0, same - _BEFORE) if same > _LONGEST // 2 else 0
+    return shortened(repr(old[start:]), _LONGEST), shortened(repr(new[start:]), _LONGEST)
 
 
 def is_close(old: object, new: object, tolerance: float) -> bool:
@@ -61,7 +71,7 @@ def is_close(old: object, new: object, tolerance: float) -> bool:
 
 def shown(value: object) -> str:
     """Spell a value; what is not there is nothing."""
-    return "nothing" if value is None else str(value)
+    return "nothing" if value is None else shortened(str(value), _LONGEST)
 
 
 def digits(sha256: str | None) -> str:

@@ -9,6 +9,13 @@ from typing import Any
 
 import yaml
 
+from container_doors.parsing import (
+    MOST_JSON_BYTES,
+    MOST_YAML_BYTES,
+    parse_json,
+    parse_yaml,
+    read_bounded,
+)
 from container_doors.records import Check, Mismatch
 from container_doors.versioning.comparison import first_difference, shown
 from container_doors.versioning.pointers import (
@@ -19,7 +26,7 @@ from container_doors.versioning.pointers import (
 from container_doors.versioning.ways_back import FETCHED, pointer_back
 
 _ENTRIES = ("md5", "size", "nfiles", "hash", "path")
-_UNREADABLE = (yaml.YAMLError, LookupError, TypeError, ValueError, AttributeError)
+_UNREADABLE = (LookupError, TypeError, ValueError, AttributeError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,9 +149,15 @@ class _Kept:
         path = self.path(md5)
         if not path.is_file() or md5_of(path) != md5.removesuffix(".dir"):
             return  # as was said
-        for entry in json.loads(path.read_bytes()):
-            what = folder.root / entry["relpath"]
-            yield from self.faults(entry["md5"], folder.pointer, what, within=md5)
+        try:
+            listing = parse_json(read_bounded(path, MOST_JSON_BYTES))
+            md5s = {str(entry["relpath"]): str(entry["md5"]) for entry in listing}
+        except _UNREADABLE:
+            back = self._back([md5], f"dvc push {folder.pointer}")
+            yield Mismatch(f"{self.remote}: {folder.root}", "a list of files", "another text", back)
+            return
+        for name, its in md5s.items():
+            yield from self.faults(its, folder.pointer, folder.root / name, within=md5)
 
     def _back(self, wrong: Sequence[str], push: str) -> str:
         if not wrong:
@@ -160,7 +173,7 @@ def _of_folder(
 ) -> Iterator[Mismatch]:
     path, kept = folder.pointer, committed.get(folder.pointer)
     hint = pointer_back(path, kept, f"rm -f {path} && dvc add {folder.root}")
-    text = path.read_bytes().decode(errors="replace") if path.is_file() else ""
+    text = _text(path) if path.is_file() else ""
     try:
         out = _out(text)
     except _UNREADABLE:
@@ -178,7 +191,7 @@ def _of_folder(
             back = f"doors data pull --force --path {folder.root}"
             yield Mismatch(str(folder.root), shown(out.get(key)), shown(folder.out[key]), back)
             return
-    canonical = yaml.safe_dump(yaml.safe_load(text), sort_keys=False)
+    canonical = yaml.safe_dump(parse_yaml(text), sort_keys=False)
     if text not in {kept, canonical}:
         yield Mismatch(str(path), *first_difference(kept or canonical, text), hint)
 
@@ -187,7 +200,7 @@ def _of_archive(
     archive: Path, version: str | None, committed: Mapping[Path, str]
 ) -> Iterator[Mismatch]:
     path = archive.with_name(pointer_name(archive.name))
-    kept, text = committed.get(path), path.read_bytes().decode(errors="replace")
+    kept, text = committed.get(path), _text(path)
     hint = pointer_back(path, kept, f"rm -f {path} && doors data pack")
     if text == kept:
         if archive.is_file() and pointer_to(archive).md5 != said_md5(path):
@@ -206,11 +219,17 @@ def _of_archive(
 def said_md5(pointer: Path) -> str | None:
     """Read the hash in a pointer; None if it cannot be read."""
     try:
-        return str(_out(pointer.read_text(encoding="utf-8"))["md5"])
+        return str(_out(_text(pointer))["md5"])
     except (*_UNREADABLE, OSError):
         return None
 
 
+def _text(pointer: Path) -> str:
+    """Read a pointer, and of a larger file the start, which is none."""
+    with pointer.open("rb") as file:
+        return file.read(MOST_YAML_BYTES + 1).decode(errors="replace")
+
+
 def _out(text: str) -> dict[str, Any]:
-    (out,) = yaml.safe_load(text)["outs"]
+    (out,) = parse_yaml(text)["outs"]
     return dict(out)

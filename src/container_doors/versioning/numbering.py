@@ -3,9 +3,8 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-import yaml
-
 from container_doors.errors import VersioningError
+from container_doors.parsing import MOST_YAML_BYTES, ParsingError, parse_yaml, read_bounded
 from container_doors.records import RunRecord, Version
 from container_doors.versioning.names import next_version, parse_name, parse_tag
 from container_doors.versioning.publication import read_published
@@ -65,9 +64,9 @@ def begins_its_major(version: Version, known: Iterable[Version]) -> bool:
 
 def _named_by(pointer: Path) -> str | None:
     try:
-        document = yaml.safe_load(pointer.read_text(encoding="utf-8"))
+        document = parse_yaml(read_bounded(pointer, MOST_YAML_BYTES))
         name = (document.get("meta") or {}).get("version")
-    except (yaml.YAMLError, UnicodeDecodeError, AttributeError):
+    except (ParsingError, AttributeError):
         raise VersioningError(
             f"{pointer} is not a pointer of DVC", hint=f"git diff {pointer}; git checkout restores"
         ) from None

@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from container_doors.errors import VersioningError
+from container_doors.parsing import MOST_YAML_BYTES, parse_yaml, read_bounded
 
 TRACKED = ("best.pt", "last.pt", "metadata.json")
 """What DVC keeps of a published model."""
@@ -56,29 +57,29 @@ def read_pointer(path: Path) -> Pointer:
         VersioningError: If it is absent, or is not a pointer to one file.
     """
     try:
-        return parse_pointer(path.read_text(encoding="utf-8"))
+        return parse_pointer(read_bounded(path, MOST_YAML_BYTES))
     except FileNotFoundError:
         raise VersioningError(
             f"no pointer at {path}", hint="doors version makes it, git pull fetches it"
         ) from None
-    except (yaml.YAMLError, UnicodeDecodeError, LookupError, TypeError, ValueError, AttributeError):
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError):
         raise VersioningError(
             f"{path}: expected DVC's pointer to one file, found something else",
             hint=f"git checkout HEAD -- {path} restores it",
         ) from None
 
 
-def parse_pointer(text: str) -> Pointer:
+def parse_pointer(text: str | bytes) -> Pointer:
     """Read the text of a pointer to one file; what else it says is left out.
 
     Raises:
-        ValueError: If it is not one; or YAMLError, LookupError, TypeError, AttributeError.
+        ValueError: If it is not one; or LookupError, TypeError, AttributeError, OverflowError.
 
     >>> parse_pointer(Pointer("best.pt", "0" * 32, 12, "detection_v1.0_20261123_a").to_yaml())
     ... # doctest: +ELLIPSIS
     Pointer(path='best.pt', md5='000...', size_bytes=12, version='detection_v1.0_20261123_a')
     """
-    document: Any = yaml.safe_load(text)
+    document: Any = parse_yaml(text)
     (out,) = document["outs"]
     version = (document.get("meta") or {}).get("version")
     if not _MD5.fullmatch(out["md5"]):

@@ -1,0 +1,228 @@
+"""YAML and JSON that others wrote, parsed within bounds: of size, of depth, of what aliases repeat.
+
+A YAML file of 300 bytes can stand for gigabytes ("billion laughs"), and a JSON file of brackets
+exhausts the stack. Each parser has a budget, and what exceeds it is an error that says so.
+"""
+
+import json
+from collections.abc import Hashable, Iterable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+MOST_YAML_BYTES = 256 * 1024
+"""Ours have some kilobytes; the slowest of this size takes a second or two."""
+
+MOST_JSON_BYTES = 32 * 1024**2
+"""DVC's list of 100,000 files has a third of that."""
+
+_MOST_NODES = 100_000
+"""Of a YAML document, what an alias stands for counted each time."""
+
+_DEEPEST = 50
+_LONGEST_PLAIN = 1000
+"""Text in quotes may be longer. Without, it may be a number, which takes time to make."""
+
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_NOT_A_VALUE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
+"""What PyYAML's constructors raise of a value that is not what its tag says."""
+
+
+class ParsingError(ValueError):
+    """A text that cannot be taken; each part is short, whatever the text is."""
+
+    def __init__(self, expected: str, found: str, line: int | None = None) -> None:
+        """State the fault.
+
+        Args:
+            expected: What.
+            found: Instead of it.
+            line: Of the text, from 1.
+        """
+        super().__init__(f"expected {expected}, found {found}")
+        self.expected, self.found, self.line = expected, shortened(found), line
+
+
+def shortened(text: str, most: int = 200) -> str:
+    """Cut a text so that it is fit for a message.
+
+    >>> shortened("abcdefghijklmnopqrstuvwxyz", most=24)
+    'abcd... (26 characters)'
+    """
+    if len(text) <= most:
+        return text
+    rest = f"... ({len(text)} characters)"
+    return f"{text[: most - len(rest)]}{rest}"
+
+
+def listed(items: Iterable[str], most: int = 10) -> str:
+    """List items for a message, and count those that would make it long.
+
+    >>> listed(["a", "b", "c"], most=2)
+    'a, b and 1 more'
+    """
+    every = list(items)
+    rest = f" and {len(every) - most} more" if len(every) > most else ""
+    return ", ".join(shortened(one, 80) for one in every[:most]) + rest
+
+
+def read_bounded(path: Path, most_bytes: int) -> bytes:
+    """Read a file, and no more of it than there may be.
+
+    Raises:
+        ParsingError: If it is larger.
+        OSError: If it cannot be read.
+    """
+    with path.open("rb") as file:
+        data = file.read(most_bytes + 1)
+    if len(data) > most_bytes:
+        raise ParsingError(f"at most {_size(most_bytes)}", "more")
+    return data
+
+
+def parse_yaml(text: str | bytes) -> Any:  # noqa: ANN401 - YAML can hold anything
+    """Parse the one document of a text; equal keys in one mapping are a fault.
+
+    Raises:
+        ParsingError: If it is not YAML, or exceeds the budget.
+    """
+    text = _decoded(text, MOST_YAML_BYTES)
+    try:
+        _count(text)
+        return yaml.load(text, Loader=_NoDuplicates)  # noqa: S506 - derived from a safe loader
+    except ParsingError:
+        raise
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        raise ParsingError("YAML", f"{error.problem}", mark.line + 1 if mark else None) from None
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1 if isinstance(error.position, int) else None
+        raise ParsingError("YAML", f"{error.reason}", line) from None
+    except (yaml.YAMLError, *_NOT_A_VALUE) as error:
+        found = f"a value that cannot be made: {type(error).__name__}: {error}"
+        raise ParsingError("YAML", found.partition("\n")[0]) from None
+
+
+def parse_json(text: str | bytes, most_bytes: int = MOST_JSON_BYTES) -> Any:  # noqa: ANN401 - JSON can hold anything
+    """Parse a JSON text.
+
+    Raises:
+        ParsingError: If it is not JSON, or exceeds the budget.
+    """
+    text = _decoded(text, most_bytes)
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ParsingError("JSON", error.msg, error.lineno) from None
+    except (ValueError, RecursionError) as error:
+        found = f"{error}" if isinstance(error, ValueError) else "brackets too deep in one another"
+        raise ParsingError("JSON", found.partition(":")[0]) from None
+
+
+def _decoded(text: str | bytes, most_bytes: int) -> str:
+    if len(text) > most_bytes:
+        raise ParsingError(f"at most {_size(most_bytes)}", _size(len(text)))
+    if isinstance(text, str):
+        return text.removeprefix("\ufeff")
+    try:
+        return text.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = text.count(b"\n", 0, error.start) + 1
+        raise ParsingError("text in UTF-8", f"byte 0x{text[error.start]:02x}", line) from None
+
+
+def _size(count: int) -> str:
+    """Write a number of bytes.
+
+    >>> _size(1024**2), _size(5000), _size(17)
+    ('1 MiB', '4.9 KiB', '17 bytes')
+    """
+    for unit, of in (("MiB", 1024**2), ("KiB", 1024)):
+        if count >= of:
+            return f"{count / of:.1f}".removesuffix(".0") + f" {unit}"
+    return f"{count} bytes"
+
+
+def _count(text: str) -> None:
+    """Go through what the parser sees, before anything is made of it."""
+    budget = _Budget()
+    for event in yaml.parse(text, Loader=_Loader):
+        budget.take(event)
+
+
+class _Budget:
+    """How much a document holds, without holding it."""
+
+    def __init__(self) -> None:
+        self._open: list[list[Any]] = [["", 0]]
+        """Anchor and number of nodes of each collection that has begun; the document first."""
+        self._sizes: dict[str, int] = {}
+        """Of what an anchor names."""
+        self._all = 0
+
+    def take(self, event: yaml.Event) -> None:
+        """Count one event.
+
+        Raises:
+            ParsingError: If it exceeds the budget.
+        """
+        line = event.start_mark.line + 1 if event.start_mark else None
+        match event:
+            case yaml.CollectionStartEvent():
+                self._begin(event.anchor, line)
+            case yaml.CollectionEndEvent():
+                self._end()
+            case yaml.ScalarEvent():
+                self._scalar(event, line)
+            case yaml.AliasEvent():
+                self._alias(event.anchor or "", line)
+
+    def _begin(self, anchor: str | None, line: int | None) -> None:
+        if len(self._open) > _DEEPEST:
+            raise ParsingError(f"at most {_DEEPEST} levels in one another", "more", line)
+        self._open.append([anchor, 0])
+        self._grow(1, line)
+
+    def _end(self) -> None:
+        anchor, size = self._open.pop()
+        if anchor:
+            self._sizes[anchor] = size
+        self._open[-1][1] += size
+
+    def _scalar(self, event: yaml.ScalarEvent, line: int | None) -> None:
+        may_be_a_number = event.implicit[0] or event.tag
+        if may_be_a_number and len(event.value) > _LONGEST_PLAIN:
+            expected = f"at most {_LONGEST_PLAIN} characters without quotes"
+            raise ParsingError(expected, f"{len(event.value)}", line)
+        if event.anchor:
+            self._sizes[event.anchor] = 1
+        self._grow(1, line)
+
+    def _alias(self, anchor: str, line: int | None) -> None:
+        if any(anchor == begun for begun, _ in self._open):
+            raise ParsingError("an alias of what has ended", f"*{anchor} within itself", line)
+        self._grow(self._sizes.get(anchor, 1), line)
+
+    def _grow(self, size: int, line: int | None) -> None:
+        self._open[-1][1] += size
+        self._all += size
+        if self._all > _MOST_NODES:
+            found = "more, counting what aliases repeat"
+            raise ParsingError(f"at most {_MOST_NODES} values", found, line)
+
+
+class _NoDuplicates(_Loader):  # type: ignore[misc]
+    """YAML lets the later of two equal keys win in silence; here that is an error."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Hashable, Any]:  # noqa: ANN401
+        seen: set[object] = set()
+        for key, _ in node.value:
+            name = (key.tag, key.value) if isinstance(key.value, str) else None
+            if name in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {shortened(key.value, 80)!r} stands twice", key.start_mark
+                )
+            seen |= {name} - {None}
+        mapping: dict[Hashable, Any] = super().construct_mapping(node, deep=deep)
+        return mapping

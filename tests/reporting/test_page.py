@@ -165,6 +165,28 @@ def test_what_is_no_report_is_not_replaced():
         page()
 
 
+INJECTED = """
+    document.body.insertAdjacentHTML('beforeend',
+      '<p style="color:red" onclick="ran(1)">x</p><img src="data:," onerror="ran(2)">'
+      + '<form action="https://example.org"></form><iframe srcdoc="<script>parent.ran(3)</script>">'
+      + '</iframe><svg onload="ran(4)"></svg>');
+    const script = document.createElement('script');
+    script.textContent = 'ran(5)';
+    document.body.append(script);
+    document.querySelector('p[style]').click();
+"""
+
+
+def watched(text: str) -> str:
+    """Have the page note what is refused and what runs, before anything of it is read."""
+    listening = (
+        "<script>refused = []; happened = []; ran = one => happened.push(one);"
+        "document.addEventListener('securitypolicyviolation', one =>"
+        " refused.push(one.effectiveDirective));</script>"
+    )
+    return text.replace("<head>", f"<head>{listening}", 1)
+
+
 class Stubborn(FakeDetector):
     """Finds the same in every picture, with labels beside it or without."""
 
@@ -216,3 +238,34 @@ def test_a_browser_shows_it_on_a_phone_in_the_dark_and_obeys_the_keyboard(
                 shown.press(" ", "Space", 32, " ")
                 assert shown.evaluate(seen) == "none"
         assert {"Targets", "truth", "found", "wrong"} <= set(reached)
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
+def test_a_browser_refuses_nothing_of_it_and_all_that_is_put_into_it(ladders: None, tmp_path: Path):
+    """Whatever an unescaped name could be: a handler, a script, a frame, a style."""
+    PAGE.write_text(watched(page(Blind())))
+    with opened(PAGE, tmp_path / "profile") as shown:
+        assert shown.evaluate("refused.length + happened.length") == 0
+        assert shown.evaluate("getComputedStyle(document.body).maxWidth") == "960px"
+        assert shown.evaluate("getComputedStyle(document.querySelector('circle[fill]')).fill") == (
+            "rgb(0, 114, 178)"
+        )
+
+        shown.evaluate(INJECTED)
+        while shown.evaluate("refused.length") < 5:
+            pass
+        assert set(shown.evaluate("refused")) >= {"style-src-attr", "script-src-attr",
+                                                  "script-src-elem"}  # fmt: skip
+        assert shown.evaluate("happened") == []
+
+
+def test_the_policy_stands_before_all_that_it_is_for():
+    seen = tags(page())
+
+    names = [tag for tag, _ in seen[:4]]
+    assert names == ["html", "head", "meta", "meta"]
+    assert seen[3][1]["http-equiv"] == "Content-Security-Policy"
+    policy = seen[3][1]["content"] or ""
+    assert policy.startswith("default-src 'none'; img-src data:; style-src 'sha256-")
+    assert "unsafe" not in policy
+    assert not [attributes for _, attributes in seen if "style" in attributes]

@@ -87,7 +87,7 @@ def ladders(climbed: Sequence[Ladder], *, target: float, title: str) -> Markup:
         dots = Markup("").join(
             Markup(
                 '<line x1="{0:.1f}" x2="{0:.1f}" y1="{4:.1f}" y2="{5:.1f}" stroke="{6}"/>'
-                '<circle cx="{0:.1f}" cy="{1:.1f}" r="4" style="fill:{6}">'
+                '<circle cx="{0:.1f}" cy="{1:.1f}" r="4" fill="{6}">'
                 "<title>{2:g}: recall {3}</title></circle>"
                 '<text x="{0:.1f}" y="{7}" text-anchor="middle">{2:g}</text>'
             ).format(

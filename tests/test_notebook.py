@@ -16,6 +16,7 @@ import pytest
 
 from tests.adapters.test_cloudflared import install
 from tests.loopback import kaggle_secrets
+from tests.loopback.git_server import GitServer
 from tests.ssh import make_key
 
 NOTEBOOK = Path(__file__).parents[1] / "notebooks/kaggle_ssh_tunnel.ipynb"
@@ -38,7 +39,7 @@ def test_the_notebook_is_four_thin_cells_without_outputs():
 
     assert len(cells) == 4
     assert all(not cell["outputs"] and cell["execution_count"] is None for cell in cells)
-    assert all(len(cell["source"]) <= 14 for cell in cells)
+    assert all(len(cell["source"]) <= 30 for cell in cells)
 
 
 def test_the_notebook_begins_with_the_warning_and_the_default():
@@ -69,6 +70,28 @@ def test_the_first_cell_says_what_it_lacks(tmp_path: Path, address: str, said: s
     )
 
     assert f"AssertionError: {said}" in failed.stdout + failed.stderr
+
+
+def test_a_password_in_the_address_is_in_no_argument_and_in_no_file(
+    tmp_path: Path, repository_root: Path
+):
+    bare = tmp_path / "a.git"
+    subprocess.run(["git", "clone", "-q", "--bare", repository_root, bare], check=True)
+    cell = "".join(code_cells(NOTEBOOK)[0]["source"]).split("assert Path(FOLDER)")[0]
+    cell = cell.replace(FOLDER, str(tmp_path / "clone"))
+    with GitServer(tmp_path, user="me@here", password="p%w'\"$HOME") as server:
+        address = f"http://me%40here:p%25w%27%22%24HOME@{server.host}/a.git"
+        subprocess.run(
+            [sys.executable, "-m", "IPython", "--quick", "--colors=nocolor", "-c",
+             cell.replace('REPOSITORY = ""', f'REPOSITORY = "{address}"')],
+            env=os.environ | {"IPYTHONDIR": str(tmp_path), "GIT_TRACE": str(tmp_path / "trace")},
+            check=True,
+            capture_output=True,
+        )  # fmt: skip
+
+    for text in ((tmp_path / "trace").read_text(), (tmp_path / "clone/.git/config").read_text()):
+        assert server.host in text
+        assert not [mark for mark in ("me%40", "me@here", "p%25w", "p%w") if mark in text]
 
 
 @pytest.fixture

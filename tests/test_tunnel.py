@@ -257,25 +257,33 @@ def test_the_last_cell_opens_no_tunnel_to_a_server_that_has_ended(
         shutil.rmtree(state)
 
 
+def beneath_of(session: Session) -> list[psutil.Process]:
+    """All that it started, but tmux, which a person leaves running on purpose."""
+    every = psutil.Process(session.serving.pid).children(recursive=True)
+    kept = [process for process in every if process.name().startswith("tmux")]
+    kept += [child for process in kept for child in process.children(recursive=True)]
+    return [process for process in every if process not in kept]
+
+
 def test_a_terminal_that_is_closed_leaves_no_way_in(tmp_path: Path):
     with opened(tmp_path, tmp_path, {"WANDB_API_KEY": KEY}, make_key(tmp_path, "mine")) as session:
-        beneath = psutil.Process(session.serving.pid).children(recursive=True)
+        beneath = beneath_of(session)
         session.serving.send_signal(signal.SIGHUP)
         session.heard("no way in is left")
         assert session.serving.wait(20) == 0
-        assert not any(process.is_running() for process in beneath)
+        assert psutil.wait_procs(beneath, timeout=20)[1] == []
         assert not list(session.state.glob("container-doors/*"))
 
 
 def test_nothing_is_left_when_it_is_stopped(session: Session):
     """The last of these tests: it ends the session."""
-    beneath = psutil.Process(session.serving.pid).children(recursive=True)
+    beneath = beneath_of(session)
     assert {"sshd", "python"} & {process.name() for process in beneath}
     session.serving.send_signal(signal.SIGINT)
 
     session.heard("no way in is left")
     assert session.serving.wait(20) == 0
-    assert not any(process.is_running() for process in beneath)
+    assert psutil.wait_procs(beneath, timeout=20)[1] == []
     assert not list(session.state.rglob("*.sh"))
     assert not list(session.state.glob("container-doors/*"))
     scripts = Path("/etc/profile.d").glob("zz-container-doors-*.sh")

@@ -104,6 +104,12 @@ REMOTES: Mapping[str, Sequence[str]] = {
 }  # fmt: skip
 """What DVC needs as well, by the scheme of each remote that its configuration names."""
 
+SESSION: Sequence[str] = (
+    "KAGGLE_SECRET_*", "WANDB_*", "GIT_*", *NETWORK,
+    *(one for own in REMOTES.values() for one in own)
+)  # fmt: skip
+"""Whose secrets a session over SSH shares with the notebook, where DVC, W&B and git are used."""
+
 _SECRET_NAME = re.compile(
     r"KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL|SERVICE_ACCOUNT|CONNECTION_STRING"
     r"|COOKIE|_(?:PAT|PASS|PWD|AUTH|JSON|DSN|JWT)$",
@@ -145,6 +151,12 @@ def environment_for(tool: str, directory: Path | None = None) -> dict[str, str]:
         for name, value in environment.items()
         if _matches(name, own) or (_matches(name, general) and not is_secret(name, value))
     }
+
+
+def is_for_a_session(name: str, value: str) -> bool:
+    """Tell whether a session over SSH sees a variable of the notebook."""
+    own = [*SESSION, *_passed_to("session", os.environ)]
+    return _matches(name, own) or not is_secret(name, value)
 
 
 def full_environment() -> dict[str, str]:
@@ -247,7 +259,7 @@ def _passed_to(tool: str, environment: Mapping[str, str]) -> list[str]:
     names = []
     for word in environment.get(PASS, "").replace(",", " ").split():
         found = _NAME.fullmatch(word)
-        if found is None or found["tool"] not in {None, *TOOLS}:
+        if found is None or found["tool"] not in {None, "session", *TOOLS}:
             raise ConfigError(
                 f"{PASS}: expected names of variables, such as NAME or git:NAME, found {word!r}",
                 hint=f"before the colon stands one of {', '.join(TOOLS)}",

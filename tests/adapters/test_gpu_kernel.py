@@ -1,11 +1,13 @@
 """What a lent machine is given to install, and what is said where that fails."""
 
 import socket
+import subprocess
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
+from container_doors import child_environment
 from container_doors.adapters import gpu_kernel
 from container_doors.adapters.gpu_kernel import JobError, install, is_missing
 
@@ -109,3 +111,18 @@ def test_a_package_that_is_not_the_locked_one_is_why_the_job_failed(
 def test_a_commit_from_before_the_installer_is_refused(repository: Path):
     with pytest.raises(JobError, match="the commit has no scripts/install_locked"):
         install(repository)
+
+
+def test_nothing_that_it_starts_sees_a_secret(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("KAGGLE_USER_SECRETS_TOKEN", "marker")
+    monkeypatch.setenv("DRIVE", '{"private_key": "marker"}')
+    monkeypatch.setenv("LD_LIBRARY_PATH", "/usr/local/nvidia/lib64")
+
+    gpu_kernel.forget_secrets()
+
+    assert "marker" not in subprocess.check_output(["env"], text=True)
+    assert "LD_LIBRARY_PATH=" in subprocess.check_output(["env"], text=True)
+
+
+def test_it_knows_a_secret_by_the_names_that_all_of_us_know():
+    assert gpu_kernel.SECRET == child_environment._SECRET_NAME

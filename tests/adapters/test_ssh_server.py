@@ -5,10 +5,13 @@ import fcntl
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
+from dataclasses import dataclass
+from itertools import permutations
 from pathlib import Path
 from threading import Thread
 from time import monotonic, sleep
@@ -17,8 +20,10 @@ import psutil
 import pytest
 
 from container_doors.adapters import aftermath
+from container_doors.adapters.processes import left_over
 from container_doors.adapters.ssh_server import SshServer
 from container_doors.errors import TunnelError
+from container_doors.remote.public_keys import parse_host_key
 from tests.ssh import Laptop, make_key, public
 
 VARIABLES = {
@@ -184,6 +189,8 @@ def greet(server: socket.socket) -> None:
 
 def test_its_files_are_its_owners_alone(laptop: Laptop, home: Path):
     modes = {path.name: path.stat().st_mode & 0o777 for path in (home / "server").iterdir()}
+    assert "host_key" not in modes  # in memory, and on no disk
+    assert (home / "server/environment.sh").readlink().is_relative_to("/proc")
 
     assert modes.pop("host_key.pub") == 0o644
     assert set(modes.values()) == {0o600}
@@ -202,7 +209,7 @@ def test_nothing_is_left_after_the_end(home: Path, tmp_path: Path):
         )
         assert session.stdout is not None
         assert session.stdout.readline() == b"in\n"
-        inside = psutil.Process(server._process.pid).children(recursive=True)  # type: ignore[union-attr]
+        inside = sshd_of(server).children(recursive=True)
         assert len(inside) > 1  # of the server, and what the session runs
 
     assert session.wait(10) == 255
@@ -235,14 +242,25 @@ from container_doors.remote.public_keys import parse_public_keys
 server = SshServer(Path(sys.argv[1]), profiles=Path(sys.argv[2]))
 server.start(parse_public_keys(sys.stdin.readline(), source="a test"))
 server.keep_environment({"KAGGLE_SECRET_WANDB_KEY": "k" * 40})
-print(server._process.pid, flush=True)
+print((server.directory / "sshd.pid").read_text().split()[0], server._keeper.pid, server.port,
+      server.host_key.line, flush=True)
 time.sleep(600)
 """
 
 
+@dataclass
+class Notebook:
+    """Another process that has a server in a folder whose name is no ASCII."""
+
+    process: "subprocess.Popen[str]"
+    server: psutil.Process
+    keeper: psutil.Process
+    laptop: Laptop
+
+
 @pytest.fixture
 def notebook(home: Path, tmp_path: Path):
-    """Another process that has a server in a folder whose name is no ASCII, and its server's."""
+    key = make_key(tmp_path, "mine")
     begun = subprocess.Popen(
         [sys.executable, "-c", BEGUN, home / "müll", tmp_path],
         stdin=subprocess.PIPE,
@@ -251,12 +269,21 @@ def notebook(home: Path, tmp_path: Path):
     )
     assert begun.stdin is not None
     assert begun.stdout is not None
-    begun.stdin.write(public(make_key(tmp_path, "mine")).line + "\n")
+    begun.stdin.write(public(key).line + "\n")
     begun.stdin.flush()
-    yield begun, psutil.Process(int(begun.stdout.readline()))
+    server, keeper, port, host_key = begun.stdout.readline().split(maxsplit=3)
+    laptop = Laptop(tmp_path, int(port), parse_host_key(host_key), key)
+    yield Notebook(begun, psutil.Process(int(server)), psutil.Process(int(keeper)), laptop)
     begun.kill()
     begun.communicate()
-    assert cleared(home)
+    shutil.rmtree(home / "müll", ignore_errors=True)
+    (home / ".müll.lock").unlink(missing_ok=True)
+
+
+def sshd_of(server: SshServer) -> psutil.Process:
+    found = left_over(server.directory / "sshd.pid")
+    assert found is not None
+    return found
 
 
 def cleared(home: Path) -> bool:
@@ -267,15 +294,113 @@ def cleared(home: Path) -> bool:
 
 
 def test_a_notebook_that_is_killed_leaves_no_way_in_and_no_secret(
-    notebook: tuple["subprocess.Popen[str]", psutil.Process], home: Path, tmp_path: Path
+    notebook: Notebook, home: Path, tmp_path: Path
 ):
-    begun, server = notebook
-    begun.kill()
-    begun.wait()
+    notebook.process.kill()
+    notebook.process.wait()
 
     assert cleared(home)
-    assert not server.is_running()
+    assert not notebook.server.is_running()
     assert not list(tmp_path.glob("zz-*.sh"))
+
+
+SECRET = b"k" * 40
+KEYS = b"-----BEGIN OPENSSH " + b"PRIVATE KEY-----"
+"""Spelled in two parts, for this file is read by whoever looks for keys."""
+
+ORDERS = [
+    *permutations(("process", "keeper"), 1),
+    *permutations(("process", "keeper"), 2),
+    *permutations(("process", "keeper", "server"), 3),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("order", ORDERS, ids=" then ".join)
+def test_whatever_is_killed_no_way_in_no_session_and_no_secret_is_left(
+    notebook: Notebook, home: Path, order: tuple[str, ...]
+):
+    """All at once, as far as one can: no process has the time to notice another's end."""
+    sessions = [
+        subprocess.Popen(
+            ["ssh", *notebook.laptop.options, *terminal, "machine", "echo $PPID $$; sleep 600"],
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        )
+        for terminal in ([], ["-tt"])
+    ]  # fmt: skip
+    inside = [notebook.server]
+    for session in sessions:
+        assert session.stdout is not None
+        inside += [psutil.Process(int(pid)) for pid in session.stdout.readline().split()]
+    inside += [sleep for shell in inside[1:] for sleep in shell.children(recursive=True)]
+
+    for name in order:
+        os.kill(getattr(notebook, name).pid, signal.SIGKILL)
+
+    assert psutil.wait_procs(inside, timeout=20)[1] == []
+    for session in sessions:
+        session.communicate(timeout=20)
+        assert session.returncode == 255
+    for path in home.rglob("*"):
+        if path.is_file():
+            assert SECRET not in path.read_bytes()
+            assert KEYS not in path.read_bytes()
+    with pytest.raises(OSError, match="refused"):
+        socket.create_connection(("127.0.0.1", notebook.laptop.port), timeout=5)
+
+
+def test_sessions_of_a_server_that_was_killed_end_with_the_next(home: Path, tmp_path: Path):
+    key = make_key(tmp_path, "mine")
+    with SshServer(home / "heir", profiles=tmp_path) as server:
+        laptop = Laptop(tmp_path, 0, server.start([public(key)]), key)
+        laptop.port = server.port
+        session = subprocess.Popen(
+            ["ssh", *laptop.options, "machine", "echo $$; sleep 600"],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert session.stdout is not None
+        shell = psutil.Process(int(session.stdout.readline()))
+        killed = sshd_of(server)
+        killed.kill()
+        killed.wait()
+        assert server.revive()
+        assert shell.is_running()
+
+    assert psutil.wait_procs([shell], timeout=20)[1] == []
+    session.communicate(timeout=20)
+
+
+def test_a_keeper_that_is_killed_is_replaced_with_the_same_keys(home: Path, tmp_path: Path):
+    key = make_key(tmp_path, "mine")
+    with SshServer(home / "kept", profiles=tmp_path) as server:
+        laptop = Laptop(tmp_path, 0, server.start([public(key)]), key)
+        laptop.port = server.port
+        server.keep_environment({"KEPT": "still"})
+        killed = sshd_of(server)
+        assert server._keeper is not None
+        server._keeper.kill()
+        server._keeper.wait()
+        assert psutil.wait_procs([killed], timeout=20)[1] == []
+
+        assert server.revive()
+        assert laptop.ssh("echo $KEPT").stdout == "still\n"
+        assert laptop.ssh(options=("-T",), typed="echo $KEPT\n").stdout.endswith("still\n")
+
+
+def test_where_the_system_has_no_files_in_memory_they_are_its_owner_s_alone(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.delattr(os, "memfd_create")
+    key = make_key(tmp_path, "mine")
+    with SshServer(home / "disk", profiles=tmp_path) as server:
+        laptop = Laptop(tmp_path, 0, server.start([public(key)]), key)
+        laptop.port = server.port
+        path = server.keep_environment({"KEPT": "here"})
+        assert laptop.ssh("echo $KEPT").stdout == "here\n"
+        assert path == home / "disk/environment.sh"
+        assert {one.stat().st_mode & 0o777 for one in (path, path.with_name("host_key"))} == {0o600}
+    assert not (home / "disk").exists()
 
 
 def test_a_lock_that_is_let_go_after_the_pipe_is_waited_for(home: Path, tmp_path: Path):
@@ -286,7 +411,8 @@ def test_a_lock_that_is_let_go_after_the_pipe_is_waited_for(home: Path, tmp_path
     with (home / ".müll.lock").open("a+") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         watch = subprocess.Popen(
-            [sys.executable, "-m", aftermath.__name__, folder, profile], stdin=subprocess.PIPE
+            [sys.executable, "-m", aftermath.__name__, folder, profile, "sshd"],
+            stdin=subprocess.PIPE,
         )
         assert watch.stdin is not None
         watch.stdin.close()
@@ -298,12 +424,12 @@ def test_a_lock_that_is_let_go_after_the_pipe_is_waited_for(home: Path, tmp_path
 
 
 def test_another_process_s_way_in_is_left_as_it_is(
-    notebook: tuple["subprocess.Popen[str]", psutil.Process],
+    notebook: Notebook,
     home: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ):
-    begun, server = notebook
+    begun, server = notebook.process, notebook.server
     monkeypatch.setattr(aftermath, "WAIT_S", 0.2)
     second = SshServer(home / "müll", profiles=tmp_path)
 
@@ -320,9 +446,9 @@ def test_a_server_that_is_killed_comes_back_with_the_same_key(home: Path, tmp_pa
         laptop.port = server.port
         server.keep_environment({"KEPT": "still"})
         assert not server.revive()
-        assert server._process is not None
-        server._process.kill()
-        server._process.wait()
+        killed = sshd_of(server)
+        killed.kill()
+        killed.wait()
 
         assert server.revive()
         assert laptop.ssh("echo $KEPT").stdout == "still\n"

@@ -44,6 +44,24 @@ def test_what_training_needs_is_handed_on(name: str):
     assert handed_on({name: "x"}, {}) == {name: "x"}
 
 
+@pytest.mark.parametrize("name", ["GITHUB_TOKEN", "HF_TOKEN", "OPENAI_API_KEY", "DB_PASSWORD"])
+def test_a_secret_that_training_has_no_use_for_stays_there(name: str):
+    assert handed_on({name: "x"}, {}) == {}
+
+
+@pytest.mark.parametrize(
+    "name", ["AWS_SECRET_ACCESS_KEY", "WANDB_API_KEY", "GDRIVE_CREDENTIALS_DATA"]
+)
+def test_a_secret_of_dvc_s_and_wandb_s_is_handed_on(name: str):
+    assert handed_on({name: "x"}, {}) == {name: "x"}
+
+
+def test_one_more_is_handed_on_by_its_name(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("CONTAINER_DOORS_PASS", "session:HF_TOKEN")
+
+    assert handed_on({"HF_TOKEN": "x", "GH_TOKEN": "y"}, {}) == {"HF_TOKEN": "x"}
+
+
 def test_a_name_that_no_shell_can_set_is_left_out():
     assert handed_on({"BASH_FUNC_x%%": "() { :; }", "a-b": "x"}, {}) == {}
 

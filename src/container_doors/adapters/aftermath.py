@@ -1,22 +1,36 @@
-"""What ends a way in whose notebook was killed: its server, its tunnel, the secrets in its folder.
+"""What keeps a way in, and ends it: its server, its sessions, its tunnel, its secrets.
 
-    python -m container_doors.adapters.aftermath FOLDER SCRIPT
+    python -m container_doors.adapters.aftermath FOLDER SCRIPT SSHD
 
-It holds the other end of a pipe, which closes when the notebook dies, however it dies.
+It holds the other end of a pipe, which closes when the notebook dies, however it dies. It is the
+server's parent, with whose end the system kills the server, and the heir of sessions whose server
+was killed. The secrets are files without a place on a disk, which it has open: nobody has to be
+left to remove them.
 """
 
+import ctypes
 import os
 import shutil
+import signal
+import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import monotonic, sleep
 from typing import TextIO
 
-from container_doors.adapters.processes import end_with_children, left_over
+import psutil
+
+from container_doors.adapters.processes import (
+    as_left_over,
+    dying_with_us,
+    end_with_children,
+    left_over,
+)
 from container_doors.errors import TunnelError
-from container_doors.files import try_lock
+from container_doors.files import replace_secret, try_lock
+from container_doors.remote.server_settings import LOG, PID, SETTINGS
 
 WAIT_S = 20.0
 """What ends of its own accord needs 5 s for each program, at most."""
@@ -25,6 +39,10 @@ _LET_GO_S = 5.0
 """The system closes what a killed notebook had, one by one: the pipe perhaps before the lock."""
 
 _LOOK_S = 0.1
+_PR_SET_CHILD_SUBREAPER = 36
+
+START, STOP = "start", "stop"
+"""What the notebook asks for, a line each; the answer is a line, too."""
 
 
 def clear(directory: Path, profile: Path) -> None:
@@ -78,16 +96,56 @@ def _is_the_one_at(path: Path, file: TextIO) -> bool:
 
 
 def main() -> int:
-    """Wait for the notebook's end, then clear what is left, unless another has begun."""
-    directory, profile = (Path(argument) for argument in sys.argv[1:])
-    if sys.stdin.read():  # it has cleared up itself
-        return 0
+    """Do what the notebook says; at its end clear what is left, unless another has begun."""
+    directory, profile, sshd = (Path(argument) for argument in sys.argv[1:])
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    signal.signal(signal.SIGCHLD, _bury)
+    for line in sys.stdin:
+        if line.strip() == STOP:
+            _clear_with_sessions(directory, profile)
+            return 0
+        _start(directory, str(sshd))
+        sys.stdout.write("started\n")
+        sys.stdout.flush()
     try:
         with held(directory, wait_s=_LET_GO_S):
-            clear(directory, profile)
+            _clear_with_sessions(directory, profile)
     except TunnelError:
         return 0
     return 0
+
+
+def _start(directory: Path, sshd: str) -> None:
+    # Without the notebook's variables: sessions get theirs from the file, and no other way.
+    process = subprocess.Popen(
+        dying_with_us(sshd, ["-D", "-f", directory / SETTINGS, "-E", directory / LOG]),
+        cwd=directory,
+        env={"PATH": os.defpath + ":/usr/sbin:/sbin"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    replace_secret(directory / PID, as_left_over(process.pid))
+
+
+def _clear_with_sessions(directory: Path, profile: Path) -> None:
+    """Clear, and end the sessions whose server was killed: they have become our children.
+
+    So has what a person left running on purpose, and that goes on.
+    """
+    clear(directory, profile)
+    for child in psutil.Process().children():
+        with suppress(psutil.NoSuchProcess):
+            if child.name().startswith("sshd"):
+                end_with_children(child)
+
+
+def _bury(*_: object) -> None:
+    """Take notice of children that have ended, the inherited ones too."""
+    with suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
 
 
 if __name__ == "__main__":

@@ -14,7 +14,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic, sleep
 
-from container_doors.adapters.processes import as_left_over, end_child, end_with_children, left_over
+from container_doors.adapters.processes import (
+    as_left_over,
+    dying_with_us,
+    end_child,
+    end_with_children,
+    left_over,
+)
 from container_doors.adapters.shell import redacted
 from container_doors.adapters.ssh_server import free_port
 from container_doors.child_environment import environment_for
@@ -128,7 +134,7 @@ class CloudflaredTunnel:
         self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
-                [self._program, *self._arguments(metrics)],
+                dying_with_us(self._program, self._arguments(metrics)),
                 cwd=self._directory,
                 env=self._environment(),
                 stdin=subprocess.DEVNULL,

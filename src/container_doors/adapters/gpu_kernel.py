@@ -8,6 +8,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -48,6 +49,12 @@ for i in range(len(names)):
 print(json.dumps({"torch": torch.__version__, "cuda": torch.version.cuda, "gpus": names}))
 """
 
+SECRET = re.compile(
+    r"KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL|SERVICE_ACCOUNT|CONNECTION_STRING"
+    r"|COOKIE|_(?:PAT|PASS|PWD|AUTH|JSON|DSN|JWT)$",
+    re.IGNORECASE,
+)
+
 _speaking = threading.Lock()
 _asked_to_stop = threading.Event()
 
@@ -60,6 +67,7 @@ def main() -> int:
     """Do what ORDER says; whatever comes of it, an archive tells."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: _asked_to_stop.set())
+    forget_secrets()
     WORKING.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix="doors-"))
     repository = scratch / "repository"
@@ -84,6 +92,13 @@ def main() -> int:
                                                 for k, v in outcome.items()})  # fmt: skip
         shutil.rmtree(scratch, ignore_errors=True)
     return 0  # also where it failed: Kaggle keeps all that a version left which ended well
+
+
+def forget_secrets() -> None:
+    """Take what is a secret out of what git, pip and the training will see; none is needed."""
+    for name, value in list(os.environ.items()):
+        if SECRET.search(name) or value.lstrip().startswith("{"):
+            del os.environ[name]
 
 
 def elapsed_s() -> float:

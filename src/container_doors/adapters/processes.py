@@ -1,6 +1,9 @@
 """Programs that run beside us for hours: found again, and ended with all that they started."""
 
+import os
 import subprocess
+import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -11,6 +14,12 @@ _STOP_S = 5.0
 
 _SAME_START_S = 5.0
 """How far the clock may be set meanwhile; an id does not come round again so soon."""
+
+
+def dying_with_us(program: str, arguments: Sequence[str | Path]) -> list[str | Path]:
+    """Say how to start a program that the system kills when this process ends."""
+    launcher = Path(__file__).with_name("die_with_parent.py")
+    return [sys.executable, "-I", "-S", launcher, str(os.getpid()), program, *arguments]
 
 
 def as_left_over(pid: int) -> str:

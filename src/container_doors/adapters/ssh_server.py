@@ -18,7 +18,7 @@ from time import monotonic, sleep
 from typing import ClassVar
 
 from container_doors.adapters import aftermath
-from container_doors.adapters.processes import as_left_over, end_child
+from container_doors.adapters.processes import left_over
 from container_doors.adapters.shell import call
 from container_doors.child_environment import environment_for
 from container_doors.errors import MissingToolError, TunnelError
@@ -94,8 +94,8 @@ class SshServer:
         self.directory = (directory or state / "container-doors" / "tunnel").absolute()
         name = hashlib.sha256(os.fsencode(self.directory)).hexdigest()[:8]
         self._profile = profiles / f"zz-container-doors-{name}.sh"
-        self._process: subprocess.Popen[bytes] | None = None
-        self._watch: subprocess.Popen[bytes] | None = None
+        self._keeper: subprocess.Popen[str] | None = None
+        self._in_memory: dict[str, int] = {}
         self._hold = ExitStack()
         self.port = 0
         self._host_key: PublicKey | None = None
@@ -153,35 +153,70 @@ class SshServer:
 
     def _begin(self, sshd: str, authorized: Sequence[PublicKey], port: int) -> PublicKey:
         self.directory.mkdir(parents=True, mode=0o700)
-        self._watch = self._watched()
+        self._in_memory = _memory_for((HOST_KEY, ENVIRONMENT))
         self.port = port or free_port()
         self._host_key = self._make_host_key()
         self._write(AUTHORIZED, "".join(f"{key.line}\n" for key in authorized))
-        self._write(ENTRY, entry_script(self.directory))
-        self._write(SETTINGS, self._settings(sshd))
-        self._run(sshd)
+        self._serve(sshd)
         return self._host_key
+
+    def _serve(self, sshd: str) -> None:
+        if self._keeper is None or self._keeper.poll() is not None:
+            self._end_keeper()
+            self._keeper = self._kept_by(sshd)
+            script = entry_script(
+                self.directory, environment=self._place_of(ENVIRONMENT), keeper=self._keeper.pid
+            )
+            self._write(ENTRY, script)
+            self._lead_to_environment()
+            self._write(SETTINGS, self._settings(sshd))
+            if self._profile.exists():
+                self._show_login_shells()
+        self._run()
+
+    def _lead_to_environment(self) -> None:
+        """Have it found by its name as well: a laptop asks for that, of whatever release it is."""
+        link, place = self.directory / ENVIRONMENT, self._place_of(ENVIRONMENT)
+        if place != link:
+            link.unlink(missing_ok=True)
+            link.symlink_to(place)
+
+    def _place_of(self, secret: str) -> Path:
+        """Where the server and its sessions read a secret: in memory, if the system can."""
+        if self._keeper is None or secret not in self._in_memory:
+            return self.directory / secret
+        return Path(f"/proc/{self._keeper.pid}/fd/{self._in_memory[secret]}")
+
+    def _keep_secret(self, name: str, text: str) -> None:
+        if name not in self._in_memory:
+            self._write(name, text)
+            return
+        os.ftruncate(self._in_memory[name], 0)
+        os.pwrite(self._in_memory[name], text.encode(), 0)
 
     def keep_environment(self, variables: Mapping[str, str]) -> Path:
         """Let every session that begins from now on see these variables.
 
         Returns:
-            The file, which its owner alone can read.
+            Where they stand, for their owner alone to read.
 
         Raises:
             TunnelError: If the server has ended: nobody would remove the file.
         """
         self.check_is_running()
-        path = self.directory / ENVIRONMENT
-        replace_secret(path, as_shell(variables))
+        self._keep_secret(ENVIRONMENT, as_shell(variables))
         if os.access(self._profile.parent, os.W_OK):
-            self._profile.write_text(profile_script(self.directory), encoding="utf-8")
-        return path
+            self._show_login_shells()
+        return self._place_of(ENVIRONMENT)
+
+    def _show_login_shells(self) -> None:
+        script = profile_script(self.directory, environment=self._place_of(ENVIRONMENT))
+        self._profile.write_text(script, encoding="utf-8")
 
     @property
     def is_running(self) -> bool:
         """Whether it takes connections."""
-        return self._process is not None and self._process.poll() is None
+        return self._keeper is not None and left_over(self.directory / PID) is not None
 
     def check_is_running(self) -> None:
         """See that somebody can come in.
@@ -204,7 +239,7 @@ class SshServer:
         if self.is_running or not (self.directory / SETTINGS).exists():
             return False
         self.log.unlink(missing_ok=True)  # in which an earlier one says that it listens
-        self._run(_sshd())
+        self._serve(_sshd())
         return True
 
     def stop(self) -> None:
@@ -214,29 +249,35 @@ class SshServer:
         """
         if self._open.get(self.directory) is not self:
             return
-        if self._process is not None:
-            end_child(self._process)
-            self._process = None
-        aftermath.clear(self.directory, self._profile)
-        if self._watch is not None:
-            with suppress(BrokenPipeError):
-                self._watch.communicate(b"cleared")
-            self._watch = None
+        self._end_keeper()
+        aftermath.clear(self.directory, self._profile)  # if the keeper was killed
+        for descriptor in self._in_memory.values():
+            os.close(descriptor)
+        self._in_memory = {}
         self._hold.close()
         self._open.pop(self.directory, None)
 
-    def _watched(self) -> "subprocess.Popen[bytes]":
-        """Have what is left cleared away if this process is killed, or its terminal closed."""
+    def _kept_by(self, sshd: str) -> "subprocess.Popen[str]":
+        """Start what keeps the server, and clears all away if this process is killed."""
         package = Path(aftermath.__file__).parents[2]
         return subprocess.Popen(
-            [sys.executable, "-m", aftermath.__name__, self.directory, self._profile],
+            [sys.executable, "-m", aftermath.__name__, self.directory, self._profile, sshd],
             cwd="/",
             env=environment_for("watch") | {"PYTHONPATH": str(package)},
             stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            start_new_session=True,
+            text=True,
+            start_new_session=True,  # the button that interrupts a cell is for the cell alone
+            pass_fds=list(self._in_memory.values()),
         )
+
+    def _end_keeper(self) -> None:
+        """Have it clear all away, if it still can."""
+        if self._keeper is not None:
+            with suppress(BrokenPipeError), self._keeper:
+                self._keeper.communicate(aftermath.STOP)
+            self._keeper = None
 
     def _check_is_private(self) -> None:
         if self.directory.resolve().is_relative_to(PUBLISHED):
@@ -257,12 +298,16 @@ class SshServer:
                 f"ssh-keygen made no host key: {done.complaint}",
                 hint=f"see that {self.directory} can be written, and that its disk is not full",
             )
+        private = path.read_text("utf-8")
+        path.unlink()
+        self._keep_secret(HOST_KEY, private)
         return parse_host_key(path.with_suffix(".pub").read_text("utf-8"))
 
     def _settings(self, sshd: str) -> str:
         found = [path for path in _SFTP_SERVERS if Path(path).exists()]
         settings = server_settings(
             self.directory,
+            host_key=self._place_of(HOST_KEY),
             port=self.port,
             user=account(),
             sftp_server=found[0] if found else _SFTP_SERVERS[0],
@@ -275,22 +320,17 @@ class SshServer:
             raise TunnelError(f"sshd refuses its settings: {done.complaint}", hint=INSTALL)
         return settings + (NO_PENALTIES if "persourcepenalties" in done.stdout else "")
 
-    def _run(self, sshd: str) -> None:
-        # Without the notebook's variables: sessions get theirs from the file, and no other way.
-        self._process = subprocess.Popen(
-            [sshd, "-D", "-f", self.directory / SETTINGS, "-E", self.log],
-            cwd=self.directory,
-            env={"PATH": os.defpath + ":/usr/sbin:/sbin"},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,  # the button that interrupts a cell is for the cell alone
-        )
-        self._write(PID, as_left_over(self._process.pid))
+    def _run(self) -> None:
+        if self._keeper is None or self._keeper.stdin is None or self._keeper.stdout is None:
+            raise AssertionError("the keeper has pipes")
+        with suppress(BrokenPipeError):
+            self._keeper.stdin.write(f"{aftermath.START}\n")
+            self._keeper.stdin.flush()
+        self._keeper.stdout.readline()
         end = monotonic() + _START_S
         # Not asked by connecting: whoever it forked for that might outlive it.
         while not self._is_listening():
-            if self._process.poll() is not None or monotonic() > end:
+            if not self.is_running or monotonic() > end:
                 said = self.log.read_text("utf-8").splitlines() if self.log.exists() else []
                 taken = any("Address already in use" in line for line in said)
                 self.stop()
@@ -331,6 +371,24 @@ def check_account() -> None:
 def account() -> str:
     """Name the account that this process is, whatever LOGNAME says: sshd asks the system, too."""
     return pwd.getpwuid(os.geteuid()).pw_name
+
+
+def _memory_for(names: Sequence[str]) -> dict[str, int]:
+    """Make files that are on no disk and vanish with who has them open; none if there are no such.
+
+    A session reads them through ``/proc``, which some sandboxes do not show.
+    """
+    made: dict[str, int] = {}
+    try:
+        for name in names:
+            made[name] = os.memfd_create(name, os.MFD_CLOEXEC)
+            os.fchmod(made[name], 0o600)  # sshd refuses a key that others may read
+            Path(f"/proc/{os.getpid()}/fd/{made[name]}").read_bytes()
+    except (OSError, AttributeError):
+        for descriptor in made.values():
+            os.close(descriptor)
+        return {}
+    return made
 
 
 def _sshd() -> str:

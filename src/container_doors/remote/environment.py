@@ -8,6 +8,8 @@ import re
 import shlex
 from collections.abc import Mapping
 
+from container_doors.child_environment import is_for_a_session
+
 _OWN = re.compile(
     r"HOME|USER|LOGNAME|SHELL|PWD|OLDPWD|SHLVL|_|MAIL|TERM|TERM_.*|COLUMNS|LINES|DISPLAY|TMUX|TMUX_PANE"
     r"|SSH_.*|XDG_(RUNTIME|SESSION).*|PS[0-4]|IFS|BASH.*|DBUS_.*"
@@ -34,7 +36,11 @@ def handed_on(notebook: Mapping[str, str], secrets: Mapping[str, str]) -> dict[s
     ...            "KAGGLE_USER_SECRETS_TOKEN": "t0ken"}, {"KAGGLE_SECRET_WANDB_KEY": "k"})
     {'LD_LIBRARY_PATH': '/usr/local/nvidia/lib64', 'KAGGLE_SECRET_WANDB_KEY': 'k'}
     """
-    kept = {name: value for name, value in notebook.items() if _is_for_sessions(name)}
+    kept = {
+        name: value
+        for name, value in notebook.items()
+        if _is_for_sessions(name) and is_for_a_session(name, value)
+    }
     return {**kept, **secrets}
 
 

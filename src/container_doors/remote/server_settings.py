@@ -19,7 +19,7 @@ PID = "sshd.pid"
 
 _SETTINGS = """\
 ListenAddress 127.0.0.1:{port}
-HostKey "{directory}/{host_key}"
+HostKey "{host_key}"
 PidFile none
 AuthorizedKeysFile "{tokens}/{authorized}"
 StrictModes yes
@@ -60,6 +60,16 @@ NO_PENALTIES = "PerSourcePenalties no\n"
 would keep the owner out."""
 
 _ENTRY = """\
+is_kept() {{
+  kill -0 {keeper} || return 1
+  read -r state < /proc/{keeper}/stat
+  case $state in *') Z '*) return 1 ;; esac
+}}
+(
+  trap '' HUP
+  while is_kept && kill -0 $$; do sleep 1; done
+  is_kept || kill -s KILL -- "$PPID" "-$$"
+) < /dev/null > /dev/null 2>&1 &
 export DOORS_TUNNEL={directory}
 if [ -r {environment} ]; then . {environment}; fi
 if [ -n "${{SSH_ORIGINAL_COMMAND:-}}" ]; then
@@ -69,13 +79,18 @@ if [ -n "${{SSH_ORIGINAL_COMMAND:-}}" ]; then
 fi
 exec "$SHELL" -l
 """
+"""The part in brackets ends a session whose server is gone: the server's own end ends it only for
+those who still listen at the other side. ``$$`` is the session's shell; ``Z`` has ended, and nobody
+has asked how."""
 
 _PROFILE = """\
 if [ "${{DOORS_TUNNEL:-}}" = {directory} ] && [ -r {environment} ]; then . {environment}; fi
 """
 
 
-def server_settings(directory: Path, *, port: int, user: str, sftp_server: str) -> str:
+def server_settings(
+    directory: Path, *, host_key: Path, port: int, user: str, sftp_server: str
+) -> str:
     """Write ``sshd_config``; ``directory`` holds the files that are named in this module.
 
     Raises:
@@ -92,27 +107,33 @@ def server_settings(directory: Path, *, port: int, user: str, sftp_server: str) 
         tokens=str(directory).replace("%", "%%"),
         user=user,
         sftp_server=sftp_server,
-        host_key=HOST_KEY,
+        host_key=host_key,
         authorized=AUTHORIZED,
         entry=shlex.quote(str(directory / ENTRY)),
     )
 
 
-def entry_script(directory: Path) -> str:
-    """Write what runs first in every session: a shell, a command, a copy of files, an editor's."""
-    return _ENTRY.format(**_quoted(directory))
+def entry_script(directory: Path, *, environment: Path, keeper: int) -> str:
+    """Write what runs first in every session: a shell, a command, a copy of files, an editor's.
+
+    Args:
+        directory: Where it is.
+        environment: What sessions are to read.
+        keeper: The process without which there are no sessions.
+    """
+    return _ENTRY.format(**_quoted(directory, environment), keeper=keeper)
 
 
-def profile_script(directory: Path) -> str:
+def profile_script(directory: Path, *, environment: Path) -> str:
     """Write what a login shell reads after Debian's ``/etc/profile``, which sets PATH anew.
 
     Other people's login shells, which did not come in through this server, stay as they are.
     """
-    return _PROFILE.format(**_quoted(directory))
+    return _PROFILE.format(**_quoted(directory, environment))
 
 
-def _quoted(directory: Path) -> dict[str, str]:
+def _quoted(directory: Path, environment: Path) -> dict[str, str]:
     return {
         "directory": shlex.quote(str(directory)),
-        "environment": shlex.quote(str(directory / ENVIRONMENT)),
+        "environment": shlex.quote(str(environment)),
     }

@@ -83,6 +83,7 @@ from container_doors.versioning.credentials import DriveCredentials
 from container_doors.versioning.git_reports import write_reports
 from container_doors.versioning.hashing import artifact, params_sha256
 from container_doors.versioning.lineage import find_run
+from container_doors.versioning.materials import write_materials
 from container_doors.versioning.metadata import build_metadata
 from container_doors.versioning.names import TAGS
 from container_doors.versioning.numbering import version_for
@@ -774,6 +775,8 @@ def _train_weights(
                 resume=resume,
             )
         history = read_history(run.metrics_jsonl)
+        artifacts = {path.name: artifact(path) for path in (run.best_weights, run.last_weights)}
+        write_materials(run, record, artifacts[run.best_weights.name], world.installed())
         return _update(
             run,
             RunRecord.read(run.record),
@@ -782,7 +785,7 @@ def _train_weights(
             duration_s=_duration_s(history) if resume else monotonic() - began,
             epochs_finished=len(history),
             best_epoch=best_epoch(history).number,
-            artifacts={path.name: artifact(path) for path in (run.best_weights, run.last_weights)},
+            artifacts=artifacts,
         )
 
 

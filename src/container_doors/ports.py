@@ -4,7 +4,7 @@ Each protocol has one real implementation in :mod:`container_doors.adapters` and
 ``tests/fakes.py``. A collaborator that needs no fake needs no protocol.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -581,6 +581,20 @@ class GpuHost(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Installed:
+    """A package that is installed here."""
+
+    name: str
+    version: str
+    licence: str | None
+    """An SPDX expression, as the package states it; None if it states none."""
+    licence_name: str | None
+    """What it says of its licence otherwise."""
+    sha256: str | None
+    """Of the file that it was installed from; None where the installer has not kept it."""
+
+
+@dataclass(frozen=True, slots=True)
 class World:
     """Everything outside that training a run needs."""
 
@@ -592,3 +606,5 @@ class World:
     repository: Repository
     progress: Progress
     environment: Environment
+    installed: Callable[[], Sequence[Installed]] = tuple
+    """What is installed here; nothing is listed where nothing is found."""

@@ -78,6 +78,11 @@ class Run:
         return self.directory / "dataset.json"
 
     @property
+    def materials(self) -> Path:
+        """What it was made with: packages, data, code; CycloneDX (:mod:`versioning.materials`)."""
+        return self.directory / "sbom.cdx.json"
+
+    @property
     def metrics_jsonl(self) -> Path:
         """One line per finished epoch, on disk before anything else hears of it."""
         return self.directory / "metrics.jsonl"

@@ -4,7 +4,13 @@ Ultralytics and OpenCV are each built more than once, and the builds write the s
 asks for a version means the program, whatever the build is called.
 """
 
-from importlib.metadata import PackageNotFoundError, version
+import json
+import re
+from collections.abc import Sequence
+from importlib.metadata import Distribution, PackageNotFoundError, distributions, version
+from typing import Any
+
+from container_doors.ports import Installed
 
 BUILDS = {
     "ultralytics": ("ultralytics-opencv-headless", "ultralytics"),
@@ -41,6 +47,44 @@ def clashes() -> list[str]:
         for builds in every
         if len(set(builds.values())) > 1
     ]
+
+
+def installed_packages() -> Sequence[Installed]:
+    """List what Python finds here, by name; of a name that stands twice, what is imported."""
+    found: dict[str, Installed] = {}
+    for distribution in distributions():
+        described = _described(distribution)
+        if described is not None:
+            found.setdefault(described.name, described)
+    return [found[name] for name in sorted(found)]
+
+
+def _described(distribution: Distribution) -> Installed | None:
+    metadata: Any = distribution.metadata  # a message, with headers
+    name, number = metadata.get("Name"), metadata.get("Version")
+    if not name or not number:
+        return None  # a folder that an installer left half removed
+    classified = [one.rpartition(" :: ")[2] for one in metadata.get_all("Classifier") or ()
+                  if one.startswith("License :: ")]  # fmt: skip
+    stated = metadata.get("License") or ""
+    names = classified or ([stated] if stated and "\n" not in stated else [])
+    return Installed(
+        name=re.sub(r"[-_.]+", "-", name).lower(),
+        version=number,
+        licence=metadata.get("License-Expression"),
+        licence_name=", ".join(names) or None,
+        sha256=_sha256_of_archive(distribution),
+    )
+
+
+def _sha256_of_archive(distribution: Distribution) -> str | None:
+    """Read what the installer has kept of the file (PEP 610), where it was named by address."""
+    try:
+        document = json.loads(distribution.read_text("direct_url.json") or "{}")
+        sha256 = document.get("archive_info", {}).get("hashes", {}).get("sha256")
+    except (ValueError, AttributeError):
+        return None
+    return sha256 if isinstance(sha256, str) and re.fullmatch("[0-9a-f]{64}", sha256) else None
 
 
 def _version(name: str) -> str | None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from time import time
 
 from container_doors import pipeline
+from container_doors.adapters.distributions import installed_packages
 from container_doors.adapters.follower import NoFollower
 from container_doors.adapters.git_repository import GitRepository
 from container_doors.adapters.machine import describe_environment
@@ -69,6 +70,7 @@ def real_world(
         repository=GitRepository(Path.cwd()),
         progress=progress,
         environment=describe_environment(),
+        installed=installed_packages,
     )
 
 

@@ -25,7 +25,7 @@ def record_hashes(run: Run) -> dict[str, str]:
 def record_paths(run: Run) -> list[Path]:
     """Name the records that no longer change once a run is evaluated."""
     predictions = [run.predictions_json(split) for split in _SPLITS]
-    return [run.dataset, run.metrics_jsonl, run.scores, *predictions]
+    return [run.dataset, run.materials, run.metrics_jsonl, run.scores, *predictions]
 
 
 def record_sha256(path: Path) -> str:

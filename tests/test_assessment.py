@@ -17,11 +17,11 @@ from container_doors.inspection import OpenDetector
 from container_doors.measurements import Assessment, Detected, Evaluated
 from container_doors.ports import Detections
 from container_doors.records import DatasetFiles, Hardware
-from container_doors.run import TEST_LOOKS, Run
+from container_doors.run import PUBLISHED, TEST_LOOKS, Run
 from container_doors.trials import Climb, Timed
 from tests.builders import a_record, sha256_of
 from tests.fakes import FakeDetector, FakeProgress, FakeWorld
-from tests.trained import PARAMS, RUN, train_in
+from tests.trained import PARAMS, RUN, train_in, train_others
 
 
 @pytest.fixture(autouse=True)
@@ -216,7 +216,7 @@ def test_each_model_that_was_trained_has_looked_at_test_once_wherever_that_was()
 def test_other_weights_are_measured_anew():
     opened = Opened()
     evaluated(open_detector=opened)
-    RUN.best_weights.write_text("others")
+    train_others(RUN)
 
     evaluated(open_detector=opened)
 
@@ -321,7 +321,7 @@ def test_models_whose_data_sets_know_other_scenes_are_not_compared(trained: Path
 def test_models_are_not_told_apart_by_one_scene():
     other = Run("exp2")
     pipeline.train(PARAMS, other, world=FakeWorld().world)
-    other.best_weights.write_text("others that find the same")
+    train_others(other, "others that find the same")
 
     with pytest.raises(RunError, match="doors in fewer than four scenes: nothing can be compared"):
         assessment.compare(RUN, other, "test", open_detector=Opened(), progress=FakeProgress())
@@ -338,7 +338,7 @@ def test_one_document_holds_every_split_and_nothing_of_other_weights():
     there = Evaluated.read(RUN.evaluation)
     assert there.splits == {"test": in_test, "val": in_val}
 
-    RUN.best_weights.write_text("others")
+    train_others(RUN)
     in_val = evaluated("val")
 
     anew = Evaluated.read(RUN.evaluation)
@@ -530,13 +530,21 @@ def test_a_promise_is_not_checked_where_it_is_chosen():
 def test_what_has_changed_since_the_training_is_said_with_the_figures(trained: Path):
     assert evaluated().changed == []
     (trained / "labels/test/1.txt").write_text("0 0.5 0.5 0.2 0.2\n")
-    RUN.best_weights.write_text("others")
 
-    assert evaluated().changed == [
-        "best.pt is not what this run trained",
-        "photographs or labels of test are not those of the training",
-    ]
-    assert evaluated("val").changed == ["best.pt is not what this run trained"]
+    assert evaluated().changed == ["photographs or labels of test are not those of the training"]
+    assert evaluated("val").changed == []
+
+
+def test_other_weights_than_the_run_trained_are_not_opened_and_the_hint_brings_them_back():
+    RUN.best_weights.write_text("others")
+    opened = Opened()
+
+    with pytest.raises(RunError, match=r"not what exp1 trained: .* it was not opened") as caught:
+        evaluated("val", open_detector=opened)
+    assert opened.times == 0
+    assert caught.value.hint == f"cp {PUBLISHED}/best.pt {RUN.best_weights}"
+    shutil.copy(PUBLISHED / "best.pt", RUN.best_weights)
+    assert evaluated("val").changed == []
 
 
 def test_photographs_that_are_left_out_are_refused():

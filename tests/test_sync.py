@@ -315,6 +315,25 @@ def test_weights_that_do_not_load_are_said(laptop: Laptop):
     assert checks["inference"].not_checked == "the model does not load"
 
 
+def test_weights_that_differ_are_not_opened(laptop: Laptop):
+    def load(weights: Path, *, image_size_px: int, hardware: Hardware) -> Detector:
+        raise AssertionError("opened")
+
+    metadata = laptop.sync(KAGGLE)
+    (PUBLISHED / "best.pt").write_text("others")
+    found = delivery.check_synced(
+        metadata,
+        Path("nothing here"),
+        load_detector=load,
+        hardware=FakeTrainer().describe_hardware(PARAMS),
+        server="there is no key",
+    )
+    checks = {check.name: check for check in found}
+
+    assert checks["loads"].is_ok is False
+    assert checks["inference"].not_checked == "the model is another"
+
+
 def test_a_server_is_asked_for_the_whole_history(laptop: Laptop):
     best = laptop.metadata.artifacts["best.pt"].sha256
     whole = Remote(url="url", last_epoch=3, results_of=best, is_over=True)

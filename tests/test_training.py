@@ -156,7 +156,7 @@ def test_stopped_in_the_middle_of_an_epoch_it_ends_cleanly_and_can_be_run_again(
     ("overrides", "complaint"),
     [
         pytest.param(("detection.model.weights=no.pt",), "no file at no.pt", id="missing"),
-        pytest.param(("detection.model.weights=bad.pt",), "cannot be read as YOLO", id="corrupt"),
+        pytest.param(("detection.model.weights=bad.pt",), "damaged, or no weights", id="corrupt"),
         pytest.param((), "no pretrained weights at weights/pretrained", id="no network"),
     ],
 )

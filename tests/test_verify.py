@@ -335,3 +335,10 @@ def test_figures_that_cannot_be_measured_again_are_found(model: Model):
 
     assert mismatch.where == "metadata.json: metrics.val_mAP50"
     assert (mismatch.expected, mismatch.found) == ("0.5", "0.995")
+
+
+def test_weights_that_differ_are_not_opened_to_be_measured_again(model: Model):
+    (PUBLISHED / "best.pt").write_text("others")
+    failing = FakeDetector(broken=True)  # as soon as it is used
+
+    assert "not what was published" in (measured_again(failing).not_checked or "")

@@ -6,7 +6,9 @@ import pytest
 
 from container_doors import pipeline
 from container_doors.config import Data, Params, Training
+from container_doors.records import RunRecord
 from container_doors.run import Run
+from container_doors.versioning.hashing import artifact
 from tests.builders import a_small_dataset
 from tests.fakes import FakeWorld
 
@@ -24,3 +26,11 @@ def train_in(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(folder)
     pipeline.train(PARAMS, RUN, world=FakeWorld().world)
     return dataset
+
+
+def train_others(run: Run, content: str = "others") -> None:
+    """Give a run other weights, as if it had trained these."""
+    run.best_weights.write_text(content)
+    record = RunRecord.read(run.record)
+    artifacts = record.artifacts | {"best.pt": artifact(run.best_weights)}
+    record.model_copy(update={"artifacts": artifacts}).write(run.record)

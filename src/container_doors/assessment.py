@@ -42,7 +42,6 @@ from container_doors.records import RunRecord
 from container_doors.reporting.card import write_card
 from container_doors.reporting.gate import Held, held
 from container_doors.reporting.page import Known, write_page
-from container_doors.reporting.which_run import read_record
 from container_doors.run import PUBLISHED, Run
 from container_doors.training.history import read_history
 from container_doors.versioning.hashing import artifact
@@ -275,7 +274,7 @@ def _assessed(
     return Assessment(
         files_sha256=detected.files_sha256,
         attributes_sha256=attributes.sha256,
-        changed=changed_since_training(run, detected.split, read_record(run), layout),
+        changed=changed_since_training(run, detected.split, layout),
         split=detected.split,
         image_size_px=detected.image_size_px,
         photographs=len(photographs),

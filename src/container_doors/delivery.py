@@ -210,6 +210,9 @@ def measure_again(
         params = Params.model_validate(metadata.hyperparameters)
     except ValueError:
         return Check("figures", "", not_checked="metadata.json: its hyperparameters are damaged")
+    if not _is_published(metadata):
+        why = f"{PUBLISHED / 'best.pt'} is not what was published, so it is not opened"
+        return Check("figures", "", not_checked=why)
     layout, findings = read_layout(dataset)
     if layout is None:
         return Check("figures", "", not_checked=f"{dataset}: {findings[0]}")
@@ -425,6 +428,13 @@ def _use(
 ) -> Iterator[Check]:
     """Load the model and look at one photograph, as a person would."""
     point = metadata.evaluation.splits["test"].operating_point
+    if not _is_published(metadata):
+        other = Mismatch(
+            str(weights), "what was published", "another file, not opened", "doors sync again"
+        )
+        yield Check("loads", "", (other,))
+        yield Check("inference", "", not_checked="the model is another")
+        return
     try:
         detector = load_detector(
             weights, image_size_px=metadata.evaluation.image_size_px, hardware=hardware
@@ -441,6 +451,12 @@ def _use(
             [image], conf_threshold=point.conf_threshold, iou_threshold=point.iou_threshold
         )
     yield Check("inference", f"{len(found.boxes_xyxy)} door(s) found in {what}")
+
+
+def _is_published(metadata: Metadata) -> bool:
+    """Tell, before ``best.pt`` is opened, whether it is what its metadata describes."""
+    path = PUBLISHED / "best.pt"
+    return path.is_file() and file_sha256(path) == metadata.artifacts["best.pt"].sha256
 
 
 @contextmanager

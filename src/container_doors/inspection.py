@@ -31,6 +31,7 @@ from container_doors.records import DatasetFiles, RunRecord
 from container_doors.reporting.which_run import read_record
 from container_doors.run import TEST_LOOKS, Run
 from container_doors.versioning.hashing import artifact, file_sha256, text_sha256
+from container_doors.versioning.ways_back import refuse_other_weights
 
 OpenDetector = Callable[[Path, Params], Detector]
 """Opens a weight file for params, where something must be measured."""
@@ -43,7 +44,7 @@ def trained(run: Run) -> tuple[RunRecord, Layout]:
     """Read what a run was trained with, and find its data.
 
     Raises:
-        RunError: If there is no such run, or it has no weights.
+        RunError: If there is no such run, or it has no weights, or others than it trained.
         DatasetError: If its data set is not there.
     """
     record = read_record(run)
@@ -52,6 +53,7 @@ def trained(run: Run) -> tuple[RunRecord, Layout]:
             f"no weights at {run.best_weights}",
             hint=f"train it here: doors train --experiment {run.name}",
         )
+    refuse_other_weights(record, run)
     layout, findings = read_layout(Path(record.dataset.path))
     if layout is None:
         raise DatasetError(
@@ -156,12 +158,9 @@ def link(layout: Layout, run: Run) -> None:
         link_view(layout, run.data_view)
 
 
-def changed_since_training(run: Run, split: str, record: RunRecord, layout: Layout) -> list[str]:
+def changed_since_training(run: Run, split: str, layout: Layout) -> list[str]:
     """Name what is not as it was when the run was trained, for whoever reads the figures."""
     changed = []
-    best = record.artifacts.get("best.pt")
-    if best is not None and best.sha256 != artifact(run.best_weights).sha256:
-        changed.append("best.pt is not what this run trained")
     if run.dataset.is_file():
         of_split = layout.splits[split]
         images = of_split.images

@@ -97,6 +97,7 @@ from container_doors.versioning.publication import (
 )
 from container_doors.versioning.remotes import check_url, kind_of
 from container_doors.versioning.signatures import SIGNATURE, SignaturePolicy, sign_model
+from container_doors.versioning.ways_back import refuse_other_weights
 
 EVALUATED_SPLITS = ("val", "test")
 FAILED, INTERRUPTED, KILLED = 1, 130, 137
@@ -848,6 +849,7 @@ def _update(run: Run, record: RunRecord, **changes: object) -> RunRecord:
 
 def _evaluate(record: RunRecord, run: Run, *, world: World) -> Evaluation:
     """Score ``best.pt`` on val and test, each by itself, and draw what it finds on test."""
+    refuse_other_weights(record, run)
     params = Params.model_validate(record.params)
     detector = world.load_detector(
         run.best_weights,

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from container_doors.adapters.yolo_environment import import_ultralytics
+from container_doors.adapters.yolo_weights import open_weights
 from container_doors.child_environment import secrets_put_away
-from container_doors.errors import WeightsError
 from container_doors.ports import Detections
 from container_doors.records import Hardware
 
@@ -30,17 +30,12 @@ class YoloDetector:
             runtime: What computes, by the format of ``weights``.
 
         Raises:
-            WeightsError: If the file is absent or damaged.
+            WeightsError: If the file is absent, damaged, or would execute something.
         """
-        if not weights.exists():
-            raise WeightsError(f"no weights at {weights}", hint="train first: doors train")
-        try:
-            self._model = import_ultralytics().YOLO(str(weights), task="detect")
-        except Exception as error:  # noqa: BLE001 - unpickling a damaged file can raise anything at all
-            raise WeightsError(
-                f"{weights} cannot be read as YOLO weights: {type(error).__name__}: {error}",
-                hint="fetch it again (dvc pull) or train again",
-            ) from None
+        if runtime == "PyTorch":
+            self._model = open_weights(weights)
+        else:  # what was exported here a moment ago
+            self._model = import_ultralytics().YOLO(str(weights.absolute()), task="detect")
         self._hardware, self._runtime = hardware, runtime
         self._arguments: dict[str, Any] = {
             "imgsz": image_size_px,

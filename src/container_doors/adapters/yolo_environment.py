@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from container_doors.adapters.machine import import_torch
+from container_doors.adapters.yolo_loading import load_only_data
 from container_doors.child_environment import secrets_put_away
 
 _INTEGRATIONS = ("clearml", "comet", "dvc", "mlflow", "raytune", "tensorboard", "wandb", "sync")
@@ -36,6 +37,7 @@ def import_ultralytics() -> Any:  # noqa: ANN401 - the package is untyped
         YOLO_AUTOINSTALL="false",  # a run never changes the environment that it is recorded in
         YOLO_OFFLINE="true",  # no analytics and no look-ups; weights are fetched when we say so
         YOLO_VERBOSE="false",  # no progress bars of its own
+        ULTRALYTICS_SAFE_LOAD="1",  # read at import, here and in every process that is started
     )
     _provide_font(folder / "Ultralytics")
     silence = logging.getLogger("ultralytics")
@@ -45,6 +47,7 @@ def import_ultralytics() -> Any:  # noqa: ANN401 - the package is untyped
     from ultralytics.utils import GIT, LOGGER, SETTINGS, torch_utils
     from ultralytics.utils.tqdm import TQDM
 
+    load_only_data(ultralytics)
     off = dict.fromkeys((*_INTEGRATIONS, *_MESSAGES), False)
     if any(SETTINGS[key] for key in off):
         SETTINGS.update(off)  # type: ignore[no-untyped-call]

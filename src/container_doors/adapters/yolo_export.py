@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from container_doors.adapters.yolo_detector import YoloDetector
-from container_doors.adapters.yolo_environment import import_ultralytics
+from container_doors.adapters.yolo_weights import open_weights
 from container_doors.child_environment import secrets_put_away
 from container_doors.errors import MissingToolError
 from container_doors.records import Hardware
@@ -36,7 +36,7 @@ def export_detector(
         )
     if name == "openvino":
         _compute_in_float32()
-    model = import_ultralytics().YOLO(str(weights), task="detect")
+    model = open_weights(weights)
     with warnings.catch_warnings():  # of PyTorch, that its tracing has a successor
         warnings.simplefilter("ignore")
         exported = model.export(

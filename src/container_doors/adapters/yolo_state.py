@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from container_doors.adapters.machine import import_torch
+from container_doors.adapters.yolo_loading import refuse_programs
 
 FORMAT = 1
 
@@ -79,8 +80,10 @@ def load(path: Path) -> State:
     """Read a state onto the processor, executing nothing.
 
     Raises:
+        WeightsError: If it would call anything, though PyTorch let it.
         Exception: Whatever PyTorch raises for a file that is damaged or of something else.
     """
+    refuse_programs(path)
     state: State = import_torch().load(path, map_location="cpu", weights_only=True)
     if state["format"] != FORMAT:
         raise ValueError(f"expected format {FORMAT}, found {state['format']}")

@@ -7,6 +7,7 @@ import shutil
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from container_doors.adapters.machine import describe_machine
 from container_doors.adapters.yolo_callbacks import Callbacks
@@ -17,6 +18,7 @@ from container_doors.adapters.yolo_setbacks import (
     let_go_of_memory,
     not_finite_epoch,
 )
+from container_doors.adapters.yolo_weights import open_weights
 from container_doors.adapters.yolo_workers import WorkersError, supervised
 from container_doors.child_environment import secrets_put_away
 from container_doors.config import Params
@@ -93,6 +95,7 @@ class YoloTrainer:
     ) -> None:
         """Train to the end, leaving ``run.best_weights`` and ``run.last_weights`` behind.
 
+        What goes on from a checkpoint needs no weights to begin with: it has all of them.
         A setback ends one go, and the next begins where the newest checkpoint stands: with half
         the batch if the memory was too small, with other pictures if an epoch came to nothing.
         """
@@ -106,11 +109,11 @@ class YoloTrainer:
             if checkpoint.is_last:
                 finish(run)
                 return
-        start = weights.path or f"{vendor_architecture(params.model.architecture)}.yaml"
         while True:
             callbacks = Callbacks(params, run, listener, resume=resume, retries=retries)
             try:
-                self._go(start, arguments | {"batch": batch_size}, callbacks, params, data_yaml)
+                model = _untrained(params, StartingWeights(source="random") if resume else weights)
+                self._go(model, arguments | {"batch": batch_size}, callbacks, params, data_yaml)
             except RuntimeError as error:
                 wish = listener.wish_to_stop(0.0)
                 if isinstance(error, WorkersError) and wish:  # which is how they end then
@@ -126,7 +129,7 @@ class YoloTrainer:
 
     def _go(
         self,
-        start: str,
+        model: Any,  # noqa: ANN401 - ultralytics.YOLO
         arguments: Mapping[str, Argument],
         callbacks: Callbacks,
         params: Params,
@@ -134,7 +137,6 @@ class YoloTrainer:
     ) -> None:
         from container_doors.adapters.yolo_engine import Engine
 
-        model = import_ultralytics().YOLO(start)
         for event, callback in callbacks.by_event().items():
             model.add_callback(event, callback)
         try:
@@ -146,6 +148,13 @@ class YoloTrainer:
                 )
         finally:
             callbacks.settle()
+
+
+def _untrained(params: Params, weights: StartingWeights) -> Any:  # noqa: ANN401 - ultralytics.YOLO
+    """Build the network, of the weights to begin with if they are still what they were."""
+    if weights.path is None:
+        return import_ultralytics().YOLO(f"{vendor_architecture(params.model.architecture)}.yaml")
+    return open_weights(Path(weights.path), sha256=weights.sha256)
 
 
 def _setback(
@@ -200,16 +209,10 @@ def _download(vendor_name: str, path: Path) -> None:
 @secrets_put_away()
 def _check_fits(path: Path, vendor_name: str) -> None:
     """Compare every layer with the architecture's; only those that count classes may differ."""
-    ultralytics = import_ultralytics()
-    try:
-        found = ultralytics.YOLO(str(path), task="detect").model
-        shapes = {name: value.shape for name, value in found.state_dict().items()}
-    except Exception as error:  # noqa: BLE001 - unpickling a damaged file can raise anything at all
-        raise WeightsError(
-            f"{path} cannot be read as YOLO weights: {type(error).__name__}: {error}",
-            hint="fetch the file again and compare its sha256 with the publisher's",
-        ) from None
-    expected = ultralytics.YOLO(f"{vendor_name}.yaml", task="detect").model.state_dict()
+    found = open_weights(path).model
+    shapes = {name: value.shape for name, value in found.state_dict().items()}
+    own = import_ultralytics().YOLO(f"{vendor_name}.yaml", task="detect")
+    expected = own.model.state_dict()
     differing = [
         name
         for name in expected.keys() | shapes.keys()

@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
-from container_doors.run import Run
+from container_doors.errors import RunError
+from container_doors.records import RunRecord
+from container_doors.run import PUBLISHED, Run
 from container_doors.versioning.hashing import file_sha256, prefix_of_sha256
 from container_doors.versioning.pointers import TRACKED, is_pointed_to, pointer_name
 from container_doors.versioning.publication import LOG_NAME, METADATA, published_sources
@@ -25,6 +27,28 @@ def weights_back(name: str, sha256: str, folder: Path, run: Run) -> str:
         fetched = FETCHED.format(folder / pointer_name(base))
         return fetched if base == name else f"{fetched} && cp {folder / base} {path}"
     return f"neither git nor DVC keeps it: copy it from {run.directory} where it was trained"
+
+
+def refuse_other_weights(record: RunRecord, run: Run) -> None:
+    """See, before a run's ``best.pt`` is opened, that it is the one that was trained.
+
+    Nothing is known of one that is still in training.
+
+    Raises:
+        RunError: If it is another; it names what brings it back.
+    """
+    best = record.artifacts.get(run.best_weights.name)
+    if best is None or (found := file_sha256(run.best_weights)) == best.sha256:
+        return
+    published = PUBLISHED / run.best_weights.name
+    is_there = published.is_file() and file_sha256(published) == best.sha256
+    raise RunError(
+        f"{run.best_weights} is not what {run.name} trained: expected sha256 {best.sha256[:12]}, "
+        f"found {found[:12]}; it was not opened",
+        hint=f"cp {published} {run.best_weights}"
+        if is_there
+        else f"put that file back, or train again: doors train --experiment {run.name} --replace",
+    )
 
 
 def metadata_back(folder: Path, run: Run) -> str:

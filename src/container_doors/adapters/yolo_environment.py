@@ -82,7 +82,12 @@ def _settings_folder() -> Path:
     if os.access(folder / "Ultralytics", os.W_OK):
         return folder
     folder = Path(tempfile.gettempdir()) / f"container-doors-{os.getuid()}"
-    (folder / "Ultralytics").mkdir(parents=True, exist_ok=True, mode=0o700)
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+    # Ultralytics executes what it finds in it: nobody else may have made it before us.
+    if folder.is_symlink() or folder.stat().st_uid != os.getuid() or folder.stat().st_mode & 0o022:
+        folder = Path(tempfile.mkdtemp(prefix="container-doors-"))
+    (folder / "Ultralytics").mkdir(exist_ok=True)
     return folder
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from container_doors.dataset.sample import draw_sample
+from container_doors.disk import how_to_free, is_full, what_is_full
 from container_doors.records import RunRecord
 from tests.test_training import doors
 
@@ -41,15 +42,38 @@ def test_a_full_disk_is_said_and_the_same_command_works_once_there_is_space(smal
     done = doors("train", "--experiment", "exp1", cwd=small_disk)
 
     assert done.returncode == 2
-    assert "No space left on device" in done.stderr
+    assert f"{small_disk} is full: No space left on device" in done.stderr
+    assert " free of 37.7 MB" in done.stderr
     assert "Traceback" not in done.stderr
     assert (small_disk / "weights/detection/best.pt").read_text() == "the last good model"
+
+    shown = doors("track", "show", "exp1", cwd=small_disk)
+    assert "exp1: failed" in shown.stdout or "exp1: interrupted" in shown.stdout, shown
 
     remount(small_disk, "size=200m")
     again = doors("train", "--experiment", "exp1", cwd=small_disk)
 
     assert again.returncode == 0, again.stderr
     assert RunRecord.read(small_disk / "runs/exp1/run.json").status == "finished"
+
+
+def fill(path: Path) -> None:
+    with path.open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(2**20))
+
+
+def test_what_could_go_from_a_full_disk_is_named(small_disk: Path, monkeypatch: pytest.MonkeyPatch):
+    """An error of a write has no path: the disk is the one of ours that has nothing free."""
+    monkeypatch.chdir(small_disk)
+    Path("runs/exp1~1").mkdir(parents=True)
+    Path("runs/exp1~1/best.pt").write_bytes(bytes(3_000_000))
+    with pytest.raises(OSError, match="No space left") as caught:
+        fill(Path("filler"))
+
+    assert is_full(caught.value)
+    assert what_is_full(caught.value).startswith(f"{small_disk} is full: No space left on device")
+    assert "rm -r runs/exp1~1 (3.0 MB)" in how_to_free(caught.value)
 
 
 def test_a_read_only_folder_is_said(small_disk: Path):

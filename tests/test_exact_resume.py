@@ -1,7 +1,6 @@
 """A training in pieces ends as the one that was never interrupted, to the last bit."""
 
 import csv
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +11,7 @@ import torch
 
 from container_doors.adapters import yolo_state
 from container_doors.run import Run
+from container_doors.training.history import read_epochs
 from tests.exact import CASES
 from tests.tiny import tiny_data
 
@@ -62,7 +62,7 @@ def compare(folder: Path) -> None:
 
 
 def lines(run: Run) -> list[dict[str, float]]:
-    every = map(json.loads, run.metrics_jsonl.read_text().splitlines())
+    every = [{"epoch": one.number, **one.metrics} for one in read_epochs(run.metrics_jsonl)]
     return [{k: v for k, v in line.items() if not k.startswith("perf/")} for line in every]
 
 

@@ -18,6 +18,7 @@ from container_doors.adapters.follower import FollowerProcess
 from container_doors.dataset.sample import draw_sample
 from container_doors.records import RunRecord
 from container_doors.run import Run
+from container_doors.training.history import read_epochs
 from tests.builders import a_small_dataset
 from tests.fakes import FakeProgress
 from tests.loopback.wandb_backend import KEY, Fault, RemoteRun, WandbBackend
@@ -92,8 +93,8 @@ def has_ended(backend: WandbBackend) -> bool:
 
 
 def told(workspace: Path, name: str = "exp1") -> list[dict[str, float]]:
-    lines = (workspace / f"runs/{name}/metrics.jsonl").read_text(encoding="utf-8").splitlines()
-    return [json.loads(line) for line in lines]
+    epochs = read_epochs(workspace / f"runs/{name}/metrics.jsonl")
+    return [{"epoch": epoch.number, **epoch.metrics} for epoch in epochs]
 
 
 def shown(run: RemoteRun, *names: str) -> list[dict[str, float]]:

@@ -7,7 +7,6 @@ returns a value.
 from dataclasses import dataclass
 from pathlib import Path
 
-from container_doors.config import Params
 from container_doors.dataset.attributes import Attributes
 from container_doors.dataset.layout import Layout
 from container_doors.errors import RunError
@@ -80,7 +79,7 @@ def evaluate(
     record, layout = trained(run)
     attributes = known_attributes(layout, progress)
     detected = detect(run, split, open_detector=open_detector, progress=progress)
-    threshold = Params.model_validate(record.params).validation.conf_threshold
+    threshold = record.known_params.validation.conf_threshold
     check = None
     if promise is not None:
         val = detect(run, "val", open_detector=open_detector, progress=progress)
@@ -121,7 +120,7 @@ def compare(
     for run in runs:
         record, layout = trained(run)
         detected = detect(run, split, open_detector=open_detector, progress=progress)
-        threshold = Params.model_validate(record.params).validation.conf_threshold
+        threshold = record.known_params.validation.conf_threshold
         by_name = sorted(detected.photographs, key=lambda one: one.image)
         detected = detected.model_copy(update={"photographs": by_name})
         scenes = scenes_of(detected, known_attributes(layout, progress))
@@ -230,7 +229,7 @@ def report_page(run: Run, output: Path, *, open_detector: OpenDetector, progress
         robustness=robustness if is_of_these else None,
         timings=there.latency.get("val"),
     )
-    history = read_history(run.metrics_jsonl)
+    history = read_history(run.metrics_jsonl, record)
     write_page(run, output, known, record=record, history=history)
     return output
 

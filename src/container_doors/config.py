@@ -3,10 +3,10 @@
 import difflib
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
 from pydantic import (
@@ -41,6 +41,7 @@ _LONGEST_TAG = 64
 _MOST_FAULTS, _LONGEST_FAULT = 50, 500
 """A file that is none of ours has a fault for each of its lines."""
 
+_MOST_RECORDED = 3
 _NOT_IN_WANDB_NAMES = "/\\#?%:"
 
 
@@ -67,6 +68,9 @@ class Section(BaseModel):
     """A section of ``params.yaml``: unknown keys and wrong types are errors, not guesses."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+_Section = TypeVar("_Section", bound=Section)
 
 
 class Model(Section):
@@ -279,6 +283,75 @@ def load_params(path: Path, overrides: Sequence[str] = ()) -> Params:
             hint="each line names the key to mend, in the file or after --set",
         )
     return params
+
+
+def known_params(recorded: Mapping[str, Any], where: str) -> Params:
+    """Read params that a document keeps, as far as this release knows them.
+
+    What it does not know is left out: a later release wrote it. What an earlier one did not know
+    has today's default.
+
+    Args:
+        recorded: The ``detection`` section, as it was resolved.
+        where: Names the document.
+
+    Raises:
+        ConfigError: If a value is none that this release can use.
+    """
+    return _known(Params, recorded, where, "detection")
+
+
+def known_training(recorded: Mapping[str, Any], where: str) -> Training:
+    """Read the ``training`` section alone, as :func:`known_params` does.
+
+    Raises:
+        ConfigError: If a value is none that this release can use.
+    """
+    return _known(Training, recorded.get("training"), where, "detection.training")
+
+
+def _known(section: type[_Section], recorded: object, where: str, key: str) -> _Section:
+    try:
+        return section.model_validate(_without_unknown(section, recorded))
+    except ValidationError as error:
+        faults = [f"{'.'.join([key, *map(str, one['loc'])])}: {one['msg']}"[:_LONGEST_FAULT]
+                  for one in error.errors()[:_MOST_RECORDED]]  # fmt: skip
+        raise ConfigError(
+            f"{where} has params that this release cannot use: {'; '.join(faults)}",
+            hint="it was written by another version of container-doors, which needs these: use "
+            "that one (git log -- pyproject.toml), or a later one; if it was changed by hand, "
+            "put that back",
+        ) from None
+
+
+def with_defaults(recorded: Mapping[str, Any]) -> dict[str, Any]:
+    """Add to recorded params what their release did not know: its default, as of today.
+
+    What a later release knew stays, so that these are not taken for params without it.
+    """
+    return _filled(Params, recorded)
+
+
+def _filled(section: type[BaseModel], recorded: object) -> dict[str, Any]:
+    filled = dict(recorded) if isinstance(recorded, Mapping) else {"": recorded}  # equal to none
+    for key, field in section.model_fields.items():
+        below = field.annotation
+        if isinstance(below, type) and issubclass(below, BaseModel):
+            filled[key] = _filled(below, filled.get(key, {}))
+        elif key not in filled and not field.is_required():
+            filled[key] = field.get_default(call_default_factory=True)
+    return filled
+
+
+def _without_unknown(section: type[BaseModel], recorded: object) -> object:
+    if not isinstance(recorded, Mapping):
+        return recorded
+    known = {key: recorded[key] for key in section.model_fields if key in recorded}
+    for key, value in known.items():
+        below = section.model_fields[key].annotation
+        if isinstance(below, type) and issubclass(below, BaseModel):
+            known[key] = _without_unknown(below, value)
+    return known
 
 
 def warnings(params: Params) -> list[Warned]:

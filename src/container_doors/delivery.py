@@ -207,9 +207,9 @@ def measure_again(
 ) -> Check:
     """Evaluate the published ``best.pt`` once more, and compare the figures."""
     try:
-        params = Params.model_validate(metadata.hyperparameters)
-    except ValueError:
-        return Check("figures", "", not_checked="metadata.json: its hyperparameters are damaged")
+        params = metadata.known_params
+    except ConfigError as error:
+        return Check("figures", "", not_checked=error.problem)
     if not _is_published(metadata):
         why = f"{PUBLISHED / 'best.pt'} is not what was published, so it is not opened"
         return Check("figures", "", not_checked=why)

@@ -36,44 +36,75 @@ def replace_text(path: Path, text: str) -> None:
 
     Its folder is made if there is none. Line ends are written as they are given.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     staged = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with staged.open("w", encoding="utf-8", newline="") as file:
             file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        staged.replace(path)
+        put_in_place(staged, path)
     finally:
         staged.unlink(missing_ok=True)
 
 
 def replace_secret(path: Path, text: str) -> None:
     """Replace a file that its owner alone may read, as one step; so from its first moment on."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_folder(path.parent, mode=0o700)
     staged = path.with_name(f".{path.name}.{os.getpid()}")
     staged.unlink(missing_ok=True)
     try:
         descriptor = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        staged.replace(path)
+        put_in_place(staged, path)
     finally:
         staged.unlink(missing_ok=True)
 
 
 def replace_copy(source: Path, path: Path) -> None:
     """Replace ``path`` by a copy of ``source`` as one step, on the disk."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     staged = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         shutil.copyfile(source, staged)
-        _fsync(staged)
-        staged.replace(path)
+        put_in_place(staged, path)
     finally:
         staged.unlink(missing_ok=True)
+
+
+def copy_folder(source: Path, target: Path) -> None:
+    """Copy a folder's files, folders and links into an empty one.
+
+    Unlike ``shutil.copytree`` it ends at the first file that cannot be copied, with that error.
+    """
+    for path in sorted(source.iterdir()):
+        if path.is_dir() and not path.is_symlink():
+            (target / path.name).mkdir()
+            copy_folder(path, target / path.name)
+        else:
+            shutil.copy2(path, target / path.name, follow_symlinks=False)
+
+
+def put_in_place(staged: Path, path: Path) -> None:
+    """Rename a file that is whole onto ``path``, its content and its new name on the disk.
+
+    What it makes superfluous may be deleted afterwards: no power cut takes both.
+    """
+    _fsync(staged)
+    staged.replace(path)
+    _fsync(path.parent)
+
+
+def force_name_to_disk(path: Path) -> None:
+    """Force to the disk that a name is new in its folder, or gone from there."""
+    _fsync(path.parent)
+
+
+def make_folder(folder: Path, *, mode: int = 0o777) -> None:
+    """Make a folder and those above it, where there are none, their names on the disk."""
+    absent = [one for one in (folder, *folder.parents) if not one.exists()]
+    folder.mkdir(parents=True, exist_ok=True, mode=mode)
+    for one in absent:
+        _fsync(one.parent)
 
 
 def staged_for(folder: Path) -> Path:
@@ -89,7 +120,8 @@ def previous_of(folder: Path) -> Path:
 def force_to_disk(folder: Path) -> None:
     """Force every file, then every folder, as a power cut must not leave names without content."""
     for path in (*folder.rglob("*"), folder):
-        _fsync(path)
+        if not path.is_symlink():
+            _fsync(path)
 
 
 def replace_folder(folder: Path) -> None:
@@ -119,6 +151,7 @@ def heal(folder: Path) -> None:
             _discard(previous)
         else:
             previous.rename(folder)
+            _fsync(folder.parent)
     _discard(staged_for(folder))
 
 

@@ -69,7 +69,7 @@ def detect(run: Run, split: str, *, open_detector: OpenDetector, progress: Progr
     It is done again only for other weights, photographs or labels.
     """
     record, layout = trained(run)
-    params = Params.model_validate(record.params)
+    params = record.known_params
     kept = kept_detections(run, split, record, layout)
     if kept is not None:
         link(layout, run)
@@ -119,7 +119,7 @@ def kept_detections(run: Run, split: str, record: RunRecord, layout: Layout) -> 
     """Read what was detected before, if nothing has changed that it depends on."""
     if not run.detections_json(split).exists():
         return None
-    params = Params.model_validate(record.params)
+    params = record.known_params
     detected = Detected.read(run.detections_json(split))
     same = (
         detected.weights_sha256 == artifact(run.best_weights).sha256

@@ -6,9 +6,9 @@ on) is absent, never zero.
 
 import math
 from statistics import NormalDist
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from container_doors.records import Document, Latency, Sha256
 
@@ -61,9 +61,9 @@ def said(share: float) -> str:
 
 
 class Value(BaseModel):
-    """Frozen, and closed: an unknown field is a damaged document."""
+    """Frozen; what a later release writes beside what is known here is kept, and not looked at."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="allow")
 
 
 class Measured(Document):
@@ -126,7 +126,7 @@ class Photograph(Value):
     scored_xyxy: list[BoxXyxy]
     """Down to a confidence of 0.001, as average precision needs them."""
     scored_confidences: list[float]
-    scored_is_door: list[str] | None = None
+    scored_is_door: list[Annotated[str, Field(pattern=r"^[01]{10}$")]] | None = None
     """Of each: "1" or "0" for the IoU thresholds 0.50, 0.55, ..., 0.95, as Ultralytics matched it;
     None where the evaluator did not say."""
     used_xyxy: list[BoxXyxy]
@@ -134,6 +134,15 @@ class Photograph(Value):
     any threshold are the ones above it."""
     used_confidences: list[float]
     duration_ms: float | None = None
+
+    @model_validator(mode="after")
+    def _every_box_has_its_own(self) -> "Photograph":
+        rows = self.scored_xyxy if self.scored_is_door is None else self.scored_is_door
+        if {len(self.scored_confidences), len(rows)} != {len(self.scored_xyxy)}:
+            raise ValueError("expected a confidence for each box that is scored")
+        if len(self.used_confidences) != len(self.used_xyxy):
+            raise ValueError("expected a confidence for each box in use")
+        return self
 
 
 class Detected(Measured):

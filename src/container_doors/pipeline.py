@@ -5,7 +5,6 @@ the parts and returns a value; it neither prints nor parses. Read this file to l
 project does, and the packages that it calls to learn how.
 """
 
-import shutil
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from container_doors.config import Data, Params, warnings
+from container_doors.config import Data, Params, warnings, with_defaults
 from container_doors.dataset.checks import Report, check
 from container_doors.dataset.facts import dataset_facts
 from container_doors.dataset.labels import read_boxes
@@ -35,9 +34,11 @@ from container_doors.errors import (
 from container_doors.evaluation import pictures
 from container_doors.evaluation.coco_ap import coco_ap
 from container_doors.evaluation.latency import latency
-from container_doors.evaluation.looks import BY_TRAINING, add_look, split_sha256
+from container_doors.evaluation.looks import BY_TRAINING, add_look, mend_looks, split_sha256
 from container_doors.evaluation.matching import BoxXyxy, match, operating_point
 from container_doors.evaluation.predictions import prediction
+from container_doors.files import copy_folder, heal
+from container_doors.kernels.ledger import readable_jobs
 from container_doors.measurements import Evaluated
 from container_doors.ports import (
     ArtifactStore,
@@ -74,10 +75,17 @@ from container_doors.tracking.follow import Ended, Say, follow, tell
 from container_doors.tracking.results import gather_results
 from container_doors.training.checkpoint import resumable_epoch, rewind
 from container_doors.training.claim import claim, earlier_record, refuse_finished, set_aside
-from container_doors.training.history import best_epoch, read_epochs, read_history, reading
+from container_doors.training.history import (
+    best_epoch,
+    history_warnings,
+    read_epochs,
+    read_history,
+    reading,
+)
 from container_doors.training.logbook import LOG, logbook
 from container_doors.training.publisher import Publisher, fetch_newer, mark_finished
 from container_doors.training.recorder import Recorder
+from container_doors.training.standing import as_it_stands
 from container_doors.versioning.comparison import shown, unequal
 from container_doors.versioning.credentials import DriveCredentials
 from container_doors.versioning.git_reports import write_reports
@@ -380,7 +388,7 @@ def version(
     progress.say(f"{metadata.version}: adding to DVC and pushing to {remote}")
     with replacing() as staged:
         # The objects are on the remote before a pointer names them, and the pointers change as one.
-        shutil.copytree(PUBLISHED, staged, symlinks=True, dirs_exist_ok=True)
+        copy_folder(PUBLISHED, staged)
         check_weights(metadata, staged)
         if policy is not None:
             sign_model(staged, policy, progress.say)
@@ -461,7 +469,8 @@ def summarise(run: Run, output: Path) -> Path:
     Raises:
         RunError: If the run has not been trained and evaluated.
     """
-    record, evaluation = RunRecord.read(run.record), Evaluation.read(run.scores)
+    record = _as_it_stands(run, RunRecord.read(run.record))
+    evaluation = Evaluation.read(run.scores)
     published = read_published()
     since = Evaluated.read(run.evaluation) if run.evaluation.exists() else None
     write_summary(
@@ -469,7 +478,7 @@ def summarise(run: Run, output: Path) -> Path:
         output,
         record=record,
         evaluation=evaluation,
-        history=read_history(run.metrics_jsonl),
+        history=read_history(run.metrics_jsonl, record),
         afterwards=Afterwards(
             metadata=published if published and published.run_id == record.run_id else None,
             measured=since if since and since.weights_sha256 == evaluation.weights_sha256 else None,
@@ -505,6 +514,10 @@ def sync_tracking(
     with claim(run):
         record = read_record(run)
         follower.settle(run, progress=progress)
+        for line in history_warnings(run, record):
+            progress.say(line)
+        if record.epochs_finished:
+            read_history(run.metrics_jsonl, record)  # what was emptied is not all there is
         before = server.ask(record)
         server.send_recordings(after_epoch=before.last_epoch if before else 0)
         now = server.ask(record)
@@ -535,11 +548,18 @@ def show_run(run: Run, *, picture: Path | None) -> tuple[RunRecord, list[Epoch],
     Raises:
         RunError: If there is no such run; names those that are spelled alike.
     """
-    record, history = read_record(run), read_epochs(run.metrics_jsonl)
+    record, history = _as_it_stands(run, read_record(run)), read_epochs(run.metrics_jsonl)
     best = best_epoch(history).number if history else None
     if picture is not None and history:
         draw_curves(history, best, picture)
     return record, history, best
+
+
+def _as_it_stands(run: Run, record: RunRecord) -> RunRecord:
+    """See whether a run still has somebody who trains it: here, or as a job elsewhere."""
+    jobs, _ = readable_jobs()
+    is_elsewhere = any(run.name in job.experiments and not job.is_over for job in jobs)
+    return record if is_elsewhere else as_it_stands(run, record)
 
 
 def nothing_published(experiment: str) -> RunError:
@@ -579,7 +599,7 @@ def _is_same(earlier: RunRecord, params: Params, report: Report) -> bool:
     """Tell whether an earlier run was asked for with these params, on this data."""
     asked = params.model_dump(mode="json")
     return (
-        _without_places(earlier.params) == _without_places(asked)
+        _without_places(with_defaults(earlier.params)) == _without_places(asked)
         and earlier.dataset.sha256 == _facts(report).sha256
     )
 
@@ -605,7 +625,7 @@ def _what_is_other(earlier: RunRecord, params: Params, run: Run, report: Report)
     asked = without_looks(params.model_dump(mode="json"))
     other = [
         f"{key} {shown(old)} -> {shown(new)}"
-        for key, old, new in unequal(without_looks(earlier.params), asked)
+        for key, old, new in unequal(without_looks(with_defaults(earlier.params)), asked)
     ]
     if earlier.dataset.sha256 != _facts(report).sha256:
         was = DatasetFiles.read(run.dataset).files if run.dataset.is_file() else {}
@@ -755,7 +775,7 @@ def _continued(
 def _train_weights(
     record: RunRecord, run: Run, report: Report, *, world: World, resume: bool
 ) -> RunRecord:
-    params = Params.model_validate(record.params)
+    params = record.known_params
     with _outcome_recorded(run):
         recorder = Recorder(
             run,
@@ -776,6 +796,8 @@ def _train_weights(
                 resume=resume,
             )
         history = read_history(run.metrics_jsonl)
+        for line in history_warnings(run, record):
+            world.progress.say(line)
         artifacts = {path.name: artifact(path) for path in (run.best_weights, run.last_weights)}
         write_materials(run, record, artifacts[run.best_weights.name], world.installed())
         return _update(
@@ -784,7 +806,7 @@ def _train_weights(
             status="trained",
             finished_at=datetime.now(UTC),
             duration_s=_duration_s(history) if resume else monotonic() - began,
-            epochs_finished=len(history),
+            epochs_finished=history[-1].number,
             best_epoch=best_epoch(history).number,
             artifacts=artifacts,
         )
@@ -801,7 +823,15 @@ def _outcome_recorded(run: Run) -> Iterator[None]:
 
     def ended(status: Status, message: str) -> None:
         record = RunRecord.read(run.record)
-        _update(run, record, status=status, finished_at=datetime.now(UTC), message=message)
+        changes = {"status": status, "finished_at": datetime.now(UTC), "message": message}
+        try:
+            _update(run, record, **changes)
+        except OSError:
+            heal(run.resumable.parent)  # a checkpoint that was not finished has no more use
+            try:
+                _update(run, record, **changes)
+            except OSError as error:  # what ended the run matters more; readers see it is over
+                LOG.error("how it ended could not be written into run.json: %s", error)
 
     try:
         yield
@@ -850,7 +880,7 @@ def _update(run: Run, record: RunRecord, **changes: object) -> RunRecord:
 def _evaluate(record: RunRecord, run: Run, *, world: World) -> Evaluation:
     """Score ``best.pt`` on val and test, each by itself, and draw what it finds on test."""
     refuse_other_weights(record, run)
-    params = Params.model_validate(record.params)
+    params = record.known_params
     detector = world.load_detector(
         run.best_weights,
         image_size_px=params.training.image_size_px,
@@ -867,9 +897,16 @@ def _evaluate(record: RunRecord, run: Run, *, world: World) -> Evaluation:
             for split in EVALUATED_SPLITS
         },
     )
+    for line in mend_lock_box(world.repository):
+        world.progress.say(f"warning: {line}")
     _look_at_test(run, evaluation.weights_sha256)
     evaluation.write(run.scores)
     return evaluation
+
+
+def mend_lock_box(repository: Repository) -> list[str]:
+    """Put back what the record of looks at test has lost since the last commit; say what it was."""
+    return mend_looks(TEST_LOOKS, repository.show("HEAD", TEST_LOOKS))
 
 
 def _look_at_test(run: Run, weights_sha256: str) -> None:

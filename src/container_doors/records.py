@@ -1,17 +1,22 @@
 """The values that pass from one step to the next, and the documents that a run leaves.
 
 A document (:class:`Document`) is written as JSON and read back by a later command, perhaps on
-another machine and by a later release, so each carries a schema number. What was not measured
-is null or absent; it is never a guess.
+another machine and by a later release, so each carries a schema number. It is raised where an
+earlier release would misread the document, and only there: keys that are new do no harm, because
+each release keeps those that it does not know. What was not measured is null or absent; it is
+never a guess.
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import from_json
 
+from container_doors.config import Params, Training, known_params, known_training
 from container_doors.errors import RunError
 from container_doors.files import replace_text
 
@@ -19,6 +24,9 @@ SPLITS = ("train", "val", "test")
 
 FITNESS = "val/mAP50-95"
 """What the best epoch is the best of; the later of equals."""
+
+_SCHEMA: Literal[1] = 1
+_MOST_SHOWN = 300
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Status = Literal["running", "stopped", "trained", "finished", "failed", "interrupted"]
@@ -102,15 +110,29 @@ class Epoch:
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    """Frozen; what a later release writes beside what is known here is kept, and not looked at."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+
+def _newer_schema(content: bytes) -> int | None:
+    """Find the schema of a later release; None where there is none, or nothing can be read."""
+    try:
+        document = from_json(content)
+    except ValueError:
+        return None
+    number = document.get("schema_version") if isinstance(document, dict) else None
+    return number if type(number) is int and number > _SCHEMA else None
 
 
 class Document(_Part):
     """A value that is kept as a JSON file."""
 
-    mending: ClassVar[str] = "train again"
+    mending: ClassVar[str] = (
+        "put a copy of it back, or train again: doors train --replace keeps what is there"
+    )
     """Of what cannot be read."""
-    schema_version: Literal[1] = 1
+    schema_version: Literal[1] = _SCHEMA
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -120,18 +142,35 @@ class Document(_Part):
             RunError: If it is absent, damaged, or of a schema that this release does not know.
         """
         try:
-            return cls.model_validate_json(path.read_bytes())
+            content = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
         except FileNotFoundError:
             raise RunError(
                 f"no {path.name} at {path}", hint="has this run been trained here? see: doors train"
             ) from None
+        try:
+            return cls.model_validate_json(content)
         except ValidationError as error:
-            first = error.errors()[0]
-            raise RunError(
-                f"{path} cannot be read: "
-                + ": ".join(filter(None, [".".join(map(str, first["loc"])), first["msg"]])),
-                hint=f"it was changed by hand or written by another release; {cls.mending}",
-            ) from None
+            raise cls._unreadable(path, content, error) from None
+
+    @classmethod
+    def _unreadable(cls, path: Path, content: bytes, error: ValidationError) -> RunError:
+        """Say what is wrong with a document, and what to do about it."""
+        newer = _newer_schema(content)
+        if newer is not None:
+            return RunError(
+                f"{path} was written by another version of container-doors, which needs schema "
+                f"{newer}; this one reads schema {_SCHEMA}",
+                hint="use that version, or a later one: git pull && uv sync --locked",
+            )
+        first = error.errors(include_url=False, include_input=False)[0]
+        words = [".".join(map(str, first["loc"])), first["msg"]]
+        if not content.strip(b"\0 \t\r\n"):
+            words = ["it is empty" if not content else "it is blank, as a power cut leaves a file"]
+        return RunError(
+            f"{path} cannot be read: {': '.join(filter(None, words))[:_MOST_SHOWN]}",
+            hint="it is damaged, was changed by hand, or was written by another version of "
+            f"container-doors, which needs to be used then; {cls.mending}",
+        )
 
     def write(self, path: Path) -> None:
         """Replace ``path`` as one step: a reader finds the old document or the new, never half."""
@@ -267,6 +306,36 @@ class RunRecord(Document):
     """The epoch after which it was taken up, each time that it was."""
     setbacks: list[Setback] = []
     """What befell the training, in order."""
+
+    @property
+    def known_params(self) -> Params:
+        """What was asked, as this release knows it.
+
+        Raises:
+            ConfigError: If a value is none that this release can use.
+        """
+        return known_params(self.params, f"run.json of {self.experiment}")
+
+    @property
+    def known_training(self) -> Training:
+        """The ``training`` section alone, with the same error."""
+        return known_training(self.params, f"run.json of {self.experiment}")
+
+    @property
+    def epochs_asked(self) -> int | None:
+        """How many epochs were asked for; None if that cannot be read."""
+        asked = _section(self.params, "training").get("epochs")
+        return asked if type(asked) is int else None
+
+    @property
+    def architecture(self) -> str:
+        """Which network, by its name: perhaps one of a later release."""
+        return str(_section(self.params, "model").get("architecture", "unknown"))
+
+
+def _section(params: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    section = params.get(name)
+    return section if isinstance(section, Mapping) else {}
 
 
 class OperatingPoint(_Part):
@@ -405,3 +474,12 @@ class Metadata(Document):
     was after training. Empty in what earlier releases wrote."""
     files: dict[str, Sha256] = {}
     """sha256 of what is published beside the weights, by name. Empty in earlier releases' too."""
+
+    @property
+    def known_params(self) -> Params:
+        """The hyperparameters, as this release knows them.
+
+        Raises:
+            ConfigError: If a value is none that this release can use.
+        """
+        return known_params(self.hyperparameters, f"metadata.json of {self.experiment_name}")

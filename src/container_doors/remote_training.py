@@ -26,7 +26,15 @@ from container_doors.errors import (
     UnreachableError,
     VersioningError,
 )
-from container_doors.files import replace_text
+from container_doors.files import (
+    force_to_disk,
+    heal,
+    make_folder,
+    put_in_place,
+    replace_folder,
+    replace_text,
+    staged_for,
+)
 from container_doors.kernels import estimate
 from container_doors.kernels.archive import (
     Arrived,
@@ -38,7 +46,13 @@ from container_doors.kernels.archive import (
     unpack,
 )
 from container_doors.kernels.confidential import looks_confidential
-from container_doors.kernels.ledger import JobRecord, newest_job, read_jobs, refuse_two
+from container_doors.kernels.ledger import (
+    JobRecord,
+    newest_job,
+    read_jobs,
+    readable_jobs,
+    refuse_two,
+)
 from container_doors.kernels.log_lines import Told, line_is_cut, parts_with, told
 from container_doors.kernels.names import job_slug
 from container_doors.kernels.order import (
@@ -290,7 +304,7 @@ def pull(
     homes = [_put_in_place(job, name, arrived) for name in job.experiments]
     log = arrived.folder / "kernel.log"
     if log.is_file():
-        log.replace(job.folder / "kernel.log")
+        put_in_place(log, job.folder / "kernel.log")
     shutil.rmtree(arrived.folder)
     archive.unlink()
     worst = max((home.outcome for home in homes), key=lambda found: _BADNESS[found.kind])
@@ -313,7 +327,7 @@ def publish(
     """Publish a run that came home, and show its results to the trackers that have its epochs."""
     with claim(run):
         metadata = adopt(run, repository=repository)
-        follower = follower_of(Params.model_validate(metadata.hyperparameters))
+        follower = follower_of(metadata.known_params)
         follower.settle(run, progress=progress)
         follower.start(run, progress=progress)
         follower.finish(exit_code=0)
@@ -329,7 +343,7 @@ def best_last(runs: Sequence[Run]) -> list[Run]:
 def to_go_on(homes: Sequence[Home]) -> dict[str, Params]:
     """Name the experiments that a next session would go on with, as they were last trained."""
     return {
-        home.run.name: Params.model_validate(RunRecord.read(home.run.record).params)
+        home.run.name: RunRecord.read(home.run.record).known_params
         for home in homes
         if home.outcome.kind == "to be continued"
     }
@@ -344,7 +358,10 @@ def discard(job: JobRecord, *, host: GpuHost) -> JobRecord:
 
 def known_jobs(*, host: GpuHost, progress: Progress) -> list[tuple[JobRecord, JobState | None]]:
     """List the jobs of this clone, with what the host says of those that may still run."""
-    return [(job, _asked(job, host, progress)) for job in read_jobs()]
+    jobs, damaged = readable_jobs()
+    for error in damaged:
+        progress.say(f"not shown: {error}")
+    return [(job, _asked(job, host, progress)) for job in jobs]
 
 
 # What is sent
@@ -620,7 +637,10 @@ class _Heard:
         self._cut_off = []
         changes: dict[str, Any] = {"lines_read": number}
         if said is not None:
-            changes |= self._told(said)
+            try:
+                changes |= self._told(said)
+            except (LookupError, TypeError, ValueError) as error:
+                self._progress.say(f"line {number} of the log cannot be read: {error!r:.200}")
         self.job = self.job.model_copy(update=changes)
         if said is not None:
             self.job = self.job.changed()
@@ -650,7 +670,7 @@ class _Heard:
                 return self._record(RunRecord.model_validate(facts["record"]))
             case "epoch":
                 return elapsed | self._epoch(
-                    facts["experiment"], Epoch(facts["epoch"], facts["metrics"])
+                    facts["experiment"], Epoch(facts["epoch"], _numbers(facts["metrics"]))
                 )
             case "ended":
                 names = ("outcome", "why", "remedy")
@@ -672,7 +692,7 @@ class _Heard:
         return {"run_ids": {**self.job.run_ids, run.name: record.run_id}}
 
     def _begin(self, run: Run, record: RunRecord) -> None:
-        follower = self._follower_of(Params.model_validate(record.params))
+        follower = self._follower_of(record.known_params)
         follower.settle(run, progress=self._progress)
         follower.start(run, progress=self._progress)
         self._followers[run.name] = follower
@@ -709,6 +729,11 @@ class _Heard:
             return used
         left_h = self._left_h - (self.job.elapsed_s - self._elapsed_s) / 3600
         return f"{used}, {max(left_h, 0.0):.1f} h left"
+
+
+def _numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
+    """Leave out what a line holds beside metrics, such as its checksum."""
+    return {name: value for name, value in metrics.items() if type(value) in {int, float}}
 
 
 def _say_what_is_left(job: JobRecord, host: GpuHost, progress: Progress) -> float | None:
@@ -838,15 +863,20 @@ def _nothing(job: JobRecord) -> Outcome:
 
 
 def _move(folder: Path, run: Run, record: RunRecord) -> None:
-    """Replace what is here of the run by what came, its record last."""
+    """Replace what is here of the run by what came, its record last, each thing as one step."""
     if run.record.exists() and RunRecord.read(run.record).run_id != record.run_id:
         set_aside(run)
-    run.directory.mkdir(parents=True, exist_ok=True)
+    make_folder(run.directory)
     for path in sorted(folder.iterdir(), key=lambda one: one.name == run.record.name):
         target = run.directory / path.name
-        if target.is_dir() and not target.is_symlink():
-            shutil.rmtree(target)
-        path.replace(target)
+        if not path.is_dir():
+            put_in_place(path, target)
+            continue
+        heal(target)
+        force_to_disk(path)
+        path.rename(staged_for(target))
+        replace_folder(target)
+        heal(target)
 
 
 def _asked(job: JobRecord, host: GpuHost, progress: Progress) -> JobState | None:

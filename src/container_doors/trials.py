@@ -8,7 +8,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import monotonic
 
-from container_doors.config import Params
 from container_doors.errors import MissingToolError, RunError
 from container_doors.evaluation.ladders import Picture, climb, read_picture, write_picture
 from container_doors.evaluation.latency import latency, median
@@ -95,7 +94,7 @@ def climb_ladders(
             promise on val.
     """
     record, layout = trained(run)
-    params = Params.model_validate(record.params)
+    params = record.known_params
     attributes = known_attributes(layout, progress)
     detected = detect(run, split, open_detector=open_detector, progress=progress)
     photographs = spread_evenly(detected.photographs, asked.photographs)
@@ -191,7 +190,7 @@ def time_formats(
         RunError: If there is no such run, or no photograph in the split.
     """
     record, layout = trained(run)
-    params = Params.model_validate(record.params)
+    params = record.known_params
     params = params.model_copy(
         update={
             "training": params.training.model_copy(

@@ -12,6 +12,8 @@ from tests.loopback.wandb_backend import WandbBackend
 
 from container_doors.adapters import account_health, machine_health
 from container_doors.cli import main
+from container_doors.cli.doctor import last_run
+from container_doors.training.claim import claim
 
 KEY = "k" * 40
 WITHOUT = (
@@ -134,3 +136,31 @@ def test_a_run_is_diagnosed_by_its_name(
     assert json.loads(capsys.readouterr().out)["worst"] == "pass"
     assert main(["doctor", "--run", "detection_exp002"]) == 2
     assert "did you mean detection_exp001?" in capsys.readouterr().err
+
+
+def test_epochs_that_are_lost_are_a_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.chdir(tmp_path)
+    run, _, _ = a_trained_run(Path("runs"), "exp1")
+    lines = run.metrics_jsonl.read_bytes().splitlines(keepends=True)
+    run.metrics_jsonl.write_bytes(b"".join([*lines[:4], b"\xff\n", *lines[5:]]))
+
+    assert main(["doctor", "--run", "exp1"]) == 1
+
+    shown = capsys.readouterr().out
+    assert f"{run.metrics_jsonl}:5: expected a JSON object" in shown
+    assert f"{run.metrics_jsonl} lacks epoch 5 of those that were finished" in shown
+
+
+def test_a_last_run_that_says_running_and_has_no_process_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    run, record, _ = a_trained_run(Path("runs"), "exp1")
+    record.model_copy(update={"status": "running"}).write(run.record)
+
+    assert last_run().verdict == "warn"
+    assert "exp1: interrupted: run.json says that it is running" in last_run().found
+    with claim(run):
+        assert last_run().found == "exp1: running"

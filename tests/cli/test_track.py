@@ -12,6 +12,7 @@ from container_doors.cli import track
 from container_doors.errors import RunError
 from container_doors.records import RunRecord
 from container_doors.run import Run
+from container_doors.training.claim import claim
 from container_doors.training.history import append_epoch
 
 
@@ -22,7 +23,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 
 
 def left(run: Run, record: RunRecord, *, epochs: int) -> None:
-    record.write(run.record)
+    finished = None if record.epochs_finished is None else epochs
+    record.model_copy(update={"epochs_finished": finished}).write(run.record)
     for epoch in a_history(epochs):
         append_epoch(run.metrics_jsonl, epoch)
 
@@ -62,7 +64,8 @@ def test_a_run_that_is_being_trained_is_shown_as_far_as_it_is(
     with run.metrics_jsonl.open("a") as file:
         file.write('{"epoch": 2, "val/m')  # is being written
 
-    assert show() == 0
+    with claim(run):
+        assert show() == 0
 
     shown = capsys.readouterr().out
     assert "running, 1 of 30 epochs, the best 1," in shown
@@ -75,7 +78,8 @@ def test_before_its_first_epoch_a_run_has_neither_table_nor_picture(
 ):
     left(run, a_record(status="running", epochs_finished=None, best_epoch=None), epochs=0)
 
-    assert show() == 0
+    with claim(run):
+        assert show() == 0
 
     assert capsys.readouterr().out.splitlines() == [
         "detection_exp001: running, 0 of 30 epochs, on AMD EPYC 7B13"
@@ -130,6 +134,46 @@ def test_a_file_that_is_no_picture_is_not_overwritten(run: Run, tmp_path: Path):
         show(output=tmp_path / "notes.md")
 
     assert (tmp_path / "notes.md").read_text() == "mine"
+
+
+def test_a_run_that_says_running_and_has_no_process_is_not_shown_as_running(
+    run: Run, capsys: pytest.CaptureFixture[str]
+):
+    left(run, a_record(status="running", epochs_finished=None, best_epoch=None), epochs=1)
+    before = run.record.read_bytes()
+
+    assert show() == 0
+
+    headline, why, *_ = capsys.readouterr().out.splitlines()
+    assert headline.startswith("detection_exp001: interrupted, 1 of 30 epochs")
+    assert "no process trains it" in why
+    assert "doors train --resume --experiment detection_exp001" in why
+    assert run.record.read_bytes() == before
+
+
+def test_what_is_lost_of_a_run_is_a_fault_and_the_rest_is_shown(
+    run: Run, capsys: pytest.CaptureFixture[str]
+):
+    left(run, a_record(status="finished"), epochs=4)
+    lines = run.metrics_jsonl.read_bytes().splitlines(keepends=True)
+    run.metrics_jsonl.write_bytes(b"".join([lines[0], b"\0\0\0", *lines[2:]]))
+
+    assert show() == 1
+
+    shown = capsys.readouterr()
+    assert "finished, 3 of 30 epochs, the best 4," in shown.out
+    damaged, missing, way_back = shown.err.splitlines()
+    assert damaged.startswith(f"warning: {run.metrics_jsonl}:2: NUL bytes")
+    assert missing.endswith("lacks epoch 2 of those that were finished")
+    assert way_back.startswith("  hint: ")
+
+
+def test_a_run_whose_history_was_emptied_is_never_shown_as_fine(run: Run):
+    left(run, a_record(status="finished"), epochs=2)
+    run.metrics_jsonl.write_bytes(b"")
+
+    assert show() == 1
+    assert show(as_json=True) == 1
 
 
 def test_a_run_that_is_not_there_is_refused_with_a_name_that_is(run: Run):

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from container_doors.errors import RunError
-from container_doors.evaluation.looks import BY_TRAINING, add_look
+from container_doors.evaluation.looks import BY_TRAINING, add_look, mend_looks
 
 LOOK = {"split_sha256": "a", "weights_sha256": "w"}
 _LOOKS = """
@@ -54,9 +53,40 @@ def test_that_of_a_training_is_written_once(tmp_path: Path):
     assert [add_look(path, LOOK | {"by": BY_TRAINING}).at_this for _ in range(2)] == [1, 1]
 
 
-def test_a_damaged_line_is_named(tmp_path: Path):
+def test_a_line_that_cannot_be_read_was_a_look_at_these_photographs_perhaps(tmp_path: Path):
+    """A torn one too: no damage makes a test split look less used than it is."""
     path = tmp_path / "looks.jsonl"
-    path.write_text("gone\n")
+    add_look(path, LOOK | {"split_sha256": "b"})
+    with path.open("ab") as file:
+        file.write(b'gone\n5\n{"split_sha256": 5}\n{"split_sha256": "a", "weig')
 
-    with pytest.raises(RunError, match=r"looks\.jsonl:1: expected a look at a test split"):
+    looks = add_look(path, LOOK)
+
+    assert (looks.at_this, looks.at_any) == (5, 6)
+    assert (looks := add_look(path, LOOK)).at_this == 6
+    assert str(looks) == "6 (7 at any test split)"
+    assert [line.split(":")[1] for line in mend_looks(path, None)] == ["2", "3", "4", "5"]
+
+
+@pytest.mark.parametrize("left", ["", None, "some"], ids=["emptied", "removed", "shortened"])
+def test_looks_that_the_last_commit_has_are_put_back(tmp_path: Path, left: str | None):
+    path = tmp_path / "looks.jsonl"
+    for _ in range(3):
         add_look(path, LOOK)
+    committed = path.read_text()
+    path.unlink()
+    if left is not None:
+        path.write_text(committed.splitlines(keepends=True)[0] if left else "")
+
+    said = mend_looks(path, committed)
+
+    assert said == [f"{path} lacked {2 if left else 3} look(s) of the last commit: they are back"]
+    assert add_look(path, LOOK).at_this == 4
+    assert mend_looks(path, committed) == []
+
+
+def test_an_empty_record_is_no_record_without_a_look(tmp_path: Path):
+    (tmp_path / "looks.jsonl").write_text("")
+
+    assert "is empty" in mend_looks(tmp_path / "looks.jsonl", None)[0]
+    assert mend_looks(tmp_path / "none.jsonl", None) == []

@@ -17,7 +17,7 @@ from container_doors.training.checkpoint import (
     rewind,
     stage,
 )
-from container_doors.training.history import append_epoch, read_epochs
+from container_doors.training.history import append_epoch, read_epochs, spelled
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def test_what_the_checkpoint_lacks_is_cut_off(run: Run):
     for _ in range(2):  # once more is harmless
         rewind(run)
 
-    assert run.metrics_jsonl.read_text() == '{"epoch": 1, "val/mAP50": 0.1}\n'
+    assert run.metrics_jsonl.read_text() == spelled([Epoch(1, {"val/mAP50": 0.1})])
 
 
 def test_the_trainer_rewriting_its_files_in_place_does_not_touch_the_checkpoint(run: Run):

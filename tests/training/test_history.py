@@ -1,10 +1,24 @@
+import math
+import shlex
+import subprocess
 from pathlib import Path
 
 import pytest
+from tests.builders import a_record
 
 from container_doors.errors import RunError
+from container_doors.lines import append_line
 from container_doors.records import Epoch
-from container_doors.training.history import append_epoch, best_epoch, read_history, reading
+from container_doors.run import Run
+from container_doors.training.history import (
+    append_epoch,
+    best_epoch,
+    history_faults,
+    history_warnings,
+    read_epochs,
+    read_history,
+    reading,
+)
 
 
 def test_what_is_written_is_read(tmp_path: Path):
@@ -40,6 +54,107 @@ def test_reading_again_gives_what_is_new_and_what_was_cut_back(tmp_path: Path):
 def test_a_run_without_an_epoch_has_no_history(tmp_path: Path):
     with pytest.raises(RunError, match="no finished epoch"):
         read_history(tmp_path / "metrics.jsonl")
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    run = Run("exp1", root=tmp_path)
+    run.directory.mkdir()
+    for number in range(1, 6):
+        append_epoch(run.metrics_jsonl, Epoch(number, {"val/mAP50": number / 10}))
+    return run
+
+
+FINISHED = a_record(experiment="exp1", epochs_finished=5)
+
+
+def test_a_whole_history_has_no_fault(run: Run):
+    assert history_faults(run, FINISHED) == []
+    assert history_warnings(run, FINISHED) == []
+
+
+def test_what_is_lost_is_named_and_the_rest_is_read(run: Run):
+    lines = run.metrics_jsonl.read_bytes().splitlines(keepends=True)
+    run.metrics_jsonl.write_bytes(b"".join([lines[0], b"rubbish\n", lines[3], lines[3], lines[2]]))
+
+    assert [epoch.number for epoch in read_history(run.metrics_jsonl)] == [1, 3, 4]
+    damaged, missing, way_back = history_faults(run, FINISHED)
+    assert damaged == f"{run.metrics_jsonl}:2: expected a JSON object, found 'rubbish'"
+    assert missing == f"{run.metrics_jsonl} lacks epochs 2, 5 of those that were finished"
+    assert "--replace" in way_back
+    assert history_warnings(run, FINISHED)[-1] == f"  hint: {way_back}"
+
+
+def test_two_lines_of_one_epoch_that_differ_are_named(run: Run):
+    append_epoch(run.metrics_jsonl, Epoch(2, {"val/mAP50": 0.9}))
+
+    assert read_history(run.metrics_jsonl)[1].metrics == {"val/mAP50": 0.9}
+    assert "jsonl:6: epoch 2 a second time" in history_faults(run, FINISHED)[0]
+
+
+def test_an_emptied_history_is_not_one_before_its_first_epoch(run: Run):
+    run.metrics_jsonl.write_bytes(b"")
+
+    assert "lacks epochs 1 to 5 of" in history_faults(run, FINISHED)[0]
+    with pytest.raises(RunError, match=r"holds no epoch, and run\.json says that 5 were finished"):
+        read_history(run.metrics_jsonl, FINISHED)
+
+
+def test_the_copy_in_the_checkpoint_is_the_way_back_and_it_works(run: Run):
+    copy = run.resumable.parent / "metrics.jsonl"
+    copy.parent.mkdir()
+    copy.write_bytes(run.metrics_jsonl.read_bytes())
+    run.metrics_jsonl.write_bytes(b"")
+
+    way_back = history_faults(run, FINISHED)[-1]
+    command = way_back.removeprefix("the newest checkpoint has them: ")
+    subprocess.run(shlex.split(command), check=True)
+
+    assert history_faults(run, FINISHED) == []
+
+
+def test_the_checkpoint_knows_how_far_a_run_was_that_was_cut_off(run: Run):
+    copy = run.resumable.parent / "metrics.jsonl"
+    copy.parent.mkdir()
+    copy.write_bytes(run.metrics_jsonl.read_bytes())
+    run.metrics_jsonl.write_bytes(b"")
+    stopped = a_record(status="stopped", epochs_finished=None)
+
+    assert "lacks epochs 1 to 4 of" in history_faults(run, stopped)[0]
+
+
+def test_in_a_run_in_training_epochs_may_be_to_come(run: Run):
+    lines = run.metrics_jsonl.read_bytes().splitlines(keepends=True)
+    run.metrics_jsonl.write_bytes(b"".join(lines[2:]) + b'{"epo')
+
+    assert history_faults(run, a_record(status="running", epochs_finished=None)) == []
+
+
+def test_what_a_later_release_writes_beside_numbers_is_left_out(tmp_path: Path):
+    path = tmp_path / "metrics.jsonl"
+    append_line(path, {"epoch": 1, "val/mAP50": 0.5, "note": "new", "lr": None})
+
+    assert read_epochs(path) == [Epoch(1, {"val/mAP50": 0.5})]
+
+
+NO_EPOCHS = (
+    '{"epoch": true}', '{"epoch": 0}', '{"epoch": 1.0}', '{"epoch": 1, "a": "x"}', '{"a": 1}',
+    '{"epoch": 10000001}',
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("line", NO_EPOCHS)
+def test_an_object_that_is_no_epoch_is_named(run: Run, line: str):
+    with run.metrics_jsonl.open("a") as file:
+        file.write(f"{line}\n")
+
+    assert "jsonl:6: expected an epoch's number" in history_faults(run, FINISHED)[0]
+
+
+def test_an_epoch_whose_score_is_not_a_number_is_never_the_best():
+    history = [Epoch(n, {"val/mAP50-95": v}) for n, v in ((1, 0.2), (2, math.nan))]
+
+    assert best_epoch(history).number == 1
 
 
 def test_of_equal_epochs_the_latest_is_in_best_pt():

@@ -2,8 +2,10 @@
 
     python -m tests.versioning.commands_killed FOLDER SCENARIO STEP FIRST STRIDE
 
-STEP is ``line`` (every line of ours that is executed) or ``call`` (every call into the system
-that can change a file). Each run is a forked process, so that a kill costs no import.
+STEP is ``line`` (every line of ours that is executed), ``call`` (every call into the system
+that can change a file), or a way in which a power cut at such a call leaves the disk
+(:mod:`tests.versioning.power_cuts`). With ``fault`` nothing is killed: the first such call fails,
+then the second, ... Each run is a forked process, so that a kill costs no import.
 """
 
 import contextlib
@@ -21,6 +23,8 @@ from types import CodeType, FrameType
 from typing import Any, Protocol
 
 import container_doors
+from tests.versioning.faults import CLEAR, NOTHING_FAILED, fail_at, told_apart
+from tests.versioning.power_cuts import AT_THE_END, cut_at
 
 OURS = str(Path(container_doors.__file__).parent)
 PR_SET_CHILD_SUBREAPER = 36
@@ -85,17 +89,21 @@ def kill_at_every_step(scenario: Scenario, *, step: str, first: int, stride: int
     """Kill at the first step, then at the second, ...; after each, the next call must finish."""
     found: Counter[str] = Counter()
     beginning = scenario.workspace.with_name("beginning")
+    killer = KILLERS[step] if step in KILLERS else cut_at(scenario.workspace, step)
     shutil.copytree(scenario.workspace, beginning, symlinks=True)
     number, ended = first, False
     while not ended:
         shutil.rmtree(scenario.workspace)
         shutil.copytree(beginning, scenario.workspace, symlinks=True)
+        shutil.rmtree(scenario.workspace.with_name("gone"), ignore_errors=True)
         scenario.reset()
-        status = _run(scenario, KILLERS[step], number)
+        status = _run(scenario, killer, number)
         assert status in {0, -signal.SIGKILL}, f"step {number}: ended with {status}"
         ended = status == 0
         found["kills"] += not ended
-        found[scenario.look()] += 1
+        state = scenario.look()
+        assert state == "new" or not ended, "what a command has done is lost afterwards"
+        found[state] += 1
         assert _run(scenario, None, 0) == 0, f"killed at {number}, the next call fails"
         assert scenario.look() == "new", f"killed at {number}, the next call does not finish"
         number += stride
@@ -130,8 +138,10 @@ def _run(scenario: Scenario, killer: Callable[[int], None] | None, number: int) 
         if killer is not None:
             killer(number)
         scenario.command()
+        for cut in AT_THE_END:
+            cut()
 
-    return in_a_child(work)
+    return in_a_child(work if killer is not fail_at else lambda: told_apart(work))
 
 
 def _kill_at_line(number: int) -> None:
@@ -167,6 +177,30 @@ def _kill_at_call(number: int) -> None:
     sys.addaudithook(count)
 
 
+def fail_at_every_step(scenario: Scenario, *, first: int, stride: int) -> Counter[str]:
+    """Let the first call into the system fail, then the second, ...; nothing worse comes of it.
+
+    A command that fails says so clearly; and the next one, without a fault, finishes.
+    """
+    found: Counter[str] = Counter()
+    beginning = scenario.workspace.with_name("beginning")
+    shutil.copytree(scenario.workspace, beginning, symlinks=True)
+    number = first
+    while True:
+        shutil.rmtree(scenario.workspace)
+        shutil.copytree(beginning, scenario.workspace, symlinks=True)
+        scenario.reset()
+        status = _run(scenario, fail_at, number)
+        if status == NOTHING_FAILED:
+            return found
+        assert status in {0, CLEAR}, f"fault {number}: it ended with {status}"
+        found["clear" if status else "carried on"] += 1
+        found[scenario.look()] += 1
+        assert _run(scenario, None, 0) == 0, f"after fault {number}, the next call fails"
+        assert scenario.look() == "new", f"after fault {number}, the next call does not finish"
+        number += stride
+
+
 KILLERS = {"line": _kill_at_line, "call": _kill_at_call}
 
 
@@ -176,7 +210,10 @@ def main(root: Path, name: str, step: str, first: int, stride: int) -> None:
     # Orphans become ours, to wait for: https://man7.org/linux/man-pages/man2/prctl.2.html
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
     scenario = SCENARIOS[name](root)
-    found = kill_at_every_step(scenario, step=step, first=first, stride=stride)
+    if step == "fault":
+        found = fail_at_every_step(scenario, first=first, stride=stride)
+    else:
+        found = kill_at_every_step(scenario, step=step, first=first, stride=stride)
     sys.stdout.write(f"\n{json.dumps(found)}")
 
 

@@ -1,11 +1,13 @@
 """What is killed (:mod:`tests.versioning.commands_killed`), and what must then be there."""
 
 import contextlib
+import hashlib
 import io
 import json
 import os
 import shutil
 import subprocess
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,13 +15,26 @@ from container_doors import delivery, pipeline
 from container_doors.adapters.dvc_store import DvcStore
 from container_doors.adapters.git_repository import GitRepository
 from container_doors.adapters.ssh_signatures import SshSignatures
-from container_doors.cli import main
+from container_doors.cli import USER_ERROR, main
 from container_doors.config import Data, Params, Training
+from container_doors.dataset.shards import read_shards, write_shards
+from container_doors.errors import RunError
+from container_doors.files import (
+    force_to_disk,
+    heal,
+    replace_copy,
+    replace_folder,
+    replace_secret,
+    replace_text,
+    staged_for,
+)
+from container_doors.lines import append_line, read_lines
 from container_doors.records import Metadata, RunRecord
-from container_doors.run import PUBLISHED, Run
+from container_doors.run import PUBLISHED, TEST_LOOKS, Run
+from container_doors.training.history import history_faults
 from container_doors.versioning.hashing import file_sha256
 from container_doors.versioning.pointers import TRACKED, pointer_to
-from container_doors.versioning.publication import publish, read_published
+from container_doors.versioning.publication import publish, read_published, recover
 from container_doors.versioning.signatures import SignaturePolicy
 from tests.builders import a_small_dataset
 from tests.fakes import FakeProgress, FakeTrainer, FakeWorld
@@ -33,9 +48,18 @@ PARAMS = Params(
 
 
 def ours(*argv: str) -> None:
-    """Run a command of ours quietly; whatever but its good end is a failure."""
-    with contextlib.redirect_stdout(io.StringIO()):
-        assert main(argv) == 0, argv
+    """Run a command of ours quietly; whatever but its good end is a failure.
+
+    Raises:
+        RunError: If it says what is wrong, with a hint.
+    """
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+        code = main(argv)
+    problem, _, hint = said.getvalue().partition("hint: ")
+    if code == USER_ERROR and hint:
+        raise RunError(problem, hint=hint)
+    assert code == 0, (argv, said.getvalue())
 
 
 def whole(folder: Path) -> Metadata:
@@ -85,6 +109,153 @@ class Version:
             md5 = pointer_to(folder / name).md5
             assert (self.dvc / "remote" / md5).read_bytes() == (folder / name).read_bytes()
         return "new"
+
+
+class Files:
+    """Each way in which we replace something, one after the other."""
+
+    def __init__(self, root: Path) -> None:
+        self.workspace = root / "workspace"
+        (self.workspace / "folder").mkdir(parents=True)
+        for name in ("text", "secret", "copy", "folder/one", "folder/two"):
+            (self.workspace / name).write_text("old")
+        append_line(self.workspace / "lines", {"line": "old"})
+        (self.workspace / "source").write_text("new")
+
+    def reset(self) -> None:
+        pass
+
+    def command(self) -> None:
+        replace_text(Path("text"), "new")
+        replace_secret(Path("secret"), "new")
+        replace_copy(Path("source"), Path("copy"))
+        replace_text(Path("below/below/text"), "new")
+        if len(read_lines(Path("lines")).lines) < 2:
+            append_line(Path("lines"), {"line": "new"})
+        heal(Path("folder"))
+        staged_for(Path("folder")).mkdir()
+        for name in ("one", "two"):
+            (staged_for(Path("folder")) / name).write_text("new")
+        force_to_disk(staged_for(Path("folder")))
+        replace_folder(Path("folder"))
+        heal(Path("folder"))
+
+    def look(self) -> str:
+        os.chdir(self.workspace)
+        heal(Path("folder"))
+        content = read_lines(Path("lines"))
+        last = str(content.lines[-1].values["line"])
+        assert not content.faults
+        one, two = (Path("folder", name).read_text() for name in ("one", "two"))
+        assert one == two, "half of a folder"
+        below = Path("below/below/text")
+        found = {Path(name).read_text() for name in ("text", "secret", "copy")}
+        found |= {last, one, below.read_text() if below.exists() else "old"}
+        assert found <= {"old", "new"}, found
+        return "some" if len(found) > 1 else found.pop()
+
+
+class Pack:
+    """``doors data pack`` of a data set, of which an older one was packed."""
+
+    def __init__(self, root: Path) -> None:
+        self.workspace = root / "workspace"
+        a_small_dataset(self.workspace / "data")
+        os.chdir(self.workspace)
+        for number in range(8):
+            Path("data/images/train", f"{number}.txt").write_text("long" * number)
+        self.command()
+        for number in range(4):
+            Path("data/images/train", f"{number}.txt").unlink()
+        self.now = self._files()
+
+    def _files(self) -> dict[str, bytes]:
+        paths = [path for path in Path("data").rglob("*") if path.is_file()]
+        return {path.relative_to("data").as_posix(): path.read_bytes() for path in paths}
+
+    def reset(self) -> None:
+        pass
+
+    def command(self) -> None:
+        md5s = {name: hashlib.md5(content, usedforsecurity=False).hexdigest()
+                for name, content in self._files().items()}  # fmt: skip
+        write_shards(Path("data"), md5s, Path("packs"), on_progress=lambda *_: None,
+                     shard_bytes=100)  # fmt: skip
+
+    def look(self) -> str:
+        os.chdir(self.workspace)
+        assert self._files() == self.now
+        packed: dict[str, bytes] = {}
+        for path in sorted(Path("packs").glob("*.tar")):
+            with tarfile.open(path) as tar:
+                for member in tar:
+                    file = tar.extractfile(member)
+                    packed[member.name] = file.read() if file else b""
+        return "new" if packed == self.now else "old"
+
+
+class Pull:
+    """The archives of a data set, unpacked to where another version of it is."""
+
+    def __init__(self, root: Path) -> None:
+        self.workspace = root / "workspace"
+        a_small_dataset(self.workspace / "data")
+        os.chdir(self.workspace)
+        files = [path for path in Path("data").rglob("*") if path.is_file()]
+        self.new = {path: path.read_bytes() for path in files}
+        md5s = {path.relative_to("data").as_posix():
+                hashlib.md5(content, usedforsecurity=False).hexdigest()
+                for path, content in self.new.items()}  # fmt: skip
+        self.tars = write_shards(
+            Path("data"), md5s, Path("packs"), on_progress=lambda *_: None, shard_bytes=100
+        )
+        for path in files[::2]:
+            path.write_bytes(b"another")
+        self.old = {path: path.read_bytes() for path in files}
+
+    def reset(self) -> None:
+        pass
+
+    def command(self) -> None:
+        assert read_shards(self.tars, Path("data"), force=True, on_progress=lambda *_: None) is None
+
+    def look(self) -> str:
+        os.chdir(self.workspace)
+        heal(Path("data"))
+        found = {path: path.read_bytes() for path in Path("data").rglob("*") if path.is_file()}
+        assert found in (self.old, self.new)
+        return "old" if found == self.old else "new"
+
+
+class FirstTraining:
+    """``doors train`` of a second run, where a first one is published."""
+
+    def __init__(self, root: Path) -> None:
+        self.workspace = root / "workspace"
+        a_small_dataset(self.workspace / PARAMS.data.path)
+        os.chdir(self.workspace)
+        assert in_a_child(lambda: self._train("exp1")) == 0
+
+    def _train(self, name: str) -> None:
+        pipeline.train(PARAMS, Run(name), world=FakeWorld().world)
+
+    def reset(self) -> None:
+        pass
+
+    def command(self) -> None:
+        record = Run("exp2").record
+        if not record.exists() or RunRecord.read(record).status != "finished":
+            self._train("exp2")
+
+    def look(self) -> str:
+        os.chdir(self.workspace)
+        recover(PUBLISHED)
+        metadata, record = whole(PUBLISHED), Run("exp2").record
+        is_over = record.exists() and RunRecord.read(record).status == "finished"
+        assert metadata.experiment_name == "exp2" or not is_over
+        assert not is_over or not history_faults(Run("exp2"), RunRecord.read(record))
+        assert not read_lines(TEST_LOOKS).faults
+        return "new" if is_over else {"exp1": "old", "exp2": "published"}[metadata.experiment_name]
 
 
 class Promotion:
@@ -202,6 +373,10 @@ def git(*arguments: str) -> str:
 
 
 SCENARIOS: dict[str, Callable[[Path], Scenario]] = {
+    "files": Files,
+    "pack": Pack,
+    "pull": Pull,
+    "train": FirstTraining,
     "version": Version,
     "promotion": Promotion,
     "sync": Sync,

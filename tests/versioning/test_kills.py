@@ -17,6 +17,7 @@ from container_doors.run import PUBLISHED
 from container_doors.versioning.pointers import TRACKED, pointer_to, read_pointer
 from container_doors.versioning.publication import publish, recover
 from tests.versioning.killing import two_models
+from tests.versioning.power_cuts import WAYS
 
 
 @pytest.fixture
@@ -38,6 +39,16 @@ def killed(folder: Path, root: Path, *how: object) -> dict[str, int]:
 
 
 SCENARIOS = ["version", "promotion", "sync"]
+STRIDES = {
+    "files": 1,
+    "pack": 9,
+    "pull": 9,
+    "train": 23,
+    "version": 11,
+    "promotion": 19,
+    "sync": 29,
+}
+"""Of all that is interrupted, how many calls apart."""
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
@@ -49,6 +60,45 @@ def test_a_kill_leaves_the_old_state_or_the_new(
     assert found["kills"] > 6
     assert found["old"] > 3
     assert found["new"] > 0
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_power_cut_leaves_the_old_files_or_the_new(
+    way: str, in_memory: Path, repository_root: Path
+):
+    """At every fourth call into the system, all that was not forced to the disk is lost."""
+    found = killed(in_memory, repository_root, "files", way, WAYS.index(way), 4)
+
+    assert found["kills"] > 10
+    assert found["some"] > 8
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("scenario", STRIDES)
+def test_a_power_cut_leaves_the_old_state_or_the_new(
+    scenario: str, way: str, in_memory: Path, repository_root: Path
+):
+    found = killed(in_memory, repository_root, scenario, way, 1, STRIDES[scenario])
+
+    assert found["kills"] > 10
+
+
+def test_a_full_or_broken_disk_costs_nothing_but_the_command(
+    in_memory: Path, repository_root: Path
+):
+    """Every fourth write, rename or fsync fails once; the same command then finishes."""
+    assert killed(in_memory, repository_root, "files", "fault", 1, 4)["clear"] > 4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scenario", STRIDES)
+def test_a_full_or_broken_disk_costs_no_state(
+    scenario: str, in_memory: Path, repository_root: Path
+):
+    stride = max(1, STRIDES[scenario] // 4)
+
+    assert killed(in_memory, repository_root, scenario, "fault", 0, stride)["clear"] > 5
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ import urllib.request
 from pathlib import Path
 
 from container_doors.errors import MissingToolError, TunnelError
+from container_doors.files import put_in_place
 
 VERSION = "2026.9.1"
 RELEASES = "https://github.com/cloudflare/cloudflared/releases/download"
@@ -95,7 +96,7 @@ def _keep(path: Path, content: bytes, *, expected: str, url: str) -> None:
     staged = path.with_suffix(".part")
     staged.write_bytes(content)
     staged.chmod(0o755)
-    staged.replace(path)
+    put_in_place(staged, path)
 
 
 def _sha256(content: bytes) -> str:

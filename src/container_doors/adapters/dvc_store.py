@@ -232,7 +232,7 @@ def _ignore(folder: Path, names: Sequence[str]) -> None:
     """
     path = folder / ".gitignore"
     if not path.exists():
-        path.write_text("".join(f"/{name}\n" for name in names), encoding="utf-8")
+        replace_text(path, "".join(f"/{name}\n" for name in names))
 
 
 def _forget(pointer: Path) -> None:

@@ -345,11 +345,12 @@ class Training:
                 self._record = text
                 tell("record", experiment=self.name, record=json.loads(text))
         with contextlib.suppress(FileNotFoundError):
-            written = (self.run / "metrics.jsonl").read_text(encoding="utf-8").splitlines(True)
-            lines = [line for line in written if line.endswith("\n")]
+            written = (self.run / "metrics.jsonl").read_bytes().splitlines(True)
+            lines = [line for line in written if line.endswith(b"\n")]
             self.told = min(self.told, len(lines))  # cut back, where a training is resumed
             for line in lines[self.told :]:
-                self._tell_epoch(json.loads(line))
+                with contextlib.suppress(ValueError, LookupError, AttributeError):  # a damaged one
+                    self._tell_epoch(json.loads(line))
             self.told = len(lines)
 
     def _tell_epoch(self, metrics: dict[str, float]) -> None:
@@ -357,6 +358,7 @@ class Training:
         self._longest_s = max(self._longest_s, now - self._moved_at if self.told else 0.0)
         self._moved_at = now
         number = metrics.pop("epoch")
+        metrics.pop("crc32", None)
         tell("epoch", experiment=self.name, epoch=number, metrics=metrics, elapsed_s=elapsed_s())
 
     def stop_in_time(self) -> None:

@@ -12,6 +12,7 @@ import requests
 
 from container_doors.adapters.kaggle_errors import of_answer, unreachable
 from container_doors.errors import HostError, UnreachableError
+from container_doors.files import put_in_place
 from container_doors.ports import Progress
 
 _WAIT_S = 60.0
@@ -58,7 +59,7 @@ def download(
                     time.sleep(waits.pop(0))
                 else:
                     raise
-        part.replace(target)
+        put_in_place(part, target)
     finally:
         part.unlink(missing_ok=True)
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from container_doors.adapters.shell import call
 from container_doors.adapters.wandb_account import QUIET, Credentials, how_to_log_in, server
 from container_doors.adapters.wandb_tracker import OnlineWandb, ask, read_state, wandb_id
-from container_doors.config import Params
 from container_doors.errors import TrackingError
 from container_doors.ports import Remote, Tracker
 from container_doors.records import RunRecord
@@ -33,7 +32,7 @@ class WandbServer:
 
     def ask(self, record: RunRecord) -> Remote | None:
         """Ask what the server has of a run."""
-        settings = Params.model_validate(record.params).wandb
+        settings = record.known_params.wandb
         parts = [settings.entity, settings.project, wandb_id(record)]
         path = "/".join(part for part in parts if part)
         return ask(path, hint=f"try again later: doors track sync {record.experiment}")
@@ -54,7 +53,7 @@ class WandbServer:
 
     def tracker(self, record: RunRecord) -> Tracker:
         """Make a tracker for a run that is on-line, or fails."""
-        settings = Params.model_validate(record.params).wandb
+        settings = record.known_params.wandb
         return OnlineWandb(settings, directory=self._directory, send_s=_SEND_S)
 
     def _send(self, directory: Path) -> bool:

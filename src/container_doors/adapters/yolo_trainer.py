@@ -23,6 +23,7 @@ from container_doors.adapters.yolo_workers import WorkersError, supervised
 from container_doors.child_environment import secrets_put_away
 from container_doors.config import Params
 from container_doors.errors import RunError, ToBeContinued, WeightsError
+from container_doors.files import put_in_place
 from container_doors.ports import TrainingListener
 from container_doors.records import Hardware, Setback, StartingWeights
 from container_doors.run import PRETRAINED, Run
@@ -196,7 +197,7 @@ def _download(vendor_name: str, path: Path) -> None:
                 f"the downloaded {path.name} is damaged: expected sha256 {expected}, found {found}",
                 hint=f"try again, or {way_on}",
             )
-        staged.replace(path)
+        put_in_place(staged, path)
     except (OSError, RuntimeError) as error:  # its downloader raises ConnectionError and URLError
         raise WeightsError(
             f"no pretrained weights at {path}, and they cannot be downloaded: {error}",

@@ -12,13 +12,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from container_doors.cli.parser import build_parser
+from container_doors.disk import how_to_free, is_full, what_is_full
 from container_doors.errors import DoorsError
 
 DONE, FOUND_FAULTS, USER_ERROR, STOPPED = 0, 1, 2, 130
 
 _DISK = {
-    errno.ENOSPC: "free some space, then run the same command again",
-    errno.EDQUOT: "free some of your quota, then run the same command again",
     errno.EROFS: "choose a folder that can be written",
     errno.EACCES: "change the permissions of that path, or run as its owner",
     errno.EPERM: "change the permissions of that path, or run as its owner",
@@ -56,10 +55,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         if error.errno is None:
             raise
-        where = error.filename or Path.cwd()
-        return _complain(
-            f"{where}: {error.strerror}\n  hint: {_DISK.get(error.errno, _ANY_PATH)}", USER_ERROR
-        )
+        return _complain(_explained(error), USER_ERROR)
+
+
+def _explained(error: OSError) -> str:
+    if is_full(error):
+        return f"{what_is_full(error)}\n  hint: {how_to_free(error)}"
+    where, hint = error.filename or Path.cwd(), _DISK.get(error.errno or 0, _ANY_PATH)
+    return f"{where}: {error.strerror}\n  hint: {hint}"
 
 
 def _complain(text: str, exit_code: int) -> int:

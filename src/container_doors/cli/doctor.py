@@ -21,6 +21,7 @@ from container_doors.remote.health import (
     warned,
     worst,
 )
+from container_doors.run import Run
 
 _SET_UP = "bash scripts/setup_kaggle.sh"
 _CHECKS = (
@@ -84,15 +85,14 @@ def data_set() -> Health:
 
 def last_run() -> Health:
     """Say how the newest run ended, and what its log complained of last."""
-    from container_doors.records import RunRecord
-    from container_doors.run import Run
+    from container_doors import pipeline
 
     records = sorted(Path("runs").glob("*/run.json"), key=lambda path: path.stat().st_mtime)
     named = [path for path in records if "~" not in path.parent.name]
     if not named:
         return passed("last run", "none yet")
     run = Run(named[-1].parent.name)
-    record = RunRecord.read(run.record)
+    record, _, _ = pipeline.show_run(run, picture=None)
     complaints = [
         line
         for line in _log_end(run.train_log).splitlines()
@@ -100,7 +100,7 @@ def last_run() -> Health:
     ]
     found = f"{run.name}: {record.status}"
     remedy = f"doors doctor --run {run.name}"
-    if record.status == "failed":
+    if record.status in {"failed", "interrupted"}:
         return warned("last run", f"{found}: {record.message}"[:_MOST_WORDS], remedy)
     if complaints:
         return warned("last run", f"{found}; its log: {complaints[-1]}"[:_MOST_WORDS], remedy)
@@ -138,11 +138,13 @@ def _made(name: str, place: str) -> Health:
 def _diagnosis(name: str) -> Sequence[Health]:
     from container_doors import pipeline
     from container_doors.remote.run_diagnosis import Case, diagnose
-    from container_doors.run import Run
+    from container_doors.reporting.which_run import read_record
     from container_doors.training.claim import claim
+    from container_doors.training.history import history_faults
 
     run = Run(name)
-    record, history, _ = pipeline.show_run(run, picture=None)
+    _, history, _ = pipeline.show_run(run, picture=None)
+    record = read_record(run)
     try:
         with claim(run):
             is_held = False
@@ -154,7 +156,9 @@ def _diagnosis(name: str) -> Sequence[Health]:
         if path.exists()
     ]
     log = _log_end(run.train_log)
-    return diagnose(Case(record, history, log, is_held=is_held, idle_s=time() - max(written)))
+    case = Case(record, history, log, is_held=is_held, idle_s=time() - max(written))
+    *lost, remedy = history_faults(run, record) or [""]
+    return [*(failed("epochs", fault, remedy) for fault in lost), *diagnose(case)]
 
 
 def _log_end(path: Path) -> str:

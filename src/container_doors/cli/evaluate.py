@@ -2,11 +2,13 @@
 
 import argparse
 import json
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from container_doors import assessment
+from container_doors import assessment, pipeline
+from container_doors.adapters.git_repository import GitRepository
 from container_doors.adapters.machine import describe_machine
 from container_doors.adapters.yolo_detector import YoloDetector
 from container_doors.cli import console
@@ -25,6 +27,7 @@ def evaluate(arguments: argparse.Namespace) -> int:
     """Print every score with its interval; a promise that is not kept is a fault."""
     promise = None if arguments.promise is None else parse_promise(arguments.promise)
     run = Run(arguments.experiment)
+    mend_lock_box()
     with console.progress(quiet=arguments.json) as progress:
         found = assessment.evaluate(
             run, arguments.split, promise=promise, open_detector=opened, progress=progress
@@ -38,6 +41,7 @@ def evaluate(arguments: argparse.Namespace) -> int:
 
 def compare(arguments: argparse.Namespace) -> int:
     """Print by how much the second is better, and a verdict in a sentence."""
+    mend_lock_box()
     with console.progress(quiet=arguments.json) as progress:
         found = assessment.compare(
             Run(arguments.first),
@@ -59,6 +63,7 @@ def compare(arguments: argparse.Namespace) -> int:
 
 def gate(arguments: argparse.Namespace) -> int:
     """Print each target and whether it holds; exit 1 unless all of them do."""
+    mend_lock_box()
     with console.progress(quiet=arguments.json) as progress:
         rows = assessment.gate(
             Run(arguments.experiment),
@@ -71,6 +76,12 @@ def gate(arguments: argparse.Namespace) -> int:
     else:
         print("\n".join([*map(row_of, rows), in_one_sentence(rows)]))
     return 0 if all(row.holds for row in rows) else FAULTS
+
+
+def mend_lock_box() -> None:
+    """Warn of what the record of looks at test has lost; what the last commit has comes back."""
+    for line in pipeline.mend_lock_box(GitRepository(Path.cwd())):
+        print(f"warning: {line}", file=sys.stderr)
 
 
 def row_of(row: Held) -> str:

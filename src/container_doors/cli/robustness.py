@@ -6,7 +6,7 @@ import math
 from container_doors import trials
 from container_doors.adapters.corruptions import KINDS, SLOW_KINDS, corrupt
 from container_doors.cli import console
-from container_doors.cli.evaluate import opened
+from container_doors.cli.evaluate import mend_lock_box, opened
 from container_doors.evaluation.promise import parse_promise
 from container_doors.measurements import Ladder, Robustness, said
 from container_doors.run import Run
@@ -27,6 +27,7 @@ def robustness(arguments: argparse.Namespace) -> int:
         promise=None if arguments.promise is None else parse_promise(arguments.promise),
         budget_s=math.inf if arguments.minutes is None else arguments.minutes * 60,
     )
+    mend_lock_box()
     with console.progress(quiet=arguments.json) as progress:
         found = trials.climb_ladders(
             run, arguments.split, asked=asked, open_detector=opened, progress=progress

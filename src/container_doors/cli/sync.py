@@ -12,7 +12,7 @@ from container_doors.adapters.wandb_server import WandbServer
 from container_doors.adapters.yolo_detector import YoloDetector
 from container_doors.cli import checklist, console
 from container_doors.cli.signing import signature_policy
-from container_doors.config import Data, Params, load_params
+from container_doors.config import Data, load_params
 from container_doors.errors import DoorsError
 from container_doors.ports import Progress, TrackingServer
 from container_doors.records import Check, Metadata
@@ -63,7 +63,7 @@ def _dataset() -> Path:
 def _server(metadata: Metadata) -> TrackingServer | str:
     """Choose whom to ask about the run; a reason not to ask is no failure."""
     try:
-        if Params.model_validate(metadata.hyperparameters).wandb.mode == "disabled":
+        if metadata.known_params.wandb.mode == "disabled":
             return "the run was to be shown to nobody (detection.wandb.mode)"
         return WandbServer(Run(metadata.experiment_name), find_credentials())
     except DoorsError as error:

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,27 +13,37 @@ from container_doors import pipeline
 from container_doors.errors import RunError
 from container_doors.reporting import curve_table
 from container_doors.run import Run
+from container_doors.training.history import history_warnings
 
+FAULTS = 1
 _WIDE = 90
 """Columns from which on there is room for two spaces between a table's."""
 
 
 def show(arguments: argparse.Namespace) -> int:
-    """Print a run's epochs and draw its curves, without an account and while it is trained."""
+    """Print a run's epochs and draw its curves, without an account and while it is trained.
+
+    Exit code 1 if some of what it recorded is lost.
+    """
     run = Run(arguments.name)
     picture = _picture(run, arguments)
-    record, history, best = pipeline.show_run(run, picture=picture)
+    record, history, best = pipeline.show_run(run, picture=None)
+    faults = history_warnings(run, record)
+    for line in faults:
+        print(line, file=sys.stderr)
     if arguments.json:
-        print(json.dumps(curve_table.as_json(history, best), indent=2))
-        return 0
+        print(json.dumps(curve_table.as_json(history, best), indent=2), flush=True)
+        pipeline.show_run(run, picture=picture)
+        return FAULTS if faults else 0
     print(curve_table.headline(record, history, best))
     if record.message:
         print(record.message)
     if history:
         _print_table(curve_table.table(history, best))
-        print(curve_table.LEGEND)
+        print(curve_table.LEGEND, flush=True)
+        pipeline.show_run(run, picture=picture)  # last: on a full disk all but the picture is shown
         print(f"wrote {picture}")
-    return 0
+    return FAULTS if faults else 0
 
 
 def _picture(run: Run, arguments: argparse.Namespace) -> Path | None:

@@ -150,7 +150,7 @@ def _say(line: str) -> None:
 
 
 def _trackers(run: Run, say: Say) -> dict[str, Tracker]:
-    params = Params.model_validate(RunRecord.read(run.record).params)
+    params = RunRecord.read(run.record).known_params
     choice, _ = _choose(params)
     trackers: dict[str, Tracker] = {}
     if choice.mode != "disabled":
@@ -196,10 +196,9 @@ def _recorded_runs(progress: Progress) -> Iterator[Run]:
 
 def _is_private(run: Run) -> bool:
     try:
-        params = RunRecord.read(run.record).params
-    except RunError:  # sending it says what is wrong with it
+        return RunRecord.read(run.record).known_params.wandb.mode == "disabled"
+    except (RunError, ConfigError):  # sending it says what is wrong with it
         return False
-    return Params.model_validate(params).wandb.mode == "disabled"
 
 
 def _difference(before: Remote | None, now: Remote) -> str:

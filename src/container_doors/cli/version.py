@@ -2,17 +2,20 @@
 
 import argparse
 import shlex
+import sys
 from pathlib import Path
 
 from container_doors import assessment, pipeline
 from container_doors.adapters.dvc_store import DvcStore
 from container_doors.adapters.git_repository import GitRepository
 from container_doors.cli import console
-from container_doors.cli.evaluate import FAULTS, opened, row_of
+from container_doors.cli.evaluate import FAULTS, mend_lock_box, opened, row_of
 from container_doors.cli.signing import signature_policy, signed_checkpoints
 from container_doors.errors import ConfigError
 from container_doors.reporting.gate import Held, in_one_sentence
+from container_doors.reporting.which_run import read_record
 from container_doors.run import PUBLISHED, Run
+from container_doors.training.history import history_warnings
 
 
 def metadata(arguments: argparse.Namespace) -> int:
@@ -61,6 +64,7 @@ def version(arguments: argparse.Namespace) -> int:
 
 
 def _held(arguments: argparse.Namespace) -> list[Held]:
+    mend_lock_box()
     with console.progress() as progress:
         held = assessment.gate_published(
             Run(arguments.experiment),
@@ -88,6 +92,10 @@ def summary(arguments: argparse.Namespace) -> int:
             f"--output {output}: expected the name of the Markdown report, found a page's",
             hint=f"--output {output.with_suffix('.md')} --html writes {output} beside it",
         )
+    for line in history_warnings(run, read_record(run)):
+        print(line, file=sys.stderr)
+    if arguments.card or arguments.html:
+        mend_lock_box()
     if arguments.card:
         with console.progress() as progress:
             card = assessment.model_card(

@@ -14,7 +14,13 @@ from pathlib import Path, PurePosixPath
 
 from container_doors.archives import unpack_tar
 from container_doors.errors import DatasetError
-from container_doors.files import force_to_disk, heal, replace_folder, staged_for
+from container_doors.files import (
+    force_name_to_disk,
+    force_to_disk,
+    heal,
+    replace_folder,
+    staged_for,
+)
 
 SHARD_BYTES = 64 * 1024**2
 """Few enough calls, and little enough to send again when one fails."""
@@ -66,6 +72,8 @@ def write_shards(
     force_to_disk(staged)
     out.mkdir(exist_ok=True)
     tars = [path.replace(out / path.name) for path in sorted(staged.iterdir())]
+    for path in tars[:1]:
+        force_name_to_disk(path)  # of all of them, before anything older goes
     heal(out)
     made = {path.name for path in tars}
     for path in [*out.glob("*.tar"), *out.glob("*.tar.dvc")]:
@@ -111,7 +119,7 @@ def read_shards(
     if in_the_way is not None:
         shutil.rmtree(staged)
         return in_the_way
-    # Not forced to the disk: DVC hashes every file next, and they can be fetched again.
+    force_to_disk(staged)
     replace_folder(folder)
     heal(folder)
     return None

@@ -8,13 +8,13 @@ import fcntl
 import hashlib
 import json
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from container_doors.errors import RunError
 from container_doors.evaluation.matching import BoxXyxy
-from container_doors.files import replace_text
+from container_doors.lines import Fault, append_line, parse_lines
 from container_doors.measurements import Looks
 
 BY_TRAINING = "training"
@@ -30,24 +30,67 @@ def split_sha256(photographs: Iterable[tuple[str, Sequence[BoxXyxy]]]) -> str:
 def add_look(path: Path, look: Mapping[str, str]) -> Looks:
     """Write a look down, and count.
 
-    That of a training is written once: a training that was cut off may look again.
+    That of a training is written once: a training that was cut off may look again. A line that
+    cannot be read was a look, perhaps at these very photographs; so it counts as one at them.
 
     Args:
         path: One line for each; made if there is none.
         look: ``split_sha256`` names the photographs and labels; the rest is for people.
-
-    Raises:
-        RunError: If a line cannot be read.
     """
     with _alone(path.parent):
-        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-        looks = [_read(path, number, line) for number, line in enumerate(lines, start=1)]
+        looks, faults = _read(path)
         if look.get("by") != BY_TRAINING or _of_training(look) not in map(_of_training, looks):
-            lines.append(json.dumps(look, sort_keys=True))
-            looks.append(dict(look))
-            replace_text(path, "\n".join(lines) + "\n")
+            append_line(path, dict(sorted(look.items())), keeps_tail=True)
+            looks.append(look)
     at_this = sum(one["split_sha256"] == look["split_sha256"] for one in looks)
-    return Looks(at_this=at_this, at_any=len(looks))
+    return Looks(at_this=at_this + len(faults), at_any=len(looks) + len(faults))
+
+
+def mend_looks(path: Path, committed: str | None) -> list[str]:
+    """Put back the looks that the last commit has and the file lacks: no count begins anew.
+
+    Args:
+        path: One line for each look.
+        committed: Its text in the last commit; None where there is none.
+
+    Returns:
+        What was amiss, in sentences.
+    """
+    known, _ = _parsed((committed or "").encode())
+    with _alone(path.parent):
+        looks, faults = _read(path)
+        lost = list((Counter(map(_key, known)) - Counter(map(_key, looks))).elements())
+        said = [f"{path}:{fault.number}: {fault.what}; it counts as a look" for fault in faults]
+        if path.exists() and not looks and not faults and not lost:
+            said.append(f"{path} is empty, though no look is ever taken from it: restore a copy")
+        for key in lost:
+            append_line(path, dict(key), keeps_tail=True)
+        if lost:
+            said.append(f"{path} lacked {len(lost)} look(s) of the last commit: they are back")
+    return said
+
+
+def _read(path: Path) -> tuple[list[Mapping[str, str]], list[Fault]]:
+    """Read every look; what is amiss with the others is named."""
+    return _parsed(path.read_bytes() if path.exists() else b"")
+
+
+def _parsed(data: bytes) -> tuple[list[Mapping[str, str]], list[Fault]]:
+    content = parse_lines(data)
+    faults = [*content.faults, *([content.tail] if content.tail else [])]
+    looks: list[Mapping[str, str]] = []
+    for line in content.lines:
+        if all(isinstance(value, str) for value in line.values.values()) and (
+            "split_sha256" in line.values
+        ):
+            looks.append(line.values)
+        else:
+            faults.append(Fault(line.number, "expected a look at a test split"))
+    return looks, sorted(faults, key=lambda fault: fault.number)
+
+
+def _key(look: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted(look.items()))
 
 
 @contextmanager
@@ -64,15 +107,3 @@ def _alone(folder: Path) -> Iterator[None]:
 
 def _of_training(look: Mapping[str, str]) -> tuple[str | None, ...]:
     return tuple(look.get(key) for key in ("by", "split_sha256", "weights_sha256"))
-
-
-def _read(path: Path, number: int, line: str) -> dict[str, str]:
-    try:
-        look: dict[str, str] = json.loads(line)
-        _ = look["split_sha256"]
-        return look
-    except (ValueError, KeyError, TypeError):
-        raise RunError(
-            f"{path}:{number}: expected a look at a test split, found {line[:60]!r}",
-            hint=f"git checkout {path} restores it; a look that is lost was still a look",
-        ) from None

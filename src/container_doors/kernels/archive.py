@@ -4,9 +4,9 @@ import hashlib
 import shutil
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from container_doors.archives import unpack_tar
 from container_doors.errors import HostError
@@ -16,6 +16,7 @@ from container_doors.records import Sha256
 _MOST_MANIFEST_BYTES = 16 * 1024**2
 """A hash and a name for each of 100,000 files."""
 
+KINDS = ("finished", "to be continued", "failed", "running")
 _AGAIN = "fetch it again: doors kaggle pull {}"
 
 
@@ -25,7 +26,7 @@ class Outcome(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     kind: str
-    """``finished``, ``to be continued``, ``failed``, ``running``."""
+    """One of :data:`KINDS`."""
     why: str = ""
     remedy: str = ""
 
@@ -42,9 +43,9 @@ class Outcome(BaseModel):
 class Manifest(BaseModel):
     """What stands beside the archive."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
-    schema_version: int
+    schema_version: Literal[1]
     job: str
     archive: str
     sha256: Sha256
@@ -88,9 +89,8 @@ def read_manifest(path: Path, job: str) -> Manifest:
         found = Manifest.model_validate(
             {("schema_version" if k == "schema" else k): v for k, v in document.items()}
         )
-        for experiment in ("", *found.outcome.get("experiments", {})):
-            found.outcome_of(experiment)
-    except (ValueError, LookupError, TypeError, AttributeError, ValidationError):
+        _check_outcomes(found.outcome)
+    except (ValueError, TypeError, AttributeError, RecursionError):  # ValidationError is the first
         raise HostError(
             f"{path.name} is not what the job wrote: expected a manifest, found another text",
             hint=_AGAIN.format("NAME"),
@@ -101,6 +101,12 @@ def read_manifest(path: Path, job: str) -> Manifest:
             hint=_AGAIN.format("NAME"),
         )
     return found
+
+
+def _check_outcomes(outcome: dict[str, Any]) -> None:
+    for one in (outcome, *dict(outcome.get("experiments", {})).values()):
+        if not isinstance(one, dict) or one.get("is") not in KINDS:
+            raise ValueError(f"expected an outcome, one of {', '.join(KINDS)}")
 
 
 def check_archive(path: Path, manifest: Manifest) -> None:

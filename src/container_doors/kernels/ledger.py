@@ -1,7 +1,7 @@
 """The jobs of this clone, one file each, written before the host is told: a kill loses none."""
 
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import AwareDatetime, Field
 
@@ -16,6 +16,10 @@ Stage = Literal["starting", "running", "ended", "home", "discarded"]
 class JobRecord(Document):
     """``runs/.jobs/<slug>.json``."""
 
+    mending: ClassVar[str] = (
+        "look at https://www.kaggle.com/code if that job still runs, and move the file away when "
+        "it is over; doors kaggle list shows the others"
+    )
     slug: str
     ref: str
     url: str | None = None
@@ -69,6 +73,17 @@ def read_jobs() -> list[JobRecord]:
     """Read every job, the newest first; a damaged file is an error, never passed over."""
     jobs = [JobRecord.read(path) for path in JOBS.glob("*.json")]
     return sorted(jobs, key=lambda job: job.started_at, reverse=True)
+
+
+def readable_jobs() -> tuple[list[JobRecord], list[RunError]]:
+    """Read every job that can be read, the newest first, and say what is wrong with the others."""
+    jobs, damaged = [], []
+    for path in sorted(JOBS.glob("*.json")):
+        try:
+            jobs.append(JobRecord.read(path))
+        except RunError as error:
+            damaged.append(error)
+    return sorted(jobs, key=lambda job: job.started_at, reverse=True), damaged
 
 
 def newest_job(experiment: str | None) -> JobRecord:

@@ -49,5 +49,5 @@ def told(line: str) -> Told | None:
     try:
         facts = parse_json(line.removeprefix(MARK), _MOST_BYTES)
         return Told(facts.pop("is"), facts)
-    except (ValueError, LookupError, AttributeError, TypeError):
+    except (ValueError, LookupError, AttributeError, TypeError, RecursionError):
         return None

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from container_doors.config import Training
 from container_doors.records import Epoch, RunRecord
 from container_doors.remote.health import Health, failed, passed, warned
 
@@ -46,6 +47,11 @@ class Case:
     idle_s: float
     """Since anything of it was last written."""
 
+    @property
+    def training(self) -> Training:
+        """What was asked of it."""
+        return self.record.known_training
+
     def series(self, name: str) -> list[float]:
         """List a metric's values, epoch by epoch, where it was measured."""
         return [epoch.metrics[name] for epoch in self.history if name in epoch.metrics]
@@ -63,7 +69,7 @@ def diagnose(case: Case) -> list[Health]:
 
 def _outcome(case: Case) -> list[Health]:
     record = case.record
-    epochs = f"{len(case.history)} of {record.params['training']['epochs']} epochs"
+    epochs = f"{len(case.history)} of {case.training.epochs} epochs"
     again = f"doors train --resume --experiment {record.experiment}"
     if record.status in {"finished", "trained"}:
         return [passed("outcome", f"{record.status}, {epochs}")]
@@ -99,8 +105,7 @@ def _hang(case: Case) -> list[Health]:
 
 
 def _memory(case: Case) -> list[Health]:
-    batch = case.record.params["training"]["batch_size"]
-    size = case.record.params["training"]["image_size_px"]
+    batch, size = case.training.batch_size, case.training.image_size_px
     halved = [setback for setback in case.record.setbacks if setback.reason == "out of memory"]
     less = (
         f"--set detection.training.batch_size={max(1, batch // 2)}, or image_size_px below {size}"
@@ -132,7 +137,7 @@ def _not_finite(case: Case) -> list[Health]:
         for epoch in case.history
         if any(not math.isfinite(value) for value in epoch.metrics.values())
     ]
-    rate = case.record.params["training"]["learning_rate"]
+    rate = case.training.learning_rate
     lower = f"--set detection.training.learning_rate={rate / 10:g}; doors data validate as well"
     if bad:
         return [failed("loss", f"not finite from epoch {bad[0]} on", lower)]
@@ -186,7 +191,7 @@ def _from_nothing(case: Case) -> list[tuple[str, str]]:
 
 def _too_short(case: Case) -> list[tuple[str, str]]:
     scores = case.series("val/mAP50-95")
-    asked = case.record.params["training"]["epochs"]
+    asked = case.training.epochs
     if not scores or len(case.history) < asked:
         return []
     best = scores.index(max(scores)) + 1
@@ -239,7 +244,7 @@ def _speed(case: Case) -> list[Health]:
     if not speeds:
         return []
     usual, device = median(speeds), case.record.hardware.device
-    workers = case.record.params["training"]["workers"]
+    workers = case.training.workers
     cores = case.record.hardware.cores
     if device.startswith("cuda") and usual < _SLOW_GPU_PER_S:
         return [

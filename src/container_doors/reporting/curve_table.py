@@ -64,7 +64,7 @@ def as_json(history: Sequence[Epoch], best_epoch: int | None) -> list[dict[str, 
 
 def headline(record: RunRecord, history: Sequence[Epoch], best_epoch: int | None) -> str:
     """Say in one sentence how far a run has come; the history knows it before the record does."""
-    asked = record.params["training"]["epochs"]
+    asked = "an unknown number" if record.epochs_asked is None else record.epochs_asked
     best = "" if best_epoch is None else f", the best {best_epoch}"
     return (
         f"{record.experiment}: {record.status}, {len(history)} of {asked} epochs{best}, "

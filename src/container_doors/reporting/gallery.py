@@ -12,6 +12,7 @@ from urllib.parse import quote
 from markupsafe import Markup
 
 from container_doors.errors import RunError
+from container_doors.files import force_name_to_disk, force_to_disk
 from container_doors.reporting.escaping import escaped
 
 _OURS = re.compile(r"(curves|val_\w+|test_\w+|prediction_\d+)\.(png|jpg)")
@@ -64,9 +65,11 @@ def rebuilt(folder: Path) -> Iterator[Gallery]:
     staged.mkdir()
     try:
         yield Gallery(staged, folder.name)
+        force_to_disk(staged)
         if folder.exists():
             folder.rename(aside)
         staged.rename(folder)
+        force_name_to_disk(folder)
     finally:
         shutil.rmtree(staged, ignore_errors=True)
         shutil.rmtree(aside, ignore_errors=True)

@@ -190,7 +190,7 @@ def _render(
         latency=timed(evaluation),
         share=figures.share,
         hyperparameters=list(_flattened(record.params)),
-        epochs_asked=record.params.get("training", {}).get("epochs"),
+        epochs_asked=record.epochs_asked,
         published=PUBLISHED,
         reports=REPORTS,
     )

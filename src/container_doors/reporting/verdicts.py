@@ -100,7 +100,7 @@ def _latency(latency: Latency | None) -> Compared:
 
 def size(record: RunRecord) -> Compared:
     """Compare what ``best.pt`` weighs with what its architecture should."""
-    expected_mb = EXPECTED_SIZE_MB.get(record.params["model"]["architecture"])
+    expected_mb = EXPECTED_SIZE_MB.get(record.architecture)
     target = f"about {expected_mb} MB" if expected_mb else "n/a"
     best = record.artifacts.get("best.pt")
     if best is None:

@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterator
 from pathlib import Path
 
+from container_doors.epochs import read_all
 from container_doors.files import replace_text
 from container_doors.records import Evaluation, Metadata, SplitScores
 from container_doors.run import Run
@@ -28,7 +29,8 @@ def report_texts(run: Run, metadata: Metadata, evaluation: Evaluation) -> dict[s
     """Make the text of each report, by its name; without a run there are no curves."""
     texts = {METRICS: json.dumps(_figures(metadata, evaluation), indent=2) + "\n"}
     if run.metrics_jsonl.is_file():
-        texts[CURVES] = _table(_rows(run.metrics_jsonl))
+        epochs = read_all(run.metrics_jsonl).epochs
+        texts[CURVES] = _table([{"epoch": one.number, **one.metrics} for one in epochs])
     return texts
 
 
@@ -59,12 +61,6 @@ def _in_use(scores: SplitScores) -> Iterator[tuple[str, float | None]]:
     yield "false_positives", point.false_positives
     yield "missed", point.missed
     yield "latency_median_ms", scores.latency.median_ms if scores.latency else None
-
-
-def _rows(metrics_jsonl: Path) -> list[dict[str, float]]:
-    """Read every finished epoch; a last line that a kill cut off is left out."""
-    lines = metrics_jsonl.read_text(encoding="utf-8").splitlines(keepends=True)
-    return [json.loads(line) for line in lines if line.endswith("\n")]
 
 
 def _table(rows: list[dict[str, float]]) -> str:

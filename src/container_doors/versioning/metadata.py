@@ -52,7 +52,7 @@ def build_metadata(
         )
     return Metadata(
         experiment_name=record.experiment,
-        model_architecture=record.params["model"]["architecture"],
+        model_architecture=record.architecture,
         trained_on=record.finished_at,
         training_duration_hours=record.duration_s / 3600,
         hyperparameters=record.params,

@@ -11,10 +11,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from container_doors.disk import how_to_free, is_full, what_is_full
 from container_doors.errors import RunError
 from container_doors.files import (
     force_to_disk,
     heal,
+    make_folder,
     previous_of,
     replace_folder,
     staged_for,
@@ -91,9 +93,12 @@ def publish(run: Run, metadata: Metadata, destination: Path = PUBLISHED) -> Meta
         with replacing(destination) as staged:
             return _stage(run, metadata, staged, kept_by_git=_kept_by_git(destination))
     except OSError as error:
+        why = what_is_full(error) if is_full(error) else error
         raise RunError(
-            f"{destination} could not be replaced, and is as it was: {error}",
-            hint="free some space, or make the folder above it writable, then run "
+            f"{destination} could not be replaced, and is as it was: {why}",
+            hint=f"{how_to_free(error)}: it publishes what is trained already"
+            if is_full(error)
+            else "free some space, or make the folder above it writable, then run "
             f"doors train --experiment {run.name} again: it publishes what is trained already",
         ) from error
 
@@ -106,7 +111,7 @@ def replacing(destination: Path = PUBLISHED) -> Iterator[Path]:
     it waits, so nothing in the block may.
     """
     places = _places(destination)
-    places.destination.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(places.destination.parent)
     with _alone(places):
         heal(places.destination)
         try:

@@ -20,6 +20,7 @@ from container_doors.dataset.sample.outline import Box, box_around
 from container_doors.dataset.sample.photo import take
 from container_doors.dataset.sample.scene import Scene, render
 from container_doors.errors import DatasetError
+from container_doors.files import force_name_to_disk, force_to_disk
 from container_doors.records import SPLITS
 
 DoorState = Literal["closed", "one_open", "open"]
@@ -106,7 +107,9 @@ def draw_sample(
         _write_tables(staged, rows)
         if out.exists():
             out.rmdir()
+        force_to_disk(staged)
         staged.rename(out)
+        force_name_to_disk(out)
     finally:
         shutil.rmtree(staged, ignore_errors=True)
 

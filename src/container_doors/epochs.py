@@ -1,0 +1,54 @@
+"""The lines of ``metrics.jsonl``: one per finished epoch, each once and in order."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from container_doors.lines import Line, read_lines
+from container_doors.records import Epoch
+
+MOST_EPOCHS = 1_000_000
+"""A number above it is a damaged one."""
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What a file says of a run."""
+
+    epochs: list[Epoch]
+    """In order, each once."""
+    faults: list[str]
+    """The lines that cannot be read, each with its place."""
+
+
+def read_all(path: Path) -> History:
+    """Read every epoch that can be read, and name the lines that cannot."""
+    content = read_lines(path)
+    by_number: dict[int, Epoch] = {}
+    faults = {fault.number: fault.what for fault in content.faults}
+    for line in content.lines:
+        epoch = _epoch(line)
+        if epoch is None:
+            faults[line.number] = "expected an epoch's number and its metrics, which are numbers"
+        elif by_number.setdefault(epoch.number, epoch) != epoch:
+            faults[line.number] = f"epoch {epoch.number} a second time, with other metrics"
+            by_number[epoch.number] = epoch
+    named = [f"{path}:{number}: {faults[number]}" for number in sorted(faults)]
+    return History([by_number[number] for number in sorted(by_number)], named)
+
+
+def _epoch(line: Line) -> Epoch | None:
+    """Read an epoch; what else a later release writes beside numbers is left out."""
+    number = line.values.get("epoch")
+    if type(number) is not int or not 1 <= number <= MOST_EPOCHS:
+        return None
+    others = {name: value for name, value in line.values.items() if name != "epoch"}
+    metrics = {name: value for name, value in others.items() if _is_metric(value)}
+    absent = [value for name, value in others.items() if name not in metrics]
+    is_whole = line.is_proven or not any(value is not None for value in absent)
+    return Epoch(number, metrics) if is_whole else None
+
+
+def _is_metric(value: object) -> bool:
+    """Tell whether it is a number that a float can be; NaN is what a diverging loss is."""
+    return type(value) is float or (type(value) is int and abs(value) <= sys.float_info.max)

@@ -1,0 +1,162 @@
+"""Whatever bytes a document holds: its readers end well, or say clearly what is wrong."""
+
+import json
+import os
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from container_doors.errors import ConfigError, RunError
+from container_doors.kernels.ledger import readable_jobs
+from container_doors.records import Metadata, RunRecord
+from container_doors.run import JOBS, PUBLISHED
+from tests import damaging
+from tests.damaging import Place, complaint, concerned, damaged_bytes, damaged_values, readers
+from tests.trained import RUN
+
+DOCUMENTS = (
+    "run.json", "metadata.json", "metrics.jsonl", "test_looks.jsonl", "scores.json",
+    "evaluation.json", "detections.json", "predictions.json", "dataset.json", "doors-exp1-abc.json",
+)  # fmt: skip
+WAYS = {"bytes": damaged_bytes, "values": damaged_values}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    here = Path.cwd()
+    try:
+        yield damaging.a_place(tmp_path_factory.mktemp("documents"))
+    finally:
+        os.chdir(here)
+
+
+@pytest.fixture
+def place(whole: Place, monkeypatch: pytest.MonkeyPatch) -> Place:
+    whole.restore()
+    return whole
+
+
+DRAWING = {"summary", "page", "track show"}
+"""These take a second each."""
+
+
+def complaints(
+    place: Place, name: str, way: str, seeds: range, *, at_once: int, beside: set[str]
+) -> list[str]:
+    """Damage a document by each seed, and collect what its readers say that is not clear."""
+    found, by_name = [], readers(place)
+    (path, *_) = [one for one in place.documents() if one.name == name]
+    names = [reader for reader in concerned(path) if reader not in beside]
+    for seed in seeds:
+        dice = random.Random(f"{name} {way} {seed}")
+        content = WAYS[way](place.before[path], dice)
+        for reader in dice.sample(names, min(at_once, len(names))):
+            place.restore()
+            path.write_bytes(content)
+            said = complaint(by_name[reader])
+            if said is not None:
+                found.append(f"{reader}, {way} {seed}: {said}")
+    return found
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_no_damage_of_a_document_is_a_traceback(place: Place, name: str, way: str):
+    assert complaints(place, name, way, range(6), at_once=1, beside=DRAWING) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_no_damage_of_many_is_a_traceback_for_any_reader(place: Place, name: str, way: str):
+    assert complaints(place, name, way, range(100, 120), at_once=4, beside=set()) == []
+
+
+def test_every_reader_ends_well_before_any_damage(place: Place):
+    reading = {name: read for name, read in readers(place).items() if name not in DRAWING}
+
+    assert [(name, complaint(read)) for name, read in reading.items()] == [
+        (name, None) for name in reading
+    ]
+
+
+def changed(path: Path, **changes: object) -> None:
+    document = json.loads(path.read_bytes())
+    path.write_text(json.dumps(document | changes))
+
+
+def test_what_a_later_release_adds_is_kept_where_a_document_is_written_again(place: Place):
+    changed(RUN.record, mood="good", hardware={**json.loads(RUN.record.read_text())["hardware"],
+                                               "fans": 2})  # fmt: skip
+
+    RunRecord.read(RUN.record).model_copy(update={"message": "again"}).write(RUN.record)
+
+    written = json.loads(RUN.record.read_text())
+    assert (written["mood"], written["hardware"]["fans"], written["message"]) == (
+        "good",
+        2,
+        "again",
+    )
+
+
+def test_params_that_this_release_lacks_do_not_keep_it_from_measuring(place: Place):
+    params = json.loads(RUN.record.read_text())["params"]
+    params["training"]["ema"] = 0.99
+    changed(RUN.record, params={**params, "new section": {"a": 1}})
+
+    assert readers(place)["gate"]() is not None
+
+
+def test_params_that_an_earlier_release_lacked_have_todays_defaults(place: Place):
+    params = json.loads(RUN.record.read_text())["params"]
+    del params["checkpoints"], params["training"]["cache"]
+    changed(RUN.record, params=params)
+
+    known = RunRecord.read(RUN.record).known_params
+
+    assert known.checkpoints.every_minutes == 10
+    assert known.training.cache == "auto"
+    assert readers(place)["gate"]() is not None
+
+
+def test_a_value_that_only_a_later_release_knows_is_named(place: Place):
+    params = json.loads(RUN.record.read_text())["params"]
+    params["model"]["architecture"] = "yolov12s"
+    changed(RUN.record, params=params)
+
+    with pytest.raises(ConfigError, match=r"exp1 has params .* detection\.model\.architecture"):
+        readers(place)["gate"]()
+    readers(place)["track show"]()
+    assert RunRecord.read(RUN.record).architecture == "yolov12s"
+
+
+@pytest.mark.parametrize("path", [RUN.record, PUBLISHED / "metadata.json"], ids=lambda p: p.name)
+def test_a_document_of_a_later_schema_names_what_it_needs(place: Place, path: Path):
+    changed(path, schema_version=3, experiment=None, experiment_name=None)
+
+    kind = RunRecord if path == RUN.record else Metadata
+    with pytest.raises(RunError, match="another version of container-doors, which needs schema 3"):
+        kind.read(path)
+
+
+def test_an_empty_or_zeroed_document_is_called_so(place: Place):
+    RUN.record.write_bytes(b"")
+    with pytest.raises(RunError, match="it is empty"):
+        RunRecord.read(RUN.record)
+    RUN.record.write_bytes(bytes(100))
+    with pytest.raises(RunError, match="as a power cut leaves a file"):
+        RunRecord.read(RUN.record)
+
+
+def test_one_damaged_job_does_not_hide_the_others(place: Place):
+    (JOBS / "doors-exp2-abc.json").write_bytes(bytes(10))
+    try:
+        jobs, damaged = readable_jobs()
+    finally:
+        (JOBS / "doors-exp2-abc.json").unlink()
+
+    assert [job.slug for job in jobs] == ["doors-exp1-abc"]
+    assert "doors-exp2-abc.json cannot be read" in damaged[0].problem
+    assert "doors kaggle list" in damaged[0].hint

@@ -1,0 +1,149 @@
+"""What a power cut leaves of a folder, worked out while a command runs; used by the tests.
+
+The files are what the command sees. Beside them stands what is on the disk for sure: of each file
+what it held when it was last forced there, of each folder the names it had then. A cut may leave
+exactly that (``nothing``), or all names but only that much content (``names``), or all content
+under only those names (``content``).
+
+Folders that others write (git's, DVC's) are taken as they are: their programs answer for them.
+"""
+
+import os
+import shutil
+import stat
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+WAYS = ("nothing", "names", "content")
+"""What of that which was not forced to the disk is there all the same."""
+
+EVENTS = ("open", "os.", "shutil.", "fcntl.", "ctypes.")
+_OTHERS = (".git", ".dvc")
+
+AT_THE_END: list[Callable[[], None]] = []
+"""Cuts the power when a command has ended, which must have lost nothing."""
+
+Inode = int
+
+
+@dataclass
+class Disk:
+    """What is on the disk for sure of everything below ``root``."""
+
+    root: Path
+    content: dict[Inode, bytes] = field(default_factory=dict)
+    names: dict[Inode, dict[str, Inode]] = field(default_factory=dict)
+    _kept: dict[Inode, int] = field(default_factory=dict)
+    """Open descriptors, so that no number of a file is used again."""
+    _links: dict[Inode, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for path in (self.root, *_below(self.root)):
+            self.force(path)
+
+    def force(self, path: Path) -> None:
+        """Take down what is forced to the disk now."""
+        status = path.lstat()
+        if stat.S_ISDIR(status.st_mode):
+            self.names[status.st_ino] = {one.name: self._met(one) for one in path.iterdir()}
+            self._met(path)
+        elif stat.S_ISREG(status.st_mode):
+            self._met(path)
+            self.content[status.st_ino] = path.read_bytes()
+
+    def see(self) -> None:
+        """Meet what is new, before it can go again."""
+        for path in _below(self.root):
+            self._met(path)
+
+    def left(self, way: str, target: Path) -> None:
+        """Make what a power cut leaves now."""
+        self._make(self._met(self.root), self.root, way, target)
+
+    def _met(self, path: Path) -> Inode:
+        status = path.lstat()
+        inode = status.st_ino
+        if stat.S_ISLNK(status.st_mode):
+            self._links[inode] = str(path.readlink())
+        elif inode not in self._kept and not stat.S_ISSOCK(status.st_mode):
+            self._kept[inode] = os.open(path, os.O_RDONLY)
+        return inode
+
+    def _make(self, inode: Inode, there: Path | None, way: str, target: Path) -> None:
+        if there is not None and there.name in _OTHERS:
+            shutil.copytree(there, target, symlinks=True)
+        elif inode in self._links:
+            target.symlink_to(self._links[inode])
+        elif stat.S_ISREG(os.fstat(self._kept[inode]).st_mode):
+            target.write_bytes(self._content(inode, way))
+        else:
+            target.mkdir(mode=0o755)
+            for name, below in self._names(inode, way).items():
+                path = there / name if there is not None and (there / name).exists() else None
+                self._make(below, path, way, target / name)
+
+    def _names(self, folder: Inode, way: str) -> dict[str, Inode]:
+        if way != "names":
+            return self.names.get(folder, {})
+        there = Path(f"/proc/self/fd/{self._kept[folder]}")
+        return {path.name: self._met(path) for path in there.iterdir()}
+
+    def _content(self, file: Inode, way: str) -> bytes:
+        os.lseek(self._kept[file], 0, os.SEEK_SET)
+        now = b"".join(iter(lambda: os.read(self._kept[file], 2**20), b""))
+        if way == "content":
+            return now
+        forced = self.content.get(file, b"")
+        if way == "names":  # its size is, and zeros where nothing was written
+            return forced + bytes(max(0, len(now) - len(forced)))
+        return forced
+
+
+def cut_at(root: Path, way: str) -> Callable[[int], None]:
+    """Make a killer: at a step it leaves ``root`` as a power cut there does, and dies."""
+
+    def killer(number: int) -> None:
+        disk, ours, fsync = Disk(root), os.getpid(), os.fsync
+        left, is_busy = number, False
+
+        def forced(descriptor: int) -> None:
+            count("os.fsync", None)
+            fsync(descriptor)
+            path = Path(f"/proc/self/fd/{descriptor}").readlink()
+            if os.getpid() == ours and path.is_relative_to(root) and path.exists():
+                disk.force(path)
+
+        def count(event: str, _: object) -> None:
+            nonlocal left, is_busy
+            if is_busy or not event.startswith(EVENTS) or os.getpid() != ours:
+                return
+            is_busy = True
+            disk.see()
+            left -= 1
+            if left < 0:
+                cut()
+                os.kill(ours, 9)
+            is_busy = False
+
+        def cut() -> None:
+            nonlocal is_busy
+            is_busy = True
+            disk.left(way, root.with_name("cut"))
+            root.rename(root.with_name("gone"))
+            root.with_name("cut").rename(root)
+
+        AT_THE_END.append(cut)
+        setattr(os, "fsync", forced)  # noqa: B010 - it takes descriptors alone
+        sys.addaudithook(count)
+
+    return killer
+
+
+def _below(root: Path) -> list[Path]:
+    paths = []
+    for folder, folders, files in os.walk(root):
+        folders[:] = [name for name in folders if name not in _OTHERS]
+        paths += [Path(folder, name) for name in (*folders, *files)]
+    return paths

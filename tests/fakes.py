@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import tarfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
@@ -12,6 +11,7 @@ from container_doors.config import Params
 from container_doors.errors import TrackingError, VersioningError
 from container_doors.ports import (
     Detections,
+    PackedCode,
     Progress,
     Remote,
     Results,
@@ -283,9 +283,12 @@ class FakeRepository:
     def changes(self, *, beside: Sequence[Path]) -> list[Path]:
         return []
 
-    def pack(self, target: Path) -> tuple[str, str]:
-        with tarfile.open(target, "w"):
-            return "0" * 40, "tree 0\n"
+    def is_unchanged(self, paths: Sequence[Path]) -> bool:
+        return True
+
+    def pack(self, target: Path, *, changed: Sequence[Path] = ()) -> PackedCode:
+        target.write_bytes(b"PACK")
+        return PackedCode("0" * 40, "1" * 40, files=0)
 
     def holds(self, commit: str) -> bool | None:
         return commit == self.code_state().commit

@@ -36,6 +36,17 @@ RUN = "doors kaggle run --experiment exp1 --yes --commit --sessions 3"
 PASSWORD = "Zq9" * 12  # spelled nowhere else
 FAST = {"WANDB_X_FILE_STREAM_TRANSMIT_INTERVAL": "1"}
 
+ODD_CODE = r"""
+git config i18n.commitEncoding ISO-8859-1
+git config filter.up.clean 'tr a-z A-Z'; git config filter.up.smudge 'tr A-Z a-z'
+mkdir odd; cd odd
+printf '%s\n' '*.not export-ignore' '*.subst export-subst' '*.up filter=up' '*.id ident' \
+    '*.lfs filter=lfs -text' '*.eol text eol=crlf' > .gitattributes
+for kind in not subst up id lfs eol; do printf '$Id$ $Format:%H$\n' > $'T\xfcr\n'.$kind; done
+ln -s ../src link; touch empty; chmod +x empty; cd ..
+printf 'Merge ssh://git@host/T\xfcr.git\n' > ../message"""
+"""What a commit may have that an archive, a text or a working directory would change."""
+
 pytestmark = pytest.mark.slow
 
 
@@ -77,7 +88,9 @@ class Laptop:
             ignored.write("/data/\n")
         config = "[core]\n    remote = storage\n['remote \"storage\"']\n    url = ../../storage\n"
         (self.clone / ".dvc/config").write_text(config, encoding="utf-8")
-        self.run("git init --quiet && git add --all && git commit --quiet --message Begin")
+        self.run(
+            f"git init --quiet; {ODD_CODE}; git add --all; git commit --quiet --file ../message"
+        )
 
     def start(self, command: str) -> "subprocess.Popen[str]":
         return subprocess.Popen(

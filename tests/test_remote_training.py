@@ -379,9 +379,56 @@ def test_whoever_sends_changed_code_reads_which_files(host: FakeHost, clone: Pat
 def test_code_that_is_not_of_its_commit_is_refused_there(host: FakeHost):
     plan = planned(host)
     script = plan.record.folder / "kernel.py"
-    script.write_text(script.read_text().replace("More, and", "Less, and"))
+    script.write_text(script.read_text().replace(git("rev-parse", "HEAD"), "1" * 40))
 
-    assert "is not that of commit" in all_of_it(host, plan).outcome.why
+    outcome = all_of_it(host, plan).outcome
+
+    assert "git update-ref failed" in outcome.why
+    assert "rebuilt before it was sent" in outcome.remedy
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        ("git init -q sub; git -C sub commit -q --allow-empty -m x; git add sub", "git submodule"),
+        ("ln -s /etc/hosts link; git add link", "link is a link to /etc/hosts"),
+    ],
+    ids=["a submodule", "an absolute link"],
+)
+def test_a_commit_that_cannot_be_sent_is_refused_before_anything_is(
+    host: FakeHost, script: str, said: str
+):
+    subprocess.run(["bash", "-euc", f"{script}; git commit -qm Change"], check=True)
+
+    with pytest.raises(VersioningError, match=said):
+        planned(host)
+
+    assert not host.sent
+    assert not Path("runs").exists()
+
+
+def test_photographs_that_a_filter_keeps_elsewhere_and_links_to_a_cache_are_sent_as_they_are_seen(
+    host: FakeHost, clone: Path, tmp_path: Path
+):
+    """As git LFS and DVC's symlinks have them; the code's own such files are named."""
+    shell = (
+        "git config filter.up.clean 'tr a-z A-Z'; git config filter.up.smudge 'tr A-Z a-z';"
+        "printf '%s\\n' '*.yaml filter=up' '*.txt filter=up' '*.odd filter=up' > .gitattributes;"
+        "echo x > code.odd; mv data/processed/detection/images/train/0.png ../cached.png;"
+        "ln -s $PWD/../cached.png data/processed/detection/images/train/0.png;"
+        "git add --force code.odd .gitattributes data/processed/detection/*.yaml;"
+        "git add --force data/processed/detection/labels; git commit -qm Change"
+    )
+    subprocess.run(["bash", "-euc", shell], check=True)
+    plan = planned(host)
+    assert plan.filtered == [Path("code.odd")]
+    assert "without the filter that .gitattributes names: code.odd" in "\n".join(plan_lines(plan))
+
+    home = all_of_it(host, plan)
+
+    assert (home.outcome.kind, home.outcome.why) == ("finished", "")
+    code = RunRecord.read(Run("exp1").record).code
+    assert (code.commit, code.clean) == (git("rev-parse", "HEAD"), True)
 
 
 @pytest.mark.slow

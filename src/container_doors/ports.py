@@ -280,6 +280,18 @@ class Upstream:
     """Where a fast-forward would lead; None if there is nothing to get."""
 
 
+@dataclass(frozen=True, slots=True)
+class PackedCode:
+    """What was packed of a repository."""
+
+    commit: str
+    tree: str
+    """The files that are to lie there: those of the commit, or as they are changed."""
+    files: int
+    filtered: Sequence[Path] = ()
+    """That a filter of git's, such as LFS, makes other files of here than git keeps."""
+
+
 class Repository(Protocol):
     """The git repository around the working directory, if there is one."""
 
@@ -320,11 +332,18 @@ class Repository(Protocol):
             VersioningError: If there is no commit, or this is not the repository's root.
         """
 
-    def pack(self, target: Path) -> tuple[str, str]:
-        """Write the files of the present commit to a tar, below ``tree/``.
+    def is_unchanged(self, paths: Sequence[Path]) -> bool:
+        """Tell whether what git tracks below some paths is as it was committed."""
 
-        Returns:
-            The commit, and its object as git keeps it.
+    def pack(self, target: Path, *, changed: Sequence[Path] = ()) -> PackedCode:
+        """Write the objects of the present commit to a file, and prove that they make it anew.
+
+        Args:
+            target: The file.
+            changed: What of the working directory is packed as well, as it is there.
+
+        Raises:
+            VersioningError: If they do not, elsewhere; what is in the way is named.
         """
 
     def holds(self, commit: str) -> bool | None:

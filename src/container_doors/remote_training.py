@@ -7,7 +7,6 @@ job trains and evaluates, and all that takes an account happens on the machine t
 import os
 import secrets
 import shutil
-import tarfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
@@ -63,7 +62,7 @@ from container_doors.kernels.order import (
     spread_gpus,
     write_job,
 )
-from container_doors.kernels.packing import Pack, add, pack_files, packed
+from container_doors.kernels.packing import Pack, pack_files, packed
 from container_doors.pipeline import adopt, epoch_to_go_on_after, fit_data
 from container_doors.ports import (
     Follower,
@@ -128,6 +127,8 @@ class Plan:
     """Where experiments go on that were cut off."""
     changed: Sequence[Path]
     """What differs from the commit, and is sent."""
+    filtered: Sequence[Path] = ()
+    """What is sent as git keeps it, which is not as it is here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +172,7 @@ def plan(
     job = job_slug(list(wanted.experiments), secrets.token_hex(3))
     folder = JOBS / job
     changed = _uncommitted(wanted, params, repository)
-    code_pack, code = _pack_code(folder, repository, changed, params)
+    code_pack, code, filtered = _pack_code(folder, repository, changed, params)
     packs = [
         code_pack,
         _pack_data(folder, params, report),
@@ -203,7 +204,7 @@ def plan(
         epochs=after,
         run_ids={name: RunRecord.read(runs[name].record).run_id for name in after},
     )
-    return Plan(record, packs, hours, session_h, quota, after, changed)
+    return Plan(record, packs, hours, session_h, quota, after, changed, filtered)
 
 
 def push(plan: Plan, *, host: GpuHost, progress: Progress, pause: Pause) -> JobRecord:
@@ -456,27 +457,23 @@ def _uncommitted(wanted: Wanted, params: Params, repository: Repository) -> list
 
 def _pack_code(
     folder: Path, repository: Repository, changed: Sequence[Path], params: Params
-) -> tuple[Pack, Code]:
+) -> tuple[Pack, Code, Sequence[Path]]:
     path = folder / "packs/code/code.pack"
-    path.parent.mkdir(parents=True)
-    commit, commit_object = repository.pack(path)
-    with tarfile.open(path) as tar:
-        files = len(tar.getnames())
-        if f"tree/{_OURS}" not in tar.getnames():
-            raise VersioningError(
-                f"this repository has no {_OURS}, and so not the code that is to train there",
-                hint="run it in a clone of this project, with your data in it",
-            )
-    there = sorted(one for one in changed if os.path.lexists(one))
-    if there:
-        with tarfile.open(path, "a") as tar:
-            for one in there:
-                add(tar, f"changes/{one.as_posix()}", one)
-    removed = [one.as_posix() for one in changed if one not in there]
-    not_code = [one.as_posix() for one in _not_code(params)]
-    return packed("code", path, files + len(there), into=""), Code(
-        commit, commit_object, removed=removed, not_code=not_code
+    if repository.show("HEAD", Path(_OURS)) is None:
+        raise VersioningError(
+            f"this repository has no {_OURS}, and so not the code that is to train there",
+            hint="run it in a clone of this project, with your data in it",
+        )
+    made = repository.pack(path, changed=changed)
+    beside = _not_code(params)
+    code = Code(
+        made.commit,
+        made.tree,
+        not_code=[one.as_posix() for one in beside],
+        not_code_is_committed=repository.is_unchanged(beside),
     )
+    filtered = [one for one in made.filtered if not any(map(one.is_relative_to, beside))]
+    return packed("code", path, made.files, into=""), code, filtered
 
 
 def _pack_data(folder: Path, params: Params, report: Report) -> Pack:

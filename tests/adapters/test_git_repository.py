@@ -274,6 +274,54 @@ def test_a_file_that_is_another_here_is_not_overwritten(cloned: tuple[Path, Path
     assert (clone / "best.pt.dvc").read_text() == "outs: mine\n"
 
 
+def test_a_committed_file_is_read_as_it_is_and_not_as_a_message(folder: Path):
+    """With an address that looks like a password, and whatever its line ends."""
+    (folder / "params.yaml").write_bytes(b"origin: ssh://git@host/x\r\n")
+    git(folder, "commit", "--quiet", "--all", "--message", "Change")
+
+    assert GitRepository(folder).show("HEAD", Path("params.yaml")) == "origin: ssh://git@host/x\n"
+    assert GitRepository(folder).show("HEAD", Path()) is None
+
+
+def test_changes_have_the_names_that_files_have(folder: Path):
+    names = {os.fsdecode(b"T\xfcr"), "a\nb", ' "x" ', "data[1]/x"}
+    for name in names:
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).touch()
+    (folder / "data1").mkdir()
+    (folder / "data1/x").touch()
+
+    changes = GitRepository(folder).changes(beside=[Path("data[1]")])
+
+    assert {str(path) for path in changes} == names - {"data[1]/x"} | {"data1/x"}
+
+
+def test_a_folder_is_unchanged_if_what_git_tracks_in_it_is(folder: Path):
+    repository, paths = GitRepository(folder), [Path("da*"), Path("weights/none")]
+    (folder / "da*").mkdir()
+    (folder / "data").mkdir()
+    for name in ("da*/x", "data/x"):
+        (folder / name).touch()
+    git(folder, "add", ".")
+    git(folder, "commit", "--quiet", "--message", "Data")
+    (folder / "da*/new").touch()
+    (folder / "data/x").write_text("y")
+    assert repository.is_unchanged(paths)
+
+    (folder / "da*/x").write_text("y")
+
+    assert not repository.is_unchanged(paths)
+
+
+def test_what_somebody_put_in_the_place_of_the_commit_is_a_change_of_it(folder: Path):
+    tree = git(folder, "rev-parse", "HEAD^{tree}")
+    git(folder, "rm", "--quiet", "params.yaml")
+    git(folder, "replace", tree, git(folder, "write-tree"))
+    assert git(folder, "status", "--porcelain") == ""
+
+    assert GitRepository(folder).code_state().clean is False
+
+
 def test_a_branch_that_has_diverged_is_said(cloned: tuple[Path, Path]):
     _, clone = cloned
     git(clone, "commit", "--quiet", "--allow-empty", "--message", "Mine")

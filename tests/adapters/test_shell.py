@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from container_doors.adapters.shell import call, redacted
+from container_doors.adapters.shell import call, call_for_bytes, redacted
 from container_doors.errors import MissingToolError
 
 
@@ -121,3 +121,19 @@ def test_a_program_sees_its_own_of_our_environment_with_changes(
     )
 
     assert json.loads(done.stdout) == ["ours", None, None, "new", "C.UTF-8", ""]
+
+
+def test_what_a_program_wrote_as_data_is_kept_to_the_byte_and_its_complaints_hide_secrets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("SOME_PASSWORD", "hunter2hunter2")
+    code = (
+        "import sys; given = sys.stdin.buffer.read(); sys.stdout.buffer.write(given); "
+        "sys.stderr.buffer.write(given)"
+    )
+    data = b"ssh://git@host/x hunter2hunter2 \xff\r\n\r\0"
+
+    done = call_for_bytes([sys.executable, "-c", code], cwd=tmp_path, hint="", given=data)
+
+    assert done.stdout == data
+    assert done.stderr == "ssh://***@host/x *** \ufffd\n\n\0"

@@ -1,22 +1,41 @@
 """Git, behind :class:`container_doors.ports.Repository`."""
 
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from container_doors.adapters.shell import Finished, call
+from container_doors.adapters.code_pack import pack_code
+from container_doors.adapters.shell import (
+    Finished,
+    FinishedBytes,
+    call_for_bytes,
+    redacted,
+    text_of,
+)
 from container_doors.errors import MissingToolError, VersioningError
-from container_doors.ports import Upstream
+from container_doors.ports import PackedCode, Upstream
 from container_doors.records import CodeState
 
 INSTALL_GIT = "install git: https://git-scm.com/downloads"
 GIT_ENVIRONMENT = {
     "GIT_TERMINAL_PROMPT": "0",
-    # Set inside of a git hook, they would turn us to that hook's repository.
-    **dict.fromkeys(("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX")),
-}
+    # A commit is what its hash says, and no object that somebody has put in its place.
+    "GIT_NO_REPLACE_OBJECTS": "1",
+    # Set inside of a git hook, they would turn us to that hook's repository: git rev-parse
+    # --local-env-vars, but for those that carry a person's `git -c`.
+    **dict.fromkeys((
+        "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COMMON_DIR",
+        "GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_IMPLICIT_WORK_TREE",
+        "GIT_GRAFT_FILE", "GIT_SHALLOW_FILE", "GIT_REPLACE_REF_BASE", "GIT_NAMESPACE",
+        # They change what a path means to git.
+        "GIT_LITERAL_PATHSPECS", "GIT_GLOB_PATHSPECS", "GIT_NOGLOB_PATHSPECS",
+        "GIT_ICASE_PATHSPECS",
+    )),
+}  # fmt: skip
 """It never waits for a password, and the folder alone decides which repository is meant."""
 
-_TIMEOUT_S = 120
+_TIMEOUT_S, _PACK_TIMEOUT_S = 120, 1800
+_NOTHING_ELSE: Mapping[str, str] = {}
 _UPSTREAM = "@{upstream}"
 _CODE = (":(top)", *(f":(top,exclude){path}" for path in ("reports", "weights", "summary_*")))
 """What a training does not write itself: the next one would be of unclean code."""
@@ -90,23 +109,32 @@ class GitRepository:
                 "this is a folder of the repository, and not its root",
                 hint="cd $(git rev-parse --show-toplevel)",
             )
-        without = [f":(top,exclude){path.as_posix()}" for path in beside]
-        listed = self._must(
+        without = [f":(top,exclude,literal){path.as_posix()}" for path in beside]
+        listed = self._data(
             "see what has changed", "status", "--porcelain", "-z", "--no-renames",
             "--untracked-files=all", "--", *_CODE, *without,
         )  # fmt: skip
-        return [Path(entry[3:]) for entry in listed.stdout.split("\0") if entry]
+        return [Path(os.fsdecode(entry[3:])) for entry in listed.split(b"\0")[:-1]]
 
-    def pack(self, target: Path) -> tuple[str, str]:
-        """Write the files of the present commit to a tar, below ``tree/``.
+    def is_unchanged(self, paths: Sequence[Path]) -> bool:
+        """Tell whether what git tracks below some paths is as it was committed."""
+        meant = [f":(top,literal){path.as_posix()}" for path in paths]
+        return not self._data(
+            "see what has changed", "status", "--porcelain", "-z", "--untracked-files=no",
+            "--", *meant,
+        )  # fmt: skip
 
-        Returns:
-            The commit, and its object as git keeps it.
+    def pack(self, target: Path, *, changed: Sequence[Path] = ()) -> PackedCode:
+        """Write the objects of the present commit, and of what is changed, to a file.
+
+        The commit is rebuilt from them in a temporary folder, as it will be where they are sent.
+
+        Raises:
+            VersioningError: If it cannot be rebuilt from them.
         """
-        commit = self.check_ready()
-        where = str(target.absolute())
-        self._must("pack", "archive", "--format=tar", "--prefix=tree/", "-o", where, commit)
-        return commit, self._must("read the commit", "cat-file", "commit", commit).stdout
+        return pack_code(
+            self.check_ready(), target, changed, git=self._data, directory=self._directory
+        )
 
     def fast_forward(self, commit: str, *, same: Sequence[Path]) -> None:
         """Move the branch and the working directory to a commit.
@@ -138,8 +166,8 @@ class GitRepository:
 
     def show(self, revision: str, path: Path) -> str | None:
         """Read a file as it was in a revision; None if it was not there, or the revision is not."""
-        shown = self._git("show", f"{revision}:./{path}")
-        return shown.stdout if shown.exit_code == 0 else None
+        shown = self._run("cat-file", "blob", f"{revision}:./{path}")
+        return text_of(shown.stdout) if shown.exit_code == 0 else None
 
     def check_ready(self) -> str:
         """Name the commit that a tag would be put on.
@@ -183,15 +211,39 @@ class GitRepository:
             raise _refused(what, done)
         return done
 
+    def _data(
+        self,
+        what: str,
+        *arguments: str,
+        given: bytes = b"",
+        also: Mapping[str, str] = _NOTHING_ELSE,
+    ) -> bytes:
+        """Ask git for what is no text: names, and objects."""
+        done = self._run(*arguments, given=given, also=also, timeout_s=_PACK_TIMEOUT_S)
+        if done.exit_code:
+            raise _refused(what, Finished(done.exit_code, "", done.stderr))
+        return done.stdout
+
     def _git(self, *arguments: str) -> Finished:
+        done = self._run(*arguments)
+        return Finished(done.exit_code, redacted(text_of(done.stdout)), done.stderr)
+
+    def _run(
+        self,
+        *arguments: str,
+        given: bytes = b"",
+        also: Mapping[str, str] = _NOTHING_ELSE,
+        timeout_s: float = _TIMEOUT_S,
+    ) -> FinishedBytes:
         try:
-            return call(
+            return call_for_bytes(
                 ["git", *arguments],
                 cwd=self._directory,
                 hint=INSTALL_GIT,
                 # Reading takes no lock, so that it never disturbs a commit beside it.
-                environment={**GIT_ENVIRONMENT, "GIT_OPTIONAL_LOCKS": "0"},
-                timeout_s=_TIMEOUT_S,
+                environment={**GIT_ENVIRONMENT, "GIT_OPTIONAL_LOCKS": "0", **also},
+                timeout_s=timeout_s,
+                given=given,
             )
         except TimeoutError as error:
             raise VersioningError(
@@ -204,6 +256,7 @@ _REMEDIES = (
     ("dubious ownership", "git config --global --add safe.directory DIRECTORY"),
     ("index.lock", "another git is at work here; if none is, delete .git/index.lock"),
     ("overwritten by merge", "commit what you changed, or git stash it, then run this again"),
+    ("promisor remote", "a file of the commit is not in this partial clone: git fetch --refetch"),
     ("could not read from remote", "is the network up, and may you read it? git fetch says more"),
     ("could not read username", "git has no credentials for it: git fetch, by hand, asks for them"),
     ("unable to access", "is the network up? git fetch says more"),

@@ -23,7 +23,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 ORDER: dict[str, Any] = {}
 
@@ -41,6 +41,11 @@ BUILDS = (
     ),
 )  # of one program each, with the same files
 AT_HOME = ("dvc", "kaggle", "tensorboardx", "wandb")  # accounts are used from the laptop
+AS_THEY_ARE = "* -text !eol !crlf -ident -filter !working-tree-encoding"
+"""For git's info/attributes, which outranks the commit's own: files are bytes."""
+LONGEST_NAME, LONGEST_PATH = 255, 4000  # bytes; of Linux, with room for the folder around it
+LONGEST_SHOWN = 200
+SOUND_WHEN_SENT = "the code was rebuilt before it was sent: start it again, for another machine"
 PROBE = """
 import json, torch
 names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
@@ -108,6 +113,7 @@ def elapsed_s() -> float:
 
 def say(line: str) -> None:
     """Print a line of its own, whoever else speaks, and keep it for the archive."""
+    line = line.encode("utf-8", "backslashreplace").decode("utf-8")  # a name may be any bytes
     with _speaking, (WORKING / "kernel.log").open("a", encoding="utf-8") as log:
         log.write(line + "\n")
         print(line, flush=True)  # noqa: T201 - the job's log is its standard output
@@ -133,12 +139,12 @@ def unpack_everything(repository: Path) -> None:
                 f"{source} is not what was sent: expected sha256 {pack['sha256'][:12]}",
                 "start it again; if it stays so, delete that data set on Kaggle",
             )
-        target = repository / pack["into"] if pack["kind"] != "code" else repository.parent / "code"
-        target.mkdir(parents=True, exist_ok=True)
-        with tarfile.open(source) as packed:
-            packed.extractall(target, filter="data")
         if pack["kind"] == "code":
-            rebuild(target, repository)
+            rebuild(source, repository, ORDER["commit"])
+        else:
+            unpack(source, repository, pack["into"])
+    if ORDER["commit"]["not_code_is_committed"]:
+        take_as_committed(repository, ORDER["commit"]["not_code"])
 
 
 def find(pack: dict[str, Any]) -> Path:
@@ -154,35 +160,200 @@ def find(pack: dict[str, Any]) -> Path:
     )
 
 
-def rebuild(unpacked: Path, repository: Path) -> None:
-    """Make the commit anew from its files; its id proves that they are the files."""
-    (unpacked / "tree").rename(repository)
-    git = ["git", "-C", str(repository)]
-    for command in (["init", "-q"], ["config", "core.autocrlf", "false"], ["add", "-f", "-A"]):
-        subprocess.run([*git, *command], check=True)
-    subprocess.run([*git, "write-tree"], check=True, stdout=subprocess.DEVNULL)
-    commit = ORDER["commit"]["object"].encode()
-    made = subprocess.run(
-        [*git, "hash-object", "-t", "commit", "-w", "--stdin"],
-        input=commit, stdout=subprocess.PIPE, check=False,
-    ).stdout.decode().strip()  # fmt: skip
-    if made != ORDER["commit"]["id"] or f"tree {tree_of(git)}\n".encode() not in commit:
-        raise JobError(f"the code is not that of commit {ORDER['commit']['id']}", "start it again")
-    (repository / ".git/shallow").write_text(made + "\n")
-    subprocess.run([*git, "update-ref", "HEAD", made], check=True)
-    own = "".join(f"/{path}\n" for path in ORDER["commit"]["not_code"])
-    (repository / ".git/info/exclude").write_text(own)
-    for path in ORDER["commit"]["removed"]:
-        (repository / path).unlink()
-    if (unpacked / "changes").is_dir():
-        shutil.copytree(unpacked / "changes", repository, dirs_exist_ok=True, symlinks=True)
+def unpack(source: Path, repository: Path, into: str) -> None:
+    """Unpack files into a folder of the repository, which no link of the commit leads out of."""
+
+    def placed(member: tarfile.TarInfo, root: str) -> tarfile.TarInfo:
+        return tarfile.data_filter(member.replace(name=f"{into}/{member.name}", deep=False), root)
+
+    with tarfile.open(source) as packed:
+        packed.extractall(repository, filter=placed)  # noqa: S202 - the filter is data_filter
 
 
-def tree_of(git: list[str]) -> str:
-    """Name what is in git's index."""
-    return subprocess.run(
-        [*git, "write-tree"], check=True, stdout=subprocess.PIPE
-    ).stdout.decode().strip()  # fmt: skip
+# The code, made anew from git's objects: here, and on the machine that sends it before it does
+
+
+def rebuild(pack: Path, repository: Path, commit: dict[str, Any]) -> None:
+    """Make a commit's repository anew, and prove every file by the hash that the commit names.
+
+    Nothing that the commit or this machine's settings name is run: no hook and no filter, so that
+    files are as git keeps them.
+
+    Args:
+        pack: Objects, as git packs them.
+        repository: Where; absent.
+        commit: Its ``id``; the ``tree`` of the files that are to lie there, which is another where
+            changes are sent; and the paths beside it that are ``not_code``.
+    """
+    repository.mkdir(parents=True)
+    git(repository, "init", "--quiet", "--template=", GIT_DEFAULT_HASH=algorithm(commit["id"]))
+    with (repository / ".git/config").open("a", encoding="utf-8") as config:
+        config.write(f"[core]\n\tsymlinks = true\n\thooksPath = {os.devnull}\n")
+    info = repository / ".git/info"
+    info.mkdir(exist_ok=True)
+    (info / "attributes").write_text(AS_THEY_ARE + "\n", encoding="utf-8")
+    (info / "exclude").write_bytes(b"".join(map(exclude_line, commit["not_code"])))
+    with pack.open("rb") as objects:
+        git(repository, "index-pack", "--stdin", stdin=objects)
+    (repository / ".git/shallow").write_text(commit["id"] + "\n", encoding="utf-8")
+    git(repository, "update-ref", "HEAD", commit["id"])
+    entries = list(read_tree(repository, commit["tree"]))
+    refuse_names(entries)
+    git(repository, "read-tree", "--reset", "-u", commit["tree"])
+    for entry in entries:
+        prove(repository, *entry)
+    git(repository, "read-tree", "HEAD")
+    refuse_changes(repository, commit)
+
+
+def take_as_committed(repository: Path, paths: list[str]) -> None:
+    """Let git take tracked data for unchanged, as it was where they were sent from.
+
+    A filter, such as LFS, makes files of what git keeps; here they are, and the filter is not.
+    """
+    tracked = git(repository, "--literal-pathspecs", "ls-files", "-z", "--", *paths)
+    with tempfile.TemporaryFile() as names:
+        names.write(tracked)
+        names.seek(0)
+        git(repository, "update-index", "--assume-unchanged", "-z", "--stdin", stdin=names)
+
+
+def algorithm(name: str) -> str:
+    """Tell how git hashes, by the length of a name."""
+    return "sha1" if len(name) == 40 else "sha256"
+
+
+def git(repository: Path, *arguments: str, stdin: IO[bytes] | None = None, **also: str) -> bytes:
+    """Run git with nobody's settings: neither a person's, nor those of a hook around us."""
+    inherited = {n: os.environ[n] for n in ("PATH", "LD_LIBRARY_PATH", "TMPDIR") if n in os.environ}
+    done = subprocess.run(
+        ["git", *arguments], cwd=repository, stdin=stdin or subprocess.DEVNULL,
+        capture_output=True, check=False,
+        env={**inherited, "LC_ALL": "C.UTF-8", "GIT_CONFIG_GLOBAL": os.devnull,
+             "GIT_CONFIG_NOSYSTEM": "1", "GIT_ATTR_NOSYSTEM": "1", "GIT_NO_REPLACE_OBJECTS": "1",
+             "GIT_CEILING_DIRECTORIES": str(repository.parent), **also},
+    )  # fmt: skip
+    if done.returncode:
+        lines = printable(done.stderr, but="\n").strip().splitlines() or ["no word"]
+        said = next((one for one in lines if one.startswith(("error:", "fatal:"))), lines[-1])
+        raise JobError(f"git {arguments[0]} failed: {said[:LONGEST_SHOWN]}", SOUND_WHEN_SENT)
+    return done.stdout
+
+
+def exclude_line(path: str) -> bytes:
+    """Spell a path as a line of git's exclude file, in which nothing is a pattern."""
+    escaped = re.sub(r"[\\*?\[\] ]", r"\\\g<0>", path).replace("\n", "?")
+    return b"/" + os.fsencode(escaped) + b"\n"
+
+
+Entry = tuple[str, str, bytes]
+"""Mode, hash and name of a file; names are bytes to git and to Linux."""
+
+
+def read_tree(repository: Path, tree: str) -> Iterator[Entry]:
+    """List the files of a tree."""
+    for line in git(repository, "ls-tree", "-r", "-z", "--full-tree", tree).split(b"\0")[:-1]:
+        facts, _, name = line.partition(b"\t")
+        mode, _, found = facts.decode("ascii").split()
+        yield mode, found, name
+
+
+def refuse_names(entries: list[Entry]) -> None:
+    """See that all can be written, and nothing outside of the repository, before anything is."""
+    modules = [name for mode, _, name in entries if mode == "160000"]
+    if modules:
+        raise JobError(
+            f"the commit has no files of {listed(modules)}, which is a git submodule",
+            "commit the files themselves: git rm --cached PATH, remove PATH/.git, git add PATH",
+        )
+    names = [name for _, _, name in entries]
+    bad = [name for name in names if not {b"", b".", b"..", b".git"}.isdisjoint(
+        name.lower().split(b"/"))]  # fmt: skip
+    if bad:
+        raise JobError(f"no checkout can have {listed(bad)}", "commit it under another name")
+    long = [name for name in names if len(name) > LONGEST_PATH
+            or max(map(len, name.split(b"/"))) > LONGEST_NAME]  # fmt: skip
+    if long:
+        raise JobError(
+            f"expected names of {LONGEST_NAME} bytes at most, and paths of {LONGEST_PATH}, "
+            f"found {listed(long)}",
+            "commit it under a shorter name, which file systems can hold",
+        )
+
+
+def prove(repository: Path, mode: str, expected: str, name: bytes) -> None:
+    """See that a file is what the commit says, and that a link stays within the repository."""
+    root = os.path.realpath(os.fsencode(repository))
+    path = os.path.join(root, name)  # noqa: PTH118 - a name is bytes
+    is_link = mode == "120000"
+    found = git_hash(path, expected) if os.path.lexists(path) else ""
+    is_same_kind = os.path.islink(path) == is_link  # noqa: PTH114
+    if found != expected or not is_same_kind or not (is_link or runs(path) == (mode == "100755")):
+        raise JobError(
+            f"{printable(name)} cannot be written as the commit has it",
+            "are there two names that differ in case alone, or bytes that this file system refuses?"
+            " Commit it under another name",
+        )
+    if is_link:
+        refuse_link_out(root, path, name)
+
+
+def git_hash(path: bytes, like: str) -> str:
+    """Hash a file or a link as git does, without holding it in memory."""
+    made = hashlib.new(algorithm(like), usedforsecurity=False)
+    if os.path.islink(path):  # noqa: PTH114
+        target = os.readlink(path)  # noqa: PTH115
+        made.update(b"blob %d\0" % len(target) + target)
+        return made.hexdigest()
+    with open(path, "rb") as file:  # noqa: PTH123
+        made.update(b"blob %d\0" % os.fstat(file.fileno()).st_size)
+        while chunk := file.read(1 << 20):
+            made.update(chunk)
+    return made.hexdigest()
+
+
+def runs(path: bytes) -> bool:
+    """Tell whether a file is marked as a program."""
+    return bool(os.stat(path).st_mode & 0o100)  # noqa: PTH116
+
+
+def refuse_link_out(root: bytes, path: bytes, name: bytes) -> None:
+    """See that a link leads to a place that the commit has, too."""
+    target = os.readlink(path)  # noqa: PTH115
+    end = os.path.realpath(path)
+    ours = end == root or end.startswith(root + b"/")
+    if target.startswith(b"/") or not ours or (end + b"/").startswith(root + b"/.git/"):
+        raise JobError(
+            f"{printable(name)} is a link to {printable(target)}, which is not in the commit",
+            "make it a relative link to a file of the repository, or commit a copy in its place",
+        )
+
+
+def refuse_changes(repository: Path, commit: dict[str, Any]) -> None:
+    """See that git finds nothing changed where nothing is, as it will be asked for the record."""
+    own = git(repository, "rev-parse", "HEAD^{tree}").decode("ascii").strip()
+    changed = git(repository, "status", "--porcelain", "-z", "--untracked-files=all")
+    if changed and own == commit["tree"]:
+        names = [one[3:] for one in changed.split(b"\0")[:-1]]
+        raise JobError(
+            f"git cannot keep {listed(names)} as the commit has it: a folder is not well formed",
+            "git fsck names what is wrong in it; commit it anew",
+        )
+
+
+def listed(names: list[bytes]) -> str:
+    """Name a few of many."""
+    some = ", ".join(map(printable, names[:3]))
+    return f"{some} and {len(names) - 3} more" if len(names) > 3 else some
+
+
+def printable(text: bytes, but: str = "") -> str:
+    """Spell bytes that somebody else chose, so that a terminal only shows them."""
+    shown = "".join(
+        one if one.isprintable() or one in but else one.encode("unicode_escape").decode("ascii")
+        for one in text.decode("utf-8", "backslashreplace")
+    )
+    return shown if but or len(shown) <= LONGEST_SHOWN else f"{shown[:LONGEST_SHOWN]}..."
 
 
 # The machine, and what is installed on it

@@ -75,6 +75,16 @@ def _joined(said: Sequence[str]) -> list[str]:
     return lines
 
 
+@dataclass(frozen=True, slots=True)
+class FinishedBytes:
+    """How a program ended that wrote data; they are kept as they are, and never for a message."""
+
+    exit_code: int
+    stdout: bytes
+    stderr: str
+    """Secrets are replaced by ``***``."""
+
+
 def call(
     argv: Sequence[str | Path],
     *,
@@ -100,15 +110,44 @@ def call(
         MissingToolError: If there is no such program.
         TimeoutError: If it did not end in time; it was killed.
     """
+    done = call_for_bytes(
+        argv, cwd=cwd, hint=hint, environment=environment, timeout_s=timeout_s, tool=tool
+    )
+    return Finished(done.exit_code, redacted(text_of(done.stdout)), done.stderr)
+
+
+def call_for_bytes(  # noqa: PLR0913 - those of call, and what it reads
+    argv: Sequence[str | Path],
+    *,
+    cwd: Path,
+    hint: str,
+    environment: Mapping[str, str | None] | None = None,
+    timeout_s: float | None = None,
+    tool: str | None = None,
+    given: bytes = b"",
+) -> FinishedBytes:
+    """Run a program as :func:`call` does, and keep what it wrote byte for byte.
+
+    Args:
+        argv: See :func:`call`.
+        cwd: See :func:`call`.
+        hint: See :func:`call`.
+        environment: See :func:`call`.
+        timeout_s: See :func:`call`.
+        tool: See :func:`call`.
+        given: What it reads on its standard input.
+
+    Raises:
+        MissingToolError: If there is no such program.
+        TimeoutError: If it did not end in time; it was killed.
+    """
     try:
         done = subprocess.run(
             argv,
             cwd=cwd,
             env=_environment(argv, cwd, tool, environment),
-            stdin=subprocess.DEVNULL,
+            input=given,
             capture_output=True,
-            text=True,
-            errors="replace",
             check=False,
             timeout=timeout_s,
         )
@@ -117,7 +156,17 @@ def call(
     except subprocess.TimeoutExpired:
         command = " ".join(str(part) for part in argv[:2])
         raise TimeoutError(f"{command} did not end within {timeout_s:.0f} s") from None
-    return Finished(done.returncode, redacted(done.stdout), redacted(done.stderr))
+    return FinishedBytes(done.returncode, done.stdout, redacted(text_of(done.stderr)))
+
+
+def text_of(written: bytes) -> str:
+    r"""Read bytes as Python reads a text file, whatever their line ends; no bytes are an error.
+
+    >>> text_of(b"a\r\nb\xff")
+    'a\nb\ufffd'
+    """
+    text = written.decode("utf-8", "replace")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def call_and_hear(  # noqa: PLR0913 - those of call, and whom to tell

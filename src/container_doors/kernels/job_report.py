@@ -40,6 +40,10 @@ class Planned(Protocol):
     def changed(self) -> Sequence[Any]:
         """What is not of the commit."""
 
+    @property
+    def filtered(self) -> Sequence[Any]:
+        """What is there as git keeps it, which is not as it is here."""
+
 
 def plan_lines(plan: Planned) -> list[str]:
     """Say what would be sent, and what it would cost."""
@@ -54,6 +58,11 @@ def plan_lines(plan: Planned) -> list[str]:
     lines += [f"  changed: {path}" for path in plan.changed[:_MOST_CHANGED]]
     if len(plan.changed) > _MOST_CHANGED:
         lines.append(f"  and {len(plan.changed) - _MOST_CHANGED} more; --dry-run packs them all")
+    if plan.filtered:
+        lines.append(
+            f"  {len(plan.filtered)} file(s) are sent as git keeps them, without the filter that "
+            f".gitattributes names: {plan.filtered[0]}"
+        )
     lines += [
         f"send: {pack.kind:<7} {pack.files:>5} files  {pack.size_bytes / 1e6:>8.1f} MB  {pack.slug}"
         for pack in plan.packs

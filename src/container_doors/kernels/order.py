@@ -50,12 +50,12 @@ class Code:
     """The exact code, and how it is proven to be that."""
 
     commit: str
-    commit_object: str
-    """As git keeps it; its hash is the commit's name, and it names the hash of all files."""
-    removed: Sequence[str] = ()
-    """Files of the commit that are deleted since."""
+    tree: str
+    """Names the hash of every file that is to lie there, changes included."""
     not_code: Sequence[str] = ()
     """Paths of the repository that are no part of it: data, weights, runs."""
+    not_code_is_committed: bool = True
+    """Whether git finds what it tracks of them unchanged, where they are sent from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +110,9 @@ def job_order(
         ],
         "commit": {
             "id": code.commit,
-            "object": code.commit_object,
-            "removed": list(code.removed),
+            "tree": code.tree,
             "not_code": list(code.not_code),
+            "not_code_is_committed": code.not_code_is_committed,
         },
         "gpus": {"name": TWO_T4.name, "count": TWO_T4.count} if needs_gpus else None,
         "experiments": [

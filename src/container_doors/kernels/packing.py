@@ -42,21 +42,19 @@ def pack_files(kind: Kind, files: Mapping[str, Path], folder: Path, *, into: str
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{kind}.pack"
-    with tarfile.open(path, "w", format=tarfile.PAX_FORMAT) as tar:
+    # What links lead to is sent: DVC's cache is on this machine alone.
+    with tarfile.open(path, "w", format=tarfile.PAX_FORMAT, dereference=True) as tar:
         for name in sorted(files):
-            add(tar, name, files[name])
+            _add(tar, name, files[name])
     return packed(kind, path, len(files), into=into)
 
 
-def add(tar: tarfile.TarFile, name: str, path: Path) -> None:
-    """Add a file or a link, with nothing of who packs it and when."""
+def _add(tar: tarfile.TarFile, name: str, path: Path) -> None:
+    """Add a file, with nothing of who packs it and when."""
     info = tar.gettarinfo(path, arcname=name)
     info.uid = info.gid = info.mtime = 0
     info.uname = info.gname = ""
     info.mode = 0o755 if info.mode & 0o100 else 0o644
-    if not info.isreg():
-        tar.addfile(info)
-        return
     with path.open("rb") as file:
         tar.addfile(info, file)
 

@@ -317,7 +317,7 @@ def test_a_job_that_ends_without_a_word_is_seen_to_have_ended(ran: tuple[FakeHos
 
 
 def test_what_is_sent_is_the_data_the_code_and_nothing_else(host: FakeHost, clone: Path):
-    (clone / "data/secret.txt").write_text("a secret")
+    (clone / "data/secret.txt").write_text("for the owner alone")
     (clone / ".env").write_text("KEY=1")
     git("update-index", "--refresh")
     (clone / ".git/info/exclude").write_text(".env\n")
@@ -328,7 +328,7 @@ def test_what_is_sent_is_the_data_the_code_and_nothing_else(host: FakeHost, clon
     packed = b"".join(
         path.read_bytes() for path in plan.record.folder.rglob("*.*") if path.is_file()
     )
-    assert b"a secret" not in packed
+    assert b"for the owner alone" not in packed
     assert b"KEY=1" not in packed
     metadata = json.loads((plan.record.folder / "kernel-metadata.json").read_text())
     assert metadata["is_private"] is True

@@ -3,6 +3,7 @@
     uv run python benchmarks/kill_test.py --kills 20
     uv run python benchmarks/kill_test.py --kills 6 --trouble disk-full
     uv run python benchmarks/kill_test.py --kills 6 --trouble remote-down
+    uv run python benchmarks/kill_test.py --kills 12 --damage
 
 Everything is real: the command ``doors train``, git, DVC with a folder as its remote. After every
 second kill the next command runs in a fresh clone, which knows the data and the code alone. In
@@ -11,11 +12,15 @@ may cost the epoch that was under way and no other; and the model is published o
 
 With ``disk-full`` the run's folder lies on a small tmpfs, which is filled up instead of killing
 (Linux, as root). With ``remote-down`` the remote is out of reach whenever the training runs, so
-every command goes on in the same clone.
+every command goes on in the same clone. With ``--damage`` one copy of the checkpoint is damaged
+after each kill, the newest or the one before it, here or on the remote, by a flipped byte, a cut,
+an emptied file or its deletion; one whole copy is always left. No command may advise to begin
+anew.
 """
 
 import argparse
 import contextlib
+import hashlib
 import json
 import random
 import re
@@ -38,6 +43,7 @@ from container_doors.adapters.workspace import commit, create_workspace, track
 from container_doors.config import dump, load_params
 from container_doors.dataset.sample import draw_sample
 from container_doors.run import PUBLISHED, Run
+from container_doors.training.checkpoint import faults
 from container_doors.training.history import read_epochs
 
 ROOT = Path(__file__).parents[1]
@@ -77,6 +83,7 @@ def main() -> int:
     parser.add_argument("--pictures", type=int, default=240)
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
     parser.add_argument("--trouble", choices=("disk-full", "remote-down"))
+    parser.add_argument("--damage", action="store_true", help="one copy after each kill")
     asked = parser.parse_args()
     moments = random.Random(asked.seed)  # noqa: S311 - moments, not secrets
     with tempfile.TemporaryDirectory() as temporary:
@@ -90,7 +97,7 @@ def main() -> int:
         _forget_checkpoints(workspace)
         with _small_disk(folder) if asked.trouble == "disk-full" else nullcontext():
             last, costs = _kill_and_go_on(workspace, folder, asked, moments, pace)
-        return _verdict(alone, last, costs)
+        return _verdict(alone, last, costs, asked)
 
 
 def _workspace(directory: Path, asked: argparse.Namespace) -> Path:
@@ -132,6 +139,7 @@ def _kill_and_go_on(
     if runs is not None:
         (here / "runs").symlink_to(runs)
     finished_before, where = 0, "the same clone"
+    damages = Damages(moments) if asked.damage else None
     for kill in range(1, asked.kills + 1):
         with _unreachable(workspace) if asked.trouble == "remote-down" else nullcontext():
             said, ended = _interrupt(here, _moment(kill, asked, moments, pace), runs)
@@ -145,15 +153,98 @@ def _kill_and_go_on(
               f"{finished} epochs", flush=True)  # fmt: skip
         finished_before = finished
         where = "the same clone"
-        if kill % 2 == 0 and asked.trouble is None:
+        is_moving = kill % 2 == 0 and asked.trouble is None
+        if damages is not None:
+            damages.after(said, here, workspace, is_moving=is_moving)
+        if is_moving:
             where = "a fresh clone"
             here = _clone(workspace, folder / f"clone-{kill}")
     said = _train_to_the_end(here)
+    if damages is not None:
+        damages.check(said)
     resumed = RESUMED.search(said)
     if resumed:
         costs[where].repeated.append(max(finished_before - int(resumed[1]), 0))
         costs[where].kills += 1
     return here, costs
+
+
+def _flip(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.seek(path.stat().st_size // 2)
+        (byte,) = file.read(1)
+        file.seek(-1, 1)
+        file.write(bytes([byte ^ 1]))
+
+
+def _truncate(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.truncate(path.stat().st_size // 2)
+
+
+def _empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+class Damages:
+    """Damages one copy of a checkpoint after the other, each in another way."""
+
+    WAYS = (_flip, _truncate, _empty, Path.unlink)
+
+    def __init__(self, moments: random.Random) -> None:
+        self._moments = moments
+        self._done = 0
+
+    def after(self, said: str, here: Path, workspace: Path, *, is_moving: bool) -> None:
+        """Check and show what was said of the damage before, and do the next."""
+        self.check(said)
+        for line in said.splitlines():
+            if "passed over" in line or "checkpoint before is whole" in line:
+                print(f"      {line.strip()}", flush=True)
+        print(f"    {self._do(here, workspace, is_moving=is_moving)}", flush=True)
+
+    def check(self, said: str) -> None:
+        """Nobody is to begin anew."""
+        if "--replace" in said:
+            sys.exit(f"it was advised to begin anew:\n{said}")
+
+    def _do(self, here: Path, workspace: Path, *, is_moving: bool) -> str:
+        """Damage the next copy that is not the only whole one; say which, and how."""
+        run = Run(NAME, here / "runs")
+        there = sorted(
+            (workspace / f"remote-storage/checkpoints/{NAME}").glob("*.tar"),
+            key=lambda path: path.name.split("-")[2], reverse=True,
+        )  # fmt: skip
+        remote = [path for path in there if _is_whole_archive(path)]
+        local = [
+            folder for folder in (run.resumable.parent, run.previous_checkpoint)
+            if folder.exists() and not faults(folder)
+        ]  # fmt: skip
+        whole = remote if is_moving else [*local, *remote]
+        if len(whole) < 2:
+            return "nothing is damaged: one copy alone is whole"
+        name, path = self._choose(remote, [] if is_moving else local)
+        way = self.WAYS[self._done // 2 % len(self.WAYS)]
+        way(path)
+        self._done += 1
+        return f"damaged: {name}, {path.name}: {way.__name__.strip('_')}"
+
+    def _choose(self, remote: list[Path], local: list[Path]) -> tuple[str, Path]:
+        """Take the newest and the one before in turn, here and there."""
+        kinds = [("the newest here", local[:1]), ("the one before here", local[1:2]),
+                 ("the newest on the remote", remote[:1]),
+                 ("the one before on the remote", remote[1:2])]  # fmt: skip
+        order = [*kinds[self._done % 4 :], *kinds[: self._done % 4]]
+        name, found = next((name, found[0]) for name, found in order if found)
+        if found.is_dir():
+            found = self._moments.choice(sorted(found.iterdir()))
+        return name, found
+
+
+def _is_whole_archive(path: Path) -> bool:
+    with path.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    return path.stem.endswith(sha256[:16])
 
 
 @dataclass(frozen=True)
@@ -196,7 +287,7 @@ def _interrupt(here: Path, moment: Moment, disk: Path | None) -> tuple[str, str]
     if code not in (-signal.SIGKILL, 0, 2) or "Traceback" in said:
         sys.exit(f"it ended with exit code {code}:\n{said}")
     if "is finished already" in said or "has been finished" in said:
-        return said, "was finished before"
+        return "", "was finished before"
     return said, {0: "ended well", 2: "ended for lack of space"}.get(code, "killed")
 
 
@@ -236,28 +327,28 @@ def _train_to_the_end(here: Path) -> str:
     return done.stdout
 
 
-def _verdict(alone: Path, last: Path, costs: dict[str, Cost]) -> int:
+def _verdict(alone: Path, last: Path, costs: dict[str, Cost], asked: argparse.Namespace) -> int:
     published = [here / PUBLISHED for here in (alone, last)]
-    faults = [
+    lost = [
         f"{name} differs"
         for name in ("best.pt", "last.pt")
         if not _same(*(_weights(folder / name) for folder in published))
     ]
     left, right = (_curves(here) for here in (alone, last))
     if left != right:
-        faults.append("metrics.jsonl differs")
+        lost.append("metrics.jsonl differs")
     for where, cost in costs.items():
         worst = max(cost.repeated, default=0)
         print(f"{where}: gone on {cost.kills} times, finished epochs trained again: "
               f"{worst} at most, {sum(cost.repeated)} in all")  # fmt: skip
-        if worst > 1:
-            faults.append(f"{worst} finished epochs were trained again after one kill")
+        if worst > (3 if asked.damage else 1):
+            lost.append(f"{worst} finished epochs were trained again after one kill")
     versions = [_version(here) for here in (alone, last)]
     if versions[0] != versions[1]:
-        faults.append(f"published as {versions[1]}, and {versions[0]} when left alone")
-    print("\n".join(faults) or "the weights and every epoch are those of the training left alone; "
+        lost.append(f"published as {versions[1]}, and {versions[0]} when left alone")
+    print("\n".join(lost) or "the weights and every epoch are those of the training left alone; "
           "published once")  # fmt: skip
-    return 1 if faults else 0
+    return 1 if lost else 0
 
 
 def _weights(path: Path) -> dict[str, torch.Tensor]:
@@ -319,7 +410,8 @@ def _fill(ballast: Path) -> None:
 
 
 def _doors(*words: str) -> list[str]:
-    return [sys.executable, "-m", "container_doors", *words]
+    """Whoever trained it before is dead, which the next clone need not find out by waiting."""
+    return [sys.executable, "-m", "container_doors", *words, "--take-over"]
 
 
 def _must(program: str, *words: str, cwd: Path) -> None:

@@ -1,5 +1,6 @@
 """The outside world, as small as the tests need it: one class per port."""
 
+import hashlib
 import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -215,27 +216,35 @@ class FakeCheckpoints:
     folder: Path
     where: str = "a far place"
     is_down: bool = False
+    read_back: list[str] = field(default_factory=list)
 
     def names(self, experiment: str) -> list[str]:
         self._reach()
         there = self.folder / experiment
         return [path.name for path in there.iterdir()] if there.exists() else []
 
-    def put(self, path: Path, experiment: str) -> None:
+    def put(self, path: Path, experiment: str, *, instead_of: Sequence[str] = ()) -> list[str]:
         self._reach()
         there = self.folder / experiment
         there.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, there / path.name)
+        self.remove(instead_of, experiment)
+        return self.names(experiment)
 
     def get(self, name: str, experiment: str, into: Path) -> None:
         self._reach()
         into.mkdir(parents=True)
         shutil.copyfile(self.folder / experiment / name, into / name)
 
+    def sha256(self, name: str, experiment: str) -> str:
+        self._reach()
+        self.read_back.append(name)
+        return hashlib.sha256((self.folder / experiment / name).read_bytes()).hexdigest()
+
     def remove(self, names: Sequence[str], experiment: str) -> None:
         self._reach()
         for name in names:
-            (self.folder / experiment / name).unlink()
+            (self.folder / experiment / name).unlink(missing_ok=True)
 
     def _reach(self) -> None:
         if self.is_down:

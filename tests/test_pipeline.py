@@ -3,8 +3,11 @@
 import json
 import re
 import shutil
+import time
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from zipfile import ZipFile
 
 import pytest
@@ -24,6 +27,8 @@ from container_doors.records import FITNESS, Epoch, Metadata, RunRecord
 from container_doors.run import PUBLISHED, Run
 from container_doors.training.checkpoint import put_down, rewind, stage
 from container_doors.training.claim import claim
+from container_doors.training.fetching import Wanted
+from container_doors.training.lease import own_lease
 from container_doors.versioning.pointers import read_pointer
 from container_doors.versioning.signatures import ALLOWED_SIGNERS, SignaturePolicy
 from container_doors.versioning.signed_checkpoints import SignedCheckpoints
@@ -387,7 +392,7 @@ def test_nothing_can_be_resumed_before_the_first_epoch():
         pipeline.train(PARAMS, Run("exp1"), world=FakeWorld().world, resume=True)
 
 
-def cut_off(checkpoints: FakeCheckpoints | None = None) -> Run:
+def cut_off(checkpoints: FakeCheckpoints | None = None, *, replace: bool = False) -> Run:
     """Leave what a training leaves that was stopped after its first epoch."""
     run = Run("exp1")
 
@@ -400,7 +405,7 @@ def cut_off(checkpoints: FakeCheckpoints | None = None) -> Run:
 
     outside = FakeWorld(trainer=FakeTrainer(then=stop), checkpoints=checkpoints)
     with pytest.raises(ToBeContinued, match="exp1 has 1 of 3 epochs: SIGTERM"):
-        pipeline.train(PARAMS, run, world=outside.world)
+        pipeline.train(PARAMS, run, world=outside.world, replace=replace)
     assert outside.follower.exit_codes == [0]
     return run
 
@@ -483,6 +488,120 @@ def test_a_training_goes_on_where_another_machine_was_lost(tmp_path: Path):
     pipeline.version("exp1", store=FakeStore(), progress=FakeProgress(), checkpoints=checkpoints)
     (left,) = checkpoints.names("exp1")
     assert left.endswith("-finished")
+
+
+def elsewhere(checkpoints: FakeCheckpoints, **how: Any) -> FakeWorld:
+    """Train the same experiment in a clone that has nothing but the storage."""
+    shutil.rmtree("runs")
+    outside = FakeWorld(checkpoints=checkpoints)
+    pipeline.train(PARAMS, Run("exp1"), world=outside.world, **how)
+    return outside
+
+
+def run_here() -> RunRecord:
+    return RunRecord.read(Run("exp1").record)
+
+
+def test_a_replacement_is_not_undone_by_a_clock_that_goes_wrong(tmp_path: Path):
+    """Begun on a machine whose clock is years behind, and killed before anything was sent."""
+    checkpoints = FakeCheckpoints(tmp_path / "remote")
+    first = RunRecord.read(cut_off(checkpoints).record)
+    cut_off(None, replace=True)
+    record = run_here()
+    assert record.replaces == [first.run_id[:8]]
+    record.model_copy(update={"started_at": datetime(2020, 1, 1, tzinfo=UTC)}).write(
+        Run("exp1").record
+    )
+    outside = FakeWorld(checkpoints=checkpoints)
+
+    pipeline.train(PARAMS, Run("exp1"), world=outside.world)
+
+    assert run_here().run_id == record.run_id
+    assert not any("fetching" in line for line in outside.progress.lines)
+
+
+def test_a_clone_that_has_only_the_storage_goes_on_with_the_replacement(tmp_path: Path):
+    checkpoints = FakeCheckpoints(tmp_path / "remote")
+    cut_off(checkpoints)
+    shutil.rmtree("runs")
+    cut_off(checkpoints, replace=True)
+    second = run_here().run_id
+
+    elsewhere(checkpoints)
+
+    assert run_here().run_id == second
+    pipeline.version("exp1", store=FakeStore(), progress=FakeProgress(), checkpoints=checkpoints)
+    assert not [name for name in checkpoints.names("exp1") if name.endswith(".tar")]
+
+
+def test_two_that_replaced_the_same_run_are_both_kept_until_one_is_chosen(tmp_path: Path):
+    checkpoints = FakeCheckpoints(tmp_path / "remote")
+    cut_off(checkpoints)
+    shutil.copytree(checkpoints.folder, tmp_path / "before")
+    runs: list[str] = []
+    for _ in range(2):
+        shutil.rmtree("runs")
+        clone = FakeCheckpoints(tmp_path / f"seen-{len(runs)}")
+        shutil.copytree(tmp_path / "before", clone.folder)
+        cut_off(clone, replace=True)
+        runs.append(run_here().run_id[:8])
+        shutil.copytree(clone.folder, checkpoints.folder, dirs_exist_ok=True)
+
+    with pytest.raises(RunError, match="several runs of exp1, and none replaces the other"):
+        elsewhere(checkpoints)
+    elsewhere(checkpoints, wanted=Wanted(run=runs[1]), resume=True)
+
+    assert run_here().run_id[:8] == runs[1]
+    assert runs[0] in run_here().replaces
+    assert len([name for name in checkpoints.names("exp1") if name.endswith(".tar")]) == 3
+    elsewhere(checkpoints)
+    assert run_here().run_id[:8] == runs[1], "the choice holds for every clone"
+
+
+def test_another_machine_is_told_and_the_same_clone_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+    checkpoints = FakeCheckpoints(tmp_path / "remote")
+    cut_off(checkpoints)
+    killed = own_lease(Run("exp1"), run_here().run_id)
+    (checkpoints.folder / "exp1" / killed.name).write_text("lease")
+    outside = FakeWorld(checkpoints=checkpoints)
+
+    pipeline.train(PARAMS, Run("exp1"), world=outside.world)
+
+    assert not any("has begun to train" in line for line in outside.progress.lines)
+    (checkpoints.folder / "exp1" / killed.name).write_text("lease")
+    said = elsewhere(checkpoints).progress.lines
+    assert any("has begun to train exp1" in line for line in said)
+    assert "no sign of life for 120 s: going on in its place" in said
+    assert not [name for name in checkpoints.names("exp1") if name.startswith("lease")]
+
+
+def test_a_damaged_checkpoint_without_another_is_not_begun_anew_in_silence():
+    run = cut_off()
+    run.resumable.write_bytes(b"PK")
+
+    with pytest.raises(RunError, match=r"no whole checkpoint of exp1 is left: resume\.pt") as told:
+        pipeline.train(PARAMS, Run("exp1"), world=FakeWorld().world)
+
+    assert "--replace" in told.value.hint
+    assert not Path("runs/exp1~1").exists()
+
+
+def test_weights_that_changed_before_they_were_published_are_trained_to_the_end_again():
+    run = cut_off()
+    (run.trainer_dir / "weights").mkdir(exist_ok=True, parents=True)
+    pipeline.train(PARAMS, run, world=FakeWorld().world)
+    record = RunRecord.read(run.record).model_copy(update={"status": "trained"})
+    record.write(run.record)
+    run.best_weights.write_text("flipped")
+    outside = FakeWorld()
+
+    pipeline.train(PARAMS, run, world=outside.world)
+
+    assert outside.trainer.trained == 1
+    assert RunRecord.read(run.record).run_id == record.run_id
 
 
 def test_a_remote_out_of_reach_keeps_nobody_from_beginning(tmp_path: Path):

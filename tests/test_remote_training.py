@@ -181,6 +181,19 @@ def test_a_time_limit_that_is_hit_twice_ends_as_one_run(host: FakeHost):
     assert [slug for slug in host.sent if slug.startswith("doors-data")] == host.sent[1:2]
 
 
+def test_the_next_session_goes_on_from_the_newest_whole_checkpoint(host: FakeHost):
+    host.environment["MOOD"] = "stop"
+    home = all_of_it(host, planned(host))
+    home.run.resumable.write_bytes(b"PK")
+
+    plan = planned(host)
+    again = all_of_it(host, plan)
+
+    assert plan.after_epoch == {"exp1": 1}
+    assert epochs() == [1, 2, 3]
+    assert again.outcome.kind == "to be continued"
+
+
 @pytest.mark.slow
 def test_a_training_that_is_killed_for_its_memory_says_so_and_keeps_its_checkpoint(host: FakeHost):
     host.environment["MOOD"] = "kill"

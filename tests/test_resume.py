@@ -111,24 +111,25 @@ def _alone(run: Run) -> None:
     (run.resumable.parent / "epoch.json").unlink()
 
 
-@pytest.mark.parametrize(
-    ("spoil", "complaint"),
-    [
-        pytest.param(_cut_short, "no usable checkpoint", id="cut short"),
-        pytest.param(_overwritten, "cannot be read", id="damaged"),
-        pytest.param(_flipped, "resume.pt in .* is not what was put there", id="a flipped bit"),
-        pytest.param(_of_something_else, "cannot be read", id="weights and no state"),
-        pytest.param(_of_another_epoch, "expected epoch 2, found 3", id="of another epoch"),
-        pytest.param(_absent, "no usable checkpoint", id="absent"),
-        pytest.param(_alone, "no usable checkpoint", id="of nobody knows which epoch"),
-    ],
-)
+SPOILS = [
+    pytest.param(_cut_short, "resume.pt in .* is not what was put there", id="cut short"),
+    pytest.param(_overwritten, "resume.pt in .* is not what was put there", id="damaged"),
+    pytest.param(_flipped, "resume.pt in .* is not what was put there", id="a flipped bit"),
+    pytest.param(_of_something_else, "resume.pt in .* is not what was", id="weights and no state"),
+    pytest.param(_of_another_epoch, "epoch.json in .* is not what was", id="of another epoch"),
+    pytest.param(_absent, "no whole checkpoint is left", id="absent"),
+    pytest.param(_alone, "epoch.json in .* is not what was", id="of nobody knows which epoch"),
+]
+
+
+@pytest.mark.parametrize(("spoil", "complaint"), SPOILS)
 def test_what_cannot_be_gone_on_from_is_refused_and_nothing_is_changed(
     quick: Path, tmp_path: Path, spoil: Callable[[Run], None], complaint: str
 ):
     shutil.copytree(quick / "then moved" / "later" / "a", tmp_path / "a")
     run = Run("a", root=tmp_path)
     spoil(run)
+    shutil.rmtree(run.previous_checkpoint)
     run.metrics_jsonl.write_text("as it was")
 
     with pytest.raises(RunError, match=complaint) as caught:
@@ -136,6 +137,26 @@ def test_what_cannot_be_gone_on_from_is_refused_and_nothing_is_changed(
 
     assert "--replace" in caught.value.hint
     assert run.metrics_jsonl.read_text() == "as it was"
+
+
+@pytest.mark.parametrize("spoil", [_flipped, _absent])
+def test_where_the_one_before_is_whole_the_same_weights_come_out(
+    quick: Path, tmp_path: Path, spoil: Callable[[Run], None]
+):
+    shutil.copytree(quick / "then moved" / "later" / "a", tmp_path / "a")
+    run = Run("a", root=tmp_path)
+    ours, theirs = run.resumable.parent / "last.pt", tmp_path / "last.pt"
+    shutil.copy(ours, theirs)
+    spoil(run)
+
+    go_on(run, quick / "data" / "data.yaml", epochs=3)
+
+    assert [epoch.number for epoch in read_history(run.metrics_jsonl)] == [1, 2, 3]
+    left, right = (
+        torch.load(path, weights_only=False)["ema"].state_dict() for path in (ours, theirs)
+    )
+    assert left.keys() == right.keys()
+    assert all(torch.equal(left[key], right[key]) for key in left)
 
 
 def test_a_setting_that_would_be_ignored_is_refused(quick: Path, tmp_path: Path):

@@ -104,7 +104,7 @@ class Training(Section):
 
     epochs: int = Field(gt=0)
     save_period: int = Field(default=1, ge=1)
-    """Epochs between two resumable checkpoints; the newest is kept."""
+    """Epochs between two resumable checkpoints; the newest two are kept."""
     batch_size: int = Field(gt=0)
     """Photographs per step over all GPUs together."""
     nominal_batch_size: int = Field(default=64, gt=0)

@@ -140,6 +140,51 @@ def replace_folder(folder: Path) -> None:
     _fsync(folder.parent)
 
 
+def replace_and_keep(folder: Path, previous: Path) -> None:
+    """Replace ``folder`` as :func:`replace_folder` does; what was there becomes ``previous``.
+
+    What was ``previous`` is left where :func:`heal` finds it. Killed at any moment, ``folder`` is
+    there, or :func:`heal` brings it back, and the second newest is ``previous`` or where
+    :func:`heal` looks.
+    """
+    staged, aside = staged_for(folder), previous_of(folder)
+    if not folder.exists():
+        staged.rename(folder)
+    elif _exchange(staged, folder):
+        _fsync(folder.parent)
+        _put_in_place_of(staged, previous)
+    else:
+        folder.rename(aside)
+        staged.rename(folder)
+        _fsync(folder.parent)
+        _put_in_place_of(aside, previous)
+    _fsync(folder.parent)
+
+
+def swap_folders(folder: Path, other: Path) -> None:
+    """Exchange two folders; killed at any moment, :func:`heal` finds ``folder`` or makes it one."""
+    if not folder.exists():
+        other.rename(folder)
+    elif not _exchange(folder, other):
+        aside = previous_of(folder)
+        folder.rename(aside)
+        other.rename(folder)
+        aside.rename(other)
+    _fsync(folder.parent)
+
+
+def _put_in_place_of(source: Path, target: Path) -> None:
+    """Move a folder to another's place, and that one to the first's, if it is there."""
+    if not target.exists():
+        source.rename(target)
+    elif not _exchange(source, target):
+        spare = target.with_name(f".{target.name}.old")
+        _discard(spare)
+        target.rename(spare)
+        source.rename(target)
+        _discard(spare)
+
+
 def heal(folder: Path) -> None:
     """Remove what a replacement left, whole or cut off by a kill; the folder is there afterwards.
 

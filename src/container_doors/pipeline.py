@@ -26,7 +26,6 @@ from container_doors.errors import (
     MissingContentError,
     MissingToolError,
     RunError,
-    SignatureError,
     ToBeContinued,
     TrackingError,
     VersioningError,
@@ -73,8 +72,15 @@ from container_doors.reporting.which_run import read_record
 from container_doors.run import PUBLISHED, REPORTS, TEST_LOOKS, Run
 from container_doors.tracking.follow import Ended, Say, follow, tell
 from container_doors.tracking.results import gather_results
-from container_doors.training.checkpoint import resumable_epoch, rewind
+from container_doors.training.checkpoint import (
+    find_whole,
+    how_to_begin_anew,
+    resumable_epoch,
+    rewind,
+    use_newest_whole,
+)
 from container_doors.training.claim import claim, earlier_record, refuse_finished, set_aside
+from container_doors.training.fetching import Wanted, fetch_newer, prefer
 from container_doors.training.history import (
     best_epoch,
     history_warnings,
@@ -82,8 +88,11 @@ from container_doors.training.history import (
     read_history,
     reading,
 )
+from container_doors.training.known_runs import KnownRuns, known_runs
+from container_doors.training.lease import Heartbeat, clone_id, own_lease, watch
 from container_doors.training.logbook import LOG, logbook
-from container_doors.training.publisher import Publisher, fetch_newer, mark_finished
+from container_doors.training.parcel import short_id
+from container_doors.training.publisher import Publisher, mark_finished
 from container_doors.training.recorder import Recorder
 from container_doors.training.standing import as_it_stands
 from container_doors.versioning.comparison import shown, unequal
@@ -247,41 +256,47 @@ def _pull_folder(
 
 
 def train(
-    params: Params, run: Run, *, world: World, replace: bool = False, resume: bool = False
+    params: Params,
+    run: Run,
+    *,
+    world: World,
+    replace: bool = False,
+    resume: bool = False,
+    wanted: Wanted = Wanted(),  # noqa: B008 - it cannot be changed
 ) -> Metadata:
     """Train, evaluate what came out, and publish it; whatever fails, the last model stays.
 
-    A run that was cut off is taken up where it stopped, from its newest checkpoint. One that
+    A run that was cut off is taken up where it stopped, from its newest whole checkpoint. One that
     was begun with other params or on other data is set aside and begun anew, and so is every
     one with ``replace``; with ``resume`` nothing is begun.
 
     Raises:
         DoorsError: If params, data, weights or the device cannot be used, if the run is finished
-            already and ``replace`` is false, or if ``resume`` asks for what cannot be continued.
+            already and ``replace`` is false, if ``resume`` asks for what cannot be continued, or
+            if another machine trains the experiment now.
         ToBeContinued: If it was wished to stop; nothing is lost.
     """
     with claim(run):
         earlier = None if replace else earlier_record(run)
-        refuse_finished(run, earlier)
+        if wanted.run is None:
+            refuse_finished(run, earlier)
         report = fit_data(params, progress=world.progress)
+        known = _known(run, wanted, world=world)
         if not replace:
-            earlier = _fetched(earlier, run, world=world, resume=resume)
-        if (
-            earlier is not None
-            and earlier.status == "trained"
-            and _is_same(earlier, params, report)
-        ):
+            use_newest_whole(run, world.progress.say)
+            earlier = _fetched(earlier, run, known, wanted, world=world, resume=resume)
+        if earlier is not None and _is_trained(earlier, run) and _is_same(earlier, params, report):
             world.progress.say(f"{run.name} was trained already: evaluating and publishing it")
             record = earlier
         elif resume or _can_go_on(earlier, params, run, report):
             record, resume = _continued(earlier, params, run, report, world=world), True
         else:
-            record = _begun(params, run, report, world=world)
+            record = _begun(params, run, report, known, world=world, replace=replace)
         try:
             with (
                 logbook(run.train_log),
                 _followed(run, record, world=world),
-                _published_meanwhile(run, params, world=world),
+                _published_meanwhile(run, params, known, world=world),
             ):
                 if record.status != "trained":
                     record = _train_weights(record, run, report, world=world, resume=resume)
@@ -308,7 +323,7 @@ def epoch_to_go_on_after(
     """
     earlier = None if replace else earlier_record(run)
     refuse_finished(run, earlier)
-    return resumable_epoch(run) if _can_go_on(earlier, params, run, report) else None
+    return find_whole(run).epoch if _can_go_on(earlier, params, run, report) else None
 
 
 def adopt(run: Run, *, repository: Repository) -> Metadata:
@@ -653,54 +668,137 @@ def _layout(report: Report) -> Layout:
     return report.layout
 
 
+def _known(run: Run, wanted: Wanted, *, world: World) -> KnownRuns | None:
+    """Ask what the storage has of an experiment; None if there is none, or it does not answer.
+
+    Raises:
+        RunError: If another machine trains the experiment now.
+    """
+    remote = world.checkpoints
+    if remote is None:
+        return None
+    try:
+        known = known_runs(remote.names(run.name), _record_if_readable(run))
+        if not wanted.takes_over:
+            watch(
+                [one for one in known.leases if one.clone != clone_id(run.root)],
+                lambda: remote.names(run.name),
+                experiment=run.name,
+                say=world.progress.say,
+            )
+    except (VersioningError, MissingToolError) as error:
+        world.progress.say(f"checkpoints of other machines are not looked for: {error.problem}")
+        return None
+    return known
+
+
 def _fetched(
-    earlier: RunRecord | None, run: Run, *, world: World, resume: bool
+    earlier: RunRecord | None,
+    run: Run,
+    known: KnownRuns | None,
+    wanted: Wanted,
+    *,
+    world: World,
+    resume: bool,
 ) -> RunRecord | None:
     """Bring a checkpoint here that goes further than ours, made on another machine."""
     if world.checkpoints is None:
+        if wanted.run is not None:
+            raise RunError(
+                f"--run {wanted.run}: there is no storage to choose a run from",
+                hint="doors remote set; or leave --run out",
+            )
         return earlier
-    try:
-        if fetch_newer(run, earlier, world.checkpoints, world.progress.say):
-            return RunRecord.read(run.record)
-    except SignatureError:  # it was there, and is not what the project takes
-        raise
-    except (VersioningError, MissingToolError) as error:
-        if resume and earlier is None:
-            raise
-        world.progress.say(f"checkpoints of other machines are not looked for: {error.problem}")
+    if known is None:
+        if (resume and earlier is None) or wanted.run is not None:
+            world.checkpoints.names(run.name)  # says why it cannot be asked
+        return earlier
+    if fetch_newer(
+        run, earlier, known, world.checkpoints, wanted=wanted.run, say=world.progress.say
+    ):
+        earlier = RunRecord.read(run.record)
+    if wanted.run is not None and earlier is not None:
+        refuse_finished(run, earlier)
+        earlier = prefer(run, earlier, known, world.checkpoints)
     return earlier
 
 
 @contextmanager
-def _published_meanwhile(run: Run, params: Params, *, world: World) -> Iterator[None]:
+def _published_meanwhile(
+    run: Run, params: Params, known: KnownRuns | None, *, world: World
+) -> Iterator[None]:
     """Send checkpoints away while a run goes on, however it ends."""
     if world.checkpoints is None:
         yield
         return
+    remote, say = world.checkpoints, world.progress.say
     publisher = Publisher(
+        run, remote, every_s=params.checkpoints.every_minutes * 60, say=say
+    )  # fmt: skip
+    heartbeat = Heartbeat(
         run,
-        world.checkpoints,
-        every_s=params.checkpoints.every_minutes * 60,
-        say=world.progress.say,
+        own_lease(run, RunRecord.read(run.record).run_id),
+        remote,
+        instead_of=[one.name for one in known.leases] if known else [],
+        say=say,
     )
+    heartbeat.start()
     publisher.start()
     try:
         yield
     finally:
         publisher.finish()
+        heartbeat.stop()
+
+
+def _is_trained(earlier: RunRecord, run: Run) -> bool:
+    """Tell whether a run was trained to its end, and its weights are here as they came out."""
+    if earlier.status != "trained":
+        return False
+    paths = (run.best_weights, run.last_weights)
+    return all(path.is_file() and artifact(path) == earlier.artifacts[path.name] for path in paths)
 
 
 def _can_go_on(earlier: RunRecord | None, params: Params, run: Run, report: Report) -> bool:
-    """Tell whether a run was cut off that is asked for again."""
-    return (
-        earlier is not None
-        and resumable_epoch(run) is not None
-        and _is_same(earlier, params, report)
-    )
+    """Tell whether a run was cut off that is asked for again.
+
+    Raises:
+        RunError: If it was, and none of its checkpoints is whole.
+    """
+    if earlier is None or not _is_same(earlier, params, report):
+        return False
+    return _whole_epoch(earlier, run) is not None
 
 
-def _begun(params: Params, run: Run, report: Report, *, world: World) -> RunRecord:
+def _whole_epoch(earlier: RunRecord, run: Run) -> int | None:
+    """Name the epoch of the newest whole checkpoint; None if there has not been one.
+
+    Raises:
+        RunError: If there has been one, and none is left.
+    """
+    found = find_whole(run)
+    lost = list(found.passed_over)
+    if earlier.status == "trained":
+        lost.append("best.pt or last.pt is not what was trained")
+    if found.epoch is None and lost:
+        raise RunError(
+            f"no whole checkpoint of {run.name} is left: {'; '.join(lost)}",
+            hint=how_to_begin_anew(run),
+        )
+    return found.epoch
+
+
+def _begun(
+    params: Params,
+    run: Run,
+    report: Report,
+    known: KnownRuns | None,
+    *,
+    world: World,
+    replace: bool,
+) -> RunRecord:
     """Begin a run; what an earlier attempt left is set aside."""
+    replaced = _replaced(run, known, replace=replace)
     hardware = world.trainer.describe_hardware(params)
     weights = world.trainer.starting_weights(params)
     world.follower.settle(run, progress=world.progress)
@@ -722,6 +820,7 @@ def _begun(params: Params, run: Run, report: Report, *, world: World) -> RunReco
         hardware=hardware,
         environment=world.environment,
         seed=params.training.seed,
+        replaces=replaced,
     )
     record.write(run.record)
     _list_data(report, run)
@@ -733,11 +832,31 @@ def _begun(params: Params, run: Run, report: Report, *, world: World) -> RunReco
     return record
 
 
+def _replaced(run: Run, known: KnownRuns | None, *, replace: bool) -> list[str]:
+    """Name the runs that the next one takes the place of.
+
+    That is the one here and, on the storage, what has been replaced or has left nothing; with
+    ``replace`` everything.
+    """
+    here = _record_if_readable(run)
+    replaced = set() if here is None else {short_id(here), *here.replaces}
+    if known is not None:
+        replaced |= known.runs if replace else known.runs - {*known.usable()}
+    return sorted(replaced)
+
+
+def _record_if_readable(run: Run) -> RunRecord | None:
+    try:
+        return earlier_record(run)
+    except RunError:  # it is set aside as it is
+        return None
+
+
 def _continued(
     earlier: RunRecord | None, params: Params, run: Run, report: Report, *, world: World
 ) -> RunRecord:
     """Take up a run that was cut off, as the same run."""
-    epoch = resumable_epoch(run)
+    epoch = None if earlier is None else _whole_epoch(earlier, run)
     if earlier is None or epoch is None:
         raise RunError(
             f"nothing in {run.directory} can be resumed: no epoch was finished there",

@@ -486,14 +486,24 @@ class CheckpointRemote(Protocol):
     def names(self, experiment: str) -> list[str]:
         """List the files of an experiment, in any order."""
 
-    def put(self, path: Path, experiment: str) -> None:
-        """Send a file, all of it or nothing."""
+    def put(self, path: Path, experiment: str, *, instead_of: Sequence[str] = ()) -> list[str]:
+        """Send a file, all of it or nothing, and read it back; then delete ``instead_of``.
+
+        Returns:
+            What is there then of the experiment, as :meth:`names` lists it.
+
+        Raises:
+            VersioningError: Also if what was read back is not what was sent.
+        """
 
     def get(self, name: str, experiment: str, into: Path) -> None:
         """Fetch a file into a folder, which is made if there is none."""
 
+    def sha256(self, name: str, experiment: str) -> str:
+        """Read a file there to its end, and hash it; nothing is kept of it."""
+
     def remove(self, names: Sequence[str], experiment: str) -> None:
-        """Delete files."""
+        """Delete files; those that are not there are no error."""
 
 
 class Tunnel(Protocol):

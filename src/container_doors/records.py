@@ -306,6 +306,9 @@ class RunRecord(Document):
     """The epoch after which it was taken up, each time that it was."""
     setbacks: list[Setback] = []
     """What befell the training, in order."""
+    replaces: list[str] = []
+    """The runs of the same name that it takes the place of: the first eight characters of their
+    ids. Empty in what earlier releases wrote."""
 
     @property
     def known_params(self) -> Params:

@@ -30,6 +30,7 @@ from container_doors.files import (
     heal,
     make_folder,
     put_in_place,
+    replace_and_keep,
     replace_folder,
     replace_text,
     staged_for,
@@ -75,9 +76,10 @@ from container_doors.ports import (
 )
 from container_doors.records import Epoch, Metadata, RunRecord
 from container_doors.run import JOBS, PRETRAINED, Run
-from container_doors.training.checkpoint import resumable_epoch
+from container_doors.training.checkpoint import faults, find_whole, tidy, use_newest_whole
 from container_doors.training.claim import claim, set_aside
 from container_doors.training.history import append_epoch, best_epoch, read_epochs, spelled
+from container_doors.training.parcel import short_id
 
 LONGEST_SESSION_H = 11.9
 """Kaggle ends a session after 12 hours, badly."""
@@ -302,7 +304,7 @@ def pull(
     manifest, archive = _fetch(job, host=host, progress=progress, pause=pause)
     shutil.rmtree(job.folder / "arrived", ignore_errors=True)
     arrived = unpack(archive, manifest, job.folder / "arrived")
-    homes = [_put_in_place(job, name, arrived) for name in job.experiments]
+    homes = [_put_in_place(job, name, arrived, progress) for name in job.experiments]
     log = arrived.folder / "kernel.log"
     if log.is_file():
         put_in_place(log, job.folder / "kernel.log")
@@ -507,11 +509,15 @@ def _pack_weights(
 
 
 def _pack_state(folder: Path, run: Run) -> Pack:
-    """Pack what a cut-off run goes on from; the rest of it stays here."""
-    files = [run.record, *sorted(run.resumable.parent.iterdir())]
+    """Pack what a cut-off run goes on from, its newest whole checkpoint; the rest stays here."""
+    files = [run.record]
     if RunRecord.read(run.record).status == "trained":
         files += [path for path in sorted(run.trainer_dir.rglob("*")) if path.is_file()]
     names = {path.relative_to(run.directory).as_posix(): path for path in files}
+    checkpoint = find_whole(run).folder
+    if checkpoint is not None:
+        here = run.resumable.parent.name
+        names |= {f"{here}/{path.name}": path for path in sorted(checkpoint.iterdir())}
     return pack_files("state", names, folder / f"packs/state-{run.name}", into=str(run.directory))
 
 
@@ -677,6 +683,7 @@ class _Heard:
     def _record(self, record: RunRecord) -> dict[str, Any]:
         """Keep a run's record; it is not finished before it is here."""
         run = Run(record.experiment)
+        record = _with_what_it_replaces(record, run)
         if run.record.exists() and RunRecord.read(run.record).run_id != record.run_id:
             self._end(run)
             aside = set_aside(run)
@@ -829,7 +836,7 @@ def _see_whether_to_wait(job: JobRecord, *, is_final: bool, waited: float) -> No
         )
 
 
-def _put_in_place(job: JobRecord, name: str, arrived: Arrived) -> Home:
+def _put_in_place(job: JobRecord, name: str, arrived: Arrived, progress: Progress) -> Home:
     run, folder = Run(name), arrived.run_folder(name)
     outcome = arrived.manifest.outcome_of(name)
     if not (folder / run.record.name).is_file():
@@ -844,9 +851,10 @@ def _put_in_place(job: JobRecord, name: str, arrived: Arrived) -> Home:
         )
     with claim(run):
         _move(folder, run, record)
+        whole = use_newest_whole(run, progress.say)
     if outcome.kind == "running":
         outcome = Outcome(kind="to be continued", why=job.why or "it was ended from outside")
-    if outcome.kind == "to be continued" and resumable_epoch(run) is None:
+    if outcome.kind == "to be continued" and whole.epoch is None:
         outcome = _nothing(job)
     return Home(run, outcome)
 
@@ -861,9 +869,11 @@ def _nothing(job: JobRecord) -> Outcome:
 
 def _move(folder: Path, run: Run, record: RunRecord) -> None:
     """Replace what is here of the run by what came, its record last, each thing as one step."""
+    complete = _with_what_it_replaces(record, run)
     if run.record.exists() and RunRecord.read(run.record).run_id != record.run_id:
         set_aside(run)
     make_folder(run.directory)
+    _move_checkpoints(folder, run)
     for path in sorted(folder.iterdir(), key=lambda one: one.name == run.record.name):
         target = run.directory / path.name
         if not path.is_dir():
@@ -874,6 +884,29 @@ def _move(folder: Path, run: Run, record: RunRecord) -> None:
         path.rename(staged_for(target))
         replace_folder(target)
         heal(target)
+    if complete != record:
+        complete.write(run.record)
+
+
+def _with_what_it_replaces(record: RunRecord, run: Run) -> RunRecord:
+    """Name the runs that were here, of which the machine that trained it knew nothing."""
+    if not run.record.exists():
+        return record
+    here = RunRecord.read(run.record)
+    replaced = {*record.replaces, *here.replaces, short_id(here)} - {short_id(record)}
+    return record.model_copy(update={"replaces": sorted(replaced)})
+
+
+def _move_checkpoints(folder: Path, run: Run) -> None:
+    """Make what came the newest here, beside what was; a damaged one takes nobody's place."""
+    for name in (run.previous_checkpoint.name, run.resumable.parent.name):  # the older one first
+        arrived = folder / name
+        if arrived.exists() and (not faults(arrived) or find_whole(run).folder is None):
+            tidy(run)
+            arrived.rename(staged_for(run.resumable.parent))
+            replace_and_keep(run.resumable.parent, run.previous_checkpoint)
+            tidy(run)
+        shutil.rmtree(arrived, ignore_errors=True)
 
 
 def _asked(job: JobRecord, host: GpuHost, progress: Progress) -> JobState | None:

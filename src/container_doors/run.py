@@ -114,8 +114,13 @@ class Run:
 
     @property
     def resumable(self) -> Path:
-        """The trainer's whole state, every ``save_period`` epochs; the newest is kept."""
+        """The trainer's whole state, every ``save_period`` epochs; the newest of the two kept."""
         return self.directory / "checkpoint" / "resume.pt"
+
+    @property
+    def previous_checkpoint(self) -> Path:
+        """The folder of the checkpoint before, to go on from where the newest is damaged."""
+        return self.directory / "checkpoint-previous"
 
     @property
     def scores(self) -> Path:

@@ -1,12 +1,18 @@
 """Checkpoints on real DVC remotes: a folder, and the loopback Google Drive."""
 
+import hashlib
+import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from dvc_objects.fs.local import LocalFileSystem
 
+from container_doors.adapters import dvc_shelf
 from container_doors.adapters.dvc_checkpoints import DvcCheckpoints, checkpoints_of
 from container_doors.errors import VersioningError
 from tests.loopback.drive_backend import DriveBackend
@@ -39,14 +45,14 @@ def there_and_back(folder: Path) -> None:
     mark.write_bytes(b"finished\n")
 
     assert checkpoints.names("exp1") == []
-    checkpoints.put(path, "exp1")
-    checkpoints.put(mark, "exp1")
-    assert sorted(checkpoints.names("exp1")) == [path.name, mark.name]
-    assert checkpoints.names("exp2") == []
+    assert checkpoints.put(path, "exp1") == [path.name]
+    assert checkpoints.sha256(path.name, "exp1") == hashlib.sha256(STATE).hexdigest()
     checkpoints.get(path.name, "exp1", folder / "fetched")
     assert (folder / "fetched" / path.name).read_bytes() == STATE
-    checkpoints.remove([path.name], "exp1")
-    assert checkpoints.names("exp1") == [mark.name]
+    assert checkpoints.names("exp2") == []
+    assert checkpoints.put(mark, "exp1", instead_of=[path.name, "gone.tar"]) == [mark.name]
+    checkpoints.remove([path.name, mark.name], "exp1")
+    assert checkpoints.names("exp1") == []
 
 
 def test_in_a_folder(repository: Path, tmp_path: Path):
@@ -55,6 +61,65 @@ def test_in_a_folder(repository: Path, tmp_path: Path):
     there_and_back(repository)
 
     assert [path.name for path in (tmp_path / "remote/checkpoints").rglob("*.part")] == []
+
+
+def recorded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Note what is forced to the disk and what is renamed, in order."""
+    calls: list[str] = []
+    fsync, replace = os.fsync, os.replace
+
+    def forced(descriptor: int) -> None:
+        calls.append(f"fsync {Path(f'/proc/self/fd/{descriptor}').readlink().name}")
+        fsync(descriptor)
+
+    def renamed(source: str, target: str) -> None:
+        calls.append(f"rename {Path(target).name}")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", forced)
+    monkeypatch.setattr(os, "replace", renamed)
+    return calls
+
+
+def test_a_file_is_on_the_disk_before_its_name_and_its_name_before_it_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / "a.tar").write_bytes(STATE)
+    calls = recorded(monkeypatch)
+    storage: Callable[[], Any] = LocalFileSystem
+
+    dvc_shelf.put(storage(), str(tmp_path / "a.tar"), str(tmp_path / "remote/checkpoints/exp1"))
+
+    forced = ["fsync exp1", "fsync checkpoints", "fsync remote"]
+    assert calls == ["fsync a.tar.part", "rename a.tar", *forced]
+
+
+def spoil(source: str, target: str) -> None:
+    Path(target).write_bytes(Path(source).read_bytes()[:-1] + b"?")
+
+
+class Spoiling(LocalFileSystem):
+    """A storage elsewhere that keeps something else than it was given."""
+
+    protocol = "elsewhere"
+
+    def put_file(
+        self, from_file: Any, to_info: str, callback: Any = None, size: Any = None, **_: Any
+    ) -> None:
+        spoil(from_file, to_info)
+
+
+@pytest.mark.parametrize("storage", [LocalFileSystem, Spoiling])
+def test_what_is_read_back_otherwise_is_not_left_under_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, storage: Callable[[], Any]
+):
+    monkeypatch.setattr(shutil, "copyfile", spoil)
+    (tmp_path / "a.tar").write_bytes(STATE)
+
+    with pytest.raises(OSError, match=r"a\.tar was read back otherwise: expected sha256"):
+        dvc_shelf.put(storage(), str(tmp_path / "a.tar"), str(tmp_path / "remote/c/exp1"))
+
+    assert list((tmp_path / "remote/c/exp1").iterdir()) == []
 
 
 @pytest.mark.slow

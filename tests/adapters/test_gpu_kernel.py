@@ -1,5 +1,7 @@
 """What a lent machine is given to install, and what is said where that fails."""
 
+import hashlib
+import json
 import socket
 import subprocess
 from importlib.metadata import version
@@ -9,7 +11,7 @@ import pytest
 
 from container_doors import child_environment
 from container_doors.adapters import gpu_kernel
-from container_doors.adapters.gpu_kernel import JobError, install, is_missing
+from container_doors.adapters.gpu_kernel import JobError, install, is_missing, leave, left_over
 
 INSTALLER = """import sys
 open({log!r}, "w").write("\\n".join(sys.argv[1:]))
@@ -126,3 +128,49 @@ def test_nothing_that_it_starts_sees_a_secret(monkeypatch: pytest.MonkeyPatch):
 
 def test_it_knows_a_secret_by_the_names_that_all_of_us_know():
     assert gpu_kernel.SECRET == child_environment._SECRET_NAME
+
+
+def a_checkpoint(folder: Path, state: str) -> None:
+    folder.mkdir(parents=True)
+    (folder / "resume.pt").write_text(state)
+    sha256 = hashlib.sha256(state.encode()).hexdigest()
+    (folder / "epoch.json").write_text(json.dumps({"epoch": 1, "sha256": {"resume.pt": sha256}}))
+
+
+@pytest.mark.parametrize("damage", ["flipped", "", None])
+def test_what_is_kept_of_a_training_is_its_newest_whole_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str | None
+):
+    monkeypatch.setattr(gpu_kernel, "ORDER", {"experiments": [{"name": "a"}]})
+    monkeypatch.setattr(gpu_kernel, "WORKING", tmp_path)
+    run = tmp_path / "repository" / "runs" / "a"
+    a_checkpoint(run / "checkpoint", "newest")
+    a_checkpoint(run / "checkpoint-previous", "before")
+
+    def left() -> str:
+        files = dict(left_over(tmp_path / "repository", "running"))
+        return files["runs/a/checkpoint/resume.pt"].read_text()
+
+    assert left() == "newest"
+    newest = run / "checkpoint" / "resume.pt"
+    newest.unlink()
+    if damage is not None:
+        newest.write_text(damage)
+    assert left() == "before"
+
+
+def test_an_archive_without_a_checkpoint_takes_no_others_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(gpu_kernel, "ORDER", {"experiments": [{"name": "a"}], "job": "job"})
+    monkeypatch.setattr(gpu_kernel, "WORKING", tmp_path)
+    run = tmp_path / "repository" / "runs" / "a"
+    a_checkpoint(run / "checkpoint", "newest")
+    (run / "run.json").write_text("{}")
+    leave(tmp_path / "repository", {"is": "running"})
+    (archive,) = tmp_path.glob("job-*.tar")
+    (run / "checkpoint" / "resume.pt").write_text("flipped")
+
+    leave(tmp_path / "repository", {"is": "running"})
+
+    assert list(tmp_path.glob("job-*.tar")) == [archive]

@@ -1,4 +1,9 @@
+import itertools
+import json
+import os
 import shutil
+import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from zipfile import ZipFile
@@ -11,11 +16,13 @@ from container_doors.records import Epoch
 from container_doors.run import Run
 from container_doors.training.checkpoint import (
     Checkpoint,
-    damaged,
+    faults,
+    find_whole,
     put_down,
     resumable_epoch,
     rewind,
     stage,
+    use_newest_whole,
 )
 from container_doors.training.history import append_epoch, read_epochs, spelled
 
@@ -159,13 +166,192 @@ def test_half_a_checkpoint_is_none(run: Run, name: str):
     assert resumable_epoch(run) is None
 
 
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:10])
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+DAMAGES = [pytest.param(how, id=how.__name__) for how in (flip, truncate, empty, Path.unlink)]
+FILES = ["resume.pt", "best.pt", "results.csv", "metrics.jsonl", "epoch.json"]
+
+
 def test_a_flipped_bit_is_found(run: Run):
     save(run, 1, is_best=True)
-    assert damaged(run) == []
+    assert faults(run.resumable.parent) == []
 
     for name in ("resume.pt", "best.pt", "results.csv", "metrics.jsonl"):
         path = run.resumable.parent / name
-        sound = path.read_bytes()
-        path.write_bytes(sound[:-1] + bytes([sound[-1] ^ 1]))
-        assert damaged(run) == [name]
-        path.write_bytes(sound)
+        whole = path.read_bytes()
+        flip(path)
+        assert faults(run.resumable.parent) == [name]
+        path.write_bytes(whole)
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("name", FILES)
+def test_where_the_newest_is_damaged_the_one_before_is_gone_on_from(
+    run: Run, name: str, damage: Callable[[Path], None]
+):
+    for number in (1, 2, 3):
+        save(run, number, is_best=number == 1, best_is_kept=number > 1)
+    damage(run.resumable.parent / name)
+    said: list[str] = []
+
+    assert use_newest_whole(run, said.append).epoch == 2
+
+    assert rewind(run) == Checkpoint(2, is_last=False)
+    assert text_of(run.resumable) == "state 2"
+    assert text_of(run.best_weights) == "epoch 1"
+    assert said[0].startswith("passed over a damaged checkpoint: ")
+    assert f"in {run.resumable.parent} is not what was put there" in said[0]
+    assert said[1:] == ["the checkpoint before is whole, of epoch 2"]
+    said.clear()
+    use_newest_whole(run, said.append)
+    assert said == [], "once is enough"
+
+
+def test_a_newest_that_was_deleted_is_no_loss_either(run: Run):
+    for number in (1, 2):
+        save(run, number, is_best=True)
+    shutil.rmtree(run.resumable.parent)
+
+    assert use_newest_whole(run, print).epoch == 1
+    assert rewind(run).epoch == 1
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_predecessor_goes_with_the_next_checkpoint(
+    run: Run, damage: Callable[[Path], None]
+):
+    for number in (1, 2):
+        save(run, number, is_best=True)
+    damage(run.previous_checkpoint / "resume.pt")
+    assert use_newest_whole(run, print).epoch == 2
+
+    save(run, 3, is_best=True)
+
+    assert epochs_of(run) == [3, 2]
+    assert all(faults(folder) == [] for folder in copies(run))
+
+
+def test_where_none_is_whole_each_is_named_and_nothing_changes(run: Run):
+    for number in (1, 2):
+        save(run, number, is_best=True)
+    flip(run.resumable)
+    (run.previous_checkpoint / "epoch.json").write_text('{"epoch": 1, "sha256": {}}')
+
+    found = use_newest_whole(run, print)
+
+    assert found.folder is None
+    assert found.passed_over == (
+        f"resume.pt in {run.resumable.parent} is not what was put there",
+        f"epoch.json in {run.previous_checkpoint} is not what was put there",
+    )
+    assert find_whole(run) == found
+
+
+def test_two_checkpoints_share_no_file(run: Run):
+    """Damage to a file that both have would be damage to both."""
+    save(run, 1, is_best=True)
+    save(run, 2, best_is_kept=True)
+
+    for path in run.resumable.parent.iterdir():
+        assert path.stat().st_nlink == 1, path
+
+
+def test_damage_to_the_best_epoch_is_not_carried_on_as_if_it_were_whole(run: Run):
+    save(run, 1, is_best=True)
+    flip(run.resumable.parent / "best.pt")
+
+    save(run, 2, best_is_kept=True)
+
+    assert text_of(run.resumable.parent / "best.pt") == "epoch 1"
+    flip(run.resumable.parent / "best.pt")
+    for path in (run.best_weights, run.previous_checkpoint / "best.pt"):
+        path.unlink()
+    with pytest.raises(OSError, match="the best epoch so far is damaged"):
+        save(run, 3, best_is_kept=True)
+    assert epochs_of(run) == [2, 1]
+
+
+def test_what_is_read_back_otherwise_takes_nobodys_place(run: Run, monkeypatch: pytest.MonkeyPatch):
+    for number in (1, 2):
+        save(run, number, is_best=True)
+    forced = files.force_to_disk
+
+    def spoilt(folder: Path) -> None:
+        forced(folder)
+        if (folder / "epoch.json").exists():
+            flip(folder / "resume.pt")
+
+    monkeypatch.setattr("container_doors.training.checkpoint.force_to_disk", spoilt)
+    with pytest.raises(OSError, match=r"resume\.pt was not read back as it was written"):
+        save(run, 3, is_best=True)
+
+    assert epochs_of(run) == [2, 1]
+
+
+def copies(run: Run) -> tuple[Path, Path]:
+    return run.resumable.parent, run.previous_checkpoint
+
+
+def epochs_of(run: Run) -> list[int]:
+    return [json.loads((folder / "epoch.json").read_text())["epoch"] for folder in copies(run)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("exchange", [True, False], ids=["exchange", "two renames"])
+def test_killed_at_any_call_two_whole_checkpoints_are_left(
+    run: Run, monkeypatch: pytest.MonkeyPatch, exchange: bool
+):
+    """From the third on; each is put down anew until it is not killed any more."""
+    if not exchange:
+        monkeypatch.setattr(files, "_exchange", lambda one, other: False)
+    for number in (1, 2):
+        save(run, number, is_best=True)
+    kept = run.directory.with_name("kept")
+    shutil.copytree(run.directory, kept)
+    for step in itertools.count():
+        shutil.rmtree(run.directory)
+        shutil.copytree(kept, run.directory)
+        code = in_a_child(lambda: save(run, 3, is_best=True), step)
+        found = use_newest_whole(run, print)
+        assert found.epoch in {2, 3}, step
+        assert found.passed_over == (), step
+        assert len({*epochs_of(run)}) == 2, step
+        assert all(faults(folder) == [] for folder in copies(run)), step
+        if code == 0:
+            break
+    assert step > 40
+
+
+def in_a_child(work: Callable[[], None], step: int) -> int:
+    child = os.fork()
+    if child == 0:
+        left = step
+
+        def count(event: str, _: object) -> None:
+            nonlocal left
+            if event.startswith(("open", "os.", "shutil.", "ctypes.")):
+                left -= 1
+                if left == -1:  # once: to kill is an event as well
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+        sys.addaudithook(count)
+        try:
+            work()
+        except BaseException:  # noqa: BLE001 - a fork must not run on as its parent
+            os._exit(1)
+        os._exit(0)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    assert code in {0, -signal.SIGKILL}
+    return code

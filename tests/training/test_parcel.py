@@ -1,12 +1,19 @@
+"""What is sent of a checkpoint, what of it is kept there, and what comes back of it."""
+
+import hashlib
 import json
 import os
+import shutil
+import tarfile
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 from tests.fakes import FakeCheckpoints
 
-from container_doors.errors import RunError
+from container_doors.errors import RunError, VersioningError
 from container_doors.records import (
     CodeState,
     DatasetFacts,
@@ -16,13 +23,24 @@ from container_doors.records import (
     StartingWeights,
 )
 from container_doors.run import Run
-from container_doors.training.parcel import finished_name, is_newer, pack, parcel, snapshot, unpack
-from container_doors.training.publisher import Publisher, fetch_newer, mark_finished, parcels
+from container_doors.training.fetching import fetch_newer
+from container_doors.training.known_runs import known_runs
+from container_doors.training.parcel import (
+    finished_name,
+    pack,
+    parcel,
+    replaces_name,
+    snapshot,
+    unpack,
+)
+from container_doors.training.publisher import Publisher, mark_finished
+
+A, B = "0f3c9a1b" * 4, "1c22d0fe" * 4
 
 
-def a_record(run_id: str = "0f3c9a1b" * 4, *, hour: int = 10) -> RunRecord:
+def a_record(run_id: str = A, *, hour: int = 10, replaces: list[str] | None = None) -> RunRecord:
     return RunRecord(
-        run_id=run_id, experiment="a", status="running",
+        run_id=run_id, experiment="a", status="running", replaces=replaces or [],
         started_at=datetime(2026, 11, 25, hour, 15, tzinfo=UTC), params={}, params_sha256="0" * 64,
         code=CodeState(commit=None, clean=None),
         dataset=DatasetFacts(path="d", sha256="0" * 64, splits={}),
@@ -33,17 +51,23 @@ def a_record(run_id: str = "0f3c9a1b" * 4, *, hour: int = 10) -> RunRecord:
 
 
 def a_run(root: Path, epoch: int, record: RunRecord) -> Run:
+    """A run with one whole checkpoint."""
     run = Run("a", root=root)
     folder = run.resumable.parent
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, text in (
-        ("resume.pt", f"state {epoch}"), ("metrics.jsonl", f'{{"epoch": {epoch}}}\n'),
-        ("epoch.json", json.dumps({"epoch": epoch, "is_last": False, "sha256": {}})),
-    ):  # fmt: skip
-        (folder / name).unlink(missing_ok=True)
-        (folder / name).write_text(text)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    with ZipFile(folder / "resume.pt", "w") as file:
+        file.writestr("state", f"state {epoch}" * 1000)
+    (folder / "metrics.jsonl").write_text(f'{{"epoch": {epoch}}}\n')
+    hashes = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
+    state = {"epoch": epoch, "is_last": False, "sha256": hashes}
+    (folder / "epoch.json").write_text(json.dumps(state))
     record.write(run.record)
     return run
+
+
+def epoch_of(run: Run) -> int:
+    return int(json.loads((run.resumable.parent / "epoch.json").read_text())["epoch"])
 
 
 @pytest.fixture
@@ -59,13 +83,50 @@ def publish(run: Run, remote: FakeCheckpoints) -> list[str]:
     return said
 
 
+def fetch(
+    run: Run, remote: FakeCheckpoints, say: Callable[[str], None] = print, *,
+    wanted: str | None = None,
+) -> bool:  # fmt: skip
+    record = RunRecord.read(run.record) if run.record.exists() else None
+    known = known_runs(remote.names("a"), record)
+    return fetch_newer(run, record, known, remote, wanted=wanted, say=say)
+
+
+def sent(remote: FakeCheckpoints) -> list[int]:
+    """Epochs of the checkpoints on the remote, in order."""
+    every = [parcel(name) for name in remote.names("a")]
+    return sorted(one.epoch for one in every if one is not None and one.epoch is not None)
+
+
+def of_epoch(remote: FakeCheckpoints, epoch: int) -> Path:
+    (path,) = (remote.folder / "a").glob(f"*-{epoch:06d}-*.tar")
+    return path
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[700] ^= 1
+    path.write_bytes(content)
+
+
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:500])
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+DAMAGES = [pytest.param(how, id=how.__name__) for how in (flip, truncate, empty)]
+
+
 def test_a_checkpoint_arrives_as_it_left(tmp_path: Path, remote: FakeCheckpoints):
     here = a_run(tmp_path / "here", 3, a_record())
     publish(here, remote)
     there = Run("a", root=tmp_path / "there")
     said: list[str] = []
 
-    assert fetch_newer(there, None, remote, said.append)
+    assert fetch(there, remote, said.append)
 
     for name in ("resume.pt", "metrics.jsonl", "epoch.json"):
         left, arrived = (run.resumable.parent / name for run in (here, there))
@@ -76,42 +137,192 @@ def test_a_checkpoint_arrives_as_it_left(tmp_path: Path, remote: FakeCheckpoints
     assert not (here.directory / ".publishing").exists()
 
 
-def test_the_newest_wins_and_the_others_go(tmp_path: Path, remote: FakeCheckpoints):
-    for epoch in (1, 2):
+def test_two_stay_and_the_older_ones_go(tmp_path: Path, remote: FakeCheckpoints):
+    for epoch in (1, 2, 3, 4):
         publish(a_run(tmp_path / "here", epoch, a_record()), remote)
 
-    assert [one.epoch for one in parcels(remote, "a")] == [2]
+    assert sent(remote) == [3, 4]
 
 
-def test_of_one_epoch_one_checkpoint_is_kept(tmp_path: Path, remote: FakeCheckpoints):
-    """Published again after it went on: another record, so another hash, which may sort before."""
-    for status in ("running", "stopped", "interrupted", "failed", "trained"):
+def test_none_goes_before_two_were_read_back(tmp_path: Path, remote: FakeCheckpoints):
+    for epoch in (1, 2):
+        publish(a_run(tmp_path / "here", epoch, a_record()), remote)
+    flip(of_epoch(remote, 2))
+    remote.read_back.clear()
+
+    publish(a_run(tmp_path / "here", 3, a_record()), remote)
+
+    assert sent(remote) == [1, 3], "the damaged one in between is none of the two"
+    assert len(remote.read_back) == 2, "that which was sent has been read back as it was sent"
+
+
+def test_where_one_alone_is_whole_nothing_goes(tmp_path: Path, remote: FakeCheckpoints):
+    for epoch in (1, 2):
+        publish(a_run(tmp_path / "here", epoch, a_record()), remote)
+        flip(of_epoch(remote, epoch))
+
+    publish(a_run(tmp_path / "here", 3, a_record()), remote)
+
+    assert sent(remote) == [1, 2, 3]
+
+
+def test_what_is_there_and_whole_is_not_sent_again(tmp_path: Path, remote: FakeCheckpoints):
+    for status in ("running", "stopped", "trained"):
         record = a_record().model_copy(update={"status": status})
         publish(a_run(tmp_path / "here", 3, record), remote)
+    assert sent(remote) == [3]
+    empty(of_epoch(remote, 3))
 
-        assert len(remote.names("a")) == 1
+    publish(a_run(tmp_path / "here", 3, a_record()), remote)
+
+    assert fetch(Run("a", root=tmp_path / "there"), remote)
 
 
-def test_what_is_here_and_as_new_is_kept(tmp_path: Path, remote: FakeCheckpoints):
+def test_an_upload_that_was_cut_off_goes_with_the_older_ones(
+    tmp_path: Path, remote: FakeCheckpoints
+):
+    publish(a_run(tmp_path / "here", 1, a_record()), remote)
+    of_run = of_epoch(remote, 1)
+    cut_off = of_run.with_name(f"{of_run.name}.part")
+    cut_off.write_bytes(b"half")
+    foreign = of_run.with_name(of_run.name.replace(A[:8], B[:8]) + ".part")
+    foreign.write_bytes(b"half")
+
+    for epoch in (2, 3):
+        publish(a_run(tmp_path / "here", epoch, a_record()), remote)
+
+    assert not cut_off.exists()
+    assert foreign.exists()
+
+
+def test_a_damaged_checkpoint_is_not_sent(tmp_path: Path, remote: FakeCheckpoints):
+    run = a_run(tmp_path / "here", 3, a_record())
+    truncate(run.resumable)
+
+    (said,) = publish(run, remote)
+
+    assert "the checkpoint of epoch 3 is damaged: resume.pt has changed" in said
+    assert sent(remote) == []
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_the_newest_whole_one_is_fetched(
+    tmp_path: Path, remote: FakeCheckpoints, damage: Callable[[Path], None]
+):
+    for epoch in (3, 4):
+        publish(a_run(tmp_path / "here", epoch, a_record()), remote)
+    damage(of_epoch(remote, 4))
+    there = Run("a", root=tmp_path / "there")
+    said: list[str] = []
+
+    assert fetch(there, remote, said.append)
+
+    assert epoch_of(there) == 3
+    assert said[1].startswith(f"passed over it: {of_epoch(remote, 4).name} is damaged: its sha256")
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_whole_one_here_is_gone_on_from_where_the_newer_on_the_remote_is_damaged(
+    tmp_path: Path, remote: FakeCheckpoints, damage: Callable[[Path], None]
+):
+    for epoch in (2, 3, 4):
+        publish(a_run(tmp_path / "here", epoch, a_record()), remote)
+    damage(of_epoch(remote, 4))
+    here = a_run(tmp_path / "here", 3, a_record())
+
+    assert not fetch(here, remote)
+
+    assert epoch_of(here) == 3
+
+
+def test_what_is_damaged_here_is_fetched(tmp_path: Path, remote: FakeCheckpoints):
     here = a_run(tmp_path / "here", 3, a_record())
     publish(here, remote)
-    record = RunRecord.read(here.record)
+    truncate(here.resumable)
 
-    assert [is_newer(one, record, 3) for one in parcels(remote, "a")] == [False]
-    assert [is_newer(one, record, 2) for one in parcels(remote, "a")] == [True]
-    assert [is_newer(one, a_record("1" * 32, hour=11), None) for one in parcels(remote, "a")] == [
-        False
-    ]
+    assert fetch(here, remote)
+
+    assert RunRecord.read(here.record) == a_record()
+    with ZipFile(here.resumable) as file:
+        assert file.read("state").startswith(b"state 3")
 
 
-def test_another_run_of_the_name_is_set_aside(tmp_path: Path, remote: FakeCheckpoints):
-    publish(a_run(tmp_path / "here", 3, a_record("1" * 32, hour=11)), remote)
-    there = a_run(tmp_path / "there", 9, a_record())
+def test_where_none_is_whole_each_is_named_and_nothing_is_changed(
+    tmp_path: Path, remote: FakeCheckpoints
+):
+    for epoch in (3, 4):
+        publish(a_run(tmp_path / "here", epoch, a_record()), remote)
+        flip(of_epoch(remote, epoch))
+    there = Run("a", root=tmp_path / "there")
 
-    assert fetch_newer(there, RunRecord.read(there.record), remote, print)
+    with pytest.raises(RunError, match="no whole checkpoint of a is left") as refused:
+        fetch(there, remote)
 
-    assert RunRecord.read(there.record).run_id == "1" * 32
-    assert (there.root / "a~1" / "checkpoint" / "resume.pt").read_text() == "state 9"
+    for epoch in (3, 4):
+        assert f"{of_epoch(remote, epoch).name} is damaged" in refused.value.problem
+    assert "--replace" in refused.value.hint
+    assert not there.directory.exists()
+    assert sent(remote) == [3, 4]
+
+
+def test_what_cannot_be_reached_is_not_called_damaged(tmp_path: Path, remote: FakeCheckpoints):
+    publish(a_run(tmp_path / "here", 3, a_record()), remote)
+    there = Run("a", root=tmp_path / "there")
+    known = known_runs(remote.names("a"))
+    remote.is_down = True
+
+    with pytest.raises(VersioningError, match="a far place cannot be reached"):
+        fetch_newer(there, None, known, remote, say=print)
+
+
+def a_tar(path: Path, *members: tarfile.TarInfo) -> Path:
+    with tarfile.open(path, "w") as tar:
+        for member in members:
+            tar.addfile(member)
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    return path.rename(path.with_name(f"20261125T101500-0f3c9a1b-000003-{sha256[:16]}.tar"))
+
+
+def member(name: str, kind: bytes = tarfile.REGTYPE) -> tarfile.TarInfo:
+    made = tarfile.TarInfo(name)
+    made.type, made.linkname = kind, "/etc/passwd"
+    return made
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        pytest.param([member("../run.json")], id="outside"),
+        pytest.param([member("/tmp/run.json")], id="absolute"),
+        pytest.param([member("run.json", tarfile.SYMTYPE)], id="a link"),
+        pytest.param([member("run.json", tarfile.DIRTYPE)], id="a folder"),
+        pytest.param([member("run.json")], id="an empty record"),
+        pytest.param([], id="nothing"),
+    ],
+)
+def test_a_consistent_name_around_something_else_is_damage(
+    tmp_path: Path, members: list[tarfile.TarInfo]
+):
+    archive = a_tar(tmp_path / "tar", *members)
+
+    with pytest.raises(RunError, match=f"{archive.name} is damaged: "):
+        unpack(archive, tmp_path / "unpacked", Run("a", root=tmp_path))
+
+
+def test_damage_before_it_was_packed_is_found(tmp_path: Path):
+    """As earlier releases could pack it, whose name agrees with what is inside."""
+    run = a_run(tmp_path, 3, a_record())
+    shutil.copy(run.record, run.resumable.parent)
+    truncate(run.resumable)
+    with tarfile.open(tmp_path / "tar", "w") as tar:
+        for path in run.resumable.parent.iterdir():
+            tar.add(path, arcname=path.name)
+    sha256 = hashlib.sha256((tmp_path / "tar").read_bytes()).hexdigest()
+    name = f"20261125T101500-0f3c9a1b-000003-{sha256[:16]}.tar"
+    archive = (tmp_path / "tar").rename(tmp_path / name)
+
+    with pytest.raises(RunError, match=r"resume\.pt in it has changed"):
+        unpack(archive, tmp_path / "unpacked", run)
 
 
 def test_a_finished_run_leaves_a_mark_and_no_checkpoint(tmp_path: Path, remote: FakeCheckpoints):
@@ -121,23 +332,24 @@ def test_a_finished_run_leaves_a_mark_and_no_checkpoint(tmp_path: Path, remote: 
 
     assert remote.names("a") == [finished_name(a_record())]
     with pytest.raises(RunError, match="has been finished on another machine") as refused:
-        fetch_newer(Run("a", root=tmp_path / "there"), None, remote, print)
+        fetch(Run("a", root=tmp_path / "there"), remote)
     assert "--replace" in refused.value.hint
 
 
-def test_what_is_damaged_changes_nothing(tmp_path: Path, remote: FakeCheckpoints):
-    publish(a_run(tmp_path / "here", 3, a_record()), remote)
-    (name,) = remote.names("a")
-    path = remote.folder / "a" / name
-    damaged = bytearray(path.read_bytes())
-    damaged[700] ^= 1
-    path.write_bytes(damaged)
-    there = Run("a", root=tmp_path / "there")
+def test_what_a_finished_run_replaces_goes_and_what_is_unrelated_stays(
+    tmp_path: Path, remote: FakeCheckpoints
+):
+    publish(a_run(tmp_path / "first", 3, a_record()), remote)
+    publish(a_run(tmp_path / "third", 5, a_record("3" * 32)), remote)
+    second = a_record(B, hour=9, replaces=[A[:8]])
+    run = a_run(tmp_path / "second", 2, second)
+    publish(run, remote)
+    assert sent(remote) == [2, 3, 5], "it stays until the model is kept elsewhere"
 
-    with pytest.raises(RunError, match="is damaged: its sha256 is"):
-        fetch_newer(there, None, remote, print)
+    mark_finished(run, remote)
 
-    assert not there.directory.exists()
+    assert sent(remote) == [5]
+    assert {finished_name(second), replaces_name(second, A[:8])} <= {*remote.names("a")}
 
 
 def test_a_remote_that_is_down_is_said_once_and_costs_nothing(
@@ -175,7 +387,5 @@ def test_a_parcel_names_its_content(tmp_path: Path):
     named = parcel(packed.name)
     assert named is not None
     assert (named.begun, named.run, named.epoch) == ("20261125T101500", "0f3c9a1b", 3)
-    renamed = packed.rename(packed.with_name(packed.name.replace("000003", "000004")))
-    unpack(renamed, Run("b", root=tmp_path))  # the hash is of the content, not of the name
     assert parcel(f".{packed.name}") is None
     assert parcel(f"{packed.name}.part") is None

@@ -29,15 +29,24 @@ class DvcCheckpoints:
         """List the files of an experiment."""
         return self._must("ask", _ASK_S, "names", experiment).stdout.split()
 
-    def put(self, path: Path, experiment: str) -> None:
-        """Send a file, all of it or nothing."""
-        self._must("send the checkpoint to", _TRANSFER_S, "put", str(path.absolute()), experiment)
+    def put(self, path: Path, experiment: str, *, instead_of: Sequence[str] = ()) -> list[str]:
+        """Send a file, all of it or nothing, read it back, then delete what it is instead of."""
+        done = self._must(
+            "send the checkpoint to", _TRANSFER_S, "put", str(path.absolute()), experiment,
+            *instead_of,
+        )  # fmt: skip
+        return done.stdout.split()
 
     def get(self, name: str, experiment: str, into: Path) -> None:
         """Fetch a file into a folder."""
         into.mkdir(parents=True, exist_ok=True)
         target = str((into / name).absolute())
         self._must("fetch the checkpoint from", _TRANSFER_S, "get", f"{experiment}/{name}", target)
+
+    def sha256(self, name: str, experiment: str) -> str:
+        """Read a file where it lies, in DVC's own process, and hash it."""
+        done = self._must("read back from", _TRANSFER_S, "sha256", f"{experiment}/{name}")
+        return done.stdout.strip()
 
     def remove(self, names: Sequence[str], experiment: str) -> None:
         """Delete files."""

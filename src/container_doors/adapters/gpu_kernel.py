@@ -635,6 +635,8 @@ def combined(outcomes: dict[str, dict[str, str]]) -> dict[str, Any]:
 def leave(repository: Path, outcome: dict[str, Any]) -> None:
     """Replace the archive by one of what there is by now, and then its manifest."""
     files = dict(left_over(repository, outcome["is"]))
+    if outcome["is"] == "running" and not any(name.endswith("/resume.pt") for name in files):
+        return  # the archive that is there has one
     archive = WORKING / f"{ORDER['job']}-{round(elapsed_s() * 10):07d}.tar"
     hashes = {}
     with tarfile.open(archive.with_suffix(".part"), "w") as packed:
@@ -660,7 +662,8 @@ def leave(repository: Path, outcome: dict[str, Any]) -> None:
 def left_over(repository: Path, outcome: str) -> Iterator[tuple[str, Path]]:
     """Find what is worth bringing home; in the middle of a training, what a next one needs."""
     whole = outcome != "running"
-    left_here = {"data", "tracking", *(["checkpoint"] if outcome == "finished" else [])}
+    copies = ("checkpoint", "checkpoint-previous")
+    left_here = {"data", "tracking", *(copies if outcome == "finished" else ())}
     if whole and (WORKING / "kernel.log").exists():
         log = repository.parent / "kernel.log"
         shutil.copyfile(WORKING / "kernel.log", log)  # which goes on while it is packed
@@ -668,7 +671,7 @@ def left_over(repository: Path, outcome: str) -> Iterator[tuple[str, Path]]:
     for experiment in ORDER["experiments"]:
         run = repository / "runs" / experiment["name"]
         snapshot = repository.parent / f"checkpoint-{experiment['name']}"
-        if not whole and take(run / "checkpoint", snapshot):
+        if not whole and any(take(run / name, snapshot) for name in copies):
             yield from (
                 (f"runs/{run.name}/checkpoint/{one.name}", one) for one in snapshot.iterdir()
             )
@@ -679,14 +682,18 @@ def left_over(repository: Path, outcome: str) -> Iterator[tuple[str, Path]]:
 
 
 def take(checkpoint: Path, snapshot: Path) -> bool:
-    """Give a checkpoint's files second names; they are never changed, only replaced."""
+    """Give a whole checkpoint's files second names; they are never changed, only replaced."""
     shutil.rmtree(snapshot, ignore_errors=True)
     snapshot.mkdir()
-    with contextlib.suppress(FileNotFoundError):
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
         before = (checkpoint / "epoch.json").stat().st_ino
         for path in checkpoint.iterdir():
             os.link(path, snapshot / path.name)
-        return (checkpoint / "epoch.json").stat().st_ino == before
+        hashes = json.loads((snapshot / "epoch.json").read_bytes())["sha256"]
+        is_whole = "resume.pt" in hashes and all(
+            sha256_of(snapshot / name) == sha256 for name, sha256 in hashes.items()
+        )
+        return is_whole and (checkpoint / "epoch.json").stat().st_ino == before
     return False
 
 

@@ -9,11 +9,11 @@ from container_doors.run import Run
 from container_doors.training.arguments import Argument, changed_since
 from container_doors.training.checkpoint import (
     Checkpoint,
-    damaged,
     how_to_begin_anew,
-    resumable_epoch,
     rewind,
+    use_newest_whole,
 )
+from container_doors.training.logbook import LOG
 
 
 def go_back(run: Run, arguments: Mapping[str, Argument]) -> tuple[Checkpoint, int]:
@@ -25,8 +25,11 @@ def go_back(run: Run, arguments: Mapping[str, Argument]) -> tuple[Checkpoint, in
     Raises:
         RunError: If it cannot; nothing has been changed then.
     """
-    epoch = resumable_epoch(run)
-    batch_size = 0 if epoch is None else _check(run, epoch, arguments)
+    found = use_newest_whole(run, LOG.warning)
+    if found.epoch is None:
+        why = "; ".join(found.passed_over) or f"nothing in {run.resumable.parent}"
+        raise RunError(f"no whole checkpoint is left: {why}", hint=how_to_begin_anew(run))
+    batch_size = _check(run, found.epoch, arguments)
     return rewind(run), batch_size
 
 
@@ -59,12 +62,6 @@ def _check(run: Run, epoch: int, arguments: Mapping[str, Argument]) -> int:
         raise RunError(
             f"{run.resumable} is not the checkpoint that was put there: expected epoch {epoch}, "
             f"found {found_epoch}",
-            hint=how_to_begin_anew(run),
-        )
-    broken = damaged(run)
-    if broken:
-        raise RunError(
-            f"{', '.join(broken)} in {run.resumable.parent} is not what was put there",
             hint=how_to_begin_anew(run),
         )
     changed = changed_since(arguments, made_with)

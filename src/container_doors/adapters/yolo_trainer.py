@@ -33,7 +33,8 @@ from container_doors.training.arguments import (
     vendor_architecture,
 )
 from container_doors.training.cache import cache_in_memory
-from container_doors.training.checkpoint import forget, resumable_epoch
+from container_doors.training.checkpoint import forget, use_newest_whole
+from container_doors.training.logbook import LOG
 
 _OFFICIAL = {
     "yolo11n": "0ebbc80d4a7680d14987a577cd21342b65ecfd94632bd9a8da63ae6417644ee1",
@@ -162,7 +163,7 @@ def _setback(
     error: RuntimeError, run: Run, params: Params, *, batch_size: int, retries: Counter[int]
 ) -> Setback:
     """Decide how to go on after an error, or raise what is left to say."""
-    after_epoch = resumable_epoch(run) or 0
+    after_epoch = use_newest_whole(run, LOG.warning).epoch or 0
     lost = not_finite_epoch(error)
     if lost is not None and retries[lost] < _RETRIES:
         retries[lost] += 1

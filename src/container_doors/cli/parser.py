@@ -141,6 +141,11 @@ def _add_train(commands: Commands) -> None:
         action="store_true",
         help="reach for no tracker and no remote: whoever started it shows it and brings it home",
     )
+    parser.add_argument(
+        "--take-over",
+        action="store_true",
+        help="do not wait for another machine that has begun to train the experiment",
+    )
     again = parser.add_mutually_exclusive_group()
     again.add_argument(
         "--resume",
@@ -151,6 +156,11 @@ def _add_train(commands: Commands) -> None:
         "--replace",
         action="store_true",
         help="train from the beginning; what an earlier run left is kept as NAME~1",
+    )
+    again.add_argument(
+        "--run",
+        metavar="ID",
+        help="go on with this run in the place of the others, where the storage has several",
     )
     again.add_argument(
         "--unless-finished",

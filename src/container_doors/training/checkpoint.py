@@ -6,6 +6,9 @@ earlier one, never parts of both, and with a period of 1 no epoch is in ``metric
 the checkpoint lacks. To go on, :func:`rewind` makes the run's own files what they were when the
 checkpoint was taken.
 
+The one before is kept beside it (``run.previous_checkpoint``) and shares no file with it, so
+that damage to one costs an epoch and not the training (:func:`use_newest_whole`).
+
 | file | what |
 | --- | --- |
 | ``resume.pt`` | the trainer's whole state, in full precision |
@@ -17,17 +20,27 @@ checkpoint was taken.
 """
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
 import shutil
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from container_doors.errors import RunError
-from container_doors.files import force_to_disk, heal, replace_copy, replace_folder, staged_for
+from container_doors.errors import DoorsError, RunError
+from container_doors.files import (
+    force_to_disk,
+    heal,
+    previous_of,
+    replace_and_keep,
+    replace_copy,
+    staged_for,
+    swap_folders,
+)
 from container_doors.records import Epoch
 from container_doors.run import Run
 from container_doors.training.history import read_epochs, spelled
@@ -60,15 +73,14 @@ def stage(run: Run, *, save: Callable[[Path], None], best_is_kept: bool, is_last
     Returns:
         The folder of the copies, for :func:`put_down`.
     """
-    folder = run.resumable.parent
-    heal(folder)
-    staged = staged_for(folder)
+    tidy(run)
+    staged = staged_for(run.resumable.parent)
     staged.mkdir(parents=True)
     save(staged / run.resumable.name)
     if is_last:
         _copy_if_there(run.last_weights, staged / _LAST)
     if best_is_kept:
-        _link(folder / _BEST, staged / _BEST)
+        _copy_best(run, staged / _BEST)
     else:
         _copy_if_there(run.best_weights, staged / _BEST)
     for name in _TRAINERS:
@@ -78,7 +90,13 @@ def stage(run: Run, *, save: Callable[[Path], None], best_is_kept: bool, is_last
 
 
 def put_down(run: Run, staged: Path, epoch: Epoch, *, is_last: bool) -> None:
-    """Make what was staged, together with its own epoch's line, the newest checkpoint."""
+    """Make what was staged, together with its own epoch's line, the newest checkpoint.
+
+    It is read back from the disk before the second newest goes.
+
+    Raises:
+        OSError: If it cannot be written, or comes back otherwise; what was there stays.
+    """
     earlier = [one for one in read_epochs(run.metrics_jsonl) if one.number < epoch.number]
     history = spelled([*earlier, epoch])
     (staged / run.metrics_jsonl.name).write_text(history, encoding="utf-8")
@@ -86,31 +104,86 @@ def put_down(run: Run, staged: Path, epoch: Epoch, *, is_last: bool) -> None:
     state = json.dumps({"epoch": epoch.number, "is_last": is_last, "sha256": hashes})
     (staged / _STATE).write_text(state + "\n", encoding="utf-8")
     force_to_disk(staged)
+    wrong = faults(staged)
+    if wrong:
+        raise OSError(
+            errno.EIO, f"{', '.join(wrong)} was not read back as it was written", str(staged)
+        )
     try:
-        replace_folder(run.resumable.parent)
+        replace_and_keep(run.resumable.parent, run.previous_checkpoint)
     finally:
-        heal(run.resumable.parent)
+        tidy(run)
 
 
-def damaged(run: Run) -> list[str]:
-    """Name the files of the newest checkpoint that are not what was put there.
+def faults(folder: Path) -> list[str]:
+    """Name the files of a checkpoint that are not what was put there; empty if it is whole.
 
     PyTorch reads a file with a flipped bit without a word (2.13).
     """
-    folder = run.resumable.parent
     try:
-        hashes = dict(json.loads((folder / _STATE).read_bytes())["sha256"])
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        hashes = _hashes(folder)
+    except _UNREADABLE:
         return [_STATE]
-    return [
-        name for name, sha256 in hashes.items()
-        if not (folder / name).is_file() or _sha256(folder / name) != sha256
-    ]  # fmt: skip
+    return [name for name, sha256 in hashes.items() if _sha256(folder / name) != sha256]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The newest whole checkpoint of a run here, and those that are not whole."""
+
+    folder: Path | None
+    epoch: int | None
+    passed_over: tuple[str, ...]
+    """Why each was; not empty without a folder if there has been a checkpoint."""
+
+
+def find_whole(run: Run) -> Found:
+    """Find the newest checkpoint here that is whole; nothing is changed."""
+    passed_over: list[str] = []
+    kept = [path for path in (run.resumable.parent, run.previous_checkpoint) if path.exists()]
+    for folder in kept:
+        wrong = faults(folder)
+        checkpoint = None if wrong else _look(folder)
+        if checkpoint is not None:
+            return Found(folder, checkpoint.epoch, tuple(passed_over))
+        passed_over.append(f"{', '.join(wrong or [_STATE])} in {folder} is not what was put there")
+    return Found(None, None, tuple(passed_over))
+
+
+def use_newest_whole(run: Run, say: Callable[[str], None]) -> Found:
+    """Make the newest whole checkpoint here the one that is gone on from; say what was not whole.
+
+    A damaged one changes places with it, and goes when the next is put down.
+    """
+    tidy(run)
+    found = find_whole(run)
+    if found.folder is None:
+        return found
+    for why in found.passed_over:
+        say(f"passed over a damaged checkpoint: {why}")
+    if found.folder == run.previous_checkpoint:
+        say(f"the checkpoint before is whole, of epoch {found.epoch}")
+        swap_folders(run.resumable.parent, run.previous_checkpoint)
+    return found
+
+
+def tidy(run: Run) -> None:
+    """Remove what a kill has left of a replacement, but not the second whole checkpoint."""
+    folder = run.resumable.parent
+    for left in (staged_for(folder), previous_of(folder)):
+        is_needed = left.exists() and folder.exists() and not run.previous_checkpoint.exists()
+        if is_needed and not faults(left) and 0 < _epoch_of(left) < _epoch_of(folder):
+            left.rename(run.previous_checkpoint)
+    heal(folder)
 
 
 def resumable_epoch(run: Run) -> int | None:
-    """Name the last epoch that a training could go on after; None without a usable checkpoint."""
-    checkpoint = _newest(run)
+    """Name the last epoch that a training could go on after; None without a usable checkpoint.
+
+    Its content is not hashed: :func:`use_newest_whole` comes first.
+    """
+    tidy(run)
+    checkpoint = _look(run.resumable.parent)
     return checkpoint.epoch if checkpoint else None
 
 
@@ -123,7 +196,8 @@ def rewind(run: Run) -> Checkpoint:
     Raises:
         RunError: If there is no checkpoint, or it is damaged.
     """
-    checkpoint = _newest(run)
+    tidy(run)
+    checkpoint = _look(run.resumable.parent)
     if checkpoint is None:
         raise RunError(
             f"no usable checkpoint in {run.resumable.parent}", hint=how_to_begin_anew(run)
@@ -155,29 +229,70 @@ def how_to_begin_anew(run: Run) -> str:
     )
 
 
-def _newest(run: Run) -> Checkpoint | None:
-    heal(run.resumable.parent)
+_UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, DoorsError)
+"""What reading a damaged document can raise."""
+
+
+def _look(folder: Path) -> Checkpoint | None:
+    """Read what a checkpoint says of itself, unhashed; None if it cannot be used."""
     try:
-        state = json.loads((run.resumable.parent / _STATE).read_bytes())
+        state = json.loads((folder / _STATE).read_bytes())
         checkpoint = Checkpoint(int(state["epoch"]), bool(state["is_last"]))
-        *_, last = read_epochs(run.resumable.parent / run.metrics_jsonl.name)
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        *_, last = read_epochs(folder / "metrics.jsonl")
+    except _UNREADABLE:
         return None
-    whole = zipfile.is_zipfile(run.resumable) and last.number == checkpoint.epoch
+    whole = zipfile.is_zipfile(folder / "resume.pt") and last.number == checkpoint.epoch
     return checkpoint if whole else None
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _epoch_of(folder: Path) -> int:
+    checkpoint = _look(folder)
+    return checkpoint.epoch if checkpoint else 0
 
 
-def _link(source: Path, target: Path) -> None:
-    """Give a file that is never changed a second name, or copy it where that is not possible."""
+def _hashes(folder: Path) -> dict[str, str]:
+    """Read which files a checkpoint has.
+
+    Raises:
+        Exception: One of ``_UNREADABLE``, also if it does not name those that it must have.
+    """
+    hashes: Mapping[str, Any] = json.loads((folder / _STATE).read_bytes())["sha256"]
+    found = {name: str(sha256) for name, sha256 in hashes.items() if Path(name).name == name}
+    if len(found) != len(hashes) or not {"resume.pt", "metrics.jsonl"} <= found.keys():
+        raise ValueError(f"{folder / _STATE} names {', '.join(hashes)}")
+    return found
+
+
+def _sha256(path: Path) -> str | None:
+    """Hash what is on the disk, and not what is left of it in memory; None if it cannot be read."""
     try:
-        os.link(source, target)
+        with path.open("rb") as file:
+            if hasattr(os, "posix_fadvise"):
+                os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+            return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError:
+        return None
+
+
+def _copy_best(run: Run, target: Path) -> None:
+    """Copy the best epoch so far from where it is still what was put down.
+
+    Raises:
+        OSError: If it is that nowhere.
+    """
+    newest, before = (path / _BEST for path in (run.resumable.parent, run.previous_checkpoint))
+    try:
+        expected = _hashes(newest.parent).get(_BEST)
+    except _UNREADABLE:
+        expected = None
+    if expected is None:
+        _copy_if_there(run.best_weights, target)
+        return
+    for source in (newest, run.best_weights, before):
         _copy_if_there(source, target)
+        if _sha256(target) == expected:
+            return
+    raise OSError(errno.EIO, "the best epoch so far is damaged", str(newest))
 
 
 def _copy_if_there(source: Path, target: Path) -> None:

@@ -1,9 +1,10 @@
-"""A checkpoint as one file, named so that another machine finds the newest by a list of names.
+"""A checkpoint as one file, whose name says of which run and epoch it is, and what it holds.
 
 ``20261125T101500-0f3c9a1b-000012-9b1d….tar``: when the run was begun, its id, the epoch, and the
-start of the file's sha256. Sorted by name, the last is the newest of the latest run. It holds
-the checkpoint's folder and ``run.json``. A run that has ended leaves an empty file instead, with
-``finished`` in the place of the epoch.
+start of the file's sha256. It holds the checkpoint's folder and ``run.json``. Beside them lie
+marks, small files whose name is all: ``…-finished`` once a run's model is kept elsewhere, and
+``…-replaces-1c22d0fe`` where a run takes the place of another one. The time is for people: clocks
+differ between machines, and decide nothing.
 """
 
 import contextlib
@@ -17,40 +18,38 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from container_doors.errors import RunError
-from container_doors.files import force_to_disk, heal, replace_folder, staged_for
+from container_doors.files import force_to_disk, replace_and_keep, staged_for
 from container_doors.records import RunRecord
 from container_doors.run import Run
+from container_doors.training.checkpoint import faults, tidy
 
 _NAME = re.compile(
     r"(?P<begun>\d{8}T\d{6})-(?P<run>[0-9a-f]{8})-"
-    r"(?:(?P<epoch>\d{6})-(?P<sha>[0-9a-f]{16})\.tar|finished)"
+    r"(?:(?P<epoch>\d{6})-(?P<sha>[0-9a-f]{16})\.tar"
+    r"|(?P<finished>finished)|replaces-(?P<replaces>[0-9a-f]{8}))"
 )
 _RECORD = "run.json"
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Parcel:
-    """What a name says; in the order of age."""
+    """What a name says."""
 
+    name: str
     begun: str
     run: str
     """The first eight characters of the run's id."""
-    epoch: int
-    """The last one that it holds; a finished run sorts behind them all."""
-    name: str
-
-    @property
-    def age(self) -> tuple[str, str, int]:
-        """Order by this, whatever the content."""
-        return self.begun, self.run, self.epoch
+    epoch: int | None = None
+    """The last one that it holds; None for a mark."""
+    sha256: str | None = None
+    """How the content's begins; None for a mark."""
+    replaces: str | None = None
+    """Another run's id, if it is the mark of that."""
 
     @property
     def is_finished(self) -> bool:
-        """Tell whether the run has ended and needs no checkpoint any more."""
+        """Tell whether it is the mark of a run that needs no checkpoint any more."""
         return self.name.endswith("-finished")
-
-
-_AFTER_ALL_EPOCHS = 10**6
 
 
 def parcel(name: str) -> Parcel | None:
@@ -58,13 +57,20 @@ def parcel(name: str) -> Parcel | None:
 
     >>> parcel("20261125T101500-0f3c9a1b-000012-0123456789abcdef.tar").epoch
     12
+    >>> parcel("20261125T101500-0f3c9a1b-replaces-1c22d0fe").replaces
+    '1c22d0fe'
     >>> parcel("notes.txt")
     """
     found = _NAME.fullmatch(name)
     if found is None:
         return None
-    epoch = _AFTER_ALL_EPOCHS if found["epoch"] is None else int(found["epoch"])
-    return Parcel(found["begun"], found["run"], epoch, name)
+    epoch = None if found["epoch"] is None else int(found["epoch"])
+    return Parcel(name, found["begun"], found["run"], epoch, found["sha"], found["replaces"])
+
+
+def short_id(record: RunRecord) -> str:
+    """Name a run as names of files do."""
+    return record.run_id[:8]
 
 
 def finished_name(record: RunRecord) -> str:
@@ -72,25 +78,22 @@ def finished_name(record: RunRecord) -> str:
     return f"{_prefix(record)}-finished"
 
 
-def is_newer(one: Parcel, record: RunRecord | None, epoch: int | None) -> bool:
-    """Tell whether a parcel goes further than what is here."""
-    if record is None:
-        return True
-    here = _prefix(record)
-    return (f"{one.begun}-{one.run}", one.epoch) > (here, epoch or 0)
+def replaces_name(record: RunRecord, other: str) -> str:
+    """Name the mark that a run takes the place of another one."""
+    return f"{_prefix(record)}-replaces-{other}"
 
 
 def snapshot(run: Run, folder: Path) -> int | None:
     """Give the files of the newest checkpoint, and ``run.json``, second names in ``folder``.
 
     They are never changed, only replaced, so a second name keeps them as they are, and costs no
-    copy. Returns the epoch; None if a replacement came in between.
+    copy. Returns the epoch; None if a replacement came in between, or it cannot be read.
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     checkpoint = run.resumable.parent
     epoch_json = checkpoint / "epoch.json"
-    with contextlib.suppress(FileNotFoundError):
+    with contextlib.suppress(FileNotFoundError, ValueError, KeyError, TypeError):
         before = epoch_json.stat().st_ino
         for path in sorted(checkpoint.iterdir()):
             _second_name(path, folder / path.name)
@@ -101,7 +104,14 @@ def snapshot(run: Run, folder: Path) -> int | None:
 
 
 def pack(folder: Path, record: RunRecord, epoch: int, target: Path) -> Path:
-    """Write a snapshot into one file; returns it, under its name in ``target``."""
+    """Write a snapshot into one file; returns it, under its name in ``target``.
+
+    Raises:
+        RunError: If the checkpoint is damaged: it would take the place of a whole one.
+    """
+    wrong = faults(folder)
+    if wrong:
+        raise _damaged(f"the checkpoint of epoch {epoch}", f"{', '.join(wrong)} has changed")
     target.mkdir(parents=True, exist_ok=True)
     staged = target / ".packing"
     with tarfile.open(staged, "w") as archive:
@@ -111,34 +121,52 @@ def pack(folder: Path, record: RunRecord, epoch: int, target: Path) -> Path:
     return staged.replace(target / name)
 
 
-def unpack(archive: Path, run: Run) -> None:
-    """Make a run's folder of a parcel: its checkpoint, and its record.
+def unpack(archive: Path, folder: Path, run: Run) -> RunRecord:
+    """Unpack a checkpoint beside the run that it is of, and see that it is whole.
+
+    Returns:
+        The run's record; ``folder`` is for :func:`put_in_place`.
 
     Raises:
-        RunError: If its content is not that which its name tells of; nothing is changed then.
+        RunError: If its content is not that which its name tells of.
     """
-    told = parcel(archive.name)
-    if told is None or told.name.rpartition("-")[2] != f"{_sha256(archive)[:16]}.tar":
-        raise RunError(
-            f"{archive.name} is damaged: its sha256 is {_sha256(archive)[:16]}...",
-            hint=f"begin anew: doors train --experiment {run.name} --replace",
-        )
+    told, found = parcel(archive.name), _sha256(archive)
+    if told is None or told.sha256 != found[:16]:
+        raise _damaged(archive.name, f"its sha256 is {found[:16]}...")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    try:
+        _unpack_plain_files(archive, folder)
+        record = RunRecord.read(folder / _RECORD)
+    except (tarfile.TarError, RunError) as error:
+        raise _damaged(archive.name, str(error).partition("\n")[0]) from None
+    (folder / _RECORD).unlink()
+    if short_id(record) != told.run or record.experiment != run.name:
+        raise _damaged(archive.name, f"it is of {record.experiment}, run {short_id(record)}")
+    wrong = faults(folder)
+    if wrong:
+        raise _damaged(archive.name, f"{', '.join(wrong)} in it has changed")
+    return record
+
+
+def put_in_place(folder: Path, record: RunRecord, run: Run) -> None:
+    """Make an unpacked checkpoint the newest of its run here; ``folder`` is moved."""
     checkpoint = run.resumable.parent
-    heal(checkpoint)
-    staged = staged_for(checkpoint)
-    staged.mkdir(parents=True)
-    with tarfile.open(archive) as packed:
-        packed.extractall(staged, filter="data")
-    record = RunRecord.read(staged / _RECORD)
-    (staged / _RECORD).unlink()
-    force_to_disk(staged)
-    replace_folder(checkpoint)
-    heal(checkpoint)
+    run.directory.mkdir(parents=True, exist_ok=True)
+    tidy(run)
+    force_to_disk(folder)
+    folder.rename(staged_for(checkpoint))
+    replace_and_keep(checkpoint, run.previous_checkpoint)
+    tidy(run)
     record.write(run.record)
 
 
+def _damaged(what: str, why: str) -> RunError:
+    return RunError(f"{what} is damaged: {why}", hint="an older one may be whole: doors train")
+
+
 def _prefix(record: RunRecord) -> str:
-    return f"{record.started_at:%Y%m%dT%H%M%S}-{record.run_id[:8]}"
+    return f"{record.started_at:%Y%m%dT%H%M%S}-{short_id(record)}"
 
 
 def _epoch_of(folder: Path) -> int:
@@ -152,6 +180,18 @@ def _second_name(path: Path, target: Path) -> None:
         raise
     except OSError:  # a file system without second names
         shutil.copyfile(path, target)
+
+
+def _unpack_plain_files(archive: Path, folder: Path) -> None:
+    with tarfile.open(archive, "r:") as packed:
+        for member in packed:
+            if not _is_plain(member):
+                raise tarfile.TarError(f"it holds {member.name!r}")
+            packed.extract(member, folder, filter="data")
+
+
+def _is_plain(member: tarfile.TarInfo) -> bool:
+    return member.isfile() and not member.issparse() and Path(member.name).name == member.name
 
 
 def _of_nobody(member: tarfile.TarInfo) -> tarfile.TarInfo:

@@ -2,6 +2,8 @@
 
 A thread looks at the folder of the checkpoint, packs what is there and hands it to the remote;
 the training neither waits for it nor knows of it. What became old in the meantime is not sent.
+Two whole checkpoints of a run stay there; an older one goes when two were read back. Of other
+runs nothing goes.
 """
 
 import shutil
@@ -11,26 +13,28 @@ from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from container_doors.errors import DoorsError, RunError
+from container_doors.errors import DoorsError, VersioningError
 from container_doors.ports import CheckpointRemote
 from container_doors.records import RunRecord
 from container_doors.run import Run
-from container_doors.training.checkpoint import damaged, resumable_epoch
-from container_doors.training.claim import set_aside
+from container_doors.training.known_runs import known_runs
 from container_doors.training.logbook import LOG
 from container_doors.training.parcel import (
     Parcel,
     finished_name,
-    is_newer,
     pack,
     parcel,
+    replaces_name,
+    short_id,
     snapshot,
-    unpack,
 )
 
 _LOOK_S = 1.0
 _PATIENCE_S = 120.0
 """How long the end of a training waits for the last checkpoint to arrive."""
+
+_KEPT = 2
+"""Whole checkpoints that stay on the remote."""
 
 
 class Publisher:
@@ -52,6 +56,9 @@ class Publisher:
         self._patience_s = patience_s
         self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._work, daemon=True)
+        self._names: list[str] | None = None
+        self._whole: set[str] = set()
+        """Names on the remote that were read back, and agreed."""
         self._published = 0
         self._complained = False
 
@@ -65,23 +72,25 @@ class Publisher:
         self._thread.join(self._patience_s)
         if self._thread.is_alive():
             self._say(f"the checkpoint did not reach {self._remote.where} in time; it is kept here")
-            return
-        try:
-            self._publish()
-        except DoorsError as error:
-            self._complain(error)
 
     def _work(self) -> None:
-        began = time.monotonic()
+        began: float | None = None
         while not self._is_over.wait(_LOOK_S):
-            if time.monotonic() - began < self._every_s and self._published:
+            if began is not None and time.monotonic() - began < self._every_s:
                 continue
-            try:
-                if self._publish():
-                    began = time.monotonic()
-            except DoorsError as error:
+            if self._try_to_publish() is not False:
                 began = time.monotonic()
-                self._complain(error)
+        self._try_to_publish()
+
+    def _try_to_publish(self) -> bool | None:
+        """Tell whether something was sent; None if that failed."""
+        try:
+            return self._publish()
+        except DoorsError as error:
+            self._complain(error)
+        except OSError as error:
+            LOG.warning("the checkpoint is not published: %s", error)
+        return None
 
     def _publish(self) -> bool:
         """Send the newest checkpoint if it has not been sent; tell whether it was."""
@@ -92,20 +101,66 @@ class Publisher:
                 return False
             began = time.monotonic()
             record = RunRecord.read(there / "checkpoint" / "run.json")
+            names = self._say_whom_it_replaces(record)
+            if self._is_there(names, record, epoch):
+                self._published = epoch
+                return False
             packed = pack(there / "checkpoint", record, epoch, there)
-            self._remote.put(packed, self._run.name)
+            self._names = self._remote.put(packed, self._run.name)
+            self._whole.add(packed.name)
             self._published = epoch
-            _remove_older(packed.name, self._run.name, self._remote)
+            self._make_room(record)
             LOG.info(
                 "published the checkpoint of epoch %d: %.0f MB in %.1f s",
                 epoch, packed.stat().st_size / 1e6, time.monotonic() - began,
             )  # fmt: skip
-        except OSError as error:
-            LOG.warning("the checkpoint is not published: %s", error)
-            return False
         finally:
             shutil.rmtree(there, ignore_errors=True)
         return True
+
+    def _say_whom_it_replaces(self, record: RunRecord) -> list[str]:
+        """Leave a mark for each run that this one replaces; returns what is on the remote."""
+        if self._names is None:
+            names = self._remote.names(self._run.name)
+            for other in record.replaces:
+                name = replaces_name(record, other)
+                if name not in names:
+                    names = _put_mark(name, self._run.name, self._remote)
+            self._names = names
+        return self._names
+
+    def _is_there(self, names: list[str], record: RunRecord, epoch: int) -> bool:
+        """Tell whether an earlier process has sent this epoch, whole."""
+        copies = known_runs(names).copies.get(short_id(record), [])
+        return any(self._is_whole(one) for one in copies if one.epoch == epoch)
+
+    def _is_whole(self, one: Parcel) -> bool:
+        if one.name not in self._whole:
+            try:
+                found = self._remote.sha256(one.name, self._run.name)
+            except VersioningError as error:
+                LOG.warning("%s cannot be read back: %s", one.name, error)
+                return False
+            if not found.startswith(one.sha256 or "-"):
+                LOG.warning("%s is damaged: its sha256 is %s", one.name, found)
+                return False
+            self._whole.add(one.name)
+        return True
+
+    def _make_room(self, record: RunRecord) -> None:
+        """Remove what is older than two whole checkpoints, and uploads of this run cut off."""
+        names = self._names or []
+        copies = known_runs(names).copies.get(short_id(record), [])
+        copies.sort(key=lambda one: (-(one.epoch or 0), one.name not in self._whole))
+        kept: list[Parcel] = []
+        for one in copies:
+            if len(kept) < _KEPT and self._is_whole(one):
+                kept.append(one)
+        if len(kept) == _KEPT:
+            old = [one.name for one in copies if one not in kept]
+            old += [name for name in names if _is_cut_off(name, record)]
+            self._remote.remove(old, self._run.name)
+            self._names = [name for name in names if name not in old]
 
     def _complain(self, error: DoorsError) -> None:
         LOG.warning("the checkpoint is not published: %s", error)
@@ -117,77 +172,35 @@ class Publisher:
             )
 
 
+def _is_cut_off(name: str, record: RunRecord) -> bool:
+    one = parcel(name.removesuffix(".part")) if name.endswith(".part") else None
+    return one is not None and one.run == short_id(record)
+
+
+def _put_mark(name: str, experiment: str, remote: CheckpointRemote) -> list[str]:
+    with TemporaryDirectory() as folder:
+        mark = Path(folder) / name
+        mark.write_text(f"{name.rpartition('-')[2]}\n", encoding="utf-8")
+        return remote.put(mark, experiment)
+
+
 def mark_finished(run: Run, remote: CheckpointRemote) -> None:
     """Leave a mark in the place of a run's checkpoints, once its model is kept elsewhere.
 
-    Not before: until then the last checkpoint is all that another machine would have of it.
+    Not before: until then the last checkpoints are all that another machine would have of it.
+    What it replaces goes as well; runs that it knows nothing of stay.
 
     Raises:
         VersioningError: If the remote cannot be used.
     """
-    with TemporaryDirectory() as folder:
-        mark = Path(folder) / finished_name(RunRecord.read(run.record))
-        mark.write_bytes(b"finished\n")
-        remote.put(mark, run.name)
-    _remove_older(mark.name, run.name, remote)
-
-
-def _remove_older(name: str, experiment: str, remote: CheckpointRemote) -> None:
-    """Make room; what goes is older or of the same epoch, and the newest has arrived."""
-    newest = parcel(name)
-    others = [one for one in parcels(remote, experiment) if one.name != name]
-    old = [one.name for one in others if newest is not None and one.age <= newest.age]
-    remote.remove(old, experiment)
-
-
-def parcels(remote: CheckpointRemote, experiment: str) -> list[Parcel]:
-    """List what the remote has of an experiment, the oldest first."""
-    return sorted(one for name in remote.names(experiment) if (one := parcel(name)) is not None)
-
-
-def fetch_newer(
-    run: Run, record: RunRecord | None, remote: CheckpointRemote, say: Callable[[str], None]
-) -> bool:
-    """Bring the newest checkpoint here, if the remote has one that goes further than ours.
-
-    Returns:
-        Whether something was fetched: ``run.json`` and the checkpoint are those of the remote.
-
-    Raises:
-        RunError: If the run has been finished elsewhere, or what the remote has is damaged.
-        VersioningError: If the remote cannot be used.
-    """
-    every = parcels(remote, run.name)
-    if not every or not is_newer(every[-1], record, _sound_epoch(run) if record else None):
-        return False
-    newest = every[-1]
-    if newest.is_finished:
-        raise _finished_elsewhere(run, remote)
-    say(f"fetching the checkpoint of epoch {newest.epoch} from {remote.where}")
-    fetched = run.root / f".{run.name}.fetched"
-    try:
-        remote.get(newest.name, run.name, fetched)
-        _make_way(run, record, newest)
-        unpack(fetched / newest.name, run)
-    finally:
-        shutil.rmtree(fetched, ignore_errors=True)
-    return True
-
-
-def _sound_epoch(run: Run) -> int | None:
-    """Name the epoch of the checkpoint here; one that is damaged is as good as none."""
-    return None if damaged(run) else resumable_epoch(run)
-
-
-def _make_way(run: Run, record: RunRecord | None, newest: Parcel) -> None:
-    """Set aside what is here, unless it is an earlier state of the same run."""
-    if record is None or record.run_id[:8] != newest.run:
-        set_aside(run)
-
-
-def _finished_elsewhere(run: Run, remote: CheckpointRemote) -> RunError:
-    return RunError(
-        f"the experiment {run.name!r} has been finished on another machine, says {remote.where}",
-        hint="bring its model here: doors sync; or train it again: "
-        f"doors train --experiment {run.name} --replace",
-    )
+    record = RunRecord.read(run.record)
+    names = _put_mark(finished_name(record), run.name, remote)
+    known = known_runs(names, record)
+    over = {short_id(record), *known.replaced_by(short_id(record))}
+    gone = [one.name for run_id in over for one in known.copies.get(run_id, [])]
+    gone += [
+        name
+        for name, of in known.marks.items()
+        if of in known.replaced_by(short_id(record)) and name.endswith("-finished")
+    ]
+    remote.remove(gone, run.name)

@@ -38,7 +38,7 @@ class SignedCheckpoints:
         """List the files of an experiment; signatures are not listed."""
         return [name for name in self._remote.names(experiment) if not name.endswith(_SIGNATURE)]
 
-    def put(self, path: Path, experiment: str) -> None:
+    def put(self, path: Path, experiment: str, *, instead_of: Sequence[str] = ()) -> list[str]:
         """Send a file, its signature first: nobody finds it there unsigned.
 
         Raises:
@@ -49,7 +49,12 @@ class SignedCheckpoints:
                 made = Path(scratch) / f"{path.name}{_SIGNATURE}"
                 made.write_text(self._sign(path, experiment), encoding="ascii")
                 self._remote.put(made, experiment)
-        self._remote.put(path, experiment)
+        names = self._remote.put(path, experiment, instead_of=instead_of)
+        return [name for name in names if not name.endswith(_SIGNATURE)]
+
+    def sha256(self, name: str, experiment: str) -> str:
+        """Hash a file there, whoever signed it."""
+        return self._remote.sha256(name, experiment)
 
     def get(self, name: str, experiment: str, into: Path) -> None:
         """Fetch a file whose signature is good; nothing else stays in the folder.

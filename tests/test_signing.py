@@ -153,6 +153,10 @@ def test_a_signature_that_no_list_knows_is_made_and_its_key_said(team: Team):
 
     assert "whom no .allowed_signers names yet" in team.progress.lines[-1]
     assert team.verify(optional).holds.endswith("no .allowed_signers says whose key that is")
+    before = SIGNED.read_bytes()
+    team.desk.sign_with_nothing()
+    team.version(optional)
+    assert SIGNED.read_bytes() == before
 
 
 def test_another_training_is_not_signed_by_what_signed_the_last_one(team: Team):

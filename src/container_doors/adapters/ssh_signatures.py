@@ -93,7 +93,7 @@ class SshSignatures:
             made = signed.with_name(f"{signed.name}.sig")
             if done.exit_code or not made.is_file():
                 raise _unusable(literal[:40] + "..." if literal else key, done)
-            return made.read_text(encoding="ascii")
+            return made.read_text(encoding="utf-8", errors="replace")
 
     def signer(
         self, document: Path, signature: str, *, namespace: str, allowed: str | None

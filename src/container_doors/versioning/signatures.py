@@ -162,7 +162,7 @@ def sign_model(folder: Path, policy: SignaturePolicy, say: Callable[[str], None]
         if not isinstance(error, NoSigningKeyError):
             say(f"not signed: {error.problem}; {error.hint}")
         return
-    path.write_text(signature, encoding="ascii")
+    path.write_text(signature, encoding="utf-8")
     say(f"signed by {signer}" + ("" if signer.name else f", whom no {ALLOWED_SIGNERS} names yet"))
 
 
@@ -192,12 +192,11 @@ def signature_check(experiment: str, folder: Path, policy: SignaturePolicy) -> C
 
 
 def _is_signed(document: Path, path: Path, policy: SignaturePolicy) -> bool:
-    """Tell whether somebody who may has signed it already; then it is not signed again."""
+    """Tell whether somebody has signed it already, who may as far as is known; that is kept."""
     try:
-        signer = policy.check(document, read_signature(path), namespace=MODEL)
+        return policy.check(document, read_signature(path), namespace=MODEL) is not None
     except (SignatureError, MissingToolError):
         return False
-    return signer is not None and signer.name is not None
 
 
 def _own(document: Path, signature: str, policy: SignaturePolicy) -> Signer:

@@ -47,7 +47,7 @@ class SignedCheckpoints:
         if self._policy.is_required and path.suffix == _OF_CONTENT:
             with TemporaryDirectory() as scratch:
                 made = Path(scratch) / f"{path.name}{_SIGNATURE}"
-                made.write_text(self._sign(path, experiment), encoding="ascii")
+                made.write_text(self._sign(path, experiment), encoding="utf-8")
                 self._remote.put(made, experiment)
         names = self._remote.put(path, experiment, instead_of=instead_of)
         return [name for name in names if not name.endswith(_SIGNATURE)]

@@ -10,7 +10,13 @@ import pytest
 
 from container_doors import delivery, pipeline
 from container_doors.config import Data, Params, Training, Versioning, dump
-from container_doors.errors import NoSigningKeyError, RunError, SignatureError, VersioningError
+from container_doors.errors import (
+    ConfigError,
+    NoSigningKeyError,
+    RunError,
+    SignatureError,
+    VersioningError,
+)
 from container_doors.ports import Upstream
 from container_doors.records import Check, Metadata
 from container_doors.run import PUBLISHED, Run
@@ -322,7 +328,10 @@ def test_git_brings_a_model_together_with_who_may_sign_it(team: Team):
     assert any(line.startswith("signed by carol@example.org") for line in team.progress.lines)
 
 
-def test_a_commit_that_begins_to_ask_for_signatures_asks_for_its_own(team: Team):
+@pytest.mark.parametrize("outputs", [None, DOWNLOAD], ids=["from git", "from a download"])
+def test_a_commit_that_begins_to_ask_asks_the_same_of_every_source(
+    outputs: Path | None, team: Team
+):
     team.version()
     SIGNED.unlink()
     asking = dump(PARAMS.model_copy(update={"versioning": Versioning(require_signature=True)}))
@@ -331,7 +340,61 @@ def test_a_commit_that_begins_to_ask_for_signatures_asks_for_its_own(team: Team)
     team.download()
 
     with pytest.raises(SignatureError, match="is not signed"):
-        team.sync(team.policy(is_required=False), None)
+        team.sync(team.policy(is_required=False), outputs)
+
+    assert not (PUBLISHED / "best.pt").exists()
+
+
+NOT_UNDERSTOOD = {
+    "no YAML": ("detection: [", "is not YAML"),
+    "empty": ("", "expected a section 'detection'"),
+    "a link's target": ("other/params.yaml", "expected a section 'detection'"),
+    "a list": ("detection: []", "expected a section 'detection'"),
+    "twice": (
+        "detection:\n  versioning:\n    require_signature: true\n    require_signature: false\n",
+        r":4 is not YAML: .*key",
+    ),
+    "laughs": (f"a: &a [{'1, ' * 999}]\nb: [{'*a, ' * 999}]", "is not YAML"),
+    "no section": ("detection: {versioning: }", r"detection\.versioning: .*found None"),
+    "a word": ("detection: {versioning: true}", r"detection\.versioning: .*found True"),
+    "misspelt": (
+        "detection: {versioning: {require_signatures: true}}", "did you mean 'require_signature'",
+    ),
+    **{
+        text: (
+            f"detection: {{versioning: {{require_signature: {text}}}}}",
+            r"detection\.versioning\.require_signature: .*found",
+        )
+        for text in ('"yes"', "1", "0", "[true]", "~", '"true"', "!!binary dHJ1ZQ==", "2026-01-01")
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", NOT_UNDERSTOOD)
+def test_params_that_cannot_be_understood_are_never_a_no(what: str, team: Team):
+    """Of a commit that git brings: here they would be refused by every command."""
+    text, said = NOT_UNDERSTOOD[what]
+    team.version()
+    follow(team, {Path("params.yaml"): text})
+    team.download()
+
+    with pytest.raises(ConfigError, match=rf"(?s)params\.yaml of commit f{{12}}.*{said}"):
+        team.sync(team.policy(None, is_required=False), None)
+
+    assert not PUBLISHED.exists()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["detection: {training: {of: a later release}, versioning: {require_signature: no}}",
+     "detection: {versioning: {}}", "detection: {}"],
+)  # fmt: skip
+def test_params_of_another_release_ask_for_what_they_say(text: str, team: Team):
+    team.version()
+    follow(team, {Path("params.yaml"): text})
+    team.download()
+
+    assert team.sync(team.policy(None, is_required=False), None).experiment_name == "exp1"
 
 
 def test_a_model_that_is_here_already_is_looked_at_too(team: Team):

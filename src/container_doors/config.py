@@ -364,9 +364,36 @@ def dump(params: Params) -> str:
     return yaml.safe_dump({"detection": params.model_dump()}, sort_keys=False)
 
 
+def versioning_of(text: str, where: str) -> Versioning:
+    """Read what a ``params.yaml`` that is not here asks for, all its other sections aside.
+
+    Only a section or key that is absent has its default: what cannot be understood is no "no".
+
+    Args:
+        text: What it says.
+        where: Names it.
+
+    Raises:
+        ConfigError: If it is no configuration, or the section is faulty.
+    """
+    asked = _document(text, where)["detection"].get("versioning", {})
+    try:
+        return Versioning.model_validate(asked)
+    except ValidationError as error:
+        faults = [
+            _explain({**fault, "loc": ("versioning", *fault["loc"])})
+            for fault in error.errors()[:_MOST_RECORDED]
+        ]
+        raise ConfigError(
+            f"{where}: {shortened('; '.join(faults), _LONGEST_FAULT)}",
+            hint="mend it in a commit there; if a later release of container-doors wrote it, use "
+            "that one",
+        ) from None
+
+
 def _read(path: Path) -> dict[str, Any]:
     try:
-        document = parse_yaml(read_bounded(path, MOST_YAML_BYTES))
+        return _document(read_bounded(path, MOST_YAML_BYTES), str(path))
     except FileNotFoundError:
         raise ConfigError(
             f"no configuration at {path}", hint="run from the repository's root, or pass --config"
@@ -374,16 +401,27 @@ def _read(path: Path) -> dict[str, Any]:
     except IsADirectoryError:
         raise ConfigError(f"{path} is a folder", hint="pass the file: --config FILE") from None
     except ParsingError as error:
-        where = path if error.line is None else f"{path}:{error.line}"
-        raise ConfigError(
-            f"{where} is not YAML: {error}", hint="mend the line, or start from another params.yaml"
-        ) from None
+        raise _not_yaml(str(path), error) from None
+
+
+def _document(content: str | bytes, where: str) -> dict[str, Any]:
+    try:
+        document = parse_yaml(content)
+    except ParsingError as error:
+        raise _not_yaml(where, error) from None
     if not isinstance(document, dict) or not isinstance(document.get("detection"), dict):
         raise ConfigError(
-            f"{path}: expected a section 'detection' with keys, found none",
+            f"{where}: expected a section 'detection' with keys, found none",
             hint="start from the params.yaml of this repository",
         )
     return document
+
+
+def _not_yaml(path: str, error: ParsingError) -> ConfigError:
+    where = path if error.line is None else f"{path}:{error.line}"
+    return ConfigError(
+        f"{where} is not YAML: {error}", hint="mend the line, or start from another params.yaml"
+    )
 
 
 def _apply(overrides: Sequence[str], document: dict[str, Any]) -> Iterator[str]:

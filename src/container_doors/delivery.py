@@ -265,7 +265,8 @@ def sync(
     progress.say(_git_said(upstream, is_in_git=is_in_git))
     if outputs is not None:
         _follow(upstream, repository, same=[])
-        arriving, revision = downloaded(outputs), "HEAD"
+        # What came with this moment's commit counts, and not what was read before it.
+        arriving, revision = downloaded(outputs), upstream.commit or "HEAD"
     else:
         arriving, revision = _of_git(upstream, repository)
     committed = _pointers_in("HEAD", repository) if is_in_git else None

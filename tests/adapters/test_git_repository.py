@@ -1,5 +1,6 @@
 import os
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -280,7 +281,38 @@ def test_a_committed_file_is_read_as_it_is_and_not_as_a_message(folder: Path):
     git(folder, "commit", "--quiet", "--all", "--message", "Change")
 
     assert GitRepository(folder).show("HEAD", Path("params.yaml")) == "origin: ssh://git@host/x\n"
-    assert GitRepository(folder).show("HEAD", Path()) is None
+
+
+def damage(folder: Path) -> None:
+    name = git(folder, "rev-parse", "HEAD:params.yaml")
+    (folder / ".git/objects" / name[:2] / name[2:]).unlink()
+
+
+def make_it_a_folder(folder: Path) -> None:
+    (folder / "params.yaml").unlink()
+    (folder / "params.yaml").mkdir()
+    (folder / "params.yaml/x").touch()
+    git(folder, "add", ".")
+    git(folder, "commit", "--quiet", "--message", "Change")
+
+
+def make_it_a_submodule(folder: Path) -> None:
+    commit = git(folder, "rev-parse", "HEAD")
+    git(folder, "rm", "--quiet", "params.yaml")
+    git(folder, "update-index", "--add", "--cacheinfo", f"160000,{commit},params.yaml")
+    git(folder, "commit", "--quiet", "--message", "Change")
+
+
+@pytest.mark.parametrize("spoil", [damage, make_it_a_folder, make_it_a_submodule])
+def test_a_committed_file_that_cannot_be_read_is_not_taken_for_none(
+    spoil: Callable[[Path], None], folder: Path
+):
+    spoil(folder)
+
+    with pytest.raises(VersioningError, match=r"git cannot read params\.yaml of HEAD as a file"):
+        GitRepository(folder).show("HEAD", Path("params.yaml"))
+    assert GitRepository(folder).show("HEAD", Path("nowhere.yaml")) is None
+    assert GitRepository(folder).show("nowhere", Path("params.yaml")) is None
 
 
 def test_changes_have_the_names_that_files_have(folder: Path):

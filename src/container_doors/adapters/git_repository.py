@@ -165,9 +165,19 @@ class GitRepository:
         return self._git("fsck", "--no-dangling", "--no-progress", commit).exit_code == 0
 
     def show(self, revision: str, path: Path) -> str | None:
-        """Read a file as it was in a revision; None if it was not there, or the revision is not."""
+        """Read a file as it was in a revision; None if it was not there, or the revision is not.
+
+        Raises:
+            VersioningError: If it is there, and git cannot read it as a file.
+        """
         shown = self._run("cat-file", "blob", f"{revision}:./{path}")
-        return text_of(shown.stdout) if shown.exit_code == 0 else None
+        if shown.exit_code == 0:
+            return text_of(shown.stdout)
+        listed = self._git("ls-tree", revision, "--", f"./{path}")
+        if listed.exit_code == 0 and listed.stdout:
+            done = Finished(shown.exit_code, "", shown.stderr)
+            raise _refused(f"read {path} of {revision[:12]} as a file", done)
+        return None
 
     def check_ready(self) -> str:
         """Name the commit that a tag would be put on.

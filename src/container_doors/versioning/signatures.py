@@ -11,10 +11,8 @@ downloaded, changes no commit.
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import yaml
-
+from container_doors.config import versioning_of
 from container_doors.errors import (
     MissingToolError,
     NoSigningKeyError,
@@ -38,6 +36,7 @@ MODEL = "container-doors-model"
 _MOST_BYTES = 16 * 1024
 """Ed25519 makes 300, RSA with 16,384 bits 6,000, a certificate's key somewhat more."""
 
+_PARAMS = Path("params.yaml")
 _ASKED = "params.yaml asks for a signature (detection.versioning.require_signature)"
 _SIGN = (
     "doors version --experiment NAME signs it, where git has a key that may sign; "
@@ -60,10 +59,12 @@ class SignaturePolicy:
     """``versioning.require_signature`` of the params."""
 
     def is_required_at(self, revision: str) -> bool:
-        """Tell whether a revision that is not here yet asks for signatures, or this one does."""
-        return self.is_required or (
-            revision != "HEAD" and _asks(self.repository.show(revision, Path("params.yaml")))
-        )
+        """Tell whether a revision that is not here yet asks for signatures, or this one does.
+
+        Raises:
+            ConfigError: If its ``params.yaml`` cannot be understood.
+        """
+        return self.is_required or (revision != "HEAD" and self._asks(revision))
 
     def allowed_at(self, revision: str) -> str | None:
         """Read who may sign; None if nobody has to, and there is no list.
@@ -109,6 +110,13 @@ class SignaturePolicy:
             raise SignatureError(
                 f"the signature of {document.name} is not good: {error.problem}", hint=error.hint
             ) from None
+
+    def _asks(self, revision: str) -> bool:
+        text = self.repository.show(revision, _PARAMS)
+        return (
+            text is not None
+            and versioning_of(text, f"{_PARAMS} of commit {revision[:12]}").require_signature
+        )
 
 
 def read_signature(path: Path) -> str | None:
@@ -217,12 +225,3 @@ def _is_changed(path: Path, committed: str | None) -> bool:
         return committed is not None and read_signature(path) != committed
     except SignatureError:
         return committed is not None
-
-
-def _asks(params: str | None) -> bool:
-    """Tell whether the text of a ``params.yaml`` asks for signatures."""
-    try:
-        document: Any = yaml.safe_load(params or "")
-        return document["detection"]["versioning"]["require_signature"] is True
-    except (yaml.YAMLError, KeyError, TypeError):
-        return False

@@ -28,6 +28,7 @@ from container_doors.parsing import (
     read_bounded,
     shortened,
 )
+from container_doors.printable import one_line
 
 Architecture = Literal["yolov11n", "yolov11s", "yolov11m", "yolov11l", "yolov11x"]
 Optimizer = Literal["SGD", "Adam", "AdamW", "Adamax", "NAdam", "RAdam", "RMSProp"]
@@ -276,11 +277,12 @@ def load_params(path: Path, overrides: Sequence[str] = ()) -> Params:
         faults += [_explain(fault) for fault in error.errors()[:_MOST_FAULTS]]
         more = max(0, error.error_count() - _MOST_FAULTS)
     if faults:
-        lines = [f"  - {shortened(fault, _LONGEST_FAULT)}" for fault in faults]
-        lines += [f"  - and {more} more"] * bool(more)
+        lines = [shortened(fault, _LONGEST_FAULT) for fault in faults]
+        lines += [f"and {more} more"] * bool(more)
         raise ConfigError(
-            f"{path} has {len(faults) + more} fault(s):\n" + "\n".join(lines),
+            f"{path} has {len(faults) + more} fault(s):",
             hint="each line names the key to mend, in the file or after --set",
+            faults=lines,
         )
     return params
 
@@ -420,7 +422,8 @@ def _document(content: str | bytes, where: str) -> dict[str, Any]:
 def _not_yaml(path: str, error: ParsingError) -> ConfigError:
     where = path if error.line is None else f"{path}:{error.line}"
     return ConfigError(
-        f"{where} is not YAML: {error}", hint="mend the line, or start from another params.yaml"
+        f"{where} is not YAML: {one_line(error)}",
+        hint="mend the line, or start from another params.yaml",
     )
 
 

@@ -1,5 +1,7 @@
 """What can go wrong in a way that the user can put right."""
 
+from collections.abc import Sequence
+
 
 class DoorsError(Exception):
     """A failure that the user can act on; the command line shows it without a traceback.
@@ -20,11 +22,30 @@ class DoorsError(Exception):
         self.hint = hint
 
     def __str__(self) -> str:
-        return f"{self.problem}\n  hint: {self.hint}"
+        return "\n".join(self.lines())
+
+    def lines(self) -> list[str]:
+        """Say it in lines; one that is printed may still hold the line end of a file's name."""
+        return [self.problem, f"  hint: {self.hint}"]
 
 
 class ConfigError(DoorsError):
     """``params.yaml`` does not say what a run needs."""
+
+    def __init__(self, problem: str, *, hint: str, faults: Sequence[str] = ()) -> None:
+        """State the problem.
+
+        Args:
+            problem: See :class:`DoorsError`.
+            hint: See :class:`DoorsError`.
+            faults: Each a line of its own, where there are several.
+        """
+        self._shown = [problem, *(f"  - {fault}" for fault in faults)]
+        super().__init__("\n".join(self._shown), hint=hint)
+
+    def lines(self) -> list[str]:
+        """Say it in lines, one for each fault."""
+        return [*self._shown, f"  hint: {self.hint}"]
 
 
 class DatasetError(DoorsError):

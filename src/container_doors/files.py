@@ -7,9 +7,11 @@ without that call gets two renames instead; a kill between the two is mended by 
 
 import ctypes
 import errno
-import fcntl
+import hashlib
+import json
 import os
 import shutil
+import tempfile
 from pathlib import Path
 from typing import IO
 
@@ -18,17 +20,136 @@ _RENAME_EXCHANGE = 2
 _NO_EXCHANGE = (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP)
 """What a kernel or file system without the call answers."""
 
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
+_NO_LINKS = (errno.EPERM, errno.EACCES, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL)
+"""What file systems answer that have none, and Windows to whoever is no administrator."""
+
 _NO_FSYNC = (errno.EINVAL, errno.ENOTSUP)
 """What a file system answers that forces nothing, or no folder, to the disk (CIFS, some FUSE)."""
 
 
+def home() -> Path | None:
+    """Find the person's folder; None where neither HOME nor the system knows one."""
+    try:
+        found = Path.home()
+    except RuntimeError:  # a number without an entry in passwd, as in containers
+        return None
+    return found if found.is_absolute() and os.environ.get("HOME") != "" else None
+
+
+def user_folder(variable: str, usual: str) -> Path | None:
+    """Find where the person keeps settings, caches or state.
+
+    Args:
+        variable: Names the folder, such as ``XDG_CACHE_HOME``; a relative one is none.
+        usual: Below the home folder, where the variable is not set.
+    """
+    named = Path(os.environ.get(variable, ""))
+    if named.is_absolute():
+        return named
+    found = home()
+    return None if found is None else found / usual
+
+
+def json_fault(text: str) -> str | None:
+    """Say where a text is no JSON, and quote nothing of it: it may be a secret.
+
+    >>> str(json_fault('{"key": "s3cret"')).partition(":")[0], json_fault("{}")
+    ('line 1, column 17', None)
+    """
+    if text.startswith("\ufeff"):
+        return "line 1: a byte order mark, which JSON has not"
+    try:
+        json.loads(text)
+    except json.JSONDecodeError as error:
+        return f"line {error.lineno}, column {error.colno}: {error.msg}"
+    except (ValueError, RecursionError):  # digits without end, or brackets
+        return "it is nested too deep, or has a number that is too long"
+    return None
+
+
+def text_or_fault(path: Path) -> tuple[str | None, str | None]:
+    """Read a small text, or say why it cannot be read; neither where there is no such file."""
+    try:
+        return path.read_text(encoding="utf-8"), None
+    except (FileNotFoundError, NotADirectoryError):
+        return None, None
+    except UnicodeDecodeError as error:
+        return None, f"byte {error.start + 1} is no UTF-8"
+    except OSError as error:
+        return None, error.strerror or type(error).__name__
+
+
+def open_lock(path: Path) -> IO[str]:
+    """Open the file that a lock is put on; its content, such as who has it, is left alone.
+
+    On a file system that cannot lock (some network drives and FUSE mounts) another file stands in
+    for it, in the temporary folder: processes of this machine still keep out of one another's way.
+    """
+    where = path if _can_lock(path.parent) else _stand_in(path)
+    return where.open("a+", encoding="utf-8")
+
+
+def _can_lock(folder: Path) -> bool:
+    """Try it with a file of our own: the lock itself may be somebody's at this moment."""
+    try:
+        with tempfile.TemporaryFile(dir=folder, mode="w") as probe:
+            try_lock(probe)
+    except OSError as error:  # a full disk, say, is for whoever writes to say
+        return error.errno not in _NO_LOCKS
+    return True
+
+
 def try_lock(file: IO[str]) -> bool:
     """Lock an open file for this process, if nobody has it; the system lets go when it dies."""
+    return bool(_lock_descriptor(file.fileno(), blocking=False))
+
+
+def wait_for_lock(file: IO[str]) -> None:
+    """Lock an open file for this process, as soon as nobody else has it."""
+    _lock_descriptor(file.fileno())
+
+
+def _lock_descriptor(descriptor: int, *, blocking: bool = True) -> bool:
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+        from filelock import lock_descriptor  # noqa: PLC0415 - see below
+    except ImportError:  # filelock before 3.30, which a machine's image may hold; none on Windows
+        import fcntl  # noqa: PLC0415 - only where there is one
+
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if blocking else fcntl.LOCK_NB))
+        except BlockingIOError:
+            return False
+        return True
+    return lock_descriptor(descriptor, blocking=blocking)
+
+
+def _stand_in(path: Path) -> Path:
+    folder = Path(tempfile.gettempdir()) / f"container-doors-{_user()}" / "locks"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return folder / f"{hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:16]}.lock"
+
+
+def _user() -> str:
+    return str(os.getuid()) if hasattr(os, "getuid") else os.environ.get("USERNAME", "user")
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """Put ``source`` at ``target`` too: a symbolic link, or what the file system can do instead.
+
+    Drives, exFAT and some mounts have no links of either kind; there it is a copy.
+    """
+    try:
+        target.symlink_to(source)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        try:
+            os.link(source, target)
+        except OSError as other:
+            if other.errno not in (*_NO_LINKS, errno.EXDEV, errno.EMLINK):
+                raise
+            shutil.copyfile(source, target)
 
 
 def replace_text(path: Path, text: str) -> None:

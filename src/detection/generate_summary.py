@@ -8,7 +8,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a bare clone works too
 
-from container_doors.cli import main
+from container_doors.cli import program
 
 if __name__ == "__main__":
-    sys.exit(main(["summary", *sys.argv[1:]]))
+    sys.exit(program(["summary", *sys.argv[1:]]))

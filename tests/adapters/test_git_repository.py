@@ -92,17 +92,150 @@ def test_outside_of_git_is_told_apart_in_any_language(empty: Path, monkeypatch: 
     assert GitRepository(empty).code_state() == CodeState(commit=None, clean=None)
 
 
-def test_inside_of_a_git_hook_the_folder_still_decides(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+HOSTILE_SETTINGS = {
+    "columns": {"column.ui": "always", "column.tag": "always", "column.status": "always"},
+    "colours": {"color.ui": "always", "color.status": "always", "core.pager": "false"},
+    "untracked files are hidden": {"status.showUntrackedFiles": "no"},
+    "paths": {"status.relativePaths": "true", "core.quotePath": "true", "status.branch": "true"},
+    "submodules": {"status.submoduleSummary": "true", "diff.ignoreSubmodules": "all"},
+    "a person's own ignored files": {"core.excludesFile": "{tmp}/ignored"},
+    "a monitor that says that nothing changed": {"core.fsmonitor": "{tmp}/monitor"},
+    "another diff": {"diff.external": "{tmp}/monitor", "diff.renames": "copies"},
+    "tags in another order": {"tag.sort": "-version:refname", "versionsort.suffix": "+"},
+    "signatures in a log": {"log.showSignature": "true", "core.abbrev": "4"},
+    "other names for commands": {"alias.status": "!false", "alias.for-each-ref": "!false"},
+    "less is fetched": {"fetch.prune": "true", "submodule.recurse": "true", "fetch.all": "true"},
+    "merging": {"merge.ff": "false", "merge.conflictStyle": "diff3", "pull.rebase": "true"},
+    "comments": {"core.commentChar": "R", "commit.template": "/nowhere", "commit.verbose": "true"},
+}
+
+
+def answers(folder: Path, origin: Path) -> dict[str, object]:
+    """Ask all that we ask, then commit, tag and move on; the dates of both are always the same."""
+    repository = GitRepository(folder)
+    before = {
+        "state": repository.code_state(),
+        "tags": repository.tags("detection@v*"),
+        "changes": repository.changes(beside=[Path("data")]),
+        "shown": repository.show("HEAD", Path("params.yaml")),
+        "whole": repository.holds(git(folder, "rev-parse", "HEAD")),
+        "upstream": repository.fetch(),
+    }
+    commit = repository.commit([Path("T\xfcr.py")], "Release")
+    repository.create_tag("detection@v3.0.0+20261123.exp003", "third")
+    return before | {"commit": commit, "then": repository.tags("detection@v3*")}
+
+
+@pytest.fixture
+def asked(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A clone with versions, a changed and an untracked file, and a person's configuration."""
+    (tmp_path / "ignored").write_text("*.py\n")
+    monitor = tmp_path / "monitor"
+    monitor.write_text(f"#!/bin/sh\ntouch {tmp_path}/started\nexit 0\n")
+    monitor.chmod(0o755)
+    for name in ("GIT_AUTHOR_DATE", "GIT_COMMITTER_DATE"):
+        monkeypatch.setenv(name, "2026-11-23T00:00:00Z")
+
+    def ask(number: int, settings: dict[str, str]) -> dict[str, object]:
+        clone = tmp_path / f"clone{number}"
+        git(tmp_path, "clone", "--quiet", str(folder), str(clone))
+        for tag in (TAG, "detection@v1.10.0+20261124.exp002", "detection@v1.2.0+20261124.exp002"):
+            git(clone, "tag", tag)
+        (clone / "params.yaml").write_text("a: 2\n")
+        (clone / "T\xfcr.py").write_text("a = 2\n")
+        lines = "".join(
+            f"[{name.rpartition('.')[0]}]\n  {name.rpartition('.')[2]} = "
+            f'"{value.format(tmp=tmp_path)}"\n'
+            for name, value in settings.items()
+        )
+        person = tmp_path / f"person{number}"
+        person.write_text(f"[user]\n  name = T\n  email = t@example.org\n{lines}")
+        with monkeypatch.context() as patch:
+            patch.setenv("GIT_CONFIG_GLOBAL", str(person))
+            return answers(clone, folder)
+
+    return ask
+
+
+@pytest.mark.parametrize("settings", HOSTILE_SETTINGS.values(), ids=HOSTILE_SETTINGS)
+def test_no_setting_of_a_person_changes_what_git_answers_or_makes(
+    settings: dict[str, str], asked, folder: Path, tmp_path: Path
 ):
-    head = git(folder, "rev-parse", "HEAD")
+    (folder / "later.txt").touch()
+    plain = asked(1, {})
+
+    assert asked(2, settings) == plain
+    assert plain["changes"] == [Path("params.yaml"), Path("T\xfcr.py")]
+    assert len(plain["tags"]) == 3
+    assert not (tmp_path / "started").exists()
+
+
+HOSTILE_VARIABLES = {
+    "inside of a hook": {"GIT_DIR": "{other}/.git", "GIT_INDEX_FILE": "{other}/.git/index"},
+    "another work tree": {"GIT_WORK_TREE": "{other}", "GIT_PREFIX": "below/"},
+    "other objects": {"GIT_OBJECT_DIRECTORY": "{other}/.git/objects", "GIT_COMMON_DIR": "{other}"},
+    "literal paths": {"GIT_LITERAL_PATHSPECS": "1"},
+    "any case": {"GIT_ICASE_PATHSPECS": "1"},
+    "a name space": {"GIT_NAMESPACE": "other"},
+    "another diff": {"GIT_EXTERNAL_DIFF": "false", "GIT_PAGER": "false", "GIT_EDITOR": "false"},
+    "by variables": {
+        "GIT_CONFIG_COUNT": "2",
+        "GIT_CONFIG_KEY_0": "status.showUntrackedFiles", "GIT_CONFIG_VALUE_0": "no",
+        "GIT_CONFIG_KEY_1": "column.ui", "GIT_CONFIG_VALUE_1": "always",
+    },
+    "a German": {"LANG": "de_DE.UTF-8", "LC_ALL": "de_DE.UTF-8", "LANGUAGE": "de"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("variables", HOSTILE_VARIABLES.values(), ids=HOSTILE_VARIABLES)
+def test_no_variable_turns_git_to_another_repository_or_reading(
+    variables: dict[str, str], folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     other = tmp_path / "other"
     other.mkdir()
     git(other, "init", "--quiet")
-    monkeypatch.setenv("GIT_DIR", str(other / ".git"))
-    monkeypatch.setenv("GIT_INDEX_FILE", str(other / ".git" / "index"))
+    git(folder, "tag", TAG)
+    (folder / "reports").mkdir()
+    (folder / "reports" / "metrics.json").touch()
+    head = git(folder, "rev-parse", "HEAD")
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value.format(other=other))
+    repository = GitRepository(folder)
 
-    assert GitRepository(folder).code_state() == CodeState(commit=head, clean=True)
+    assert repository.code_state() == CodeState(commit=head, clean=True)
+    assert repository.tags("*") == [TAG]
+    (folder / "new.py").touch()
+    assert repository.changes(beside=[]) == [Path("new.py")]
+
+
+def test_a_commit_is_not_another_that_was_put_in_its_place(folder: Path):
+    old = git(folder, "rev-parse", "HEAD")
+    git(folder, "commit", "--quiet", "--allow-empty", "--message", "Other")
+    (folder / "params.yaml").write_text("a: 2\n")
+    git(folder, "commit", "--quiet", "--all", "--message", "Change")
+    git(folder, "replace", "HEAD", old)
+
+    assert GitRepository(folder).show("HEAD", Path("params.yaml")) == "a: 2\n"
+    assert GitRepository(folder).code_state().clean is True
+
+
+@pytest.mark.parametrize("flag", ["--assume-unchanged", "--skip-worktree"])
+def test_a_change_that_the_index_was_told_to_pass_over_is_one(flag: str, folder: Path):
+    git(folder, "update-index", flag, "params.yaml")
+    assert GitRepository(folder).code_state().clean is True
+
+    (folder / "params.yaml").write_text("a: 2\n")
+
+    assert GitRepository(folder).code_state().clean is False
+    assert GitRepository(folder).changes(beside=[]) == [Path("params.yaml")]
+
+
+def test_tags_that_cannot_be_read_are_not_absent(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    """Their numbers would be used twice."""
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+
+    with pytest.raises(VersioningError, match="dubious ownership"):
+        GitRepository(folder).tags("*")
 
 
 def test_without_git_training_still_knows_that_it_does_not_know(
@@ -197,6 +330,67 @@ def test_the_token_of_a_remote_is_in_no_answer_and_no_document(
     assert metadata.code.commit == git(folder, "rev-parse", "HEAD")
     written = [record.to_json(), metadata.to_json(), str(caught.value), *capfd.readouterr()]
     assert not [text for text in written if TOKEN in text]
+
+
+@pytest.mark.parametrize(
+    ("settings", "hint"),
+    [
+        pytest.param({"commit.gpgSign": "true", "gpg.program": "false"}, "cannot sign", id="gpg"),
+        pytest.param({"commit.gpgSign": "true", "gpg.program": "/no"}, "cannot sign", id="no gpg"),
+        pytest.param(
+            {"commit.gpgSign": "true", "gpg.format": "ssh"}, "user.signingKey", id="no ssh key"
+        ),
+        pytest.param(
+            {"commit.gpgSign": "true", "gpg.format": "ssh", "user.signingKey": "/no/key"},
+            "cannot sign",
+            id="ssh key lost",
+        ),
+        pytest.param(
+            {"user.useConfigOnly": "true", "user.name": "", "user.email": ""},
+            "git config user.name",
+            id="nobody",
+        ),
+    ],
+)
+def test_git_that_refuses_to_commit_says_why(settings: dict[str, str], hint: str, folder: Path):
+    for name, value in settings.items():
+        git(folder, "config", name, value)
+    (folder / "params.yaml").write_text("a: 2\n")
+
+    with pytest.raises(VersioningError, match="git cannot commit") as caught:
+        GitRepository(folder).commit([Path("params.yaml")], "Change")
+
+    assert hint in caught.value.hint
+
+
+def test_a_tag_that_cannot_be_signed_says_why(folder: Path):
+    git(folder, "config", "tag.gpgSign", "true")
+    git(folder, "config", "gpg.program", "false")
+
+    with pytest.raises(VersioningError, match="git cannot tag the commit") as caught:
+        GitRepository(folder).create_tag(TAG, "first")
+
+    assert "cannot sign" in caught.value.hint
+    for setting in ("commit.gpgSign", "tag.gpgSign"):  # what the hint says
+        git(folder, "config", setting, "false")
+    GitRepository(folder).create_tag(TAG, "first")
+
+
+@pytest.mark.parametrize("elsewhere", [False, True], ids=["in the repository", "a person's own"])
+def test_a_hook_that_refuses_is_named(elsewhere: bool, folder: Path, tmp_path: Path):
+    hooks = tmp_path / "hooks" if elsewhere else folder / ".git" / "hooks"
+    hooks.mkdir(exist_ok=True)
+    if elsewhere:
+        git(folder, "config", "core.hooksPath", str(hooks))
+    hook = hooks / "commit-msg"
+    hook.write_text("#!/bin/sh\necho no ticket, already exists >&2\nexit 1\n")
+    hook.chmod(0o755)
+    (folder / "params.yaml").write_text("a: 2\n")
+
+    with pytest.raises(VersioningError, match=r"a hook .* no ticket") as caught:
+        GitRepository(folder).commit([Path("params.yaml")], "Change")
+
+    assert str(hook) in caught.value.hint
 
 
 def test_the_first_commit_is_asked_for(empty: Path):

@@ -56,7 +56,7 @@ def test_without_git_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("PATH", str(tmp_path))
     assert (account_health.git().verdict, account_health.git().remedy) == (
         "fail",
-        "apt-get install git",
+        "install git: https://git-scm.com/downloads",
     )
 
 

@@ -28,7 +28,7 @@ def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, repository_roo
         pytest.param("version --experiment ok", "metadata.json", id="nothing published"),
         pytest.param("version --experiment ok --point", "add --release", id="a point of nothing"),
         pytest.param("version --experiment ok --release", "metadata.json", id="nothing to release"),
-        pytest.param("summary --experiment ok", "run.json", id="nothing to report"),
+        pytest.param("summary --experiment ok", "no run 'ok'", id="nothing to report"),
         pytest.param("summary --experiment ../x", "cannot name an experiment", id="outside"),
     ],
 )

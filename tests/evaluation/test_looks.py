@@ -1,8 +1,6 @@
 """The lock-box of the test split."""
 
-import fcntl
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from container_doors.evaluation.looks import BY_TRAINING, add_look, mend_looks
+from container_doors.files import open_lock, try_lock
 
 LOOK = {"split_sha256": "a", "weights_sha256": "w"}
 _LOOKS = """
@@ -21,19 +20,18 @@ add_look(Path(sys.argv[1]), {"split_sha256": "a", "weights_sha256": "w"})
 
 
 def test_no_look_is_lost_where_two_look_at_once(tmp_path: Path):
-    """One who is reading and writing keeps the other waiting; nothing else is left behind."""
+    """One who is reading and writing keeps the other waiting; git is asked for one file alone."""
     path = tmp_path / "looks.jsonl"
-    folder = os.open(tmp_path, os.O_RDONLY)
-    fcntl.flock(folder, fcntl.LOCK_EX)
-    other = subprocess.Popen([sys.executable, "-c", _LOOKS, path])
-    with pytest.raises(subprocess.TimeoutExpired):
-        other.wait(timeout=3)
-    path.write_text(json.dumps(LOOK) + "\n")  # as the first of them does before it lets go
-    os.close(folder)
+    with open_lock(tmp_path / ".looks.jsonl.lock") as lock:
+        assert try_lock(lock)
+        other = subprocess.Popen([sys.executable, "-c", _LOOKS, path])
+        with pytest.raises(subprocess.TimeoutExpired):
+            other.wait(timeout=3)
+        path.write_text(json.dumps(LOOK) + "\n")  # as the first of them does before it lets go
 
     assert other.wait(timeout=30) == 0
     assert len(path.read_text().splitlines()) == 2
-    assert [one.name for one in tmp_path.iterdir()] == ["looks.jsonl"]
+    assert [one.name for one in tmp_path.iterdir() if one.suffix != ".lock"] == ["looks.jsonl"]
 
 
 def test_a_label_that_is_moved_does_not_begin_the_count_anew(tmp_path: Path):

@@ -12,7 +12,6 @@ import urllib.request
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from container_doors.adapters.shell import call
 from container_doors.errors import DoorsError, MissingToolError, UnreachableError
 from container_doors.remote.health import Health, failed, passed, warned
 
@@ -21,26 +20,29 @@ _WAIT_S = 15.0
 
 def git() -> Health:
     """See which code a run would be made with."""
+    from container_doors.adapters.git_repository import GitRepository
+
+    repository = GitRepository(Path.cwd())
     try:
-        commit = call(
-            ["git", "rev-parse", "--short", "HEAD"], cwd=Path.cwd(), hint="apt-get install git"
-        )
-    except MissingToolError as error:
-        return failed("git", error.problem, error.hint)
-    if commit.exit_code:
+        state = repository.code_state()
+        if state.clean is None:
+            repository.check_ready()
+    except DoorsError as error:
+        found = failed if isinstance(error, MissingToolError) else warned
+        return found("git", error.problem, error.hint)
+    if state.commit is None:
         return warned(
             "git",
             "this is no repository with a commit",
             "git clone the project: runs name the commit that they were made with",
         )
-    changed = call(["git", "status", "--porcelain"], cwd=Path.cwd(), hint="").stdout.splitlines()
-    if changed:
+    if not state.clean:
         return warned(
             "git",
-            f"{commit.stdout.strip()}, {len(changed)} file(s) changed since",
-            "git commit, so that the run's code can be found again",
+            f"{state.commit[:7]}, and files have changed since",
+            "git commit, so that the run's code can be found again: git status names them",
         )
-    return passed("git", f"{commit.stdout.strip()}, nothing changed since")
+    return passed("git", f"{state.commit[:7]}, nothing changed since")
 
 
 def dvc_remote() -> Health:
@@ -102,9 +104,11 @@ def kaggle() -> Health:
     """Ask Kaggle whose the credentials are that its client would find, and what they may use."""
     if "KAGGLE_KERNEL_RUN_TYPE" in os.environ:
         return passed("kaggle", "this is a Kaggle machine, which needs none of your credentials")
-    from container_doors.adapters.kaggle_account import HOW_TO_LOG_IN, sources
+    from container_doors.adapters.kaggle_account import HOW_TO_LOG_IN, damaged, sources
 
     found = sources()
+    if damaged():
+        return warned("kaggle", "; ".join(damaged()), HOW_TO_LOG_IN)
     if not found:
         return warned("kaggle", "no credentials: doors kaggle cannot be used here", HOW_TO_LOG_IN)
     is_open = next((source for source in found if source.is_open), None)
@@ -153,6 +157,8 @@ def _who(server: str, key: str) -> str | None:
 
 
 def _kept_key(server: str) -> str:
-    path = Path(os.environ.get("NETRC") or Path.home() / ".netrc")
-    found = netrc.netrc(path).authenticators(urlsplit(server).netloc)
+    from container_doors.adapters.wandb_account import netrc_path
+
+    path = netrc_path(os.environ)
+    found = None if path is None else netrc.netrc(path).authenticators(urlsplit(server).netloc)
     return str(found[2]) if found else ""

@@ -3,8 +3,7 @@
 import re
 from pathlib import Path
 
-from container_doors.adapters.git_repository import GIT_ENVIRONMENT, INSTALL_GIT
-from container_doors.adapters.shell import call
+from container_doors.adapters.git_repository import run_git
 from container_doors.errors import VersioningError
 
 _HIDDEN = re.compile(r"(?<=^https://)[^/]*\*\*\*@|(?<=^http://)[^/]*\*\*\*@")
@@ -20,14 +19,12 @@ def forget_password(directory: Path) -> bool:
     Raises:
         VersioningError: If they cannot be taken out.
     """
-    asked = call(["git", "config", "--get", "remote.origin.url"], cwd=directory, hint=INSTALL_GIT,
-                 environment=GIT_ENVIRONMENT)  # fmt: skip
+    asked = run_git(directory, "config", "--get", "remote.origin.url")
     address = asked.stdout.strip()
     public = _HIDDEN.sub("", address)
     if public == address:
         return False
-    done = call(["git", "config", "remote.origin.url", public], cwd=directory, hint=INSTALL_GIT,
-                environment=GIT_ENVIRONMENT)  # fmt: skip
+    done = run_git(directory, "config", "remote.origin.url", public)
     if done.exit_code:
         raise VersioningError(
             f"{directory}/.git/config has a password in its address: {done.complaint}",

@@ -13,7 +13,7 @@ from pathlib import Path
 from container_doors.adapters.dvc_command import DVC_ENVIRONMENT, INSTALL_DVC, Dvc, python_of_dvc
 from container_doors.adapters.shell import call
 from container_doors.errors import VersioningError
-from container_doors.files import replace_secret
+from container_doors.files import replace_secret, user_folder
 from container_doors.versioning.complaints import explain
 from container_doors.versioning.remotes import kind_of
 
@@ -75,8 +75,13 @@ class DvcRemote:
         """Where this repository's credentials are kept."""
         root = self._root()
         name = f"{root.name}-{hashlib.sha256(os.fsencode(root)).hexdigest()[:8]}.json"
-        config = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
-        return config.absolute() / "container-doors" / name
+        config = user_folder("XDG_CONFIG_HOME", ".config")
+        if config is None:
+            raise VersioningError(
+                "there is no home folder to keep credentials in",
+                hint="set XDG_CONFIG_HOME to a folder that only you can read",
+            )
+        return config / "container-doors" / name
 
     def keep_credentials(self, text: str) -> Path:
         """Keep a secret where its owner alone can read it; one file per repository.

@@ -20,7 +20,7 @@ from typing import IO
 import psutil
 
 from container_doors.child_environment import environment_for
-from container_doors.files import try_lock
+from container_doors.files import open_lock, try_lock
 from container_doors.ports import Progress
 from container_doors.run import Run
 
@@ -86,22 +86,33 @@ class FollowerProcess:
         self._run, self._progress = run, progress
         seen = environment_for("wandb") | self._environment
         seen.pop("WANDB_SERVICE", None)  # another program's client, of which we are no part
+        # Python that the client starts imports nothing from the working folder, either.
+        seen |= {"PYTHONSAFEPATH": "1", "PYTHONIOENCODING": "utf-8:backslashreplace"}
         try:
             run.tracking.mkdir(parents=True, exist_ok=True)
             with (
                 (run.tracking / "follower.log").open("a", encoding="utf-8") as log,
-                run.tracking_lock.open("w") as lock,
+                open_lock(run.tracking_lock) as lock,
             ):
                 # From now on, and not when the process is up, which may be after a next attempt.
                 try_lock(lock)
                 seen[_LOCK] = str(lock.fileno())
                 self._process = subprocess.Popen(
-                    [sys.executable, "-m", "container_doors", "track", "follow", run.directory],
+                    [
+                        sys.executable,
+                        "-P",
+                        "-m",
+                        "container_doors",
+                        "track",
+                        "follow",
+                        run.directory,
+                    ],
                     env=seen,
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=log,
-                    text=True,
+                    encoding="utf-8",
+                    errors="replace",
                     start_new_session=True,  # Ctrl-C is for the training; this ends after it
                     pass_fds=[lock.fileno()],
                 )
@@ -198,6 +209,6 @@ def _open_lock(run: Run) -> IO[str]:
     """Take the lock that came with this process, or open it."""
     handed = os.environ.pop(_LOCK, None)
     if handed is None:
-        return run.tracking_lock.open("w")
+        return open_lock(run.tracking_lock)
     os.set_inheritable(int(handed), False)
     return os.fdopen(int(handed), "w")

@@ -1,7 +1,9 @@
 """Git, behind :class:`container_doors.ports.Repository`."""
 
 import os
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from container_doors.adapters.code_pack import pack_code
@@ -17,28 +19,106 @@ from container_doors.ports import PackedCode, Upstream
 from container_doors.records import CodeState
 
 INSTALL_GIT = "install git: https://git-scm.com/downloads"
-GIT_ENVIRONMENT = {
-    "GIT_TERMINAL_PROMPT": "0",
-    # A commit is what its hash says, and no object that somebody has put in its place.
-    "GIT_NO_REPLACE_OBJECTS": "1",
-    # Set inside of a git hook, they would turn us to that hook's repository: git rev-parse
-    # --local-env-vars, but for those that carry a person's `git -c`.
-    **dict.fromkeys((
-        "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COMMON_DIR",
-        "GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_IMPLICIT_WORK_TREE",
-        "GIT_GRAFT_FILE", "GIT_SHALLOW_FILE", "GIT_REPLACE_REF_BASE", "GIT_NAMESPACE",
-        # They change what a path means to git.
-        "GIT_LITERAL_PATHSPECS", "GIT_GLOB_PATHSPECS", "GIT_NOGLOB_PATHSPECS",
-        "GIT_ICASE_PATHSPECS",
-    )),
-}  # fmt: skip
-"""It never waits for a password, and the folder alone decides which repository is meant."""
+
+_INHERITED = re.compile(
+    r"GIT_(?:CONFIG_.*|SSH.*|ASKPASS|(?:AUTHOR|COMMITTER)_.*|HTTP.*|SSL_.*|PROXY_.*|CURL_.*|"
+    r"ALLOW_PROTOCOL|PROTOCOL.*|CEILING_DIRECTORIES|DISCOVERY_ACROSS_FILESYSTEM|EXEC_PATH|TEST_.*)"
+)
+"""Variables of a person's that say who they are and how remotes are reached. Any other may turn git
+to another repository, as in a hook (GIT_DIR), to other objects, or to another reading of paths."""
+
+_SETTINGS = (
+    "core.fsmonitor=false",  # a program, which would be started, and believed
+    f"core.excludesFile={os.devnull}",  # a person's own list is in no commit
+    "core.quotePath=false",
+    "core.abbrev=40",
+    "core.commentChar=;",  # or a line of a message that begins with theirs would be dropped
+    "color.ui=false",
+    "column.ui=never",
+    "diff.ignoreSubmodules=none",
+    "fetch.all=false",
+    "fetch.prune=false",
+    "fetch.recurseSubmodules=false",
+    "submodule.recurse=false",
+    "merge.autoStash=false",
+)
+"""What a person's configuration would change of our answers; it may say the rest, such as how a
+commit is signed and which hooks look at it."""
 
 _TIMEOUT_S, _PACK_TIMEOUT_S = 120, 1800
 _NOTHING_ELSE: Mapping[str, str] = {}
 _UPSTREAM = "@{upstream}"
 _CODE = (":(top)", *(f":(top,exclude){path}" for path in ("reports", "weights", "summary_*")))
 """What a training does not write itself: the next one would be of unclean code."""
+
+
+def run_git(directory: Path, *arguments: str, settings: Sequence[str] = ()) -> Finished:
+    """Run git, whatever its exit code, so that nobody's configuration changes what it answers.
+
+    It never waits for a password, and the folder alone decides which repository is meant.
+
+    Args:
+        directory: Where it runs.
+        arguments: The command and what follows it.
+        settings: More of ``name=value``.
+
+    Raises:
+        MissingToolError: If git is not installed.
+        VersioningError: If it does not end.
+    """
+    done = run_git_for_bytes(directory, arguments, settings=settings)
+    return Finished(done.exit_code, redacted(text_of(done.stdout)), done.stderr)
+
+
+def run_git_for_bytes(
+    directory: Path,
+    arguments: Sequence[str],
+    *,
+    settings: Sequence[str] = (),
+    given: bytes = b"",
+    also: Mapping[str, str] = _NOTHING_ELSE,
+    timeout_s: float = _TIMEOUT_S,
+) -> FinishedBytes:
+    """Run git as :func:`run_git` does, and keep what it wrote byte for byte.
+
+    Args:
+        directory: See :func:`run_git`.
+        arguments: See :func:`run_git`.
+        settings: See :func:`run_git`.
+        given: What it reads on its standard input.
+        also: More variables that it sees.
+        timeout_s: When to give up.
+
+    Raises:
+        MissingToolError: If git is not installed.
+        VersioningError: If it does not end.
+    """
+    dropped = [
+        name for name in os.environ if name.startswith("GIT_") and not _INHERITED.fullmatch(name)
+    ]
+    environment = {
+        **dict.fromkeys(dropped),
+        "PYTHONSAFEPATH": None,  # ours; a hook in Python may import what lies beside it
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_OPTIONAL_LOCKS": "0",  # reading takes none, and never disturbs a commit beside it
+        "GIT_NO_REPLACE_OBJECTS": "1",  # a commit is what its name is the hash of
+        **also,
+    }
+    flags = [part for setting in (*_SETTINGS, *settings) for part in ("-c", setting)]
+    try:
+        return call_for_bytes(
+            ["git", "--no-pager", *flags, *arguments],
+            cwd=directory,
+            hint=INSTALL_GIT,
+            environment=environment,
+            timeout_s=timeout_s,
+            given=given,
+        )
+    except TimeoutError:
+        raise VersioningError(
+            f"git {arguments[0]} did not end within {timeout_s:.0f} s",
+            hint="is the folder on a network drive, a hook waiting, or a signature's passphrase?",
+        ) from None
 
 
 class GitRepository:
@@ -62,16 +142,57 @@ class GitRepository:
                 return CodeState(commit=None, clean=None)
             raise _refused("read the repository", top)
         commit = self._git("rev-parse", "--verify", "--quiet", "HEAD")
-        changes = self._must("see what has changed", "status", "--porcelain", "--", *_CODE)
-        return CodeState(commit=commit.stdout.strip() or None, clean=not changes.stdout)
+        changed = self._changed(untracked="normal")
+        return CodeState(commit=commit.stdout.strip() or None, clean=not changed)
 
     def tags(self, pattern: str) -> list[str]:
-        """List the tags that match a glob; none where there is no repository."""
+        """List the tags that match a glob; none where there is no repository.
+
+        Raises:
+            VersioningError: If there is a repository, and git refuses to read it: without its tags
+                a number would be used twice.
+        """
         try:
-            listed = self._git("tag", "--list", pattern)
+            listed = self._git("for-each-ref", "--format=%(refname:strip=2)", "refs/tags")
         except MissingToolError:
             return []
-        return listed.stdout.splitlines() if listed.exit_code == 0 else []
+        if listed.exit_code:
+            if "not a git repository" in listed.stderr:
+                return []
+            raise _refused("list the tags", listed)
+        return [tag for tag in listed.stdout.splitlines() if fnmatchcase(tag, pattern)]
+
+    def _changed(self, *pathspecs: str, untracked: str) -> list[Path]:
+        """List what differs from the commit, also what the index was told to pass over."""
+        listed = self._data(
+            "see what has changed", "status", "--porcelain", "-z", "--no-renames",
+            "--ignore-submodules=none", f"--untracked-files={untracked}", "--", *_CODE, *pathspecs,
+        )  # fmt: skip
+        changed = [Path(os.fsdecode(entry[3:])) for entry in listed.split(b"\0") if entry]
+        return [*changed, *(path for path in self._passed_over(*pathspecs) if path not in changed)]
+
+    def _passed_over(self, *pathspecs: str) -> Iterator[Path]:
+        """Find what differs behind ``git update-index --assume-unchanged`` or ``--skip-worktree``.
+
+        A file that is not there is one that a sparse checkout left out.
+        """
+        root = self._data("find its root", "rev-parse", "--show-toplevel").removesuffix(b"\n")
+        top = Path(os.fsdecode(root))
+        listed = self._data(
+            "list its files", "ls-files", "-v", "-s", "-z", "--full-name", "--", *_CODE, *pathspecs
+        )
+        for entry in listed.split(b"\0"):
+            facts, _, name = entry.partition(b"\t")
+            flag, _, of_index = facts.decode("ascii").partition(" ")
+            if not name or not (flag.islower() or flag == "S"):
+                continue
+            path = top / os.fsdecode(name)
+            if path.is_file() and self._hash_of(path) != of_index.split()[1]:
+                yield Path(os.fsdecode(name))
+
+    def _hash_of(self, path: Path) -> str:
+        """Name what git would keep of a file, line ends and filters as in a commit."""
+        return self._must("hash a file", "hash-object", "--", str(path.absolute())).stdout.strip()
 
     def fetch(self) -> Upstream:
         """Fetch what the branch follows; nothing in the working directory changes.
@@ -110,11 +231,7 @@ class GitRepository:
                 hint="cd $(git rev-parse --show-toplevel)",
             )
         without = [f":(top,exclude,literal){path.as_posix()}" for path in beside]
-        listed = self._data(
-            "see what has changed", "status", "--porcelain", "-z", "--no-renames",
-            "--untracked-files=all", "--", *_CODE, *without,
-        )  # fmt: skip
-        return [Path(os.fsdecode(entry[3:])) for entry in listed.split(b"\0")[:-1]]
+        return self._changed(*without, untracked="all")
 
     def is_unchanged(self, paths: Sequence[Path]) -> bool:
         """Tell whether what git tracks below some paths is as it was committed."""
@@ -170,10 +287,10 @@ class GitRepository:
         Raises:
             VersioningError: If it is there, and git cannot read it as a file.
         """
-        shown = self._run("cat-file", "blob", f"{revision}:./{path}")
+        shown = self._bytes("cat-file", "blob", f"{revision}:./{path.as_posix()}")
         if shown.exit_code == 0:
             return text_of(shown.stdout)
-        listed = self._git("ls-tree", revision, "--", f"./{path}")
+        listed = self._git("ls-tree", revision, "--", f"./{path.as_posix()}")
         if listed.exit_code == 0 and listed.stdout:
             done = Finished(shown.exit_code, "", shown.stderr)
             raise _refused(f"read {path} of {revision[:12]} as a file", done)
@@ -205,15 +322,37 @@ class GitRepository:
         """Commit these files and nothing else; returns the commit, or None if nothing changed."""
         self.stage(paths)
         names = [str(path) for path in paths]
-        if self._git("diff", "--cached", "--quiet", "--", *names).exit_code == 0:
+        if self._git("diff", "--cached", "--quiet", "--no-ext-diff", "--", *names).exit_code == 0:
             return None
-        self._must("commit", "commit", "--quiet", "--message", message, "--only", "--", *names)
+        done = self._git("commit", "--quiet", "--message", message, "--only", "--", *names)
+        if done.exit_code:
+            raise self._refused_commit(done)
         return self.check_ready()
 
     def create_tag(self, tag: str, message: str) -> None:
         """Tag the commit; annotated, because GTO does not see other tags."""
         self.check_ready()
         self._must("tag the commit", "tag", "--annotate", "--message", message, tag)
+
+    def _refused_commit(self, done: Finished) -> VersioningError:
+        """Tell a hook that refuses, which git itself does not name, from git's own refusal."""
+        hooks = [
+            path
+            for name in ("pre-commit", "prepare-commit-msg", "commit-msg")
+            if os.access(path := self._hook(name), os.X_OK)
+        ]
+        if done.exit_code != 1 or not hooks:  # git's own errors end with 128
+            return _refused("commit", done)
+        names = " or ".join(map(str, hooks))
+        return VersioningError(
+            f"a hook of this repository refuses the commit: {done.complaint}",
+            hint=f"mend what {names} complains of, then run this again",
+        )
+
+    def _hook(self, name: str) -> Path:
+        """Find a hook, also where core.hooksPath says."""
+        named = self._git("rev-parse", "--git-path", f"hooks/{name}").stdout.rstrip("\n")
+        return self._directory / named
 
     def _must(self, what: str, *arguments: str) -> Finished:
         done = self._git(*arguments)
@@ -229,39 +368,30 @@ class GitRepository:
         also: Mapping[str, str] = _NOTHING_ELSE,
     ) -> bytes:
         """Ask git for what is no text: names, and objects."""
-        done = self._run(*arguments, given=given, also=also, timeout_s=_PACK_TIMEOUT_S)
+        done = run_git_for_bytes(
+            self._directory, arguments, given=given, also=also, timeout_s=_PACK_TIMEOUT_S
+        )
         if done.exit_code:
             raise _refused(what, Finished(done.exit_code, "", done.stderr))
         return done.stdout
 
     def _git(self, *arguments: str) -> Finished:
-        done = self._run(*arguments)
-        return Finished(done.exit_code, redacted(text_of(done.stdout)), done.stderr)
+        return run_git(self._directory, *arguments)
 
-    def _run(
-        self,
-        *arguments: str,
-        given: bytes = b"",
-        also: Mapping[str, str] = _NOTHING_ELSE,
-        timeout_s: float = _TIMEOUT_S,
-    ) -> FinishedBytes:
-        try:
-            return call_for_bytes(
-                ["git", *arguments],
-                cwd=self._directory,
-                hint=INSTALL_GIT,
-                # Reading takes no lock, so that it never disturbs a commit beside it.
-                environment={**GIT_ENVIRONMENT, "GIT_OPTIONAL_LOCKS": "0", **also},
-                timeout_s=timeout_s,
-                given=given,
-            )
-        except TimeoutError as error:
-            raise VersioningError(
-                str(error), hint="is the folder on a network drive, or a git hook waiting?"
-            ) from None
+    def _bytes(self, *arguments: str) -> FinishedBytes:
+        return run_git_for_bytes(self._directory, arguments)
 
 
 _REMEDIES = (
+    *(
+        (sign, "git cannot sign: see that git config user.signingKey is a key of yours and that it "
+               "is unlocked (git commit --allow-empty asks for its passphrase), or leave it out "
+               "here: git config commit.gpgSign false && git config tag.gpgSign false")
+        for sign in ("failed to sign", "signing failed", "unable to sign", "signingkey", "gpg:",
+                     "load public key", "get agent socket", "cannot run gpg", "sign_and_send")
+    ),
+    ("by hook", "a hook of this repository refuses it: git rev-parse --git-path hooks names where"),
+    ("must be run in a work tree", "git config core.bare false, in a repository that has files"),
     ("not a git repository", "git init, then commit; or change into the repository"),
     ("dubious ownership", "git config --global --add safe.directory DIRECTORY"),
     ("index.lock", "another git is at work here; if none is, delete .git/index.lock"),
@@ -273,8 +403,9 @@ _REMEDIES = (
     ("already exists", "the tag is taken: git tag --list 'detection@v*'"),
     ("tell me who you are", "git config user.name NAME && git config user.email ADDRESS"),
     ("empty ident", "git config user.name NAME && git config user.email ADDRESS"),
+    ("auto-detection is disabled", "git config user.name NAME && git config user.email ADDRESS"),
     ("ignored by one of your .gitignore files", "git check-ignore -v FILE names the line"),
-)
+)  # fmt: skip
 """What git says (in its C locale), and what to do about it."""
 
 

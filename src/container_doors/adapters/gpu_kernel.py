@@ -365,7 +365,7 @@ def look_at_the_machine() -> None:
     if not asked:
         tell("machine", gpus=[], torch=held("torch"))
         return
-    probe = [sys.executable, "-c", PROBE]
+    probe = [sys.executable, "-P", "-c", PROBE]
     done = subprocess.run(probe, capture_output=True, text=True, check=False)
     if done.returncode:
         raise JobError(
@@ -483,7 +483,7 @@ class Training:
             raise JobError("there was no time left to train", "allow more: --hours")
         seen = ",".join(map(str, self.gpus))
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "container_doors", "train", "--alone",
+            [sys.executable, "-P", "-m", "container_doors", "train", "--alone",
              "--config", self._params, "--experiment", self.name, "--max-hours", str(hours),
              *overrides],
             cwd=self._repository, start_new_session=True, text=True, errors="replace",

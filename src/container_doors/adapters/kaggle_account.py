@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from container_doors.files import home, json_fault, text_or_fault
+
 SETTINGS = "https://www.kaggle.com/settings"
 """Where an account makes tokens, and verifies its phone."""
 
@@ -21,6 +23,7 @@ HOW_TO_LOG_IN = (
 )
 
 _PAIR = ("KAGGLE_USERNAME", "KAGGLE_KEY")
+_KEYS = {"kaggle.json": ("username", "key"), "credentials.json": ("refresh_token",)}
 _OTHERS = stat.S_IRGRP | stat.S_IROTH
 
 
@@ -42,38 +45,83 @@ def sources(environment: Mapping[str, str] | None = None) -> list[Source]:
     """List what the client would try, in its order; it passes over an invalid token by itself."""
     environment = os.environ if environment is None else environment
     found = [Source("KAGGLE_API_TOKEN")] if environment.get("KAGGLE_API_TOKEN") else []
-    home = Path(environment.get("HOME") or Path.home()) / ".kaggle"
-    found += [
-        Source(str(path), path)
-        for path in (home / "access_token", home / "access_token.txt")
-        if _has_text(path)
-    ]
+    folder = _folder(environment)
+    if folder is not None:
+        found += [
+            Source(str(path), path)
+            for path in (folder / "access_token", folder / "access_token.txt")
+            if (text_or_fault(path)[0] or "").strip()
+        ]
     if all(environment.get(name) for name in _PAIR):
         found.append(Source(" and ".join(_PAIR)))
-    key_file = _configuration(environment, home) / "kaggle.json"
-    found += [Source(str(key_file), key_file)] if _has(key_file, "username", "key") else []
-    login = home / "credentials.json"
-    found += [Source(str(login), login)] if _has(login, "refresh_token") else []
+    found += [Source(str(path), path) for path in _documents(environment)
+              if text_or_fault(path)[0] is not None and _fault(path) is None]  # fmt: skip
     return found
 
 
-def _configuration(environment: Mapping[str, str], home: Path) -> Path:
+def damaged(environment: Mapping[str, str] | None = None) -> list[str]:
+    """Say of each file that is there and of no use what is the matter; no secret is quoted."""
+    environment = os.environ if environment is None else environment
+    folder = _folder(environment)
+    tokens = [] if folder is None else [folder / "access_token", folder / "access_token.txt"]
+    faults = {path: _token_fault(path) for path in tokens}
+    faults |= {path: _fault(path) for path in _documents(environment)}
+    return [f"{path} is there, but {fault}" for path, fault in faults.items() if fault is not None]
+
+
+def _token_fault(path: Path) -> str | None:
+    text, fault = text_or_fault(path)
+    if text is None:
+        return fault
+    if not text.strip():
+        return "empty"
+    if text.startswith("\ufeff"):
+        return "line 1: it begins with a byte order mark"
+    if len(text.split()) > 1:
+        return "holds more than one word: expected the token alone"
+    if not text.strip().isascii() or set(text) & set("\"'{}<>,="):
+        return "line 1: expected the token alone, found quotes or other marks around it"
+    return None
+
+
+def _fault(path: Path) -> str | None:
+    """Say what the client would stumble over in a JSON; None if nothing, or if it is not there."""
+    text, fault = text_or_fault(path)
+    if text is None:
+        return fault
+    fault = json_fault(text)
+    if fault is not None:
+        return fault
+    document = json.loads(text)
+    needed = _KEYS[path.name]
+    if not isinstance(document, dict):
+        return f"holds no object with {' and '.join(needed)}"
+    missing = [name for name in needed if not document.get(name)]
+    return f"has no {' and no '.join(missing)}" if missing else None
+
+
+def _documents(environment: Mapping[str, str]) -> list[Path]:
+    folder = _folder(environment)
+    configuration = _configuration(environment, folder)
+    return [
+        *([] if configuration is None else [configuration / "kaggle.json"]),
+        *([] if folder is None else [folder / "credentials.json"]),
+    ]
+
+
+def _folder(environment: Mapping[str, str]) -> Path | None:
+    """Find ``~/.kaggle``, if there is a home folder."""
+    named = Path(environment.get("HOME", ""))
+    found = named if named.is_absolute() else home()
+    return None if found is None else found / ".kaggle"
+
+
+def _configuration(environment: Mapping[str, str], folder: Path | None) -> Path | None:
     """Where kaggle.json is; an access token is in ``~/.kaggle`` whatever this is."""
     if environment.get("KAGGLE_CONFIG_DIR"):
         return Path(environment["KAGGLE_CONFIG_DIR"])
-    if home.exists():
-        return home
-    return Path(environment.get("XDG_CONFIG_HOME") or home.parent / ".config") / "kaggle"
-
-
-def _has_text(path: Path) -> bool:
-    return path.is_file() and bool(path.read_text(encoding="utf-8", errors="replace").strip())
-
-
-def _has(path: Path, *names: str) -> bool:
-    """Tell whether a JSON document has something under each name; a damaged one has not."""
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    return isinstance(document, dict) and all(document.get(name) for name in names)
+    if folder is not None and folder.exists():
+        return folder
+    if environment.get("XDG_CONFIG_HOME"):
+        return Path(environment["XDG_CONFIG_HOME"]) / "kaggle"
+    return None if folder is None else folder.parent / ".config" / "kaggle"

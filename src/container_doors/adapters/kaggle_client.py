@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from requests import PreparedRequest, Response
 from requests.adapters import HTTPAdapter
 
-from container_doors.adapters.kaggle_account import HOW_TO_LOG_IN, sources
+from container_doors.adapters.kaggle_account import HOW_TO_LOG_IN, damaged, sources
 from container_doors.adapters.kaggle_errors import refused_credentials, translated
 from container_doors.adapters.kaggle_upload import Uploads
 from container_doors.errors import HostError
@@ -95,7 +95,8 @@ def connect() -> Client:
         UnreachableError: If Kaggle cannot be asked.
     """
     if not sources():
-        raise HostError("there are no Kaggle credentials on this machine", hint=HOW_TO_LOG_IN)
+        problem = "; ".join(damaged()) or "there are no Kaggle credentials on this machine"
+        raise HostError(problem, hint=HOW_TO_LOG_IN)
     client = Client()
     with translated("say whose credentials these are"), _unheard():
         try:

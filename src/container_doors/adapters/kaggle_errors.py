@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 from requests import Response, exceptions
 
-from container_doors.adapters.kaggle_account import HOW_TO_LOG_IN, SETTINGS, sources
+from container_doors.adapters.kaggle_account import HOW_TO_LOG_IN, SETTINGS, damaged, sources
 from container_doors.adapters.shell import redacted
 from container_doors.errors import AbsentError, HostError, UnreachableError
 
@@ -102,8 +102,9 @@ def refusal(wish: str, said: str) -> HostError:
 def refused_credentials() -> HostError:
     """Say whose credentials are not good, without a character of them."""
     names = " or ".join(source.name for source in sources()) or "what it was given"
+    why = "; ".join(damaged()) or "expired, revoked or misspelt"
     return HostError(
-        f"Kaggle does not take the credentials of {names} (401): expired, revoked or misspelt",
+        f"Kaggle does not take the credentials of {names} (401): {why}",
         hint=HOW_TO_LOG_IN,
     )
 

@@ -18,6 +18,7 @@ from container_doors.adapters.dvc_command import (
 )
 from container_doors.adapters.shell import Finished, call
 from container_doors.errors import VersioningError
+from container_doors.files import user_folder
 from container_doors.versioning.pointers import read_pointer
 
 _GLOBAL = "DVC_GLOBAL_CONFIG_DIR"
@@ -85,8 +86,9 @@ def fetch_into_cache(pointers: Sequence[Path], scratch: Path, *, directory: Path
 def _configuration(folder: Path) -> Path:
     """Copy the person's global configuration, which may hold a remote."""
     folder.mkdir(mode=0o700)
-    home = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "dvc"
-    own = Path(os.environ.get(_GLOBAL) or home) / "config"
-    if own.is_file():
+    usual = user_folder("XDG_CONFIG_HOME", ".config")
+    named = os.environ.get(_GLOBAL) or (usual and usual / "dvc")
+    own = None if named is None else Path(named) / "config"
+    if own is not None and own.is_file():
         shutil.copyfile(own, folder / "config")
     return folder

@@ -193,7 +193,7 @@ def call_and_hear(  # noqa: PLR0913 - those of call, and whom to tell
     Raises:
         MissingToolError: If there is no such program.
     """
-    with tempfile.TemporaryFile("w+", errors="replace") as stdout:
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as stdout:
         try:
             process = subprocess.Popen(
                 argv,
@@ -241,11 +241,15 @@ def _environment(
     additions: Mapping[str, str | None] | None,
 ) -> dict[str, str]:
     tool = tool or Path(argv[0]).name
-    own = environment_for(tool, cwd)
-    if tool == "git":
+    changes = {**_IN_ENGLISH, **(additions or {})}
+    own = {
+        name: value
+        for name, value in {**environment_for(tool, cwd), **changes}.items()
+        if value is not None
+    }
+    if tool == "git":  # which repository's addresses, GIT_DIR would have a say in
         own |= git_credentials([str(part) for part in argv], cwd, own)
-    every = {**own, **_IN_ENGLISH, **(additions or {})}
-    return {name: value for name, value in every.items() if value is not None}
+    return own
 
 
 def _missing(

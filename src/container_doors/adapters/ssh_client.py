@@ -6,7 +6,7 @@ from pathlib import Path
 
 from container_doors.child_environment import environment_for
 from container_doors.errors import MissingToolError, TunnelError
-from container_doors.files import replace_secret
+from container_doors.files import home, replace_secret
 from container_doors.remote.client_settings import HOST, host_block, known_host, with_include
 from container_doors.remote.public_keys import PublicKey, parse_host_key
 
@@ -20,7 +20,13 @@ class SshClient:
     def __init__(self, directory: Path | None = None) -> None:
         """Remember where; nothing is read yet."""
         self._is_usual = directory is None
-        self._directory = (directory or Path.home() / ".ssh").absolute()
+        found = home()
+        if directory is None and found is None:
+            raise TunnelError(
+                "there is no home folder, and so no .ssh",
+                hint="say where OpenSSH keeps its settings: --ssh-dir DIR",
+            )
+        self._directory = (directory or Path(found or "") / ".ssh").absolute()
         self._ours = self._directory / _OURS
 
     @property

@@ -6,7 +6,6 @@ that this one has lies in a folder of its own, which nobody else can read, and g
 
 import hashlib
 import os
-import pwd
 import shutil
 import socket
 import subprocess
@@ -22,7 +21,7 @@ from container_doors.adapters.processes import left_over
 from container_doors.adapters.shell import call
 from container_doors.child_environment import environment_for
 from container_doors.errors import MissingToolError, TunnelError
-from container_doors.files import replace_secret
+from container_doors.files import replace_secret, user_folder
 from container_doors.remote.environment import as_shell
 from container_doors.remote.public_keys import PublicKey, parse_host_key
 from container_doors.remote.server_settings import (
@@ -90,8 +89,11 @@ class SshServer:
                 and nobody else's to write to: sshd insists.
             profiles: Where login shells look for scripts; one there leads to the environment.
         """
-        state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state")
-        self.directory = (directory or state / "container-doors" / "tunnel").absolute()
+        state = user_folder("XDG_STATE_HOME", ".local/state")
+        if directory is None and state is None:
+            raise TunnelError("there is no home folder to keep the server's files in",
+                              hint="set XDG_STATE_HOME to a folder of yours")  # fmt: skip
+        self.directory = (directory or Path(state or "") / "container-doors" / "tunnel").absolute()
         name = hashlib.sha256(os.fsencode(self.directory)).hexdigest()[:8]
         self._profile = profiles / f"zz-container-doors-{name}.sh"
         self._keeper: subprocess.Popen[str] | None = None
@@ -261,7 +263,7 @@ class SshServer:
         """Start what keeps the server, and clears all away if this process is killed."""
         package = Path(aftermath.__file__).parents[2]
         return subprocess.Popen(
-            [sys.executable, "-m", aftermath.__name__, self.directory, self._profile, sshd],
+            [sys.executable, "-P", "-m", aftermath.__name__, self.directory, self._profile, sshd],
             cwd="/",
             env=environment_for("watch") | {"PYTHONPATH": str(package)},
             stdin=subprocess.PIPE,
@@ -370,7 +372,15 @@ def check_account() -> None:
 
 def account() -> str:
     """Name the account that this process is, whatever LOGNAME says: sshd asks the system, too."""
-    return pwd.getpwuid(os.geteuid()).pw_name
+    import pwd  # a laptop that only connects may have none
+
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        raise TunnelError(
+            f"this process is user {os.geteuid()}, who has no account, and sshd lets in no other",
+            hint=f"add one, as root: useradd --uid {os.geteuid()} doors",
+        ) from None
 
 
 def _memory_for(names: Sequence[str]) -> dict[str, int]:

@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from container_doors.adapters.git_repository import GIT_ENVIRONMENT, INSTALL_GIT
-from container_doors.adapters.shell import Finished, call, redacted
+from container_doors.adapters.git_repository import run_git
+from container_doors.adapters.shell import Finished, redacted
 from container_doors.child_environment import environment_for
 from container_doors.errors import (
     MissingToolError,
@@ -156,13 +156,8 @@ class SshSignatures:
         return key
 
     def _setting(self, name: str, kind: str | None = None) -> str | None:
-        found = call(
-            ["git", "config", *([f"--type={kind}"] if kind else []), "--get", name],
-            cwd=self._directory,
-            hint=INSTALL_GIT,
-            environment=GIT_ENVIRONMENT,
-            timeout_s=_TIMEOUT_S,
-        )
+        of_kind = [f"--type={kind}"] if kind else []
+        found = run_git(self._directory, "config", *of_kind, "--get", name)
         return found.stdout.strip() or None if found.exit_code == 0 else None
 
     def _run(self, program: str, *arguments: str, stdin: Path | None = None) -> Finished:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from container_doors.adapters.shell import redacted
 from container_doors.errors import ConfigError, TrackingError
+from container_doors.files import home
 
 _IN_THE_ENVIRONMENT = ("WANDB_API_KEY", "KAGGLE_SECRET_WANDB_KEY")
 """The client's own name first, then the specification's for a Kaggle machine."""
@@ -55,7 +56,7 @@ def find_credentials(environment: Mapping[str, str] | None = None) -> Credential
             return Credentials(name, {"WANDB_API_KEY": key})
     if environment.get(_TOKEN_FILE):
         return Credentials(_TOKEN_FILE, {})
-    path = _netrc_path(environment)
+    path = netrc_path(environment)
     if _is_in_netrc(path, urlsplit(server(environment)).netloc):
         return Credentials(str(path), {})
     return None
@@ -122,7 +123,12 @@ def log_in(key: str) -> str:
             f"{server()} does not take the key: {said}",
             hint=f"make a new one at {_key_page()} and try again",
         ) from None
-    path = _netrc_path(os.environ)
+    path = netrc_path(os.environ)
+    if path is None:
+        raise TrackingError(
+            "the key is good, and there is no home folder to keep it in",
+            hint="set HOME, or WANDB_API_KEY instead",
+        )
     path.chmod(0o600)
     return str(path)
 
@@ -152,20 +158,43 @@ def _check_shape(key: str, where: str) -> None:
         )
 
 
-def _netrc_path(environment: Mapping[str, str]) -> Path:
+def netrc_path(environment: Mapping[str, str]) -> Path | None:
+    """Find the file where keys are kept; None where there is no home folder to have one."""
+    found = home()
     if environment.get("NETRC"):
-        return Path(environment["NETRC"]).expanduser()
-    home = Path.home()
-    underscored = home / "_netrc"
-    return (
-        underscored if underscored.exists() and not (home / ".netrc").exists() else home / ".netrc"
-    )
+        try:
+            return Path(environment["NETRC"]).expanduser()
+        except RuntimeError:
+            return None
+    if found is None:
+        return None
+    underscored, usual = found / "_netrc", found / ".netrc"
+    return underscored if underscored.exists() and not usual.exists() else usual
 
 
-def _is_in_netrc(path: Path, host: str) -> bool:
-    """Tell whether the file has a password for the host; a damaged file has none."""
+def _is_in_netrc(path: Path | None, host: str) -> bool:
+    """Tell whether the file has a password for the host.
+
+    Raises:
+        ConfigError: If it is there, and cannot be read as one; nothing of it is quoted.
+    """
+    if path is None or not path.exists():
+        return False
+    hint = f"mend it (machine {host} login user password KEY), or move it away"
     try:
         found = netrc.netrc(path).authenticators(host)
-    except (OSError, netrc.NetrcParseError):
-        return False
-    return found is not None and bool(found[2])
+    except netrc.NetrcParseError as error:
+        # Python's parser has often read the line's end already.
+        at = f"line {error.lineno - 1} or {error.lineno}" if (error.lineno or 0) > 1 else "line 1"
+        fault = f"{at} is no entry of a .netrc"
+    except UnicodeDecodeError as error:
+        fault = f"byte {error.start + 1} is no text"
+    except OSError as error:
+        fault = f"cannot be read: {error.strerror}"
+    else:
+        if found is None:
+            return False
+        if found[2]:
+            return True
+        fault = f"its entry for {host} has no password"
+    raise ConfigError(f"{path} is there, but {fault}", hint=hint)

@@ -62,9 +62,10 @@ class WandbServer:
             marker.unlink()
         try:
             call(
-                [sys.executable, "-m", "wandb", "sync", "--yes", directory],
+                [sys.executable, "-P", "-m", "wandb", "sync", "--yes", directory],
                 cwd=Path.cwd(),
                 hint="uv sync",
+                environment={"PYTHONSAFEPATH": "1"},
                 timeout_s=_SEND_S,
                 tool="wandb",
             )

@@ -1,14 +1,18 @@
 """A working directory from nothing: git, DVC, and a folder as the remote."""
 
+import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
 from container_doors.adapters.dvc_command import DVC_ENVIRONMENT, INSTALL_DVC, find_dvc
 from container_doors.adapters.dvc_store import DvcStore
-from container_doors.adapters.git_repository import GIT_ENVIRONMENT, INSTALL_GIT
+from container_doors.adapters.git_repository import run_git
 from container_doors.adapters.shell import Finished, call
 from container_doors.errors import VersioningError
+
+_UNATTENDED = (f"core.hooksPath={os.devnull}", "core.autocrlf=false", "core.safecrlf=false")
+"""Hooks that a person has for all repositories, and the line ends, are for their own work."""
 
 REMOTE = "remote-storage"
 """The folder that stands in for Google Drive; git ignores it."""
@@ -28,7 +32,7 @@ def create_workspace(directory: Path, *, files: Mapping[str, str | Path]) -> Non
         VersioningError: If one of them refuses.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    _git(directory, "init", "--quiet", "--initial-branch", "main")
+    _git(directory, "init", "--quiet", "--initial-branch", "main", "--template", "")
     for key, value in (("user.name", "Container Doors"), ("user.email", "doors@localhost")):
         if _git(directory, "config", "--get", key, may_fail=True).exit_code:
             _git(directory, "config", key, value)
@@ -85,7 +89,7 @@ def _ignore_remote(path: Path) -> None:
 
 
 def _git(directory: Path, *arguments: str, may_fail: bool = False) -> Finished:
-    done = call(["git", *arguments], cwd=directory, hint=INSTALL_GIT, environment=GIT_ENVIRONMENT)
+    done = run_git(directory, *arguments, settings=_UNATTENDED)
     return done if may_fail else _expect_success("git", arguments, done)
 
 

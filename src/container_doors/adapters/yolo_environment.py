@@ -16,6 +16,7 @@ from urllib.parse import urlsplit, urlunsplit
 from container_doors.adapters.machine import import_torch
 from container_doors.adapters.yolo_loading import load_only_data
 from container_doors.child_environment import secrets_put_away
+from container_doors.files import user_folder
 
 _INTEGRATIONS = ("clearml", "comet", "dvc", "mlflow", "raytune", "tensorboard", "wandb", "sync")
 _MESSAGES = ("vscode_msg", "openvino_msg")
@@ -75,12 +76,13 @@ def without_credentials(url: str | None) -> str | None:
 
 def _settings_folder() -> Path:
     """Choose a folder that is ours and can be written; a read-only home is no reason to fail."""
-    cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    folder = Path(cache) / "container-doors"
-    with contextlib.suppress(OSError):
-        (folder / "Ultralytics").mkdir(parents=True, exist_ok=True)
-    if os.access(folder / "Ultralytics", os.W_OK):
-        return folder
+    cache = user_folder("XDG_CACHE_HOME", ".cache")
+    if cache is not None:
+        folder = cache / "container-doors"
+        with contextlib.suppress(OSError):
+            (folder / "Ultralytics").mkdir(parents=True, exist_ok=True)
+        if os.access(folder / "Ultralytics", os.W_OK):
+            return folder
     folder = Path(tempfile.gettempdir()) / f"container-doors-{os.getuid()}"
     with contextlib.suppress(FileExistsError):
         folder.mkdir(mode=0o700)

@@ -9,7 +9,6 @@ Run as a module, this is the launched process: ``python -m ... torch.distributed
 """
 
 import contextlib
-import fcntl
 import importlib
 import logging
 import os
@@ -28,6 +27,7 @@ from typing import Any
 import psutil
 
 from container_doors.child_environment import environment_for
+from container_doors.files import wait_for_lock
 
 _LIFELINE = "CONTAINER_DOORS_LIFELINE"
 """Names the locked file to the processes that are to end with this one."""
@@ -90,8 +90,8 @@ def end_with_launcher() -> None:
 
 
 def _wait_for_the_end(lifeline: str) -> None:
-    with contextlib.suppress(FileNotFoundError), Path(lifeline).open() as file:
-        fcntl.flock(file, fcntl.LOCK_SH)
+    with contextlib.suppress(FileNotFoundError), Path(lifeline).open("r+") as file:
+        wait_for_lock(file)
     _kill(psutil.Process().children(recursive=True))
     os.kill(os.getpid(), signal.SIGKILL)
 
@@ -99,14 +99,14 @@ def _wait_for_the_end(lifeline: str) -> None:
 def _launch(command: Sequence[str], *, check: bool) -> None:  # noqa: ARG001 - subprocess.run's
     """Run the workers to their end; whatever ends this, none of them is left."""
     interpreter, _, module, *arguments = command
-    with tempfile.NamedTemporaryFile() as lifeline, tempfile.TemporaryFile() as said:
-        fcntl.flock(lifeline, fcntl.LOCK_EX)
+    with tempfile.NamedTemporaryFile("w") as lifeline, tempfile.TemporaryFile() as said:
+        wait_for_lock(lifeline.file)
         launched = subprocess.Popen(
-            [interpreter, "-m", __name__, module, *arguments],
+            [interpreter, "-P", "-m", __name__, module, *arguments],
             stdin=subprocess.DEVNULL,
             stdout=said,
             stderr=subprocess.STDOUT,
-            env={**environment_for("trainer"), _LIFELINE: lifeline.name},
+            env={**environment_for("trainer"), "PYTHONSAFEPATH": "1", _LIFELINE: lifeline.name},
             start_new_session=True,  # Ctrl-C is for this process, which ends the others
         )
         try:

@@ -11,6 +11,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from container_doors.cli.inherited import forget_inherited
+from container_doors.cli.output import complain, leave_pipe, prepare_streams
 from container_doors.cli.parser import build_parser
 from container_doors.disk import how_to_free, is_full, what_is_full
 from container_doors.errors import DoorsError
@@ -24,7 +26,26 @@ _DISK = {
 }
 
 
+_LACKING = (errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.ENOLCK, errno.EXDEV)
+
 _ANY_PATH = "see that this path exists and can be read and written"
+
+
+def program(argv: Sequence[str] | None = None) -> int:
+    """Run one command as a program of its own: what others left in the environment is dropped.
+
+    Args:
+        argv: See :func:`main`.
+    """
+    dropped = forget_inherited()
+    of_a_launch = [name for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK") if name in dropped]
+    if of_a_launch:
+        prepare_streams()
+        complain(
+            f"{', '.join(of_a_launch)}: of another program's launch, and passed over; several GPUs "
+            "are asked for by detection.training.device"
+        )
+    return main(argv)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -33,38 +54,59 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv: The arguments after the program's name; the process's own by default.
     """
+    prepare_streams()
     arguments = build_parser().parse_args(argv)
     try:
         # Named, not imported: a command loads what it needs, and --help needs nothing.
         module, _, function = arguments.handler.partition(":")
         handler = getattr(importlib.import_module(f"container_doors.cli.{module}"), function)
-        return int(handler(arguments))
+        code = int(handler(arguments))
+        sys.stdout.flush()
+        return code
     except DoorsError as error:
-        return _complain(str(error), USER_ERROR)
+        return _complain(error.lines(), USER_ERROR)
     except KeyboardInterrupt:
         return _complain(
-            "stopped; what was finished is kept, and the same command can be run again", STOPPED
+            ["stopped; what was finished is kept, and the same command can be run again"], STOPPED
         )
     except BrokenPipeError:  # the reader of a pipe has left: `doors ... | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        leave_pipe()
         return STOPPED
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("container_doors"):
             raise
-        return _complain(f"{error.name} is not installed\n  hint: uv sync", USER_ERROR)
+        return _complain([f"{error.name} is not installed", "  hint: uv sync"], USER_ERROR)
     except OSError as error:
         if error.errno is None:
             raise
         return _complain(_explained(error), USER_ERROR)
 
 
-def _explained(error: OSError) -> str:
+def _explained(error: OSError) -> list[str]:
     if is_full(error):
-        return f"{what_is_full(error)}\n  hint: {how_to_free(error)}"
-    where, hint = error.filename or Path.cwd(), _DISK.get(error.errno or 0, _ANY_PATH)
-    return f"{where}: {error.strerror}\n  hint: {hint}"
+        return [what_is_full(error), f"  hint: {how_to_free(error)}"]
+    # Of two names, the second is the one that was to be made: the first may be sound.
+    where = Path(os.fsdecode(error.filename2 or error.filename or Path.cwd()))
+    hint = _DISK.get(error.errno or 0) or _of_file_system(error.errno or 0, where)
+    return [f"{where}: {error.strerror}", f"  hint: {hint}"]
 
 
-def _complain(text: str, exit_code: int) -> int:
-    print(f"error: {text}" if exit_code == USER_ERROR else text, file=sys.stderr)
+def _of_file_system(code: int, path: Path) -> str:
+    """Name the file system, where it is what cannot do it."""
+    if code not in _LACKING:
+        return _ANY_PATH
+    import psutil
+
+    mounts = {Path(one.mountpoint): one.fstype for one in psutil.disk_partitions(all=True)}
+    of_path = [mount for mount in mounts if path.absolute().is_relative_to(mount)]
+    kind = mounts[max(of_path, key=lambda mount: len(mount.parts))] if of_path else "unknown"
+    return (
+        f"its file system ({kind}) cannot do this: work in a folder of this machine's own disk, "
+        "and copy there what is needed"
+    )
+
+
+def _complain(lines: Sequence[str], exit_code: int) -> int:
+    first, *rest = lines
+    complain(f"error: {first}" if exit_code == USER_ERROR else first, *rest)
     return exit_code

@@ -11,7 +11,9 @@ from container_doors.adapters.cloudflared_release import find_or_download
 from container_doors.adapters.cloudflared_tunnel import CloudflaredTunnel, Named
 from container_doors.adapters.github_keys import keys_of
 from container_doors.adapters.ssh_server import SshServer
+from container_doors.cli.output import say
 from container_doors.errors import TunnelError
+from container_doors.files import user_folder
 from container_doors.remote.client_settings import HOST, host_block, known_host
 from container_doors.remote.environment import handed_on
 from container_doors.remote.keep_open import addresses, keep_open
@@ -30,12 +32,12 @@ NAMED_PORT = 22022
 
 def install() -> None:
     """Install the programs that the image lacks."""
-    print(WARNING)
+    say(*WARNING.splitlines())
     installed = ssh_server.install_programs()
-    print(f"installed {', '.join(installed)}" if installed else "OpenSSH and tmux are here")
-    print(f"cloudflared: {_cloudflared()}")
+    say(f"installed {', '.join(installed)}" if installed else "OpenSSH and tmux are here")
+    say(f"cloudflared: {_cloudflared()}")
     if forget_password(Path.cwd()):
-        print("the password in the repository's address is removed here: .git/config is published "
+        say("the password in the repository's address is removed here: .git/config is published "
               "with the notebook's output. git asks for it from now on")  # fmt: skip
 
 
@@ -55,9 +57,9 @@ def start_ssh(*, public_key: str = "", github: str = "", port: int = 0) -> SshSe
     server = SshServer()
     server.start(keys, port=port)
     atexit.register(server.stop)
-    print(f"SSH listens on 127.0.0.1:{server.port}, for {source} and nobody else:")
-    print("\n".join(f"  {key.fingerprint} {key.comment}".rstrip() for key in keys))
-    print(f"this machine proves itself by the host key {server.host_key.fingerprint}")
+    say(f"SSH listens on 127.0.0.1:{server.port}, for {source} and nobody else:")
+    say(*(f"  {key.fingerprint} {key.comment}".rstrip() for key in keys))
+    say(f"this machine proves itself by the host key {server.host_key.fingerprint}")
     return server
 
 
@@ -69,8 +71,8 @@ def hand_on_secrets(server: SshServer) -> None:
     notebook = {name: value for name, value in os.environ.items() if name not in labels}
     variables = handed_on({**notebook, REPOSITORY: str(Path.cwd())}, found.values)
     path = server.keep_environment(variables)
-    print("\n".join(found.lines))
-    print(f"{len(variables)} variables are in {path}, for its owner alone, until the tunnel ends")
+    say(*(line for found_line in found.lines for line in found_line.splitlines()))
+    say(f"{len(variables)} variables are in {path}, for its owner alone, until the tunnel ends")
 
 
 def open_tunnel(server: SshServer, *, hostname: str = "", protocol: str = "auto") -> None:
@@ -88,11 +90,11 @@ def open_tunnel(server: SshServer, *, hostname: str = "", protocol: str = "auto"
 
     def announce(address: str) -> None:
         seen.append(address)
-        print(f"{addresses(seen)}\n{_invitation(address, server.host_key)}", flush=True)
+        say(*addresses(seen).splitlines(), *_invitation(address, server.host_key).splitlines())
 
     def revive() -> None:
         if server.revive():
-            print("the SSH server was killed, and is started again: ssh again", flush=True)
+            say("the SSH server was killed, and is started again: ssh again")
 
     server.check_is_running()
     # Before the server is this cell's to stop: after a fault here the cell can run again.
@@ -100,14 +102,17 @@ def open_tunnel(server: SshServer, *, hostname: str = "", protocol: str = "auto"
     with server, CloudflaredTunnel(program, server.directory, port=server.port, named=named,
                                    protocol=protocol, meanwhile=revive) as tunnel:  # fmt: skip
         try:
-            keep_open(tunnel, announce=announce, say=lambda line: print(line, flush=True))
+            keep_open(tunnel, announce=announce, say=say)
         except KeyboardInterrupt:
-            print("stopping", flush=True)
-    print("stopped: no way in is left, and what sessions could read is removed")
+            say("stopping")
+    say("stopped: no way in is left, and what sessions could read is removed")
 
 
 def _cloudflared() -> str:
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    cache = user_folder("XDG_CACHE_HOME", ".cache")
+    if cache is None:
+        raise TunnelError("there is no home folder to keep cloudflared in",
+                          hint="set XDG_CACHE_HOME to a folder of yours")  # fmt: skip
     return find_or_download(cache / "container-doors")
 
 

@@ -1,14 +1,14 @@
 """Checks, shown: a table, every mismatch with its remedy, or one JSON document."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
+from container_doors.cli import console
+from container_doors.cli.output import say
+from container_doors.printable import printable
 from container_doors.records import Check
 
 NOT_CHECKED = "not checked"
@@ -21,24 +21,23 @@ def print_checks(checks: Sequence[Check], *, failed: str) -> None:
         checks: In the order of the story.
         failed: What a check that did not hold is called.
     """
-    console = Console()
-    if console.is_terminal:
+    if console.is_terminal():
         table = Table(box=None, pad_edge=False, show_header=False)
         for check in checks:
-            table.add_row(*map(Text, (check.name, _state(check, failed), _said(check))))
-        console.print(table, highlight=False)
+            table.add_row(*map(printable, (check.name, _state(check, failed), _said(check))))
+        console.rich_console().print(table)
     else:
         width = max(len(check.name) for check in checks)
         for check in checks:
-            print(f"{check.name:<{width}}  {_state(check, failed):<11}  {_said(check)}")
+            say(f"{check.name:<{width}}  {_state(check, failed):<11}  {_said(check)}")
     for check in checks:
         for mismatch in check.mismatches:
-            print(mismatch)
+            say(mismatch)
 
 
-def as_json(checks: Sequence[Check], *, failed: str, **facts: object) -> str:
+def as_json(checks: Sequence[Check], *, failed: str, **facts: object) -> dict[str, Any]:
     """Write the checks as one document."""
-    document: dict[str, Any] = {
+    return {
         "schema_version": 1,
         **facts,
         "checks": [
@@ -51,7 +50,6 @@ def as_json(checks: Sequence[Check], *, failed: str, **facts: object) -> str:
             for check in checks
         ],
     }
-    return json.dumps(document, indent=2)
 
 
 def exit_code(checks: Sequence[Check]) -> int:

@@ -1,9 +1,10 @@
 """What a person sees: bars and tables on a terminal, plain lines elsewhere."""
 
+import os
 import sys
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from time import monotonic
 from typing import TextIO
@@ -12,8 +13,15 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
+from container_doors.cli.output import leave_pipe, say
 from container_doors.ports import Progress
+from container_doors.printable import printable
 from container_doors.records import Epoch
+
+_NARROWEST = 40
+"""Columns; some environments say that there are none (COLUMNS=0), and mean that nobody knows."""
+
+_USUAL = 80
 
 _PLAIN_STEP_S = 10.0
 """How often a long step says how far it is where there is no terminal."""
@@ -26,12 +34,12 @@ def progress(*, quiet: bool = False) -> Iterator[Progress]:
     Args:
         quiet: Whether the output is a document, so that what is said goes to stderr.
     """
-    console = Console(stderr=quiet)
-    if not console.is_terminal:
-        yield PlainProgress(sys.stderr if quiet else sys.stdout)
+    if not is_terminal(sys.stderr if quiet else sys.stdout):
+        yield PlainProgress(sys.stderr if quiet else None)
         return
+    console = rich_console(stderr=quiet)
     with Bars(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
@@ -39,6 +47,24 @@ def progress(*, quiet: bool = False) -> Iterator[Progress]:
         transient=True,
     ) as bars:
         yield TerminalProgress(bars)
+
+
+def is_terminal(stream: TextIO | None = None) -> bool:
+    """Tell whether somebody looks on; a variable such as FORCE_COLOR makes no screen of a file."""
+    return (sys.stdout if stream is None else stream).isatty()
+
+
+def rich_console(*, stderr: bool = False) -> Console:
+    """Make what draws tables and bars; of text it takes nothing for its own markup."""
+    columns = os.environ.get("COLUMNS", "")
+    narrow = columns.isdigit() and int(columns) < _NARROWEST
+    return Console(
+        stderr=stderr,
+        markup=False,
+        highlight=False,
+        emoji=False,
+        width=_USUAL if narrow else None,
+    )
 
 
 class TerminalProgress:
@@ -52,7 +78,8 @@ class TerminalProgress:
 
     def say(self, text: str) -> None:
         """Print above the bar."""
-        self._bars.console.print(text, highlight=False, markup=False)
+        with suppress(OSError):  # of a terminal that was closed
+            self._bars.console.print(printable(text))
 
     def step(self, what: str, done: int, total: int) -> None:
         """Move the bar, or begin a new one."""
@@ -60,7 +87,11 @@ class TerminalProgress:
             self._bars.reset(self._task, total=total)
         self._at = (what, done, total)
         self._bars.update(
-            self._task, description=what, completed=done, total=total, visible=done < total
+            self._task,
+            description=printable(what),
+            completed=done,
+            total=total,
+            visible=done < total,
         )
 
     def epoch(self, epoch: Epoch, *, total: int, is_best: bool) -> None:
@@ -78,8 +109,11 @@ class PlainProgress:
         self._remaining = Remaining()
 
     def say(self, text: str) -> None:
-        """Print at once, because the reader may be following a log."""
-        print(text, file=self._output, flush=True)
+        """Print at once; a reader who has left, or a full disk, is no reason to stop."""
+        try:
+            say(text, file=self._output)
+        except OSError:
+            leave_pipe()
 
     def step(self, what: str, done: int, total: int) -> None:
         """Say how far it is and how long it may take, every ten seconds."""

@@ -2,17 +2,19 @@
 
 import argparse
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
 from container_doors import pipeline
 from container_doors.adapters.dvc_store import DvcStore
 from container_doors.cli import console
+from container_doors.cli.output import say, say_document
 from container_doors.config import Data, load_params
 from container_doors.dataset.checks import Report
+from container_doors.printable import printable
 
 
 def sample(arguments: argparse.Namespace) -> int:
@@ -26,21 +28,21 @@ def sample(arguments: argparse.Namespace) -> int:
             progress=progress,
             is_plain=arguments.plain,
         )
-    print(f"drew {sum(counts.values())} pictures into {arguments.out}")
-    print(f"next: doors data validate --path {arguments.out}")
+    say(f"drew {sum(counts.values())} pictures into {arguments.out}")
+    say(f"next: doors data validate --path {arguments.out}")
     return 0
 
 
 def validate(arguments: argparse.Namespace) -> int:
     """Print every finding, then a table; exit 1 if one of them is an error."""
-    with console.progress() as progress:
+    with console.progress(quiet=arguments.json) as progress:
         report = pipeline.validate(arguments.path, _minimums(arguments), progress=progress)
-    document = json.dumps(_document(arguments, report), indent=2) + "\n"
+    document = _document(arguments, report)
     if arguments.report is not None:
         arguments.report.parent.mkdir(parents=True, exist_ok=True)
-        arguments.report.write_text(document, encoding="utf-8")
+        arguments.report.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
     if arguments.json:
-        print(document, end="")
+        say_document(document)
     else:
         _print_findings(report, arguments.path)
         _print_table(report)
@@ -54,9 +56,9 @@ def pack(arguments: argparse.Namespace) -> int:
         pointers = pipeline.pack_data(arguments.path, store=store, progress=progress)
     folders = dict.fromkeys(pointer.parent for pointer in pointers)
     files = [*pointers, *(folder / ".gitignore" for folder in folders)]
-    print("pushed; next:")
-    print(f"  git add {' '.join(map(str, files))}")
-    print("  git commit, and elsewhere: git pull && doors data pull")
+    say("pushed; next:")
+    say(f"  git add {' '.join(shlex.quote(str(file)) for file in files)}")
+    say("  git commit, and elsewhere: git pull && doors data pull")
     return 0
 
 
@@ -67,7 +69,7 @@ def pull(arguments: argparse.Namespace) -> int:
         form = pipeline.pull_data(
             arguments.path, store=store, progress=progress, force=arguments.force
         )
-    print(f"{arguments.path} is here, fetched as {form}")
+    say(f"{arguments.path} is here, fetched as {form}")
     return 0
 
 
@@ -104,14 +106,14 @@ def _document(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
 def _print_findings(report: Report, folder: Path) -> None:
     for finding in report.findings:
         place = f"{folder / finding.path}:{finding.line}" if finding.line else folder / finding.path
-        print(
+        say(
             f"{place}: {finding.severity}: expected {finding.expected}, found {finding.found}; "
             f"{finding.remedy}"
         )
     if report.dropped:
-        print("\nUltralytics would leave these out of training without stopping:")
+        say("", "Ultralytics would leave these out of training without stopping:")
         for path in report.dropped:
-            print(f"  {path}")
+            say(f"  {path}")
 
 
 def _print_table(report: Report) -> None:
@@ -123,16 +125,16 @@ def _print_table(report: Report) -> None:
         of_split = [finding for finding in report.findings if name in finding.path.parts]
         severities = [finding.severity for finding in of_split]
         table.add_row(
-            name,
+            printable(name),
             str(counts.images),
             str(counts.doors),
             str(counts.background_images),
             str(severities.count("error")),
             str(severities.count("warning")),
         )
-    Console().print(table)
+    console.rich_console().print(table)
     errors, warned = len(report.errors), len(report.warnings)
-    print(
+    say(
         f"{errors} error(s), {warned} warning(s): "
         + ("not fit" if errors else "fit")
         + " to train on"

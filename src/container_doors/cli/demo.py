@@ -14,6 +14,7 @@ from container_doors.adapters import workspace
 from container_doors.adapters.dvc_store import DvcStore
 from container_doors.adapters.git_repository import GitRepository
 from container_doors.cli import console
+from container_doors.cli.output import say
 from container_doors.cli.train import outcome, real_world
 from container_doors.config import Params, dump, load_params
 from container_doors.errors import DoorsError
@@ -61,8 +62,8 @@ def demo(arguments: argparse.Namespace) -> int:
             run, params = _next_run(arguments.track)
             metadata = _run_every_step(params, run, progress)
     minutes, seconds = divmod(round(monotonic() - began), 60)
-    print("\n".join(_what_was_made(arguments.workspace, run, metadata)))
-    print(f"done in {minutes} min {seconds} s")
+    say(*_what_was_made(arguments.workspace, run, metadata))
+    say(f"done in {minutes} min {seconds} s")
     return 0
 
 

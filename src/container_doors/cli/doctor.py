@@ -6,11 +6,11 @@ itself, and the others are made all the same.
 
 import argparse
 import importlib
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from time import time
 
+from container_doors.cli.output import say, say_document
 from container_doors.errors import DoorsError
 from container_doors.remote.health import (
     Health,
@@ -51,9 +51,9 @@ def doctor(arguments: argparse.Namespace) -> int:
     looked = _diagnosis(arguments.run) if arguments.run else _look_around(checks, arguments.json)
     lines = list(looked)
     if arguments.json:
-        print(json.dumps(as_document(lines), indent=2))
+        say_document(as_document(lines))
     elif arguments.run:
-        print("\n".join(as_lines(lines)))
+        say(*as_lines(lines))
     return 1 if worst(lines) == "fail" else 0
 
 
@@ -112,7 +112,7 @@ def _look_around(checks: Sequence[tuple[str, str]], quiet: bool) -> Iterator[Hea
     for name, place in checks:
         line = _made(name, place)
         if not quiet:
-            print("\n".join(_spaced(line)), flush=True)
+            say(*_spaced(line))
         yield line
 
 

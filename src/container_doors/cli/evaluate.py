@@ -1,8 +1,6 @@
 """``doors evaluate``, ``doors compare`` and ``doors gate``."""
 
 import argparse
-import json
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,7 @@ from container_doors.adapters.git_repository import GitRepository
 from container_doors.adapters.machine import describe_machine
 from container_doors.adapters.yolo_detector import YoloDetector
 from container_doors.cli import console
+from container_doors.cli.output import complain, say, say_document, say_document_in
 from container_doors.config import Params
 from container_doors.evaluation.promise import parse_promise
 from container_doors.measurements import Assessment, Estimate, PromiseCheck, Slice, said
@@ -33,9 +32,9 @@ def evaluate(arguments: argparse.Namespace) -> int:
             run, arguments.split, promise=promise, open_detector=opened, progress=progress
         )
     if arguments.json:
-        print(run.evaluation.read_text(encoding="utf-8"), end="")
+        say_document_in(run.evaluation)
     else:
-        print("\n".join([*_lines(run, found), f"wrote {run.evaluation}"]))
+        say(*_lines(run, found), f"wrote {run.evaluation}")
     return 0 if found.promise is None or found.promise.verdict == "kept" else FAULTS
 
 
@@ -51,13 +50,13 @@ def compare(arguments: argparse.Namespace) -> int:
             progress=progress,
         )
     if arguments.json:
-        print(json.dumps(_as_json(found), indent=2))
+        say_document(_as_json(found))
         return 0
     for name, by in found.by.items():
-        print(f"{name:8}  {by.value:+.3f}  ({by.low:+.3f} to {by.high:+.3f}, n = {by.n} {by.of})")
-    print(found.verdict)
+        say(f"{name:8}  {by.value:+.3f}  ({by.low:+.3f} to {by.high:+.3f}, n = {by.n} {by.of})")
+    say(found.verdict)
     if found.looks is not None:
-        print(f"looks at this test split, with these: {found.looks}")
+        say(f"looks at this test split, with these: {found.looks}")
     return 0
 
 
@@ -72,16 +71,16 @@ def gate(arguments: argparse.Namespace) -> int:
             progress=progress,
         )
     if arguments.json:
-        print(json.dumps([asdict(row) for row in rows], indent=2))
+        say_document([asdict(row) for row in rows])
     else:
-        print("\n".join([*map(row_of, rows), in_one_sentence(rows)]))
+        say(*map(row_of, rows), in_one_sentence(rows))
     return 0 if all(row.holds for row in rows) else FAULTS
 
 
 def mend_lock_box() -> None:
     """Warn of what the record of looks at test has lost; what the last commit has comes back."""
     for line in pipeline.mend_lock_box(GitRepository(Path.cwd())):
-        print(f"warning: {line}", file=sys.stderr)
+        complain(f"warning: {line}")
 
 
 def row_of(row: Held) -> str:

@@ -1,7 +1,6 @@
 """``doors kaggle``: train on Kaggle's GPUs from here, and bring the model home."""
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -15,6 +14,7 @@ from container_doors.adapters.git_repository import GitRepository
 from container_doors.adapters.kaggle_host import KaggleHost
 from container_doors.adapters.yolo_trainer import YoloTrainer
 from container_doors.cli import console
+from container_doors.cli.output import say, say_document
 from container_doors.cli.signing import signature_policy, signed_checkpoints
 from container_doors.cli.train import outcome
 from container_doors.cli.upload import as_chosen, relayed_follower_for
@@ -34,7 +34,7 @@ def plan(arguments: argparse.Namespace) -> int:
     """Check everything, print what would be sent and what it would cost, and send nothing."""
     with console.progress() as progress:
         planned = _plan(arguments, _wanted(arguments), progress)
-    _print([*job_report.plan_lines(planned), _home_line()])
+    say(*job_report.plan_lines(planned), _home_line())
     remote_training.discard_plan(planned)
     return 0
 
@@ -43,7 +43,7 @@ def push(arguments: argparse.Namespace) -> int:
     """Send a training and start it; or write all that would be sent."""
     job = _push(arguments, _wanted(arguments))
     if job is not None:
-        print(f"next: doors kaggle follow {job.experiments[0]}")
+        say(f"next: doors kaggle follow {job.experiments[0]}")
     return 0
 
 
@@ -52,9 +52,9 @@ def follow(arguments: argparse.Namespace) -> int:
     job = _follow(newest_job(arguments.name))
     if job is None:
         return _LEFT
-    print(job_report.end_line(job))
+    say(job_report.end_line(job))
     if job.stage != "discarded":
-        print(f"next: doors kaggle pull {job.experiments[0]}")
+        say(f"next: doors kaggle pull {job.experiments[0]}")
     return 1 if job.outcome == "failed" else 0
 
 
@@ -69,16 +69,16 @@ def stop(arguments: argparse.Namespace) -> int:
     job = newest_job(arguments.name)
     if job.is_over:
         job.changed(is_to_stop=True)  # another terminal may be about to begin the next session
-        print(f"{job.slug} is over: {job.outcome or job.stage}; no further session follows")
+        say(f"{job.slug} is over: {job.outcome or job.stage}; no further session follows")
         return 0
     if not arguments.discard:
-        _print(job_report.stop_lines(job.changed(is_to_stop=True)))
+        say(*job_report.stop_lines(job.changed(is_to_stop=True)))
         return 0
     question = f"end {job.slug}, and destroy all that it has left on Kaggle?"
     if not _agreed(question, yes=arguments.yes):
         return 0
     remote_training.discard(job, host=KaggleHost())
-    print(f"{job.slug} is deleted; what was heard of it is kept in runs/")
+    say(f"{job.slug} is deleted; what was heard of it is kept in runs/")
     return 0
 
 
@@ -87,9 +87,9 @@ def listed(arguments: argparse.Namespace) -> int:
     with console.progress(quiet=arguments.json) as progress:
         known = remote_training.known_jobs(host=KaggleHost(), progress=progress)
     if arguments.json:
-        print(json.dumps([job_report.as_json(job, state) for job, state in known], indent=2))
+        say_document([job_report.as_json(job, state) for job, state in known])
         return 0
-    _print(job_report.table(known) or ["no job yet: doors kaggle run --experiment NAME"])
+    say(*(job_report.table(known) or ["no job yet: doors kaggle run --experiment NAME"]))
     return 0
 
 
@@ -101,12 +101,12 @@ def run(arguments: argparse.Namespace) -> int:
     if job is None:
         job = _push(arguments, wanted)
     else:
-        print(f"{job.slug} is under way: following it")
+        say(f"{job.slug} is under way: following it")
     while job is not None:
         followed = _follow(job)
         if followed is None:
             return _LEFT
-        print(job_report.end_line(followed))
+        say(job_report.end_line(followed))
         if followed.stage == "discarded":
             return 0
         job, homes = _pull(followed)
@@ -114,7 +114,7 @@ def run(arguments: argparse.Namespace) -> int:
         if not rest or job.is_to_stop or job.session >= arguments.sessions:
             return _go_home(job, homes, commit=arguments.commit)
         _go_home(job, [home for home in homes if home.run.name not in rest], commit=False)
-        print(f"session {job.session + 1} of {arguments.sessions}: going on with {', '.join(rest)}")
+        say(f"session {job.session + 1} of {arguments.sessions}: going on with {', '.join(rest)}")
         job = _push(arguments, _next(wanted, rest, job))
     return 0
 
@@ -174,9 +174,9 @@ def _push(arguments: argparse.Namespace, wanted: Wanted) -> JobRecord | None:
     """Send it, if that was agreed to; None if not."""
     with console.progress() as progress:
         planned = _plan(arguments, wanted, progress)
-    _print([*job_report.plan_lines(planned), _home_line()])
+    say(*job_report.plan_lines(planned), _home_line())
     if arguments.dry_run:
-        print(f"nothing was sent; all that would be is in {planned.record.folder}")
+        say(f"nothing was sent; all that would be is in {planned.record.folder}")
         return None
     with ExitStack() as unless_agreed:
         unless_agreed.callback(remote_training.discard_plan, planned)
@@ -185,7 +185,7 @@ def _push(arguments: argparse.Namespace, wanted: Wanted) -> JobRecord | None:
         unless_agreed.pop_all()
     with console.progress() as progress:
         job = remote_training.push(planned, host=KaggleHost(), progress=progress, pause=sleep)
-    print(f"{job.slug} is started: {job.url}")
+    say(f"{job.slug} is started: {job.url}")
     return job
 
 
@@ -219,12 +219,12 @@ def _go_home(job: JobRecord, homes: Sequence[Home], *, commit: bool) -> int:
     for one in remote_training.best_last(finished):
         with console.progress() as progress:
             metadata = _published(one, progress)
-            _print(outcome(metadata, one)[:-2])
-            print(f"wrote {pipeline.summarise(one, Path(f'summary_{one.name}.md'))}")
+            say(*outcome(metadata, one)[:-2])
+            say(f"wrote {pipeline.summarise(one, Path(f'summary_{one.name}.md'))}")
             _version(one, metadata, progress, commit=commit)
     for home in homes:
         if home.outcome.kind != "finished":
-            _print(job_report.unfinished_lines(home.run.name, home.outcome, job))
+            say(*job_report.unfinished_lines(home.run.name, home.outcome, job))
     return 1 if any(home.outcome.kind == "failed" for home in homes) else 0
 
 
@@ -259,7 +259,3 @@ def _agreed(question: str, *, yes: bool) -> bool:
     if not sys.stdin.isatty():
         raise ConfigError(f"{question} Nobody is here to answer", hint="say so: --yes")
     return input(f"{question} [y/N] ").strip().lower() in {"y", "yes"}
-
-
-def _print(lines: Sequence[str]) -> None:
-    print("\n".join(lines))

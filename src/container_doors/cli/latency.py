@@ -7,6 +7,7 @@ from container_doors.adapters.machine import describe_machine
 from container_doors.adapters.yolo_export import FORMATS, export_detector
 from container_doors.cli import console
 from container_doors.cli.evaluate import FAULTS, opened
+from container_doors.cli.output import say, say_document_in
 from container_doors.measurements import FormatTiming
 from container_doors.run import Run
 
@@ -29,10 +30,10 @@ def latency(arguments: argparse.Namespace) -> int:
             progress=progress,
         )
     if arguments.json:
-        print(run.evaluation.read_text(encoding="utf-8"), end="")
+        say_document_in(run.evaluation)
     else:
-        print("\n".join(line for one in found.formats for line in _lines(one)))
-        print(f"wrote {run.evaluation}")
+        say(*(line for one in found.formats for line in _lines(one)))
+        say(f"wrote {run.evaluation}")
     differ = [one for one in found.formats if one.parity and not one.parity.holds]
     return FAULTS if differ else 0
 

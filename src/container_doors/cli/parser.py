@@ -2,9 +2,10 @@
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from container_doors import __version__
+from container_doors.printable import printable
 from container_doors.run import PUBLISHED
 
 DATA = Path("data/processed/detection")
@@ -21,9 +22,17 @@ _EXIT_CODES = (
 )
 
 
+class _Parser(argparse.ArgumentParser):
+    """Quotes arguments as they are: a shell may have taken them from a folder's names."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the usage and what is wrong, and exit with code 2."""
+        super().error(printable(message))
+
+
 def build_parser() -> argparse.ArgumentParser:
     """Build the parser; each command names its handler as ``module:function`` of this package."""
-    parser = argparse.ArgumentParser(prog="doors", description=DESCRIPTION, epilog=_EXIT_CODES)
+    parser = _Parser(prog="doors", description=DESCRIPTION, epilog=_EXIT_CODES)
     parser.add_argument("--version", action="version", version=f"doors {__version__}")
     commands = parser.add_subparsers(
         title="commands, in the order of a run", metavar="COMMAND", required=True

@@ -7,6 +7,7 @@ from pathlib import Path
 from container_doors import pipeline
 from container_doors.adapters.dvc_remote import DvcRemote
 from container_doors.adapters.google_consent import ask_for_consent
+from container_doors.cli.output import say
 from container_doors.errors import VersioningError
 from container_doors.versioning.complaints import THREE_WAYS
 from container_doors.versioning.credentials import (
@@ -40,7 +41,7 @@ def login(arguments: argparse.Namespace) -> int:
 def check(arguments: argparse.Namespace) -> int:  # noqa: ARG001
     """Say that the remote can be used."""
     url = pipeline.check_remote(storage=DvcRemote(Path.cwd()))
-    print(f"{url}: a small file was written, read and deleted")
+    say(f"{url}: a small file was written, read and deleted")
     return 0
 
 
@@ -49,20 +50,20 @@ def _configure(
 ) -> int:
     storage = DvcRemote(Path.cwd())
     url, used = pipeline.set_remote(url, credentials, delegate=delegate, storage=storage)
-    print(f"the remote is {url}")
+    say(f"the remote is {url}")
     if used is not None:
-        print(f"used as {used.kind} {used.account}{f', for {delegate}' if delegate else ''}")
-        print(f"the credentials are kept in {storage.credentials_file}, outside of git")
+        say(f"used as {used.kind} {used.account}{f', for {delegate}' if delegate else ''}")
+        say(f"the credentials are kept in {storage.credentials_file}, outside of git")
         for line in _warnings(used, delegate):
-            print(f"warning: {line}")
+            say(f"warning: {line}")
     elif kind_of(url) == "drive":
-        print(f"warning: no credentials in {', '.join(SOURCES)}; add --credentials FILE")
-    print("next: doors remote check")
+        say(f"warning: no credentials in {', '.join(SOURCES)}; add --credentials FILE")
+    say("next: doors remote check")
     return 0
 
 
 def _say(line: str) -> None:
-    print(line, flush=True)
+    say(line)
 
 
 def _credentials(arguments: argparse.Namespace) -> DriveCredentials | None:

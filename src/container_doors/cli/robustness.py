@@ -7,6 +7,7 @@ from container_doors import trials
 from container_doors.adapters.corruptions import KINDS, SLOW_KINDS, corrupt
 from container_doors.cli import console
 from container_doors.cli.evaluate import mend_lock_box, opened
+from container_doors.cli.output import say, say_document_in
 from container_doors.evaluation.promise import parse_promise
 from container_doors.measurements import Ladder, Robustness, said
 from container_doors.run import Run
@@ -33,9 +34,9 @@ def robustness(arguments: argparse.Namespace) -> int:
             run, arguments.split, asked=asked, open_detector=opened, progress=progress
         )
     if arguments.json:
-        print(run.evaluation.read_text(encoding="utf-8"), end="")
+        say_document_in(run.evaluation)
     else:
-        print("\n".join([*_lines(run, found), f"wrote {run.evaluation}"]))
+        say(*_lines(run, found), f"wrote {run.evaluation}")
     return 0
 
 

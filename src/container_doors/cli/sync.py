@@ -11,6 +11,7 @@ from container_doors.adapters.wandb_account import find_credentials
 from container_doors.adapters.wandb_server import WandbServer
 from container_doors.adapters.yolo_detector import YoloDetector
 from container_doors.cli import checklist, console
+from container_doors.cli.output import say, say_document
 from container_doors.cli.signing import signature_policy
 from container_doors.config import Data, load_params
 from container_doors.errors import DoorsError
@@ -37,11 +38,11 @@ def sync(arguments: argparse.Namespace) -> int:
         if is_good and arguments.commit:
             _release(metadata, repository, progress)
     if arguments.json:
-        print(checklist.as_json(checks, failed=_FAILED, version=metadata.version))
+        say_document(checklist.as_json(checks, failed=_FAILED, version=metadata.version))
     else:
         checklist.print_checks(checks, failed=_FAILED)
         is_released = delivery.is_released(metadata, repository)
-        print(_outcome(metadata, is_good=is_good, is_released=is_released))
+        say(_outcome(metadata, is_good=is_good, is_released=is_released))
     return 0 if is_good else 1
 
 

@@ -1,16 +1,16 @@
 """``doors track``: look at a run, here or elsewhere."""
 
 import argparse
-import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
 from container_doors import pipeline
+from container_doors.cli.console import is_terminal, rich_console
+from container_doors.cli.output import complain, say, say_document
 from container_doors.errors import RunError
+from container_doors.printable import printable
 from container_doors.reporting import curve_table
 from container_doors.run import Run
 from container_doors.training.history import history_warnings
@@ -29,20 +29,19 @@ def show(arguments: argparse.Namespace) -> int:
     picture = _picture(run, arguments)
     record, history, best = pipeline.show_run(run, picture=None)
     faults = history_warnings(run, record)
-    for line in faults:
-        print(line, file=sys.stderr)
+    complain(*faults)
     if arguments.json:
-        print(json.dumps(curve_table.as_json(history, best), indent=2), flush=True)
+        say_document(curve_table.as_json(history, best))
         pipeline.show_run(run, picture=picture)
         return FAULTS if faults else 0
-    print(curve_table.headline(record, history, best))
+    say(curve_table.headline(record, history, best))
     if record.message:
-        print(record.message)
+        say(record.message)
     if history:
         _print_table(curve_table.table(history, best))
-        print(curve_table.LEGEND, flush=True)
+        say(curve_table.LEGEND)
         pipeline.show_run(run, picture=picture)  # last: on a full disk all but the picture is shown
-        print(f"wrote {picture}")
+        say(f"wrote {picture}")
     return FAULTS if faults else 0
 
 
@@ -60,14 +59,14 @@ def _picture(run: Run, arguments: argparse.Namespace) -> Path | None:
 
 
 def _print_table(rows: Sequence[curve_table.Row]) -> None:
-    console = Console()
-    if not console.is_terminal:
-        print("\n".join(curve_table.plain_lines(rows)))
+    if not is_terminal():
+        say(*curve_table.plain_lines(rows))
         return
+    console = rich_console()
     gap = 2 if console.width >= _WIDE else 1
     table = Table(box=None, padding=(0, gap, 0, 0), pad_edge=False)
     for name in curve_table.COLUMNS:
         table.add_column(name.replace("_", "\n"), justify="right", vertical="bottom", no_wrap=True)
     for row in rows:
-        table.add_row(*row.cells, style="bold green" if row.is_best else None)
-    console.print(table, highlight=False)
+        table.add_row(*map(printable, row.cells), style="bold green" if row.is_best else None)
+    console.print(table)

@@ -12,6 +12,7 @@ from container_doors.adapters.machine import describe_environment
 from container_doors.adapters.yolo_detector import YoloDetector
 from container_doors.adapters.yolo_trainer import YoloTrainer
 from container_doors.cli import console
+from container_doors.cli.output import say
 from container_doors.cli.signing import signed_checkpoints
 from container_doors.cli.upload import as_chosen, follower_for
 from container_doors.config import Params, load_params
@@ -29,7 +30,7 @@ def train(arguments: argparse.Namespace) -> int:
     params = load_params(arguments.config, arguments.overrides)
     run = Run(params.wandb.name if arguments.experiment is None else arguments.experiment)
     if arguments.unless_finished and is_finished(run):
-        print(f"{run.name} is finished already ({run.directory})")
+        say(f"{run.name} is finished already ({run.directory})")
         return 0
     hours = arguments.max_hours
     wishes = Wishes(run.stop_request, deadline=None if hours is None else time() + hours * 3600)
@@ -47,7 +48,7 @@ def train(arguments: argparse.Namespace) -> int:
             progress.say(f"to be continued: {wish}")
             progress.say("next: the same command again, here or on another machine")
             return 0
-    print("\n".join(outcome(metadata, run)))
+    say(*outcome(metadata, run))
     return 0
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from container_doors.adapters.cloudflared_release import find_cloudflared
 from container_doors.adapters.ssh_client import SshClient
 from container_doors.cli import cells
+from container_doors.cli.output import say
 from container_doors.remote.client_settings import HOST, parse_address
 from container_doors.remote.public_keys import parse_host_key
 from container_doors.remote.remote_run import in_tmux
@@ -36,10 +37,10 @@ def connect(arguments: argparse.Namespace) -> int:
         parse_host_key(arguments.host_key) if arguments.host_key else None,
         cloudflared=find_cloudflared(),
         user=arguments.user,
-        identity=arguments.identity and arguments.identity.expanduser().absolute(),
+        identity=arguments.identity and _expanded(arguments.identity).absolute(),
     )
-    print(f"{HOST} is {arguments.url}, known by {key.fingerprint} ({client.config})")
-    print(f"next: ssh {HOST}, or {HOST} in Remote-SSH, or doors tunnel run NAME")
+    say(f"{HOST} is {arguments.url}, known by {key.fingerprint} ({client.config})")
+    say(f"next: ssh {HOST}, or {HOST} in Remote-SSH, or doors tunnel run NAME")
     return 0
 
 
@@ -49,11 +50,19 @@ def run(arguments: argparse.Namespace) -> int:
     attach = not arguments.detach and sys.stdin.isatty()
     code = SshClient(arguments.ssh_dir).run(in_tmux(name, attach=attach), terminal=attach)
     if code == 0 and not attach:
-        print(f"{name} runs there; look on: doors tunnel run {name}")
+        say(f"{name} runs there; look on: doors tunnel run {name}")
     return 1 if code else 0
+
+
+def _expanded(path: Path) -> Path:
+    """Take a ``~`` for the home folder, as a shell would where it stands alone."""
+    try:
+        return path.expanduser()
+    except RuntimeError:  # nobody of that name, or no home folder
+        return path
 
 
 def _public_key(arguments: argparse.Namespace) -> str:
     given: str = arguments.key
-    path = Path(given).expanduser()
+    path = _expanded(Path(given))
     return path.read_text("utf-8") if given and len(given) < 256 and path.is_file() else given

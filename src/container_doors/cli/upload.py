@@ -30,6 +30,7 @@ from container_doors.adapters.wandb_account import (
 from container_doors.adapters.wandb_server import WandbServer
 from container_doors.adapters.wandb_tracker import WandbTracker
 from container_doors.cli import console
+from container_doors.cli.output import complain, leave_pipe, say
 from container_doors.config import Params
 from container_doors.errors import ConfigError, DoorsError, RunError
 from container_doors.ports import Follower, Progress, Remote, Tracker
@@ -117,7 +118,8 @@ def sync(arguments: argparse.Namespace) -> int:
             except DoorsError as error:
                 failures.append(error)
     for failure in failures[:-1]:
-        print(f"error: {failure}", file=sys.stderr)
+        first, *rest = failure.lines()
+        complain(f"error: {first}", *rest)
     if failures:
         raise failures[-1]
     return 0
@@ -135,18 +137,18 @@ def login(arguments: argparse.Namespace) -> int:  # noqa: ARG001
     """Take a key from the keyboard, unseen, or from a pipe; check it and keep it."""
     key = getpass.getpass("W&B key: ") if sys.stdin.isatty() else sys.stdin.readline()
     outranked_by = goes_first()
-    print(f"the key is good, and kept in {log_in(key)}")
+    say(f"the key is good, and kept in {log_in(key)}")
     if outranked_by is not None:
-        print(f"but {outranked_by} is set and is used instead: unset {outranked_by}")
+        say(f"but {outranked_by} is set and is used instead: unset {outranked_by}")
     return 0
 
 
 def _say(line: str) -> None:
     """Tell whoever listens; a training that was killed does not, and the follower goes on."""
     try:
-        print(line, flush=True)
+        say(line)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        leave_pipe()
 
 
 def _trackers(run: Run, say: Say) -> dict[str, Tracker]:

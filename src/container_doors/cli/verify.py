@@ -9,6 +9,7 @@ from container_doors.adapters.git_repository import GitRepository
 from container_doors.adapters.machine import describe_machine
 from container_doors.adapters.yolo_detector import YoloDetector
 from container_doors.cli import checklist, console
+from container_doors.cli.output import say_document
 from container_doors.cli.signing import signature_policy
 from container_doors.config import Params, load_params
 from container_doors.ports import Progress
@@ -34,7 +35,7 @@ def verify(arguments: argparse.Namespace) -> int:
             checks.append(_measured_again(metadata, signature, params, progress))
     if arguments.json:
         version = metadata.version if metadata else None
-        print(checklist.as_json(checks, failed=_DIFFERS, version=version))
+        say_document(checklist.as_json(checks, failed=_DIFFERS, version=version))
     else:
         checklist.print_checks(checks, failed=_DIFFERS)
     return checklist.exit_code(checks)

@@ -2,7 +2,6 @@
 
 import argparse
 import shlex
-import sys
 from pathlib import Path
 
 from container_doors import assessment, pipeline
@@ -10,6 +9,7 @@ from container_doors.adapters.dvc_store import DvcStore
 from container_doors.adapters.git_repository import GitRepository
 from container_doors.cli import console
 from container_doors.cli.evaluate import FAULTS, mend_lock_box, opened, row_of
+from container_doors.cli.output import complain, say
 from container_doors.cli.signing import signature_policy, signed_checkpoints
 from container_doors.errors import ConfigError
 from container_doors.reporting.gate import Held, in_one_sentence
@@ -26,7 +26,7 @@ def metadata(arguments: argparse.Namespace) -> int:
         runs_root=Path("runs"),
         major=arguments.major,
     )
-    print(f"{arguments.weights_dir / 'metadata.json'}: {written.version}")
+    say(f"{arguments.weights_dir / 'metadata.json'}: {written.version}")
     return 0
 
 
@@ -42,7 +42,7 @@ def version(arguments: argparse.Namespace) -> int:
         )
     held = _held(arguments) if arguments.release else None
     if held is not None and not all(row.holds for row in held):
-        print(f"{arguments.experiment} is not released: {in_one_sentence(held)}")
+        say(f"{arguments.experiment} is not released: {in_one_sentence(held)}")
         return FAULTS
     with console.progress() as progress:
         written, pointers = pipeline.version(
@@ -53,13 +53,13 @@ def version(arguments: argparse.Namespace) -> int:
             policy=signature_policy(),
         )
     files = " ".join(str(path) for path in [*pointers, PUBLISHED / ".gitignore"])
-    print("pushed; next:")
-    print(f"  git add {files} reports")
-    print(f'  git commit -m "Release {written.version}"')
-    print(f"  git tag -a {written.git_tag} -m {shlex.quote(written.version + _said(arguments))}")
-    print("  git push --follow-tags, and elsewhere: doors sync")
+    say("pushed; next:")
+    say(f"  git add {files} reports")
+    say(f'  git commit -m "Release {written.version}"')
+    say(f"  git tag -a {written.git_tag} -m {shlex.quote(written.version + _said(arguments))}")
+    say("  git push --follow-tags, and elsewhere: doors sync")
     if held is None:
-        print("its targets were not asked: doors version --release pushes only if they hold")
+        say("its targets were not asked: doors version --release pushes only if they hold")
     return 0
 
 
@@ -72,7 +72,7 @@ def _held(arguments: argparse.Namespace) -> list[Held]:
             open_detector=opened,
             progress=progress,
         )
-    print("\n".join(row_of(row) for row in held))
+    say(*(row_of(row) for row in held))
     return held
 
 
@@ -93,7 +93,7 @@ def summary(arguments: argparse.Namespace) -> int:
             hint=f"--output {output.with_suffix('.md')} --html writes {output} beside it",
         )
     for line in history_warnings(run, read_record(run)):
-        print(line, file=sys.stderr)
+        complain(line)
     if arguments.card or arguments.html:
         mend_lock_box()
     if arguments.card:
@@ -104,12 +104,12 @@ def summary(arguments: argparse.Namespace) -> int:
                 open_detector=opened,
                 progress=progress,
             )
-        print(f"wrote {card}")
+        say(f"wrote {card}")
     if arguments.html:
         with console.progress() as progress:
             page = assessment.report_page(
                 run, output.with_suffix(".html"), open_detector=opened, progress=progress
             )
-        print(f"wrote {page}")
-    print(f"wrote {pipeline.summarise(run, output)}")  # last: it tells what the others measured
+        say(f"wrote {page}")
+    say(f"wrote {pipeline.summarise(run, output)}")  # last: it tells what the others measured
     return 0

@@ -11,6 +11,7 @@ from container_doors.dataset.data_yaml import DATA_YAML
 from container_doors.dataset.images import is_rewritten
 from container_doors.dataset.layout import Layout, SplitFiles, label_of, view_name
 from container_doors.errors import DatasetError
+from container_doors.files import link_or_copy
 
 _MARK = "# A view of links, made anew for every run; change the data set itself instead.\n"
 
@@ -82,7 +83,7 @@ def _link_split(files: SplitFiles, building: Path) -> None:
         if _is_rewritten(real):
             shutil.copyfile(real, linked)
         else:
-            linked.symlink_to(real)
+            link_or_copy(real, linked)
         label, copied = label_of(image), label_of(linked)
         if label.is_file():
             copied.parent.mkdir(parents=True, exist_ok=True)

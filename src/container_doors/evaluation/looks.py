@@ -4,16 +4,15 @@ A test split says what a model does on photographs that nobody has chosen by. Ea
 made after a look at it (this threshold, that experiment) makes it one more validation split.
 """
 
-import fcntl
 import hashlib
 import json
-import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from container_doors.evaluation.matching import BoxXyxy
+from container_doors.files import open_lock, wait_for_lock
 from container_doors.lines import Fault, append_line, parse_lines
 from container_doors.measurements import Looks
 
@@ -37,7 +36,7 @@ def add_look(path: Path, look: Mapping[str, str]) -> Looks:
         path: One line for each; made if there is none.
         look: ``split_sha256`` names the photographs and labels; the rest is for people.
     """
-    with _alone(path.parent):
+    with _alone(path):
         looks, faults = _read(path)
         if look.get("by") != BY_TRAINING or _of_training(look) not in map(_of_training, looks):
             append_line(path, dict(sorted(look.items())), keeps_tail=True)
@@ -57,7 +56,7 @@ def mend_looks(path: Path, committed: str | None) -> list[str]:
         What was amiss, in sentences.
     """
     known, _ = _parsed((committed or "").encode())
-    with _alone(path.parent):
+    with _alone(path):
         looks, faults = _read(path)
         lost = list((Counter(map(_key, known)) - Counter(map(_key, looks))).elements())
         said = [f"{path}:{fault.number}: {fault.what}; it counts as a look" for fault in faults]
@@ -94,15 +93,12 @@ def _key(look: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Keep others out for a moment; the folder itself is locked, which leaves nothing behind."""
-    folder.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+def _alone(path: Path) -> Iterator[None]:
+    """Keep others out for a moment."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open_lock(path.with_name(f".{path.name}.lock")) as lock:
+        wait_for_lock(lock)
         yield
-    finally:
-        os.close(descriptor)
 
 
 def _of_training(look: Mapping[str, str]) -> tuple[str | None, ...]:

@@ -17,7 +17,7 @@ _OWN = re.compile(
 """Each session has these of its own."""
 
 _OF_THE_NOTEBOOK = re.compile(
-    r"JPY_.*|JUPYTER.*|IPY.*|PYDEVD.*|MPLBACKEND|(GIT_)?PAGER|CLICOLOR.*|FORCE_COLOR"
+    r"JPY_.*|JUPYTER.*|IPY.*|PYDEVD.*|MPLBACKEND|PYTHONSAFEPATH|(GIT_)?PAGER|CLICOLOR.*|FORCE_COLOR"
 )
 """True of cells alone: a script that draws into a notebook fails elsewhere."""
 

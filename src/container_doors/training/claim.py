@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import monotonic, sleep
-from typing import TextIO
+from typing import IO
 
 from container_doors.errors import RunError
-from container_doors.files import try_lock
+from container_doors.files import open_lock, try_lock
 from container_doors.records import RunRecord
 from container_doors.run import Run
 
@@ -29,7 +29,7 @@ def claim(run: Run) -> Iterator[None]:
     """
     run.root.mkdir(parents=True, exist_ok=True)
     until = monotonic() + _OUTLIVE_S
-    with run.lock.open("a+") as file:
+    with open_lock(run.lock) as file:
         while not try_lock(file):
             if _is_alive(file) or monotonic() > until:
                 raise RunError(
@@ -44,7 +44,7 @@ def claim(run: Run) -> Iterator[None]:
         yield
 
 
-def _is_alive(file: TextIO) -> bool:
+def _is_alive(file: IO[str]) -> bool:
     """Tell whether the process that claimed it lives; one that has not said who it is does."""
     file.seek(0)
     try:

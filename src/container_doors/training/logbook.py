@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from container_doors.printable import printable
+
 LOG = logging.getLogger("container_doors")
 
 
@@ -17,8 +19,8 @@ def logbook(path: Path) -> Iterator[None]:
     is what ends a thread of the trainer, such as one that draws a picture onto a full disk. A log
     that cannot be written, on a full disk, stops nothing and prints nothing.
     """
-    handler = logging.FileHandler(path, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
+    handler = logging.FileHandler(path, encoding="utf-8", errors="backslashreplace")
+    handler.setFormatter(_Lines("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
     root = logging.getLogger()
     level = root.level
     root.addHandler(handler)
@@ -35,6 +37,14 @@ def logbook(path: Path) -> Iterator[None]:
         root.setLevel(level)
         root.removeHandler(handler)
         handler.close()
+
+
+class _Lines(logging.Formatter):
+    """Indents what follows the first line of an entry, so that nothing in it passes for another."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Write an entry without control characters."""
+        return "\n    ".join(map(printable, super().format(record).split("\n")))
 
 
 def _log_thread(ended: threading.ExceptHookArgs) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from container_doors.errors import VersioningError
+from container_doors.files import json_fault
 
 SOURCES = ("GDRIVE_CREDENTIALS_DATA", "DVC_SERVICE_ACCOUNT_JSON", "KAGGLE_SECRET_DVC_JSON")
 """The environment variables that may hold a JSON; the first that does counts."""
@@ -206,8 +207,8 @@ def _must_have(document: Mapping[str, Any], keys: tuple[str, ...], what: str, so
 def _described(text: str) -> str:
     if not text.strip():
         return "nothing"
-    if text.lstrip().startswith("{"):
-        return "half a JSON, or one with a mistake in it"
+    if text.lstrip("\ufeff \t\r\n").startswith("{"):
+        return f"half a JSON, or one with a mistake in it ({json_fault(text) or 'of another kind'})"
     return f"{len(text)} characters that are no JSON object"
 
 

@@ -5,7 +5,6 @@ How a folder is replaced is told in :mod:`container_doors.files`; what a kill le
 """
 
 import contextlib
-import fcntl
 import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -17,9 +16,12 @@ from container_doors.files import (
     force_to_disk,
     heal,
     make_folder,
+    open_lock,
     previous_of,
     replace_folder,
     staged_for,
+    try_lock,
+    wait_for_lock,
 )
 from container_doors.records import Metadata
 from container_doors.run import PUBLISHED, Run
@@ -198,13 +200,10 @@ def _alone(places: _Places, *, wait: bool = True) -> Iterator[bool]:
     Yields:
         Whether the folder is ours; always, with ``wait``.
     """
-    with places.lock.open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
+    with open_lock(places.lock) as lock:
+        if wait:
+            wait_for_lock(lock)
+        yield wait or try_lock(lock)
 
 
 def _stage(run: Run, metadata: Metadata, staged: Path, *, kept_by_git: Iterable[Path]) -> Metadata:

@@ -1,0 +1,72 @@
+"""What a command prints: each line escaped once, here, in whatever the stream can hold.
+
+Names of files, classes, hosts and branches come from outside, and so does what programs say. A
+line of ours is one line on the screen, whatever stands in it. Nothing else in this package prints.
+"""
+
+import io
+import json
+import os
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import TextIO
+
+from container_doors.printable import printable
+
+
+def prepare_streams() -> None:
+    """Let no character and no closed descriptor be a reason to fail.
+
+    A descriptor that is closed (``doors ... >&-``) would be the number of the next file that is
+    opened, and what a library prints would stand in it.
+    """
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    sys.stdout, sys.stderr = (
+        stream or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123 - stays open
+        for stream in (sys.stdout, sys.stderr)
+    )
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def say(*lines: object, file: TextIO | None = None) -> None:
+    """Print lines at once, because the reader may be following a log.
+
+    Args:
+        lines: Each one line on the screen.
+        file: Standard output by default.
+    """
+    print(*map(printable, lines), sep="\n", file=file, flush=True)
+
+
+def complain(*lines: object) -> None:
+    """Print lines on standard error, if anybody is there to read them."""
+    with suppress(OSError):
+        say(*lines, file=sys.stderr)
+
+
+def say_document(document: object) -> None:
+    """Print one JSON document, in ASCII: any stream can hold it, and it hides no control."""
+    print(json.dumps(document, indent=2), flush=True)
+
+
+def say_document_in(path: Path) -> None:
+    """Print the JSON document that a file holds, as :func:`say_document` does."""
+    say_document(json.loads(path.read_text(encoding="utf-8")))
+
+
+def leave_pipe() -> None:
+    """Let what is left to write go nowhere: the reader of the pipe has gone."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+            continue
+        with suppress(OSError, ValueError):
+            os.dup2(nowhere, stream.fileno())

@@ -185,7 +185,8 @@ def _is_in_netrc(path: Path | None, host: str) -> bool:
         found = netrc.netrc(path).authenticators(host)
     except netrc.NetrcParseError as error:
         # Python's parser has often read the line's end already.
-        at = f"line {error.lineno - 1} or {error.lineno}" if (error.lineno or 0) > 1 else "line 1"
+        line = error.lineno or 1
+        at = f"line {line - 1} or {line}" if line > 1 else "line 1"
         fault = f"{at} is no entry of a .netrc"
     except UnicodeDecodeError as error:
         fault = f"byte {error.start + 1} is no text"

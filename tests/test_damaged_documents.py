@@ -10,6 +10,7 @@ import pytest
 
 from container_doors.errors import ConfigError, RunError
 from container_doors.kernels.ledger import readable_jobs
+from container_doors.measurements import Detected
 from container_doors.records import Metadata, RunRecord
 from container_doors.run import JOBS, PUBLISHED
 from tests import damaging
@@ -139,6 +140,22 @@ def test_a_document_of_a_later_schema_names_what_it_needs(place: Place, path: Pa
     kind = RunRecord if path == RUN.record else Metadata
     with pytest.raises(RunError, match="another version of container-doors, which needs schema 3"):
         kind.read(path)
+
+
+@pytest.mark.parametrize("rows", ["scored_confidences", "used_confidences", "scored_is_door"])
+@pytest.mark.parametrize("is_longer", [False, True], ids=["one less", "one more"])
+def test_boxes_without_a_confidence_each_are_a_damaged_document(
+    place: Place, rows: str, is_longer: bool
+):
+    path = RUN.detections_json("test")
+    document = json.loads(path.read_bytes())
+    photograph = next(one for one in document["photographs"] if one["used_xyxy"])
+    values = photograph[rows] or ["1111111111"] * len(photograph["scored_xyxy"])
+    photograph[rows] = values + values[:1] if is_longer else values[1:]
+    path.write_text(json.dumps(document))
+
+    with pytest.raises(RunError, match="a confidence for each box"):
+        Detected.read(path)
 
 
 def test_an_empty_or_zeroed_document_is_called_so(place: Place):

@@ -36,7 +36,7 @@ from container_doors.evaluation.latency import latency
 from container_doors.evaluation.looks import BY_TRAINING, add_look, mend_looks, split_sha256
 from container_doors.evaluation.matching import BoxXyxy, match, operating_point
 from container_doors.evaluation.predictions import prediction
-from container_doors.files import copy_folder, heal
+from container_doors.files import copy_folder, force_to_disk, heal
 from container_doors.kernels.ledger import readable_jobs
 from container_doors.measurements import Evaluated
 from container_doors.ports import (
@@ -288,6 +288,7 @@ def train(
         if earlier is not None and _is_trained(earlier, run) and _is_same(earlier, params, report):
             world.progress.say(f"{run.name} was trained already: evaluating and publishing it")
             record = earlier
+            link_view(_layout(report), run.data_view)
         elif resume or _can_go_on(earlier, params, run, report):
             record, resume = _continued(earlier, params, run, report, world=world), True
         else:
@@ -917,6 +918,7 @@ def _train_weights(
         history = read_history(run.metrics_jsonl)
         for line in history_warnings(run, record):
             world.progress.say(line)
+        force_to_disk(run.trainer_dir)  # before run.json says that they are there
         artifacts = {path.name: artifact(path) for path in (run.best_weights, run.last_weights)}
         write_materials(run, record, artifacts[run.best_weights.name], world.installed())
         return _update(

@@ -1,15 +1,17 @@
 """Runs a command of ours again and again and kills it, each time one step later; run by the tests.
 
-    python -m tests.versioning.commands_killed FOLDER SCENARIO STEP FIRST STRIDE
+    python -m tests.versioning.commands_killed FOLDER SCENARIO STEP:FIRST:STRIDE ...
 
 STEP is ``line`` (every line of ours that is executed), ``call`` (every call into the system
-that can change a file), or a way in which a power cut at such a call leaves the disk
-(:mod:`tests.versioning.power_cuts`). With ``fault`` nothing is killed: the first such call fails,
-then the second, ... Each run is a forked process, so that a kill costs no import.
+that can change a file), ``cut`` (the power is cut at such a call, and the ways in which that
+leaves the disk take turns: :mod:`tests.versioning.power_cuts`), or one of these ways. With
+``fault`` nothing is killed: the first such call fails, then the second, ... ``call:0:1`` is every
+one, ``call:5:20`` one of 20. Each run is a forked process, so that a kill costs no import.
 """
 
 import contextlib
 import ctypes
+import importlib
 import json
 import os
 import shutil
@@ -23,12 +25,24 @@ from types import CodeType, FrameType
 from typing import Any, Protocol
 
 import container_doors
+from tests.versioning.calls import is_change
 from tests.versioning.faults import CLEAR, NOTHING_FAILED, fail_at, told_apart
-from tests.versioning.power_cuts import AT_THE_END, cut_at
+from tests.versioning.power_cuts import AT_THE_END, WAYS, cut_at
 
 OURS = str(Path(container_doors.__file__).parent)
 PR_SET_CHILD_SUBREAPER = 36
-MUTATIONS = ("open", "os.", "shutil.", "fcntl.", "ctypes.", "subprocess.")
+
+SCENARIOS = {
+    "files": "replacements.Files",
+    "renames": "replacements.WithoutExchange",
+    "pack": "scenarios.Pack",
+    "pull": "scenarios.Pull",
+    "train": "scenarios.FirstTraining",
+    "version": "scenarios.Version",
+    "promotion": "scenarios.Promotion",
+    "sync": "scenarios.Sync",
+}
+"""Where each is; the first two need none of the imports of the others, which take 5 s."""
 
 DVC = """#!/bin/sh
 # What DVC does to files, without its two seconds.
@@ -88,15 +102,11 @@ def a_dvc(folder: Path) -> None:
 def kill_at_every_step(scenario: Scenario, *, step: str, first: int, stride: int) -> Counter[str]:
     """Kill at the first step, then at the second, ...; after each, the next call must finish."""
     found: Counter[str] = Counter()
-    beginning = scenario.workspace.with_name("beginning")
-    killer = KILLERS[step] if step in KILLERS else cut_at(scenario.workspace, step)
-    shutil.copytree(scenario.workspace, beginning, symlinks=True)
+    ways = WAYS if step == "cut" else (step,)
+    killer = KILLERS[step] if step in KILLERS else cut_at(scenario.workspace, *ways)
     number, ended = first, False
     while not ended:
-        shutil.rmtree(scenario.workspace)
-        shutil.copytree(beginning, scenario.workspace, symlinks=True)
-        shutil.rmtree(scenario.workspace.with_name("gone"), ignore_errors=True)
-        scenario.reset()
+        _begin(scenario)
         status = _run(scenario, killer, number)
         assert status in {0, -signal.SIGKILL}, f"step {number}: ended with {status}"
         ended = status == 0
@@ -130,6 +140,17 @@ def in_a_child(work: Callable[[], None]) -> int:
         while True:
             os.waitpid(-1, 0)
     return status
+
+
+def _begin(scenario: Scenario) -> None:
+    """Put everything back to its beginning, which the first call takes down."""
+    beginning, gone = (scenario.workspace.with_name(name) for name in ("beginning", "gone"))
+    if not beginning.exists():
+        shutil.copytree(scenario.workspace, beginning, symlinks=True)
+    shutil.rmtree(scenario.workspace)
+    shutil.copytree(beginning, scenario.workspace, symlinks=True)
+    shutil.rmtree(gone, ignore_errors=True)
+    scenario.reset()
 
 
 def _run(scenario: Scenario, killer: Callable[[int], None] | None, number: int) -> int:
@@ -167,9 +188,9 @@ def _kill_at_line(number: int) -> None:
 def _kill_at_call(number: int) -> None:
     left, ours = number, os.getpid()
 
-    def count(event: str, _: object) -> None:
+    def count(event: str, arguments: Any) -> None:
         nonlocal left
-        if event.startswith(MUTATIONS) and os.getpid() == ours:
+        if os.getpid() == ours and is_change(event, arguments):
             left -= 1
             if left == -1:  # once: to kill is an event as well
                 os.kill(os.getpid(), signal.SIGKILL)
@@ -183,13 +204,9 @@ def fail_at_every_step(scenario: Scenario, *, first: int, stride: int) -> Counte
     A command that fails says so clearly; and the next one, without a fault, finishes.
     """
     found: Counter[str] = Counter()
-    beginning = scenario.workspace.with_name("beginning")
-    shutil.copytree(scenario.workspace, beginning, symlinks=True)
     number = first
     while True:
-        shutil.rmtree(scenario.workspace)
-        shutil.copytree(beginning, scenario.workspace, symlinks=True)
-        scenario.reset()
+        _begin(scenario)
         status = _run(scenario, fail_at, number)
         if status == NOTHING_FAILED:
             return found
@@ -204,18 +221,22 @@ def fail_at_every_step(scenario: Scenario, *, first: int, stride: int) -> Counte
 KILLERS = {"line": _kill_at_line, "call": _kill_at_call}
 
 
-def main(root: Path, name: str, step: str, first: int, stride: int) -> None:
-    from tests.versioning.scenarios import SCENARIOS
-
+def main(root: Path, name: str, *steps: str) -> None:
     # Orphans become ours, to wait for: https://man7.org/linux/man-pages/man2/prctl.2.html
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
-    scenario = SCENARIOS[name](root)
-    if step == "fault":
-        found = fail_at_every_step(scenario, first=first, stride=stride)
-    else:
-        found = kill_at_every_step(scenario, step=step, first=first, stride=stride)
+    module, kind = SCENARIOS[name].split(".")
+    scenario = getattr(importlib.import_module(f"tests.versioning.{module}"), kind)(root)
+    found = {}
+    for one in steps:
+        step, first, stride = one.split(":")
+        if step == "fault":
+            found[step] = fail_at_every_step(scenario, first=int(first), stride=int(stride))
+        else:
+            found[step] = kill_at_every_step(
+                scenario, step=step, first=int(first), stride=int(stride)
+            )
     sys.stdout.write(f"\n{json.dumps(found)}")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4]), int(sys.argv[5]))
+    main(Path(sys.argv[1]), *sys.argv[2:])

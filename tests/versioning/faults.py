@@ -57,7 +57,9 @@ def fail_at(number: int) -> None:
 
     def refuse(event: str, arguments: tuple[Any, ...]) -> None:
         if event in _CHANGES and calls.is_due():
-            raise OSError(code, os.strerror(code), os.fspath(arguments[0]))
+            where = arguments[0]  # a descriptor has no name, in a real error as well
+            name = None if isinstance(where, int) else os.fspath(where)
+            raise OSError(code, os.strerror(code), name)
 
     for module, name, instead in (
         (io, "open", opened), (builtins, "open", opened), (os, "fsync", forced)

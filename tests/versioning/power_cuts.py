@@ -3,7 +3,7 @@
 The files are what the command sees. Beside them stands what is on the disk for sure: of each file
 what it held when it was last forced there, of each folder the names it had then. A cut may leave
 exactly that (``nothing``), or all names but only that much content (``names``), or all content
-under only those names (``content``).
+under only those names (``content``), or that without what was deleted (``deletions``).
 
 Folders that others write (git's, DVC's) are taken as they are: their programs answer for them.
 """
@@ -15,11 +15,13 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-WAYS = ("nothing", "names", "content")
+from tests.versioning.calls import is_change, is_removal
+
+WAYS = ("nothing", "names", "content", "deletions")
 """What of that which was not forced to the disk is there all the same."""
 
-EVENTS = ("open", "os.", "shutil.", "fcntl.", "ctypes.")
 _OTHERS = (".git", ".dvc")
 
 AT_THE_END: list[Callable[[], None]] = []
@@ -54,7 +56,7 @@ class Disk:
             self.content[status.st_ino] = path.read_bytes()
 
     def see(self) -> None:
-        """Meet what is new, before it can go again."""
+        """Meet what is new, before it can go."""
         for path in _below(self.root):
             self._met(path)
 
@@ -85,10 +87,18 @@ class Disk:
                 self._make(below, path, way, target / name)
 
     def _names(self, folder: Inode, way: str) -> dict[str, Inode]:
-        if way != "names":
-            return self.names.get(folder, {})
+        forced = self.names.get(folder, {})
+        if way not in {"names", "deletions"}:
+            return forced
         there = Path(f"/proc/self/fd/{self._kept[folder]}")
-        return {path.name: self._met(path) for path in there.iterdir()}
+        now = {path.name: self._met(path) for path in there.iterdir()}
+        if way == "names":
+            return now
+        # What a rename replaced has no name either; but no disk loses the one without the other.
+        return {name: one for name, one in forced.items() if name in now or self._has_name(one)}
+
+    def _has_name(self, inode: Inode) -> bool:
+        return inode in self._links or os.fstat(self._kept[inode]).st_nlink > 0
 
     def _content(self, file: Inode, way: str) -> bytes:
         os.lseek(self._kept[file], 0, os.SEEK_SET)
@@ -101,42 +111,58 @@ class Disk:
         return forced
 
 
-def cut_at(root: Path, way: str) -> Callable[[int], None]:
-    """Make a killer: at a step it leaves ``root`` as a power cut there does, and dies."""
+@dataclass
+class Countdown:
+    """Counts the calls of one process, and cuts the power at the one that is due."""
+
+    left: int
+    way: str
+    disk: Disk
+    ours: int = field(default_factory=os.getpid)
+    is_busy: bool = False
+
+    def count(self, event: str, arguments: Any) -> None:
+        """Cut the power, if this call is the one."""
+        if self.is_busy or os.getpid() != self.ours or not is_change(event, arguments):
+            return
+        self.is_busy = True
+        if is_removal(event):
+            self.disk.see()
+        self.left -= 1
+        if self.left < 0:
+            self.cut()
+            os.kill(self.ours, 9)
+        self.is_busy = False
+
+    def cut(self) -> None:
+        """Put what is left in the place of what is there."""
+        self.is_busy = True
+        root = self.disk.root
+        self.disk.see()
+        self.disk.left(self.way, root.with_name("cut"))
+        root.rename(root.with_name("gone"))
+        root.with_name("cut").rename(root)
+
+
+def cut_at(root: Path, *ways: str) -> Callable[[int], None]:
+    """Make a killer: at a step it leaves ``root`` as a power cut there does, and dies.
+
+    The ways take turns, step by step.
+    """
 
     def killer(number: int) -> None:
-        disk, ours, fsync = Disk(root), os.getpid(), os.fsync
-        left, is_busy = number, False
+        calls, fsync = Countdown(number, ways[number % len(ways)], Disk(root)), os.fsync
 
         def forced(descriptor: int) -> None:
-            count("os.fsync", None)
+            calls.count("os.fsync", None)
             fsync(descriptor)
             path = Path(f"/proc/self/fd/{descriptor}").readlink()
-            if os.getpid() == ours and path.is_relative_to(root) and path.exists():
-                disk.force(path)
+            if os.getpid() == calls.ours and path.is_relative_to(root) and path.exists():
+                calls.disk.force(path)
 
-        def count(event: str, _: object) -> None:
-            nonlocal left, is_busy
-            if is_busy or not event.startswith(EVENTS) or os.getpid() != ours:
-                return
-            is_busy = True
-            disk.see()
-            left -= 1
-            if left < 0:
-                cut()
-                os.kill(ours, 9)
-            is_busy = False
-
-        def cut() -> None:
-            nonlocal is_busy
-            is_busy = True
-            disk.left(way, root.with_name("cut"))
-            root.rename(root.with_name("gone"))
-            root.with_name("cut").rename(root)
-
-        AT_THE_END.append(cut)
+        AT_THE_END.append(calls.cut)
         setattr(os, "fsync", forced)  # noqa: B010 - it takes descriptors alone
-        sys.addaudithook(count)
+        sys.addaudithook(calls.count)
 
     return killer
 

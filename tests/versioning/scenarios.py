@@ -8,7 +8,6 @@ import os
 import shutil
 import subprocess
 import tarfile
-from collections.abc import Callable
 from pathlib import Path
 
 from container_doors import delivery, pipeline
@@ -19,16 +18,8 @@ from container_doors.cli import USER_ERROR, main
 from container_doors.config import Data, Params, Training
 from container_doors.dataset.shards import read_shards, write_shards
 from container_doors.errors import RunError
-from container_doors.files import (
-    force_to_disk,
-    heal,
-    replace_copy,
-    replace_folder,
-    replace_secret,
-    replace_text,
-    staged_for,
-)
-from container_doors.lines import append_line, read_lines
+from container_doors.files import heal
+from container_doors.lines import read_lines
 from container_doors.records import Metadata, RunRecord
 from container_doors.run import PUBLISHED, TEST_LOOKS, Run
 from container_doors.training.history import history_faults
@@ -38,7 +29,7 @@ from container_doors.versioning.publication import publish, read_published, reco
 from container_doors.versioning.signatures import SignaturePolicy
 from tests.builders import a_small_dataset
 from tests.fakes import FakeProgress, FakeTrainer, FakeWorld
-from tests.versioning.commands_killed import Scenario, a_dvc, in_a_child
+from tests.versioning.commands_killed import a_dvc, in_a_child
 from tests.versioning.killing import two_models
 
 PARAMS = Params(
@@ -109,50 +100,6 @@ class Version:
             md5 = pointer_to(folder / name).md5
             assert (self.dvc / "remote" / md5).read_bytes() == (folder / name).read_bytes()
         return "new"
-
-
-class Files:
-    """Each way in which we replace something, one after the other."""
-
-    def __init__(self, root: Path) -> None:
-        self.workspace = root / "workspace"
-        (self.workspace / "folder").mkdir(parents=True)
-        for name in ("text", "secret", "copy", "folder/one", "folder/two"):
-            (self.workspace / name).write_text("old")
-        append_line(self.workspace / "lines", {"line": "old"})
-        (self.workspace / "source").write_text("new")
-
-    def reset(self) -> None:
-        pass
-
-    def command(self) -> None:
-        replace_text(Path("text"), "new")
-        replace_secret(Path("secret"), "new")
-        replace_copy(Path("source"), Path("copy"))
-        replace_text(Path("below/below/text"), "new")
-        if len(read_lines(Path("lines")).lines) < 2:
-            append_line(Path("lines"), {"line": "new"})
-        heal(Path("folder"))
-        staged_for(Path("folder")).mkdir()
-        for name in ("one", "two"):
-            (staged_for(Path("folder")) / name).write_text("new")
-        force_to_disk(staged_for(Path("folder")))
-        replace_folder(Path("folder"))
-        heal(Path("folder"))
-
-    def look(self) -> str:
-        os.chdir(self.workspace)
-        heal(Path("folder"))
-        content = read_lines(Path("lines"))
-        last = str(content.lines[-1].values["line"])
-        assert not content.faults
-        one, two = (Path("folder", name).read_text() for name in ("one", "two"))
-        assert one == two, "half of a folder"
-        below = Path("below/below/text")
-        found = {Path(name).read_text() for name in ("text", "secret", "copy")}
-        found |= {last, one, below.read_text() if below.exists() else "old"}
-        assert found <= {"old", "new"}, found
-        return "some" if len(found) > 1 else found.pop()
 
 
 class Pack:
@@ -370,14 +317,3 @@ IGNORED = (Path(__file__).parents[2] / ".gitignore").read_text()
 def git(*arguments: str) -> str:
     done = subprocess.run(["git", *arguments], check=True, capture_output=True, text=True)
     return done.stdout
-
-
-SCENARIOS: dict[str, Callable[[Path], Scenario]] = {
-    "files": Files,
-    "pack": Pack,
-    "pull": Pull,
-    "train": FirstTraining,
-    "version": Version,
-    "promotion": Promotion,
-    "sync": Sync,
-}

@@ -28,97 +28,70 @@ def in_memory(tmp_path: Path) -> Iterator[Path]:
         yield Path(folder)
 
 
-def killed(folder: Path, root: Path, *how: object) -> dict[str, int]:
+Found = dict[str, dict[str, int]]
+
+
+def stopped(folder: Path, root: Path, scenario: str, *steps: str) -> Found:
+    """Stop a command at each of these steps; what was found, by kind of step."""
     done = subprocess.run(
-        [sys.executable, "-m", "tests.versioning.commands_killed", folder, *map(str, how)],
-        cwd=root, check=False, capture_output=True, text=True, timeout=1800,
+        [sys.executable, "-m", "tests.versioning.commands_killed", folder, scenario, *steps],
+        cwd=root, check=False, capture_output=True, text=True, timeout=600,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    found: dict[str, int] = json.loads(done.stdout.splitlines()[-1])
+    found: Found = json.loads(done.stdout.splitlines()[-1])
     return found
 
 
-SCENARIOS = ["version", "promotion", "sync"]
-STRIDES = {
-    "files": 1,
-    "pack": 9,
-    "pull": 9,
-    "train": 23,
-    "version": 11,
-    "promotion": 19,
-    "sync": 29,
+STEPS = {
+    "pack": ("call:1:7", "cut:0:5", "fault:0:2"),
+    "pull": ("call:1:7", "cut:0:5", "fault:0:2"),
+    "train": ("call:5:29", "cut:1:11", "fault:0:5"),
+    "version": ("call:1:7", "cut:0:7", "fault:0:3"),
+    "promotion": ("call:3:17", "cut:2:13", "fault:1:5"),
+    "sync": ("call:0:13", "cut:1:13", "fault:0:5"),
 }
-"""Of all that is interrupted, how many calls apart."""
+"""A sample for each command: ``python -m tests.versioning.commands_killed`` takes every step."""
+
+REPLACEMENTS = ("files", "renames")
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS)
-def test_a_kill_leaves_the_old_state_or_the_new(
+@pytest.mark.parametrize("scenario", REPLACEMENTS)
+def test_whatever_stops_a_replacement_leaves_the_old_or_the_new(
     scenario: str, in_memory: Path, repository_root: Path
 ):
-    found = killed(in_memory, repository_root, scenario, "call", 5, 23)
+    """At each call into the system the power is cut; every third one fails once.
 
-    assert found["kills"] > 6
-    assert found["old"] > 3
-    assert found["new"] > 0
+    Of what was not forced to the disk, all is lost, or all but the names, the content, or the
+    deletions.
+    """
+    found = stopped(in_memory, repository_root, scenario, "cut:0:1", "fault:0:3")
 
-
-@pytest.mark.parametrize("way", WAYS)
-def test_a_power_cut_leaves_the_old_files_or_the_new(
-    way: str, in_memory: Path, repository_root: Path
-):
-    """At every fourth call into the system, all that was not forced to the disk is lost."""
-    found = killed(in_memory, repository_root, "files", way, WAYS.index(way), 4)
-
-    assert found["kills"] > 10
-    assert found["some"] > 8
+    assert found["cut"]["kills"] > 40
+    assert found["cut"]["some"] > 30
+    assert found["fault"]["clear"] > 10
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("scenario", STRIDES)
-def test_a_power_cut_leaves_the_old_state_or_the_new(
-    scenario: str, way: str, in_memory: Path, repository_root: Path
+@pytest.mark.parametrize("scenario", REPLACEMENTS)
+def test_whatever_a_power_cut_leaves_of_a_replacement_is_the_old_or_the_new(
+    scenario: str, in_memory: Path, repository_root: Path
 ):
-    found = killed(in_memory, repository_root, scenario, way, 1, STRIDES[scenario])
+    found = stopped(in_memory, repository_root, scenario, *(f"{way}:0:1" for way in WAYS))
 
-    assert found["kills"] > 10
-
-
-def test_a_full_or_broken_disk_costs_nothing_but_the_command(
-    in_memory: Path, repository_root: Path
-):
-    """Every fourth write, rename or fsync fails once; the same command then finishes."""
-    assert killed(in_memory, repository_root, "files", "fault", 1, 4)["clear"] > 4
+    assert all(found[way]["kills"] > 40 for way in WAYS)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("scenario", STRIDES)
-def test_a_full_or_broken_disk_costs_no_state(
+@pytest.mark.parametrize("scenario", STEPS)
+def test_whatever_stops_a_command_it_leaves_the_old_state_or_the_new_and_can_be_run_again(
     scenario: str, in_memory: Path, repository_root: Path
 ):
-    stride = max(1, STRIDES[scenario] // 4)
+    """Killed, or the power cut, or a disk that is full or broken, at a sample of the steps."""
+    found = stopped(in_memory, repository_root, scenario, *STEPS[scenario])
 
-    assert killed(in_memory, repository_root, scenario, "fault", 0, stride)["clear"] > 5
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("scenario", SCENARIOS)
-def test_a_kill_at_every_third_call_into_the_system_leaves_the_old_state_or_the_new(
-    scenario: str, in_memory: Path, repository_root: Path
-):
-    """A sample, as `python -m tests.versioning.commands_killed FOLDER SCENARIO call 0 1` is not."""
-    assert killed(in_memory, repository_root, scenario, "call", 0, 3)["kills"] > 50
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("scenario", SCENARIOS)
-def test_a_kill_between_the_calls_leaves_the_old_state_or_the_new(
-    scenario: str, in_memory: Path, repository_root: Path
-):
-    """A small sample of our lines: between two calls into the system nothing changes."""
-    stride = {"promotion": 97, "version": 29, "sync": 83}[scenario]
-
-    assert killed(in_memory, repository_root, scenario, "line", 0, stride)["kills"] > 20
+    for step, states in found.items():
+        assert states["old"] > 0, step
+        assert states.get("kills", 0) + states.get("clear", 0) > 3, step
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ from container_doors.dataset.data_yaml import DATA_YAML
 from container_doors.dataset.images import is_rewritten
 from container_doors.dataset.layout import Layout, SplitFiles, label_of, view_name
 from container_doors.errors import DatasetError
-from container_doors.files import link_or_copy
+from container_doors.files import link_or_copy, replace_text
 
 _MARK = "# A view of links, made anew for every run; change the data set itself instead.\n"
 
@@ -39,17 +39,17 @@ def link_view(layout: Layout, directory: Path) -> Path:
     with tempfile.TemporaryDirectory(dir=directory.parent, prefix=".view-") as beside:
         building = Path(beside) / "view"
         building.mkdir()
-        for files in layout.splits.values():
-            _link_split(files, building)
         document = {
             "path": str(directory),
             **{split: f"images/{split}" for split in layout.splits},
             "names": dict(enumerate(layout.class_names)),
         }
         text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
-        (building / DATA_YAML).write_text(_MARK + text, encoding="utf-8")
-        if directory.exists():
-            shutil.rmtree(directory)
+        replace_text(building / DATA_YAML, _MARK + text)  # first: whatever is cut off, it is ours
+        for files in layout.splits.values():
+            _link_split(files, building)
+        if directory.exists():  # deleted beside its place: a kill leaves no half of it there
+            directory.rename(Path(beside) / "earlier")
         building.rename(directory)
     return directory / DATA_YAML
 

@@ -17,6 +17,8 @@ PASSWORD = "w0rd" * 5
         (f"https://{PASSWORD}@example.org/a/b.git", "https://example.org/a/b.git"),
         ("https://example.org/a/b.git", "https://example.org/a/b.git"),
         ("ssh://git@example.org/a/b.git", "ssh://git@example.org/a/b.git"),
+        (f"ssh://me:{PASSWORD}@example.org:22/a.git", "ssh://me@example.org:22/a.git"),
+        (f"https://me:a@{PASSWORD}#@example.org/b.git", "https://example.org/b.git"),
         ("git@example.org:a/b.git", "git@example.org:a/b.git"),
     ],
 )

@@ -84,6 +84,108 @@ def test_nor_is_one_that_the_person_s_configuration_puts_there(
     assert not [mark for mark in MARKS if mark in arguments_in(trace)]
 
 
+TOKEN = "t0ken-" * 4
+ASKING = """#!/bin/sh
+echo "$*" >> {}
+printf '%s\\n' "$MY_PAT"
+"""
+
+
+@pytest.fixture(scope="module")
+def by_token(server: GitServer) -> Iterator[GitServer]:
+    """The same repositories, for who has a token in place of a name."""
+    with GitServer(server.folder, user=TOKEN, password="") as serving:
+        yield serving
+
+
+def test_a_token_in_place_of_a_name_is_in_no_argument(
+    clone: Path, by_token: GitServer, trace: Path
+):
+    git(clone, "remote", "set-url", "origin", f"http://{TOKEN}@{by_token.host}/a.git")
+    trace.unlink()
+
+    fetch(clone)
+
+    assert TOKEN not in arguments_in(trace)
+
+
+@pytest.mark.parametrize("named_by", ["GIT_ASKPASS", "core.askPass", "SSH_ASKPASS"])
+def test_a_name_that_may_be_a_token_is_in_no_question(
+    clone: Path, server: GitServer, trace: Path, monkeypatch: pytest.MonkeyPatch, named_by: str
+):
+    """The program that answers is a person's own, and its question is its argument."""
+    script = trace.with_name("askpass")
+    script.write_text(ASKING.format(trace.with_name("asked")))
+    script.chmod(0o755)
+    monkeypatch.setenv("MY_PAT", PASSWORD)
+    if "." in named_by:
+        git(clone, "config", named_by, script)
+        git(clone, "config", "credential.helper", '!: "$MY_PAT" #')
+    else:
+        monkeypatch.setenv(named_by, str(script))
+    git(clone, "remote", "set-url", "origin", f"http://me%40example.org@{server.host}/a.git")
+    trace.unlink()
+
+    fetch(clone)
+
+    assert trace.with_name("asked").read_text() == f"Password for 'http://{server.host}/a.git': \n"
+    assert not [mark for mark in ("me@", "me%40") if mark in arguments_in(trace)]
+
+
+def test_the_password_of_an_ssh_address_goes_nowhere(
+    clone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """ssh takes none from its arguments; git would show it there as a part of the name."""
+    stand_in = tmp_path / "ssh"
+    stand_in.write_text(f'#!/bin/sh\necho "$*" >> {tmp_path}/arguments\nexit 255\n')
+    stand_in.chmod(0o755)
+    monkeypatch.setenv("GIT_SSH", str(stand_in))
+    git(clone, "remote", "set-url", "origin", f"ssh://me:{TOKEN}@host.invalid:2222/a.git")
+
+    with pytest.raises(VersioningError) as caught:
+        GitRepository(clone).fetch()
+
+    arguments = (tmp_path / "arguments").read_text()
+    assert "me@host.invalid" in arguments
+    assert "2222" in arguments
+    assert TOKEN not in arguments + str(caught.value)
+
+
+def test_a_password_with_signs_of_an_address_in_it_is_in_no_argument(
+    clone: Path, server: GitServer, trace: Path
+):
+    """``#``, ``?`` and ``@`` should be written as %23, %3F and %40, and often are not."""
+    raw = f"http://me%40example.org:p%25w#?@{TOKEN}@{server.host}/a.git"
+    git(clone, "remote", "set-url", "origin", raw)
+    trace.unlink()
+
+    with pytest.raises(VersioningError) as caught:
+        GitRepository(clone).fetch()
+
+    assert not [mark for mark in (*MARKS, TOKEN) if mark in arguments_in(trace) + str(caught.value)]
+
+
+def test_what_a_partial_clone_fetches_by_the_way_shows_no_password(
+    server: GitServer, trace: Path, tmp_path: Path
+):
+    """Any command may fetch there what it reads."""
+    (server.folder / "work/file").write_text("content")
+    git(server.folder / "work", "add", "file")
+    git(server.folder / "work", "commit", "--message", "Three")
+    git(server.folder / "work", "push", "origin", "HEAD")
+    for allowed in ("allowFilter", "allowAnySHA1InWant"):
+        git(server.folder / "a.git", "config", f"uploadpack.{allowed}", "true")
+    git(tmp_path, "clone", "--no-checkout", "--filter=blob:none",
+        f"file://{server.folder}/a.git", "partial")  # fmt: skip
+    partial = tmp_path / "partial"
+    git(partial, "remote", "set-url", "origin", f"http://{QUOTED}@{server.host}/a.git")
+    trace.unlink()
+
+    assert GitRepository(partial).show("HEAD", Path("file")) == "content"
+
+    assert not [mark for mark in MARKS if mark in arguments_in(trace)]
+
+
 @pytest.mark.usefixtures("trace")
 def test_no_other_helper_is_asked_where_the_address_has_the_password(
     clone: Path, server: GitServer, tmp_path: Path

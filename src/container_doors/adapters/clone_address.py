@@ -1,17 +1,15 @@
 """The address that a clone keeps in ``.git/config``, which Kaggle publishes with the rest of it."""
 
-import re
+import os
 from pathlib import Path
 
-from container_doors.adapters.git_repository import run_git
+from container_doors.adapters.git_credentials import without_secrets
+from container_doors.adapters.git_repository import run_git, run_git_for_bytes
 from container_doors.errors import VersioningError
-
-_HIDDEN = re.compile(r"(?<=^https://)[^/]*\*\*\*@|(?<=^http://)[^/]*\*\*\*@")
-"""A user and password of a URL, as :func:`shell.redacted` shows them."""
 
 
 def forget_password(directory: Path) -> bool:
-    """Take the user and password out of the address that ``origin`` has.
+    """Take the password out of the address that ``origin`` has, and a user who may be a token.
 
     Returns:
         Whether there were any.
@@ -19,9 +17,9 @@ def forget_password(directory: Path) -> bool:
     Raises:
         VersioningError: If they cannot be taken out.
     """
-    asked = run_git(directory, "config", "--get", "remote.origin.url")
-    address = asked.stdout.strip()
-    public = _HIDDEN.sub("", address)
+    asked = run_git_for_bytes(directory, ("config", "--get", "remote.origin.url"))
+    address = os.fsdecode(asked.stdout.removesuffix(b"\n"))
+    public = without_secrets(address)
     if public == address:
         return False
     done = run_git(directory, "config", "remote.origin.url", public)

@@ -2,19 +2,20 @@
 
 git hands an address to the program below it, ``git remote-https origin https://me:token@host/``,
 where every user of the machine can read it. So a password in an address is handed over in git's
-environment instead, and asked for by a credential helper of one line.
+environment instead, and asked for by a credential helper of one line. A user's name alone may be a
+token; it would stand in the question that a program for passwords (``GIT_ASKPASS``) is asked.
 """
 
 import re
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import unquote
 
 from container_doors.child_environment import full_environment
 
 _TALKS = frozenset(("fetch", "pull", "push", "clone", "ls-remote", "remote", "submodule", "lfs"))
-"""What may ask a server; other commands of git need no password."""
+"""What may ask a server; other commands of git need no password, but in a partial clone."""
 
 _BY_HELPER: Mapping[str, Sequence[str]] = {
     "gh": ("GH_TOKEN", "GITHUB_TOKEN", "GH_ENTERPRISE_TOKEN", "GITHUB_ENTERPRISE_TOKEN"),
@@ -24,8 +25,22 @@ _BY_HELPER: Mapping[str, Sequence[str]] = {
 
 _VARIABLE = re.compile(r"\$\{?([A-Za-z_][A-Za-z0-9_]*)")
 _WORD = re.compile(r"[\w-]+")
-_USER, _PASSWORD = "CONTAINER_DOORS_GIT_USER", "CONTAINER_DOORS_GIT_PASSWORD"
+_USER, _PASSWORD, _PLACE = (f"CONTAINER_DOORS_GIT_{word}" for word in ("USER", "PASSWORD", "PLACE"))
+_ADDRESS = re.compile(
+    r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<login>[^/]*)@(?P<rest>.*)", re.IGNORECASE | re.DOTALL
+)
 _SCHEMES = ("http", "https", "ftp", "ftps")
+_SSH_SCHEMES = ("ssh", "git+ssh", "ssh+git")
+_ANSWER = r"""!printf 'username=%s\npassword=%s\n' "${user}" "${password}" #"""
+_ASK = (
+    r"""!f() { test "$1" = get || exit 0; """
+    r"""ask=${GIT_ASKPASS:-$(git config --type=path core.askPass)}; """
+    r"""ask=${ask:-$SSH_ASKPASS}; """
+    r"""test -z "$ask" || typed=$("$ask" "Password for '${place}': "); """
+    r"""printf 'username=%s\npassword=%s\n' "${user}" "$typed"; }; f"""
+)
+"""What git would ask by itself, without the name in it; a token has an empty password."""
+
 _LONGEST_SCRIPT = 65536
 
 
@@ -39,9 +54,28 @@ def git_credentials(
         directory: Where it runs.
         environment: What it sees otherwise.
     """
-    if not _TALKS.intersection(argv[1:]):
+    if not _TALKS.intersection(argv[1:]) and not _is_partial(directory, environment):
         return {}
     return _for_helpers(directory, environment) | _for_addresses(directory, environment)
+
+
+def without_secrets(address: str) -> str:
+    """Take out of an address what may be secret.
+
+    >>> without_secrets("https://t0ken@host/a.git"), without_secrets("ssh://git:pw@host/a.git")
+    ('https://host/a.git', 'ssh://git@host/a.git')
+    """
+    found = _ADDRESS.fullmatch(address)
+    if found and found["scheme"].lower() in _SCHEMES:
+        return f"{found['scheme']}://{found['rest']}"
+    if found and found["scheme"].lower() in _SSH_SCHEMES:
+        return f"{found['scheme']}://{found['login'].partition(':')[0]}@{found['rest']}"
+    return address
+
+
+def _is_partial(directory: Path, environment: Mapping[str, str]) -> bool:
+    """Tell whether git may fetch what it reads, whatever the command."""
+    return any(_configured(directory, environment, r"^remote\..*\.promisor$"))
 
 
 def _for_helpers(directory: Path, environment: Mapping[str, str]) -> dict[str, str]:
@@ -71,21 +105,39 @@ def _for_addresses(directory: Path, environment: Mapping[str, str]) -> dict[str,
     secrets: dict[str, str] = {}
     remotes = _configured(directory, environment, r"^(remote\..*\.url|branch\..*\.remote)$")
     for number, address in enumerate(dict.fromkeys(address for _, address in remotes)):
-        parts = urlsplit(_rewritten(address, rewrites))
-        if parts.scheme not in _SCHEMES or "@" not in parts.netloc:
+        meant = _rewritten(address, rewrites)
+        public = without_secrets(meant)
+        if public == meant:
             continue
-        public = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
-        user, password = f"{_USER}_{number}", f"{_PASSWORD}_{number}"
-        secrets[user] = unquote(parts.username or "")
         settings.append((f"url.{public}.insteadOf", address))
-        if parts.password is None:
-            settings.append((f"credential.{public}.username", secrets[user]))
-            continue
-        secrets[password] = unquote(parts.password)
-        answer = f"""printf 'username=%s\\npassword=%s\\n' "${user}" "${password}" """
-        # The empty one ends the list of others: they were not asked while it stood in the address.
-        settings += [(f"credential.{public}.helper", helper) for helper in ("", f"!{answer}#")]
+        found = _ADDRESS.fullmatch(meant)
+        if found and found["scheme"].lower() in _SCHEMES:
+            login, helpers = _login(public, found["login"], number)
+            secrets |= login
+            settings += helpers
     return {**secrets, **_as_variables(settings, environment)}
+
+
+def _login(
+    public: str, login: str, number: int
+) -> tuple[dict[str, str], Iterator[tuple[str, str]]]:
+    """Return variables with what an address held, and the settings that let git ask for it."""
+    user, password, place = (f"{name}_{number}" for name in (_USER, _PASSWORD, _PLACE))
+    name, colon, secret = login.partition(":")
+    values = {user: unquote(name), password: unquote(secret), place: public}
+    names = {"user": f"${user}", "password": f"${password}", "place": f"${place}"}
+    if colon:
+        # The empty one ends the list of others: they were not asked while it stood in the address.
+        pairs = (("helper", ""), ("helper", _filled(_ANSWER, names)))
+    else:
+        pairs = (("username", values[user]), ("helper", _filled(_ASK, names)))
+    return values, ((f"credential.{public}.{key}", value) for key, value in pairs)
+
+
+def _filled(script: str, names: Mapping[str, str]) -> str:
+    for name, variable in names.items():
+        script = script.replace(f"${{{name}}}", variable)
+    return script
 
 
 def _rewritten(address: str, rewrites: Sequence[tuple[str, str]]) -> str:

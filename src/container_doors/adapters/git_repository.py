@@ -22,7 +22,7 @@ INSTALL_GIT = "install git: https://git-scm.com/downloads"
 
 _INHERITED = re.compile(
     r"GIT_(?:CONFIG_.*|SSH.*|ASKPASS|(?:AUTHOR|COMMITTER)_.*|HTTP.*|SSL_.*|PROXY_.*|CURL_.*|"
-    r"ALLOW_PROTOCOL|PROTOCOL.*|CEILING_DIRECTORIES|DISCOVERY_ACROSS_FILESYSTEM|EXEC_PATH|TEST_.*)"
+    r"TRACE|ALLOW_PROTOCOL|PROTOCOL.*|CEILING_DIRECTORIES|DISCOVERY_ACROSS_FILESYSTEM|EXEC_PATH|TEST_.*)"
 )
 """Variables of a person's that say who they are and how remotes are reached. Any other may turn git
 to another repository, as in a hook (GIT_DIR), to other objects, or to another reading of paths."""
@@ -205,7 +205,7 @@ class GitRepository:
         if followed.exit_code:
             return Upstream(None, None)
         name = followed.stdout.strip()
-        self._must(f"fetch {name}", "fetch", "--quiet")
+        self._must(f"fetch {name}", "fetch", "--quiet", "--no-recurse-submodules")
         if self._is_ancestor(_UPSTREAM, "HEAD"):
             return Upstream(name, None)
         if not self._is_ancestor("HEAD", _UPSTREAM):
@@ -399,6 +399,7 @@ _REMEDIES = (
     ("promisor remote", "a file of the commit is not in this partial clone: git fetch --refetch"),
     ("could not read from remote", "is the network up, and may you read it? git fetch says more"),
     ("could not read username", "git has no credentials for it: git fetch, by hand, asks for them"),
+    ("authentication failed", "its credentials are not good there: git fetch, by hand, asks anew"),
     ("unable to access", "is the network up? git fetch says more"),
     ("already exists", "the tag is taken: git tag --list 'detection@v*'"),
     ("tell me who you are", "git config user.name NAME && git config user.email ADDRESS"),

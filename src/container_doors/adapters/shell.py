@@ -20,7 +20,7 @@ from container_doors.child_environment import (
 )
 from container_doors.errors import MissingToolError
 
-_USER_INFO = re.compile(r"(?<=://)[^/@\s]+@")
+_USER_INFO = re.compile(r"(?<=://)[^/\s]+@")
 """``user:password@`` of a URL."""
 
 _SHORTEST_SECRET = 8

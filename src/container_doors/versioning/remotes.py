@@ -14,6 +14,9 @@ _SCHEMES = ("gdrive", "s3", "gs", "azure", "oss", "ssh", "hdfs", "webhdfs", "htt
             "webdav", "webdavs", "remote")  # fmt: skip
 """https://doc.dvc.org/user-guide/data-management/remote-storage#supported-storage-types"""
 
+_TOKENS = ("http", "https", "webdav", "webdavs")
+"""Where a user's name alone may be a token."""
+
 _BROWSER = re.compile(r"drive\.google\.com/.*?(?:folders/|[?&]id=)(?P<id>[\w-]+)")
 
 
@@ -55,10 +58,11 @@ def check_url(url: str) -> None:
             f"expected a folder, or {'://..., '.join(_SCHEMES)}://..., found {url!r}",
             hint="doors remote set DIRECTORY, gdrive://FOLDER_ID or s3://BUCKET/FOLDER",
         )
-    if "@" in found["rest"].partition("/")[0] and ":" in found["rest"].partition("@")[0]:
+    login = found["rest"].partition("/")[0].rpartition("@")[0]
+    if ":" in login or (login and scheme in _TOKENS):
         raise VersioningError(
-            f"{found['scheme']}://*** holds a password, and the address is committed",
-            hint="leave it out, then: dvc remote modify --local storage password ...",
+            f"{found['scheme']}://*** holds a password or a token, and the address is committed",
+            hint="leave it out, then: dvc remote modify --local storage user ..., and password ...",
         )
     if kind_of(url) == "drive" and not _DRIVE.fullmatch(found["rest"]):
         raise VersioningError(

@@ -574,7 +574,7 @@ def test_another_machine_is_told_and_the_same_clone_is_not(
     (checkpoints.folder / "exp1" / killed.name).write_text("lease")
     said = elsewhere(checkpoints).progress.lines
     assert any("has begun to train exp1" in line for line in said)
-    assert "no sign of life for 120 s: going on in its place" in said
+    assert "no sign of life for 150 s: going on in its place" in said
     assert not [name for name in checkpoints.names("exp1") if name.startswith("lease")]
 
 

@@ -24,8 +24,10 @@ from container_doors.ports import CheckpointRemote
 from container_doors.run import Run
 from container_doors.training.logbook import LOG
 
-BEAT_S = 45.0
-WATCH_S = 120.0
+BEAT_S = 60.0
+"""A beat costs DVC's start, 2.5 s of one core."""
+
+WATCH_S = 150.0
 """How long another's count is watched: two beats, and time for the storage to answer."""
 
 _LOOK_S = 10.0

@@ -17,6 +17,7 @@ import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from container_doors.archives import unpack_tar
 from container_doors.errors import RunError
 from container_doors.files import force_to_disk, replace_and_keep, staged_for
 from container_doors.records import RunRecord
@@ -135,10 +136,10 @@ def unpack(archive: Path, folder: Path, run: Run) -> RunRecord:
         raise _damaged(archive.name, f"its sha256 is {found[:16]}...")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
+    unpack_tar(archive, folder, refuse=lambda problem: _damaged(archive.name, problem))
     try:
-        _unpack_plain_files(archive, folder)
         record = RunRecord.read(folder / _RECORD)
-    except (tarfile.TarError, RunError) as error:
+    except RunError as error:
         raise _damaged(archive.name, str(error).partition("\n")[0]) from None
     (folder / _RECORD).unlink()
     if short_id(record) != told.run or record.experiment != run.name:
@@ -180,18 +181,6 @@ def _second_name(path: Path, target: Path) -> None:
         raise
     except OSError:  # a file system without second names
         shutil.copyfile(path, target)
-
-
-def _unpack_plain_files(archive: Path, folder: Path) -> None:
-    with tarfile.open(archive, "r:") as packed:
-        for member in packed:
-            if not _is_plain(member):
-                raise tarfile.TarError(f"it holds {member.name!r}")
-            packed.extract(member, folder, filter="data")
-
-
-def _is_plain(member: tarfile.TarInfo) -> bool:
-    return member.isfile() and not member.issparse() and Path(member.name).name == member.name
 
 
 def _of_nobody(member: tarfile.TarInfo) -> tarfile.TarInfo:

@@ -147,6 +147,10 @@ class Document(_Part):
             raise RunError(
                 f"no {path.name} at {path}", hint="has this run been trained here? see: doors train"
             ) from None
+        except IsADirectoryError:
+            raise RunError(
+                f"{path} cannot be read: expected a file, found a folder", hint=cls.mending
+            ) from None
         try:
             return cls.model_validate_json(content)
         except ValidationError as error:

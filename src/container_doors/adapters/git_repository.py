@@ -174,21 +174,32 @@ class GitRepository:
     def _passed_over(self, *pathspecs: str) -> Iterator[Path]:
         """Find what differs behind ``git update-index --assume-unchanged`` or ``--skip-worktree``.
 
-        A file that is not there is one that a sparse checkout left out.
+        A file that is not there is one that a sparse checkout left out. What this clone's own list
+        of exclusions names beside that is no part of the code: photographs where they are sent to.
         """
         root = self._data("find its root", "rev-parse", "--show-toplevel").removesuffix(b"\n")
         top = Path(os.fsdecode(root))
         listed = self._data(
             "list its files", "ls-files", "-v", "-s", "-z", "--full-name", "--", *_CODE, *pathspecs
         )
+        hashes = {}
         for entry in listed.split(b"\0"):
             facts, _, name = entry.partition(b"\t")
             flag, _, of_index = facts.decode("ascii").partition(" ")
-            if not name or not (flag.islower() or flag == "S"):
-                continue
-            path = top / os.fsdecode(name)
-            if path.is_file() and self._hash_of(path) != of_index.split()[1]:
-                yield Path(os.fsdecode(name))
+            if name and (flag.islower() or flag == "S"):
+                hashes[Path(os.fsdecode(name))] = of_index.split()[1]
+        for name in hashes.keys() - self._excluded_here() if hashes else ():
+            if (top / name).is_file() and self._hash_of(top / name) != hashes[name]:
+                yield name
+
+    def _excluded_here(self) -> set[Path]:
+        """List the tracked files that ``.git/info/exclude`` names."""
+        own = self._must("find its settings", "rev-parse", "--git-path", "info/exclude").stdout
+        listed = self._data(
+            "list its files", "ls-files", "-c", "-i", "-z", "--full-name",
+            f"--exclude-from={own.rstrip()}",
+        )  # fmt: skip
+        return {Path(os.fsdecode(name)) for name in listed.split(b"\0") if name}
 
     def _hash_of(self, path: Path) -> str:
         """Name what git would keep of a file, line ends and filters as in a commit."""

@@ -188,9 +188,9 @@ class GitRepository:
             flag, _, of_index = facts.decode("ascii").partition(" ")
             if name and (flag.islower() or flag == "S"):
                 hashes[Path(os.fsdecode(name))] = of_index.split()[1]
-        for name in hashes.keys() - self._excluded_here() if hashes else ():
-            if (top / name).is_file() and self._hash_of(top / name) != hashes[name]:
-                yield name
+        for path in hashes.keys() - self._excluded_here() if hashes else ():
+            if (top / path).is_file() and self._hash_of(top / path) != hashes[path]:
+                yield path
 
     def _excluded_here(self) -> set[Path]:
         """List the tracked files that ``.git/info/exclude`` names."""

@@ -1,7 +1,10 @@
 """A full disk and a read-only folder, for real: small file systems in memory."""
 
+import errno
+import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -47,14 +50,22 @@ def test_a_full_disk_is_said_and_the_same_command_works_once_there_is_space(smal
     assert "Traceback" not in done.stderr
     assert (small_disk / "weights/detection/best.pt").read_text() == "the last good model"
 
-    shown = doors("track", "show", "exp1", cwd=small_disk)
-    assert "exp1: failed" in shown.stdout or "exp1: interrupted" in shown.stdout, shown
+    show = [sys.executable, "-m", "container_doors", "track", "show", "exp1"]
+    shown = subprocess.run(show, cwd=small_disk, check=False, capture_output=True, text=True)
+    assert "exp1: failed" in shown.stdout or "exp1: interrupted" in shown.stdout, shown.stderr
 
     remount(small_disk, "size=200m")
     again = doors("train", "--experiment", "exp1", cwd=small_disk)
 
     assert again.returncode == 0, again.stderr
     assert RunRecord.read(small_disk / "runs/exp1/run.json").status == "finished"
+
+
+def test_a_full_output_is_not_taken_for_the_disk_of_the_folder():
+    error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    assert what_is_full(error).startswith("No space left on device: not on the disk of this folder")
+    assert how_to_free(error).startswith("send the output elsewhere")
 
 
 def fill(path: Path) -> None:

@@ -40,7 +40,7 @@ BOMBS = {
     "many bytes": ("#" * 300_000, "at most 256 KiB"),
     "a key twice": ("train: a\ntrain: b\n", "the key 'train' stands twice"),
     "no such month": ("names: 2001-99-99\n", "month must be in"),
-    "no truth": ("names: !!bool perhaps\n", "a value that cannot be made"),
+    "no truth": ("names: !!bool perhaps\n", "a value that cannot be "),
     "an object": ("names: !!python/object/apply:os.system [ls]\n", "not determine a constructor"),
     "two documents": ("a: 1\n---\na: 2\n", "another document"),
     "no such anchor": ("a: *b\n", "undefined alias"),

@@ -69,7 +69,7 @@ class Needs:
 TOOLS: Mapping[str, Needs] = {
     "git": Needs(
         own=("GIT_*", "GCM_*", "GNUPGHOME", "GPG_TTY", "GPG_AGENT_INFO", "PASSWORD_STORE_DIR",
-             "GH_CONFIG_DIR", "GH_HOST", "SSH_*", *_DESKTOP),
+             "GH_CONFIG_DIR", "GH_HOST", *_AGENT),
         general=("EMAIL", "PRE_COMMIT_*"),
         network=True,
     ),
@@ -80,7 +80,7 @@ TOOLS: Mapping[str, Needs] = {
     "trainer": Needs(general=("CONTAINER_DOORS_*", *COMPUTE)),
     "watch": Needs(),
     "sshd": Needs(),
-    "ssh": Needs(own=("SSH_*", *_DESKTOP), network=True),
+    "ssh": Needs(own=_AGENT, network=True),
     "ssh-keygen": Needs(own=_AGENT),
     "cloudflared": Needs(network=True),
     "nvidia-smi": Needs(general=("CUDA_*", "NVIDIA_*")),

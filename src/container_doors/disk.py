@@ -20,9 +20,12 @@ def is_full(error: BaseException) -> bool:
 def what_is_full(error: OSError) -> str:
     """Name the file system that had no room, how large it is, and what was written.
 
-    An error of a write has no path: then it is whichever of ours has next to nothing free.
+    An error of a write has no path: then it is whichever of ours has next to nothing free, or
+    none of them, such as where the output goes.
     """
     path = _place(error)
+    if path is None:
+        return f"{error.strerror}: not on the disk of this folder, perhaps where the output goes"
     of_files = "" if _free_files(path) else ", and it can hold no further file"
     usage = shutil.disk_usage(path)
     sizes = f"{_size(usage.free)} free of {_size(usage.total)}{of_files}"
@@ -33,6 +36,8 @@ def what_is_full(error: OSError) -> str:
 def how_to_free(error: OSError) -> str:
     """Name what is on that disk and could go, the largest first."""
     path = _place(error)
+    if path is None:
+        return "send the output elsewhere, or free space there, then run the same command again"
     what = "your quota" if error.errno == errno.EDQUOT else "space"
     spare = sorted(_spare(path), key=lambda one: -one[0])[:_MOST_NAMED]
     if not spare:
@@ -45,13 +50,13 @@ def how_to_free(error: OSError) -> str:
     )
 
 
-def _place(error: OSError) -> Path:
+def _place(error: OSError) -> Path | None:
     if error.filename is not None:
         path = Path(os.fsdecode(error.filename)).absolute()
         return next(one for one in (path, *path.parents) if one.exists())
     ours = [Path.cwd(), Path(tempfile.gettempdir())]
     full = [one for one in ours if shutil.disk_usage(one).free < _NEARLY_NOTHING]
-    return (full or ours)[0]
+    return full[0] if full else ours[0] if error.errno == errno.EDQUOT else None
 
 
 def _mount_of(path: Path) -> Path:

@@ -100,7 +100,7 @@ def parse_yaml(text: str | bytes) -> Any:  # noqa: ANN401 - YAML can hold anythi
         line = text.count("\n", 0, error.position) + 1 if isinstance(error.position, int) else None
         raise ParsingError("YAML", f"{error.reason}", line) from None
     except (yaml.YAMLError, *_NOT_A_VALUE) as error:
-        found = f"a value that cannot be made: {type(error).__name__}: {error}"
+        found = f"a value that cannot be (a date, say, that the calendar has not): {error}"
         raise ParsingError("YAML", found.partition("\n")[0]) from None
 
 

@@ -147,6 +147,30 @@ def test_an_architecture_by_address_is_refused(network: Any, honest: dict[str, A
         open_weights(path)
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        pytest.param("activation", f"__import__('os').system('touch {MARK}')", id="activation"),
+        pytest.param("backbone", [[-1, 1, f"open('{MARK}', 'w')", [64, 3, 2]]], id="layer"),
+        pytest.param("head", [[-1, 1, "Conv", [f"os.system('touch {MARK}')"]]], id="argument"),
+        pytest.param("scales", {"__class__": [1, 1, 1]}, id="key"),
+    ],
+)
+def test_a_text_of_an_architecture_that_is_no_name_is_refused(
+    network: Any, honest: dict[str, Any], key: str, value: object
+):
+    architecture = network.yaml
+    network.yaml = architecture | {key: value}
+    try:
+        path = write(honest)
+    finally:
+        network.yaml = architecture
+
+    with pytest.raises(WeightsError, match=r"its architecture has .* no name of a layer"):
+        open_weights(path)
+    assert not Path(MARK).exists()
+
+
 def _plain_pickle(path: Path) -> None:
     path.write_bytes(pickle.dumps(touching()))
 

@@ -14,8 +14,10 @@ Ultralytics' caches of labels (``labels/*.cache``) are pickles too; they are nev
 """
 
 import os
+import re
 import sys
 import zipfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +53,10 @@ _CALLS = frozenset({
 
 _METHODS = frozenset({"forward", "forward_fuse"})
 """What may be asked of a layer by name, as some heads keep their method."""
+
+_OF_AN_ARCHITECTURE = re.compile(r"(?!.*__)[\w./ -]{0,200}")
+"""Names of layers, modes and files. Ultralytics looks each up, and evaluates what it does not find
+where it does not load safely."""
 
 _FETCH = "fetch it again (dvc pull, doors sync), or train again; do not open it by other means"
 
@@ -177,8 +183,16 @@ def _refuse_functions(path: Path, network: Any) -> None:  # noqa: ANN401 - torch
     """
     import torch
 
-    if not isinstance(getattr(network, "yaml", {}), dict):
+    architecture = getattr(network, "yaml", {})
+    if not isinstance(architecture, dict):
         raise WeightsError(f"{path} names its architecture instead of holding it", hint=_FETCH)
+    for text in _texts(architecture):
+        if not _OF_AN_ARCHITECTURE.fullmatch(text):
+            raise WeightsError(
+                f"{path} holds more than weights: its architecture has {text[:100]!r}, which "
+                "is no name of a layer",
+                hint=_FETCH,
+            )
     for where, layer in network.named_modules():
         for name, value in vars(layer).items():
             is_hook = "hook" in name and isinstance(value, dict) and value
@@ -189,6 +203,18 @@ def _refuse_functions(path: Path, network: Any) -> None:  # noqa: ANN401 - torch
                     f"something of its own as {name!r}",
                     hint=_FETCH,
                 )
+
+
+def _texts(value: object) -> Iterator[str]:
+    """Yield every text in an architecture, its keys too."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from (*_texts(key), *_texts(inner))
+    elif isinstance(value, (list, tuple)):
+        for inner in value:
+            yield from _texts(inner)
 
 
 def _no_cache(path: Path) -> dict[str, Any]:

@@ -69,7 +69,8 @@ def _say(line: str) -> None:
 def _credentials(arguments: argparse.Namespace) -> DriveCredentials | None:
     file: Path | None = arguments.credentials
     if file is None:
-        return find_credentials(os.environ)
+        other = arguments.url is not None and kind_of(arguments.url) != "drive"
+        return None if other else find_credentials(os.environ)
     if arguments.url and kind_of(arguments.url) != "drive":
         raise VersioningError(
             f"{arguments.url} has no use for {file}: these credentials are for Google Drive",

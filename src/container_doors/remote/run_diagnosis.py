@@ -181,12 +181,11 @@ def _few_photographs(case: Case) -> list[tuple[str, str]]:
 def _from_nothing(case: Case) -> list[tuple[str, str]]:
     if case.record.starting_weights.source != "random":
         return []
-    return [
-        (
-            "it began with random weights",
-            "put yolo11s.pt into weights/pretrained, and --set detection.model.pretrained=true",
-        )
-    ]
+    model = case.record.params.get("model")
+    architecture = model.get("architecture") if isinstance(model, dict) else None
+    file = f"{str(architecture).replace('yolov', 'yolo', 1)}.pt" if architecture else "its weights"
+    remedy = f"put {file} into weights/pretrained, and --set detection.model.pretrained=true"
+    return [("it began with random weights", remedy)]
 
 
 def _too_short(case: Case) -> list[tuple[str, str]]:

@@ -91,7 +91,7 @@ def test_two_names_of_which_another_system_keeps_one_are_a_warning(tree: Tree):
         tree.write(f"images/test/{name}.jpg", jpeg(number))
         tree.write(f"labels/test/{name}.txt", "0 0.5 0.5 0.25 0.5\n")
 
-    assert named(checked(tree)) == [("image-name-alike", "warning", "images/test/quay.jpg")]
+    assert named(checked(tree)) == [("image-name-ambiguous", "warning", "images/test/quay.jpg")]
 
 
 def test_a_split_without_its_labels_folder_is_an_error(tree: Tree):

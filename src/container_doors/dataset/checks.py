@@ -229,7 +229,7 @@ def _same_but_for_spelling(split: Split) -> Iterator[Finding]:
         other = first.setdefault(_on_other_systems(each.image), each.image)
         if other != each.image:
             yield Fault(
-                "image-name-alike",
+                "image-name-ambiguous",
                 "names that differ on every system",
                 f"that of {other} but for case or the form of its accents",
                 "rename one of the two, and its label file",

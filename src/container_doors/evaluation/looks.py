@@ -53,7 +53,7 @@ def mend_looks(path: Path, committed: str | None) -> list[str]:
         committed: Its text in the last commit; None where there is none.
 
     Returns:
-        What was amiss, in sentences.
+        What was lost or could not be read, in sentences.
     """
     known, _ = _parsed((committed or "").encode())
     with _alone(path):
@@ -70,7 +70,7 @@ def mend_looks(path: Path, committed: str | None) -> list[str]:
 
 
 def _read(path: Path) -> tuple[list[Mapping[str, str]], list[Fault]]:
-    """Read every look; what is amiss with the others is named."""
+    """Read every look; each line that cannot be read is a fault."""
     return _parsed(path.read_bytes() if path.exists() else b"")
 
 

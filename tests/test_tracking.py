@@ -293,12 +293,14 @@ def test_an_outage_of_a_minute_is_bridged(workspace: Path, backend: WandbBackend
 
 
 def outage(workspace: Path, backend: WandbBackend, *, epochs: int, lasts_s: float) -> None:
-    argv = command("exp1", epochs=epochs, pause_s=0.25)
+    go_on = workspace / "go on"
+    argv = command("exp1", epochs=epochs, pause_s=0.25, held_until=go_on)
     seen = environment(workspace, backend)
     with subprocess.Popen(argv, cwd=workspace, env=seen, stdout=subprocess.PIPE, text=True) as run:
         until(lambda: backend.runs and the_run(backend).history)
         before = len(the_run(backend).history)
         backend.fault = Fault(status=503)
+        go_on.touch()
         time.sleep(lasts_s)
         assert run.poll() is None, "it did not train on"
         backend.fault = None
@@ -315,7 +317,8 @@ def outage(workspace: Path, backend: WandbBackend, *, epochs: int, lasts_s: floa
 def test_a_server_that_is_gone_at_the_end_is_not_waited_for_and_gets_the_rest_later(
     how: str, workspace: Path, backend: WandbBackend
 ):
-    argv = command("exp1", epochs=30, pause_s=0.25, patience_s=15)
+    go_on = workspace / "go on"
+    argv = command("exp1", epochs=30, pause_s=0.25, patience_s=15, held_until=go_on)
     seen = environment(workspace, backend)
     with subprocess.Popen(argv, cwd=workspace, env=seen, stdout=subprocess.PIPE, text=True) as run:
         until(lambda: backend.runs and the_run(backend).history)
@@ -323,6 +326,7 @@ def test_a_server_that_is_gone_at_the_end_is_not_waited_for_and_gets_the_rest_la
             backend.fault = Fault(hang=True)
         else:
             backend.valid_keys.clear()
+        go_on.touch()
         until(lambda: len(told(workspace)) == 30)
         began = time.monotonic()
         said, _ = run.communicate(timeout=60)
@@ -380,16 +384,18 @@ def test_a_row_that_was_lost_with_its_connection_is_sent_again(
 
 
 def test_a_follower_that_dies_costs_the_training_nothing(workspace: Path, backend: WandbBackend):
-    argv = command("exp1", epochs=20, pause_s=0.3)
+    go_on = workspace / "go on"
+    argv = command("exp1", epochs=6, held_until=go_on)
     seen = environment(workspace, backend)
     with subprocess.Popen(argv, cwd=workspace, env=seen, stdout=subprocess.PIPE, text=True) as run:
         until(lambda: backend.runs)
         (follower,) = psutil.Process(run.pid).children()
         follower.kill()
+        go_on.touch()
         said, _ = run.communicate(timeout=60)
 
     assert run.returncode == 0
-    assert len(told(workspace)) == 20
+    assert len(told(workspace)) == 6
     assert "tracking: its process ended with exit code -9" in said
     sent = doors(workspace, seen, "track", "sync", "exp1")
     assert sent.returncode == 0, sent.stderr
@@ -400,7 +406,7 @@ def test_a_follower_that_dies_costs_the_training_nothing(workspace: Path, backen
 def test_a_run_that_is_being_trained_is_not_sent_by_anybody_else(
     workspace: Path, backend: WandbBackend
 ):
-    argv = command("exp1", epochs=100, pause_s=0.2)
+    argv = command("exp1", epochs=100, held_until=workspace / "for ever")
     seen = environment(workspace, backend)
     with subprocess.Popen(argv, cwd=workspace, env=seen, stdout=subprocess.DEVNULL) as run:
         until(lambda: backend.runs)
@@ -434,7 +440,7 @@ def test_what_is_damaged_stops_nothing_else(workspace: Path, backend: WandbBacke
 
 def test_a_recording_that_was_cut_off_is_made_again(workspace: Path, backend: WandbBackend):
     """The machine dies: trainer, follower and client at once, before anything was written."""
-    argv = command("exp1", epochs=400, pause_s=0.1, mode="offline")
+    argv = command("exp1", epochs=400, held_until=workspace / "for ever", mode="offline")
     seen = environment(workspace, backend)
     with subprocess.Popen(argv, cwd=workspace, env=seen, stdout=subprocess.PIPE) as run:
         recordings = workspace / "runs/exp1/tracking/wandb"
@@ -544,12 +550,14 @@ def test_a_misspelt_name_sends_nothing(workspace: Path, backend: WandbBackend):
 
 
 def test_the_key_is_in_no_argument_while_it_trains(workspace: Path, backend: WandbBackend):
-    argv = command("exp1", epochs=20, pause_s=0.2)
+    go_on = workspace / "go on"
+    argv = command("exp1", epochs=6, held_until=go_on)
     seen = environment(workspace, backend)
     with subprocess.Popen(argv, cwd=workspace, env=seen, stdout=subprocess.DEVNULL) as run:
         until(lambda: backend.runs)
         family = psutil.Process(run.pid).children(recursive=True)
         arguments = [" ".join(process.cmdline()) for process in family]
+        go_on.touch()
     assert any("wandb-core" in line for line in arguments)
     assert not any(KEY in line for line in arguments)
 

@@ -27,6 +27,9 @@ from tests.fakes import FakeTrainer, FakeWorld
 VALUES = (0.1, 0.2, 0.4, 0.3)
 """mAP50-95 of epochs 1, 2, ...; the last goes on for ever."""
 
+HELD_BEFORE = 4
+"""The epoch that waits for a file, if there is one to wait for: what comes later comes later."""
+
 
 @dataclass
 class SlowTrainer(FakeTrainer):
@@ -34,6 +37,7 @@ class SlowTrainer(FakeTrainer):
 
     pause_s: float = 0.1
     end: str = "well"
+    held_until: Path | None = None
 
     def train(
         self,
@@ -51,6 +55,8 @@ class SlowTrainer(FakeTrainer):
         Image.new("RGB", (300, 200), "white").save(run.trainer_dir / "results.png")
         for number in range(1, params.training.epochs + 1):
             time.sleep(self.pause_s)
+            while number == HELD_BEFORE and self.held_until and not self.held_until.exists():
+                time.sleep(0.05)
             value = VALUES[min(number, len(VALUES)) - 1]
             metrics = {"val/mAP50-95": value, "train/box_loss": 1 / number, "perf/epoch_s": 0.1}
             listener.epoch_finished(Epoch(number, metrics))
@@ -78,6 +84,7 @@ def main() -> None:
     parser.add_argument("--mode", default="auto")
     parser.add_argument("--tensorboard", action="store_true")
     parser.add_argument("--patience-s", type=float, default=follower.PATIENCE_S)
+    parser.add_argument("--held-until", type=Path)
     parser.add_argument("--replace", action="store_true")
     arguments = parser.parse_args()
     params = Params(
@@ -91,7 +98,9 @@ def main() -> None:
     chosen = follower_for(params, progress)
     if isinstance(chosen, follower.FollowerProcess):
         chosen._patience_s = arguments.patience_s
-    trainer = SlowTrainer(pause_s=arguments.pause_s, end=arguments.end)
+    trainer = SlowTrainer(
+        pause_s=arguments.pause_s, end=arguments.end, held_until=arguments.held_until
+    )
     world = replace(FakeWorld(trainer=trainer).world, follower=chosen, progress=progress)
     pipeline.train(as_chosen(params), Run(arguments.name), world=world, replace=arguments.replace)
 

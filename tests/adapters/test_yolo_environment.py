@@ -2,6 +2,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 IMPORT = """
 import os
 from container_doors.adapters.yolo_environment import import_ultralytics
@@ -55,3 +57,15 @@ def test_a_home_that_cannot_be_written_is_no_reason_to_fail(tmp_path: Path):
     )
 
     assert printed.strip().startswith("/tmp/container-doors-")
+
+
+@pytest.mark.parametrize(("before", "expected"), [("", "None"), ("os.environ[NAME] = '3'", "3")])
+def test_what_is_started_later_computes_on_as_many_cores(
+    tmp_path: Path, before: str, expected: str
+):
+    """A killed training ends with the same weights only if it goes on with as many threads."""
+    named = before.replace("NAME", "'OMP_NUM_THREADS'")
+
+    printed = python(tmp_path, before=named, after="print(os.environ.get('OMP_NUM_THREADS'))")
+
+    assert printed.strip() == expected

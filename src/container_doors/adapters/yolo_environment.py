@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -44,7 +45,8 @@ def import_ultralytics() -> Any:  # noqa: ANN401 - the package is untyped
     silence = logging.getLogger("ultralytics")
     silence.setLevel(logging.ERROR)
     torch = import_torch()
-    import ultralytics
+    with _threads_as_they_were():
+        import ultralytics
     from ultralytics.utils import GIT, LOGGER, SETTINGS, torch_utils
     from ultralytics.utils.tqdm import TQDM
 
@@ -58,6 +60,21 @@ def import_ultralytics() -> Any:  # noqa: ANN401 - the package is untyped
     # Written into every checkpoint by save_model(); a URL can hold a token.
     GIT.origin = without_credentials(GIT.origin)
     return ultralytics
+
+
+@contextlib.contextmanager
+def _threads_as_they_were() -> Iterator[None]:
+    """Take back the one thread that Ultralytics, at import, asks of every process started later.
+
+    With another number of threads sums are rounded otherwise: a training that is begun by such
+    a process and carried on by a fresh one would not end with the same weights.
+    """
+    given = os.environ.get("OMP_NUM_THREADS")
+    try:
+        yield
+    finally:
+        if given is None:
+            os.environ.pop("OMP_NUM_THREADS", None)
 
 
 def without_credentials(url: str | None) -> str | None:

@@ -37,6 +37,8 @@ def _isolated(tmp_path_factory: pytest.TempPathFactory):
         for name in list(os.environ):
             if name.startswith(("WANDB_", "KAGGLE_", "GDRIVE_")):
                 patch.delenv(name)
+        # Programs that are started would otherwise compile PyTorch anew, half of a short run.
+        patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
         patch.setenv("WANDB_MODE", "offline")
         yield
 

@@ -3,9 +3,9 @@
 import json
 import re
 import shutil
-import time
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -561,7 +561,7 @@ def test_two_that_replaced_the_same_run_are_both_kept_until_one_is_chosen(tmp_pa
 def test_another_machine_is_told_and_the_same_clone_is_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(time, "sleep", lambda _: None)
+    monkeypatch.setattr(pipeline, "watch", partial(pipeline.watch, pause=lambda _: None))
     checkpoints = FakeCheckpoints(tmp_path / "remote")
     cut_off(checkpoints)
     killed = own_lease(Run("exp1"), run_here().run_id)

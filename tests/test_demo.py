@@ -55,6 +55,7 @@ def test_a_folder_that_is_no_demo_is_left_alone(tmp_path: Path, capsys: pytest.C
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 
+@pytest.mark.slow
 def test_a_demo_that_is_there_is_kept_or_replaced_as_it_says(tmp_path: Path):
     progress, workspace = FakeProgress(), tmp_path / "demo"
     demo._prepare(workspace, keep=False, progress=progress)

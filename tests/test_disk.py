@@ -41,6 +41,7 @@ def remount(disk: Path, options: str) -> None:
     subprocess.run(["mount", "-o", f"remount,{options}", disk], check=True)
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_said_and_the_same_command_works_once_there_is_space(small_disk: Path):
     done = doors("train", "--experiment", "exp1", cwd=small_disk)
 

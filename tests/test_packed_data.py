@@ -61,6 +61,7 @@ def clone(packed: Path, tmp_path: Path) -> Path:
     return tmp_path / "clone"
 
 
+@pytest.mark.slow
 def test_a_clone_gets_the_same_bytes_in_a_few_archives(packed: Path, clone: Path):
     said = run(clone, "doors", "data", "pull")
 

@@ -69,6 +69,7 @@ def epochs_of(path: Path) -> list[int]:
     return [json.loads(line)["epoch"] for line in path.read_text().splitlines()]
 
 
+@pytest.mark.slow
 def test_each_epoch_is_recorded_by_one_worker_and_told_by_the_parent(tmp_path: Path, train: Train):
     with train(2) as process:
         said, complaints = process.communicate()

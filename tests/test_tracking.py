@@ -239,6 +239,7 @@ def test_a_run_that_ends_badly_says_so_and_has_every_epoch(
     assert RunRecord.read(workspace / "runs/exp1/run.json").status == status
 
 
+@pytest.mark.slow
 def test_begun_anew_after_a_kill_it_is_another_run(workspace: Path, backend: WandbBackend):
     seen = environment(workspace, backend)
     train(workspace, seen, end="killed")
@@ -255,7 +256,7 @@ def test_begun_anew_after_a_kill_it_is_another_run(workspace: Path, backend: Wan
     [
         pytest.param(WRONG_KEY, None, "the key is refused", id="bad key"),
         pytest.param("short", None, "expected a W&B key of 40 or more", id="no key at all"),
-        pytest.param(KEY, Fault(status=503), "it answers 503", id="503"),
+        pytest.param(KEY, Fault(status=503), "it answers 503", id="503", marks=pytest.mark.slow),
         pytest.param(
             KEY, Fault(hang=True), "it does not answer in time", id="hang", marks=pytest.mark.slow
         ),
@@ -283,25 +284,17 @@ def test_what_does_not_open_costs_nothing_and_is_sent_later(
     assert key == KEY or key not in done.stdout + done.stderr
 
 
-def test_an_outage_in_the_middle_is_bridged(workspace: Path, backend: WandbBackend):
-    outage(workspace, backend, epochs=40, lasts_s=6)
-
-
 @pytest.mark.slow
 def test_an_outage_of_a_minute_is_bridged(workspace: Path, backend: WandbBackend):
-    outage(workspace, backend, epochs=400, lasts_s=60)
-
-
-def outage(workspace: Path, backend: WandbBackend, *, epochs: int, lasts_s: float) -> None:
     go_on = workspace / "go on"
-    argv = command("exp1", epochs=epochs, pause_s=0.25, held_until=go_on)
+    argv = command("exp1", epochs=400, pause_s=0.25, held_until=go_on)
     seen = environment(workspace, backend)
     with subprocess.Popen(argv, cwd=workspace, env=seen, stdout=subprocess.PIPE, text=True) as run:
         until(lambda: backend.runs and the_run(backend).history)
         before = len(the_run(backend).history)
         backend.fault = Fault(status=503)
         go_on.touch()
-        time.sleep(lasts_s)
+        time.sleep(60)
         assert run.poll() is None, "it did not train on"
         backend.fault = None
         said, _ = run.communicate(timeout=120)
@@ -313,7 +306,8 @@ def outage(workspace: Path, backend: WandbBackend, *, epochs: int, lasts_s: floa
     assert (the_run(backend).state, the_run(backend).times_opened) == ("finished", 1)
 
 
-@pytest.mark.parametrize("how", [pytest.param("hang", marks=pytest.mark.slow), "revoked key"])
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["hang", "revoked key"])
 def test_a_server_that_is_gone_at_the_end_is_not_waited_for_and_gets_the_rest_later(
     how: str, workspace: Path, backend: WandbBackend
 ):
@@ -365,6 +359,7 @@ def test_without_a_key_it_is_offline_and_wandb_sync_uploads_it(
     assert "nothing was missing" in again.stdout
 
 
+@pytest.mark.slow
 def test_a_row_that_was_lost_with_its_connection_is_sent_again(
     workspace: Path, backend: WandbBackend
 ):
@@ -421,6 +416,7 @@ def test_a_run_that_is_being_trained_is_not_sent_by_anybody_else(
     until(lambda: has_ended(backend))
 
 
+@pytest.mark.slow
 def test_what_is_damaged_stops_nothing_else(workspace: Path, backend: WandbBackend):
     seen = environment(workspace, backend)
     for name in ("exp1", "exp2", "exp3"):
@@ -438,6 +434,7 @@ def test_what_is_damaged_stops_nothing_else(workspace: Path, backend: WandbBacke
         assert shown(run) == told(workspace, run.name or "")
 
 
+@pytest.mark.slow
 def test_a_recording_that_was_cut_off_is_made_again(workspace: Path, backend: WandbBackend):
     """The machine dies: trainer, follower and client at once, before anything was written."""
     argv = command("exp1", epochs=400, held_until=workspace / "for ever", mode="offline")
@@ -467,6 +464,7 @@ def followed_to_the_end(run: Run, seen: dict[str, str]) -> str:
     return "\n".join(progress.lines)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["online", "offline"])
 def test_a_full_disk_in_the_folder_of_the_trackers_is_said_and_nothing_is_lost(
     mode: str, workspace: Path, backend: WandbBackend, monkeypatch: pytest.MonkeyPatch
@@ -524,6 +522,7 @@ def test_a_disabled_run_is_shown_to_nobody(workspace: Path, backend: WandbBacken
     assert not (workspace / "runs/exp1/tracking").exists()
 
 
+@pytest.mark.slow
 def test_a_disabled_run_is_sent_by_its_name_only(workspace: Path, backend: WandbBackend):
     seen = environment(workspace, backend)
     train(workspace, {**seen, "WANDB_MODE": "disabled"})
@@ -598,6 +597,7 @@ class TestLogin:
         assert not (workspace / "home/.netrc").exists()
 
 
+@pytest.mark.slow
 def test_syncing_without_a_key_or_a_run_is_explained(workspace: Path, backend: WandbBackend):
     seen = environment(workspace, backend, key="")
     nothing = doors(workspace, seen, "track", "sync")
@@ -615,6 +615,7 @@ def test_syncing_without_a_key_or_a_run_is_explained(workspace: Path, backend: W
     assert "exp9" in absent.stderr
 
 
+@pytest.mark.slow
 def test_a_run_taken_elsewhere_goes_on_as_the_same_run(workspace: Path, backend: WandbBackend):
     """Only what a checkpoint carries is there: run.json and metrics.jsonl, no tracker's files."""
     seen = environment(workspace, backend)

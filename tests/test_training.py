@@ -114,6 +114,7 @@ def test_the_checkpoint_kept_for_resuming_has_its_optimizer(trained: Path):
     assert kept["optimizer"] is not None
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_weights(trained: Path):
     done = doors("train", "--experiment", "exp2", cwd=trained)
     assert done.returncode == 0, done.stderr
@@ -128,6 +129,7 @@ def test_the_same_seed_gives_the_same_weights(trained: Path):
         assert torch.equal(one, other), name
 
 
+@pytest.mark.slow
 def test_stopped_in_the_middle_of_an_epoch_it_ends_cleanly_and_can_be_run_again(workspace: Path):
     argv = command("train", "--experiment", "stopped", overrides=("detection.training.epochs=500",))
     with subprocess.Popen(
@@ -193,6 +195,7 @@ def test_weights_of_another_network_are_refused(workspace: Path):
     assert "is not a yolo11n" in done.stderr
 
 
+@pytest.mark.slow
 def test_the_confusion_matrix_is_at_the_threshold_that_is_asked_for(trained: Path, tmp_path: Path):
     """After two epochs nothing is found with certainty, and all sorts of things without."""
     script = (

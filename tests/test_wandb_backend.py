@@ -265,6 +265,7 @@ run.finish()
     assert better.files == {"best.pt": b"better weights", "notes/args.yaml": b"the same"}
 
 
+@pytest.mark.slow
 def test_offline_segments_of_a_run_are_synced_into_one(backend: WandbBackend, tmp_path: Path):
     script = """
 run = wandb.init(project="doors", id="exp1", mode="offline", config={"lr": 1}, settings=settings)

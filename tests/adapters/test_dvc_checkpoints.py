@@ -55,6 +55,7 @@ def there_and_back(folder: Path) -> None:
     assert checkpoints.names("exp1") == []
 
 
+@pytest.mark.slow
 def test_in_a_folder(repository: Path, tmp_path: Path):
     set_remote(str(tmp_path / "remote"))
 

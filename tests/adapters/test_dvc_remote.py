@@ -59,6 +59,7 @@ def secrets_of(text: str) -> list[str]:
     return [document[key] for key in keys if key in document]
 
 
+@pytest.mark.slow
 def test_after_remote_set_plain_dvc_works_and_no_secret_is_in_the_repository(
     repository: Path, drive: DriveBackend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

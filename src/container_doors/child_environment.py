@@ -36,6 +36,9 @@ NETWORK = (
 )  # fmt: skip
 """The way out; a proxy's address may hold a password."""
 
+WANDB = ("WANDB_*", *NETWORK)
+"""What W&B's client reads, here or in a process of its own; its service inherits the same."""
+
 COMPUTE = (
     "CUDA_*", "NVIDIA_*", "CUBLAS_*", "CUDNN_*", "NCCL_*", "TORCH*", "PYTORCH_*", "TRITON_*",
     "OMP_*", "KMP_*", "GOMP_*", "MKL_*", "OPENBLAS_*", "BLIS_*", "NUMEXPR_*", "VECLIB_*",
@@ -189,19 +192,19 @@ def is_path(text: str) -> bool:
 
 
 @contextmanager
-def secrets_put_away(*, but_network: bool = False) -> Iterator[None]:
+def secrets_put_away(*, but: Sequence[str] = ()) -> Iterator[None]:
     """While inside, this process and those that it forks have no secret in their environment.
 
-    Programs that :func:`environment_for` is asked for still get theirs.
+    Nor has what a library starts of its own accord, such as ``uname`` or W&B's service. Programs
+    that :func:`environment_for` is asked for still get theirs.
 
     Args:
-        but_network: Leave the way out as it is, whatever password a proxy's address holds.
+        but: Patterns of names that stay, such as :data:`NETWORK` for who goes out.
     """
-    kept = NETWORK if but_network else ()
     taken = {
         name: value
         for name, value in os.environ.items()
-        if is_secret(name, value) and name not in kept
+        if is_secret(name, value) and not _matches(name, but)
     }
     _put_away.update(taken)
     for name in taken:

@@ -16,6 +16,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from time import monotonic
 from urllib.parse import parse_qs, urlencode, urlsplit
 
+from container_doors.child_environment import NETWORK, secrets_put_away
 from container_doors.errors import VersioningError
 from container_doors.versioning.credentials import OAuthClient
 
@@ -28,7 +29,7 @@ def ask_for_consent(
     client: OAuthClient,
     *,
     say: Callable[[str], None],
-    browse: Callable[[str], bool] = webbrowser.open,
+    browse: Callable[[str], bool] | None = None,
     wait_s: float = 300.0,
 ) -> str:
     """Send the person to Google, and fetch what they consented to.
@@ -36,7 +37,7 @@ def ask_for_consent(
     Args:
         client: The app that asks.
         say: Told where to go, in case no browser opens.
-        browse: Opens a browser.
+        browse: Opens a browser; by default the person's own.
         wait_s: When to give up.
 
     Returns:
@@ -50,7 +51,7 @@ def ask_for_consent(
         address = listener.address
         url = f"{client.auth_uri}?{urlencode(_question(client, address, state, verifier))}"
         say(f"consent in your browser; if none opens, go to\n{url}")
-        browse(url)
+        (browse or open_browser)(url)
         answer = listener.wait(wait_s)
     if answer.get("state") != state or "code" not in answer:
         raise VersioningError(
@@ -58,6 +59,12 @@ def ask_for_consent(
             hint="run it again, and allow the app to use Drive",
         )
     return _exchange(client, answer["code"], address, verifier)
+
+
+@secrets_put_away(but=NETWORK)
+def open_browser(url: str) -> bool:
+    """Show a page in the person's own browser, which sees no secret of this environment."""
+    return webbrowser.open(url)
 
 
 def _question(client: OAuthClient, address: str, state: str, verifier: str) -> dict[str, str]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from container_doors.adapters.distributions import version_of
 from container_doors.adapters.shell import call
+from container_doors.child_environment import secrets_put_away
 from container_doors.errors import ConfigError, MissingToolError
 from container_doors.records import Environment, Hardware
 
@@ -31,6 +32,7 @@ def import_torch() -> Any:  # noqa: ANN401 - a module
     return torch
 
 
+@secrets_put_away()
 def describe_machine(device: str) -> Hardware:
     """Choose a device or several, prove that each computes, and name them.
 
@@ -61,6 +63,7 @@ def describe_machine(device: str) -> Hardware:
     )
 
 
+@secrets_put_away()  # Python asks uname what processor this is
 def describe_environment() -> Environment:
     """Name the programs whose version can change a result."""
     found = {name: version_of(name) for name in _PACKAGES}

@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from container_doors.adapters.shell import redacted
+from container_doors.child_environment import WANDB, secrets_put_away
 from container_doors.errors import ConfigError, TrackingError
 from container_doors.files import home
 
@@ -94,6 +95,7 @@ def server(environment: Mapping[str, str] | None = None) -> str:
     return environment.get("WANDB_BASE_URL", "").rstrip("/") or "https://api.wandb.ai"
 
 
+@secrets_put_away(but=WANDB)
 def log_in(key: str) -> str:
     """Ask the server whether the key is good, then keep it where every W&B program looks.
 

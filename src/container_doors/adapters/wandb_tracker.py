@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict
 from container_doors.adapters import wandb_pictures
 from container_doors.adapters.wandb_account import server
 from container_doors.adapters.wandb_errors import translated
+from container_doors.child_environment import WANDB, secrets_put_away
 from container_doors.config import Wandb
 from container_doors.errors import RunError, TrackingError
 from container_doors.ports import Remote, Results
@@ -199,6 +200,7 @@ class _OpenRun:
     def _send(self, model: Any, *, aliases: list[str]) -> None:  # noqa: ANN401
         self._run.log_artifact(model, aliases=aliases)
 
+    @secrets_put_away(but=WANDB)
     def _open(self, record: RunRecord, mode: Literal["online", "offline"]) -> None:
         self._experiment = record.experiment
         with self._translated(f"{urlsplit(server()).netloc} cannot be used"):
@@ -349,6 +351,7 @@ class OfflineWandb(_OpenRun):
             )
 
 
+@secrets_put_away(but=WANDB)
 def ask(path: str, *, hint: str) -> Remote | None:
     """Ask the server what it has of ``entity/project/id``; None if it knows no such run."""
     with translated(f"{server()} does not say what it has", hint=hint):

@@ -20,7 +20,7 @@ from container_doors.adapters.yolo_setbacks import (
 )
 from container_doors.adapters.yolo_weights import open_weights
 from container_doors.adapters.yolo_workers import WorkersError, supervised
-from container_doors.child_environment import secrets_put_away
+from container_doors.child_environment import NETWORK, secrets_put_away
 from container_doors.config import Params
 from container_doors.errors import RunError, ToBeContinued, WeightsError
 from container_doors.files import put_in_place
@@ -175,7 +175,7 @@ def _setback(
     raise _explained(error, run) from error
 
 
-@secrets_put_away(but_network=True)
+@secrets_put_away(but=NETWORK)
 def _download(vendor_name: str, path: Path) -> None:
     """Fetch the published weights, and keep them only if they are the ones we know."""
     import_ultralytics()

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from container_doors.child_environment import NETWORK, secrets_put_away
 from container_doors.cli.inherited import forget_inherited
 from container_doors.cli.output import complain, leave_pipe, prepare_streams
 from container_doors.cli.parser import build_parser
@@ -59,7 +60,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         # Named, not imported: a command loads what it needs, and --help needs nothing.
         module, _, function = arguments.handler.partition(":")
-        handler = getattr(importlib.import_module(f"container_doors.cli.{module}"), function)
+        with secrets_put_away(but=NETWORK):  # Matplotlib, imported, runs fc-list once
+            handler = getattr(importlib.import_module(f"container_doors.cli.{module}"), function)
         code = int(handler(arguments))
         sys.stdout.flush()
         return code

@@ -1,6 +1,7 @@
 """What programs see of a person's environment, by the one table there is."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -14,47 +15,15 @@ from container_doors.child_environment import (
     TOOLS,
     environment_for,
     full_environment,
+    is_secret_name,
     remote_schemes,
     secrets_put_away,
 )
 from container_doors.errors import ConfigError
+from tests.markers import SECRETS
 
-SECRETS = {
-    "AWS_SECRET_ACCESS_KEY": "dvc:s3",
-    "AWS_SESSION_TOKEN": "dvc:s3",
-    "AZURE_STORAGE_CONNECTION_STRING": "dvc:azure",
-    "AZURE_STORAGE_KEY": "dvc:azure",
-    "CLOUDFLARE_TUNNEL_TOKEN": "",
-    "COMET_API_KEY": "",
-    "DVC_SERVICE_ACCOUNT_JSON": "",
-    "DVC_STUDIO_TOKEN": "",
-    "GCM_CREDENTIAL_STORE": "git",
-    "GDRIVE_CREDENTIALS_DATA": "dvc:gdrive",
-    "GH_TOKEN": "",
-    "GITHUB_TOKEN": "",
-    "GIT_TOKEN": "git",
-    "GOOGLE_API_KEY": "dvc:gs",
-    "HF_TOKEN": "",
-    "HUGGING_FACE_HUB_TOKEN": "",
-    "KAGGLE_API_TOKEN": "",
-    "KAGGLE_KEY": "",
-    "KAGGLE_SECRET_DVC_JSON": "",
-    "KAGGLE_SECRET_WANDB_KEY": "",
-    "KAGGLE_USER_SECRETS_TOKEN": "",
-    "MISE_GITHUB_TOKEN": "",
-    "MLFLOW_TRACKING_PASSWORD": "",
-    "OSS_ACCESS_KEY_SECRET": "dvc:oss",
-    "PIP_INDEX_URL": "uv",
-    "PYTHON_KEYRING_PASSWORD": "",
-    "SOMETHING": "",
-    "TORCH_TOKEN": "",
-    "TUNNEL_TOKEN": "",
-    "UV_PUBLISH_TOKEN": "uv",
-    "WANDB_API_KEY": "wandb",
-    "XDG_SECRET": "",
-    "YOLO_API_KEY": "",
-}
-"""Who sees it: a program, or DVC with a remote of a kind; nobody where it is empty."""
+NO_SECRETS = {"PASSWORD", "PASSWORD_STORE_DIR", "SSH_PUBLIC_KEY", "WANDB_IDENTITY_TOKEN_FILE"}
+"""A word, a key for everybody, and the paths of a folder and a file."""
 
 PROXY = "http://me:proxy-password@proxy.example.org:3128"
 
@@ -231,6 +200,17 @@ def test_what_was_put_away_is_still_hidden_in_messages():
 
     with secrets_put_away():
         assert redacted("no marker-of-HF_TOKEN") == "no ***"
+
+
+def test_every_secret_that_the_sources_name_is_one_of_these(repository_root: Path):
+    sources = [
+        path.read_text(encoding="utf-8")
+        for folder in ("src", "scripts")
+        for path in (repository_root / folder).rglob("*.py")
+    ]
+    named = {name for text in sources for name in re.findall(r'"([A-Z][A-Z0-9_]{3,})"', text)}
+
+    assert {name for name in named if is_secret_name(name)} == NO_SECRETS | SECRETS.keys() & named
 
 
 def test_the_documentation_shows_the_table(repository_root: Path):

@@ -122,18 +122,6 @@ def test_a_token_that_is_refused_is_said_to_be_refused(program: str, tmp_path: P
         tunnel.open()
 
 
-def test_the_secrets_of_the_notebook_are_not_shown_to_it(
-    program: str, edge: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setenv("WANDB_API_KEY", "k" * 40)
-    monkeypatch.setenv("KAGGLE_USER_SECRETS_TOKEN", "t0ken")
-
-    with CloudflaredTunnel(program, tmp_path / "t", port=9) as tunnel:
-        tunnel.open()
-
-    assert not {"WANDB_API_KEY", "KAGGLE_USER_SECRETS_TOKEN"} & set(seen(edge)["environment"])  # type: ignore[call-overload]
-
-
 def test_the_password_of_a_proxy_is_not_quoted(tmp_path: Path):
     program = tmp_path / "cloudflared"
     program.write_text(

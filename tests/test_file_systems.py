@@ -4,6 +4,7 @@ import errno
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import filelock
@@ -11,6 +12,9 @@ import pytest
 
 from container_doors.cli import main
 from container_doors.files import link_or_copy, open_lock, try_lock
+from container_doors.run import Run
+from container_doors.training.claim import claim
+from container_doors.training.standing import is_claimed
 
 
 def refusing(code: int):
@@ -73,23 +77,35 @@ with open_lock(Path(sys.argv[1])) as file:
 """
 
 
-@pytest.mark.parametrize("code", [errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS])
-def test_without_locks_processes_of_one_machine_keep_out_of_one_another_s_way(
-    code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    drive, temporary = tmp_path / "drive", tmp_path / "temporary"
-    for folder in (drive, temporary):
-        folder.mkdir()
-    monkeypatch.setenv("TMPDIR", str(temporary))
-    monkeypatch.setattr("tempfile.tempdir", str(temporary))
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder))
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
+    return folder
+
+
+@pytest.fixture(params=[errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS])
+def drive(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder whose file system cannot lock."""
+    code: int = request.param
+    folder = tmp_path / "drive"
+    folder.mkdir()
     real = filelock.lock_descriptor
 
     def refuse(descriptor: int, *, blocking: bool = True) -> bool:
-        if Path(f"/proc/self/fd/{descriptor}").readlink().is_relative_to(drive):
+        if Path(f"/proc/self/fd/{descriptor}").readlink().is_relative_to(folder):
             raise OSError(code, os.strerror(code))
         return real(descriptor, blocking=blocking)
 
     monkeypatch.setattr(filelock, "lock_descriptor", refuse)
+    return folder
+
+
+def test_without_locks_processes_of_one_machine_keep_out_of_one_another_s_way(
+    drive: Path, temporary: Path
+):
     lock = drive / ".exp1.lock"
 
     with subprocess.Popen(
@@ -103,6 +119,39 @@ def test_without_locks_processes_of_one_machine_keep_out_of_one_another_s_way(
             other.kill()
             other.wait()
             assert try_lock(file)
+
+
+def test_without_locks_a_run_in_training_is_not_called_interrupted(drive: Path, temporary: Path):
+    run = Run("exp1", root=drive)
+
+    with claim(run):
+        assert is_claimed(run)
+
+    assert not is_claimed(run)
+
+
+def plant_link(folder: Path) -> None:
+    (folder.parent / "elsewhere").mkdir()
+    folder.symlink_to(folder.parent / "elsewhere")
+
+
+def let_all_write(folder: Path) -> None:
+    folder.mkdir()
+    folder.chmod(0o777)
+
+
+@pytest.mark.parametrize("prepare", [plant_link, let_all_write])
+def test_a_folder_of_others_in_the_temporary_one_is_not_locked_in(
+    prepare: Callable[[Path], None], drive: Path, temporary: Path
+):
+    """A file there may be a link of theirs, to a file of ours that the lock would write to."""
+    place = temporary / f"container-doors-{os.getuid()}"
+    prepare(place)
+
+    with pytest.raises(PermissionError, match="others can write here"):
+        open_lock(drive / ".exp1.lock")
+
+    assert list(place.iterdir()) == []
 
 
 def test_what_a_file_system_cannot_do_is_said_of_it_and_not_of_a_photograph(

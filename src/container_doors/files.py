@@ -11,7 +11,9 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -81,13 +83,20 @@ def text_or_fault(path: Path) -> tuple[str | None, str | None]:
 
 
 def open_lock(path: Path) -> IO[str]:
-    """Open the file that a lock is put on; its content, such as who has it, is left alone.
+    """Open the file that a lock is put on; its content, such as who has it, is left alone."""
+    return lock_place(path).open("a+", encoding="utf-8")
+
+
+def lock_place(path: Path) -> Path:
+    """Find the file that a lock is put on.
 
     On a file system that cannot lock (some network drives and FUSE mounts) another file stands in
     for it, in the temporary folder: processes of this machine still keep out of one another's way.
+
+    Raises:
+        PermissionError: If others can write to that folder.
     """
-    where = path if _can_lock(path.parent) else _stand_in(path)
-    return where.open("a+", encoding="utf-8")
+    return path if _can_lock(path.parent) else _stand_in(path)
 
 
 def _can_lock(folder: Path) -> bool:
@@ -125,13 +134,35 @@ def _lock_descriptor(descriptor: int, *, blocking: bool = True) -> bool:
 
 
 def _stand_in(path: Path) -> Path:
-    folder = Path(tempfile.gettempdir()) / f"container-doors-{_user()}" / "locks"
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    ours = temporary_folder()
+    if ours is None:
+        where = str(_temporary_place())
+        raise PermissionError(errno.EACCES, "others can write here, where locks are kept", where)
+    folder = ours / "locks"
+    folder.mkdir(exist_ok=True, mode=0o700)
     return folder / f"{hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:16]}.lock"
 
 
-def _user() -> str:
-    return str(os.getuid()) if hasattr(os, "getuid") else os.environ.get("USERNAME", "user")
+def temporary_folder() -> Path | None:
+    """Make our folder in the temporary one, the same for all processes of this user.
+
+    Returns:
+        None where others made it or can write to it: they may have put anything into it, such as
+        links to files of ours.
+    """
+    folder = _temporary_place()
+    with suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+    status = folder.lstat()
+    if not hasattr(os, "getuid"):  # Windows, where each user has a temporary folder
+        return folder
+    is_ours = stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid()
+    return folder if is_ours and not status.st_mode & 0o022 else None
+
+
+def _temporary_place() -> Path:
+    user = os.getuid() if hasattr(os, "getuid") else os.environ.get("USERNAME", "user")
+    return Path(tempfile.gettempdir()) / f"container-doors-{user}"
 
 
 def link_or_copy(source: Path, target: Path) -> None:

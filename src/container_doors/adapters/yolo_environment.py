@@ -17,7 +17,7 @@ from urllib.parse import urlsplit, urlunsplit
 from container_doors.adapters.machine import import_torch
 from container_doors.adapters.yolo_loading import load_only_data
 from container_doors.child_environment import secrets_put_away
-from container_doors.files import user_folder
+from container_doors.files import temporary_folder, user_folder
 
 _INTEGRATIONS = ("clearml", "comet", "dvc", "mlflow", "raytune", "tensorboard", "wandb", "sync")
 _MESSAGES = ("vscode_msg", "openvino_msg")
@@ -100,12 +100,8 @@ def _settings_folder() -> Path:
             (folder / "Ultralytics").mkdir(parents=True, exist_ok=True)
         if os.access(folder / "Ultralytics", os.W_OK):
             return folder
-    folder = Path(tempfile.gettempdir()) / f"container-doors-{os.getuid()}"
-    with contextlib.suppress(FileExistsError):
-        folder.mkdir(mode=0o700)
-    # Ultralytics executes what it finds in it: nobody else may have made it before us.
-    if folder.is_symlink() or folder.stat().st_uid != os.getuid() or folder.stat().st_mode & 0o022:
-        folder = Path(tempfile.mkdtemp(prefix="container-doors-"))
+    # Ultralytics executes what it finds there: nobody else may have written to it.
+    folder = temporary_folder() or Path(tempfile.mkdtemp(prefix="container-doors-"))
     (folder / "Ultralytics").mkdir(exist_ok=True)
     return folder
 

@@ -1,6 +1,6 @@
 """Whether a run that says ``running`` still has a process that runs it."""
 
-from container_doors.files import try_lock
+from container_doors.files import lock_place, try_lock
 from container_doors.records import RunRecord
 from container_doors.run import Run
 
@@ -8,11 +8,11 @@ from container_doors.run import Run
 def is_claimed(run: Run) -> bool:
     """Tell whether a process trains or sends this run now; it is not disturbed."""
     try:
-        with run.lock.open("r") as file:
+        with lock_place(run.lock).open("r") as file:
             return not try_lock(file)
     except FileNotFoundError:
         return False
-    except OSError:  # a file system without locks: nobody can tell
+    except OSError:  # it cannot be looked at: nobody can tell
         return True
 
 

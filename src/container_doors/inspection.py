@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from container_doors.config import Params
 from container_doors.dataset.attributes import Attributes, read_attributes
 from container_doors.dataset.layout import Layout, label_of, read_layout
-from container_doors.dataset.view import link_view
+from container_doors.dataset.view import ensure_view, link_view
 from container_doors.errors import DatasetError, RunError
 from container_doors.evaluation.looks import BY_TRAINING, add_look, split_sha256
 from container_doors.evaluation.outcome import scene_numbers
@@ -72,7 +72,7 @@ def detect(run: Run, split: str, *, open_detector: OpenDetector, progress: Progr
     params = record.known_params
     kept = kept_detections(run, split, record, layout)
     if kept is not None:
-        link(layout, run)
+        ensure_view(layout, run.data_view)
         return kept
     link_view(layout, run.data_view)
     images = images_of(run, split)
@@ -149,13 +149,6 @@ def images_of(run: Run, split: str) -> list[str]:
             hint="name another split, or add photographs and train again",
         )
     return images
-
-
-def link(layout: Layout, run: Run) -> None:
-    """Make the view anew where there is none, or where it was moved with its run."""
-    data_yaml = run.data_view / "data.yaml"
-    if not (data_yaml.exists() and str(run.data_view.absolute()) in data_yaml.read_text()):
-        link_view(layout, run.data_view)
 
 
 def changed_since_training(run: Run, split: str, layout: Layout) -> list[str]:

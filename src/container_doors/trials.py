@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import monotonic
 
+from container_doors.dataset.view import ensure_view
 from container_doors.errors import MissingToolError, RunError
 from container_doors.evaluation.ladders import Picture, climb, read_picture, write_picture
 from container_doors.evaluation.latency import latency, median
@@ -30,7 +31,6 @@ from container_doors.inspection import (
     images_of,
     keep,
     known_attributes,
-    link,
     look,
     one_by_one,
     scenes_of,
@@ -198,7 +198,7 @@ def time_formats(
             )
         }
     )
-    link(layout, run)
+    ensure_view(layout, run.data_view)
     images = [run.data_view / one for one in images_of(run, split)[: asked.photographs]]
     threshold = params.validation.conf_threshold
     seen: dict[str, Sequence[Detections]] = {}

@@ -2,6 +2,7 @@
 
 import shutil
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 import yaml
 
 from container_doors.dataset.layout import Layout, read_layout
-from container_doors.dataset.view import link_view
+from container_doors.dataset.view import ensure_view, link_view
 from container_doors.errors import DatasetError
 from tests.dataset.trees import Tree, encoded, jpeg, oriented, picture
 
@@ -168,3 +169,66 @@ def test_a_view_never_lies_over_the_data_set(place: str, tree: Tree, tmp_path: P
         link_view(layout_of(tree.root), tmp_path / place)
 
     assert tree.state() == before
+
+
+def lose_a_label(view: Path) -> None:
+    (view / "labels/train/trailing.txt").write_bytes(b"")
+
+
+def lose_a_copy_s_content(view: Path) -> None:
+    copy = view / "images/train/trailing.jpg"
+    copy.write_bytes(bytes(copy.stat().st_size))
+
+
+def lose_a_photograph(view: Path) -> None:
+    (view / "images/val/linked.jpg").unlink()
+
+
+def keep_a_photograph_that_is_gone(view: Path) -> None:
+    (view / "images/val/deleted.jpg").symlink_to("/nowhere.jpg")
+
+
+def name_another_place(view: Path) -> None:
+    text = (view / "data.yaml").read_text()
+    (view / "data.yaml").write_text(text.replace(str(view), "/elsewhere"))
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lose_a_label,
+        lose_a_copy_s_content,
+        lose_a_photograph,
+        keep_a_photograph_that_is_gone,
+        name_another_place,
+    ],
+)
+def test_a_view_that_is_not_whole_or_of_other_files_is_made_anew(
+    spoil: Callable[[Path], None], awkward: Tree, tmp_path: Path
+):
+    view = tmp_path / "view"
+    (awkward.root / "images/train/gone.jpg").unlink()
+    layout = layout_of(awkward.root)
+    link_view(layout, view)
+    whole = contents(view)
+    spoil(view)
+
+    ensure_view(layout, view)
+
+    assert contents(view) == whole
+
+
+def test_a_view_that_is_whole_is_left_alone(awkward: Tree, tmp_path: Path):
+    view = tmp_path / "view"
+    (awkward.root / "images/train/gone.jpg").unlink()
+    layout = layout_of(awkward.root)
+    link_view(layout, view)
+    (view / "labels/train.cache").touch()  # as Ultralytics does
+
+    ensure_view(layout, view)
+
+    assert (view / "labels/train.cache").exists()
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if not path.is_dir()}

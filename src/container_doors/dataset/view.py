@@ -1,8 +1,10 @@
 """The data set as the trainer is given it: links, so that it cannot write to the real one."""
 
+import filecmp
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import yaml
@@ -39,19 +41,61 @@ def link_view(layout: Layout, directory: Path) -> Path:
     with tempfile.TemporaryDirectory(dir=directory.parent, prefix=".view-") as beside:
         building = Path(beside) / "view"
         building.mkdir()
-        document = {
-            "path": str(directory),
-            **{split: f"images/{split}" for split in layout.splits},
-            "names": dict(enumerate(layout.class_names)),
-        }
-        text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
-        replace_text(building / DATA_YAML, _MARK + text)  # first: whatever is cut off, it is ours
-        for files in layout.splits.values():
-            _link_split(files, building)
+        text = _data_yaml(layout, directory)
+        replace_text(building / DATA_YAML, text)  # first: whatever is cut off, it is ours
+        for split in layout.splits.values():
+            _link_split(split, building)
         if directory.exists():  # deleted beside its place: a kill leaves no half of it there
             directory.rename(Path(beside) / "earlier")
         building.rename(directory)
     return directory / DATA_YAML
+
+
+def ensure_view(layout: Layout, directory: Path) -> None:
+    """Make the view anew, unless one is there that is whole, and of these very files.
+
+    A view is not forced to the disk file by file, so that a power cut may leave copies without
+    content. One that was moved with its run names another place.
+
+    Raises:
+        DatasetError: As :func:`link_view`.
+    """
+    if not _is_whole(layout, directory.absolute()):
+        link_view(layout, directory)
+
+
+def _is_whole(layout: Layout, view: Path) -> bool:
+    try:
+        if (view / DATA_YAML).read_text(encoding="utf-8") != _data_yaml(layout, view):
+            return False
+        files = [pair for split in layout.splits.values() for pair in _files(split, view)]
+        images = {path for path in (view / "images").rglob("*") if not path.is_dir()}
+        return images <= {target for _, target in files} and all(
+            source.samefile(target) or filecmp.cmp(source, target, shallow=False)
+            for source, target in files
+        )
+    except (OSError, ValueError):  # a file is absent; the second is of bytes that are no UTF-8
+        return False
+
+
+def _data_yaml(layout: Layout, view: Path) -> str:
+    document = {
+        "path": str(view),
+        **{split: f"images/{split}" for split in layout.splits},
+        "names": dict(enumerate(layout.class_names)),
+    }
+    return _MARK + yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
+
+
+def _files(split: SplitFiles, view: Path) -> Iterator[tuple[Path, Path]]:
+    """Pair each photograph and label file with its place in a view, the photograph first."""
+    for image in split.images:
+        if image.is_dir():
+            continue
+        linked, label = view / view_name(split, image), label_of(image)
+        yield image, linked
+        if label.is_file():
+            yield label, label_of(linked)
 
 
 def _refuse_to_overwrite(layout: Layout, directory: Path) -> None:
@@ -71,23 +115,16 @@ def _refuse_to_overwrite(layout: Layout, directory: Path) -> None:
         )
 
 
-def _link_split(files: SplitFiles, building: Path) -> None:
-    (building / "images" / files.name).mkdir(parents=True)
-    (building / "labels" / files.name).mkdir(parents=True)
-    for image in files.images:
-        if image.is_dir():
-            continue
-        linked = building / view_name(files, image)
-        linked.parent.mkdir(parents=True, exist_ok=True)
-        real = Path(os.path.realpath(image))
-        if _is_rewritten(real):
-            shutil.copyfile(real, linked)
+def _link_split(split: SplitFiles, building: Path) -> None:
+    for kind in ("images", "labels"):
+        (building / kind / split.name).mkdir(parents=True)
+    for source, target in _files(split, building):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        real = Path(os.path.realpath(source))
+        if target.is_relative_to(building / "labels") or _is_rewritten(real):
+            shutil.copyfile(real, target)
         else:
-            link_or_copy(real, linked)
-        label, copied = label_of(image), label_of(linked)
-        if label.is_file():
-            copied.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(label, copied)
+            link_or_copy(real, target)
 
 
 def _is_rewritten(path: Path) -> bool:

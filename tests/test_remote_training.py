@@ -19,12 +19,14 @@ from container_doors.kernels.ledger import JobRecord, newest_job, read_jobs
 from container_doors.records import RunRecord
 from container_doors.remote_training import Home, Plan, Wanted
 from container_doors.run import PUBLISHED, Run
+from container_doors.training.checkpoint import find_whole
 from container_doors.training.history import read_epochs
 from tests.builders import a_small_dataset
 from tests.fake_host import FakeHost
 from tests.fake_training import MAIN
 from tests.fakes import FakeFollower, FakeProgress, FakeTrainer
 from tests.pem import private_key
+from tests.versioning.power_cuts import watched
 
 
 def params(device: str = "cpu", **training: object) -> Params:
@@ -193,6 +195,20 @@ def test_the_next_session_goes_on_from_the_newest_whole_checkpoint(host: FakeHos
     assert plan.after_epoch == {"exp1": 1}
     assert epochs() == [1, 2, 3]
     assert again.outcome.kind == "to be continued"
+
+
+def test_a_checkpoint_that_came_home_is_there_after_a_power_cut(
+    host: FakeHost, clone: Path, tmp_path: Path
+):
+    """Its archive is deleted then, here."""
+    host.environment["MOOD"] = "stop"
+
+    with watched(clone) as disk:
+        all_of_it(host, planned(host))
+        disk.left("nothing", tmp_path / "left")
+
+    run = Run("exp1", root=tmp_path / "left/runs")
+    assert find_whole(run).epoch == 2
 
 
 @pytest.mark.slow

@@ -173,6 +173,7 @@ def plan(
     }
     job = job_slug(list(wanted.experiments), secrets.token_hex(3))
     folder = JOBS / job
+    make_folder(JOBS)
     changed = _uncommitted(wanted, params, repository)
     code_pack, code, filtered = _pack_code(folder, repository, changed, params)
     packs = [
@@ -903,6 +904,7 @@ def _move_checkpoints(folder: Path, run: Run) -> None:
         arrived = folder / name
         if arrived.exists() and (not faults(arrived) or find_whole(run).folder is None):
             tidy(run)
+            force_to_disk(arrived)
             arrived.rename(staged_for(run.resumable.parent))
             replace_and_keep(run.resumable.parent, run.previous_checkpoint)
             tidy(run)

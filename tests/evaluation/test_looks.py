@@ -9,6 +9,8 @@ import pytest
 
 from container_doors.evaluation.looks import BY_TRAINING, add_look, mend_looks
 from container_doors.files import open_lock, try_lock
+from container_doors.lines import read_lines
+from tests.versioning.power_cuts import watched
 
 LOOK = {"split_sha256": "a", "weights_sha256": "w"}
 _LOOKS = """
@@ -32,6 +34,20 @@ def test_no_look_is_lost_where_two_look_at_once(tmp_path: Path):
     assert other.wait(timeout=30) == 0
     assert len(path.read_text().splitlines()) == 2
     assert [one.name for one in tmp_path.iterdir() if one.suffix != ".lock"] == ["looks.jsonl"]
+
+
+def test_a_look_is_there_after_a_power_cut(tmp_path: Path):
+    with watched(tmp_path) as disk:
+        add_look(tmp_path / "reports/looks.jsonl", LOOK)
+        disk.left("nothing", tmp_path.parent / "left")
+
+    assert len(read_lines(tmp_path.parent / "left/reports/looks.jsonl").lines) == 1
+
+
+def test_where_nobody_ever_looked_nothing_is_written(tmp_path: Path):
+    assert mend_looks(tmp_path / "reports/looks.jsonl", None) == []
+
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_label_that_is_moved_does_not_begin_the_count_anew(tmp_path: Path):

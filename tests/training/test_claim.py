@@ -6,8 +6,10 @@ import time
 from pathlib import Path
 
 import pytest
+from tests.versioning.power_cuts import watched
 
 from container_doors.errors import RunError
+from container_doors.files import replace_text
 from container_doors.run import Run
 from container_doors.training.claim import claim, set_aside
 
@@ -45,6 +47,18 @@ def test_nothing_is_overwritten(tmp_path: Path):
     assert (tmp_path / "a~1" / "run.json").read_text() == "first"
     assert (tmp_path / "a~2" / "run.json").read_text() == "second"
     assert set_aside(run) is None
+
+
+def test_what_is_set_aside_is_there_after_a_power_cut(tmp_path: Path):
+    run = Run("a", root=tmp_path / "runs")
+
+    with watched(tmp_path) as disk:
+        with claim(run):
+            replace_text(run.record, "{}")
+            set_aside(run)
+        disk.left("nothing", tmp_path / "left")
+
+    assert (tmp_path / "left/runs/a~1/run.json").read_text() == "{}"
 
 
 _KILLED = """

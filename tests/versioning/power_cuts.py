@@ -12,7 +12,8 @@ import os
 import shutil
 import stat
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,12 @@ class Disk:
         elif stat.S_ISREG(status.st_mode):
             self._met(path)
             self.content[status.st_ino] = path.read_bytes()
+
+    def force_open(self, descriptor: int) -> None:
+        """Take down what is forced to the disk by a descriptor, if it is of this disk."""
+        path = Path(f"/proc/self/fd/{descriptor}").readlink()
+        if path.is_relative_to(self.root) and path.exists():
+            self.force(path)
 
     def see(self) -> None:
         """Meet what is new, before it can go."""
@@ -156,15 +163,30 @@ def cut_at(root: Path, *ways: str) -> Callable[[int], None]:
         def forced(descriptor: int) -> None:
             calls.count("os.fsync", None)
             fsync(descriptor)
-            path = Path(f"/proc/self/fd/{descriptor}").readlink()
-            if os.getpid() == calls.ours and path.is_relative_to(root) and path.exists():
-                calls.disk.force(path)
+            if os.getpid() == calls.ours:
+                calls.disk.force_open(descriptor)
 
         AT_THE_END.append(calls.cut)
         setattr(os, "fsync", forced)  # noqa: B010 - it takes descriptors alone
         sys.addaudithook(calls.count)
 
     return killer
+
+
+@contextmanager
+def watched(root: Path) -> Iterator[Disk]:
+    """Take down what is forced to the disk while the block runs; nothing is cut off."""
+    disk, fsync = Disk(root), os.fsync
+
+    def forced(descriptor: int) -> None:
+        fsync(descriptor)
+        disk.force_open(descriptor)
+
+    setattr(os, "fsync", forced)  # noqa: B010 - it takes descriptors alone
+    try:
+        yield disk
+    finally:
+        setattr(os, "fsync", fsync)  # noqa: B010
 
 
 def _below(root: Path) -> list[Path]:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from container_doors.evaluation.matching import BoxXyxy
-from container_doors.files import open_lock, wait_for_lock
+from container_doors.files import make_folder, open_lock, wait_for_lock
 from container_doors.lines import Fault, append_line, parse_lines
 from container_doors.measurements import Looks
 
@@ -55,6 +55,8 @@ def mend_looks(path: Path, committed: str | None) -> list[str]:
     Returns:
         What was lost or could not be read, in sentences.
     """
+    if committed is None and not path.exists():
+        return []
     known, _ = _parsed((committed or "").encode())
     with _alone(path):
         looks, faults = _read(path)
@@ -95,7 +97,7 @@ def _key(look: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
 @contextmanager
 def _alone(path: Path) -> Iterator[None]:
     """Keep others out for a moment."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     with open_lock(path.with_name(f".{path.name}.lock")) as lock:
         wait_for_lock(lock)
         yield

@@ -9,7 +9,7 @@ from time import monotonic, sleep
 from typing import IO
 
 from container_doors.errors import RunError
-from container_doors.files import open_lock, try_lock
+from container_doors.files import force_name_to_disk, make_folder, open_lock, try_lock
 from container_doors.records import RunRecord
 from container_doors.run import Run
 
@@ -27,7 +27,7 @@ def claim(run: Run) -> Iterator[None]:
     Raises:
         RunError: If another process trains this run now.
     """
-    run.root.mkdir(parents=True, exist_ok=True)
+    make_folder(run.root)
     until = monotonic() + _OUTLIVE_S
     with open_lock(run.lock) as file:
         while not try_lock(file):
@@ -94,4 +94,5 @@ def set_aside(run: Run) -> Path | None:
         if not (path := run.root / f"{run.name}~{number}").exists()
     )
     run.directory.rename(aside)
+    force_name_to_disk(aside)
     return aside

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from container_doors.archives import unpack_tar
 from container_doors.errors import RunError
-from container_doors.files import force_to_disk, replace_and_keep, staged_for
+from container_doors.files import force_to_disk, make_folder, replace_and_keep, staged_for
 from container_doors.records import RunRecord
 from container_doors.run import Run
 from container_doors.training.checkpoint import faults, tidy
@@ -153,7 +153,7 @@ def unpack(archive: Path, folder: Path, run: Run) -> RunRecord:
 def put_in_place(folder: Path, record: RunRecord, run: Run) -> None:
     """Make an unpacked checkpoint the newest of its run here; ``folder`` is moved."""
     checkpoint = run.resumable.parent
-    run.directory.mkdir(parents=True, exist_ok=True)
+    make_folder(run.directory)
     tidy(run)
     force_to_disk(folder)
     folder.rename(staged_for(checkpoint))

@@ -27,7 +27,7 @@ from container_doors.records import FITNESS, Epoch, Metadata, RunRecord
 from container_doors.run import PUBLISHED, Run
 from container_doors.training.checkpoint import put_down, rewind, stage
 from container_doors.training.claim import claim
-from container_doors.training.fetching import Wanted
+from container_doors.training.fetching import RunChoice
 from container_doors.training.lease import own_lease
 from container_doors.versioning.pointers import read_pointer
 from container_doors.versioning.signatures import ALLOWED_SIGNERS, SignaturePolicy
@@ -549,7 +549,7 @@ def test_two_that_replaced_the_same_run_are_both_kept_until_one_is_chosen(tmp_pa
 
     with pytest.raises(RunError, match="several runs of exp1, and none replaces the other"):
         elsewhere(checkpoints)
-    elsewhere(checkpoints, wanted=Wanted(run=runs[1]), resume=True)
+    elsewhere(checkpoints, choice=RunChoice(run=runs[1]), resume=True)
 
     assert run_here().run_id[:8] == runs[1]
     assert runs[0] in run_here().replaces
@@ -614,6 +614,27 @@ def test_a_remote_out_of_reach_keeps_nobody_from_beginning(tmp_path: Path):
     )
     with pytest.raises(VersioningError, match="a far place cannot be reached"):
         pipeline.train(PARAMS, Run("exp2"), world=outside.world, resume=True)
+
+
+def test_a_run_that_was_asked_for_is_never_passed_over_in_silence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """The storage is out of reach when it is asked first, and not any more afterwards."""
+    checkpoints = FakeCheckpoints(tmp_path / "remote")
+    run = cut_off(checkpoints)
+    answers, names = iter([True, False]), checkpoints.names
+
+    def names_at_last(experiment: str) -> list[str]:
+        checkpoints.is_down = next(answers, False)
+        return names(experiment)
+
+    monkeypatch.setattr(checkpoints, "names", names_at_last)
+    outside = FakeWorld(checkpoints=checkpoints)
+
+    with pytest.raises(VersioningError, match="a far place cannot be reached"):
+        pipeline.train(
+            PARAMS, run, world=outside.world, resume=True, choice=RunChoice(run="12345678")
+        )
 
 
 def test_a_cut_off_run_may_move_to_other_gpus():

@@ -80,7 +80,7 @@ from container_doors.training.checkpoint import (
     use_newest_whole,
 )
 from container_doors.training.claim import claim, earlier_record, refuse_finished, set_aside
-from container_doors.training.fetching import Wanted, fetch_newer, prefer
+from container_doors.training.fetching import RunChoice, fetch_newer, prefer
 from container_doors.training.history import (
     best_epoch,
     history_warnings,
@@ -262,7 +262,7 @@ def train(
     world: World,
     replace: bool = False,
     resume: bool = False,
-    wanted: Wanted = Wanted(),  # noqa: B008 - it cannot be changed
+    choice: RunChoice = RunChoice(),  # noqa: B008 - it cannot be changed
 ) -> Metadata:
     """Train, evaluate what came out, and publish it; whatever fails, the last model stays.
 
@@ -278,13 +278,14 @@ def train(
     """
     with claim(run):
         earlier = None if replace else earlier_record(run)
-        if wanted.run is None:
+        if choice.run is None:
             refuse_finished(run, earlier)
         report = fit_data(params, progress=world.progress)
-        known = _known(run, wanted, world=world)
+        is_needed = choice.run is not None or (resume and earlier is None)
+        known = _known(run, choice, world=world, is_needed=is_needed)
         if not replace:
             use_newest_whole(run, world.progress.say)
-            earlier = _fetched(earlier, run, known, wanted, world=world, resume=resume)
+            earlier = _fetched(earlier, run, known, choice, world=world)
         if earlier is not None and _is_trained(earlier, run) and _is_same(earlier, params, report):
             world.progress.say(f"{run.name} was trained already: evaluating and publishing it")
             record = earlier
@@ -669,18 +670,25 @@ def _layout(report: Report) -> Layout:
     return report.layout
 
 
-def _known(run: Run, wanted: Wanted, *, world: World) -> KnownRuns | None:
+def _known(run: Run, choice: RunChoice, *, world: World, is_needed: bool) -> KnownRuns | None:
     """Ask what the storage has of an experiment; None if there is none, or it does not answer.
 
     Raises:
-        RunError: If another machine trains the experiment now.
+        RunError: If another machine trains the experiment now, or if a run is to be chosen and
+            there is no storage.
+        VersioningError: If the storage does not answer, and nothing can be done without it.
     """
     remote = world.checkpoints
     if remote is None:
-        return None
+        if choice.run is None:
+            return None
+        raise RunError(
+            f"--run {choice.run}: there is no storage to choose a run from",
+            hint="doors remote set; or leave --run out",
+        )
     try:
         known = known_runs(remote.names(run.name), _record_if_readable(run))
-        if not wanted.takes_over:
+        if not choice.takes_over:
             watch(
                 [one for one in known.leases if one.clone != clone_id(run.root)],
                 lambda: remote.names(run.name),
@@ -688,6 +696,8 @@ def _known(run: Run, wanted: Wanted, *, world: World) -> KnownRuns | None:
                 say=world.progress.say,
             )
     except (VersioningError, MissingToolError) as error:
+        if is_needed:
+            raise
         world.progress.say(f"checkpoints of other machines are not looked for: {error.problem}")
         return None
     return known
@@ -697,30 +707,19 @@ def _fetched(
     earlier: RunRecord | None,
     run: Run,
     known: KnownRuns | None,
-    wanted: Wanted,
+    choice: RunChoice,
     *,
     world: World,
-    resume: bool,
 ) -> RunRecord | None:
     """Bring a checkpoint here that goes further than ours, made on another machine."""
-    if world.checkpoints is None:
-        if wanted.run is not None:
-            raise RunError(
-                f"--run {wanted.run}: there is no storage to choose a run from",
-                hint="doors remote set; or leave --run out",
-            )
+    remote, say = world.checkpoints, world.progress.say
+    if remote is None or known is None:
         return earlier
-    if known is None:
-        if (resume and earlier is None) or wanted.run is not None:
-            world.checkpoints.names(run.name)  # says why it cannot be asked
-        return earlier
-    if fetch_newer(
-        run, earlier, known, world.checkpoints, wanted=wanted.run, say=world.progress.say
-    ):
+    if fetch_newer(run, earlier, known, remote, wanted=choice.run, say=say):
         earlier = RunRecord.read(run.record)
-    if wanted.run is not None and earlier is not None:
+    if choice.run is not None and earlier is not None:
         refuse_finished(run, earlier)
-        earlier = prefer(run, earlier, known, world.checkpoints)
+        earlier = prefer(run, earlier, known, remote)
     return earlier
 
 
@@ -733,9 +732,7 @@ def _published_meanwhile(
         yield
         return
     remote, say = world.checkpoints, world.progress.say
-    publisher = Publisher(
-        run, remote, every_s=params.checkpoints.every_minutes * 60, say=say
-    )  # fmt: skip
+    publisher = Publisher(run, remote, every_s=params.checkpoints.every_minutes * 60, say=say)
     heartbeat = Heartbeat(
         run,
         own_lease(run, RunRecord.read(run.record).run_id),

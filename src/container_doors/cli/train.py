@@ -21,7 +21,7 @@ from container_doors.ports import Progress, Stopping, World
 from container_doors.records import Metadata
 from container_doors.run import PUBLISHED, Run
 from container_doors.training.claim import is_finished
-from container_doors.training.fetching import Wanted
+from container_doors.training.fetching import RunChoice
 from container_doors.training.stopping import Wishes
 
 
@@ -42,7 +42,7 @@ def train(arguments: argparse.Namespace) -> int:
                 world=real_world(params, progress, stopping=wishes, alone=arguments.alone),
                 replace=arguments.replace,
                 resume=arguments.resume or arguments.run is not None,
-                wanted=Wanted(run=arguments.run, takes_over=arguments.take_over),
+                choice=RunChoice(run=arguments.run, takes_over=arguments.take_over),
             )
         except ToBeContinued as wish:
             progress.say(f"to be continued: {wish}")

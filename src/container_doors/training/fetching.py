@@ -15,7 +15,7 @@ from container_doors.training.parcel import Parcel, parcel, put_in_place, short_
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class RunChoice:
     """Which run is to go on, where a storage has several, and whether another's lease counts."""
 
     run: str | None = None
@@ -40,7 +40,7 @@ def fetch_newer(
         record: Of the run that is here; its newest whole checkpoint is in place.
         known: What the remote has.
         remote: Where the files are.
-        wanted: See :class:`Wanted`.
+        wanted: See :class:`RunChoice`.
         say: Told what is fetched, and what is passed over and why.
 
     Returns:

@@ -18,8 +18,13 @@ from container_doors.remote.environment import as_shell, handed_on
         "CLOUDFLARE_TUNNEL_TOKEN",
     ],
 )
-def test_the_tokens_of_kaggle_and_of_the_tunnel_stay_in_the_notebook(name: str):
-    assert handed_on({name: "t0ken"}, {}) == {}
+def test_the_tokens_of_kaggle_and_of_the_tunnel_stay_in_the_notebook(
+    name: str, monkeypatch: pytest.MonkeyPatch
+):
+    """Also where all is asked for: whoever comes in would act as the account."""
+    monkeypatch.setenv("CONTAINER_DOORS_PASS", "session:*")
+
+    assert handed_on({name: "t0ken", "HF_TOKEN": "t0ken"}, {}) == {"HF_TOKEN": "t0ken"}
 
 
 @pytest.mark.parametrize("name", ["HOME", "TERM", "MPLBACKEND", "JPY_PARENT_PID", "PAGER", "SHLVL"])

@@ -78,14 +78,15 @@ def fill(path: Path) -> None:
 def test_what_could_go_from_a_full_disk_is_named(small_disk: Path, monkeypatch: pytest.MonkeyPatch):
     """An error of a write has no path: the disk is the one of ours that has nothing free."""
     monkeypatch.chdir(small_disk)
-    Path("runs/exp1~1").mkdir(parents=True)
+    for name in ("exp1~1", "notes~", "of mine~2"):
+        (Path("runs") / name).mkdir(parents=True)
     Path("runs/exp1~1/best.pt").write_bytes(bytes(3_000_000))
     with pytest.raises(OSError, match="No space left") as caught:
         fill(Path("filler"))
 
     assert is_full(caught.value)
     assert what_is_full(caught.value).startswith(f"{small_disk} is full: No space left on device")
-    assert "rm -r runs/exp1~1 (3.0 MB)" in how_to_free(caught.value)
+    assert "rm -r 'runs/exp1~1' 'runs/of mine~2' (3.0 MB, 0 bytes)" in how_to_free(caught.value)
 
 
 def test_a_read_only_folder_is_said(small_disk: Path):

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shlex
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -42,7 +43,7 @@ def how_to_free(error: OSError) -> str:
     spare = sorted(_spare(path), key=lambda one: -one[0])[:_MOST_NAMED]
     if not spare:
         return f"free some {what} there, then run the same command again"
-    named = " ".join(str(one) for _, one in spare)
+    named = shlex.join(str(one) for _, one in spare)
     sizes = ", ".join(_size(size) for size, _ in spare)
     return (
         f"free some {what} there, then run the same command again; earlier attempts could go: "
@@ -72,7 +73,7 @@ def _free_files(path: Path) -> bool:
 def _spare(path: Path) -> Iterator[tuple[int, Path]]:
     """Yield the runs that were set aside there, with their sizes."""
     device = path.stat().st_dev
-    for folder in Path("runs").glob("*~*"):
+    for folder in Path("runs").glob("*~[0-9]*"):
         if folder.is_dir() and folder.stat().st_dev == device:
             files = [one for one in folder.rglob("*") if one.is_file() and not one.is_symlink()]
             yield sum(one.stat().st_size for one in files), folder

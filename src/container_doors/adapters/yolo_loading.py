@@ -77,7 +77,8 @@ def load_only_data(ultralytics: Any) -> None:  # noqa: ANN401 - the package is u
         raise MissingToolError(
             f"Ultralytics {ultralytics.__version__} with this PyTorch cannot open weights without "
             "executing what is in them",
-            hint="uv sync, or: pip install --upgrade 'ultralytics>=8.4.190' 'torch>=2.6'",
+            hint="uv sync, or: pip install --upgrade 'ultralytics-opencv-headless>=8.4.172' "
+            "'torch>=2.6'",
         )
     os.environ.pop("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", None)
     setattr(tasks, "SAFE_LOAD", True)  # noqa: B010 - where it was imported before us

@@ -13,7 +13,6 @@ stands in .ci/advisory-exceptions.toml, with its reason.
 
 import argparse
 import json
-import re
 import sys
 import time
 import tomllib
@@ -25,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import requests
+from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -188,7 +188,7 @@ def imported(dump: Path, locked: Locked) -> Database:
     newest = ""
     for record in _records(dump):
         newest = max(newest, record.get("modified", ""))
-        for name in names & {_normal(one["package"]["name"]) for one in _of_pypi(record)}:
+        for name in names & {canonicalize_name(one["package"]["name"]) for one in _of_pypi(record)}:
             found[name].append(_cut_down(record, name))
     if not newest:
         raise AuditError(f"{dump} has no advisory", "it is to be OSV's all.zip, or its folder")
@@ -217,7 +217,9 @@ def _of_pypi(record: Document) -> list[Document]:
 
 
 def _cut_down(record: Document, name: str) -> Document:
-    affected = [one for one in _of_pypi(record) if _normal(one["package"]["name"]) == name]
+    affected = [
+        one for one in _of_pypi(record) if canonicalize_name(one["package"]["name"]) == name
+    ]
     ranges = [
         {"events": one["events"]}
         for of in affected
@@ -246,7 +248,7 @@ def _advisory(record: Document, *, fixed_in: Sequence[str], affected: Document) 
 def ask(names: Sequence[str], locked: Locked, index: str, today: date) -> Database:
     """Ask PyPI about single packages, at the versions that are locked."""
     found: Database = {}
-    for name in map(_normal, names):
+    for name in map(canonicalize_name, names):
         versions = sorted(version for one, version in locked if one == name)
         if not versions:
             raise AuditError(f"{name} is not locked", "give names that stand in uv.lock")
@@ -270,11 +272,9 @@ def _asked(index: str, name: str, version: str) -> list[Document]:
     for address in (f"{index}/{name}/{version}/json", f"{index}/{name}/json"):
         try:
             answer = requests.get(address, timeout=30)
-        except requests.RequestException as error:
+            document = answer.json() if answer.ok else {}
+        except requests.RequestException as error:  # also of an answer that is no JSON
             raise AuditError(f"{address}: {type(error).__name__}", "is there a network?") from None
-        if answer.status_code == requests.codes.not_found:
-            continue
-        document = answer.json() if answer.ok else {}
         if document.get("info", {}).get("version") == version and "vulnerabilities" in document:
             return list(document["vulnerabilities"])
     raise AuditError(
@@ -347,10 +347,6 @@ def _text(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise AuditError(f"{path} cannot be read: {error}", f"git checkout {path}") from None
-
-
-def _normal(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -20,13 +20,7 @@ class SshClient:
     def __init__(self, directory: Path | None = None) -> None:
         """Remember where; nothing is read yet."""
         self._is_usual = directory is None
-        found = home()
-        if directory is None and found is None:
-            raise TunnelError(
-                "there is no home folder, and so no .ssh",
-                hint="say where OpenSSH keeps its settings: --ssh-dir DIR",
-            )
-        self._directory = (directory or Path(found or "") / ".ssh").absolute()
+        self._directory = (directory or _usual_folder()).absolute()
         self._ours = self._directory / _OURS
 
     @property
@@ -123,6 +117,16 @@ class SshClient:
         wanted = with_include(present, self.config)
         if wanted != present:
             replace_secret(path, wanted)
+
+
+def _usual_folder() -> Path:
+    found = home()
+    if found is None:
+        raise TunnelError(
+            "there is no home folder, and so no .ssh",
+            hint="say where OpenSSH keeps its settings: --ssh-dir DIR",
+        )
+    return found / ".ssh"
 
 
 _CONNECT_FIRST = (

@@ -89,11 +89,7 @@ class SshServer:
                 and nobody else's to write to: sshd insists.
             profiles: Where login shells look for scripts; one there leads to the environment.
         """
-        state = user_folder("XDG_STATE_HOME", ".local/state")
-        if directory is None and state is None:
-            raise TunnelError("there is no home folder to keep the server's files in",
-                              hint="set XDG_STATE_HOME to a folder of yours")  # fmt: skip
-        self.directory = (directory or Path(state or "") / "container-doors" / "tunnel").absolute()
+        self.directory = (directory or _usual_folder()).absolute()
         name = hashlib.sha256(os.fsencode(self.directory)).hexdigest()[:8]
         self._profile = profiles / f"zz-container-doors-{name}.sh"
         self._keeper: subprocess.Popen[str] | None = None
@@ -381,6 +377,16 @@ def account() -> str:
             f"this process is user {os.geteuid()}, who has no account, and sshd lets in no other",
             hint=f"add one, as root: useradd --uid {os.geteuid()} doors",
         ) from None
+
+
+def _usual_folder() -> Path:
+    state = user_folder("XDG_STATE_HOME", ".local/state")
+    if state is None:
+        raise TunnelError(
+            "there is no home folder to keep the server's files in",
+            hint="set XDG_STATE_HOME to a folder of yours",
+        )
+    return state / "container-doors" / "tunnel"
 
 
 def _memory_for(names: Sequence[str]) -> dict[str, int]:

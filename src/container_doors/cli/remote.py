@@ -34,7 +34,7 @@ def login(arguments: argparse.Namespace) -> int:
             hint="doors remote login gdrive://FOLDER_ID --client FILE",
         )
     client = parse_client(_read(arguments.client), source=str(arguments.client))
-    credentials = parse_credentials(ask_for_consent(client, say=_say), source="your browser")
+    credentials = parse_credentials(ask_for_consent(client, say=say), source="your browser")
     return _configure(arguments.url, credentials, delegate=None)
 
 
@@ -60,10 +60,6 @@ def _configure(
         say(f"warning: no credentials in {', '.join(SOURCES)}; add --credentials FILE")
     say("next: doors remote check")
     return 0
-
-
-def _say(line: str) -> None:
-    say(line)
 
 
 def _credentials(arguments: argparse.Namespace) -> DriveCredentials | None:

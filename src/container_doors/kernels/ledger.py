@@ -70,14 +70,21 @@ class JobRecord(Document):
 
 
 def read_jobs() -> list[JobRecord]:
-    """Read every job, the newest first; a damaged file is an error, never passed over."""
-    jobs = [JobRecord.read(path) for path in JOBS.glob("*.json")]
-    return sorted(jobs, key=lambda job: job.started_at, reverse=True)
+    """Read every job, the newest first.
+
+    Raises:
+        RunError: If one cannot be read.
+    """
+    jobs, damaged = readable_jobs()
+    if damaged:
+        raise damaged[0]
+    return jobs
 
 
 def readable_jobs() -> tuple[list[JobRecord], list[RunError]]:
     """Read every job that can be read, the newest first, and say what is wrong with the others."""
-    jobs, damaged = [], []
+    jobs: list[JobRecord] = []
+    damaged: list[RunError] = []
     for path in sorted(JOBS.glob("*.json")):
         try:
             jobs.append(JobRecord.read(path))

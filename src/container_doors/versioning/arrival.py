@@ -7,7 +7,7 @@ from pathlib import Path
 
 from container_doors.errors import RunError, VersioningError
 from container_doors.files import replace_copy
-from container_doors.parsing import MOST_JSON_BYTES, MOST_YAML_BYTES, parse_json, read_bounded
+from container_doors.parsing import MOST_JSON_BYTES, parse_json, read_bounded
 from container_doors.records import Metadata
 from container_doors.run import PUBLISHED, REPORTS
 from container_doors.versioning.git_reports import CURVES, METRICS
@@ -17,6 +17,7 @@ from container_doors.versioning.pointers import (
     Pointer,
     parse_pointer,
     pointer_name,
+    pointer_text,
     pointer_to,
     read_pointer,
 )
@@ -91,11 +92,7 @@ def downloaded(directory: Path) -> Arrival:
     folders = [directory / PUBLISHED, *(path.parent for path in directory.rglob("best.pt.dvc"))]
     folder = next((one for one in folders if (one / "best.pt.dvc").is_file()), directory)
     paths = {name: folder / pointer_name(name) for name in TRACKED}
-    texts = {
-        name: _start(path).decode(errors="replace")
-        for name, path in paths.items()
-        if path.is_file()
-    }
+    texts = {name: pointer_text(path) for name, path in paths.items() if path.is_file()}
     found = arrival(texts, str(folder))
     files = {}
     for name, pointer in found.pointers.items():
@@ -262,12 +259,6 @@ def _is_text(path: Path, text: str | None) -> bool:
 
 def _is(path: Path, pointer: Pointer) -> bool:
     return path.is_file() and pointer_to(path).md5 == pointer.md5
-
-
-def _start(pointer: Path) -> bytes:
-    """Read a pointer, and of a larger file the start, which is none."""
-    with pointer.open("rb") as file:
-        return file.read(MOST_YAML_BYTES + 1)
 
 
 def reported_version(reports: Path) -> str | None:

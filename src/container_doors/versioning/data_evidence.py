@@ -11,7 +11,6 @@ import yaml
 
 from container_doors.parsing import (
     MOST_JSON_BYTES,
-    MOST_YAML_BYTES,
     parse_json,
     parse_yaml,
     read_bounded,
@@ -21,6 +20,7 @@ from container_doors.versioning.comparison import first_difference, shown
 from container_doors.versioning.pointers import (
     md5_of,
     pointer_name,
+    pointer_text,
     pointer_to,
 )
 from container_doors.versioning.ways_back import FETCHED, pointer_back
@@ -173,7 +173,7 @@ def _of_folder(
 ) -> Iterator[Mismatch]:
     path, kept = folder.pointer, committed.get(folder.pointer)
     hint = pointer_back(path, kept, f"rm -f {path} && dvc add {folder.root}")
-    text = _text(path) if path.is_file() else ""
+    text = pointer_text(path) if path.is_file() else ""
     try:
         out = _out(text)
     except _UNREADABLE:
@@ -200,7 +200,7 @@ def _of_archive(
     archive: Path, version: str | None, committed: Mapping[Path, str]
 ) -> Iterator[Mismatch]:
     path = archive.with_name(pointer_name(archive.name))
-    kept, text = committed.get(path), _text(path)
+    kept, text = committed.get(path), pointer_text(path)
     hint = pointer_back(path, kept, f"rm -f {path} && doors data pack")
     if text == kept:
         if archive.is_file() and pointer_to(archive).md5 != said_md5(path):
@@ -219,15 +219,9 @@ def _of_archive(
 def said_md5(pointer: Path) -> str | None:
     """Read the hash in a pointer; None if it cannot be read."""
     try:
-        return str(_out(_text(pointer))["md5"])
+        return str(_out(pointer_text(pointer))["md5"])
     except (*_UNREADABLE, OSError):
         return None
-
-
-def _text(pointer: Path) -> str:
-    """Read a pointer, and of a larger file the start, which is none."""
-    with pointer.open("rb") as file:
-        return file.read(MOST_YAML_BYTES + 1).decode(errors="replace")
 
 
 def _out(text: str) -> dict[str, Any]:

@@ -69,6 +69,15 @@ def read_pointer(path: Path) -> Pointer:
         ) from None
 
 
+def pointer_text(path: Path) -> str:
+    """Read a file that should be a pointer; of one that is too large, a start that is none.
+
+    Bytes that are no UTF-8 are replaced.
+    """
+    with path.open("rb") as file:
+        return file.read(MOST_YAML_BYTES + 1).decode(errors="replace")
+
+
 def parse_pointer(text: str | bytes) -> Pointer:
     """Read the text of a pointer to one file; what else it says is left out.
 

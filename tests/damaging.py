@@ -1,7 +1,6 @@
 """A run with every document it can have, the ways to damage one, and everything that reads them."""
 
 import json
-import os
 import random
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import redirect_stderr, redirect_stdout
@@ -13,7 +12,7 @@ from typing import Any
 from container_doors import assessment, delivery, pipeline, trials
 from container_doors.adapters import corruptions
 from container_doors.cli import main
-from container_doors.config import Params, dump
+from container_doors.config import Params
 from container_doors.errors import DoorsError
 from container_doors.kernels.ledger import JobRecord, newest_job, readable_jobs
 from container_doors.records import Hardware, Metadata
@@ -21,7 +20,7 @@ from container_doors.run import JOBS, PUBLISHED
 from container_doors.tracking.results import gather_results
 from container_doors.training.history import append_epoch
 from container_doors.versioning.lineage import find_run
-from tests.builders import a_history, a_small_dataset
+from tests.builders import a_history
 from tests.fakes import (
     Blinded,
     FakeDetector,
@@ -32,7 +31,7 @@ from tests.fakes import (
     FakeStore,
     FakeWorld,
 )
-from tests.trained import PARAMS, RUN
+from tests.trained import PARAMS, RUN, train_and_version_in
 
 DATA = Path(PARAMS.data.path)
 HARDWARE = Hardware(device="cpu", description="a CPU", cpu="a CPU", cores=2, memory_gib=8)
@@ -73,13 +72,7 @@ def opened(weights: Path, params: Params) -> FakeDetector:
 
 def a_place(folder: Path) -> Place:
     """Train, publish, version and measure a run there, and stay there."""
-    a_small_dataset(folder / DATA)
-    os.chdir(folder)
-    Path("params.yaml").write_text(dump(PARAMS))
-    world = FakeWorld()
-    pipeline.train(PARAMS, RUN, world=world.world)
-    place = Place(repository=world.repository)
-    pipeline.version("exp1", store=place.store, progress=FakeProgress())
+    place = Place(*train_and_version_in(folder))
     RUN.metrics_jsonl.unlink()
     for epoch in a_history(3):
         append_epoch(RUN.metrics_jsonl, epoch)

@@ -22,6 +22,15 @@ def public(key: Path) -> str:
     return key.with_name(f"{key.name}.pub").read_text().strip()
 
 
+def make_huge(signature: Path) -> None:
+    with signature.open("r+b") as file:
+        file.truncate(100_000_000)
+
+
+def cut_off(signature: Path) -> None:
+    signature.write_text(signature.read_text()[:99])
+
+
 @dataclass
 class Desk:
     """Somebody's git settings, in a folder, and keys beside it."""

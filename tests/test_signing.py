@@ -24,7 +24,7 @@ from container_doors.versioning.pointers import TRACKED, pointer_name, pointer_t
 from container_doors.versioning.signatures import ALLOWED_SIGNERS, MODEL, SIGNATURE, SignaturePolicy
 from tests.builders import a_small_dataset
 from tests.fakes import FakeProgress, FakeRepository, FakeStore, FakeTrainer, FakeWorld
-from tests.signing import Desk, public
+from tests.signing import Desk, cut_off, make_huge, public
 
 PARAMS = Params(
     data=Data(min_train_images=2, min_val_images=1),
@@ -205,18 +205,13 @@ def sign_another_version(team: Team) -> None:
     SIGNED.write_text(team.desk.signatures.sign(other, namespace=MODEL))
 
 
-def make_it_huge(team: Team) -> None:
-    with SIGNED.open("r+b") as file:
-        file.truncate(100_000_000)
-
-
 WRONG: dict[str, tuple[Callable[[Team], object], str]] = {
     "tampered": (lambda team: tamper(), "it is not of this file's bytes"),
     "another purpose": (sign_for_another_purpose, "it was made for another purpose"),
     "another key": (sign_by_nobody, "nobody who may sign has its key"),
     "another version": (sign_another_version, "it is not of this file's bytes"),
-    "truncated": (lambda team: SIGNED.write_text(SIGNED.read_text()[:99]), "it is cut off"),
-    "100 MB": (make_it_huge, "at most 16 KiB"),
+    "truncated": (lambda team: cut_off(SIGNED), "it is cut off"),
+    "100 MB": (lambda team: make_huge(SIGNED), "at most 16 KiB"),
 }
 
 

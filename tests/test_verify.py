@@ -6,30 +6,24 @@ from pathlib import Path
 
 import pytest
 
-from container_doors import delivery, pipeline
+from container_doors import delivery
 from container_doors.cli.checklist import exit_code
-from container_doors.config import Data, Params, Training, dump, load_params
+from container_doors.config import dump, load_params
 from container_doors.errors import RunError
 from container_doors.records import Check, Metadata
-from container_doors.run import PUBLISHED, Run
+from container_doors.run import PUBLISHED
 from container_doors.versioning.evidence import pointers_check
 from container_doors.versioning.pointers import TRACKED, pointer_name, read_pointer
-from tests.builders import a_small_dataset
 from tests.fakes import (
     FakeDetector,
     FakeProgress,
     FakeRepository,
     FakeStore,
     FakeTrainer,
-    FakeWorld,
 )
+from tests.trained import PARAMS, RUN, train_and_version_in
 
-PARAMS = Params(
-    data=Data(min_train_images=2, min_val_images=1),
-    training=Training(epochs=3, batch_size=2, learning_rate=0.001),
-)
 DATA = Path(PARAMS.data.path)
-RUN = Run("exp1")
 
 
 @dataclass
@@ -58,14 +52,8 @@ class Model:
 
 @pytest.fixture
 def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Model:
-    a_small_dataset(tmp_path / DATA)
     monkeypatch.chdir(tmp_path)
-    Path("params.yaml").write_text(dump(PARAMS))
-    world = FakeWorld()
-    pipeline.train(PARAMS, RUN, world=world.world)
-    model = Model(repository=world.repository)
-    pipeline.version("exp1", store=model.store, progress=FakeProgress())
-    return model
+    return Model(*train_and_version_in(tmp_path))
 
 
 def flip(path: Path, at: int = 0) -> None:

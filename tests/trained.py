@@ -1,16 +1,17 @@
 """A run that fakes have trained, on the smallest data set there is."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 from container_doors import pipeline
-from container_doors.config import Data, Params, Training
+from container_doors.config import Data, Params, Training, dump
 from container_doors.records import RunRecord
 from container_doors.run import Run
 from container_doors.versioning.hashing import artifact
 from tests.builders import a_small_dataset
-from tests.fakes import FakeWorld
+from tests.fakes import FakeProgress, FakeRepository, FakeStore, FakeWorld
 
 PARAMS = Params(
     data=Data(min_train_images=2, min_val_images=1),
@@ -26,6 +27,17 @@ def train_in(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(folder)
     pipeline.train(PARAMS, RUN, world=FakeWorld().world)
     return dataset
+
+
+def train_and_version_in(folder: Path) -> tuple[FakeStore, FakeRepository]:
+    """Train there, version the model, and stay there; its params are in ``params.yaml``."""
+    a_small_dataset(folder / PARAMS.data.path)
+    os.chdir(folder)
+    Path("params.yaml").write_text(dump(PARAMS))
+    world, store = FakeWorld(), FakeStore()
+    pipeline.train(PARAMS, RUN, world=world.world)
+    pipeline.version(RUN.name, store=store, progress=FakeProgress())
+    return store, world.repository
 
 
 def train_others(run: Run, content: str = "others") -> None:

@@ -10,7 +10,7 @@ import pytest
 from container_doors.errors import SignatureError, VersioningError
 from container_doors.versioning.signed_checkpoints import SignedCheckpoints
 from tests.fakes import FakeCheckpoints, FakeRepository
-from tests.signing import Desk
+from tests.signing import Desk, cut_off, make_huge
 
 NAME = "20261125T101500-0f3c9a1b-000012-0123456789abcdef.tar"
 LATER = "20261125T101500-0f3c9a1b-000013-0123456789abcdef.tar"
@@ -113,23 +113,13 @@ def move_from_another_experiment(machines: Machines) -> None:
     sign_by(machines, NAME, "exp2")
 
 
-def huge(machines: Machines) -> None:
-    with machines.there(f"{NAME}.sig").open("r+b") as file:
-        file.truncate(100_000_000)
-
-
-def cut_off(machines: Machines) -> None:
-    path = machines.there(f"{NAME}.sig")
-    path.write_text(path.read_text()[:99])
-
-
 WRONG: dict[str, tuple[Callable[[Machines], None], str]] = {
     "another key": (by_another_key, "nobody who may sign has its key"),
     "poison": (poison, "it is not of this file's bytes"),
     "another epoch": (move_from_another_epoch, "it is not of this file's bytes"),
     "another experiment": (move_from_another_experiment, "it is not of this file's bytes"),
-    "100 MB": (huge, "at most 16 KiB"),
-    "cut off": (cut_off, "it is cut off"),
+    "100 MB": (lambda machines: make_huge(machines.there(f"{NAME}.sig")), "at most 16 KiB"),
+    "cut off": (lambda machines: cut_off(machines.there(f"{NAME}.sig")), "it is cut off"),
 }
 
 

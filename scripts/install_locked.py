@@ -128,9 +128,9 @@ def export(uv: Path, *groups: str, without: Sequence[str]) -> str:
 
 def find_uv() -> Path:
     """Find uv; where there is none, or an old one, fetch the one that uv.lock names."""
-    there = shutil.which("uv")
-    if there is not None and _version_of_uv(Path(there)) >= OLDEST_UV:
-        return Path(there)
+    found = shutil.which("uv")
+    if found is not None and _version_of_uv(Path(found)) >= OLDEST_UV:
+        return Path(found)
     lock = tomllib.loads((REPOSITORY / "uv.lock").read_text(encoding="utf-8"))
     locked = next(package for package in lock["package"] if package["name"] == "uv")
     folder = _data_home() / f"uv-{locked['version']}"
@@ -151,8 +151,8 @@ def _fetch_uv(locked: dict[str, Any], folder: Path) -> None:
 
 
 def _version_of_uv(program: Path) -> tuple[int, ...]:
-    said = re.match(r"uv (\d+)\.(\d+)", _run([program, "--version"]).stdout)
-    return tuple(map(int, said.groups())) if said else ()
+    answer = re.match(r"uv (\d+)\.(\d+)", _run([program, "--version"]).stdout)
+    return tuple(map(int, answer.groups())) if answer else ()
 
 
 def _data_home() -> Path:
@@ -184,10 +184,10 @@ def check(uv: Path, names: set[str], *, absent: set[str]) -> None:
         absent: What is left out, or replaced by another build.
     """
     done = _run([uv, "pip", "check", "--python", sys.executable])
-    told = _UNMET.findall(done.stdout + done.stderr)
+    complaints = _UNMET.findall(done.stdout + done.stderr)
     unmet = [
         f"{package} needs {name}{specifier}, but {found}"
-        for package, name, specifier, found in told
+        for package, name, specifier, found in complaints
         if package in names and not (name in absent and "not installed" in found)
     ]
     if unmet:

@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Protocol
 
-from container_doors.adapters.gpu_kernel import SOUND_WHEN_SENT, JobError, printable, rebuild
+from container_doors.adapters.gpu_kernel import WHOLE_WHEN_SENT, JobError, printable, rebuild
 from container_doors.errors import VersioningError
 from container_doors.ports import PackedCode
 
@@ -169,7 +169,7 @@ def _prove(commit: str, tree: str, pack: Path, repository: Path) -> None:
         rebuild(pack, repository, {"id": commit, "tree": tree, "not_code": []})
     except JobError as error:
         why, remedy = error.args
-        if remedy == SOUND_WHEN_SENT:
+        if remedy == WHOLE_WHEN_SENT:
             known = (way for sign, way in _WAYS_OUT if sign in why.lower())
             remedy = next(known, "git fsck says more")
         raise VersioningError(

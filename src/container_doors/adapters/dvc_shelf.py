@@ -51,9 +51,9 @@ def put(fs: Any, path: str, folder: str) -> None:  # noqa: ANN401 - of DVC
 
     It is on the disk, its name as well, and was read back before anybody deletes an older one.
     """
-    there = fs.join(folder, os.path.basename(path))  # noqa: PTH119 - DVC's file systems want text
+    target = fs.join(folder, os.path.basename(path))  # noqa: PTH119 - DVC's file systems want text
     is_local = fs.protocol == "local"  # elsewhere a file appears when all of it has arrived
-    staged = f"{there}.part" if is_local else there
+    staged = f"{target}.part" if is_local else target
     fs.makedirs(folder)
     if is_local:  # DVC's own copy would leave a file that nobody can name, if it is killed
         shutil.copyfile(path, staged)
@@ -65,9 +65,9 @@ def put(fs: Any, path: str, folder: str) -> None:  # noqa: ANN401 - of DVC
     found = sha256(fs, staged)
     if found != sent:
         remove(fs, [staged])
-        raise OSError(f"{there} was read back otherwise: expected sha256 {sent}, found {found}")
+        raise OSError(f"{target} was read back otherwise: expected sha256 {sent}, found {found}")
     if is_local:
-        os.replace(staged, there)  # noqa: PTH105
+        os.replace(staged, target)  # noqa: PTH105
         for _ in range(3):  # checkpoints/NAME may be new, too
             force_to_disk(folder)
             folder = os.path.dirname(folder)  # noqa: PTH120

@@ -45,7 +45,7 @@ AS_THEY_ARE = "* -text !eol !crlf -ident -filter !working-tree-encoding"
 """For git's info/attributes, which outranks the commit's own: files are bytes."""
 LONGEST_NAME, LONGEST_PATH = 255, 4000  # bytes; of Linux, with room for the folder around it
 LONGEST_SHOWN = 200
-SOUND_WHEN_SENT = "the code was rebuilt before it was sent: start it again, for another machine"
+WHOLE_WHEN_SENT = "the code was rebuilt before it was sent: start it again, for another machine"
 PROBE = """
 import json, torch
 names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
@@ -235,8 +235,8 @@ def git(repository: Path, *arguments: str, stdin: IO[bytes] | None = None, **als
     )  # fmt: skip
     if done.returncode:
         lines = printable(done.stderr, but="\n").strip().splitlines() or ["no word"]
-        said = next((one for one in lines if one.startswith(("error:", "fatal:"))), lines[-1])
-        raise JobError(f"git {arguments[0]} failed: {said[:LONGEST_SHOWN]}", SOUND_WHEN_SENT)
+        complaint = next((one for one in lines if one.startswith(("error:", "fatal:"))), lines[-1])
+        raise JobError(f"git {arguments[0]} failed: {complaint[:LONGEST_SHOWN]}", WHOLE_WHEN_SENT)
     return done.stdout
 
 
@@ -434,9 +434,9 @@ def is_missing(requirement: str) -> bool:
     return not any(wanted.specifier.contains(found, prereleases=True) for found in versions)
 
 
-def why_not_installed(said: str) -> tuple[str, str]:
+def why_not_installed(output: str) -> tuple[str, str]:
     """Say whether it is for want of a network, and otherwise what the installer said last."""
-    error = said.rpartition("error: ")[2].partition("\n  hint: ")
+    error = output.rpartition("error: ")[2].partition("\n  hint: ")
     problem, hint = error[0].strip(), error[2].partition("\n")[0]
     if not hint:
         return "a package cannot be installed", "kernel.log says which, and why"

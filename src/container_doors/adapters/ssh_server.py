@@ -161,7 +161,7 @@ class SshServer:
     def _serve(self, sshd: str) -> None:
         if self._keeper is None or self._keeper.poll() is not None:
             self._end_keeper()
-            self._keeper = self._kept_by(sshd)
+            self._keeper = self._start_keeper(sshd)
             script = entry_script(
                 self.directory, environment=self._place_of(ENVIRONMENT), keeper=self._keeper.pid
             )
@@ -255,7 +255,7 @@ class SshServer:
         self._hold.close()
         self._open.pop(self.directory, None)
 
-    def _kept_by(self, sshd: str) -> "subprocess.Popen[str]":
+    def _start_keeper(self, sshd: str) -> "subprocess.Popen[str]":
         """Start what keeps the server, and clears all away if this process is killed."""
         package = Path(aftermath.__file__).parents[2]
         return subprocess.Popen(

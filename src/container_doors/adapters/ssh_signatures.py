@@ -121,13 +121,13 @@ class SshSignatures:
         """Find the name under which the list allows the key of a good signature."""
         sources = ("-f", str(listed), "-s", str(made))
         found = self._run("ssh-keygen", "-Y", "find-principals", *sources)
-        said = found.stderr
+        complaints = found.stderr
         for name in found.stdout.splitlines() if found.exit_code == 0 else []:
             done = self._verify(document, "verify", "-I", name, "-n", namespace, *sources)
             if done.exit_code == 0:
                 return name
-            said += done.stderr
-        why = next((meaning for sign, meaning in _REFUSALS if sign in said.lower()), None)
+            complaints += done.stderr
+        why = next((meaning for sign, meaning in _REFUSALS if sign in complaints.lower()), None)
         raise SignatureError(
             f"{why or 'nobody who may sign has its key'} ({key})",
             hint="let somebody sign it whose key is allowed, or have its owner commit the key",
@@ -199,11 +199,11 @@ def _as_files(signature: str, allowed: str) -> Iterator[tuple[Path, Path]]:
 
 
 def _first(meanings: tuple[tuple[str, str], ...], done: Finished) -> str:
-    said = done.stderr.lower()
-    return next((meaning for sign, meaning in meanings if sign in said), done.complaint)
+    complaints = done.stderr.lower()
+    return next((meaning for sign, meaning in meanings if sign in complaints), done.complaint)
 
 
 def _unusable(key: str, done: Finished) -> VersioningError:
-    said = done.stderr.lower()
-    hint = next((remedy for sign, remedy in _UNUSABLE if sign in said), _CONFIGURE)
+    complaints = done.stderr.lower()
+    hint = next((remedy for sign, remedy in _UNUSABLE if sign in complaints), _CONFIGURE)
     return VersioningError(f"git's signing key {key} cannot be used: {done.complaint}", hint=hint)

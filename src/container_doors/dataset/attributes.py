@@ -95,15 +95,15 @@ def _find(layout: Layout) -> tuple[Path | None, list[Placed]]:
     """Look beside ``data.yaml``, and in the folder that its ``path`` names."""
     real = dict.fromkeys(map(os.path.realpath, (layout.data_yaml.parent, layout.root)))
     folders = [Path(folder) for folder in real]
-    there = [folder / ATTRIBUTES_CSV for folder in folders]
-    there = [path for path in there if path.exists() or path.is_symlink()]
+    found = [folder / ATTRIBUTES_CSV for folder in folders]
+    found = [path for path in found if path.exists() or path.is_symlink()]
     faults: list[Placed] = []
-    if not there:
+    if not found:
         faults = [(None, fault) for folder in folders for fault in _misnamed(folder)]
-    if len(there) > 1:
+    if len(found) > 1:
         remedy = "delete the one that is older"
-        faults.append((None, Fault("attributes-twice", "one file", f"{there[1]} too", remedy)))
-    return (there[0] if there else None), faults
+        faults.append((None, Fault("attributes-twice", "one file", f"{found[1]} too", remedy)))
+    return (found[0] if found else None), faults
 
 
 def _misnamed(folder: Path) -> Iterator[Fault]:

@@ -133,10 +133,10 @@ def _first_row(text: str, delimiter: str) -> list[str]:
 
 
 def _without_empty_end(cells: Sequence[str]) -> list[str]:
-    kept = len(cells)
-    while kept and not cells[kept - 1]:
-        kept -= 1
-    return list(cells[:kept])
+    length = len(cells)
+    while length and not cells[length - 1]:
+        length -= 1
+    return list(cells[:length])
 
 
 def _no_column(header: Sequence[str], required: str) -> Fault:

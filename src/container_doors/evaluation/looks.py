@@ -61,14 +61,16 @@ def mend_looks(path: Path, committed: str | None) -> list[str]:
     with _alone(path):
         looks, faults = _read(path)
         lost = list((Counter(map(_key, known)) - Counter(map(_key, looks))).elements())
-        said = [f"{path}:{fault.number}: {fault.what}; it counts as a look" for fault in faults]
+        warnings = [f"{path}:{fault.number}: {fault.what}; it counts as a look" for fault in faults]
         if path.exists() and not looks and not faults and not lost:
-            said.append(f"{path} is empty, though no look is ever taken from it: restore a copy")
+            warnings.append(
+                f"{path} is empty, though no look is ever taken from it: restore a copy"
+            )
         for key in lost:
             append_line(path, dict(key), keeps_tail=True)
         if lost:
-            said.append(f"{path} lacked {len(lost)} look(s) of the last commit: they are back")
-    return said
+            warnings.append(f"{path} lacked {len(lost)} look(s) of the last commit: they are back")
+    return warnings
 
 
 def _read(path: Path) -> tuple[list[Mapping[str, str]], list[Fault]]:

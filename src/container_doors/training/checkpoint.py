@@ -128,7 +128,7 @@ def faults(folder: Path) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class WholeCheckpoint:
     """The newest whole checkpoint of a run here, and those that are not whole."""
 
     folder: Path | None
@@ -137,20 +137,20 @@ class Found:
     """Why each was; not empty without a folder if there has been a checkpoint."""
 
 
-def find_whole(run: Run) -> Found:
+def find_whole(run: Run) -> WholeCheckpoint:
     """Find the newest checkpoint here that is whole; nothing is changed."""
     passed_over: list[str] = []
-    kept = [path for path in (run.resumable.parent, run.previous_checkpoint) if path.exists()]
-    for folder in kept:
+    folders = [path for path in (run.resumable.parent, run.previous_checkpoint) if path.exists()]
+    for folder in folders:
         wrong = faults(folder)
         checkpoint = None if wrong else _look(folder)
         if checkpoint is not None:
-            return Found(folder, checkpoint.epoch, tuple(passed_over))
+            return WholeCheckpoint(folder, checkpoint.epoch, tuple(passed_over))
         passed_over.append(f"{', '.join(wrong or [_STATE])} in {folder} is not what was put there")
-    return Found(None, None, tuple(passed_over))
+    return WholeCheckpoint(None, None, tuple(passed_over))
 
 
-def use_newest_whole(run: Run, say: Callable[[str], None]) -> Found:
+def use_newest_whole(run: Run, say: Callable[[str], None]) -> WholeCheckpoint:
     """Make the newest whole checkpoint here the one that is gone on from; say what was not whole.
 
     A damaged one changes places with it, and goes when the next is put down.

@@ -51,8 +51,8 @@ def fetch_newer(
             or if neither the remote nor this machine has a whole checkpoint of it.
         VersioningError: If the only ones are out of reach.
     """
-    begun = record if record is not None and _has_begun(run) else None
-    chosen = choose(known, begun, experiment=run.name, wanted=wanted)
+    own = record if record is not None and _has_begun(run) else None
+    chosen = choose(known, own, experiment=run.name, wanted=wanted)
     if chosen is None:
         return False
     if chosen in known.finished:

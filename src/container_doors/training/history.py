@@ -112,9 +112,9 @@ def _values(epoch: Epoch) -> dict[str, Any]:
 
 def _missing(run: Run, epochs: Sequence[Epoch], record: RunRecord) -> list[int]:
     numbers = {epoch.number for epoch in epochs}
-    kept = [epoch.number for epoch in read_epochs(_copy_of(run))]
+    copied = [epoch.number for epoch in read_epochs(_copy_of(run))]
     # A kill may come between the checkpoint and the line of its epoch, which resuming adds.
-    known = (record.epochs_finished or 0, *numbers, *(number - 1 for number in kept))
+    known = (record.epochs_finished or 0, *numbers, *(number - 1 for number in copied))
     last = min(max(known), MOST_EPOCHS)
     return sorted(set(range(1, last + 1)) - numbers)
 
@@ -125,9 +125,9 @@ def _ranges(numbers: Sequence[int]) -> str:
     >>> _ranges([2]), _ranges([1, 2, 3, 5, 7, 8])
     ('epoch 2', 'epochs 1 to 3, 5, 7 to 8')
     """
-    there = set(numbers)
-    starts = [n for n in numbers if n - 1 not in there]
-    ends = [n for n in numbers if n + 1 not in there]
+    present = set(numbers)
+    starts = [n for n in numbers if n - 1 not in present]
+    ends = [n for n in numbers if n + 1 not in present]
     parts = [f"{a}" if a == b else f"{a} to {b}" for a, b in zip(starts, ends, strict=True)]
     more = [f"and {len(parts) - _MOST_NAMED} more gaps"] if len(parts) > _MOST_NAMED else []
     return f"epoch{'s' * (len(numbers) > 1)} {', '.join(parts[:_MOST_NAMED] + more)}"
@@ -136,9 +136,14 @@ def _ranges(numbers: Sequence[int]) -> str:
 def _way_back(run: Run, missing: Sequence[int]) -> str:
     """Name the copy that the newest checkpoint has, if it has what is missing."""
     path, copy = run.metrics_jsonl, _copy_of(run)
-    kept = read_all(copy)
-    has_all = {*missing} <= {epoch.number for epoch in kept.epochs}
-    if kept.epochs and has_all and len(kept.epochs) >= len(read_epochs(path)) and not kept.faults:
+    copied = read_all(copy)
+    has_all = {*missing} <= {epoch.number for epoch in copied.epochs}
+    if (
+        copied.epochs
+        and has_all
+        and len(copied.epochs) >= len(read_epochs(path))
+        and not copied.faults
+    ):
         return f"the newest checkpoint has them: cp {copy} {path}"
     return (
         f"restore {path} from a copy, if there is one (weights and scores are not touched by it); "

@@ -65,9 +65,9 @@ def known_runs(names: Iterable[str], record: RunRecord | None = None) -> KnownRu
     """Read a list of names; what this clone's own run replaces is added."""
     known = KnownRuns()
     for name in sorted(names):
-        held = lease(name)
-        if held is not None:
-            known.leases.append(held)
+        found = lease(name)
+        if found is not None:
+            known.leases.append(found)
         one = parcel(name)
         if one is not None:
             _add(known, one)
@@ -129,9 +129,9 @@ def _wanted(known: KnownRuns, here: str | None, wanted: str, experiment: str) ->
     fitting = [run for run in everything if run.startswith(wanted[:8]) and wanted]
     if len(fitting) == 1:
         return fitting[0]
-    there = ", ".join(known.described(run) for run in sorted(known.copies)) or "none"
+    found = ", ".join(known.described(run) for run in sorted(known.copies)) or "none"
     raise RunError(
-        f"--run {wanted}: expected a run of {experiment} that has a checkpoint, found {there}",
+        f"--run {wanted}: expected a run of {experiment} that has a checkpoint, found {found}",
         hint="name one of them, or leave --run out",
     )
 

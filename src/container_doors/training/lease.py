@@ -1,7 +1,7 @@
 """Who trains an experiment now, so that a second machine is told before it begins.
 
-A lease is an empty promise on the storage: a small file whose name says who trains, and a count
-that goes up while that lives. No clock is compared. Whoever finds another's lease watches whether
+A lease is a small file on the storage. Its name says which process trains, and holds a count that
+goes up while the process lives. No clock is compared. Whoever finds another's lease watches whether
 its count moves; one that stands still for long enough is of a machine that was lost.
 """
 
@@ -176,7 +176,7 @@ class Heartbeat:
         say: Callable[[str], None],
         every_s: float = BEAT_S,
     ) -> None:
-        """Promise nothing yet.
+        """Prepare; nothing is sent yet.
 
         Args:
             run: What is trained.
@@ -202,7 +202,7 @@ class Heartbeat:
         self._thread.start()
 
     def stop(self) -> None:
-        """End the promise, if the storage answers in time."""
+        """End the lease, if the storage answers in time."""
         self._is_over.set()
         self._thread.join(_PATIENCE_S)
 

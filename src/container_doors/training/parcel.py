@@ -131,8 +131,8 @@ def unpack(archive: Path, folder: Path, run: Run) -> RunRecord:
     Raises:
         RunError: If its content is not that which its name tells of.
     """
-    told, found = parcel(archive.name), _sha256(archive)
-    if told is None or told.sha256 != found[:16]:
+    named, found = parcel(archive.name), _sha256(archive)
+    if named is None or named.sha256 != found[:16]:
         raise _damaged(archive.name, f"its sha256 is {found[:16]}...")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -142,7 +142,7 @@ def unpack(archive: Path, folder: Path, run: Run) -> RunRecord:
     except RunError as error:
         raise _damaged(archive.name, str(error).partition("\n")[0]) from None
     (folder / _RECORD).unlink()
-    if short_id(record) != told.run or record.experiment != run.name:
+    if short_id(record) != named.run or record.experiment != run.name:
         raise _damaged(archive.name, f"it is of {record.experiment}, run {short_id(record)}")
     wrong = faults(folder)
     if wrong:

@@ -152,12 +152,12 @@ class Publisher:
         names = self._names or []
         copies = known_runs(names).copies.get(short_id(record), [])
         copies.sort(key=lambda one: (-(one.epoch or 0), one.name not in self._whole))
-        kept: list[Parcel] = []
+        whole: list[Parcel] = []
         for one in copies:
-            if len(kept) < _KEPT and self._is_whole(one):
-                kept.append(one)
-        if len(kept) == _KEPT:
-            old = [one.name for one in copies if one not in kept]
+            if len(whole) < _KEPT and self._is_whole(one):
+                whole.append(one)
+        if len(whole) == _KEPT:
+            old = [one.name for one in copies if one not in whole]
             old += [name for name in names if _is_cut_off(name, record)]
             self._remote.remove(old, self._run.name)
             self._names = [name for name in names if name not in old]

@@ -75,8 +75,8 @@ class SignedCheckpoints:
     def remove(self, names: Sequence[str], experiment: str) -> None:
         """Delete files, and the signatures of those."""
         beside = {f"{name}{_SIGNATURE}" for name in names}
-        there = beside & set(self._remote.names(experiment)) if names else set()
-        self._remote.remove([*names, *sorted(there)], experiment)
+        present = beside & set(self._remote.names(experiment)) if names else set()
+        self._remote.remove([*names, *sorted(present)], experiment)
 
     def _sign(self, path: Path, experiment: str) -> str:
         with TemporaryDirectory() as scratch:

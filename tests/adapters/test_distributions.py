@@ -1,13 +1,14 @@
 """Programs that are published under several names: which one is installed here."""
 
+import runpy
 import sys
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
-from container_doors.adapters import machine_health
-from container_doors.adapters.distributions import clashes, installed_builds, version_of
+from container_doors.adapters import gpu_kernel, machine_health
+from container_doors.adapters.distributions import BUILDS, clashes, installed_builds, version_of
 from container_doors.adapters.machine import describe_environment
 
 
@@ -67,3 +68,11 @@ def test_the_doctor_names_builds_that_differ(elsewhere: Path):
 def test_the_doctor_asks_for_the_build_that_we_depend_on(elsewhere: Path):
     missing = machine_health.packages().found
     assert "ultralytics-opencv-headless, opencv-python-headless, torch" in missing
+
+
+def test_what_stands_by_itself_knows_the_same_builds(repository_root: Path):
+    """The job and the installer run where this package is not installed."""
+    installer = runpy.run_path(str(repository_root / "scripts/install_locked.py"))
+
+    assert tuple(BUILDS.values()) == gpu_kernel.BUILDS
+    assert tuple(BUILDS.values()) == (installer["ULTRALYTICS"], installer["OPENCV"])

@@ -111,7 +111,7 @@ class _Judge:
         if member.type not in (*_PLAIN, tarfile.DIRTYPE) or member.sparse is not None:
             return "is neither a plain file nor a folder"
         if member.size < 0 or member.offset_data + member.size > archive_bytes:
-            return f"promises {member.size} bytes, which the archive does not have"
+            return f"has {member.size} bytes by its header, and the archive has fewer"
         if self._names is not None and (member.isdir() or member.name not in self._names):
             return "is not among the files that are expected"
         return _name_fault(member.name) or self._clash(member)

@@ -149,7 +149,7 @@ def _is_sideways(orientation: object) -> bool:
 
 
 def _frames(header: Image.Image) -> int:
-    """Count frames, no further than is told; in other formats than these it can take hours."""
+    """Count frames, up to one more than is reported; in other formats it can take hours."""
     kind = (header.format or "").lower()
     try:
         if kind == "tiff":

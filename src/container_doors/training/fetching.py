@@ -41,7 +41,7 @@ def fetch_newer(
         known: What the remote has.
         remote: Where the files are.
         wanted: See :class:`RunChoice`.
-        say: Told what is fetched, and what is passed over and why.
+        say: Receives messages: what is fetched, what is passed over and why.
 
     Returns:
         Whether something was fetched: ``run.json`` and the checkpoint are those of the remote.

@@ -1,4 +1,4 @@
-"""Who trains an experiment now, so that a second machine is told before it begins.
+"""Who trains an experiment now, so that a second machine learns of it before it begins.
 
 A lease is a small file on the storage. Its name says which process trains, and holds a count that
 goes up while the process lives. No clock is compared. Whoever finds another's lease watches whether
@@ -184,7 +184,7 @@ class Heartbeat:
             remote: Where it is left.
             instead_of: Leases that end with the first beat: of this clone, and of machines that
                 were lost.
-            say: Told once if another machine trains the same experiment.
+            say: Receives one message if another machine trains the same experiment.
             every_s: See :data:`BEAT_S`.
         """
         self._run = run

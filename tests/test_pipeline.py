@@ -13,6 +13,7 @@ from zipfile import ZipFile
 import pytest
 
 from container_doors import pipeline
+from container_doors.adapters.git_repository import GitRepository
 from container_doors.adapters.ssh_signatures import SshSignatures
 from container_doors.config import Data, Params, Training, Wandb
 from container_doors.errors import (
@@ -635,6 +636,16 @@ def test_a_run_that_was_asked_for_is_never_passed_over_in_silence(
         pipeline.train(
             PARAMS, run, world=outside.world, resume=True, choice=RunChoice(run="12345678")
         )
+
+
+def test_a_machine_without_git_trains_and_evaluates(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("PATH", "")
+    outside = replace(FakeWorld().world, repository=GitRepository(Path.cwd()))
+
+    pipeline.train(PARAMS, Run("exp1"), world=outside)
+
+    assert run_here().status == "finished"
+    assert run_here().code.commit is None
 
 
 def test_a_cut_off_run_may_move_to_other_gpus():

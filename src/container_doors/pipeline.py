@@ -1024,7 +1024,11 @@ def _evaluate(record: RunRecord, run: Run, *, world: World) -> Evaluation:
 
 def mend_lock_box(repository: Repository) -> list[str]:
     """Put back what the record of looks at test has lost since the last commit; say what it was."""
-    return mend_looks(TEST_LOOKS, repository.show("HEAD", TEST_LOOKS))
+    try:
+        committed = repository.show("HEAD", TEST_LOOKS)
+    except MissingToolError:  # without git nothing is ever committed
+        committed = None
+    return mend_looks(TEST_LOOKS, committed)
 
 
 def _look_at_test(run: Run, weights_sha256: str) -> None:

@@ -36,6 +36,7 @@ from tests.markers import (
     marker_of,
     markers_in,
     real,
+    whole_environment,
 )
 from tests.signing import Desk
 from tests.ssh import make_key, public
@@ -252,11 +253,6 @@ def test_the_installer_s_uv_and_pip_have_the_index_s_password_alone(
     assert [one.argv[:3] for one in stand_ins.started("python") if "install" in one.argv]
 
 
-def environment_of_this_process(_: object) -> dict[str, str]:
-    block = Path("/proc/self/environ").read_text()
-    return {"block": block, **os.environ}
-
-
 def test_processes_that_read_photographs_have_no_secret(stand_ins: StandIns):
     seen = pool.spread(
         environment_of_this_process, range(2), workers=2, on_progress=lambda *_: None
@@ -357,6 +353,7 @@ def test_workers_of_several_gpus_have_no_secret(
     assert not markers_in(watch.argv())
 
 
+@pytest.mark.slow
 def test_a_way_in_and_its_sessions_have_what_training_there_needs(
     tmp_path: Path, stand_ins: StandIns
 ):

@@ -309,6 +309,24 @@ def test_a_consistent_name_around_something_else_is_damage(
         unpack(archive, tmp_path / "unpacked", Run("a", root=tmp_path))
 
 
+@pytest.mark.parametrize(
+    ("named", "run"),
+    [
+        pytest.param("0f3c9a1b", "b", id="another experiment's"),
+        pytest.param("1c22d0fe", "a", id="another run's"),
+    ],
+)
+def test_one_whose_record_is_of_something_else_is_damage(tmp_path: Path, named: str, run: str):
+    here = a_run(tmp_path, 3, a_record())
+    epoch = snapshot(here, tmp_path / "there")
+    assert epoch == 3
+    packed = pack(tmp_path / "there", a_record(), epoch, tmp_path)
+    archive = packed.rename(packed.with_name(packed.name.replace("0f3c9a1b", named)))
+
+    with pytest.raises(RunError, match="it is of a, run 0f3c9a1b"):
+        unpack(archive, tmp_path / "unpacked", Run(run, root=tmp_path))
+
+
 def test_damage_before_it_was_packed_is_found(tmp_path: Path):
     """As earlier releases could pack it, whose name agrees with what is inside."""
     run = a_run(tmp_path, 3, a_record())

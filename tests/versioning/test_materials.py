@@ -12,7 +12,7 @@ from container_doors import pipeline
 from container_doors.adapters.distributions import installed_packages
 from container_doors.config import Data, Params, Training
 from container_doors.ports import Installed
-from container_doors.records import Artifact, RunRecord
+from container_doors.records import Artifact, CodeState, RunRecord
 from container_doors.run import Run
 from container_doors.versioning.hashing import file_sha256
 from container_doors.versioning.materials import bill_of_materials
@@ -44,6 +44,20 @@ def test_the_same_run_gives_the_same_bytes_and_names_model_data_and_code():
     assert by_ref["data"]["hashes"][0]["content"] == record.dataset.sha256
     assert by_ref["code"]["pedigree"]["commits"] == [{"uid": record.code.commit}]
     assert set(document["dependencies"][0]["dependsOn"]) == set(by_ref)
+
+
+@pytest.mark.parametrize(
+    ("code", "names"),
+    [
+        (CodeState(commit="c" * 40, clean=True), ["training code"]),
+        (CodeState(commit="c" * 40, clean=False), ["training code, with changes"]),
+        (CodeState(commit=None, clean=None), []),
+    ],
+)
+def test_a_commit_that_is_not_all_of_the_code_is_not_said_to_be(code: CodeState, names: list[str]):
+    components = bill_of_materials(a_record(code=code), MODEL, PACKAGES)["components"]
+
+    assert [one["name"] for one in components if one["type"] == "application"] == names
 
 
 def test_a_hash_stands_only_where_the_file_was_hashed():

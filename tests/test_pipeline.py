@@ -29,7 +29,7 @@ from container_doors.run import PUBLISHED, Run
 from container_doors.training.checkpoint import put_down, rewind, stage
 from container_doors.training.claim import claim
 from container_doors.training.fetching import RunChoice
-from container_doors.training.lease import own_lease
+from container_doors.training.lease import own_lease, watch
 from container_doors.versioning.pointers import read_pointer
 from container_doors.versioning.signatures import ALLOWED_SIGNERS, SignaturePolicy
 from container_doors.versioning.signed_checkpoints import SignedCheckpoints
@@ -562,7 +562,7 @@ def test_two_that_replaced_the_same_run_are_both_kept_until_one_is_chosen(tmp_pa
 def test_another_machine_is_told_and_the_same_clone_is_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(pipeline, "watch", partial(pipeline.watch, pause=lambda _: None))
+    monkeypatch.setattr("container_doors.pipeline.watch", partial(watch, pause=lambda _: None))
     checkpoints = FakeCheckpoints(tmp_path / "remote")
     cut_off(checkpoints)
     killed = own_lease(Run("exp1"), run_here().run_id)

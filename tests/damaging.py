@@ -14,6 +14,7 @@ from container_doors.adapters import corruptions
 from container_doors.cli import main
 from container_doors.config import Params
 from container_doors.errors import DoorsError
+from container_doors.files import copy_of, replace_copy
 from container_doors.kernels.ledger import JobRecord, newest_job, readable_jobs
 from container_doors.records import Hardware, Metadata
 from container_doors.run import JOBS, PUBLISHED
@@ -57,7 +58,8 @@ class Place:
     before: dict[Path, bytes] = field(default_factory=dict)
 
     def documents(self) -> list[Path]:
-        return [path for path in self.before if path.suffix in {".json", ".jsonl"}]
+        return [path for path in self.before if path.suffix in {".json", ".jsonl"}
+                and "copies" not in path.parts]  # fmt: skip
 
     def restore(self) -> None:
         for path, content in self.before.items():
@@ -76,6 +78,9 @@ def a_place(folder: Path) -> Place:
     RUN.metrics_jsonl.unlink()
     for epoch in a_history(3):
         append_epoch(RUN.metrics_jsonl, epoch)
+    replace_copy(RUN.metrics_jsonl, copy_of(RUN.metrics_jsonl))
+    pipeline.adopt(RUN, repository=place.repository)
+    pipeline.version("exp1", store=place.store, progress=FakeProgress())
     for split in ("val", "test"):
         assessment.evaluate(RUN, split, open_detector=opened, progress=FakeProgress())
     climb()

@@ -3,19 +3,26 @@
 import json
 import os
 import random
-from collections.abc import Iterator
+import re
+import shlex
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from container_doors import pipeline
+from container_doors.cli import main
 from container_doors.errors import ConfigError, RunError
+from container_doors.files import copy_of
 from container_doors.kernels.ledger import readable_jobs
 from container_doors.measurements import Detected
 from container_doors.records import Metadata, RunRecord
 from container_doors.run import JOBS, PUBLISHED
 from tests import damaging
 from tests.damaging import Place, complaint, concerned, damaged_bytes, damaged_values, readers
-from tests.trained import RUN
+from tests.fakes import FakeWorld
+from tests.trained import PARAMS, RUN
 
 DOCUMENTS = (
     "run.json", "metadata.json", "metrics.jsonl", "test_looks.jsonl", "scores.json",
@@ -177,3 +184,111 @@ def test_one_damaged_job_does_not_hide_the_others(place: Place):
     assert [job.slug for job in jobs] == ["doors-exp1-abc"]
     assert "doors-exp2-abc.json cannot be read" in damaged[0].problem
     assert "doors kaggle list" in damaged[0].hint
+
+
+DAMAGES: dict[str, Callable[[Path], object]] = {
+    "emptied": lambda path: path.write_bytes(b""),
+    "half": lambda path: path.write_bytes(path.read_bytes()[: path.stat().st_size // 2]),
+    "other bytes": lambda path: path.write_bytes(b"\xff\xfe{"),
+    "gone": lambda path: path.unlink(),
+}
+COPIED = (
+    RUN.record, RUN.dataset, RUN.scores, RUN.metrics_jsonl, RUN.predictions_json("test"),
+)  # fmt: skip
+COPY = re.compile(r"\bcp \S+ \S+")
+
+
+def doctors_word(capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
+    code = main(["doctor", "--run", RUN.name])
+    said = capsys.readouterr()
+    return code, said.out + said.err
+
+
+@pytest.mark.parametrize("how", DAMAGES)
+@pytest.mark.parametrize("path", COPIED, ids=lambda path: path.name)
+def test_the_doctor_names_what_is_damaged_and_the_copy_that_brings_it_back(
+    place: Place, path: Path, how: str, capsys: pytest.CaptureFixture[str]
+):
+    DAMAGES[how](path)
+
+    code, said = doctors_word(capsys)
+    assert code == (2 if path == RUN.record else 1)
+    assert str(path) in said
+    assert "--replace" not in said
+    subprocess.run(shlex.split(COPY.findall(said)[0]), check=True)
+    assert doctors_word(capsys)[0] == 0
+    assert path.read_bytes() == place.before[path]
+
+
+def test_without_a_copy_a_damaged_record_is_trained_again(place: Place):
+    RUN.record.write_bytes(b"")
+    copy_of(RUN.record).unlink()
+
+    with pytest.raises(RunError) as raised:
+        RunRecord.read(RUN.record)
+    assert "--replace" in raised.value.hint
+
+
+def test_a_run_whose_record_is_gone_is_not_begun_anew(place: Place):
+    RUN.record.unlink()
+
+    with pytest.raises(RunError, match=r"no run\.json") as raised:
+        pipeline.train(PARAMS, RUN, world=FakeWorld().world)
+    assert raised.value.hint == f"its copy is whole: cp {copy_of(RUN.record)} {RUN.record}"
+
+
+def test_a_finished_run_has_the_epochs_that_its_record_tells_of(
+    place: Place, capsys: pytest.CaptureFixture[str]
+):
+    RUN.metrics_jsonl.write_bytes(b"")
+
+    assert "finished, 3 of 3 epochs" in doctors_word(capsys)[1]
+
+
+@pytest.mark.parametrize("path", [RUN.best_weights, RUN.last_weights], ids=lambda path: path.name)
+@pytest.mark.parametrize("how", DAMAGES)
+def test_the_doctor_sees_weights_that_are_not_what_was_trained(
+    place: Place, path: Path, how: str, capsys: pytest.CaptureFixture[str]
+):
+    DAMAGES[how](path)
+
+    code, said = doctors_word(capsys)
+    assert code == 1
+    assert f"{path} is not what exp1 trained" in said
+    subprocess.run(shlex.split(COPY.findall(said)[0]), check=True)
+    assert doctors_word(capsys)[0] == 0
+
+
+@pytest.mark.parametrize(
+    "path", [RUN.metadata, RUN.evaluation, RUN.detections_json("val")], ids=lambda path: path.name
+)
+def test_the_doctor_reads_what_can_be_made_again_as_well(
+    place: Place, path: Path, capsys: pytest.CaptureFixture[str]
+):
+    path.write_bytes(b"")
+
+    code, said = doctors_word(capsys)
+    assert code == 1
+    assert f"{path} cannot be read: it is empty" in said
+    assert "--replace" not in said
+
+
+def test_the_doctor_sees_a_record_that_was_changed(
+    place: Place, capsys: pytest.CaptureFixture[str]
+):
+    RUN.scores.write_text(RUN.scores.read_text().replace("0.995", "0.999"))
+
+    code, said = doctors_word(capsys)
+    assert code == 1
+    assert f"-> cp {copy_of(RUN.scores)} {RUN.scores}" in said
+
+
+def test_lost_epochs_do_not_shorten_the_curves_that_git_keeps(place: Place):
+    lines = RUN.metrics_jsonl.read_bytes().splitlines(keepends=True)
+    curves = Path("reports/curves.csv")
+    before = curves.read_bytes()
+    RUN.metrics_jsonl.write_bytes(b"".join(lines[:2]))
+
+    readers(place)["metadata"]()
+
+    assert curves.read_bytes() == before

@@ -1,14 +1,19 @@
 """The lines of ``metrics.jsonl``: one per finished epoch, each once and in order."""
 
+import json
+import math
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from container_doors.lines import Line, read_lines
+from container_doors.parsing import shortened
 from container_doors.records import Epoch
 
 MOST_EPOCHS = 1_000_000
 """A number above it is a damaged one."""
+
+_EXCERPT = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +33,8 @@ def read_all(path: Path) -> History:
     faults = {fault.number: fault.what for fault in content.faults}
     for line in content.lines:
         epoch = _epoch(line)
-        if epoch is None:
-            faults[line.number] = "expected an epoch's number and its metrics, which are numbers"
+        if isinstance(epoch, str):
+            faults[line.number] = epoch
         elif by_number.setdefault(epoch.number, epoch) != epoch:
             faults[line.number] = f"epoch {epoch.number} a second time, with other metrics"
             by_number[epoch.number] = epoch
@@ -37,16 +42,21 @@ def read_all(path: Path) -> History:
     return History([by_number[number] for number in sorted(by_number)], named)
 
 
-def _epoch(line: Line) -> Epoch | None:
-    """Read an epoch; what else a later release writes beside numbers is left out."""
-    number = line.values.get("epoch")
+def _epoch(line: Line) -> Epoch | str:
+    """Read an epoch, or say what is wrong; what a later release writes beside is left out.
+
+    Nothing but a checksum tells a loss that diverged, or such an addition, from damage.
+    """
+    others = dict(line.values)
+    number = others.pop("epoch", None)
     if type(number) is not int or not 1 <= number <= MOST_EPOCHS:
-        return None
-    others = {name: value for name, value in line.values.items() if name != "epoch"}
+        return f"expected an epoch's number, found {shortened(json.dumps(number), _EXCERPT)}"
     metrics = {name: value for name, value in others.items() if _is_metric(value)}
-    absent = [value for name, value in others.items() if name not in metrics]
-    is_whole = line.is_proven or not any(value is not None for value in absent)
-    return Epoch(number, metrics) if is_whole else None
+    for name, value in others.items():
+        if not line.is_proven and not (name in metrics and math.isfinite(value)):
+            found = shortened(json.dumps(value), _EXCERPT)
+            return f"expected a number for {shortened(name, _EXCERPT)}, found {found}"
+    return Epoch(number, metrics)
 
 
 def _is_metric(value: object) -> bool:

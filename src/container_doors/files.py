@@ -223,6 +223,17 @@ def replace_copy(source: Path, path: Path) -> None:
         staged.unlink(missing_ok=True)
 
 
+def copy_of(path: Path) -> Path:
+    """Name the place of a document's copy, to put back where the document is damaged."""
+    return path.parent / "copies" / path.name
+
+
+def replace_text_twice(path: Path, text: str) -> None:
+    """Replace a document and its copy (:func:`copy_of`)."""
+    for one in (path, copy_of(path)):
+        replace_text(one, text)
+
+
 def copy_folder(source: Path, target: Path) -> None:
     """Copy a folder's files, folders and links into an empty one.
 

@@ -36,7 +36,7 @@ from container_doors.evaluation.latency import latency
 from container_doors.evaluation.looks import BY_TRAINING, add_look, mend_looks, split_sha256
 from container_doors.evaluation.matching import BoxXyxy, match, operating_point
 from container_doors.evaluation.predictions import prediction
-from container_doors.files import copy_folder, force_to_disk, heal
+from container_doors.files import copy_folder, copy_of, force_to_disk, heal, replace_copy
 from container_doors.kernels.ledger import readable_jobs
 from container_doors.measurements import Evaluated
 from container_doors.ports import (
@@ -918,6 +918,7 @@ def _train_weights(
         force_to_disk(run.trainer_dir)  # before run.json says that they are there
         artifacts = {path.name: artifact(path) for path in (run.best_weights, run.last_weights)}
         write_materials(run, record, artifacts[run.best_weights.name], world.installed())
+        replace_copy(run.metrics_jsonl, copy_of(run.metrics_jsonl))
         return _update(
             run,
             RunRecord.read(run.record),

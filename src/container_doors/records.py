@@ -8,6 +8,7 @@ never a guess.
 """
 
 import json
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from pydantic_core import from_json
 
 from container_doors.config import Params, Training, known_params, known_training
 from container_doors.errors import RunError
-from container_doors.files import replace_text
+from container_doors.files import copy_of, replace_text, replace_text_twice
 
 SPLITS = ("train", "val", "test")
 
@@ -131,7 +132,9 @@ class Document(_Part):
     mending: ClassVar[str] = (
         "put a copy of it back, or train again: doors train --replace keeps what is there"
     )
-    """Of what cannot be read."""
+    """Of what cannot be read, and has no copy."""
+    has_copy: ClassVar[bool] = False
+    """Whether it is written twice, because nothing else could make it again."""
     schema_version: Literal[1] = _SCHEMA
 
     @classmethod
@@ -145,16 +148,29 @@ class Document(_Part):
             content = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
         except FileNotFoundError:
             raise RunError(
-                f"no {path.name} at {path}", hint="has this run been trained here? see: doors train"
+                f"no {path.name} at {path}",
+                hint=cls._copied_back(path) or "has this run been trained here? see: doors train",
             ) from None
         except IsADirectoryError:
+            copied = cls._copied_back(path)
             raise RunError(
-                f"{path} cannot be read: expected a file, found a folder", hint=cls.mending
+                f"{path} cannot be read: expected a file, found a folder",
+                hint=f"move that folder away; {copied}" if copied else cls.mending,
             ) from None
         try:
             return cls.model_validate_json(content)
         except ValidationError as error:
             raise cls._unreadable(path, content, error) from None
+
+    @classmethod
+    def _copied_back(cls, path: Path) -> str | None:
+        """Say how the copy is put back; None if there is none that is whole."""
+        copy = copy_of(path)
+        try:
+            cls.model_validate_json(copy.read_bytes())
+        except (OSError, ValidationError):
+            return None
+        return f"its copy is whole: {shlex.join(['cp', str(copy), str(path)])}"
 
     @classmethod
     def _unreadable(cls, path: Path, content: bytes, error: ValidationError) -> RunError:
@@ -170,15 +186,17 @@ class Document(_Part):
         words = [".".join(map(str, first["loc"])), first["msg"]]
         if not content.strip(b"\0 \t\r\n"):
             words = ["it is empty" if not content else "it is blank, as a power cut leaves a file"]
+        way_back = cls._copied_back(path) or cls.mending
         return RunError(
             f"{path} cannot be read: {': '.join(filter(None, words))[:_MOST_SHOWN]}",
             hint="it is damaged, was changed by hand, or was written by another version of "
-            f"container-doors, which needs to be used then; {cls.mending}",
+            f"container-doors, which needs to be used then; {way_back}",
         )
 
     def write(self, path: Path) -> None:
         """Replace ``path`` as one step: a reader finds the old document or the new, never half."""
-        replace_text(path, self.to_json())
+        write = replace_text_twice if self.has_copy else replace_text
+        write(path, self.to_json())
 
     def to_json(self) -> str:
         """Write with sorted keys and a final newline, so that equal documents are equal files."""
@@ -206,6 +224,7 @@ class DatasetFacts(_Part):
 class DatasetFiles(Document):
     """``runs/<experiment>/dataset.json``: the sha256 of every file that a run was trained on."""
 
+    has_copy: ClassVar[bool] = True
     files: dict[str, Sha256]
     """By path relative to the data set, as :attr:`DatasetFacts.sha256` is made of."""
 
@@ -281,6 +300,7 @@ class Setback(_Part):
 class RunRecord(Document):
     """``runs/<experiment>/run.json``: what was asked, with what, and how it ended."""
 
+    has_copy: ClassVar[bool] = True
     run_id: str
     """Unique for ever, unlike the experiment's name."""
     experiment: str
@@ -389,6 +409,7 @@ class SplitScores(_Part):
 class Evaluation(Document):
     """``runs/<experiment>/scores.json``: what ``best.pt`` scored after training, by split."""
 
+    has_copy: ClassVar[bool] = True
     run_id: str
     weights_sha256: Sha256
     image_size_px: int
@@ -430,6 +451,7 @@ class Prediction(_Part):
 class Predictions(Document):
     """``runs/<experiment>/evaluation/<split>/predictions.json``."""
 
+    has_copy: ClassVar[bool] = True
     run_id: str
     split: str
     pictures: list[Prediction]
@@ -450,6 +472,8 @@ class Version(_Part):
 
 class Metadata(Document):
     """``metadata.json`` beside a published model: the specification's fields, and lineage."""
+
+    mending: ClassVar[str] = "doors verify names the command that brings it back"
 
     experiment_name: str
     model_architecture: str

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from container_doors.errors import RunError
+from container_doors.files import copy_of
 
 PUBLISHED = Path("weights/detection")
 """The model that the team uses, from the last run that ended well."""
@@ -53,6 +54,11 @@ class Run:
     def record(self) -> Path:
         """What was asked, with what, and how it ended (:class:`records.RunRecord`)."""
         return self.directory / "run.json"
+
+    @property
+    def has_record(self) -> bool:
+        """Whether it was begun here: its record is there, or the copy alone."""
+        return self.record.exists() or copy_of(self.record).exists()
 
     @property
     def lock(self) -> Path:

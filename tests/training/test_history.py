@@ -1,12 +1,14 @@
 import math
 import shlex
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from tests.builders import a_record
 
 from container_doors.errors import RunError
+from container_doors.files import copy_of
 from container_doors.lines import append_line
 from container_doors.records import Epoch
 from container_doors.run import Run
@@ -100,17 +102,45 @@ def test_an_emptied_history_is_not_one_before_its_first_epoch(run: Run):
         read_history(run.metrics_jsonl, FINISHED)
 
 
-def test_the_copy_in_the_checkpoint_is_the_way_back_and_it_works(run: Run):
-    copy = run.resumable.parent / "metrics.jsonl"
-    copy.parent.mkdir()
-    copy.write_bytes(run.metrics_jsonl.read_bytes())
-    run.metrics_jsonl.write_bytes(b"")
+def put_back(way_back: str) -> None:
+    subprocess.run(shlex.split(way_back.partition(" has them: ")[2]), check=True)
+
+
+COPIES: dict[str, Callable[[Run], Path]] = {
+    "the copy of it": lambda run: copy_of(run.metrics_jsonl),
+    "the newest checkpoint": lambda run: run.resumable.parent / "metrics.jsonl",
+    "the checkpoint before": lambda run: run.previous_checkpoint / "metrics.jsonl",
+}
+
+
+@pytest.mark.parametrize("whose", COPIES)
+@pytest.mark.parametrize("others", ["absent", "damaged"])
+def test_any_whole_copy_is_the_way_back_and_it_works(run: Run, whose: str, others: str):
+    for name, place in COPIES.items():
+        copy = place(run)
+        copy.parent.mkdir()
+        if name == whose:
+            copy.write_bytes(run.metrics_jsonl.read_bytes())
+        elif others == "damaged":
+            copy.write_bytes(run.metrics_jsonl.read_bytes()[:-20])
+    whole = run.metrics_jsonl.read_bytes()
+    run.metrics_jsonl.write_bytes(whole.replace(b"0.3", b"NaN") + b'{"epoch": 70, "a": 1}\n')
 
     way_back = history_faults(run, FINISHED)[-1]
-    command = way_back.removeprefix("the newest checkpoint has them: ")
-    subprocess.run(shlex.split(command), check=True)
+    assert way_back.startswith(whose)
+    put_back(way_back)
 
+    assert run.metrics_jsonl.read_bytes() == whole
     assert history_faults(run, FINISHED) == []
+
+
+def test_a_copy_that_lacks_what_is_there_is_no_way_back(run: Run):
+    copy = run.previous_checkpoint / "metrics.jsonl"
+    copy.parent.mkdir()
+    copy.write_bytes(b"".join(run.metrics_jsonl.read_bytes().splitlines(keepends=True)[:4]))
+    run.metrics_jsonl.write_bytes(run.metrics_jsonl.read_bytes().replace(b"0.3", b"NaN"))
+
+    assert "cp" not in history_faults(run, FINISHED)[-1]
 
 
 def test_the_checkpoint_knows_how_far_a_run_was_that_was_cut_off(run: Run):
@@ -138,8 +168,7 @@ def test_what_a_later_release_writes_beside_numbers_is_left_out(tmp_path: Path):
 
 
 NO_EPOCHS = (
-    '{"epoch": true}', '{"epoch": 0}', '{"epoch": 1.0}', '{"epoch": 1, "a": "x"}', '{"a": 1}',
-    '{"epoch": 10000001}',
+    '{"epoch": true}', '{"epoch": 0}', '{"epoch": 1.0}', '{"a": 1}', '{"epoch": 10000001}',
 )  # fmt: skip
 
 
@@ -149,6 +178,23 @@ def test_an_object_that_is_no_epoch_is_named(run: Run, line: str):
         file.write(f"{line}\n")
 
     assert "jsonl:6: expected an epoch's number" in history_faults(run, FINISHED)[0]
+
+
+@pytest.mark.parametrize("value", ["NaN", "Infinity", "null", '"x"', "[]"])
+def test_a_line_without_a_checksum_has_numbers_alone(run: Run, value: str):
+    with run.metrics_jsonl.open("a") as file:
+        file.write(f'{{"epoch": 6, "val/mAP50": {value}}}\n')
+
+    fault = history_faults(run, FINISHED)[0]
+    assert fault.endswith(f"jsonl:6: expected a number for val/mAP50, found {value}")
+    assert len(read_epochs(run.metrics_jsonl)) == 5
+
+
+def test_a_loss_that_diverged_is_read_where_its_checksum_proves_it(run: Run):
+    append_epoch(run.metrics_jsonl, Epoch(6, {"train/box_loss": math.nan}))
+
+    assert read_epochs(run.metrics_jsonl)[-1].number == 6
+    assert history_faults(run, FINISHED) == []
 
 
 def test_an_epoch_whose_score_is_not_a_number_is_never_the_best():

@@ -16,7 +16,7 @@ def read_record(run: Run) -> RunRecord:
         RunError: If there is no such run, naming those that are spelled alike, or else the
             newest; or if its record is damaged.
     """
-    if run.record.exists():
+    if run.has_record:
         return RunRecord.read(run.record)
     raise RunError(f"no run {run.name!r} in {run.root}", hint=_hint(run))
 

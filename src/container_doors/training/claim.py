@@ -57,8 +57,12 @@ def _is_alive(file: IO[str]) -> bool:
 
 
 def earlier_record(run: Run) -> RunRecord | None:
-    """Read what an earlier run of the same name left, if there was one."""
-    return RunRecord.read(run.record) if run.record.exists() else None
+    """Read what an earlier run of the same name left, if there was one.
+
+    Raises:
+        RunError: If its record is damaged, or gone while its copy is there.
+    """
+    return RunRecord.read(run.record) if run.has_record else None
 
 
 def is_finished(run: Run) -> bool:

@@ -1,12 +1,14 @@
 """``metrics.jsonl``: one line per finished epoch, on disk before anything else hears of it."""
 
 import math
+import shlex
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from container_doors.epochs import MOST_EPOCHS, read_all
 from container_doors.errors import RunError
+from container_doors.files import copy_of
 from container_doors.lines import append_line, spelled_line
 from container_doors.records import FITNESS, Epoch, RunRecord
 from container_doors.run import Run
@@ -50,10 +52,11 @@ def history_faults(run: Run, record: RunRecord) -> list[str]:
     faults = found.faults[:_MOST_NAMED]
     if len(found.faults) > _MOST_NAMED:
         faults.append(f"{run.metrics_jsonl}: {len(found.faults) - _MOST_NAMED} more such lines")
+    known = [epoch.number for epoch in found.epochs]
     missing = [] if record.status == "running" else _missing(run, found.epochs, record)
     if missing:
         faults.append(f"{run.metrics_jsonl} lacks {_ranges(missing)} of those that were finished")
-    return [*faults, _way_back(run, missing)] if faults else []
+    return [*faults, _way_back(run, _finished(record) or [*known, *missing])] if faults else []
 
 
 def read_history(path: Path, record: RunRecord | None = None) -> list[Epoch]:
@@ -68,7 +71,7 @@ def read_history(path: Path, record: RunRecord | None = None) -> list[Epoch]:
     if record is not None and record.epochs_finished:
         raise RunError(
             f"{path} holds no epoch, and run.json says that {record.epochs_finished} were finished",
-            hint=_way_back(Run(record.experiment, root=path.parent.parent), [1]),
+            hint=_way_back(Run(record.experiment, root=path.parent.parent), _finished(record)),
         )
     raise RunError(f"no finished epoch in {path}", hint="train first: doors train")
 
@@ -110,9 +113,13 @@ def _values(epoch: Epoch) -> dict[str, Any]:
     return {"epoch": epoch.number, **epoch.metrics}
 
 
+def _finished(record: RunRecord) -> range:
+    return range(1, min(record.epochs_finished or 0, MOST_EPOCHS) + 1)
+
+
 def _missing(run: Run, epochs: Sequence[Epoch], record: RunRecord) -> list[int]:
     numbers = {epoch.number for epoch in epochs}
-    copied = [epoch.number for epoch in read_epochs(_copy_of(run))]
+    copied = [epoch.number for _, copy in _copies_of(run) for epoch in read_epochs(copy)]
     # A kill may come between the checkpoint and the line of its epoch, which resuming adds.
     known = (record.epochs_finished or 0, *numbers, *(number - 1 for number in copied))
     last = min(max(known), MOST_EPOCHS)
@@ -133,24 +140,24 @@ def _ranges(numbers: Sequence[int]) -> str:
     return f"epoch{'s' * (len(numbers) > 1)} {', '.join(parts[:_MOST_NAMED] + more)}"
 
 
-def _way_back(run: Run, missing: Sequence[int]) -> str:
-    """Name the copy that the newest checkpoint has, if it has what is missing."""
-    path, copy = run.metrics_jsonl, _copy_of(run)
-    copied = read_all(copy)
-    has_all = {*missing} <= {epoch.number for epoch in copied.epochs}
-    if (
-        copied.epochs
-        and has_all
-        and len(copied.epochs) >= len(read_epochs(path))
-        and not copied.faults
-    ):
-        return f"the newest checkpoint has them: cp {copy} {path}"
+def _way_back(run: Run, wanted: Iterable[int]) -> str:
+    """Name the copy that has the epochs that are wanted."""
+    path, numbers = run.metrics_jsonl, {*wanted}
+    for whose, copy in _copies_of(run):
+        copied = read_all(copy)
+        if copied.epochs and not copied.faults and numbers <= {one.number for one in copied.epochs}:
+            return f"{whose} has them: {shlex.join(['cp', str(copy), str(path)])}"
     return (
         f"restore {path} from a copy, if there is one (weights and scores are not touched by it); "
         f"or train it again: doors train --experiment {run.name} --replace"
     )
 
 
-def _copy_of(run: Run) -> Path:
-    """Where the newest checkpoint keeps the lines up to its epoch."""
-    return run.resumable.parent / run.metrics_jsonl.name
+def _copies_of(run: Run) -> list[tuple[str, Path]]:
+    """Where the lines are kept as well, up to an epoch."""
+    folders = {
+        "the newest checkpoint": run.resumable.parent,
+        "the checkpoint before": run.previous_checkpoint,
+    }
+    in_checkpoints = [(whose, path / run.metrics_jsonl.name) for whose, path in folders.items()]
+    return [("the copy of it", copy_of(run.metrics_jsonl)), *in_checkpoints]

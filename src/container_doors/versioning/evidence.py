@@ -29,13 +29,13 @@ from container_doors.versioning.provenance import record_paths, record_sha256
 from container_doors.versioning.publication import METADATA
 from container_doors.versioning.ways_back import (
     FETCHED,
+    NO_COPY,
     metadata_back,
     pointer_back,
+    record_back,
     run_metadata_back,
     weights_back,
 )
-
-RETRAIN = "restore it from a copy; if there is none, the figures have nothing to stand on"
 
 
 def weights_check(metadata: Metadata, folder: Path, run: Run) -> Check:
@@ -155,23 +155,30 @@ def reports_check(
 def records_check(metadata: Metadata, run: Run) -> Check:
     """Hash the records behind the figures, and build the metadata from them once more."""
     name, holds = "records", f"{len(metadata.records)} records of {run.directory}"
-    if not run.record.exists():
+    if not run.has_record:
         return Check(name, holds, not_checked=f"{run.directory} is not on this machine")
     try:
         record = RunRecord.read(run.record)
         evaluation = Evaluation.read(run.scores)
     except RunError as error:
         return Check(
-            name, holds, (Mismatch(str(run.directory), "records", error.problem, RETRAIN),)
+            name, holds, (Mismatch(str(run.directory), "records", error.problem, error.hint),)
         )
     if record.run_id != metadata.run_id and not _is_evaluated_so(metadata, run):
         why = f"{run.directory} is another run of that name; the model's own was set aside"
         return Check(name, holds, not_checked=why)
     expected = {key: sha for key, sha in metadata.records.items() if key != run.record.name}
-    mismatches = list(file_mismatches(run.directory, expected, RETRAIN))
+    mismatches = [
+        mismatch
+        for key, sha in expected.items()
+        for mismatch in file_mismatches(
+            run.directory, {key: sha}, record_back(run.directory / key, sha, run)
+        )
+    ]
     if run.record.name in metadata.records:
         was, found = metadata.records[run.record.name], record_sha256(run.record)
-        mismatches += hash_mismatch(run.record, was, found, RETRAIN)
+        back = record_back(run.record, was, run)
+        mismatches += hash_mismatch(run.record, was, found, back)
     try:
         rebuilt = build_metadata(
             record,
@@ -181,11 +188,11 @@ def records_check(metadata: Metadata, run: Run) -> Check:
             files=metadata.files,
         )
     except (RunError, VersioningError) as error:
-        mismatches.append(Mismatch(str(run.record), "a finished run", error.problem, RETRAIN))
+        mismatches.append(Mismatch(str(run.record), "a finished run", error.problem, NO_COPY))
     except KeyError as error:
-        mismatches.append(Mismatch(str(run.record), f"{error}", "nothing of that name", RETRAIN))
+        mismatches.append(Mismatch(str(run.record), f"{error}", "nothing of that name", NO_COPY))
     else:
-        mismatches += _differences(run.record, metadata, rebuilt, RETRAIN)
+        mismatches += _differences(run.record, metadata, rebuilt, NO_COPY)
     backed = [path for path in record_paths(run) if path.is_file()]
     missing = None if metadata.records or not backed else "recorded by a release without hashes"
     return Check(name, holds, tuple(mismatches), not_checked=missing)
@@ -345,7 +352,7 @@ def objects_check(
 def figures_check(metadata: Metadata, measured: Mapping[str, float], *, tolerance: float) -> Check:
     """Compare figures that were measured again with those that were published."""
     mismatches = [
-        Mismatch(f"metadata.json: metrics.{name}", shown(old), shown(new), RETRAIN)
+        Mismatch(f"metadata.json: metrics.{name}", shown(old), shown(new), NO_COPY)
         for name, old, new in unequal(metadata.metrics, measured)
         if not is_close(old, new, tolerance)
     ]

@@ -26,11 +26,14 @@ def write_reports(run: Run, metadata: Metadata, evaluation: Evaluation, director
 
 
 def report_texts(run: Run, metadata: Metadata, evaluation: Evaluation) -> dict[str, str]:
-    """Make the text of each report, by its name; without a run there are no curves."""
+    """Make the text of each report, by its name; of epochs that are not all there, no curves."""
     texts = {METRICS: json.dumps(_figures(metadata, evaluation), indent=2) + "\n"}
-    if run.metrics_jsonl.is_file():
-        epochs = read_all(run.metrics_jsonl).epochs
-        texts[CURVES] = _table([{"epoch": one.number, **one.metrics} for one in epochs])
+    history = read_all(run.metrics_jsonl)
+    if not history.faults and len(history.epochs) == metadata.epochs_finished:
+        rows: list[dict[str, float]] = [
+            {"epoch": one.number, **one.metrics} for one in history.epochs
+        ]
+        texts[CURVES] = _table(rows)
     return texts
 
 

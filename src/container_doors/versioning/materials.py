@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 from uuid import UUID
 
-from container_doors.files import replace_text
+from container_doors.files import replace_text_twice
 from container_doors.ports import Installed
 from container_doors.records import Artifact, RunRecord
 from container_doors.run import Run
@@ -23,7 +23,7 @@ def write_materials(
     """Write ``sbom.cdx.json`` of a trained run; nothing where no package was found."""
     if installed:
         document = bill_of_materials(record, model, installed)
-        replace_text(run.materials, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+        replace_text_twice(run.materials, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
 
 
 def bill_of_materials(

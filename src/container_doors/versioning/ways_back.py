@@ -1,15 +1,20 @@
 """How what has changed comes back: the command that works here and now, as it is to be typed."""
 
+import shlex
+from contextlib import suppress
 from pathlib import Path
 
 from container_doors.errors import RunError
-from container_doors.records import RunRecord
+from container_doors.files import copy_of
+from container_doors.records import Metadata, RunRecord
 from container_doors.run import PUBLISHED, Run
 from container_doors.versioning.hashing import file_sha256, prefix_of_sha256
 from container_doors.versioning.pointers import TRACKED, is_pointed_to, pointer_name
+from container_doors.versioning.provenance import record_sha256
 from container_doors.versioning.publication import LOG_NAME, METADATA, published_sources
 
 FETCHED = "dvc pull --force {}"
+NO_COPY = "restore it from a copy; if there is none, the figures have nothing to stand on"
 
 
 def weights_back(name: str, sha256: str, folder: Path, run: Run) -> str:
@@ -37,27 +42,74 @@ def refuse_other_weights(record: RunRecord, run: Run) -> None:
     Raises:
         RunError: If it is another; it names what brings it back.
     """
-    best = record.artifacts.get(run.best_weights.name)
-    if best is None or (found := file_sha256(run.best_weights)) == best.sha256:
-        return
-    published = PUBLISHED / run.best_weights.name
-    is_there = published.is_file() and file_sha256(published) == best.sha256
-    raise RunError(
-        f"{run.best_weights} is not what {run.name} trained: expected sha256 {best.sha256[:12]}, "
+    error = other_weights(record, run, run.best_weights)
+    if error is not None:
+        raise error
+
+
+def other_weights(record: RunRecord, run: Run, path: Path) -> RunError | None:
+    """Say why weights of a run are not those that it trained; None if they are, or none is known.
+
+    Args:
+        record: Of the run.
+        run: Whose weights they are.
+        path: Its ``best.pt`` or ``last.pt``.
+    """
+    trained = record.artifacts.get(path.name)
+    if trained is None:
+        return None
+    found = file_sha256(path) if path.is_file() else "no file"
+    if found == trained.sha256:
+        return None
+    return RunError(
+        f"{path} is not what {run.name} trained: expected sha256 {trained.sha256[:12]}, "
         f"found {found[:12]}; it was not opened",
-        hint=f"cp {published} {run.best_weights}"
-        if is_there
-        else f"put that file back, or train again: doors train --experiment {run.name} --replace",
+        hint=_trained_back(path, trained.sha256, record, run),
     )
+
+
+def _trained_back(path: Path, sha256: str, record: RunRecord, run: Run) -> str:
+    published = PUBLISHED / path.name
+    for copy in (published, PUBLISHED / "weights" / path.name):
+        if copy.is_file() and file_sha256(copy) == sha256:
+            return shlex.join(["cp", str(copy), str(path)])
+    with suppress(RunError):
+        described = Metadata.read(PUBLISHED / METADATA).artifacts.get(path.name)
+        if described is not None and described.sha256 == sha256:
+            copied = shlex.join(["cp", str(published), str(path)])
+            return f"doors verify {run.name} names what brings {published} back; then: {copied}"
+    if record.status == "trained":
+        return f"make it again of the checkpoint: doors train --experiment {run.name}"
+    return f"put that file back, or train again: doors train --experiment {run.name} --replace"
 
 
 def metadata_back(folder: Path, run: Run) -> str:
     """Bring back ``metadata.json``."""
     if (folder / pointer_name(METADATA)).is_file():
         return FETCHED.format(folder / pointer_name(METADATA))
-    if run.metadata.is_file():
+    if is_readable(run.metadata):
         return f"cp {run.metadata} {folder / METADATA}"
     return f"rm {folder / METADATA} && doors metadata --weights-dir {folder}"
+
+
+def is_readable(path: Path) -> bool:
+    """Tell whether a ``metadata.json`` is there, and whole."""
+    try:
+        Metadata.read(path)
+    except RunError:
+        return False
+    return True
+
+
+def record_back(path: Path, sha256: str, run: Run) -> str:
+    """Bring back a record of a run, from the first copy that is what it should be."""
+    hashed = record_sha256 if path == run.record else file_sha256
+    folders = (run.resumable.parent, run.previous_checkpoint)
+    for copy in (copy_of(path), *(folder / path.name for folder in folders)):
+        with suppress(OSError, ValueError, TypeError, RecursionError):
+            if hashed(copy) == sha256:
+                return shlex.join(["cp", str(copy), str(path)])
+    return NO_COPY
 
 
 def run_metadata_back(folder: Path, run: Run) -> str | None:

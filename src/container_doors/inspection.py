@@ -16,6 +16,7 @@ from container_doors.errors import DatasetError, RunError
 from container_doors.evaluation.looks import BY_TRAINING, add_look, split_sha256
 from container_doors.evaluation.outcome import scene_numbers
 from container_doors.evaluation.promise import Promise
+from container_doors.files import copy_of
 from container_doors.measurements import (
     Assessment,
     Detected,
@@ -25,9 +26,16 @@ from container_doors.measurements import (
     Robustness,
     Timings,
 )
-from container_doors.pipeline import doors_in
+from container_doors.pipeline import EVALUATED_SPLITS, doors_in
 from container_doors.ports import Detections, Detector, Progress
-from container_doors.records import DatasetFiles, RunRecord
+from container_doors.records import (
+    DatasetFiles,
+    Document,
+    Evaluation,
+    Metadata,
+    Predictions,
+    RunRecord,
+)
 from container_doors.reporting.which_run import read_record
 from container_doors.run import TEST_LOOKS, Run
 from container_doors.versioning.hashing import artifact, file_sha256, text_sha256
@@ -61,6 +69,27 @@ def trained(run: Run) -> tuple[RunRecord, Layout]:
             hint=f"see them all: doors data validate --path {record.dataset.path}",
         )
     return record, layout
+
+
+def damaged_documents(run: Run) -> list[RunError]:
+    """Read every document that a run has, and collect what is wrong with those that are damaged."""
+    kinds: dict[Path, type[Document]] = {
+        run.record: RunRecord,
+        run.dataset: DatasetFiles,
+        run.scores: Evaluation,
+        run.metadata: Metadata,
+        run.evaluation: Evaluated,
+        **{run.predictions_json(split): Predictions for split in EVALUATED_SPLITS},
+        **{run.detections_json(split): Detected for split in EVALUATED_SPLITS},
+    }
+    found = []
+    for path, kind in kinds.items():
+        if path.exists() or copy_of(path).exists():
+            try:
+                kind.read(path)
+            except RunError as error:
+                found.append(error)
+    return found
 
 
 def detect(run: Run, split: str, *, open_detector: OpenDetector, progress: Progress) -> Detected:

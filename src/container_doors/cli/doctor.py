@@ -9,6 +9,7 @@ import importlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from time import time
+from typing import TYPE_CHECKING
 
 from container_doors.cli.output import say, say_document
 from container_doors.errors import DoorsError
@@ -22,6 +23,9 @@ from container_doors.remote.health import (
     worst,
 )
 from container_doors.run import Run
+
+if TYPE_CHECKING:
+    from container_doors.records import RunRecord
 
 _SET_UP = "bash scripts/setup_kaggle.sh"
 _CHECKS = (
@@ -93,6 +97,7 @@ def last_run() -> Health:
         return passed("last run", "none yet")
     run = Run(named[-1].parent.name)
     record, _, _ = pipeline.show_run(run, picture=None)
+    damaged = _damage(run, record)
     complaints = [
         line
         for line in _log_end(run.train_log).splitlines()
@@ -100,6 +105,8 @@ def last_run() -> Health:
     ]
     found = f"{run.name}: {record.status}"
     remedy = f"doors doctor --run {run.name}"
+    if damaged:
+        return failed("last run", f"{found}; {damaged[0].found}", remedy)
     if record.status in {"failed", "interrupted"}:
         return warned("last run", f"{found}: {record.message}"[:_MOST_WORDS], remedy)
     if complaints:
@@ -140,7 +147,6 @@ def _diagnosis(name: str) -> Sequence[Health]:
     from container_doors.remote.run_diagnosis import Case, diagnose
     from container_doors.reporting.which_run import read_record
     from container_doors.training.claim import claim
-    from container_doors.training.history import history_faults
 
     run = Run(name)
     _, history, _ = pipeline.show_run(run, picture=None)
@@ -157,8 +163,44 @@ def _diagnosis(name: str) -> Sequence[Health]:
     ]
     log = _log_end(run.train_log)
     case = Case(record, history, log, is_held=is_held, idle_s=time() - max(written))
+    return [*_damage(run, record), *diagnose(case)]
+
+
+def _damage(run: Run, record: "RunRecord") -> list[Health]:
+    """Name what a run has left that cannot be read any more, or is not what it was."""
+    from container_doors.inspection import damaged_documents
+    from container_doors.records import Metadata
+    from container_doors.training.history import history_faults
+    from container_doors.training.standing import as_it_stands
+    from container_doors.versioning.evidence import records_check
+    from container_doors.versioning.ways_back import other_weights
+
     *lost, remedy = history_faults(run, record) or [""]
-    return [*(failed("epochs", fault, remedy) for fault in lost), *diagnose(case)]
+    weights = [other_weights(record, run, one) for one in (run.best_weights, run.last_weights)]
+    found = [
+        *(failed("epochs", fault, remedy) for fault in lost),
+        *(failed("document", error.problem, error.hint) for error in damaged_documents(run)),
+        *(failed("weights", error.problem, error.hint) for error in weights if error),
+    ]
+    if as_it_stands(run, record).status in {"stopped", "interrupted", "failed"}:
+        found += _damaged_checkpoints(run)
+    if not found and run.metadata.exists():  # all of it can be read: is it what was published?
+        for one in records_check(Metadata.read(run.metadata), run).mismatches:
+            what = f"{one.where}: expected {one.expected}, found {one.found}"
+            found.append(failed("records", what, one.remedy))
+    return found
+
+
+def _damaged_checkpoints(run: Run) -> Iterator[Health]:
+    from container_doors.training.checkpoint import find_whole, how_to_begin_anew
+
+    whole = find_whole(run)
+    for why in whole.passed_over:
+        if whole.folder is None:
+            yield failed("checkpoint", why, how_to_begin_anew(run))
+        else:
+            again = f"doors train --resume --experiment {run.name} goes on after {whole.epoch}"
+            yield warned("checkpoint", f"{why}; the one before is whole", again)
 
 
 def _log_end(path: Path) -> str:

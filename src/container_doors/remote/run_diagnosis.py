@@ -69,7 +69,8 @@ def diagnose(case: Case) -> list[Health]:
 
 def _outcome(case: Case) -> list[Health]:
     record = case.record
-    epochs = f"{len(case.history)} of {case.training.epochs} epochs"
+    finished = record.epochs_finished or len(case.history)
+    epochs = f"{finished} of {case.training.epochs} epochs"
     again = f"doors train --resume --experiment {record.experiment}"
     if record.status in {"finished", "trained"}:
         return [passed("outcome", f"{record.status}, {epochs}")]

@@ -98,10 +98,22 @@ def test_a_path_that_is_too_long_is_a_finding(tmp_path: Path):
     assert {"data-yaml-path", "split-folder-missing"} <= {finding.rule for finding in findings}
 
 
-def test_anchors_and_merges_that_people_write_still_work():
-    text = "base: &base {epochs: 3, names: [a, b]}\nother:\n  <<: *base\n  epochs: 4\n"
+MERGES = {
+    "an override": "base: &base {epochs: 3, names: [a, b]}\nother:\n  <<: *base\n  epochs: 4\n",
+    "of what is made of one": "p:\n  q: &q {<<: {x: 1}, x: 2}\nr: {<<: *q, x: 3}\n",
+    "above its base": "a: &a {<<: {x: 1}, x: 2}\n<<: *a\n",
+    "of several": "a: &a {x: 1}\nb: &b {<<: *a, x: 2}\nc: {<<: [*a, *b], x: 3}\n",
+}
 
+
+@pytest.mark.parametrize("text", MERGES.values(), ids=MERGES)
+def test_anchors_and_merges_that_people_write_still_work(text: str):
     assert parse_yaml(text) == yaml.safe_load(text)
+
+
+def test_a_key_twice_beside_a_merge_is_one_too_many():
+    with pytest.raises(ParsingError, match="the key 'x' stands twice"):
+        parse_yaml("a: {<<: {x: 1}, x: 2, x: 3}\n")
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ exhausts the stack. Each parser has a budget, and what exceeds it is an error th
 """
 
 import json
-from collections.abc import Hashable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -215,14 +215,20 @@ class _Budget:
 class _NoDuplicates(_Loader):  # type: ignore[misc]
     """YAML lets the later of two equal keys win in silence; here that is an error."""
 
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Hashable, Any]:  # noqa: ANN401
-        seen: set[object] = set()
-        for key, _ in node.value:
-            name = (key.tag, key.value) if isinstance(key.value, str) else None
-            if name in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {shortened(key.value, 80)!r} stands twice", key.start_mark
-                )
-            seen |= {name} - {None}
-        mapping: dict[Hashable, Any] = super().construct_mapping(node, deep=deep)
-        return mapping
+    def flatten_mapping(self, node: Any) -> None:  # noqa: ANN401
+        """Look at the keys as they are written: a merge (``<<``) adds others, to be overridden."""
+        if not hasattr(node, "has_been_looked_at"):
+            node.has_been_looked_at = True
+            _refuse_duplicates(node)
+        super().flatten_mapping(node)
+
+
+def _refuse_duplicates(node: yaml.MappingNode) -> None:
+    seen: set[object] = set()
+    for key, _ in node.value:
+        name = (key.tag, key.value) if isinstance(key.value, str) else None
+        if name in seen:
+            raise yaml.constructor.ConstructorError(
+                None, None, f"the key {shortened(key.value, 80)!r} stands twice", key.start_mark
+            )
+        seen |= {name} - {None}

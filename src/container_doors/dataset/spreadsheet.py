@@ -88,7 +88,9 @@ def read_table(data: bytes, *, required: str) -> tuple[Table | None, list[Placed
     delimiter, header = _header(text, _DELIMITERS if declared is None else declared["delimiter"])
     names = [folded(name) for name in header]
     if required not in names:
-        return None, [(header_line, _no_column(header, required))]
+        return None, [
+            (header_line, _unreadable_row(text, delimiter) or _no_column(header, required))
+        ]
     repeated = [name for name, count in Counter(filter(None, names)).items() if count > 1]
     if repeated:
         return None, [(header_line, _repeated_column(header, repeated))]
@@ -130,6 +132,14 @@ def _first_row(text: str, delimiter: str) -> list[str]:
     except csv.Error:
         return []
     return _without_empty_end([cell.translate(_INVISIBLE).strip() for cell in cells])
+
+
+def _unreadable_row(text: str, delimiter: str) -> Fault | None:
+    try:
+        next(csv.reader(StringIO(text, newline=""), _Strict, delimiter=delimiter), [])
+    except csv.Error as error:
+        return _not_csv(str(error))
+    return None
 
 
 def _without_empty_end(cells: Sequence[str]) -> list[str]:
@@ -212,6 +222,13 @@ def _cell_faults(raw: Sequence[str]) -> Iterator[Fault]:
 
 
 def _not_csv(complaint: str) -> Fault:
+    if "field larger than" in complaint:  # Python's csv, which stops there
+        return Fault(
+            "attributes-cells",
+            f"cells of at most {_LONGEST_CELL} characters",
+            f"one of more than {csv.field_size_limit()}; no later line is read",
+            "shorten the cell, or close a quote that is open before it",
+        )
     return Fault(
         "attributes-cells",
         "cells in quotes that are closed",

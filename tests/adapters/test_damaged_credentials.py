@@ -50,6 +50,7 @@ def test_a_damaged_kaggle_json_is_there_but(text: str, fault: str, home: Path):
 
     assert fault in str(caught.value)
     assert SECRET[:8] not in str(caught.value)
+    assert caught.value.hint.startswith("put that file right, or remove it")
     health = account_health.kaggle()
     assert (health.verdict, fault in health.found) == ("warn", True)
 

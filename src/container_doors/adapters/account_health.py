@@ -104,13 +104,13 @@ def kaggle() -> Health:
     """Ask Kaggle whose the credentials are that its client would find, and what they may use."""
     if "KAGGLE_KERNEL_RUN_TYPE" in os.environ:
         return passed("kaggle", "this is a Kaggle machine, which needs none of your credentials")
-    from container_doors.adapters.kaggle_account import HOW_TO_LOG_IN, damaged, sources
+    from container_doors.adapters.kaggle_account import damaged, how_to_log_in, sources
 
     found = sources()
     if damaged():
-        return warned("kaggle", "; ".join(damaged()), HOW_TO_LOG_IN)
+        return warned("kaggle", "; ".join(damaged()), how_to_log_in())
     if not found:
-        return warned("kaggle", "no credentials: doors kaggle cannot be used here", HOW_TO_LOG_IN)
+        return warned("kaggle", "no credentials: doors kaggle cannot be used here", how_to_log_in())
     is_open = next((source for source in found if source.is_open), None)
     if is_open:
         return warned(

@@ -69,6 +69,11 @@ def damaged(environment: Mapping[str, str] | None = None) -> list[str]:
     return [f"{path} is there, but {fault}" for path, fault in faults.items() if fault is not None]
 
 
+def how_to_log_in() -> str:
+    """Say what to do about credentials: mend those that are there, or get some."""
+    return f"put that file right, or remove it and {HOW_TO_LOG_IN}" if damaged() else HOW_TO_LOG_IN
+
+
 def _token_fault(path: Path) -> str | None:
     text, fault = text_or_fault(path)
     if text is None:

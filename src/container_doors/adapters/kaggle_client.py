@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from requests import PreparedRequest, Response
 from requests.adapters import HTTPAdapter
 
-from container_doors.adapters.kaggle_account import HOW_TO_LOG_IN, damaged, sources
+from container_doors.adapters.kaggle_account import damaged, how_to_log_in, sources
 from container_doors.adapters.kaggle_errors import refused_credentials, translated
 from container_doors.adapters.kaggle_upload import Uploads
 from container_doors.errors import HostError
@@ -96,7 +96,7 @@ def connect() -> Client:
     """
     if not sources():
         problem = "; ".join(damaged()) or "there are no Kaggle credentials on this machine"
-        raise HostError(problem, hint=HOW_TO_LOG_IN)
+        raise HostError(problem, hint=how_to_log_in())
     client = Client()
     with translated("say whose credentials these are"), _unheard():
         try:

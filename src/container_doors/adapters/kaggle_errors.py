@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 from requests import Response, exceptions
 
-from container_doors.adapters.kaggle_account import HOW_TO_LOG_IN, SETTINGS, damaged, sources
+from container_doors.adapters.kaggle_account import SETTINGS, damaged, how_to_log_in, sources
 from container_doors.adapters.shell import redacted
 from container_doors.errors import AbsentError, HostError, UnreachableError
 
@@ -105,7 +105,7 @@ def refused_credentials() -> HostError:
     why = "; ".join(damaged()) or "expired, revoked or misspelt"
     return HostError(
         f"Kaggle does not take the credentials of {names} (401): {why}",
-        hint=HOW_TO_LOG_IN,
+        hint=how_to_log_in(),
     )
 
 

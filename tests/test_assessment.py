@@ -405,6 +405,25 @@ def test_each_format_is_timed_and_compared_and_one_that_is_not_installed_is_said
     assert openvino.median_ms is None
 
 
+def test_the_weights_that_cannot_be_timed_are_named_as_the_person_knows_them():
+    asked: list[Path] = []
+
+    def opened(weights: Path, params: Params) -> FakeDetector:
+        asked.append(weights)
+        return FakeDetector()
+
+    trials.time_formats(
+        RUN,
+        "val",
+        asked=Timed(on=a_record().hardware, formats=()),
+        export=exported,
+        open_detector=opened,
+        progress=FakeProgress(),
+    )
+
+    assert asked == [RUN.best_weights]
+
+
 def test_the_gate_asks_the_worse_end_of_each_interval():
     """One door proves nothing, and as it is, it is 0.995 of 0.90."""
     asked = {

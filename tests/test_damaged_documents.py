@@ -292,3 +292,39 @@ def test_lost_epochs_do_not_shorten_the_curves_that_git_keeps(place: Place):
     readers(place)["metadata"]()
 
     assert curves.read_bytes() == before
+
+
+SUMMARY = ["summary", "--experiment", RUN.name, "--output", "out/summary.md", "--html", "--card"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        RUN.dataset, RUN.scores, RUN.evaluation, RUN.metrics_jsonl, RUN.predictions_json("val"),
+        RUN.detections_json("test"), PUBLISHED / "metadata.json",
+    ],
+    ids=lambda path: path.name,
+)  # fmt: skip
+def test_a_report_of_damaged_documents_is_not_begun(
+    place: Place, path: Path, capsys: pytest.CaptureFixture[str]
+):
+    path.write_bytes(b"")
+
+    assert main(SUMMARY) == 2
+    assert f"{path}" in capsys.readouterr().err
+    assert [one for one in Path("out").rglob("*") if one.is_file()] == []
+
+
+@pytest.mark.parametrize("name", ["summary.md", "summary.html", "summary_card.md"])
+def test_a_report_is_not_begun_where_another_file_is_in_the_way(
+    place: Place, name: str, capsys: pytest.CaptureFixture[str]
+):
+    other = Path("other") / name
+    other.parent.mkdir(exist_ok=True)
+    other.write_bytes(b"\xff\xfemine")
+    try:
+        assert main([*SUMMARY[:4], "other/summary.md", *SUMMARY[5:]]) == 2
+        assert f"{other} is there already" in capsys.readouterr().err
+        assert [*other.parent.iterdir()] == [other]
+    finally:
+        other.unlink()

@@ -24,6 +24,7 @@ from container_doors.evaluation.slices import slices
 from container_doors.inspection import (
     OpenDetector,
     changed_since_training,
+    damaged_documents,
     detect,
     evaluated,
     keep,
@@ -37,10 +38,12 @@ from container_doors.inspection import (
 from container_doors.measurements import Assessment, Detected, Estimate, Looks, PromiseCheck
 from container_doors.pipeline import nothing_published
 from container_doors.ports import Progress
-from container_doors.records import RunRecord
-from container_doors.reporting.card import write_card
+from container_doors.records import Evaluation, RunRecord
+from container_doors.reporting.card import refuse_another_card, write_card
 from container_doors.reporting.gate import Held, held
-from container_doors.reporting.page import Known, write_page
+from container_doors.reporting.page import Known, refuse_another_page, write_page
+from container_doors.reporting.summary import make_room
+from container_doors.reporting.which_run import read_record
 from container_doors.run import PUBLISHED, Run
 from container_doors.training.history import read_history
 from container_doors.versioning.hashing import artifact
@@ -189,6 +192,27 @@ def gate_published(
             else f"bring its weights back: cp {PUBLISHED}/best.pt {run.best_weights}",
         )
     return gate(run, at_the_point=at_the_point, open_detector=open_detector, progress=progress)
+
+
+def check_report(run: Run, output: Path, *, page: Path | None, card: Path | None) -> None:
+    """See, before anything is measured or written, that a whole report can be made.
+
+    Raises:
+        RunError: If a document of the run cannot be read, or another file is in the way.
+    """
+    make_room(output)
+    if page is not None:
+        refuse_another_page(page)
+    if card is not None:
+        refuse_another_card(card)
+    record = read_record(run)
+    damaged = damaged_documents(run)
+    if damaged:
+        more = f"; and {len(damaged) - 1} more: doors doctor --run {run.name}"
+        raise RunError(damaged[0].problem + more * (len(damaged) > 1), hint=damaged[0].hint)
+    Evaluation.read(run.scores)
+    read_published()
+    read_history(run.metrics_jsonl, record)
 
 
 def model_card(run: Run, output: Path, *, open_detector: OpenDetector, progress: Progress) -> Path:

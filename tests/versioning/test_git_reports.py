@@ -1,8 +1,10 @@
 import csv
 import json
+import math
 from pathlib import Path
 
-from container_doors.records import OperatingPoint, Version
+from container_doors.records import Epoch, OperatingPoint, Version
+from container_doors.training.history import spelled
 from container_doors.versioning.git_reports import write_reports
 from container_doors.versioning.metadata import build_metadata
 from tests.builders import a_trained_run, an_evaluation, split_scores
@@ -54,10 +56,15 @@ def test_metrics_are_flat_and_hold_only_what_was_measured(tmp_path: Path):
 
 def test_curves_have_a_row_per_finished_epoch(tmp_path: Path):
     run, record, evaluation = a_trained_run(tmp_path)
+    record = record.model_copy(update={"epochs_finished": 2, "best_epoch": 2})
     run.metrics_jsonl.write_text(
-        '{"epoch": 1, "train/box_loss": 1.5}\n'
-        '{"epoch": 2, "train/box_loss": NaN, "val/mAP50": 0.5}\n'
-        '{"epoch": 3, "train/box'
+        spelled(
+            [
+                Epoch(1, {"train/box_loss": 1.5}),
+                Epoch(2, {"train/box_loss": math.nan, "val/mAP50": 0.5}),
+            ]
+        )
+        + '{"epoch": 3, "train/box'
     )
 
     write_reports(run, build_metadata(record, evaluation, VERSION), evaluation, tmp_path / "r")

@@ -3,6 +3,7 @@
 import argparse
 import shlex
 from pathlib import Path
+from typing import Any
 
 from container_doors import assessment, pipeline
 from container_doors.adapters.dvc_store import DvcStore
@@ -94,22 +95,16 @@ def summary(arguments: argparse.Namespace) -> int:
         )
     for line in history_warnings(run, read_record(run)):
         complain(line)
-    if arguments.card or arguments.html:
+    card = output.with_name(f"{output.stem}_card.md") if arguments.card else None
+    page = output.with_suffix(".html") if arguments.html else None
+    if card or page:
+        assessment.check_report(run, output, page=page, card=card)
         mend_lock_box()
-    if arguments.card:
-        with console.progress() as progress:
-            card = assessment.model_card(
-                run,
-                output.with_name(f"{output.stem}_card.md"),
-                open_detector=opened,
-                progress=progress,
-            )
-        say(f"wrote {card}")
-    if arguments.html:
-        with console.progress() as progress:
-            page = assessment.report_page(
-                run, output.with_suffix(".html"), open_detector=opened, progress=progress
-            )
-        say(f"wrote {page}")
+    with console.progress() as progress:
+        measured: dict[str, Any] = {"open_detector": opened, "progress": progress}
+        if card:
+            say(f"wrote {assessment.model_card(run, card, **measured)}")
+        if page:
+            say(f"wrote {assessment.report_page(run, page, **measured)}")
     say(f"wrote {pipeline.summarise(run, output)}")  # last: it tells what the others measured
     return 0

@@ -69,11 +69,12 @@ def diagnose(case: Case) -> list[Health]:
 
 def _outcome(case: Case) -> list[Health]:
     record = case.record
-    finished = record.epochs_finished or len(case.history)
-    epochs = f"{finished} of {case.training.epochs} epochs"
+    asked = case.training.epochs
+    epochs = f"{len(case.history)} of {asked} epochs"
     again = f"doors train --resume --experiment {record.experiment}"
     if record.status in {"finished", "trained"}:
-        return [passed("outcome", f"{record.status}, {epochs}")]
+        finished = record.epochs_finished or len(case.history)
+        return [passed("outcome", f"{record.status}, {finished} of {asked} epochs")]
     if record.status == "running" and case.is_held:
         return [passed("outcome", f"in training, {epochs}")]
     if record.status == "running":

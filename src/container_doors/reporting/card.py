@@ -11,13 +11,13 @@ from typing import Any
 import yaml
 from jinja2 import Template
 
-from container_doors.errors import RunError
 from container_doors.files import replace_text
 from container_doors.measurements import Assessment, Estimate, said
 from container_doors.records import Metadata, RunRecord
 from container_doors.reporting.escaping import code, markdown_templates
 from container_doors.reporting.figures import count
 from container_doors.reporting.gate import held, in_one_sentence
+from container_doors.reporting.outputs import refuse_another_file
 
 _GENERATED = "# written by: doors summary --card"
 _BEGINS = f"---\n{_GENERATED}\n"
@@ -43,8 +43,7 @@ def write_card(
     Raises:
         RunError: If ``output`` is something else.
     """
-    if output.is_dir() or (output.exists() and not output.read_text("utf-8").startswith(_BEGINS)):
-        raise RunError(f"{output} is there already, and is no card", hint="choose another --output")
+    refuse_another_card(output)
     name = metadata.version if metadata else record.experiment
     rows = held(record, assessments, at_the_point=False)
     front = yaml.safe_dump(_front(name, assessments, record), sort_keys=False, allow_unicode=True)
@@ -61,6 +60,15 @@ def write_card(
         verdict=in_one_sentence(rows),
     )
     replace_text(output, f"{_BEGINS}{front}---\n{body}")
+
+
+def refuse_another_card(output: Path) -> None:
+    """See, before anything is measured for it, that a card can be written there.
+
+    Raises:
+        RunError: If something else is there.
+    """
+    refuse_another_file(output, begins=_BEGINS, what="card")
 
 
 def _front(name: str, assessments: Mapping[str, Assessment], record: RunRecord) -> dict[str, Any]:

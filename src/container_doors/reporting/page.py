@@ -15,7 +15,6 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 from PIL import Image, ImageOps
 
-from container_doors.errors import RunError
 from container_doors.files import replace_text
 from container_doors.measurements import (
     Assessment,
@@ -32,6 +31,7 @@ from container_doors.reporting import charts
 from container_doors.reporting.curves import draw_curves
 from container_doors.reporting.figures import count, duration
 from container_doors.reporting.gate import held, in_one_sentence
+from container_doors.reporting.outputs import refuse_another_file
 from container_doors.run import Run
 
 _BEGINS = "<!doctype html><!-- doors summary -->"
@@ -89,10 +89,7 @@ def write_page(
     Raises:
         RunError: If ``output`` is something else.
     """
-    if output.is_dir() or (output.exists() and not output.read_text("utf-8").startswith(_BEGINS)):
-        raise RunError(
-            f"{output} is there already, and is no report", hint="choose another --output"
-        )
+    refuse_another_page(output)
     rows = held(record, known.assessments, at_the_point=False)
     test, robustness = known.assessments["test"], known.robustness
     style = _style()
@@ -127,6 +124,15 @@ def write_page(
         gallery=_gallery(run, test, known.test),
     )
     replace_text(output, text)
+
+
+def refuse_another_page(output: Path) -> None:
+    """See, before anything is measured for it, that a page can be written there.
+
+    Raises:
+        RunError: If something else is there.
+    """
+    refuse_another_file(output, begins=_BEGINS, what="report")
 
 
 @cache

@@ -17,6 +17,7 @@ from container_doors.reporting import figures, gate
 from container_doors.reporting.curves import draw_curves
 from container_doors.reporting.escaping import code, markdown_templates
 from container_doors.reporting.gallery import Gallery, Picture, evenly, rebuilt
+from container_doors.reporting.outputs import refuse_another_file
 from container_doors.reporting.verdicts import compare, in_one_sentence, timed
 from container_doors.run import PUBLISHED, REPORTS, Run
 
@@ -54,7 +55,7 @@ class _Pictures:
     """How many there are to choose from."""
 
 
-_TITLE = b"# Training report"
+_TITLE = "# Training report"
 """What every report begins with, and so may be replaced by another."""
 
 
@@ -83,7 +84,7 @@ def write_summary(
         RunError: If the evaluation is of other weights, or if ``output`` is a folder.
     """
     _refuse_another_model(record, evaluation)
-    _make_room(output)
+    make_room(output)
     with rebuilt(output.with_name(f"{output.stem}_files")) as gallery:
         pictures = _collect(run, gallery, record, evaluation, history)
         text = _render(run, record, evaluation, afterwards, pictures)
@@ -101,22 +102,18 @@ def _refuse_another_model(record: RunRecord, evaluation: Evaluation) -> None:
         )
 
 
-def _is_report(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(len(_TITLE)) == _TITLE
+def make_room(output: Path) -> None:
+    """See that a report can be written there, and make its folder.
 
-
-def _make_room(output: Path) -> None:
+    Raises:
+        RunError: If something else is in the way.
+    """
     if output.is_dir():
         raise RunError(
             f"{output} is a folder, and the report is a file",
             hint=f"name the file: --output {output / 'summary.md'}",
         )
-    if output.exists() and not _is_report(output):
-        raise RunError(
-            f"{output} is there already, and is no report",
-            hint="choose another --output, or move that file away",
-        )
+    refuse_another_file(output, begins=_TITLE, what="report")
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError):

@@ -204,12 +204,12 @@ def time_formats(
     seen: dict[str, Sequence[Detections]] = {}
     timings = []
     with TemporaryDirectory() as scratch:
-        weights = Path(shutil.copy(run.best_weights, scratch))
+        weights = Path(shutil.copy(run.best_weights, scratch))  # exports are written beside it
         for name in ("pytorch", *asked.formats):
             progress.say(f"{name}: {len(images)} photographs at {asked.image_size_px} px")
             try:
                 detector = (
-                    open_detector(weights, params)
+                    open_detector(run.best_weights, params)
                     if name == "pytorch"
                     else export(weights, name, image_size_px=asked.image_size_px, hardware=asked.on)
                 )

@@ -254,9 +254,7 @@ def test_the_installer_s_uv_and_pip_have_the_index_s_password_alone(
 
 
 def test_processes_that_read_photographs_have_no_secret(stand_ins: StandIns):
-    seen = pool.spread(
-        whole_environment, range(2), workers=2, on_progress=lambda *_: None
-    )
+    seen = pool.spread(whole_environment, range(2), workers=2, on_progress=lambda *_: None)
 
     assert [markers_in(environment) for environment in seen] == [ORDINARY, ORDINARY]
 

@@ -4,6 +4,7 @@ import hashlib
 import json
 import socket
 import subprocess
+import tarfile
 from importlib.metadata import version
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from container_doors import child_environment
 from container_doors.adapters import gpu_kernel
 from container_doors.adapters.gpu_kernel import JobError, install, is_missing, leave, left_over
+from tests.hostile_archives import member, of
 
 INSTALLER = """import sys
 open({log!r}, "w").write("\\n".join(sys.argv[1:]))
@@ -113,6 +115,26 @@ def test_a_package_that_is_not_the_locked_one_is_why_the_job_failed(
 def test_a_commit_from_before_the_installer_is_refused(repository: Path):
     with pytest.raises(JobError, match="the commit has no scripts/install_locked"):
         install(repository)
+
+
+@pytest.mark.parametrize(
+    ("into", "name"),
+    [
+        pytest.param("link", "x", id="by a link of the commit"),
+        pytest.param("data", "../../outside/x", id="by its name"),
+    ],
+)
+def test_no_photograph_is_unpacked_outside_of_the_repository(tmp_path: Path, into: str, name: str):
+    outside, repository = tmp_path / "outside", tmp_path / "repository"
+    outside.mkdir()
+    repository.mkdir()
+    (repository / "link").symlink_to(outside)
+    of(member(name))(tmp_path / "data.tar")
+
+    with pytest.raises(tarfile.OutsideDestinationError):
+        gpu_kernel.unpack(tmp_path / "data.tar", repository, into)
+
+    assert not list(outside.iterdir())
 
 
 def test_nothing_that_it_starts_sees_a_secret(monkeypatch: pytest.MonkeyPatch):

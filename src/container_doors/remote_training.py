@@ -173,7 +173,6 @@ def plan(
     }
     job = job_slug(list(wanted.experiments), secrets.token_hex(3))
     folder = JOBS / job
-    make_folder(JOBS)
     changed = _uncommitted(wanted, params, repository)
     code_pack, code, filtered = _pack_code(folder, repository, changed, params)
     packs = [

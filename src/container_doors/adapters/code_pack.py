@@ -10,6 +10,7 @@ from typing import Protocol
 
 from container_doors.adapters.gpu_kernel import WHOLE_WHEN_SENT, JobError, printable, rebuild
 from container_doors.errors import VersioningError
+from container_doors.files import make_folder
 from container_doors.ports import PackedCode
 
 _THE_SAME_EVERYWHERE = ("--window=0", "--no-reuse-delta", "--no-reuse-object", "--threads=1",
@@ -75,7 +76,7 @@ def pack_code(
         )  # fmt: skip
         pack = Path(scratch) / f"code-{_line(made)}.pack"
         _prove(commit, tree, pack, Path(scratch) / "repository")
-        target.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(target.parent)
         shutil.move(pack, target)
         files = [path for kind, _, path in entries[tree] if kind == "blob"]
         return PackedCode(commit, tree, len(files), _filtered(files, git))

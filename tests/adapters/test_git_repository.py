@@ -106,7 +106,7 @@ HOSTILE_SETTINGS = {
     "other names for commands": {"alias.status": "!false", "alias.for-each-ref": "!false"},
     "less is fetched": {"fetch.prune": "true", "submodule.recurse": "true", "fetch.all": "true"},
     "merging": {"merge.ff": "false", "merge.conflictStyle": "diff3", "pull.rebase": "true"},
-    "comments": {"core.commentChar": "R", "commit.template": "/nowhere", "commit.verbose": "true"},
+    "comments": {"core.commentChar": "t", "commit.template": "/nowhere", "commit.verbose": "true"},
 }
 
 
@@ -123,7 +123,8 @@ def answers(folder: Path, origin: Path) -> dict[str, object]:
     }
     commit = repository.commit([Path("T\xfcr.py")], "Release")
     repository.create_tag("detection@v3.0.0+20261123.exp003", "third")
-    return before | {"commit": commit, "then": repository.tags("detection@v3*")}
+    (tag,) = then = repository.tags("detection@v3*")
+    return before | {"commit": commit, "then": then, "tag": git(folder, "cat-file", "tag", tag)}
 
 
 @pytest.fixture

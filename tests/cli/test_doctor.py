@@ -164,3 +164,18 @@ def test_a_last_run_that_says_running_and_has_no_process_is_named(
     assert "exp1: interrupted: run.json says that it is running" in last_run().found
     with claim(run):
         assert last_run().found == "exp1: running"
+
+
+def test_checkpoints_that_are_damaged_are_named_while_they_are_needed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.chdir(tmp_path)
+    run, record, _ = a_trained_run(Path("runs"), "exp1")
+    record.model_copy(update={"status": "stopped"}).write(run.record)
+    run.resumable.parent.mkdir()
+    (run.resumable.parent / "epoch.json").write_bytes(b"")
+
+    assert main(["doctor", "--run", "exp1"]) == 1
+    said = capsys.readouterr().out
+    assert f"epoch.json in {run.resumable.parent} is not what was put there" in said
+    assert "the storage may have one: doors train --resume --experiment exp1" in said

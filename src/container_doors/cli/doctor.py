@@ -197,7 +197,8 @@ def _damaged_checkpoints(run: Run) -> Iterator[Health]:
     whole = find_whole(run)
     for why in whole.passed_over:
         if whole.folder is None:
-            yield failed("checkpoint", why, how_to_begin_anew(run))
+            elsewhere = f"the storage may have one: doors train --resume --experiment {run.name}"
+            yield failed("checkpoint", why, f"{elsewhere}; else {how_to_begin_anew(run)}")
         else:
             again = f"doors train --resume --experiment {run.name} goes on after {whole.epoch}"
             yield warned("checkpoint", f"{why}; the one before is whole", again)

@@ -84,7 +84,7 @@ def test_before_its_first_epoch_a_run_has_neither_table_nor_picture(
     assert capsys.readouterr().out.splitlines() == [
         "detection_exp001: running, 0 of 30 epochs, on AMD EPYC 7B13"
     ]
-    assert list(run.directory.iterdir()) == [run.record]
+    assert not run.curves.exists()
 
 
 def test_of_a_run_that_failed_it_is_said_why(run: Run, capsys: pytest.CaptureFixture[str]):

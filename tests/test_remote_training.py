@@ -48,7 +48,7 @@ def _commit(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (package / "pipeline.py").write_text("# the story\n")
     (package / "__main__.py").write_text(MAIN)
     (clone / "pyproject.toml").write_text('[project]\nname = "x"\ndependencies = ["pydantic>=2"]\n')
-    (clone / ".gitignore").write_text("/runs/\n/data/\n/weights/\n/reports/\n")
+    (clone / ".gitignore").write_text("/runs/\n/data/\n/weights/\n/reports/\n__pycache__/\n")
     a_small_dataset(clone / "data/processed/detection")
     for command in (["init"], ["add", "--all"], ["commit", "-m", "Begin\n\nMore, and an é."]):
         subprocess.run(["git", *command], cwd=clone, check=True, capture_output=True)

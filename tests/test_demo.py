@@ -13,6 +13,7 @@ from tests.fakes import FakeProgress
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1_800)  # ten minutes on one core, and the other one is taken here
 def test_the_demo_trains_a_detector_that_finds_doors(tmp_path: Path):
     workspace = tmp_path / "demo"
 

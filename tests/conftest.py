@@ -5,6 +5,11 @@ import signal
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# No test is timed: a busy machine would fail it (pyproject.toml's timeout ends one that hangs).
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 _ISOLATED = {
     "GIT_CONFIG_GLOBAL": "gitconfig",

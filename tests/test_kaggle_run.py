@@ -42,7 +42,7 @@ git config filter.up.clean 'tr a-z A-Z'; git config filter.up.smudge 'tr A-Z a-z
 mkdir odd; cd odd
 printf '%s\n' '*.not export-ignore' '*.subst export-subst' '*.up filter=up' '*.id ident' \
     '*.lfs filter=lfs -text' '*.eol text eol=crlf' > .gitattributes
-for kind in not subst up id lfs eol; do printf '$Id$ $Format:%H$\n' > $'T\xfcr\n'.$kind; done
+for kind in not subst up id lfs eol; do echo '$Id$ $Format:%H$' > $'T\xfcr\n'.$kind; done
 ln -s ../src link; touch empty; chmod +x empty; cd ..
 printf 'Merge ssh://git@host/T\xfcr.git\n' > ../message"""
 """What a commit may have that an archive, a text or a working directory would change."""

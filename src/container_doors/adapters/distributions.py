@@ -1,16 +1,19 @@
 """Which installed distributions supply a program that is published under several names.
 
 Ultralytics and OpenCV are each built more than once, and the builds write the same files. Whoever
-asks for a version means the program, whatever the build is called.
+asks for a version means the program, whatever the build is called. Nothing that may be missing is
+imported at the top, for the doctor looks here on machines where packages are missing.
 """
 
 import json
 import re
-from collections.abc import Sequence
 from importlib.metadata import Distribution, PackageNotFoundError, distributions, version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from container_doors.ports import Installed
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from container_doors.ports import Installed
 
 BUILDS = {
     "ultralytics": ("ultralytics-opencv-headless", "ultralytics"),
@@ -49,7 +52,7 @@ def clashes() -> list[str]:
     ]
 
 
-def installed_packages() -> Sequence[Installed]:
+def installed_packages() -> "Sequence[Installed]":
     """List what Python finds here, by name; of a name that stands twice, what is imported."""
     found: dict[str, Installed] = {}
     for distribution in distributions():
@@ -59,7 +62,9 @@ def installed_packages() -> Sequence[Installed]:
     return [found[name] for name in sorted(found)]
 
 
-def _described(distribution: Distribution) -> Installed | None:
+def _described(distribution: Distribution) -> "Installed | None":
+    from container_doors.ports import Installed
+
     metadata: Any = distribution.metadata  # a message, with headers
     name, number = metadata.get("Name"), metadata.get("Version")
     if not name or not number:

@@ -260,7 +260,7 @@ class FakeRepository:
     """By revision and path."""
     upstream: Upstream = field(default_factory=lambda: Upstream(None, None))
 
-    def code_state(self) -> CodeState:
+    def code_state(self, *, beside: Sequence[Path] = ()) -> CodeState:
         return CodeState(commit="0" * 40, clean=True)
 
     def tags(self, pattern: str) -> list[str]:

@@ -13,7 +13,7 @@ from zipfile import ZipFile
 import pytest
 
 from container_doors import pipeline
-from container_doors.adapters.git_repository import GitRepository
+from container_doors.adapters.git_repository import GitRepository, run_git
 from container_doors.adapters.ssh_signatures import SshSignatures
 from container_doors.config import Data, Params, Training, Wandb
 from container_doors.errors import (
@@ -57,6 +57,24 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     a_small_dataset(tmp_path / PARAMS.data.path)
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.mark.parametrize("path", [PARAMS.data.path, "photos/doors"])
+def test_photographs_and_outputs_are_no_change_of_the_code(workspace: Path, path: str):
+    """The second training finds what the first has left, beside the photographs."""
+    shutil.move(workspace / PARAMS.data.path, workspace / "elsewhere")
+    shutil.rmtree(workspace / "data")
+    Path("params.yaml").touch()
+    for command in ("init", "add params.yaml", "commit --message params"):
+        run_git(workspace, *command.split())
+    (workspace / path).parent.mkdir(parents=True)
+    (workspace / "elsewhere").rename(workspace / path)
+    params = PARAMS.model_copy(update={"data": PARAMS.data.model_copy(update={"path": path})})
+    world = replace(FakeWorld().world, repository=GitRepository(workspace))
+
+    for run in (Run("exp1"), Run("exp2")):
+        pipeline.train(params, run, world=world)
+        assert RunRecord.read(run.record).code.clean is True
 
 
 def test_training_publishes_what_it_measured():

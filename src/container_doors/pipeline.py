@@ -812,7 +812,7 @@ def _begun(
         started_at=datetime.now(UTC),
         params=document,
         params_sha256=params_sha256(document),
-        code=world.repository.code_state(),
+        code=world.repository.code_state(beside=_no_code(params)),
         dataset=_facts(report),
         starting_weights=weights,
         hardware=hardware,
@@ -988,6 +988,12 @@ def _followed(run: Run, record: RunRecord, *, world: World) -> Iterator[None]:
         raise
     finally:
         world.follower.finish(exit_code=exit_code)
+
+
+def _no_code(params: Params) -> list[Path]:
+    """Name what a run is made with that is no code: the record has its hash."""
+    weights = [Path(params.model.weights)] if params.model.weights else []
+    return [Path(params.data.path), *weights]
 
 
 def _update(run: Run, record: RunRecord, **changes: object) -> RunRecord:

@@ -295,8 +295,12 @@ class PackedCode:
 class Repository(Protocol):
     """The git repository around the working directory, if there is one."""
 
-    def code_state(self) -> CodeState:
-        """Name the commit, and whether the tree differs from it."""
+    def code_state(self, *, beside: Sequence[Path] = ()) -> CodeState:
+        """Name the commit, and whether the code differs from it; data and outputs are none.
+
+        Args:
+            beside: Paths that are no code either.
+        """
 
     def tags(self, pattern: str) -> list[str]:
         """List the tags that match a glob; none where there is no repository."""

@@ -235,7 +235,8 @@ class CodeState(_Part):
     commit: str | None
     """None outside of a git repository, or before its first commit."""
     clean: bool | None
-    """Whether the tree had no uncommitted change; None where there is no repository."""
+    """Whether the code had no uncommitted change (data and outputs are none); None where there is
+    no repository."""
 
 
 class StartingWeights(_Part):

@@ -73,6 +73,62 @@ def test_what_a_training_writes_is_no_change_of_its_code(folder: Path):
     assert GitRepository(folder).code_state().clean is True
 
 
+@pytest.mark.parametrize(
+    ("written", "path"),
+    [
+        ("data/processed/detection/images/train/a.jpg", "data/processed/detection"),
+        ("data/processed/detection.dvc", "data/processed/detection"),
+        ("photos/set1/images/train/a.jpg", "photos/set1"),
+        ("photos/set1.dvc", "photos/set1"),
+        ("photos/[a]*/images/train/a.jpg", "photos/[a]*"),
+        ("photos/set1/a.jpg", "{folder}/photos/set1"),
+        ("photos/set1/a.jpg", "./photos/../photos/set1/"),
+        ("runs/exp1/run.json", "photos"),
+        ("kaggle_output/run.json", "photos"),
+        ("summary_exp1_files/curves.png", "photos"),
+        ("dvc.lock", "photos"),
+        (".dvc/config", "photos"),
+    ],
+)
+def test_data_and_outputs_are_no_code(written: str, path: str, folder: Path):
+    (folder / written).parent.mkdir(parents=True, exist_ok=True)
+    (folder / written).write_text("no code")
+    beside = [Path(path.format(folder=folder))]
+
+    assert GitRepository(folder).code_state(beside=beside).clean is True
+
+    git(folder, "add", "--force", written)
+    assert GitRepository(folder).code_state(beside=beside).clean is True
+    (folder / "new_module.py").touch()
+    assert GitRepository(folder).code_state(beside=beside).clean is False
+
+
+def test_data_of_a_workspace_below_the_root_are_no_code(folder: Path):
+    for name in ("work/data/a.jpg", "work/photos/a.jpg", "work/runs/exp1/run.json"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    repository = GitRepository(folder / "work")
+
+    assert repository.code_state(beside=[Path("photos")]).clean is True
+    assert repository.code_state().clean is False
+
+
+def test_a_folder_that_leads_to_the_photographs_is_no_code(folder: Path, tmp_path: Path):
+    (tmp_path / "disk").mkdir()
+    (folder / "photos").symlink_to(tmp_path / "disk")
+
+    assert GitRepository(folder).code_state(beside=[Path("photos/set1")]).clean is True
+    assert GitRepository(folder).code_state().clean is False
+
+
+@pytest.mark.parametrize("path", [".", "..", "../data", "/", "{folder}"])
+def test_code_is_never_left_out_with_the_data(path: str, folder: Path):
+    (folder / "new_module.py").touch()
+    beside = [Path(path.format(folder=folder))]
+
+    assert GitRepository(folder).code_state(beside=beside).clean is False
+
+
 def test_before_the_first_commit_there_is_none(empty: Path):
     git(empty, "init", "--quiet")
     (empty / "a").touch()

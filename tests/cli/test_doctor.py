@@ -13,6 +13,7 @@ from tests.loopback.wandb_backend import WandbBackend
 from container_doors.adapters import account_health, machine_health
 from container_doors.cli import main
 from container_doors.cli.doctor import last_run
+from container_doors.config import Data, Params, Training, dump
 from container_doors.training.claim import claim
 
 KEY = "k" * 40
@@ -47,6 +48,24 @@ def test_it_works_when_packages_are_missing(hidden: set[str], tmp_path: Path):
     assert set(missing) <= {f"{name} is not installed" for name in hidden}
     assert all(check["remedy"] for check in checks.values() if check["verdict"] != "pass")
     assert checks["python"]["verdict"] == "pass"
+
+
+def test_photographs_wherever_they_are_are_no_change_of_the_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    Path("params.yaml").write_text(dump(Params(
+        data=Data(path="photos/doors"),
+        training=Training(epochs=3, batch_size=2, learning_rate=0.001),
+    )))  # fmt: skip
+    for command in ("init", "add params.yaml", "commit --message params"):
+        subprocess.run(["git", *command.split()], check=True, capture_output=True)
+    Path("photos/doors").mkdir(parents=True)
+    Path("photos/doors/a.jpg").touch()
+    assert account_health.git().verdict == "pass"
+
+    Path("new_module.py").touch()
+    assert account_health.git().verdict == "warn"
 
 
 def test_without_git_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -24,7 +24,7 @@ def git() -> Health:
 
     repository = GitRepository(Path.cwd())
     try:
-        state = repository.code_state()
+        state = repository.code_state(beside=_data())
         if state.clean is None:
             repository.check_ready()
     except DoorsError as error:
@@ -43,6 +43,16 @@ def git() -> Health:
             "git commit, so that the run's code can be found again: git status names them",
         )
     return passed("git", f"{state.commit[:7]}, nothing changed since")
+
+
+def _data() -> list[Path]:
+    """Name the folder of photographs, where the params can be read: these are no code."""
+    try:
+        from container_doors.config import load_params
+
+        return [Path(load_params(Path("params.yaml"), []).data.path)]
+    except (DoorsError, ImportError):
+        return []
 
 
 def dvc_remote() -> Health:

@@ -51,6 +51,13 @@ _UPSTREAM = "@{upstream}"
 _CODE = (":(top)", *(f":(top,exclude){path}" for path in ("reports", "weights", "summary_*")))
 """What a training does not write itself: the next one would be of unclean code."""
 
+_NO_CODE = (
+    "data", "runs", "reports", "weights", "summary_*", "kaggle_output", "doors-demo",
+    "remote-storage", "dvc.lock", ".dvc",
+)  # fmt: skip
+"""Where data, outputs and DVC's own files lie. A run names its data by hash; where DVC keeps large
+files changes no weight."""
+
 
 def run_git(directory: Path, *arguments: str, settings: Sequence[str] = ()) -> Finished:
     """Run git, whatever its exit code, so that nobody's configuration changes what it answers.
@@ -127,8 +134,11 @@ class GitRepository:
     def __init__(self, directory: Path = Path()) -> None:
         self._directory = directory
 
-    def code_state(self) -> CodeState:
-        """Name the commit, and whether the tree differs from it; unknown outside of git.
+    def code_state(self, *, beside: Sequence[Path] = ()) -> CodeState:
+        """Name the commit, and whether the code differs from it; unknown outside of git.
+
+        Args:
+            beside: Paths that are no code, beside those where data and outputs always are.
 
         Raises:
             VersioningError: If there is a repository, and git refuses to read it.
@@ -142,7 +152,7 @@ class GitRepository:
                 return CodeState(commit=None, clean=None)
             raise _refused("read the repository", top)
         commit = self._git("rev-parse", "--verify", "--quiet", "HEAD")
-        changed = self._changed(untracked="normal")
+        changed = self._changed(*self._without(beside), untracked="normal")
         return CodeState(commit=commit.stdout.strip() or None, clean=not changed)
 
     def tags(self, pattern: str) -> list[str]:
@@ -170,6 +180,22 @@ class GitRepository:
         )  # fmt: skip
         changed = [Path(os.fsdecode(entry[3:])) for entry in listed.split(b"\0") if entry]
         return [*changed, *(path for path in self._passed_over(*pathspecs) if path not in changed)]
+
+    def _without(self, beside: Sequence[Path]) -> Iterator[str]:
+        """Leave out data and outputs, those of the root and those of this folder."""
+        shown = self._must("find its root", "rev-parse", "--show-toplevel", "--show-prefix").stdout
+        top, here = map(Path, shown.split("\n")[:2])
+        for path in _NO_CODE:
+            yield f":(top,exclude){path}"
+            yield f":(top,exclude){(here / path).as_posix()}"
+        for path in beside:
+            inside = Path(os.path.relpath(top / here / path, top))  # also of an absolute one
+            if inside.parts[:1] not in {(), ("..",)}:
+                yield f":(top,exclude,literal){inside.as_posix()}"
+                yield f":(top,exclude,literal){inside.as_posix()}.dvc"
+                for folder in inside.parents[:-1]:
+                    if (top / folder).is_symlink():
+                        yield f":(top,exclude,literal){folder.as_posix()}"
 
     def _passed_over(self, *pathspecs: str) -> Iterator[Path]:
         """Find what differs behind ``git update-index --assume-unchanged`` or ``--skip-worktree``.

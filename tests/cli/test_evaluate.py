@@ -1,13 +1,18 @@
 """What the commands that measure a run again print and return."""
 
 import json
+import re
+import shutil
 from pathlib import Path
 
 import pytest
-from tests.fakes import Blinded
-from tests.trained import RUN, train_in
+from tests.fakes import Blinded, FakeDetector, FakeWorld
+from tests.trained import PARAMS, RUN, train_in, train_others
 
+from container_doors import pipeline
 from container_doors.cli import evaluate, latency, main, robustness
+from container_doors.ports import Detections
+from container_doors.run import Run
 
 
 @pytest.fixture(autouse=True)
@@ -98,6 +103,74 @@ def test_comparing_prints_a_verdict_in_a_sentence(capsys: pytest.CaptureFixture[
 
     assert code == 0
     assert json.loads(out)["verdict"].startswith("exp1 and exp1 are the same weights")
+
+
+class Eager(FakeDetector):
+    """Finds every door, and two where there is none, in every photograph."""
+
+    def _look(self, image: Path) -> Detections:
+        seen = super()._look(image)
+        alarms = [(0.0, 0.0, 5.0, 5.0), (0.0, 40.0, 5.0, 48.0)]
+        boxes, confidences = [*seen.boxes_xyxy, *alarms], [*seen.confidences, 0.8, 0.8]
+        is_door = [(number < len(seen.boxes_xyxy),) * 10 for number in range(len(boxes))]
+        return Detections(image, 64, 48, boxes, confidences, 5.0, is_door)
+
+
+class Careful(FakeDetector):
+    """Finds the door of one photograph in ten, and raises no false alarm."""
+
+    def _look(self, image: Path) -> Detections:
+        if image.stem.endswith("0"):
+            return super()._look(image)
+        return Detections(image, 64, 48, [], [], 5.0, [])
+
+
+@pytest.fixture
+def careful_and_eager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = tmp_path / PARAMS.data.path
+    for number in range(2, 42):
+        for kind, end in (("images", "png"), ("labels", "txt")):
+            shutil.copy(data / f"{kind}/test/0.{end}", data / f"{kind}/test/{number}.{end}")
+    other = Run("exp2")
+    pipeline.train(PARAMS, other, world=FakeWorld().world)
+    train_others(other, "others that are eager")
+    monkeypatch.setattr(
+        evaluate,
+        "opened",
+        lambda weights, params: Eager() if weights == other.best_weights else Careful(),
+    )
+
+
+def test_comparing_hides_no_false_alarm(
+    careful_and_eager: None, capsys: pytest.CaptureFixture[str]
+):
+    """The second finds 41 doors and not 5, and raises 84 false alarms and not 0."""
+    code, out = run(capsys, "compare", "exp1", "exp2")
+
+    assert code == 0
+    table = {cells[0]: cells[1:] for cells in map(re.compile(" {2,}").split, out.splitlines())}
+    assert table["doors found"] == ["5 of 41", "41 of 41"]
+    assert table["false alarms"][:2] == ["0", "84"]
+    assert table["false alarms"][2].startswith("+2.000 a photograph (+1.")
+    assert [one[:6] for one in table["precision"]] == ["1.000 ", "0.328 ", "-0.672"]
+    assert [one[:6] for one in table["recall"]] == ["0.122 ", "1.000 ", "+0.878"]
+    assert "exp2 is better than exp1 in one sense and worse in another. Better: AP50-95" in out
+    assert "recall higher by 0.878" in out
+    assert "Worse: precision lower by 0.672" in out
+    assert "false alarms: 84 and not 0, 2.000" in out
+
+
+def test_a_comparison_can_be_read_by_programs(
+    careful_and_eager: None, capsys: pytest.CaptureFixture[str]
+):
+    _, out = run(capsys, "compare", "exp1", "exp2", "--json")
+
+    said = json.loads(out)
+    first, second = said["models"]
+    assert (first["name"], first["doors_found"], first["false_alarms"]) == ("exp1", 5, 0)
+    assert (second["name"], second["doors_found"], second["false_alarms"]) == ("exp2", 41, 84)
+    assert second["scores"]["recall"]["value"] == 1
+    assert set(said["by"]) == {"AP50-95", "AP50", "recall", "precision", "false alarms"}
 
 
 def test_the_gate_can_be_read_by_programs(capsys: pytest.CaptureFixture[str]):

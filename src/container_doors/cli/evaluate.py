@@ -12,6 +12,7 @@ from container_doors.adapters.yolo_detector import YoloDetector
 from container_doors.cli import console
 from container_doors.cli.output import complain, say, say_document, say_document_in
 from container_doors.config import Params
+from container_doors.evaluation.paired import FALSE_ALARMS
 from container_doors.evaluation.promise import parse_promise
 from container_doors.measurements import Assessment, Estimate, PromiseCheck, Slice, said
 from container_doors.ports import Detector
@@ -39,7 +40,7 @@ def evaluate(arguments: argparse.Namespace) -> int:
 
 
 def compare(arguments: argparse.Namespace) -> int:
-    """Print by how much the second is better, and a verdict in a sentence."""
+    """Print both side by side, by how much they differ, and a verdict in a sentence."""
     mend_lock_box()
     with console.progress(quiet=arguments.json) as progress:
         found = assessment.compare(
@@ -52,9 +53,7 @@ def compare(arguments: argparse.Namespace) -> int:
     if arguments.json:
         say_document(_as_json(found))
         return 0
-    for name, by in found.by.items():
-        say(f"{name:8}  {by.value:+.3f}  ({by.low:+.3f} to {by.high:+.3f}, n = {by.n} {by.of})")
-    say(found.verdict)
+    say(*_side_by_side(found), found.verdict)
     if found.looks is not None:
         say(f"looks at this test split, with these: {found.looks}")
     return 0
@@ -90,13 +89,54 @@ def row_of(row: Held) -> str:
 
 
 def _as_json(found: assessment.Comparison) -> dict[str, Any]:
-    by = {name: estimate.model_dump() for name, estimate in found.by.items()}
     return {
         "split": found.split,
-        "by": by,
+        "models": [
+            asdict(side) | {"scores": {name: one.model_dump() for name, one in side.scores.items()}}
+            for side in found.sides
+        ],
+        "by": {name: estimate.model_dump() for name, estimate in found.by.items()},
         "verdict": found.verdict,
         "looks": found.looks and found.looks.model_dump(),
     }
+
+
+def _side_by_side(found: assessment.Comparison) -> list[str]:
+    """Write a row for each measure, both models and their difference beside one another."""
+    doors = count(found.doors, "door")
+    rows = [
+        ("", *(side.name for side in found.sides), "difference"),
+        ("confidence from", *(f"{side.conf_threshold:.3g}" for side in found.sides), ""),
+        ("doors found", *(f"{side.doors_found} of {found.doors}" for side in found.sides), ""),
+        (
+            FALSE_ALARMS,
+            *(str(side.false_alarms) for side in found.sides),
+            _difference(found.by.get(FALSE_ALARMS), " a photograph"),
+        ),
+        *(
+            (name, *(_in_brackets(side, name) for side in found.sides), _difference(by))
+            for name in ("precision", "recall", "AP50", "AP50-95")
+            for by in [found.by.get(name)]
+        ),
+    ]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        f"on {found.split}: {count(found.photographs, 'photograph')}, {doors}; in brackets the "
+        "interval of 95 %",
+        *(
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+            for row in rows
+        ),
+    ]
+
+
+def _in_brackets(side: assessment.Side, name: str) -> str:
+    one = side.scores.get(name)
+    return f"{one.value:.3f} ({one.bounds()})" if one else "undefined"
+
+
+def _difference(by: Estimate | None, of: str = "") -> str:
+    return f"{by.value:+.3f}{of} ({by.low:+.3f} to {by.high:+.3f})" if by else ""
 
 
 def opened(weights: Path, params: Params) -> Detector:

@@ -1,6 +1,7 @@
 """How surely figures are known, told with fakes for what is outside."""
 
 import json
+import re
 import shutil
 import subprocess
 from dataclasses import replace
@@ -577,3 +578,37 @@ def test_photographs_that_are_left_out_are_refused():
         DatasetError, match=r"leaves out 1 of 2 photographs of test, the first images/test/0\.png"
     ):
         evaluated(open_detector=lambda weights, params: Forgetful())
+
+
+class Slower(FakeDetector):
+    """Takes 49.98 ms a photograph, where the training's evaluation took 5."""
+
+    def _look(self, image: Path) -> Detections:
+        return replace(super()._look(image), duration_ms=49.98)
+
+
+def test_the_reports_give_one_latency():
+    """Whatever was timed when: the one with the interval, as it is spelled beside its target."""
+    before = pipeline.summarise(RUN, Path("before.md")).read_text()
+    assert set(re.findall(r"[\d.]+ ms", before.replace("50 ms", ""))) == {"5.0 ms"}
+
+    assessment.report_page(
+        RUN, Path("after.html"), open_detector=lambda *_: Slower(), progress=FakeProgress()
+    )
+    after = pipeline.summarise(RUN, Path("after.md")).read_text()
+
+    for text in (after, Path("after.html").read_text()):
+        assert set(re.findall(r"[\d.]+ ms", text.replace("50 ms", ""))) == {"49.98 ms"}
+    assert "| Inference time | &lt; 50 ms | 49.98 ms | median of 2 photographs | met |" in after
+    assert "latency, median 49.98 ms (n = 2: too few to bound it) on a sundial" in after
+
+
+def test_a_report_says_that_its_intervals_are_of_other_labels_than_its_table(trained: Path):
+    label = trained / "labels/test/0.txt"
+    label.write_text("0 0.5 0.5 0.4 0.75\n")
+    evaluated("val")
+    evaluated("test")
+
+    text = pipeline.summarise(RUN, Path("summary.md")).read_text()
+
+    assert "Photographs or labels of test are not those of the training: the intervals are" in text

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from container_doors.measurements import Assessment, Estimate
 from container_doors.records import RunRecord
-from container_doors.reporting.verdicts import LATENCY_BELOW_MS, Compared, size
+from container_doors.reporting.verdicts import LATENCY_BELOW_MS, Compared, milliseconds, size
 
 TARGETS = (("val", "mAP50", 0.90), ("val", "mAP50-95", 0.70), ("test", "mAP50", 0.88))
 """Split, score, and what it should exceed."""
@@ -83,7 +83,7 @@ def _latency(test: Assessment, at_the_point: bool) -> Held:
     median, bounded = test.latency.median_ms, test.latency_ms
     n = f"n = {test.latency.images}"
     bounds = f"{bounded.bounds(1)}, {n}" if bounded else f"{n}: too few to bound it"
-    measured = f"{median:.1f} ms ({bounds}) on {test.device}"
+    measured = f"{milliseconds(median)} ({bounds}) on {test.device}"
     reached = median < LATENCY_BELOW_MS
     holds = reached if at_the_point else bool(bounded and bounded.high < LATENCY_BELOW_MS)
     return Held(what, target, measured, holds, reached)

@@ -18,7 +18,7 @@ from container_doors.reporting.curves import draw_curves
 from container_doors.reporting.escaping import code, markdown_templates
 from container_doors.reporting.gallery import Gallery, Picture, evenly, rebuilt
 from container_doors.reporting.outputs import refuse_another_file
-from container_doors.reporting.verdicts import compare, in_one_sentence, timed
+from container_doors.reporting.verdicts import compare, in_one_sentence, milliseconds, timed
 from container_doors.run import PUBLISHED, REPORTS, Run
 
 MOST_PREDICTIONS = 12
@@ -170,8 +170,8 @@ def _render(
     afterwards: Afterwards,
     pictures: _Pictures,
 ) -> str:
-    targets = compare(record, evaluation)
     known = afterwards.measured.splits if afterwards.measured else {}
+    targets = compare(record, evaluation, known)
     return _template().render(
         experiment=run.name,
         record=record,
@@ -184,7 +184,8 @@ def _render(
         surely=_surely(record, known),
         known=known,
         test=evaluation.splits.get("test"),
-        latency=timed(evaluation),
+        latency=timed(evaluation, known),
+        milliseconds=milliseconds,
         share=figures.share,
         hyperparameters=list(_flattened(record.params)),
         epochs_asked=record.epochs_asked,

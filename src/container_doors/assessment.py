@@ -16,7 +16,7 @@ from container_doors.evaluation.appearance import look_of
 from container_doors.evaluation.error_kinds import error_kinds
 from container_doors.evaluation.latency import latency, median
 from container_doors.evaluation.mistakes import mistakes
-from container_doors.evaluation.outcome import Outcome, outcomes
+from container_doors.evaluation.outcome import Outcome, outcomes, precision_over_recall
 from container_doors.evaluation.paired import alarms_of, differences, sentence
 from container_doors.evaluation.promise import Promise, choose_threshold, recall_target
 from container_doors.evaluation.resampling import precision_recall
@@ -350,6 +350,7 @@ def _assessed(
         mistakes=mistakes(seen, conf_threshold=conf_threshold),
         error_kinds=error_kinds(seen),
         precision_recall=precision_recall(coco_ranking(photographs)),
+        in_use=precision_over_recall(photographs),
         device=detected.device,
         latency=latency(durations, method=detected.timing_method),
         latency_ms=median(durations),

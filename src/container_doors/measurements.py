@@ -269,6 +269,9 @@ class Assessment(Value):
     precision_recall: list[tuple[float, float]]
     """Recall and precision at an IoU of 0.5, by COCO's matches: where each door that is found joins
     those of which the model is surer. Over all confidences."""
+    in_use: list[tuple[float, float]] | None = None
+    """Recall and precision as the model is used, from the highest confidence to the lowest: its
+    operating point is on it. None in what earlier releases wrote."""
     device: str
     """What the latency is of."""
     latency: Latency | None

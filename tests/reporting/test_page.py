@@ -1,7 +1,9 @@
 """One page that needs nothing else."""
 
+import base64
 import re
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 from time import monotonic, sleep
 
@@ -9,6 +11,7 @@ import pytest
 
 from container_doors import assessment, trials
 from container_doors.errors import RunError
+from container_doors.measurements import Evaluated
 from container_doors.trials import Climb, Timed
 from tests.builders import a_record
 from tests.chromium import CHROMIUM, opened
@@ -44,6 +47,15 @@ def _trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     train_in(tmp_path, monkeypatch)
 
 
+class Silent(FakeDetector):
+    """Finds nothing at all."""
+
+    def _look(self, image: Path):
+        from container_doors.ports import Detections
+
+        return Detections(image, 64, 48, [], [], duration_ms=5.0)
+
+
 class Tags(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
@@ -59,13 +71,43 @@ def tags(text: str) -> list[tuple[str, dict[str, str | None]]]:
     return parser.seen
 
 
-def test_the_verdict_comes_first_and_every_figure_has_its_n():
+def test_one_line_of_verdict_comes_first_and_every_figure_has_its_n():
     text = page()
 
-    assert text.index('class="verdict"') < text.index("<h2>")
-    assert "targets do not hold: val mAP50" in text
-    assert "(0.025 to 1.000, n = 1 doors)" in text
+    (verdict,) = re.findall(r'<p class="verdict ([\w-]+)">.*?<span>([^<]+)</span></p>', text)
+    assert verdict == ("missed", "0 of 5 targets hold: 1 missed, 4 not proven")
+    assert text.index('class="verdict') < text.index("<h2")
+    assert text.count("0 of 5 targets hold") == 1
+    assert "0.025 to 1.000,</span> <span>n = 1 door<" in text
     assert "unproven, n = 1" in text
+
+
+def test_three_large_figures_have_their_intervals_and_the_state_of_their_target():
+    text = page()
+
+    figures = re.findall(r'<li class="figure">.*?</li>', text, re.DOTALL)
+    assert [re.search('class="name">([^<]+)<', one)[1] for one in figures] == [
+        "mAP50 on test", "Recall on test, in use", "Precision on test, in use",
+    ]  # fmt: skip
+    assert [re.search('class="big">([^<]+)<', one)[1] for one in figures] == [
+        "0.995", "1.000", "1.000",
+    ]  # fmt: skip
+    assert all(" at 95 %,</span> <span>n = 1 " in one for one in figures)
+    assert "not proven: &gt; 0.88" in figures[0]
+
+
+def test_a_figure_that_is_undefined_is_absent():
+    """Of boxes that the evaluator did not match itself, there is no mAP; without any, no more."""
+    text = page(Blind())
+    assert re.findall('class="name">([^<]+)<', text) == [
+        "Recall on test, in use", "Precision on test, in use",
+    ]  # fmt: skip
+    assert text.count("</svg>not measured</span>") == 3
+
+    RUN.evaluation.unlink()
+    for split in ("val", "test"):
+        RUN.detections_json(split).unlink()
+    assert re.findall('class="name">([^<]+)<', page(Silent())) == ["Recall on test, in use"]
 
 
 def test_what_the_model_does_is_said_in_a_sentence():
@@ -79,12 +121,12 @@ def test_what_the_model_does_is_said_in_a_sentence():
 
 def test_scores_stand_side_by_side_in_the_order_of_the_documentation():
     text = page()
-    names = re.findall(r'<th scope="row">(\w[\w-]*)</th><td>', text[text.index("In use, at") :])
+    names = re.findall(r'scope="row">(\w[\w-]*)</th>', text[text.index("In use, at") :])
 
     assert names[:10] == [
         "recall", "precision", "F1", "AP50", "AP50-95", "mAP50", "mAP50-95", "mP", "mR", "mF1",
     ]  # fmt: skip
-    assert "5.0 ms (n = 2: too few to bound it) on a sundial" in text
+    assert '5.0 ms</span> <span class="detail">(n = 2: too few to bound it) on a sundial<' in text
 
 
 def test_precision_over_recall_is_drawn_and_said():
@@ -92,17 +134,80 @@ def test_precision_over_recall_is_drawn_and_said():
              "Precision over recall" in (attributes.get("aria-label") or "")]  # fmt: skip
 
     assert drawn == [
-        f"Precision over recall on {split}, IoU 0.5, all confidences; "
-        "in use recall 1.000, precision 1.000"
+        f"Precision over recall on {split} in use, IoU 0.5, at every confidence; "
+        "at 0.25 recall 1.000, precision 1.000"
         for split in ("val", "test")
     ]
+
+
+class Doubling(FakeDetector):
+    """Finds a door where it is and twice where it is not, less surely; the evaluator sees less.
+
+    So the curve of average precision, all 1, is another one than that of the model in use.
+    """
+
+    def _look(self, image: Path):
+        from container_doors.ports import Detections
+
+        seen = super()._look(image)
+        alarms = [(1.0, 1.0, 5.0, 5.0), (50.0, 40.0, 60.0, 47.0)]
+        confidences = [*seen.confidences, 0.8, 0.3]
+        return Detections(
+            image, 64, 48, [*seen.boxes_xyxy, *alarms], confidences, 5.0,
+            [(True,) * 10] * len(seen.boxes_xyxy) + [(False,) * 10] * 2,
+        )  # fmt: skip
+
+    def validate(self, **asked):
+        metrics, found = FakeDetector().validate(**asked)
+        return metrics, found
+
+
+def test_the_dot_is_on_its_curve():
+    """One door found at 0.9, and at 0.8 and 0.3 a false alarm on each of two photographs."""
+    text = page(Doubling())
+
+    svg = re.search(r'<svg class="square c0"[^>]*on test in use.*?</svg>.*?</svg>', text)[0]
+    points = [
+        tuple(map(float, one.split(",")))
+        for one in re.search(r'<polyline [^>]*points="([^"]+)"', svg)[1].split()
+    ]
+    dot = re.search(r'<circle class="dot" cx="([\d.]+)%" cy="([\d.]+)%"', svg)
+    x, y = 10 * float(dot[1]), 10 * float(dot[2])
+    assert (x, y) == (1000, 800), "recall 1, precision 1 of 5"
+    assert any(
+        abs(before[0] - x) < 1 and abs(after[0] - x) < 1 and before[1] - 1 <= y <= after[1] + 1
+        for before, after in pairwise(points)
+    )
+
+
+def test_a_curve_of_an_earlier_release_has_no_dot_and_says_why():
+    page()
+    there = Evaluated.read(RUN.evaluation)
+    older = {split: one.model_copy(update={"in_use": None}) for split, one in there.splits.items()}
+    there.model_copy(update={"splits": older}).write(RUN.evaluation)
+
+    text = page()
+
+    assert text.count("The model in use is not on this curve") == 2
+    assert "doors evaluate --experiment exp1 --split test draws the one that it is on" in text
+    for svg in re.findall(r'<svg class="square.*?</svg>.*?</svg>', text):
+        assert "<circle" not in svg
+
+
+def test_the_training_is_drawn_by_epoch():
+    text = page()
+
+    drawn = re.findall(r'aria-label="(mAP on validation[^"]+)"', text)
+    assert drawn == ["mAP on validation, by epoch: mAP50-95 from 0.2 in epoch 1 to 0.5 in epoch 3"]
+    assert "epoch 2, the best" in text
+    assert "Loss (box" not in text, "what no epoch has is absent"
 
 
 def test_it_needs_no_network_and_no_script():
     for tag, attributes in tags(page(Blind())):
         assert tag not in {"script", "link", "iframe"}
         for name in ("src", "href"):
-            assert (attributes.get(name) or "data:").startswith("data:")
+            assert (attributes.get(name) or "data:").startswith(("data:", "#"))
     assert "url(" not in PAGE.read_text()
 
 
@@ -111,7 +216,7 @@ def test_a_screen_reader_is_told_what_the_pictures_show():
 
     assert all(attributes.get("alt") for tag, attributes in seen if tag == "img")
     for tag, attributes in seen:
-        if tag == "svg":
+        if tag == "svg" and attributes.get("preserveaspectratio") != "none":  # a part of one
             assert attributes.get("aria-label") or attributes.get("aria-hidden") == "true"
     assert seen[0] == ("html", {"lang": "en"})
 
@@ -119,7 +224,7 @@ def test_a_screen_reader_is_told_what_the_pictures_show():
 def test_the_mistakes_are_shown_with_boxes_that_can_be_toggled():
     text = page(Blind())
 
-    kinds = re.findall(r'class="kind">([^<]+)<', text)
+    kinds = re.findall(r'class="kind">([^<]+)<', text[text.index('id="mistakes"') :])
     assert kinds == ["missed", "label in doubt"]
     for toggled in ("truth", "found", "wrong"):
         assert f'id="{toggled}"' in text
@@ -152,7 +257,7 @@ def test_the_formats_are_shown_when_they_were_timed():
     )
 
     assert "yes, 1 boxes, at most 0.00 px apart" in page()
-    assert "5.0 ms (too few to bound, n = 1)" in page()
+    assert '5.0 ms</span> <span class="detail">(too few to bound, n = 1)<' in page()
 
 
 def test_the_same_run_gives_the_same_page():
@@ -210,36 +315,195 @@ def ladders() -> None:
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
-def test_a_browser_shows_it_on_a_phone_in_the_dark_and_obeys_the_keyboard(
-    ladders: None, tmp_path: Path
+@pytest.mark.parametrize("detector", [FakeDetector, Blind, Silent], ids=lambda of: of.__name__)
+def test_a_browser_shows_it_at_every_width_without_scrolling_aside(
+    detector: type[FakeDetector], ladders: None, tmp_path: Path
 ):
-    page(Blind())
+    """Names are as long as they may be, and sixty parts have them."""
+    page(detector())
+    there = Evaluated.read(RUN.evaluation)
+    test = there.splits["test"]
+    many = [
+        test.slices[0].model_copy(update={"attribute": "w" * 90, "value": f"{number} {'m' * 80}"})
+        for number in range(60)
+    ]
+    test = test.model_copy(update={"slices": [*test.slices, *many]})
+    there.model_copy(update={"splits": there.splits | {"test": test}}).write(RUN.evaluation)
+    page(detector())
     with opened(PAGE, tmp_path / "profile") as shown:
-        for width_px in (390, 1100):
+        shown.evaluate("document.querySelector('h1').textContent = 'x_'.repeat(50)")
+        for width_px in (1280, 1088, 1087, 768, 704, 390, 320):
             shown.show(width_px=width_px)
-            shown.evaluate("document.querySelector('h1').textContent = 'x_'.repeat(50)")
+            shown.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
             assert shown.evaluate("document.documentElement.scrollWidth") <= width_px
-        papers = []
-        for scheme in ("light", "dark"):
-            shown.show(width_px=390, scheme=scheme)
-            papers.append(shown.evaluate("getComputedStyle(document.body).backgroundColor"))
-        assert papers == ["rgb(255, 255, 255)", "rgb(13, 17, 23)"]
+            assert shown.evaluate(CUT) == [], width_px
         assert shown.evaluate("[...document.images].every(one => one.naturalWidth > 0)")
         assert shown.evaluate("performance.getEntriesByType('resource').filter("
                               "one => !one.name.startsWith('data:')).length") == 0  # fmt: skip
 
+
+CUT = """
+    [...document.querySelectorAll('main *')]
+        .filter(one => !one.closest('.scroll, .hidden, svg, .rows thead, .photo'))
+        .filter(one => one.getBoundingClientRect().right > innerWidth + 0.5
+            || one.getBoundingClientRect().left < -0.5)
+        .map(one => one.outerHTML.slice(0, 80))
+"""
+
+CONTRASTS = """
+    (() => {
+        const canvas = document.createElement('canvas').getContext('2d');
+        const rgb = text => {
+            canvas.clearRect(0, 0, 1, 1);
+            canvas.fillStyle = text;
+            canvas.fillRect(0, 0, 1, 1);
+            return [...canvas.getImageData(0, 0, 1, 1).data];
+        };
+        const light = ([r, g, b]) => [r, g, b].map(one => one / 255)
+            .map(one => one <= 0.04045 ? one / 12.92 : ((one + 0.055) / 1.055) ** 2.4)
+            .reduce((sum, one, i) => sum + one * [0.2126, 0.7152, 0.0722][i], 0);
+        const behind = one => {
+            for (let at = one; at; at = at.parentElement) {
+                const colour = rgb(getComputedStyle(at).backgroundColor);
+                if (colour[3]) return colour;
+            }
+            return [255, 255, 255];
+        };
+        const found = {};
+        for (const one of document.querySelectorAll('body *')) {
+            const words = [...one.childNodes].some(at => at.nodeType == 3 && at.data.trim());
+            const shape = one.matches('.dot, .line, .mark > *, .target');
+            if (!words && !shape || one.closest('title, .photo')) continue;
+            const style = getComputedStyle(one);
+            const paint = shape ? (style.stroke == 'none' || one.matches('.dot') ? style.fill
+                : style.stroke) : one.closest('svg') ? style.fill : style.color;
+            if (shape && one.matches('path:not(.solid)')) continue;
+            if (paint == 'none') continue;
+            const [a, b] = [light(rgb(paint)), light(behind(one))].sort((a, b) => b - a);
+            const name = (shape ? 'shape ' : 'words ') + (one.getAttribute('class') || one.tagName);
+            found[name] = Math.min(found[name] || 99, (a + 0.05) / (b + 0.05));
+        }
+        return found;
+    })()
+"""
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
+def test_words_and_states_stand_out_in_light_and_dark(ladders: None, tmp_path: Path):
+    """WCAG 2.2 AA: 4.5 to 1 for words, 3 to 1 for what a chart or a state is read by."""
+    page(Blind())
+    with opened(PAGE, tmp_path / "profile") as shown:
+        for scheme, paper in (("light", "rgb(255, 255, 255)"), ("dark", "rgb(13, 17, 23)")):
+            shown.show(width_px=1280, scheme=scheme)
+            assert shown.evaluate("getComputedStyle(document.body).backgroundColor") == paper
+            contrasts = shown.evaluate(CONTRASTS)
+            states = {"state missed", "state not-proven", "state not-measured", "detail", "soft"}
+            assert {f"words {name}" for name in states} <= contrasts.keys()
+            assert {name: ratio for name, ratio in contrasts.items()
+                    if ratio < (3 if name.startswith("shape") else 4.5)} == {}  # fmt: skip
+
+
+def test_a_state_is_a_word_and_a_shape_beside_its_colour():
+    text = page()
+
+    state = r'<span class="state ([\w-]+)"><svg class="mark".*?>(<\w+).*?</svg>([^<]+)<'
+    states = re.findall(state, text)
+    shapes = {name: shape for name, shape, _ in states}
+    assert shapes == {"not-proven": "<path", "missed": "<rect"}
+    assert all(words.strip() for _, _, words in states)
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
+@pytest.mark.parametrize("width_px", [390, 1280])
+def test_a_browser_goes_through_it_by_the_keyboard(width_px: int, ladders: None, tmp_path: Path):
+    page(Blind())
+    with opened(PAGE, tmp_path / "profile") as shown:
+        shown.show(width_px=width_px)
         reached = []
-        for _ in range(15):
+        for _ in range(30):
             shown.press("Tab", "Tab", 9)
             reached.append(
-                shown.evaluate("document.activeElement.id || document.activeElement.ariaLabel")
+                shown.evaluate(
+                    "document.activeElement.id || document.activeElement.getAttribute('href')"
+                )
             )
             if reached[-1] in {"truth", "found", "wrong"}:
                 seen = f"getComputedStyle(document.querySelector('rect.{reached[-1]}')).display"
                 assert shown.evaluate(seen) == "inline"
                 shown.press(" ", "Space", 32, " ")
                 assert shown.evaluate(seen) == "none"
-        assert {"Targets", "truth", "found", "wrong"} <= set(reached)
+        assert reached[0] == "#summary", "one may skip the navigation"
+        assert {"truth", "found", "wrong"} <= set(reached)
+
+        sections = shown.evaluate("[...document.querySelectorAll('section')].map(one => one.id)")
+        assert [one for one in dict.fromkeys(reached) if one and one[1:] in sections] == [
+            f"#{name}" for name in sections
+        ], "each section can be reached, in the order of the page"
+        shown.evaluate("document.querySelector('nav a[href=\"#mistakes\"]').focus()")
+        shown.press("Enter", "Enter", 13, "\r")
+        assert shown.evaluate("location.hash") == "#mistakes"
+        heading = shown.evaluate(
+            "document.querySelector('#mistakes h2').getBoundingClientRect().top"
+        )
+        bar = shown.evaluate("document.querySelector('nav').getBoundingClientRect().bottom")
+        assert heading >= (bar if width_px < 1088 else 0), "the bar does not cover the heading"
+        assert shown.evaluate("document.querySelector('nav').getBoundingClientRect().top") == 0
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
+def test_a_phone_stacks_the_rows_and_a_screen_reader_still_hears_a_table(tmp_path: Path):
+    page(Blind())
+    with opened(PAGE, tmp_path / "profile") as shown:
+        shown.show(width_px=390)
+        tops = (
+            "[...document.querySelectorAll('#scores tbody:first-of-type tr:nth-child(2) > *')]"
+            ".map(one => one.getBoundingClientRect().top)"
+        )
+        name, val, test = shown.evaluate(tops)
+        assert name < val < test
+        label = "getComputedStyle(document.querySelector('#scores td[data-label]'), '::before')"
+        assert shown.evaluate(f"{label}.content") == '"val"'
+        roles = [one["role"]["value"] for one in shown.ask("Accessibility.getFullAXTree")["nodes"]
+                 if "role" in one]  # fmt: skip
+        assert {"table", "row", "rowheader", "cell", "columnheader"} <= set(roles)
+
+        shown.show(width_px=1280)
+        name, val, test = shown.evaluate(tops)
+        assert name == val == test
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
+def test_headings_are_in_order_and_every_link_leads_somewhere(ladders: None, tmp_path: Path):
+    page(Blind())
+    with opened(PAGE, tmp_path / "profile") as shown:
+        levels = shown.evaluate(
+            "[...document.querySelectorAll('h1,h2,h3,h4')].map(one => +one.tagName[1])"
+        )
+        assert levels[0] == 1
+        assert levels.count(1) == 1
+        assert all(after - before <= 1 for before, after in pairwise(levels))
+        assert shown.evaluate("[...document.querySelectorAll('a')].filter("
+                              "one => !document.querySelector(one.getAttribute('href')))"
+                              ".length") == 0  # fmt: skip
+        ids = shown.evaluate("[...document.querySelectorAll('[id]')].map(one => one.id)")
+        assert len(ids) == len(set(ids))
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
+def test_it_is_printed_in_dark_on_light_without_its_navigation(ladders: None, tmp_path: Path):
+    page(Blind())
+    with opened(PAGE, tmp_path / "profile") as shown:
+        dark = [{"name": "prefers-color-scheme", "value": "dark"}]
+        shown.ask("Emulation.setEmulatedMedia", media="print", features=dark)
+        assert shown.evaluate("getComputedStyle(document.body).backgroundColor") == (
+            "rgb(255, 255, 255)"
+        )
+        assert shown.evaluate("getComputedStyle(document.querySelector('nav')).display") == "none"
+        assert min(
+            ratio for name, ratio in shown.evaluate(CONTRASTS).items() if name.startswith("words")
+        ) >= 4.5  # fmt: skip
+        pdf = base64.b64decode(shown.ask("Page.printToPDF", preferCSSPageSize=True)["data"])
+        assert 1 <= len(re.findall(rb"/Type\s*/Page\b", pdf)) <= 8
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
@@ -248,8 +512,8 @@ def test_a_browser_refuses_nothing_of_it_and_all_that_is_put_into_it(ladders: No
     PAGE.write_text(watched(page(Blind())))
     with opened(PAGE, tmp_path / "profile") as shown:
         assert shown.evaluate("refused.length + happened.length") == 0
-        assert shown.evaluate("getComputedStyle(document.body).maxWidth") == "960px"
-        assert shown.evaluate("getComputedStyle(document.querySelector('circle[fill]')).fill") == (
+        assert shown.evaluate("getComputedStyle(document.body).marginLeft") == "0px"
+        assert shown.evaluate("getComputedStyle(document.querySelector('.dot')).fill") == (
             "rgb(0, 114, 178)"
         )
 

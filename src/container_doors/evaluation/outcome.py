@@ -1,5 +1,6 @@
 """What became of each photograph at one confidence threshold, and the shares of many."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -58,6 +59,30 @@ def outcomes(
         found = tuple(0 < one >= conf_threshold for one in sureness)
         seen.append(Outcome(scene, found, tuple(sureness), tuple(alarms), photograph))
     return seen
+
+
+def precision_over_recall(photographs: Sequence[Photograph]) -> list[tuple[float, float]]:
+    """Follow recall and precision in use, from the highest confidence to the lowest.
+
+    The operating point at any threshold lies on it. Average precision is of another curve: of more
+    boxes, since overlapping ones are suppressed less, and by COCO's matches.
+
+    Returns:
+        Where the recall changes, before and after; nothing without a door or a detection.
+    """
+    seen = outcomes(photographs, range(len(photographs)), conf_threshold=0.0)
+    doors = sum(len(one.found) for one in seen)
+    hits = Counter(sure for one in seen for sure in one.sureness if sure > 0)
+    alarms = Counter(alarm for one in seen for alarm in one.alarms)
+    curve: list[tuple[float, float]] = []
+    found = wrong = 0
+    for confidence in sorted(hits | alarms, reverse=True) if doors else ():
+        found, wrong = found + hits[confidence], wrong + alarms[confidence]
+        point = found / doors, found / (found + wrong)
+        if len(curve) > 1 and curve[-2][0] == curve[-1][0] == point[0]:
+            curve.pop()
+        curve.append(point)
+    return curve
 
 
 def counted(ranking: Ranking, scenes: Sequence[int], *, conf_threshold: float) -> list[Counted]:

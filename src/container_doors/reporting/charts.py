@@ -1,138 +1,388 @@
-"""Charts as SVG within a page: they follow its colours, and say in words what they show."""
+"""Charts as SVG within a page: they have its colours and its width, and say what they show.
 
-from collections.abc import Sequence
+Positions are percentages of the picture, so that it may be as wide as there is room while its words
+keep their size. Lines, which know no percentages, are in a picture within it that is stretched.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from markupsafe import Markup
 
 from container_doors.measurements import Estimate, Ladder, said
+from container_doors.records import Epoch
+from container_doors.reporting.gate import ABOVE
 
-_ROW, _LEFT, _WIDTH, _TOP = 38, 12, 400, 24
-"""In a width that a phone has, so that the words can be read there; each is above its line."""
+Point = tuple[float, float]
+"""From 0 to 1, to the right and up."""
 
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+_FROM_0_TO_1 = tuple((share, f"{share:g}") for share in (0, 0.25, 0.5, 0.75, 1))
+_DASHES = ("solid", "dashed")
+_LOSSES = ("box_loss", "cls_loss", "dfl_loss")
+_MOST_EPOCHS_WITH_DOTS = 30
+_MOST_TICKS = 6
+_WIDE_RANGE = 20
+"""From this ratio of the largest to the smallest loss on, a linear axis hides the small ones."""
 
 
-def intervals(rows: Sequence[tuple[str, Estimate]], *, target: float, title: str) -> Markup:
-    """Draw each value as a dot on its interval, from 0 to 1, with the target as a line."""
-    height = _TOP + _ROW * len(rows) + 10
-    span = _WIDTH - 2 * _LEFT
-    parts = [_grid(_LEFT, span, height)]
-    at = _LEFT + span * target
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """One chart of a training, and what its lines are."""
+
+    title: str
+    legend: Markup
+    chart: Markup
+
+
+@dataclass(frozen=True, slots=True)
+class _Series:
+    label: str
+    values: list[float]
+    """By epoch; nan where it was not measured."""
+    wanted: float | None = None
+
+
+def interval(one: Estimate, *, target: float | None) -> Markup:
+    """Draw a value as a dot on its interval, from 0 to 1, and the target as a line.
+
+    It stands beside the figure, which is why it is hidden from a screen reader.
+    """
+    parts = [_upright("grid", share) for share, _ in _FROM_0_TO_1]
+    if target is not None:
+        parts.append(_upright("target", target))
     parts.append(
-        Markup('<line class="target" x1="{0:.1f}" x2="{0:.1f}" y1="18" y2="{1}"/>').format(
-            at, height
-        )
+        Markup(
+            '<line class="span" x1="{}" x2="{}" y1="50%" y2="50%"/>'
+            '<circle class="dot" cx="{}" cy="50%" r="5"><title>{}</title></circle>'
+        ).format(_at(one.low), _at(one.high), _at(one.value), one)
     )
-    for number, (name, one) in enumerate(rows):
-        y = _TOP + _ROW * number + _ROW - 8
-        low, value, high = (_LEFT + span * share for share in (one.low, one.value, one.high))
+    return Markup('<svg class="range c0" aria-hidden="true">{}</svg>').format(_all(parts))
+
+
+def scale(*, target: float | None) -> Markup:
+    """Write the numbers above a column of intervals."""
+    parts = [
+        Markup('<text x="{}" y="12" text-anchor="middle">{}</text>').format(_at(share), label)
+        for share, label in _FROM_0_TO_1
+        if target is None or abs(share - target) > 0.06
+    ]
+    if target is not None:
         parts.append(
-            Markup(
-                '<text x="{0}" y="{1:.1f}" dy="-10">{2}</text>'
-                '<line class="span" x1="{3:.1f}" x2="{4:.1f}" y1="{1:.1f}" y2="{1:.1f}"/>'
-                '<circle cx="{5:.1f}" cy="{1:.1f}" r="5"><title>{2}: {6}</title></circle>'
-            ).format(_LEFT, y, f"{name} (n = {one.n})", low, high, value, one)
+            Markup('<text class="wanted" x="{}" y="12" text-anchor="middle">{}</text>').format(
+                _at(target), said(target)
+            )
         )
-    return _svg(height, title, parts)
+    return Markup('<svg class="scale" aria-hidden="true">{}</svg>').format(_all(parts))
 
 
 def precision_recall(
-    points: Sequence[tuple[float, float]], *, in_use: tuple[float, float] | None, title: str
+    points: Sequence[Point], *, in_use: Point | None, title: str, at: str = ""
 ) -> Markup:
-    """Draw precision over recall, each from 0 to 1, and where the model is used as a dot."""
-    side, left, top = 260, 34, 10
+    """Draw precision over recall, each from 0 to 1, and where the model is used as a dot.
 
-    def at(recall: float, precision: float) -> str:
-        return f"{left + side * recall:.1f},{top + side * (1 - precision):.1f}"
-
-    line = " ".join(at(*point) for point in ((0.0, points[0][1]), *points)) if points else ""
-    grid = Markup("").join(
-        Markup(
-            '<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="{top}" y2="{bottom}"/>'
-            '<line class="grid" x1="{left}" x2="{right}" y1="{y:.1f}" y2="{y:.1f}"/>'
-            '<text x="{x:.1f}" y="{below}" text-anchor="middle">{share:g}</text>'
-            '<text x="{before}" y="{y:.1f}" dy="4" text-anchor="end">{share:g}</text>'
-        ).format(
-            x=left + side * share, y=top + side * (1 - share), top=top, bottom=top + side,
-            left=left, right=left + side, below=top + side + 16, before=left - 5, share=share,
-        )
-        for share in (0, 0.25, 0.5, 0.75, 1)
-    )  # fmt: skip
-    dot, said = Markup(""), ""
+    Args:
+        points: Recall and precision, from the highest confidence to the lowest.
+        in_use: The operating point.
+        title: What it is of.
+        at: The confidence of the operating point.
+    """
+    line = [(0.0, points[0][1]), *points] if points else []
+    dot, words = Markup(""), ""
     if in_use is not None:
-        said = f"; in use recall {in_use[0]:.3f}, precision {in_use[1]:.3f}"
-        x, y = at(*in_use).split(",")
-        dot = Markup('<circle cx="{}" cy="{}" r="5"><title>{}</title></circle>').format(x, y, said)
-    return Markup(
-        '<svg viewBox="0 0 {width} {height}" role="img" aria-label="{title}{said}">{grid}'
-        '<polyline class="curve" points="{line}"/>{dot}'
-        '<text x="{middle}" y="{foot}" text-anchor="middle">recall</text></svg>'
-    ).format(
-        width=left + side + 14, height=top + side + 38, title=title, said=said, grid=grid,
-        line=line, dot=dot, middle=left + side / 2, foot=top + side + 32,
-    )  # fmt: skip
+        words = f"; {at}recall {in_use[0]:.3f}, precision {in_use[1]:.3f}"
+        dot = _dot(in_use, words.removeprefix("; "))
+    return _chart(
+        [
+            _frame(_FROM_0_TO_1, _FROM_0_TO_1),
+            _lines("c0 solid", [line]),
+            dot,
+            Markup('<text class="axis" x="0" y="0" dx="-30" dy="-12">precision</text>'),
+            Markup('<text class="axis" x="100%" y="100%" dy="34" text-anchor="end">recall</text>'),
+        ],
+        f"{title}{words}",
+        looks="square c0",
+    )
 
 
-def ladders(climbed: Sequence[Ladder], *, target: float, title: str) -> Markup:
-    """Draw the recall of each ladder, a small chart each, mildest step to the left."""
-    width, high, left = 300, 110, 34
-    cells = []
-    for number, ladder in enumerate(climbed):
-        steps = [(step.severity, step.recall) for step in ladder.steps if step.recall is not None]
-        gap = (width - left - 14) / max(1, len(steps) - 1)
-        points = [(left + gap * index, 14 + high * (1 - one.value), severity, one)
-                  for index, (severity, one) in enumerate(steps)]  # fmt: skip
-        line = " ".join(f"{x:.1f},{y:.1f}" for x, y, *_ in points)
-        colour = _COLOURS[number % len(_COLOURS)]
-        dots = Markup("").join(
-            Markup(
-                '<line x1="{0:.1f}" x2="{0:.1f}" y1="{4:.1f}" y2="{5:.1f}" stroke="{6}"/>'
-                '<circle cx="{0:.1f}" cy="{1:.1f}" r="4" fill="{6}">'
-                "<title>{2:g}: recall {3}</title></circle>"
-                '<text x="{0:.1f}" y="{7}" text-anchor="middle">{2:g}</text>'
-            ).format(
-                x, y, severity, one, 14 + high * (1 - one.low), 14 + high * (1 - one.high),
-                colour, high + 34,
+def ladder(one: Ladder, *, target: float, title: str) -> Markup:
+    """Draw the recall at each step of a ladder, mildest to the left."""
+    steps = [(step.severity, step.recall) for step in one.steps if step.recall is not None]
+    across = _spread(len(steps))
+    points = [(x, recall.value) for x, (_, recall) in zip(across, steps, strict=True)]
+    parts = [
+        _frame([(x, f"{severity:g}") for x, (severity, _) in zip(across, steps, strict=True)],
+               ((0, "0"), (0.5, "0.5"), (1, "1"))),
+        _level("target", target),
+        *(
+            Markup('<line class="span thin" x1="{0}" x2="{0}" y1="{1}" y2="{2}"/>').format(
+                _at(x), _at(1 - recall.low), _at(1 - recall.high)
             )
-            for x, y, severity, one in points
-        )  # fmt: skip
-        at = 14 + high * (1 - target)
-        falls = (
-            ""
-            if ladder.falls_at is None
-            else f": measured below {said(target)} from {ladder.falls_at:g}"
+            for x, (_, recall) in zip(across, steps, strict=True)
+        ),
+        _lines("c0 solid", [points]),
+        *(
+            _dot((x, recall.value), f"{severity:g}: recall {recall}")
+            for x, (severity, recall) in zip(across, steps, strict=True)
+        ),
+    ]  # fmt: skip
+    words = ", ".join(f"{severity:g}: {recall.value:.2f}" for severity, recall in steps)
+    return _chart(parts, f"{title}, {one.name}, {one.unit}: {words}", looks="small c0")
+
+
+def training(history: Sequence[Epoch], best_epoch: int | None) -> list[Panel]:
+    """Draw the epochs of a training; a panel of which nothing was measured is absent.
+
+    Args:
+        history: Every finished epoch, in order.
+        best_epoch: Marked in each panel.
+    """
+    wanted = ABOVE["val", "mAP50"]
+    of = {
+        "Loss (box + cls + dfl)": (
+            _Series("training", _sums(history, "train")),
+            _Series("validation", _sums(history, "val")),
+        ),
+        "mAP on validation": (
+            _Series("mAP50", _metric(history, "val/mAP50"), wanted),
+            _Series("mAP50-95", _metric(history, "val/mAP50-95")),
+        ),
+        "Precision and recall on validation, at the best F1": (
+            _Series("precision", _metric(history, "val/precision")),
+            _Series("recall", _metric(history, "val/recall")),
+        ),
+        "Learning rate": (_Series("first group", _metric(history, "lr/pg0")),),
+    }
+    measured = {
+        title: [one for one in series if any(map(math.isfinite, one.values))]
+        for title, series in of.items()
+    }
+    return [
+        _panel(title, history, best_epoch, series, up=None if title in _FREE else _SHARES)
+        for title, series in measured.items()
+        if series
+    ]
+
+
+def _panel(
+    title: str,
+    history: Sequence[Epoch],
+    best_epoch: int | None,
+    series: Sequence[_Series],
+    *,
+    up: "_Axis | None",
+) -> Panel:
+    numbers = [epoch.number for epoch in history]
+    up = up or _Axis.of([one for each in series for one in each.values if math.isfinite(one)])
+    x_of = dict(zip(numbers, _epochs_across(numbers), strict=True))
+    parts = [_frame([(x_of[one], str(one)) for one in _epoch_ticks(numbers)], up.ticks())]
+    if best_epoch in x_of:
+        parts.append(_upright("best", x_of[best_epoch]))
+    target = next((one for one in series if one.wanted is not None), None)
+    if target is not None and target.wanted is not None:
+        parts.append(_level("target", target.wanted))
+    for number, one in enumerate(series):
+        parts.append(_drawn((f"c{number}", _DASHES[number % 2]), numbers, one, x_of, up))
+    logarithmic = ", logarithmic" if up.is_log else ""
+    words = "; ".join(_in_words(one, numbers) for one in series)
+    legend = [_key(f"c{number} {_DASHES[number % 2]}", one.label)
+              for number, one in enumerate(series)]  # fmt: skip
+    if target is not None and target.wanted is not None:
+        legend.append(_key("target", f"{target.label} wanted: {said(target.wanted)}"))
+    if best_epoch in x_of:
+        legend.append(_key("best", f"epoch {best_epoch}, the best"))
+    return Panel(
+        title + logarithmic,
+        Markup('<ul class="legend">{}</ul>').format(_all(legend)),
+        _chart(parts, f"{title}{logarithmic}, by epoch: {words}", looks="tall"),
+    )
+
+
+def _drawn(
+    looks: tuple[str, str],
+    numbers: Sequence[int],
+    one: _Series,
+    x_of: dict[int, float],
+    up: "_Axis",
+) -> Markup:
+    colour, dash = looks
+    pieces: list[list[Point]] = [[]]
+    for number, value in zip(numbers, one.values, strict=True):
+        if math.isfinite(value):
+            pieces[-1].append((x_of[number], up.place(value)))
+        elif pieces[-1]:
+            pieces.append([])
+    lines = _lines(f"{colour} {dash}", pieces)
+    if len(numbers) > _MOST_EPOCHS_WITH_DOTS:
+        return lines
+    dots = _all(
+        _dot((x_of[number], up.place(value)), f"epoch {number}: {one.label} {value:.4g}", radius=3)
+        for number, value in zip(numbers, one.values, strict=True)
+        if math.isfinite(value)
+    )
+    return Markup('{}<g class="{}">{}</g>').format(lines, colour, dots)
+
+
+def _in_words(one: _Series, numbers: Sequence[int]) -> str:
+    known = [(number, value) for number, value in zip(numbers, one.values, strict=True)
+             if math.isfinite(value)]  # fmt: skip
+    (first, began), (last, ended) = known[0], known[-1]
+    if first == last:
+        return f"{one.label} {began:.3g} in epoch {first}"
+    return f"{one.label} from {began:.3g} in epoch {first} to {ended:.3g} in epoch {last}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Axis:
+    """Where a value lies between the bottom and the top of a chart."""
+
+    low: float
+    high: float
+    is_log: bool
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> "_Axis":
+        """Hold all of these, from 0 on; by powers of ten where they span too much for that."""
+        least, most = min(values), max(values)
+        if least > 0 and most > _WIDE_RANGE * least:
+            powers = math.floor(math.log10(least)), math.ceil(math.log10(most))
+            return cls(*powers, is_log=True)
+        low, high = min(0.0, least), max(0.0, most)
+        step = _nice((high - low) / (_MOST_TICKS - 1)) if high > low else 1.0
+        return cls(step * math.floor(low / step), step * max(1, math.ceil(high / step - 1e-9)),
+                   is_log=False)  # fmt: skip
+
+    def place(self, value: float) -> float:
+        on_it = math.log10(value) if self.is_log else value
+        return (on_it - self.low) / (self.high - self.low)
+
+    def ticks(self) -> list[tuple[float, str]]:
+        if self.is_log:
+            every = math.ceil((self.high - self.low) / (_MOST_TICKS - 1))
+            powers = range(int(self.low), int(self.high) + 1, every)
+            return [(self.place(10.0**power), f"{10.0**power:g}") for power in powers]
+        step = _nice((self.high - self.low) / (_MOST_TICKS - 1))
+        many = round((self.high - self.low) / step)
+        return [
+            (self.place(value), f"{value:.6g}")
+            for value in (self.low + step * number for number in range(many + 1))
+            if value <= self.high * (1 + 1e-9)
+        ]
+
+
+_SHARES = _Axis(0, 1, is_log=False)
+_FREE = ("Loss (box + cls + dfl)", "Learning rate")
+"""Panels whose axis is chosen by what was measured."""
+
+
+def _nice(step: float) -> float:
+    """Round up to 1, 2 or 5 times a power of ten.
+
+    >>> _nice(0.13), _nice(3), _nice(0.5)
+    (0.2, 5.0, 0.5)
+    """
+    power = 10.0 ** math.floor(math.log10(step))
+    return next(one * power for one in (1, 2, 5, 10) if one * power >= step * (1 - 1e-9))
+
+
+def _metric(history: Sequence[Epoch], name: str) -> list[float]:
+    return [epoch.metrics.get(name, math.nan) for epoch in history]
+
+
+def _sums(history: Sequence[Epoch], split: str) -> list[float]:
+    """Add up the losses; a sum that lacks one of them would be another thing."""
+    return [
+        sum(epoch.metrics.get(f"{split}/{loss}", math.nan) for loss in _LOSSES) for epoch in history
+    ]
+
+
+def _epochs_across(numbers: Sequence[int]) -> list[float]:
+    if len(numbers) == 1:
+        return [0.5]
+    first, last = numbers[0], numbers[-1]
+    return [(number - first) / (last - first) for number in numbers]
+
+
+def _epoch_ticks(numbers: Sequence[int]) -> list[int]:
+    """Choose round ones among them, and the first."""
+    step = max(1, int(_nice(max(1.0, len(numbers) / _MOST_TICKS))))
+    round_ones = [number for number in numbers if number % step == 0]
+    if not round_ones or round_ones[0] - numbers[0] > step / 2:
+        return [numbers[0], *round_ones]
+    return round_ones
+
+
+def _spread(many: int) -> list[float]:
+    return [0.5] if many == 1 else [index / (many - 1) for index in range(many)]
+
+
+def _frame(across: Sequence[tuple[float, str]], up: Sequence[tuple[float, str]]) -> Markup:
+    """Draw a grid, with the numbers below and to the left."""
+    return _all(
+        (
+            *(_level("grid", y) for y, _ in up),
+            *(
+                Markup('<text x="0" dx="-8" y="{}" dy="4" text-anchor="end">{}</text>').format(
+                    _at(1 - y), label
+                )
+                for y, label in up
+            ),
+            *(
+                Markup('<text x="{}" y="100%" dy="18" text-anchor="middle">{}</text>').format(
+                    _at(x), label
+                )
+                for x, label in across
+            ),
         )
-        words = ", ".join(f"{severity:g}: {one.value:.2f}" for severity, one in steps)
-        cells.append(
-            Markup(
-                '<figure><figcaption><span class="kind">{name}</span>, {unit}{falls}</figcaption>'
-                '<svg viewBox="0 0 {width} {height}" '
-                'role="img" aria-label="{title}, {name}, {unit}{falls}: {words}">'
-                '<text x="{axis}" y="18" text-anchor="end">1</text>'
-                '<text x="{axis}" y="{bottom}" text-anchor="end">0</text>'
-                '<line class="target" x1="{left}" x2="{width}" y1="{at:.1f}" y2="{at:.1f}"/>'
-                '<polyline fill="none" stroke="{colour}" stroke-width="2" points="{line}"/>{dots}'
-                "</svg></figure>"
-            ).format(
-                name=ladder.name, unit=ladder.unit, falls=falls, width=width,
-                height=high + 42, title=title, words=words, axis=left - 8, bottom=high + 18,
-                left=left, at=at, colour=colour, line=line, dots=dots,
-            )
-        )  # fmt: skip
-    return Markup("").join(cells)
-
-
-def _grid(left: int, span: int, height: int) -> Markup:
-    return Markup("").join(
-        Markup(
-            '<line class="grid" x1="{0:.1f}" x2="{0:.1f}" y1="18" y2="{1}"/>'
-            '<text x="{0:.1f}" y="12" text-anchor="middle">{2:g}</text>'
-        ).format(left + span * step / 4, height, step / 4)
-        for step in range(5)
     )
 
 
-def _svg(height: int, title: str, parts: Sequence[Markup]) -> Markup:
-    return Markup('<svg viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>').format(
-        _WIDTH, height, title, Markup("").join(parts)
+def _lines(looks: str, pieces: Sequence[Sequence[Point]]) -> Markup:
+    drawn = _all(
+        Markup('<polyline class="line {}" points="{}"/>').format(
+            looks, " ".join(f"{1000 * x:.1f},{1000 * (1 - y):.1f}" for x, y in piece)
+        )
+        for piece in pieces
+        if piece
     )
+    return Markup(
+        '<svg width="100%" height="100%" viewBox="0 0 1000 1000" preserveAspectRatio="none">'
+        "{}</svg>"
+    ).format(drawn)
+
+
+def _dot(point: Point, words: str, *, radius: int = 5) -> Markup:
+    return Markup('<circle class="dot" cx="{}" cy="{}" r="{}"><title>{}</title></circle>').format(
+        _at(point[0]), _at(1 - point[1]), radius, words
+    )
+
+
+def _key(looks: str, label: str) -> Markup:
+    return Markup(
+        '<li><svg class="key" aria-hidden="true">'
+        '<line class="line {}" x1="0" x2="100%" y1="50%" y2="50%"/></svg>{}</li>'
+    ).format(looks, label)
+
+
+def _upright(looks: str, x: float) -> Markup:
+    return Markup('<line class="{0}" x1="{1}" x2="{1}" y1="0" y2="100%"/>').format(looks, _at(x))
+
+
+def _level(looks: str, y: float) -> Markup:
+    return Markup('<line class="{0}" x1="0" x2="100%" y1="{1}" y2="{1}"/>').format(
+        looks, _at(1 - y)
+    )
+
+
+def _chart(parts: Sequence[Markup], title: str, *, looks: str) -> Markup:
+    return Markup(
+        '<div class="plot"><svg class="{}" role="img" aria-label="{}">{}</svg></div>'
+    ).format(looks, title, _all(parts))
+
+
+def _at(share: float) -> str:
+    return f"{100 * share:.2f}%"
+
+
+def _all(parts: Sequence[Markup] | Iterator[Markup]) -> Markup:
+    return Markup("").join(parts)

@@ -9,7 +9,6 @@ from functools import cache
 from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
@@ -17,20 +16,21 @@ from PIL import Image, ImageOps
 
 from container_doors.files import replace_text
 from container_doors.measurements import (
+    NO_DOOR,
     Assessment,
     Detected,
     Estimate,
     FalseAlarms,
     Photograph,
     Robustness,
+    Slice,
     Timings,
     said,
 )
 from container_doors.records import Epoch, RunRecord, short_name
-from container_doors.reporting import charts
-from container_doors.reporting.curves import draw_curves
-from container_doors.reporting.figures import count, duration
-from container_doors.reporting.gate import held, in_one_sentence
+from container_doors.reporting import charts, curve_table
+from container_doors.reporting.figures import NOT_MEASURED, count, duration
+from container_doors.reporting.gate import ABOVE, Held, held, in_one_line
 from container_doors.reporting.outputs import refuse_another_file
 from container_doors.run import Run
 
@@ -44,7 +44,8 @@ _SCORES = {
 }
 """In the order of the page."""
 
-_PICTURE_PX = 480
+_WORST_LAST = ("holds", NOT_MEASURED, "not proven", "missed")
+_PICTURE_PX = 640
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,48 @@ class _Shown:
     wrong: tuple[float, float, float, float]
 
 
+@dataclass(frozen=True, slots=True)
+class _Figure:
+    """One of the large figures."""
+
+    name: str
+    of: Estimate
+    chart: Markup
+    target: Held | None
+    note: str
+    """What it is, where it has no target."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A part of the photographs; ``recall`` is None without a door."""
+
+    value: str
+    recall: Estimate | None
+    chart: Markup
+    said: str
+    verdict: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Ladder:
+    """One hard condition."""
+
+    name: str
+    unit: str
+    falls_at: float | None
+    chart: Markup
+
+
+@dataclass(frozen=True, slots=True)
+class _Plot:
+    """Precision over recall of a split."""
+
+    split: str
+    note: str
+    chart: Markup
+
+
 def write_page(
     run: Run, output: Path, known: Known, *, record: RunRecord, history: list[Epoch]
 ) -> None:
@@ -98,29 +141,25 @@ def write_page(
         style=style,
         record=record,
         rows=rows,
-        verdict=in_one_sentence(rows),
+        overall=_overall(rows),
+        verdict=in_one_line(rows),
+        figures=_figures(test, rows),
         assessments=known.assessments,
         test=test,
         weights_sha256=known.weights_sha256,
         alarms=_where_they_change(test.false_alarms),
-        slices=charts.intervals(
-            [
-                (f"{one.attribute.removesuffix(' (measured)')}: {one.value}", one.scores["recall"])
-                for one in test.slices
-                if "recall" in one.scores
-            ],
-            target=test.recall_target,
-            title="Recall of each part of the test photographs, with its interval of 95 %",
-        ),
+        parts=_parts(test),
+        parts_scale=charts.scale(target=test.recall_target),
         robustness=robustness,
         timings=known.timings,
-        ladders=charts.ladders(robustness.ladders, target=robustness.recall_target, title="Recall")
-        if robustness
-        else None,
+        ladders=_ladders(robustness) if robustness else None,
         names=_SCORES,
-        curves=_curves(history, record.best_epoch),
+        panels=charts.training(history, record.best_epoch),
+        epochs=curve_table.table(history, record.best_epoch),
+        epoch_columns=curve_table.COLUMNS,
+        epoch_legend=curve_table.LEGEND,
         in_use=_in_use(test),
-        plots={split: _precision_recall(split, one) for split, one in known.assessments.items()},
+        plots=[_precision_recall(record, split, one) for split, one in known.assessments.items()],
         gallery=_gallery(run, test, known.test),
     )
     replace_text(output, text)
@@ -167,6 +206,11 @@ def _bounded(estimate: Estimate) -> str:
     return f"{estimate.value:.3f} ({estimate.bounds()})"
 
 
+def _things(estimate: Estimate) -> str:
+    """Write how much it was measured on; one thing is not several."""
+    return f"{estimate.n} {estimate.of.removesuffix('s') if estimate.n == 1 else estimate.of}"
+
+
 def _gallery(run: Run, test: Assessment, detected: Detected) -> list[_Shown]:
     photographs = {one.image: one for one in detected.photographs}
     taken: dict[str, int] = {}
@@ -200,21 +244,97 @@ def _embedded(path: Path) -> str:
     return _data("image/jpeg", written.getvalue())
 
 
-def _curves(history: list[Epoch], best_epoch: int | None) -> str | None:
-    if not history:
-        return None
-    with TemporaryDirectory() as scratch:
-        path = Path(scratch) / "curves.png"
-        draw_curves(history, best_epoch, path)
-        return _data("image/png", path.read_bytes())
+def _overall(rows: Sequence[Held]) -> str:
+    """Name the state of all targets together: the worst of them."""
+    return max((row.said for row in rows), key=_WORST_LAST.index, default=NOT_MEASURED)
 
 
-def _precision_recall(split: str, one: Assessment) -> Markup:
+def _figures(test: Assessment, rows: Sequence[Held]) -> list[_Figure]:
+    """Choose the figures that a person looks for first; one that is undefined is absent."""
+    targets = {row.what: row for row in rows}
+    chosen = (
+        ("mAP50", "mAP50 on test", "Ultralytics' average precision"),
+        ("recall", "Recall on test, in use", "Of the doors, how many are found"),
+        ("precision", "Precision on test, in use", "Of what is found, how much is a door"),
+    )
+    return [
+        _Figure(
+            name,
+            test.scores[score],
+            charts.interval(test.scores[score], target=ABOVE.get(("test", score))),
+            targets.get(f"test {score}"),
+            note,
+        )
+        for score, name, note in chosen
+        if score in test.scores
+    ]
+
+
+def _parts(test: Assessment) -> dict[str, list[_Part]]:
+    """Group the parts by what they are parts by, in the order of the evaluation."""
+    parts: dict[str, list[_Part]] = {}
+    for one in test.slices:
+        recall = one.scores.get("recall")
+        parts.setdefault(one.attribute, []).append(
+            _Part(
+                one.value,
+                recall,
+                charts.interval(recall, target=test.recall_target) if recall else Markup(""),
+                _said_of(one),
+                one.verdict,
+            )
+        )
+    return parts
+
+
+def _said_of(part: Slice) -> str:
+    if part.verdict == NO_DOOR:
+        return NOT_MEASURED
+    if part.is_proven:
+        return "holds"
+    return "missed" if part.verdict.startswith("below") else "not proven"
+
+
+def _ladders(robustness: Robustness) -> list[_Ladder]:
+    return [
+        _Ladder(
+            one.name,
+            one.unit,
+            one.falls_at,
+            charts.ladder(one, target=robustness.recall_target, title="Recall"),
+        )
+        for one in robustness.ladders
+    ]
+
+
+def _precision_recall(record: RunRecord, split: str, one: Assessment) -> _Plot:
+    """Draw the curve that the operating point is on; of an earlier release's, the one there is."""
     recall, precision = one.scores.get("recall"), one.scores.get("precision")
-    return charts.precision_recall(
-        one.precision_recall,
-        in_use=(recall.value, precision.value) if recall and precision else None,
-        title=f"Precision over recall on {split}, IoU 0.5, all confidences",
+    at = f"{one.conf_threshold:.3g}"
+    if one.in_use is None:
+        again = f"doors evaluate --experiment {record.experiment} --split {split}"
+        return _Plot(
+            split,
+            f"By COCO's matches, as an earlier release measured it. The model in use is not on "
+            f"this curve; {again} draws the one that it is on.",
+            charts.precision_recall(
+                one.precision_recall,
+                in_use=None,
+                title=f"Precision over recall on {split}, IoU 0.5, by COCO's matches",
+            ),
+        )
+    return _Plot(
+        split,
+        f"As the model is used, one photograph at a time, at every confidence; the dot is the one "
+        f"in use, {at}."
+        if recall and precision
+        else "As the model is used, at every confidence.",
+        charts.precision_recall(
+            one.in_use,
+            in_use=(recall.value, precision.value) if recall and precision else None,
+            title=f"Precision over recall on {split} in use, IoU 0.5, at every confidence",
+            at=f"at {at} ",
+        ),
     )
 
 
@@ -250,5 +370,6 @@ def _template() -> Template:
         "count": count,
         "duration": duration,
         "share": said,
+        "things": _things,
     }
     return environment.get_template("page.html.j2")

@@ -87,27 +87,27 @@ def test_three_large_figures_have_their_intervals_and_the_state_of_their_target(
 
     figures = re.findall(r'<li class="figure">.*?</li>', text, re.DOTALL)
     assert [re.search('class="name">([^<]+)<', one)[1] for one in figures] == [
-        "mAP50 on test", "Recall on test, in use", "Precision on test, in use",
+        "Test mAP50", "Test recall", "Test precision",
     ]  # fmt: skip
     assert [re.search('class="big">([^<]+)<', one)[1] for one in figures] == [
         "0.995", "1.000", "1.000",
     ]  # fmt: skip
     assert all(" at 95 %,</span> <span>n = 1 " in one for one in figures)
-    assert "not proven: &gt; 0.88" in figures[0]
+    assert "not proven, wanted &gt; 0.88" in figures[0]
 
 
 def test_a_figure_that_is_undefined_is_absent():
     """Of boxes that the evaluator did not match itself, there is no mAP; without any, no more."""
     text = page(Blind())
     assert re.findall('class="name">([^<]+)<', text) == [
-        "Recall on test, in use", "Precision on test, in use",
+        "Test recall", "Test precision",
     ]  # fmt: skip
     assert text.count("</svg>not measured</span>") == 3
 
     RUN.evaluation.unlink()
     for split in ("val", "test"):
         RUN.detections_json(split).unlink()
-    assert re.findall('class="name">([^<]+)<', page(Silent())) == ["Recall on test, in use"]
+    assert re.findall('class="name">([^<]+)<', page(Silent())) == ["Test recall"]
 
 
 def test_what_the_model_does_is_said_in_a_sentence():

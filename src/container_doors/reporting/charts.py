@@ -20,6 +20,9 @@ Point = tuple[float, float]
 _FROM_0_TO_1 = tuple((share, f"{share:g}") for share in (0, 0.25, 0.5, 0.75, 1))
 _DASHES = ("solid", "dashed")
 _LOSSES = ("box_loss", "cls_loss", "dfl_loss")
+_APART = 0.16
+"""Of two numbers of a scale, so that they are not on one another where it is narrow."""
+
 _MOST_EPOCHS_WITH_DOTS = 30
 _MOST_TICKS = 6
 _WIDE_RANGE = 20
@@ -65,7 +68,7 @@ def scale(*, target: float | None) -> Markup:
     parts = [
         Markup('<text x="{}" y="12" text-anchor="middle">{}</text>').format(_at(share), label)
         for share, label in _FROM_0_TO_1
-        if target is None or abs(share - target) > 0.06
+        if target is None or abs(share - target) > _APART
     ]
     if target is not None:
         parts.append(
@@ -260,7 +263,10 @@ class _Axis:
         if self.is_log:
             every = math.ceil((self.high - self.low) / (_MOST_TICKS - 1))
             powers = range(int(self.low), int(self.high) + 1, every)
-            return [(self.place(10.0**power), f"{10.0**power:g}") for power in powers]
+            return [
+                (self.place(10.0**power), f"{10.0**power:g}".replace("e-0", "e-"))
+                for power in powers
+            ]
         step = _nice((self.high - self.low) / (_MOST_TICKS - 1))
         many = round((self.high - self.low) / step)
         return [

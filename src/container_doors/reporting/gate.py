@@ -75,7 +75,7 @@ def in_one_line(rows: Sequence[Held]) -> str:
 
     >>> missed = Held("test mAP50", "> 0.88", "0.800", holds=False, is_reached=False)
     >>> in_one_line([missed]), in_one_line([])
-    ('0 of 1 target holds: 1 missed', 'no target is known')
+    ('0 of 1 target hold: 1 missed', 'no target is known')
     """
     if not rows:
         return "no target is known"
@@ -84,7 +84,7 @@ def in_one_line(rows: Sequence[Held]) -> str:
     if not lacking:
         return f"all {len(rows)} targets hold" if held > 1 else "the target holds"
     each = ", ".join(f"{many} {said}" for said, many in sorted(lacking.items()))
-    return f"{held} of {count(len(rows), 'target')} {'holds' if len(rows) == 1 else 'hold'}: {each}"
+    return f"{held} of {count(len(rows), 'target')} {'holds' if held == 1 else 'hold'}: {each}"
 
 
 def _size(weight: Compared) -> Held:

@@ -253,9 +253,9 @@ def _figures(test: Assessment, rows: Sequence[Held]) -> list[_Figure]:
     """Choose the figures that a person looks for first; one that is undefined is absent."""
     targets = {row.what: row for row in rows}
     chosen = (
-        ("mAP50", "mAP50 on test", "Ultralytics' average precision"),
-        ("recall", "Recall on test, in use", "Of the doors, how many are found"),
-        ("precision", "Precision on test, in use", "Of what is found, how much is a door"),
+        ("mAP50", "Test mAP50", "Ultralytics' average precision"),
+        ("recall", "Test recall", "In use: of the doors, how many are found"),
+        ("precision", "Test precision", "In use: of what is found, how much is a door"),
     )
     return [
         _Figure(

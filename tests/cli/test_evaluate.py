@@ -95,7 +95,7 @@ def test_a_gate_that_does_not_hold_is_a_fault(capsys: pytest.CaptureFixture[str]
     code, out = run(capsys, "gate", "--experiment", "exp1")
 
     assert code == 1
-    assert "NOT PROVEN  val mAP50" in out
+    assert "NOT PROVEN    val mAP50" in out
 
 
 def test_comparing_prints_a_verdict_in_a_sentence(capsys: pytest.CaptureFixture[str]):

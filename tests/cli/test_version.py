@@ -42,7 +42,7 @@ def test_a_release_that_is_not_proven_is_not_pushed(
     code, said = released(capsys, "--release")
 
     assert code == 1
-    assert "NOT PROVEN  val mAP50" in said
+    assert "NOT PROVEN    val mAP50" in said
     assert "exp1 is not released: 4 of 4 targets do not hold" in said
     assert store.objects == {}
 

@@ -85,7 +85,7 @@ def mend_lock_box() -> None:
 def row_of(row: Held) -> str:
     """Write one target and whether it holds."""
     said = row.said if row.holds else row.said.upper()
-    return f"{said:10}  {row.what:15}  {row.target:>12}  {row.measured}"
+    return f"{said:12}  {row.what:15}  {row.target:>12}  {row.measured}"
 
 
 def _as_json(found: assessment.Comparison) -> dict[str, Any]:

@@ -159,7 +159,11 @@ def write_page(
         epoch_columns=curve_table.COLUMNS,
         epoch_legend=curve_table.LEGEND,
         in_use=_in_use(test),
-        plots=[_precision_recall(record, split, one) for split, one in known.assessments.items()],
+        plots=[
+            _precision_recall(record, split, one)
+            for split, one in known.assessments.items()
+            if one.precision_recall or one.in_use
+        ],
         gallery=_gallery(run, test, known.test),
     )
     replace_text(output, text)

@@ -17,7 +17,7 @@ def drawn(history: list[Epoch], best_epoch: int | None = None) -> dict[str, char
 def lines(panel: charts.Panel) -> list[list[tuple[float, float]]]:
     """Each line's points, from 0 to 1000 to the right and down."""
     return [
-        [tuple(map(float, point.split(","))) for point in points.split()]
+        [(float(x), float(y)) for x, y in (point.split(",") for point in points.split())]
         for points in re.findall(r'points="([^"]*)"', panel.chart)
     ]
 

@@ -56,6 +56,11 @@ class Silent(FakeDetector):
         return Detections(image, 64, 48, [], [], duration_ms=5.0)
 
 
+def first(pattern: str, text: str) -> str:
+    found: list[str] = re.findall(pattern, text)
+    return found[0]
+
+
 class Tags(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
@@ -86,10 +91,10 @@ def test_three_large_figures_have_their_intervals_and_the_state_of_their_target(
     text = page()
 
     figures = re.findall(r'<li class="figure">.*?</li>', text, re.DOTALL)
-    assert [re.search('class="name">([^<]+)<', one)[1] for one in figures] == [
+    assert [first('class="name">([^<]+)<', one) for one in figures] == [
         "Test mAP50", "Test recall", "Test precision",
     ]  # fmt: skip
-    assert [re.search('class="big">([^<]+)<', one)[1] for one in figures] == [
+    assert [first('class="big">([^<]+)<', one) for one in figures] == [
         "0.995", "1.000", "1.000",
     ]  # fmt: skip
     assert all(" at 95 %,</span> <span>n = 1 " in one for one in figures)
@@ -168,13 +173,14 @@ def test_the_dot_is_on_its_curve():
     """One door found at 0.9, and at 0.8 and 0.3 a false alarm on each of two photographs."""
     text = page(Doubling())
 
-    svg = re.search(r'<svg class="square c0"[^>]*on test in use.*?</svg>.*?</svg>', text)[0]
+    svg = first(r'(<svg class="square c0"[^>]*on test in use.*?</svg>.*?</svg>)', text)
     points = [
         tuple(map(float, one.split(",")))
-        for one in re.search(r'<polyline [^>]*points="([^"]+)"', svg)[1].split()
+        for one in first(r'<polyline [^>]*points="([^"]+)"', svg).split()
     ]
-    dot = re.search(r'<circle class="dot" cx="([\d.]+)%" cy="([\d.]+)%"', svg)
-    x, y = 10 * float(dot[1]), 10 * float(dot[2])
+    x, y = (
+        10 * float(first(rf'<circle class="dot"[^>]* c{axis}="([\d.]+)%"', svg)) for axis in "xy"
+    )
     assert (x, y) == (1000, 800), "recall 1, precision 1 of 5"
     assert any(
         abs(before[0] - x) < 1 and abs(after[0] - x) < 1 and before[1] - 1 <= y <= after[1] + 1

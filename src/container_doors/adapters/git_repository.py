@@ -185,9 +185,9 @@ class GitRepository:
         """Leave out data and outputs, those of the root and those of this folder."""
         shown = self._must("find its root", "rev-parse", "--show-toplevel", "--show-prefix").stdout
         top, here = map(Path, shown.split("\n")[:2])
-        for path in _NO_CODE:
-            yield f":(top,exclude){path}"
-            yield f":(top,exclude){(here / path).as_posix()}"
+        for name in _NO_CODE:
+            yield f":(top,exclude){name}"
+            yield f":(top,exclude){(here / name).as_posix()}"
         for path in beside:
             inside = Path(os.path.relpath(top / here / path, top))  # also of an absolute one
             if inside.parts[:1] not in {(), ("..",)}:

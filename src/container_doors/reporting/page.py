@@ -258,8 +258,8 @@ def _figures(test: Assessment, rows: Sequence[Held]) -> list[_Figure]:
     targets = {row.what: row for row in rows}
     chosen = (
         ("mAP50", "Test mAP50", "Ultralytics' average precision"),
-        ("recall", "Test recall", "In use: of the doors, how many are found"),
-        ("precision", "Test precision", "In use: of what is found, how much is a door"),
+        ("recall", "Test recall", "In use: doors that are found"),
+        ("precision", "Test precision", "In use: detections that are doors"),
     )
     return [
         _Figure(

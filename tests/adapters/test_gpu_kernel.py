@@ -140,6 +140,7 @@ def test_no_photograph_is_unpacked_outside_of_the_repository(tmp_path: Path, int
 def test_nothing_that_it_starts_sees_a_secret(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("KAGGLE_USER_SECRETS_TOKEN", "marker")
     monkeypatch.setenv("DRIVE", '{"private_key": "marker"}')
+    monkeypatch.setenv("PIP_INDEX_URL", "https://me:marker@packages.example.org/simple")
     monkeypatch.setenv("LD_LIBRARY_PATH", "/usr/local/nvidia/lib64")
 
     gpu_kernel.forget_secrets()
@@ -150,6 +151,7 @@ def test_nothing_that_it_starts_sees_a_secret(monkeypatch: pytest.MonkeyPatch):
 
 def test_it_knows_a_secret_by_the_names_that_all_of_us_know():
     assert gpu_kernel.SECRET == child_environment._SECRET_NAME
+    assert gpu_kernel.USER_INFO == child_environment._USER_INFO
 
 
 def a_checkpoint(folder: Path, state: str) -> None:

@@ -59,6 +59,7 @@ SECRET = re.compile(
     r"|COOKIE|_(?:PAT|PASS|PWD|AUTH|JSON|DSN|JWT)$",
     re.IGNORECASE,
 )
+USER_INFO = re.compile(r"://[^/@\s]+@")
 
 _speaking = threading.Lock()
 _asked_to_stop = threading.Event()
@@ -102,7 +103,7 @@ def main() -> int:
 def forget_secrets() -> None:
     """Take what is a secret out of what git, pip and the training will see; none is needed."""
     for name, value in list(os.environ.items()):
-        if SECRET.search(name) or value.lstrip().startswith("{"):
+        if SECRET.search(name) or USER_INFO.search(value) or value.lstrip().startswith("{"):
             del os.environ[name]
 
 

@@ -189,12 +189,11 @@ def test_any_flipped_byte_of_a_pointer_is_found(model: Model):
 def test_any_flipped_byte_of_a_document_is_found(path: Path, model: Model):
     content = path.read_bytes()
 
-    for at in range(0, len(content), 5):
-        for bit in (0, 5):
-            changed = bytearray(content)
-            changed[at] ^= 1 << bit
-            path.write_bytes(changed)
-            assert model.amiss(), bytes(changed[max(0, at - 30) : at + 30])
+    for at in range(0, len(content), 17):
+        changed = bytearray(content)
+        changed[at] ^= 1 << (at % 7)
+        path.write_bytes(changed)
+        assert model.amiss(), bytes(changed[max(0, at - 30) : at + 30])
 
 
 def test_a_flipped_byte_in_data_yaml_accuses_no_other_file(model: Model):

@@ -1,4 +1,5 @@
 import os
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -158,7 +159,7 @@ HOSTILE_SETTINGS = {
     "a monitor that says that nothing changed": {"core.fsmonitor": "{tmp}/monitor"},
     "another diff": {"diff.external": "{tmp}/monitor", "diff.renames": "copies"},
     "tags in another order": {"tag.sort": "-version:refname", "versionsort.suffix": "+"},
-    "signatures in a log": {"log.showSignature": "true", "core.abbrev": "4"},
+    "signatures in a log": {"log.showSignature": "true"},
     "other names for commands": {"alias.status": "!false", "alias.for-each-ref": "!false"},
     "less is fetched": {"fetch.prune": "true", "submodule.recurse": "true", "fetch.all": "true"},
     "merging": {"merge.ff": "false", "merge.conflictStyle": "diff3", "pull.rebase": "true"},
@@ -225,6 +226,32 @@ def test_no_setting_of_a_person_changes_what_git_answers_or_makes(
     assert plain["changes"] == [Path("params.yaml"), Path("T\xfcr.py")]
     assert len(plain["tags"]) == 3
     assert not (tmp_path / "started").exists()
+
+
+@pytest.mark.parametrize(
+    "setting", ["[submodule]\n  recurse = true\n", "[fetch]\n  recurseSubmodules = true\n"]
+)
+def test_submodules_are_not_fetched_whatever_a_person_has_set(
+    setting: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """One whose server is gone would be an error of every fetch."""
+    inner = tmp_path / "inner"
+    git(tmp_path, "clone", "--quiet", str(folder), str(inner))
+    git(
+        folder, "-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(inner), "sub"
+    )
+    git(folder, "commit", "--quiet", "--all", "--message", "With a submodule")
+    clone = tmp_path / "clone"
+    git(tmp_path, "-c", "protocol.file.allow=always", "clone", "--quiet", "--recurse-submodules",
+        str(folder), str(clone))  # fmt: skip
+    shutil.rmtree(inner)
+    git(folder, "tag", TAG)
+    (tmp_path / "person").write_text(setting)
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "person"))
+
+    GitRepository(clone).fetch()
+
+    assert GitRepository(clone).tags("*") == [TAG]
 
 
 HOSTILE_VARIABLES = {

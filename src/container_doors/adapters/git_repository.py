@@ -31,15 +31,12 @@ _SETTINGS = (
     "core.fsmonitor=false",  # a program, which would be started, and believed
     f"core.excludesFile={os.devnull}",  # a person's own list is in no commit
     "core.quotePath=false",
-    "core.abbrev=40",
     "core.commentChar=;",  # or a line of a message that begins with theirs would be dropped
     "color.ui=false",
     "column.ui=never",
     "diff.ignoreSubmodules=none",
     "fetch.all=false",
     "fetch.prune=false",
-    "fetch.recurseSubmodules=false",
-    "submodule.recurse=false",
     "merge.autoStash=false",
 )
 """What a person's configuration would change of our answers; it may say the rest, such as how a

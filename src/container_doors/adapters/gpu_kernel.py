@@ -189,7 +189,7 @@ def rebuild(pack: Path, repository: Path, commit: dict[str, Any]) -> None:
     repository.mkdir(parents=True)
     git(repository, "init", "--quiet", "--template=", GIT_DEFAULT_HASH=algorithm(commit["id"]))
     with (repository / ".git/config").open("a", encoding="utf-8") as config:
-        config.write(f"[core]\n\tsymlinks = true\n\thooksPath = {os.devnull}\n")
+        config.write("[core]\n\tsymlinks = true\n")
     info = repository / ".git/info"
     info.mkdir(exist_ok=True)
     (info / "attributes").write_text(AS_THEY_ARE + "\n", encoding="utf-8")

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Describe, track and push the model that the last training published.
+# Describe, track and push the model that is published; of another experiment, nothing is done.
 #
 #   bash scripts/finalize_training_kaggle.sh [experiment]
 set -euo pipefail
@@ -7,5 +7,5 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 experiment="${1:-detection_exp001_yolo11s_baseline}"
 if [ -d .venv/bin ]; then PATH="$PWD/.venv/bin:$PATH"; fi
 
-python src/detection/generate_metadata.py --weights-dir weights/detection
+python src/detection/generate_metadata.py --weights-dir weights/detection --experiment "$experiment"
 doors version --experiment "$experiment"

@@ -31,13 +31,28 @@ if [ ! -f "runs/$experiment/metadata.json" ]; then
 fi
 
 echo "[4/5] Versioning..."
-bash scripts/finalize_training_kaggle.sh "$experiment"
+is_published=false
+if cmp -s "runs/$experiment/metadata.json" weights/detection/metadata.json; then
+  is_published=true
+  bash scripts/finalize_training_kaggle.sh "$experiment"
+else
+  echo "nothing to version: $experiment is not published, for what is there is better, or may be"
+fi
 
 echo "[5/5] Reporting..."
 python src/detection/generate_summary.py \
   --experiment "$experiment" --output "summary_${experiment}.md"
 
 echo "Training complete:"
-echo "  model     weights/detection/best.pt"
-echo "  metadata  weights/detection/metadata.json"
+if "$is_published"; then
+  echo "  model     weights/detection/best.pt"
+  echo "  metadata  weights/detection/metadata.json"
+else
+  echo "  model     runs/$experiment/trainer/weights/best.pt, not published"
+  echo "  metadata  runs/$experiment/metadata.json"
+fi
 echo "  summary   summary_${experiment}.md"
+if ! "$is_published"; then
+  echo "To compare: doors runs. To publish it all the same: doors publish $experiment --anyway,"
+  echo "and then: bash scripts/finalize_training_kaggle.sh $experiment"
+fi

@@ -36,6 +36,7 @@ from container_doors.versioning.signed_checkpoints import SignedCheckpoints
 from tests.builders import a_small_dataset
 from tests.fakes import (
     FakeCheckpoints,
+    FakeDetector,
     FakeFollower,
     FakeProgress,
     FakeRepository,
@@ -264,8 +265,10 @@ def test_describing_a_model_again_keeps_its_version():
 
 
 def test_a_major_version_is_asked_for_once_however_often_it_is_said():
-    for name in ("exp1", "exp2"):
-        pipeline.train(PARAMS, Run(name), world=FakeWorld(trainer=FakeTrainer(trained=1)).world)
+    for name, map50_95 in (("exp1", 0.5), ("exp2", 0.6)):
+        detector = FakeDetector(map50_95=map50_95)
+        world = FakeWorld(trainer=FakeTrainer(trained=1), detector=detector).world
+        pipeline.train(PARAMS, Run(name), world=world)
 
     for _ in range(2):
         version = described_again(major=True).version

@@ -19,12 +19,13 @@ from container_doors.kernels.ledger import JobRecord, newest_job, read_jobs
 from container_doors.records import RunRecord
 from container_doors.remote_training import Home, Plan, Wanted
 from container_doors.run import PUBLISHED, Run
+from container_doors.steps.publish import Outside
 from container_doors.training.checkpoint import find_whole
 from container_doors.training.history import read_epochs
 from tests.builders import a_small_dataset
 from tests.fake_host import FakeHost
 from tests.fake_training import MAIN
-from tests.fakes import FakeFollower, FakeProgress, FakeTrainer
+from tests.fakes import FakeDetector, FakeFollower, FakeProgress, FakeTrainer
 from tests.pem import private_key
 from tests.versioning.power_cuts import watched
 
@@ -156,7 +157,7 @@ def test_a_training_comes_home_as_the_one_that_was_sent(ran: tuple[FakeHost, Job
     job, (home,) = pulled(host, job)
     metadata = remote_training.publish(
         home.run,
-        repository=GitRepository(Path()),
+        outside=Outside(GitRepository(Path()), lambda *_: FakeDetector(), FakeProgress()),
         follower_of=lambda _: follower,
         progress=FakeProgress(),
     )

@@ -23,7 +23,14 @@ from container_doors.run import PUBLISHED, Run
 from container_doors.versioning.pointers import TRACKED, pointer_name, pointer_to
 from container_doors.versioning.signatures import ALLOWED_SIGNERS, MODEL, SIGNATURE, SignaturePolicy
 from tests.builders import a_small_dataset
-from tests.fakes import FakeProgress, FakeRepository, FakeStore, FakeTrainer, FakeWorld
+from tests.fakes import (
+    FakeDetector,
+    FakeProgress,
+    FakeRepository,
+    FakeStore,
+    FakeTrainer,
+    FakeWorld,
+)
 from tests.signing import Desk, cut_off, make_huge, public
 
 PARAMS = Params(
@@ -167,7 +174,7 @@ def test_a_signature_that_no_list_knows_is_made_and_its_key_said(team: Team):
 
 def test_another_training_is_not_signed_by_what_signed_the_last_one(team: Team):
     team.version()
-    world = FakeWorld(trainer=FakeTrainer(trained=5))
+    world = FakeWorld(trainer=FakeTrainer(trained=5), detector=FakeDetector(map50_95=0.999))
     pipeline.train(PARAMS, Run("exp2"), world=world.world)
 
     assert not SIGNED.exists()

@@ -37,7 +37,7 @@ from container_doors.inspection import (
     trained,
 )
 from container_doors.measurements import Assessment, Detected, Estimate, Looks, PromiseCheck
-from container_doors.pipeline import nothing_published
+from container_doors.pipeline import nothing_published, refuse_another
 from container_doors.ports import Progress
 from container_doors.records import Evaluation, RunRecord
 from container_doors.reporting.card import refuse_another_card, write_card
@@ -48,6 +48,7 @@ from container_doors.reporting.which_run import read_record
 from container_doors.run import PUBLISHED, Run
 from container_doors.training.history import read_history
 from container_doors.versioning.hashing import artifact
+from container_doors.versioning.lineage import run_of
 from container_doors.versioning.publication import read_published
 
 
@@ -210,23 +211,30 @@ def gate(
 
 
 def gate_published(
-    run: Run, *, at_the_point: bool, open_detector: OpenDetector, progress: Progress
+    run: Run | None, *, at_the_point: bool, open_detector: OpenDetector, progress: Progress
 ) -> list[Held]:
     """Hold what is published against the targets, by the run that made it.
 
+    Args:
+        run: What should be published; None if it may be any.
+        at_the_point: Whether as measured, and not at the worse end of each interval.
+        open_detector: Opens the weights.
+        progress: Told what takes long.
+
     Raises:
-        RunError: If it is of another experiment, or if the run has other weights by now.
+        RunError: If it is of another run, or if the run has other weights by now.
     """
     published = read_published()
     if published is None:
-        raise nothing_published(run.name)
+        raise nothing_published(run.label if run else None)
+    if run is not None:
+        refuse_another(published, run)
+    run = run_of(published.run_id, published.experiment_name)
     best = published.artifacts["best.pt"].sha256
-    if published.experiment_name != run.name or artifact(run.best_weights).sha256 != best:
+    if not run.best_weights.is_file() or artifact(run.best_weights).sha256 != best:
         raise RunError(
             f"{PUBLISHED} holds {published.version}, which is not what {run.best_weights} is",
-            hint=f"name its experiment ({published.experiment_name}), or train this one again"
-            if published.experiment_name != run.name
-            else f"bring its weights back: cp {PUBLISHED}/best.pt {run.best_weights}",
+            hint=f"bring its weights back: cp {PUBLISHED}/best.pt {run.best_weights}",
         )
     return gate(run, at_the_point=at_the_point, open_detector=open_detector, progress=progress)
 

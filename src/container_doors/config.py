@@ -232,6 +232,13 @@ class Versioning(Section):
     """Publish and take only what is signed by a key of ``.allowed_signers``."""
 
 
+class Publishing(Section):
+    """When a training that has ended well puts its model in the place of the published one."""
+
+    when: Literal["better", "always"] = "better"
+    """``better``: only with a higher mAP50-95 on val, on the same photographs and labels."""
+
+
 class Params(Section):
     """The whole of ``params.yaml``'s ``detection`` section."""
 
@@ -243,6 +250,7 @@ class Params(Section):
     wandb: Wandb = Wandb()
     tensorboard: Tensorboard = Tensorboard()
     checkpoints: Checkpoints = Checkpoints()
+    publishing: Publishing = Publishing()
     versioning: Versioning = Versioning()
 
 

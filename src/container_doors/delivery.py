@@ -18,7 +18,6 @@ from container_doors.dataset.shards import tracked_shards
 from container_doors.dataset.view import link_view
 from container_doors.errors import (
     ConfigError,
-    MissingContentError,
     MissingToolError,
     RunError,
     TrackingError,
@@ -48,24 +47,20 @@ from container_doors.records import (
     Hardware,
     Metadata,
     Mismatch,
-    RunRecord,
 )
 from container_doors.run import PUBLISHED, REPORTS, Run
+from container_doors.steps.sync import pointers_here, pointers_in, put_in_place
 from container_doors.training.history import read_epochs
 from container_doors.versioning import evidence
 from container_doors.versioning.arrival import (
     Arrival,
     arrival,
     bring_reports,
-    complete,
     downloaded,
-    is_in_place,
-    lay_out,
     refuse_other_tag,
     refuse_to_lose,
     released_paths,
     reported_version,
-    with_own_signature,
 )
 from container_doors.versioning.checklist import (
     history_check,
@@ -82,26 +77,22 @@ from container_doors.versioning.data_evidence import (
 )
 from container_doors.versioning.git_reports import CURVES, report_texts
 from container_doors.versioning.hashing import file_sha256
+from container_doors.versioning.lineage import is_record_of, run_of
 from container_doors.versioning.metadata import metrics_of, record_of
 from container_doors.versioning.names import parse_name
 from container_doors.versioning.pointers import (
     TRACKED,
-    check_pointers,
     pointer_name,
     pointer_to,
     read_pointer,
 )
 from container_doors.versioning.publication import (
     METADATA,
-    check_weights,
     recover,
-    replacing,
 )
 from container_doors.versioning.signatures import (
-    MODEL,
     SIGNATURE,
     SignaturePolicy,
-    read_signature,
     signature_check,
 )
 from container_doors.versioning.ways_back import metadata_back
@@ -138,7 +129,7 @@ def verify(
     path = PUBLISHED / METADATA
     recover()
     if not path.exists():
-        raise nothing_published(experiment or "NAME")
+        raise nothing_published(experiment)
     unreadable: Check | None = None
     try:
         metadata = Metadata.read(path)
@@ -152,13 +143,13 @@ def verify(
         metadata = kept
     if experiment not in {None, metadata.experiment_name}:
         raise another_published(metadata, experiment, f"doors verify {metadata.experiment_name}")
-    run = Run(metadata.experiment_name)
+    run = run_of(metadata.run_id, metadata.experiment_name)
     tagged = {
         pointer_name(name): text
         for name in TRACKED
         if (text := repository.show(metadata.git_tag, PUBLISHED / pointer_name(name))) is not None
     }
-    committed = _pointers_in("HEAD", repository)
+    committed = pointers_in("HEAD", repository)
     commit = metadata.code.commit
     asked, was = _comparable(params), _comparable(metadata.hyperparameters)
     data_set = _dataset_evidence(metadata, run, params, progress)
@@ -269,18 +260,9 @@ def sync(
         arriving, revision = downloaded(outputs), upstream.commit or "HEAD"
     else:
         arriving, revision = _of_git(upstream, repository)
-    committed = _pointers_in("HEAD", repository) if is_in_git else None
+    committed = pointers_in("HEAD", repository) if is_in_git else None
     refuse_to_lose(arriving, committed)
-    arriving = with_own_signature(arriving)
-    if is_in_place(arriving):
-        _check_signed(arriving, PUBLISHED, policy, revision, progress)
-    else:
-        with replacing() as staged:
-            _lay_out(arriving, staged, store=store, progress=progress)
-            _check_signed(arriving, staged, policy, revision, progress)
-            _check_whole(arriving, staged)
-    metadata = Metadata.read(PUBLISHED / METADATA)
-    check_weights(metadata, PUBLISHED, list(arriving.texts))
+    metadata = put_in_place(arriving, revision, store=store, policy=policy, progress=progress)
     bring_reports(arriving, metadata)
     if outputs is None:
         # The pointers are here already, so that a kill before this leaves a model that is whole.
@@ -361,62 +343,16 @@ def _follow(upstream: Upstream, repository: Repository, *, same: Sequence[Path])
 def _of_git(upstream: Upstream, repository: Repository) -> tuple[Arrival, str]:
     """Read the pointers that git will have here, before it has; and of which revision they are."""
     if upstream.commit is not None:
-        texts = _pointers_in(upstream.commit, repository)
+        texts = pointers_in(upstream.commit, repository)
         signature = repository.show(upstream.commit, PUBLISHED / SIGNATURE)
         return arrival(texts, f"{upstream.name}: {PUBLISHED}", signature), upstream.commit
-    own = {name: PUBLISHED / pointer_name(name) for name in TRACKED}
-    texts = {name: own[name].read_text() for name in own if own[name].is_file()}
-    return arrival(texts, str(PUBLISHED), read_signature(PUBLISHED / SIGNATURE)), "HEAD"
+    return pointers_here(), "HEAD"
 
 
 def _of_git_here(revision: str, repository: Repository) -> list[Path]:
     """Name what of a revision was put in place already."""
     paths = [PUBLISHED / name for name in (*map(pointer_name, TRACKED), SIGNATURE)]
     return [one for one in paths if one.is_file() and repository.show(revision, one) is not None]
-
-
-def _pointers_in(revision: str, repository: Repository) -> dict[str, str]:
-    shown = {name: repository.show(revision, PUBLISHED / pointer_name(name)) for name in TRACKED}
-    return {name: text for name, text in shown.items() if text is not None}
-
-
-def _lay_out(arriving: Arrival, staged: Path, *, store: ArtifactStore, progress: Progress) -> None:
-    missing = lay_out(arriving, staged)
-    if missing:
-        progress.say(f"fetching {', '.join(p.stem for p in missing)} from {store.check_ready()}")
-        _fetch(missing, store)
-
-
-def _check_signed(
-    arriving: Arrival, folder: Path, policy: SignaturePolicy, revision: str, progress: Progress
-) -> None:
-    """See who signed what has come, before any of it is read."""
-    signer = policy.check(folder / METADATA, arriving.signature, namespace=MODEL, revision=revision)
-    if signer is not None:
-        progress.say(f"signed by {signer}")
-
-
-def _check_whole(arriving: Arrival, staged: Path) -> None:
-    metadata = Metadata.read(staged / METADATA)
-    names = list(arriving.texts)
-    check_pointers(staged, metadata.version, names)
-    check_weights(metadata, staged, names)
-    complete(arriving, metadata, staged)
-
-
-def _fetch(pointers: Sequence[Path], store: ArtifactStore) -> None:
-    try:
-        store.pull(pointers)
-    except MissingContentError as lost:
-        version = next(
-            filter(None, map(store.version_of, (p.with_suffix("") for p in pointers))), None
-        )
-        name = parse_name(version).experiment if version else "NAME"
-        raise MissingContentError(
-            lost.problem,
-            hint=f"where it was trained: doors version --experiment {name}",
-            objects=lost.objects,
-        ) from None
 
 
 def _use(
@@ -477,9 +413,9 @@ def _a_photograph(dataset: Path) -> Iterator[tuple[Path, str]]:
 
 def _epoch_tables(metadata: Metadata) -> list[tuple[Path, int]]:
     """Count the lines of what has one for each epoch, where it is of this very run."""
-    run = Run(metadata.experiment_name)
+    run = run_of(metadata.run_id, metadata.experiment_name)
     tables = []
-    if _is_run_of(metadata, run):
+    if is_record_of(run, metadata.run_id):
         tables.append((run.metrics_jsonl, len(read_epochs(run.metrics_jsonl))))
     table = PUBLISHED / "results.csv"
     if "results.csv" in metadata.files and table.is_file():
@@ -651,16 +587,8 @@ def _own_reports(metadata: Metadata, run: Run) -> dict[str, str]:
     if "best.pt" not in metadata.artifacts:
         return {}  # damaged, as another check says
     texts = report_texts(run, metadata, metadata.evaluation)
-    is_ours = _is_run_of(metadata, run)
+    is_ours = is_record_of(run, metadata.run_id)
     return {name: text for name, text in texts.items() if is_ours or name != CURVES}
-
-
-def _is_run_of(metadata: Metadata, run: Run) -> bool:
-    """Tell whether a run made the model; one that cannot be read is another check's affair."""
-    try:
-        return RunRecord.read(run.record).run_id == metadata.run_id
-    except RunError:
-        return False
 
 
 def _remote_evidence(

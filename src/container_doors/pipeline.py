@@ -37,7 +37,6 @@ from container_doors.evaluation.looks import BY_TRAINING, add_look, mend_looks, 
 from container_doors.evaluation.matching import BoxXyxy, match, operating_point
 from container_doors.evaluation.predictions import prediction
 from container_doors.files import copy_folder, copy_of, force_to_disk, heal, replace_copy
-from container_doors.kernels.ledger import readable_jobs
 from container_doors.measurements import Evaluated
 from container_doors.ports import (
     ArtifactStore,
@@ -70,6 +69,8 @@ from container_doors.reporting.curves import draw_curves
 from container_doors.reporting.summary import Afterwards, write_summary
 from container_doors.reporting.which_run import read_record
 from container_doors.run import PUBLISHED, REPORTS, TEST_LOOKS, Run
+from container_doors.steps.publish import Outside, finish, how_to_publish, own_metadata
+from container_doors.steps.runs import as_it_stands_anywhere
 from container_doors.tracking.follow import Ended, Say, follow, tell
 from container_doors.tracking.results import gather_results
 from container_doors.training.checkpoint import (
@@ -94,12 +95,11 @@ from container_doors.training.logbook import LOG, logbook
 from container_doors.training.parcel import short_id
 from container_doors.training.publisher import Publisher, mark_finished
 from container_doors.training.recorder import Recorder
-from container_doors.training.standing import as_it_stands
 from container_doors.versioning.comparison import shown, unequal
 from container_doors.versioning.credentials import DriveCredentials
 from container_doors.versioning.git_reports import write_reports
 from container_doors.versioning.hashing import artifact, params_sha256
-from container_doors.versioning.lineage import find_run
+from container_doors.versioning.lineage import find_run, is_record_of, run_of
 from container_doors.versioning.materials import write_materials
 from container_doors.versioning.metadata import build_metadata
 from container_doors.versioning.names import TAGS
@@ -108,7 +108,6 @@ from container_doors.versioning.pointers import TRACKED, check_pointers
 from container_doors.versioning.provenance import file_hashes, record_hashes
 from container_doors.versioning.publication import (
     check_weights,
-    publish,
     read_published,
     replacing,
 )
@@ -264,7 +263,9 @@ def train(
     resume: bool = False,
     choice: RunChoice = RunChoice(),  # noqa: B008 - it cannot be changed
 ) -> Metadata:
-    """Train, evaluate what came out, and publish it; whatever fails, the last model stays.
+    """Train, evaluate what came out, and publish it if it is better than what is published.
+
+    Whatever fails, the last model stays.
 
     A run that was cut off is taken up where it stopped, from its newest whole checkpoint. One that
     was begun with other params or on other data is set aside and begun anew, and so is every
@@ -303,9 +304,16 @@ def train(
                 if record.status != "trained":
                     record = _train_weights(record, run, report, world=world, resume=resume)
                 evaluation = _evaluate(record, run, world=world)
-                metadata = _publish(record, evaluation, run, repository=world.repository)
+                metadata, outcome = finish(
+                    record,
+                    evaluation,
+                    run,
+                    when=params.publishing.when,
+                    outside=_outside(record, world),
+                )
                 _update(run, record, status="finished")
-                LOG.info("published %s as %s", PUBLISHED, metadata.version)
+                LOG.info(outcome)
+                world.progress.say(outcome)
         except ToBeContinued as wish:
             epochs = read_epochs(run.metrics_jsonl)
             raise ToBeContinued(
@@ -328,10 +336,13 @@ def epoch_to_go_on_after(
     return find_whole(run).epoch if _can_go_on(earlier, params, run, report) else None
 
 
-def adopt(run: Run, *, repository: Repository) -> Metadata:
-    """Publish a run that was trained and evaluated on another machine, and then brought here.
+def adopt(run: Run, *, outside: Outside) -> tuple[Metadata, str]:
+    """Publish a run that was trained and evaluated elsewhere and brought here, if it is better.
 
     Adopting it again is harmless: it keeps its version.
+
+    Returns:
+        Its metadata, and what was published or kept, and why.
 
     Raises:
         RunError: If the run is not what its record says.
@@ -340,23 +351,44 @@ def adopt(run: Run, *, repository: Repository) -> Metadata:
     layout = read_layout(Path(record.dataset.path))[0]
     if layout is not None:
         link_view(layout, run.data_view)
-    metadata = _publish(record, Evaluation.read(run.scores), run, repository=repository)
+    when = record.known_params.publishing.when
+    adopted = finish(record, Evaluation.read(run.scores), run, when=when, outside=outside)
     _update(run, record, status="finished")
-    return metadata
+    return adopted
 
 
 def regenerate_metadata(
-    weights_dir: Path, *, repository: Repository, runs_root: Path, major: bool
+    weights_dir: Path,
+    *,
+    repository: Repository,
+    runs_root: Path,
+    major: bool,
+    experiment: str | None = None,
 ) -> Metadata:
-    """Write ``metadata.json`` anew for a published model, from the run that made it."""
+    """Write ``metadata.json`` anew for a published model, from the run that made it.
+
+    Args:
+        weights_dir: Where the model is.
+        repository: Has the versions that there are.
+        runs_root: Where the run is.
+        major: Whether its number is to begin a major version.
+        experiment: What should be published; None if it may be any.
+
+    Raises:
+        RunError: If another experiment is published, or no run here made the model.
+    """
+    if experiment is not None:
+        _refuse_other_experiment(weights_dir, Run.named(experiment, runs_root))
     record = find_run(weights_dir, runs_root)
-    run = Run(record.experiment, root=runs_root)
+    run = run_of(record.run_id, record.experiment, runs_root)
     published = read_published(weights_dir)
     # What was published stays true of it, even if the run has been set aside since.
     ours = published if published and published.run_id == record.run_id else None
     evaluation = ours.evaluation if ours else Evaluation.read(run.scores)
-    version = version_for(record, weights_dir, tags=repository.tags(TAGS), major=major)
-    is_here = _is_of(record.run_id, run)
+    version = version_for(
+        record, weights_dir, tags=repository.tags(TAGS), major=major, runs=runs_root
+    )
+    is_here = is_record_of(run, record.run_id)
     metadata = build_metadata(
         record,
         evaluation,
@@ -371,8 +403,18 @@ def regenerate_metadata(
     return metadata
 
 
+def _refuse_other_experiment(weights_dir: Path, run: Run) -> None:
+    """See that what is published is of this run; whose a damaged model is, its content says."""
+    try:
+        published = read_published(weights_dir)
+    except RunError:
+        return
+    if published is not None:
+        refuse_another(published, run)
+
+
 def version(
-    experiment: str,
+    experiment: str | None,
     *,
     store: ArtifactStore,
     progress: Progress,
@@ -384,7 +426,7 @@ def version(
     From then on its checkpoints are of no more use, and go.
 
     Args:
-        experiment: What should be published.
+        experiment: What should be published; None if it may be any.
         store: Where it is pushed to.
         progress: Told what is done.
         checkpoints: Where those of its run are.
@@ -398,9 +440,8 @@ def version(
     metadata = read_published()
     if metadata is None:
         raise nothing_published(experiment)
-    if metadata.experiment_name != experiment:
-        hint = f"doors version --experiment {metadata.experiment_name}"
-        raise another_published(metadata, experiment, hint)
+    if experiment is not None:
+        refuse_another(metadata, Run.named(experiment))
     remote = store.check_ready()
     progress.say(f"{metadata.version}: adding to DVC and pushing to {remote}")
     with replacing() as staged:
@@ -413,8 +454,8 @@ def version(
         store.annotate(pointers, metadata.version)
         check_pointers(staged, metadata.version)
         store.push(pointers)
-    run = Run(experiment)
-    if checkpoints is not None and _is_of(metadata.run_id, run):
+    run = run_of(metadata.run_id, metadata.experiment_name)
+    if checkpoints is not None and is_record_of(run, metadata.run_id):
         try:
             mark_finished(run, checkpoints)
         except (VersioningError, MissingToolError) as error:
@@ -486,7 +527,7 @@ def summarise(run: Run, output: Path) -> Path:
     Raises:
         RunError: If the run has not been trained and evaluated.
     """
-    record = _as_it_stands(run, RunRecord.read(run.record))
+    record = as_it_stands_anywhere(run, RunRecord.read(run.record))
     evaluation = Evaluation.read(run.scores)
     published = read_published()
     since = Evaluated.read(run.evaluation) if run.evaluation.exists() else None
@@ -498,6 +539,7 @@ def summarise(run: Run, output: Path) -> Path:
         history=read_history(run.metrics_jsonl, record),
         afterwards=Afterwards(
             metadata=published if published and published.run_id == record.run_id else None,
+            own=own_metadata(run),
             measured=since if since and since.weights_sha256 == evaluation.weights_sha256 else None,
         ),
     )
@@ -565,32 +607,44 @@ def show_run(run: Run, *, picture: Path | None) -> tuple[RunRecord, list[Epoch],
     Raises:
         RunError: If there is no such run; names those that are spelled alike.
     """
-    record, history = _as_it_stands(run, read_record(run)), read_epochs(run.metrics_jsonl)
+    record, history = as_it_stands_anywhere(run, read_record(run)), read_epochs(run.metrics_jsonl)
     best = best_epoch(history).number if history else None
     if picture is not None and history:
         draw_curves(history, best, picture)
     return record, history, best
 
 
-def _as_it_stands(run: Run, record: RunRecord) -> RunRecord:
-    """See whether a run still has somebody who trains it: here, or as a job elsewhere."""
-    jobs, _ = readable_jobs()
-    is_elsewhere = any(run.name in job.experiments and not job.is_over for job in jobs)
-    return record if is_elsewhere else as_it_stands(run, record)
-
-
-def nothing_published(experiment: str) -> RunError:
+def nothing_published(experiment: str | None) -> RunError:
     """Say that there is no model yet."""
+    how = how_to_publish(Run.named(experiment)) if experiment else "doors train"
     return RunError(
         f"no metadata.json in {PUBLISHED}: nothing has been published",
-        hint=f"doors train --experiment {experiment}, or doors sync after a training elsewhere",
+        hint=f"{how}, or doors sync after a training elsewhere",
     )
+
+
+def refuse_another(metadata: Metadata, run: Run) -> None:
+    """See that what is published is of this run, where the name may be that of several.
+
+    Raises:
+        RunError: If it is not: what is to be done depends on what the run is.
+    """
+    if is_record_of(run, metadata.run_id):
+        return
+    how = how_to_publish(run)
+    is_of_name = run.aside is None and metadata.experiment_name == run.name
+    if is_of_name and not how.startswith("doors publish"):  # it was trained elsewhere, or before
+        return
+    hint = f"{how} puts {run.label} there if it is better; doors version, without a name, keeps "
+    raise another_published(metadata, run.label, f"{hint}what is there")
 
 
 def another_published(metadata: Metadata, experiment: str | None, hint: str) -> RunError:
     """Say that the model is another experiment's."""
+    of = run_of(metadata.run_id, metadata.experiment_name)
+    held = of.label if is_record_of(of, metadata.run_id) else metadata.experiment_name
     return RunError(
-        f"{PUBLISHED} holds {metadata.experiment_name!r}, and {experiment!r} was asked for",
+        f"{PUBLISHED} holds {held!r}, and {experiment!r} was asked for",
         hint=hint,
     )
 
@@ -627,7 +681,7 @@ def _without_places(params: Mapping[str, Any]) -> dict[str, Any]:
     return without_looks(params) | {"training": training}
 
 
-_LOOKS = ("tensorboard", "checkpoints", "versioning")
+_LOOKS = ("tensorboard", "checkpoints", "publishing", "versioning")
 
 
 def without_looks(params: Mapping[str, Any]) -> dict[str, Any]:
@@ -1117,17 +1171,13 @@ def doors_in(photograph: Detections) -> list[BoxXyxy]:
     ]
 
 
-def _publish(
-    record: RunRecord, evaluation: Evaluation, run: Run, *, repository: Repository
-) -> Metadata:
-    allocated = version_for(record, PUBLISHED, tags=repository.tags(TAGS), major=False)
-    metadata = build_metadata(
-        record, evaluation, allocated, records=record_hashes(run), files=file_hashes(run)
-    )
-    metadata = publish(run, metadata)
-    metadata.write(run.metadata)
-    write_reports(run, metadata, evaluation, REPORTS)
-    return metadata
+def _outside(record: RunRecord, world: World) -> Outside:
+    """Open models on the device that this run was trained on."""
+
+    def opened(weights: Path, image_size_px: int) -> Detector:
+        return world.load_detector(weights, image_size_px=image_size_px, hardware=record.hardware)
+
+    return Outside(world.repository, opened, world.progress, world.fetch_published)
 
 
 _EXIT_CODES = {"finished": 0, "stopped": 0, "failed": FAILED, "interrupted": INTERRUPTED}
@@ -1137,7 +1187,3 @@ def _has_all(remote: Remote, epochs: Sequence[Epoch], results: Results | None) -
     of = results.metadata.artifacts["best.pt"].sha256 if results else None
     last = epochs[-1].number if epochs else 0
     return remote.last_epoch >= last and remote.results_of == of and remote.is_over
-
-
-def _is_of(run_id: str | None, run: Run) -> bool:
-    return run.record.exists() and RunRecord.read(run.record).run_id == run_id

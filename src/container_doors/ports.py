@@ -641,3 +641,5 @@ class World:
     environment: Environment
     installed: Callable[[], Sequence[Installed]] = tuple
     """What is installed here; nothing is listed where nothing is found."""
+    fetch_published: Callable[[], object] | None = None
+    """Brings the published model here where only its pointers are; None where nobody can."""

@@ -76,6 +76,7 @@ from container_doors.ports import (
 )
 from container_doors.records import Epoch, Metadata, RunRecord
 from container_doors.run import JOBS, PRETRAINED, Run
+from container_doors.steps.publish import Outside
 from container_doors.training.checkpoint import faults, find_whole, tidy, use_newest_whole
 from container_doors.training.claim import claim, set_aside
 from container_doors.training.history import append_epoch, best_epoch, read_epochs, spelled
@@ -324,12 +325,14 @@ def pull(
 _BADNESS = {"finished": 0, "to be continued": 1, "failed": 2}
 
 
-def publish(
-    run: Run, *, repository: Repository, follower_of: FollowerOf, progress: Progress
-) -> Metadata:
-    """Publish a run that came home, and show its results to the trackers that have its epochs."""
+def publish(run: Run, *, outside: Outside, follower_of: FollowerOf, progress: Progress) -> Metadata:
+    """Publish a run that came home, if it is better than what is published here.
+
+    Its results are shown to the trackers that have its epochs, either way.
+    """
     with claim(run):
-        metadata = adopt(run, repository=repository)
+        metadata, outcome = adopt(run, outside=outside)
+        progress.say(outcome)
         follower = follower_of(metadata.known_params)
         follower.settle(run, progress=progress)
         follower.start(run, progress=progress)
@@ -874,6 +877,8 @@ def _move(folder: Path, run: Run, record: RunRecord) -> None:
         set_aside(run)
     make_folder(run.directory)
     _move_checkpoints(folder, run)
+    # The machine there knew no versions, so what it called the model counts for nothing here.
+    (folder / run.metadata.name).unlink(missing_ok=True)
     for path in sorted(folder.iterdir(), key=lambda one: one.name == run.record.name):
         target = run.directory / path.name
         if not path.is_dir():

@@ -1,8 +1,10 @@
 """One experiment and every path that it owns: no other module spells a path of a run."""
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from container_doors.errors import RunError
 from container_doors.files import copy_of
@@ -22,8 +24,12 @@ TEST_LOOKS = REPORTS / "test_looks.jsonl"
 JOBS = Path("runs/.jobs")
 """What this clone knows of trainings on lent GPUs (:mod:`container_doors.kernels`)."""
 
+RUNS = Path("runs")
+"""Every run of this clone, a folder each."""
+
 _NAME = re.compile(r"[A-Za-z0-9]+(?:[_-][A-Za-z0-9]+)*")
 _LONGEST_NAME = 100
+_SET_ASIDE = re.compile(r"(?P<name>.+)~(?P<number>[1-9][0-9]{0,5})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +41,10 @@ class Run:
     """
 
     name: str
-    root: Path = Path("runs")
+    root: Path = RUNS
+    aside: int | None = None
+    """Which of the earlier runs of this name, counted from 1, that were set aside for another; None
+    for the present one."""
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name) or len(self.name) > _LONGEST_NAME:
@@ -45,10 +54,28 @@ class Run:
                 f"{_LONGEST_NAME} characters at most, for example detection_exp002",
             )
 
+    @classmethod
+    def named(cls, label: str, root: Path = RUNS) -> Self:
+        """Find the place of a run by what a person calls it: ``exp1``, or ``exp1~1``.
+
+        >>> str(Run.named("exp1~2").directory)
+        'runs/exp1~2'
+
+        Raises:
+            RunError: If no experiment can have such a name.
+        """
+        match = _SET_ASIDE.fullmatch(label)
+        return cls(match["name"], root, int(match["number"])) if match else cls(label, root)
+
+    @property
+    def label(self) -> str:
+        """What a person calls it: its name, with ``~1`` if it was set aside."""
+        return self.name if self.aside is None else f"{self.name}~{self.aside}"
+
     @property
     def directory(self) -> Path:
         """Everything that this run leaves behind."""
-        return self.root / self.name
+        return self.root / self.label
 
     @property
     def record(self) -> Path:
@@ -66,17 +93,17 @@ class Run:
 
         Beside the directory, which may be moved away while the lock is held.
         """
-        return self.root / f".{self.name}.lock"
+        return self.root / f".{self.label}.lock"
 
     @property
     def tracking_lock(self) -> Path:
         """Held by the one process that shows this run to trackers."""
-        return self.root / f".{self.name}.tracking.lock"
+        return self.root / f".{self.label}.tracking.lock"
 
     @property
     def stop_request(self) -> Path:
         """There as soon as someone wishes the training to end early; it holds the reason."""
-        return self.root / f".{self.name}.stop"
+        return self.root / f".{self.label}.stop"
 
     @property
     def dataset(self) -> Path:
@@ -173,3 +200,16 @@ class Run:
     def evaluation_dir(self, split: str) -> Path:
         """The curves and matrices of one split."""
         return self.directory / "evaluation" / split
+
+
+def runs_in(root: Path = RUNS) -> list[Run]:
+    """List every run that has a record, those that were set aside too; what is no run is left out.
+
+    Args:
+        root: Where they are.
+    """
+    found = []
+    for path in sorted(root.glob("*/run.json")):
+        with suppress(RunError):
+            found.append(Run.named(path.parent.name, root))
+    return found

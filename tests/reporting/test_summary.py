@@ -187,7 +187,7 @@ def test_a_published_model_has_its_next_steps(report: Report, metadata: Metadata
 
 @pytest.mark.parametrize(
     ("status", "command"),
-    [("finished", "doors train --experiment detection_exp001 --replace\n"),
+    [("finished", "doors publish detection_exp001\n"),
      ("trained", "doors train --experiment detection_exp001\n")],
 )  # fmt: skip
 def test_a_model_that_is_not_published_has_no_version(report: Report, status: str, command: str):

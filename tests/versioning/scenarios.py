@@ -28,7 +28,7 @@ from container_doors.versioning.pointers import TRACKED, pointer_to
 from container_doors.versioning.publication import publish, read_published, recover
 from container_doors.versioning.signatures import SignaturePolicy
 from tests.builders import a_small_dataset
-from tests.fakes import FakeProgress, FakeTrainer, FakeWorld
+from tests.fakes import FakeDetector, FakeProgress, FakeTrainer, FakeWorld
 from tests.versioning.commands_killed import a_dvc, in_a_child
 from tests.versioning.killing import two_models
 
@@ -181,10 +181,11 @@ class FirstTraining:
         self.workspace = root / "workspace"
         a_small_dataset(self.workspace / PARAMS.data.path)
         os.chdir(self.workspace)
-        assert in_a_child(lambda: self._train("exp1")) == 0
+        assert in_a_child(lambda: self._train("exp1", map50_95=0.5)) == 0
 
-    def _train(self, name: str) -> None:
-        pipeline.train(PARAMS, Run(name), world=FakeWorld().world)
+    def _train(self, name: str, *, map50_95: float = 0.9) -> None:
+        outside = FakeWorld(detector=FakeDetector(map50_95=map50_95))
+        pipeline.train(PARAMS, Run(name), world=outside.world)
 
     def reset(self) -> None:
         pass
@@ -217,7 +218,8 @@ class Promotion:
         self.old_reports = Path("reports/metrics.json").read_text()
 
     def _prepare(self) -> None:
-        pipeline.train(PARAMS, Run("exp1"), world=FakeWorld().world)
+        worse = FakeWorld(detector=FakeDetector(map50_95=0.5))
+        pipeline.train(PARAMS, Run("exp1"), world=worse.world)
         broken = FakeWorld(trainer=FakeTrainer(trained=1))
         broken.detector.broken = True
         with contextlib.suppress(OSError):

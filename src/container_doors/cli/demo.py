@@ -15,12 +15,13 @@ from container_doors.adapters.dvc_store import DvcStore
 from container_doors.adapters.git_repository import GitRepository
 from container_doors.cli import console
 from container_doors.cli.output import say
-from container_doors.cli.train import outcome, real_world
+from container_doors.cli.train import real_world, scores
 from container_doors.config import Params, dump, load_params
 from container_doors.errors import DoorsError
 from container_doors.ports import Progress
 from container_doors.records import Metadata
 from container_doors.run import PUBLISHED, Run
+from container_doors.steps.publish import is_published
 from container_doors.training.stopping import Wishes
 
 _MARKER = ".doors-demo"
@@ -114,6 +115,11 @@ def _run_every_step(params: Params, run: Run, progress: Progress) -> Metadata:
     metadata = pipeline.train(
         params, run, world=real_world(params, progress, stopping=Wishes(run.stop_request))
     )
+    if not is_published(metadata.run_id):
+        progress.say("[4/6] and [5/6]: nothing is to be versioned, for the better model stays")
+        progress.say("[6/6] writing the report")
+        pipeline.summarise(run, Path(f"summary_{run.name}.md"))
+        return metadata
     progress.say("[4/6] describing the model")
     metadata = pipeline.regenerate_metadata(
         PUBLISHED, repository=GitRepository(here), runs_root=Path("runs"), major=False
@@ -127,7 +133,7 @@ def _run_every_step(params: Params, run: Run, progress: Progress) -> Metadata:
 
 
 def _what_was_made(directory: Path, run: Run, metadata: Metadata) -> Iterator[str]:
-    yield from outcome(metadata, run)[:-2]
+    yield from scores(metadata)
     yield f"what was made, in {directory}, which is where every command above is for:"
     for path, what in (
         (f"summary_{run.name}.md", "the report: open it first"),

@@ -15,8 +15,9 @@ from container_doors.adapters.kaggle_host import KaggleHost
 from container_doors.adapters.yolo_trainer import YoloTrainer
 from container_doors.cli import console
 from container_doors.cli.output import say, say_document
+from container_doors.cli.publish import real_outside
 from container_doors.cli.signing import signature_policy, signed_checkpoints
-from container_doors.cli.train import outcome
+from container_doors.cli.train import scores
 from container_doors.cli.upload import as_chosen, relayed_follower_for
 from container_doors.config import Params, load_params
 from container_doors.errors import ConfigError, VersioningError
@@ -26,6 +27,7 @@ from container_doors.ports import Progress
 from container_doors.records import Metadata
 from container_doors.remote_training import Home, Plan, Wanted
 from container_doors.run import Run
+from container_doors.steps.publish import is_published
 
 _LEFT = 130
 
@@ -219,9 +221,10 @@ def _go_home(job: JobRecord, homes: Sequence[Home], *, commit: bool) -> int:
     for one in remote_training.best_last(finished):
         with console.progress() as progress:
             metadata = _published(one, progress)
-            say(*outcome(metadata, one)[:-2])
+            say(*scores(metadata))
             say(f"wrote {pipeline.summarise(one, Path(f'summary_{one.name}.md'))}")
-            _version(one, metadata, progress, commit=commit)
+            if is_published(metadata.run_id):
+                _version(one, metadata, progress, commit=commit)
     for home in homes:
         if home.outcome.kind != "finished":
             say(*job_report.unfinished_lines(home.run.name, home.outcome, job))
@@ -231,7 +234,7 @@ def _go_home(job: JobRecord, homes: Sequence[Home], *, commit: bool) -> int:
 def _published(run: Run, progress: Progress) -> Metadata:
     return remote_training.publish(
         run,
-        repository=GitRepository(Path.cwd()),
+        outside=real_outside(progress),
         follower_of=lambda params: relayed_follower_for(params, progress),
         progress=progress,
     )

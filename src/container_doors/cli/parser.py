@@ -10,6 +10,11 @@ from container_doors.run import PUBLISHED
 
 DATA = Path("data/processed/detection")
 
+SORT_KEYS = (
+    "date", "name", "version", "val", "test", "recall", "false-alarms", "size", "latency",
+)  # fmt: skip
+"""What ``doors runs`` can be sorted by."""
+
 Commands = Any  # argparse keeps the type of its sub-parsers private
 
 DESCRIPTION = (
@@ -41,6 +46,8 @@ def build_parser() -> argparse.ArgumentParser:
     _add_data(commands)
     _add_train(commands)
     _add_evaluate(commands)
+    _add_publish(commands)
+    _add_runs(commands)
     _add_metadata(commands)
     _add_version(commands)
     _add_summary(commands)
@@ -283,6 +290,42 @@ def _add_split(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_publish(commands: Commands) -> None:
+    parser = _command(
+        commands,
+        "publish",
+        "publish:publish",
+        "put a finished run, or an earlier version, in the place of the published model",
+    )
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument(
+        "name", nargs="?", metavar="NAME", help="the experiment; NAME~1 for one that was set aside"
+    )
+    what.add_argument(
+        "--version",
+        metavar="VERSION",
+        help="bring this version back from its git tag and the storage: detection_v1.0_...",
+    )
+    parser.add_argument(
+        "--anyway", action="store_true", help="though it is not better on val, or nobody can tell"
+    )
+
+
+def _add_runs(commands: Commands) -> None:
+    parser = _command(
+        commands, "runs", "runs:runs", "list the runs and versions of this clone, with their scores"
+    )
+    parser.add_argument(
+        "--sort",
+        choices=SORT_KEYS,
+        default="date",
+        metavar="KEY",
+        help=f"the best, newest, smallest or fastest first: {', '.join(SORT_KEYS)} "
+        "(default: %(default)s)",
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON document instead")
+
+
 def _add_metadata(commands: Commands) -> None:
     parser = _command(
         commands, "metadata", "version:metadata", "write metadata.json of the published model anew"
@@ -295,13 +338,18 @@ def _add_metadata(commands: Commands) -> None:
         help="the folder of best.pt (default: %(default)s)",
     )
     parser.add_argument("--major", action="store_true", help="make it the next major version")
+    parser.add_argument(
+        "--experiment", metavar="NAME", help="refuse if another is published (default: any)"
+    )
 
 
 def _add_version(commands: Commands) -> None:
     parser = _command(
         commands, "version", "version:version", "track the published model with DVC and push it"
     )
-    parser.add_argument("--experiment", required=True, metavar="NAME")
+    parser.add_argument(
+        "--experiment", metavar="NAME", help="refuse if another is published (default: any)"
+    )
     parser.add_argument(
         "--release",
         action="store_true",

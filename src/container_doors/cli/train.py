@@ -13,13 +13,15 @@ from container_doors.adapters.yolo_detector import YoloDetector
 from container_doors.adapters.yolo_trainer import YoloTrainer
 from container_doors.cli import console
 from container_doors.cli.output import say
+from container_doors.cli.publish import fetch_published
 from container_doors.cli.signing import signed_checkpoints
 from container_doors.cli.upload import as_chosen, follower_for
 from container_doors.config import Params, load_params
 from container_doors.errors import ToBeContinued
 from container_doors.ports import Progress, Stopping, World
 from container_doors.records import Metadata
-from container_doors.run import PUBLISHED, Run
+from container_doors.run import Run
+from container_doors.steps.publish import is_published
 from container_doors.training.claim import is_finished
 from container_doors.training.fetching import RunChoice
 from container_doors.training.stopping import Wishes
@@ -48,7 +50,7 @@ def train(arguments: argparse.Namespace) -> int:
             progress.say(f"to be continued: {wish}")
             progress.say("next: the same command again, here or on another machine")
             return 0
-    say(*outcome(metadata, run))
+    say(*scores(metadata), *what_to_do_next(metadata, run))
     return 0
 
 
@@ -74,26 +76,24 @@ def real_world(
         progress=progress,
         environment=describe_environment(),
         installed=installed_packages,
+        fetch_published=None if alone else fetch_published(progress),
     )
 
 
-def outcome(metadata: Metadata, run: Run) -> list[str]:
-    """Say what was measured, where the model is, and what to do next."""
-    lines = [
-        f"{split}: " + "  ".join(f"{name} {value:.3f}" for name, value in scores.items())
-        for split, scores in _by_split(metadata)
-    ]
+def scores(metadata: Metadata) -> list[str]:
+    """Say what was measured."""
     return [
-        *lines,
-        f"published {metadata.version} in {PUBLISHED}",
-        f"next: doors version --experiment {run.name}",
-        f"      doors summary --experiment {run.name}",
+        f"{split} ({found.images} photographs, {found.doors} doors): "
+        + "  ".join(f"{name} {value:.3f}" for name, value in found.ultralytics.items())
+        for split, found in metadata.evaluation.splits.items()
     ]
 
 
-def _by_split(metadata: Metadata) -> list[tuple[str, dict[str, float]]]:
-    splits = metadata.evaluation.splits
-    return [
-        (f"{split} ({scores.images} photographs, {scores.doors} doors)", scores.ultralytics)
-        for split, scores in splits.items()
-    ]
+def what_to_do_next(metadata: Metadata, run: Run) -> list[str]:
+    """Name the next commands; what is not published has no version to push."""
+    if is_published(metadata.run_id):
+        return [
+            f"next: doors version --experiment {run.name}",
+            f"      doors summary --experiment {run.name}",
+        ]
+    return [f"next: doors summary --experiment {run.name}", "      doors runs"]

@@ -17,6 +17,7 @@ from container_doors.reporting.gate import Held, in_one_sentence
 from container_doors.reporting.which_run import read_record
 from container_doors.run import PUBLISHED, Run
 from container_doors.training.history import history_warnings
+from container_doors.versioning.names import TAGS
 
 
 def metadata(arguments: argparse.Namespace) -> int:
@@ -26,6 +27,7 @@ def metadata(arguments: argparse.Namespace) -> int:
         repository=GitRepository(Path.cwd()),
         runs_root=Path("runs"),
         major=arguments.major,
+        experiment=arguments.experiment,
     )
     say(f"{arguments.weights_dir / 'metadata.json'}: {written.version}")
     return 0
@@ -43,11 +45,11 @@ def version(arguments: argparse.Namespace) -> int:
         )
     held = _held(arguments) if arguments.release else None
     if held is not None and not all(row.holds for row in held):
-        say(f"{arguments.experiment} is not released: {in_one_sentence(held)}")
+        say(f"{arguments.experiment or 'the model'} is not released: {in_one_sentence(held)}")
         return FAULTS
     with console.progress() as progress:
         written, pointers = pipeline.version(
-            Run(arguments.experiment).name,
+            arguments.experiment,
             store=DvcStore(Path.cwd(), progress=progress),
             progress=progress,
             checkpoints=signed_checkpoints(),
@@ -57,7 +59,8 @@ def version(arguments: argparse.Namespace) -> int:
     say("pushed; next:")
     say(f"  git add {files} reports")
     say(f'  git commit -m "Release {written.version}"')
-    say(f"  git tag -a {written.git_tag} -m {shlex.quote(written.version + _said(arguments))}")
+    if written.git_tag not in GitRepository(Path.cwd()).tags(TAGS):
+        say(f"  git tag -a {written.git_tag} -m {shlex.quote(written.version + _said(arguments))}")
     say("  git push --follow-tags, and elsewhere: doors sync")
     if held is None:
         say("its targets were not asked: doors version --release pushes only if they hold")
@@ -68,7 +71,7 @@ def _held(arguments: argparse.Namespace) -> list[Held]:
     mend_lock_box()
     with console.progress() as progress:
         held = assessment.gate_published(
-            Run(arguments.experiment),
+            None if arguments.experiment is None else Run.named(arguments.experiment),
             at_the_point=arguments.point,
             open_detector=opened,
             progress=progress,

@@ -39,6 +39,8 @@ class Afterwards:
 
     metadata: Metadata | None = None
     """The published model's; None if what is published is not of this run."""
+    own: Metadata | None = None
+    """The run's, published or not; None if it has not ended."""
     measured: Evaluated | None = None
     """What was measured of these weights since, with intervals; None if nothing was."""
 
@@ -177,6 +179,8 @@ def _render(
         record=record,
         evaluation=evaluation,
         metadata=afterwards.metadata,
+        own=afterwards.own,
+        label=run.label,
         pictures=pictures,
         plots=[caption for _, caption in _PLOTS],
         targets=targets,

@@ -80,8 +80,8 @@ def refuse_finished(run: Run, record: RunRecord | None) -> None:
     if record is not None and record.status == "finished":
         raise RunError(
             f"the experiment {run.name!r} is finished already ({run.directory})",
-            hint=f"version it (doors version --experiment {run.name}), choose another name, "
-            f"or train it again with --replace, which keeps the old run as {run.name}~1",
+            hint=f"doors publish {run.label} puts its model in place if it is better; or choose "
+            f"another name, or train it again with --replace, which keeps this run as {run.name}~1",
         )
 
 

@@ -1,7 +1,7 @@
 """A model that was trained elsewhere: what comes in, and what it may replace."""
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -110,12 +110,18 @@ def downloaded(directory: Path) -> Arrival:
     return Arrival(found.source, spelled, files, folder, read_signature(folder / SIGNATURE))
 
 
-def refuse_to_lose(arriving: Arrival, committed: Mapping[str, str] | None) -> None:
+def refuse_to_lose(
+    arriving: Arrival,
+    committed: Mapping[str, str] | None,
+    *,
+    is_kept: Callable[[Path], bool] = lambda _: False,
+) -> None:
     """Refuse to replace a model that only this folder has.
 
     Args:
         arriving: What would replace it.
         committed: The pointers of git's last commit, by name; None where there is no git.
+        is_kept: Tells whether a published file without a pointer is somewhere else as well.
 
     Raises:
         VersioningError: Naming the command that keeps it.
@@ -125,7 +131,8 @@ def refuse_to_lose(arriving: Arrival, committed: Mapping[str, str] | None) -> No
         own = path.with_name(pointer_name(name))
         if path.is_file():
             md5 = pointer_to(path).md5
-            if md5 != pointer.md5 and not (own.is_file() and read_pointer(own).md5 == md5):
+            is_versioned = own.is_file() and read_pointer(own).md5 == md5
+            if md5 != pointer.md5 and not is_versioned and not is_kept(path):
                 raise _never_versioned(path, own)
         is_new = own.is_file() and committed is not None and committed.get(name) != own.read_text()
         if is_new and own.read_text() != arriving.texts[name]:
@@ -151,10 +158,9 @@ def _never_versioned(path: Path, own: Path) -> VersioningError:
             f"{path} is damaged: it is not what its pointer names",
             hint=f"dvc pull --force {own}, then doors sync again",
         )
-    name = metadata.experiment_name if metadata else "NAME"
     return VersioningError(
         f"{path} is of a model that was never versioned, and another would replace it",
-        hint=f"doors version --experiment {name} keeps it, rm -r {PUBLISHED} && git checkout HEAD "
+        hint=f"doors version keeps it, rm -r {PUBLISHED} && git checkout HEAD "
         f"-- {PUBLISHED} gives it up; then doors sync again",
     )
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from container_doors.errors import RunError
 from container_doors.records import RunRecord
+from container_doors.run import RUNS, Run, runs_in
 from container_doors.versioning.hashing import file_sha256
 
 
@@ -31,6 +32,25 @@ def find_run(weights_dir: Path, runs_root: Path) -> RunRecord:
             hint="work on the machine that trained it, or copy its runs/ folder here",
         )
     return max(made_it, key=lambda record: record.started_at)
+
+
+def run_of(run_id: str, experiment: str, root: Path = RUNS) -> Run:
+    """Find the folder of the run that made a model: it may have been set aside since.
+
+    Returns:
+        The present run of that name, if no folder is of this very run.
+    """
+    present = Run(experiment, root)
+    of_name = [run for run in runs_in(root) if run.name == experiment]
+    return next((run for run in of_name if is_record_of(run, run_id)), present)
+
+
+def is_record_of(run: Run, run_id: str | None) -> bool:
+    """Tell whether a folder holds the record of this very run; a damaged one does not."""
+    try:
+        return run.record.exists() and RunRecord.read(run.record).run_id == run_id
+    except (RunError, OSError):
+        return False
 
 
 def _records(runs_root: Path) -> Iterator[RunRecord]:

@@ -1,37 +1,74 @@
 """Which versions there are already, wherever this clone can know it from."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
-from container_doors.errors import VersioningError
+from container_doors.errors import RunError, VersioningError
 from container_doors.parsing import MOST_YAML_BYTES, ParsingError, parse_yaml, read_bounded
-from container_doors.records import RunRecord, Version
+from container_doors.records import Metadata, RunRecord, Version
+from container_doors.run import RUNS, runs_in
 from container_doors.versioning.names import next_version, parse_name, parse_tag
 from container_doors.versioning.publication import read_published
 
 
 def version_for(
-    record: RunRecord, weights_dir: Path, *, tags: Iterable[str], major: bool
+    record: RunRecord, weights_dir: Path, *, tags: Iterable[str], major: bool, runs: Path = RUNS
 ) -> Version:
-    """Keep the version that this very run was published with; otherwise take the next.
+    """Keep the version that this very run has, if it has one; otherwise take the next.
+
+    A run has its version from the end of its training on, published or not, so that no two runs of
+    a clone are given the same number.
 
     Args:
         record: The run that made the model.
         weights_dir: Where models are published.
         tags: Of the repository.
         major: Ask for a number that begins a major version; asking twice is asking once.
+        runs: Where the other runs are.
     """
-    known = known_versions(tags, weights_dir)
-    published = read_published(weights_dir)
-    if published is not None:
-        current = parse_name(published.version)
-        is_ours = published.run_id == record.run_id
-        if is_ours and not (major and not begins_its_major(current, known)):
-            return current
-        known.add(current)
+    released = known_versions(tags, weights_dir)
+    own, others = None, set(released)
+    for metadata in _metadata_of_runs(runs):
+        if metadata.run_id == record.run_id:
+            own = parse_name(metadata.version)
+        else:
+            others.add(parse_name(metadata.version))
+    published = _published_if_readable(weights_dir)
+    is_published = published is not None and published.run_id == record.run_id
+    if published is not None and is_published:
+        own = parse_name(published.version)
+    elif published is not None:
+        others.add(parse_name(published.version))
+    if own is not None:
+        is_free = _number(own) not in set(map(_number, others))
+        is_its = is_published or own in released or is_free
+        if is_its and not (major and not begins_its_major(own, released)):
+            return own
+        others.add(own)
     return next_version(
-        known, experiment=record.experiment, date=f"{record.started_at:%Y%m%d}", major=major
+        others, experiment=record.experiment, date=f"{record.started_at:%Y%m%d}", major=major
     )
+
+
+def _number(version: Version) -> tuple[int, int]:
+    return version.major, version.minor
+
+
+def _published_if_readable(weights_dir: Path) -> Metadata | None:
+    """Read which model is published; a damaged one has its number in the pointers, if anywhere."""
+    try:
+        return read_published(weights_dir)
+    except RunError:
+        return None
+
+
+def _metadata_of_runs(runs: Path) -> Iterator[Metadata]:
+    """Read what is known of each finished run; one that cannot be read has lost its number."""
+    for run in runs_in(runs):
+        with suppress(RunError):
+            if run.metadata.exists():
+                yield Metadata.read(run.metadata)
 
 
 def known_versions(tags: Iterable[str], weights_dir: Path) -> set[Version]:

@@ -5,6 +5,7 @@ How a folder is replaced is told in :mod:`container_doors.files`; what a kill le
 """
 
 import contextlib
+import os
 import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ from container_doors.files import (
 )
 from container_doors.records import Metadata
 from container_doors.run import PUBLISHED, Run
-from container_doors.versioning.hashing import file_sha256
+from container_doors.versioning.hashing import file_sha256, prefix_of_sha256
 
 METADATA = "metadata.json"
 LOG_NAME = "train.log"
@@ -100,8 +101,8 @@ def publish(run: Run, metadata: Metadata, destination: Path = PUBLISHED) -> Meta
             f"{destination} could not be replaced, and is as it was: {why}",
             hint=f"{how_to_free(error)}: it publishes what is trained already"
             if is_full(error)
-            else "free some space, or make the folder above it writable, then run "
-            f"doors train --experiment {run.name} again: it publishes what is trained already",
+            else "free some space, or make the folder above it writable, then run the same command "
+            "again: it publishes what is trained already",
         ) from error
 
 
@@ -219,15 +220,25 @@ def _stage(run: Run, metadata: Metadata, staged: Path, *, kept_by_git: Iterable[
     for name, source in found.items():
         shutil.copyfile(source, staged / name)
     if run.train_log.exists():
-        shutil.copyfile(run.train_log, staged / LOG_NAME)
-        files = {**metadata.files, LOG_NAME: file_sha256(staged / LOG_NAME)}
-        metadata = metadata.model_copy(update={"files": files})
+        metadata = _stage_log(run, metadata, staged / LOG_NAME)
     for folder in (staged, staged / "weights"):
         check_weights(metadata, folder)
     for kept in kept_by_git:
         shutil.copyfile(kept, staged / kept.name)
     (staged / METADATA).write_text(metadata.to_json(), encoding="utf-8")
     return metadata
+
+
+def _stage_log(run: Run, metadata: Metadata, target: Path) -> Metadata:
+    """Copy the log, as it was where the metadata says that: it went on after a publication."""
+    shutil.copyfile(run.train_log, target)
+    before = metadata.files.get(LOG_NAME)
+    size = prefix_of_sha256(run.train_log, before) if before else None
+    if size is not None:
+        os.truncate(target, size)
+        return metadata
+    files = {**metadata.files, LOG_NAME: file_sha256(target)}
+    return metadata.model_copy(update={"files": files})
 
 
 def _kept_by_git(destination: Path) -> list[Path]:

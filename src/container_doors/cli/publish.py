@@ -1,0 +1,73 @@
+"""``doors publish``: the model of any finished run, or an earlier version, in place."""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+from container_doors.adapters.dvc_store import DvcStore
+from container_doors.adapters.git_repository import GitRepository
+from container_doors.adapters.machine import describe_machine
+from container_doors.adapters.yolo_detector import YoloDetector
+from container_doors.cli import console
+from container_doors.cli.output import say
+from container_doors.cli.signing import signature_policy
+from container_doors.errors import ConfigError
+from container_doors.ports import Detector, Progress
+from container_doors.run import PUBLISHED, REPORTS, Run
+from container_doors.steps import publish as step
+from container_doors.steps.sync import pointers_here, put_in_place
+
+
+def publish(arguments: argparse.Namespace) -> int:
+    """Put it in place, and name what comes next; a worse one is refused unless it was asked for."""
+    if arguments.version is not None:
+        return _publish_version(arguments)
+    run = Run.named(arguments.name)
+    with console.progress() as progress:
+        _, outcome = step.publish_run(run, anyway=arguments.anyway, outside=real_outside(progress))
+    say(outcome, f"next: doors version --experiment {run.label}")
+    return 0
+
+
+def real_outside(progress: Progress) -> step.Outside:
+    """Choose the adapters; nothing heavy is imported until a model is opened."""
+    return step.Outside(GitRepository(Path.cwd()), _opened, progress, fetch_published(progress))
+
+
+def fetch_published(progress: Progress) -> Callable[[], object]:
+    """Say how the published model comes here, where git has brought its pointers alone."""
+
+    def fetch() -> None:
+        store = DvcStore(Path.cwd(), progress=progress)
+        put_in_place(
+            pointers_here(), "HEAD", store=store, policy=signature_policy(), progress=progress
+        )
+
+    return fetch
+
+
+def _publish_version(arguments: argparse.Namespace) -> int:
+    if arguments.anyway:
+        raise ConfigError(
+            "--anyway is for a run, and --version names what is wanted already",
+            hint="leave --anyway out",
+        )
+    with console.progress() as progress:
+        metadata = step.publish_version(
+            arguments.version,
+            store=DvcStore(Path.cwd(), progress=progress),
+            repository=GitRepository(Path.cwd()),
+            policy=signature_policy(),
+            progress=progress,
+        )
+    say(
+        f"published {metadata.version} in {PUBLISHED}; next, for the others:",
+        f"  git add {PUBLISHED} {REPORTS}",
+        f'  git commit -m "Back to {metadata.version}"',
+        "  git push, and elsewhere: doors sync",
+    )
+    return 0
+
+
+def _opened(weights: Path, image_size_px: int) -> Detector:
+    return YoloDetector(weights, image_size_px=image_size_px, hardware=describe_machine("auto"))

@@ -1,0 +1,530 @@
+"""Puts a run's model in the place of the published one; a worse one only if that is asked for.
+
+Better means a higher mAP50-95 on val, measured on the same photographs and labels.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Literal
+
+from container_doors.dataset.data_yaml import DATA_YAML
+from container_doors.dataset.facts import content_sha256
+from container_doors.dataset.layout import Layout, label_of, read_layout
+from container_doors.dataset.view import link_view
+from container_doors.errors import DatasetError, DoorsError, RunError, VersioningError, WeightsError
+from container_doors.files import replace_text
+from container_doors.ports import ArtifactStore, Detector, Progress, Repository
+from container_doors.records import DatasetFiles, Evaluation, Metadata, RunRecord
+from container_doors.reporting.which_run import read_record
+from container_doors.run import PUBLISHED, REPORTS, Run, runs_in
+from container_doors.steps.sync import pointers_in, put_in_place
+from container_doors.training.claim import claim
+from container_doors.versioning.arrival import arrival, refuse_to_lose
+from container_doors.versioning.copies import is_kept_elsewhere, only_here
+from container_doors.versioning.git_reports import CURVES, METRICS, report_texts, write_reports
+from container_doors.versioning.hashing import file_sha256
+from container_doors.versioning.lineage import is_record_of, run_of
+from container_doors.versioning.metadata import build_metadata
+from container_doors.versioning.names import TAGS, git_tag, parse_name, version_name
+from container_doors.versioning.numbering import version_for
+from container_doors.versioning.pointers import TRACKED, pointer_name, read_pointer
+from container_doors.versioning.provenance import file_hashes, record_hashes
+from container_doors.versioning.publication import (
+    LOG_NAME,
+    METADATA,
+    check_weights,
+    publish,
+    read_published,
+    recover,
+)
+from container_doors.versioning.signatures import SIGNATURE, SignaturePolicy
+from container_doors.versioning.ways_back import refuse_other_weights
+
+FIGURE = "mAP50-95"
+"""Ultralytics' on val: what the best epoch of a run is chosen by, too."""
+
+_MOST_DIGITS = 6
+
+OpenModel = Callable[[Path, int], Detector]
+"""Opens weights, at an image size in pixels, on a device of this machine."""
+
+When = Literal["better", "always"]
+State = Literal["first", "same", "better", "equal", "worse", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What a publication needs of the world."""
+
+    repository: Repository
+    open_model: OpenModel
+    progress: Progress
+    fetch: Callable[[], object] | None = None
+    """Brings the published model here, where only its pointers are; None where nobody can."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How a run's model compares with the published one."""
+
+    state: State
+    figures: str = ""
+    """Both, where both are known; or why they are not."""
+    published: str = ""
+    """The version that is published now."""
+    only_here: Path | None = None
+    """A published file that would be lost: nothing takes its place, however bad it may be."""
+
+
+def finish(
+    record: RunRecord,
+    evaluation: Evaluation,
+    run: Run,
+    *,
+    when: When,
+    outside: Outside,
+) -> tuple[Metadata, str]:
+    """Describe a run that is trained and evaluated, and publish it if that is an improvement.
+
+    Args:
+        record: Of the run.
+        evaluation: What its ``best.pt`` scored.
+        run: Where it is.
+        when: ``detection.publishing.when``.
+        outside: The world.
+
+    Returns:
+        Its metadata, and in a sentence what was published or kept, and why.
+    """
+    verdict = compare_with_published(record, evaluation, run, outside)
+    metadata = _described(record, evaluation, run, outside.repository)
+    if _is_wanted(verdict, when) and verdict.only_here is None:
+        return _put_in_place(run, metadata, evaluation), _published(verdict, metadata)
+    metadata.write(run.metadata)
+    _write_missing_reports()
+    return metadata, _kept(verdict, run, when)
+
+
+def publish_run(run: Run, *, anyway: bool, outside: Outside) -> tuple[Metadata, str]:
+    """Put a finished run's model in the place of the published one.
+
+    Doing it again is harmless: it keeps its version, and finishes what was cut off.
+
+    Args:
+        run: Finished; it may have been set aside.
+        anyway: Whether it may be worse, or of unknown worth; nothing is lost all the same.
+        outside: The world.
+
+    Raises:
+        RunError: If there is no such run, or it is not finished or damaged, or it is not better and
+            ``anyway`` is false.
+        VersioningError: If the published model is nowhere else.
+    """
+    with claim(run):
+        record = read_record(run)
+        if record.status != "finished":
+            raise _not_finished(record, run)
+        refuse_other_weights(record, run)
+        evaluation = Evaluation.read(run.scores)
+        verdict = compare_with_published(record, evaluation, run, outside)
+        if not anyway and not _is_wanted(verdict, "better"):
+            raise RunError(
+                f"{run.label} does not replace {verdict.published}: {verdict.figures}",
+                hint=f"to put it in place all the same: doors publish {run.label} --anyway",
+            )
+        if verdict.only_here is not None:
+            raise _would_be_lost(verdict, run)
+        metadata = _described(record, evaluation, run, outside.repository)
+        return _put_in_place(run, metadata, evaluation), _published(verdict, metadata)
+
+
+def publish_version(
+    name: str,
+    *,
+    store: ArtifactStore,
+    repository: Repository,
+    policy: SignaturePolicy,
+    progress: Progress,
+) -> Metadata:
+    """Bring back a version that was released: from its git tag, and the storage.
+
+    Args:
+        name: Such as ``detection_v1.0_20261123_exp001``.
+        store: Fetches what the tag's pointers name.
+        repository: Has the tag.
+        policy: Whether it has to be signed; by whom, the last commit says, and not the tag.
+        progress: Told what is done.
+
+    Raises:
+        VersioningError: If there is no such version, if it does not arrive, or if it would replace
+            a model that is nowhere else.
+        SignatureError: If it is not signed as the project asks for.
+    """
+    recover()
+    tag = _tag_of(name)
+    if tag not in repository.tags(TAGS):
+        raise _no_such_version(name, tag)
+    texts = pointers_in(tag, repository)
+    signature = repository.show(tag, PUBLISHED / SIGNATURE)
+    arriving = arrival(texts, f"{tag}: {PUBLISHED}", signature)
+    if arriving.pointers[METADATA].version != name:
+        raise VersioningError(
+            f"{tag}: expected pointers of {name}, found those of "
+            f"{arriving.pointers[METADATA].version}",
+            hint=f"the tag names another commit than that of the release: git show {tag}",
+        )
+    refuse_to_lose(
+        arriving,
+        _committed(repository),
+        is_kept=partial(is_kept_elsewhere, published=_published_if_readable()),
+    )
+    metadata = put_in_place(arriving, "HEAD", store=store, policy=policy, progress=progress)
+    for report in (METRICS, CURVES):
+        text = repository.show(tag, REPORTS / report)
+        if text is not None:
+            replace_text(REPORTS / report, text)
+    return metadata
+
+
+def is_published(run_id: str) -> bool:
+    """Tell whether what is published is of this very run."""
+    published = _published_if_readable()
+    return published is not None and published.run_id == run_id
+
+
+def own_metadata(run: Run) -> Metadata | None:
+    """Read what a finished run says of its model, published or not; None if it says nothing."""
+    try:
+        return Metadata.read(run.metadata)
+    except RunError:
+        return None
+
+
+def how_to_publish(run: Run) -> str:
+    """Name the command that leads to this run's model being published, from where it is now."""
+    try:
+        is_done = run.record.exists() and RunRecord.read(run.record).status == "finished"
+    except RunError:
+        is_done = False
+    return f"doors publish {run.label}" if is_done else f"doors train --experiment {run.name}"
+
+
+def compare_with_published(
+    record: RunRecord, evaluation: Evaluation, run: Run, outside: Outside
+) -> Verdict:
+    """Compare a run's model with the published one, which is measured anew if val has changed.
+
+    What cannot be compared is ``unknown``: no training replaces a model that may be better.
+    """
+    recover()
+    version = _pointed_version()
+    is_elsewhere = version is not None and not (PUBLISHED / METADATA).exists()
+    if is_elsewhere and outside.fetch is not None and not only_here(None):
+        try:
+            outside.fetch()
+        except DoorsError as error:
+            why = f"only its pointers are here, and {error.problem}"
+            return Verdict("unknown", why, version or "")
+    try:
+        published = read_published()
+    except RunError as error:
+        return Verdict("unknown", error.problem, version or "a model", _lost(None))
+    if published is None:
+        return _without_metadata(version)
+    if published.run_id == record.run_id:
+        return Verdict("same", published=published.version)
+    try:
+        check_weights(published, PUBLISHED, ["best.pt"])
+        state, figures = _compared(record, evaluation, run, published, outside)
+    except (RunError, WeightsError) as error:
+        state, figures = "unknown", error.problem
+    return Verdict(state, figures, published.version, _lost(published))
+
+
+def _without_metadata(version: str | None) -> Verdict:
+    weights = PUBLISHED / "best.pt"
+    if version is None and not weights.is_file():
+        return Verdict("first")
+    what = version or f"what {PUBLISHED} holds"
+    why = f"{weights} has no {METADATA} beside it" if weights.is_file() else (
+        "only its pointers are here; doors sync brings it"
+    )  # fmt: skip
+    return Verdict("unknown", why, what, _lost(None))
+
+
+def _lost(published: Metadata | None) -> Path | None:
+    return next(iter(only_here(published)), None)
+
+
+def _compared(
+    record: RunRecord, evaluation: Evaluation, run: Run, published: Metadata, outside: Outside
+) -> tuple[State, str]:
+    new, old, how = _comparable(record, evaluation, run, published, outside)
+    if new is None or old is None:
+        return "unknown", "val has no door to measure it on"
+    if new == old:
+        return "equal", f"{run.label} has the same val {FIGURE}, {new:.3f}{how}"
+    first, second = _side_by_side(new, old)
+    figures = f"val {FIGURE} {first} of {run.label} against {second} of {published.version}{how}"
+    return ("better" if new > old else "worse"), figures
+
+
+def _comparable(
+    record: RunRecord, evaluation: Evaluation, run: Run, published: Metadata, outside: Outside
+) -> tuple[float | None, float | None, str]:
+    """Find the figures of both models on the same photographs and labels.
+
+    Those that were written down, if they are; otherwise what was not measured on val as it is
+    today is measured on it.
+
+    Returns:
+        The run's, the published model's, and what was measured for it, in words.
+    """
+    new, old = _figure_of(evaluation), _figure_of(published.evaluation)
+    if record.dataset.sha256 == published.dataset_sha256:
+        return new, old, ""
+    layout = _layout_today(Path(record.dataset.path))
+    if layout is None:
+        raise RunError(
+            f"it was measured on other data, and {record.dataset.path} is not here",
+            hint="doors data pull",
+        )
+    today = _val_files(layout)
+    ours = _recorded_val_files(run, record.dataset.sha256, layout)
+    its_run = run_of(published.run_id, published.experiment_name)
+    theirs = _recorded_val_files(its_run, published.dataset_sha256, layout)
+    if ours is not None and ours == theirs:
+        return new, old, ""
+    measure = partial(_measured_now, layout=layout, outside=outside)
+    if theirs != today:
+        old = measure(PUBLISHED / "best.pt", published.evaluation)
+    if ours != today:
+        refuse_other_weights(record, run)
+        new = measure(run.best_weights, evaluation)
+    return new, old, ", on val as it is today"
+
+
+def _layout_today(dataset: Path) -> Layout | None:
+    try:
+        layout = read_layout(dataset)[0]
+    except DatasetError:
+        return None
+    return layout if layout and "val" in layout.splits else None
+
+
+def _figure_of(evaluation: Evaluation) -> float | None:
+    scores = evaluation.splits.get("val")
+    value = scores.ultralytics.get(FIGURE) if scores else None
+    return value if value is not None and math.isfinite(value) else None
+
+
+def _measured_now(
+    weights: Path, evaluation: Evaluation, *, layout: Layout, outside: Outside
+) -> float | None:
+    """Evaluate weights, whose hash was compared, on val as it is today."""
+    outside.progress.say(f"val has changed since: measuring {weights} on it")
+    scores = evaluation.splits["val"]
+    with TemporaryDirectory() as scratch:
+        view = Path(scratch) / "data"
+        link_view(layout, view)
+        metrics, _ = outside.open_model(weights, evaluation.image_size_px).validate(
+            data_yaml=view / "data.yaml",
+            split="val",
+            conf_threshold=scores.operating_point.conf_threshold,
+            plots_dir=Path(scratch) / "val",
+        )
+    value = metrics.get(FIGURE)
+    return value if value is not None and math.isfinite(value) else None
+
+
+def _recorded_val_files(run: Run, dataset_sha256: str, layout: Layout) -> dict[str, str] | None:
+    """Read what val was when a run was trained; None if that is lost, or val was another folder."""
+    try:
+        files = DatasetFiles.read(run.dataset).files
+    except RunError:
+        return None
+    if content_sha256({Path(name): digest for name, digest in files.items()}) != dataset_sha256:
+        return None
+    val = layout.splits["val"]
+    folders = tuple(
+        f"{folder.relative_to(layout.root).as_posix()}/"
+        for folder in (val.images_dir, val.labels_dir)
+    )
+    if files.get(DATA_YAML.name) != file_sha256(layout.data_yaml):
+        return None
+    return {name: digest for name, digest in files.items() if name.startswith(folders)} or None
+
+
+def _val_files(layout: Layout) -> dict[str, str]:
+    images = layout.splits["val"].images
+    labels = [path for path in map(label_of, images) if path.is_file()]
+    return {
+        path.relative_to(layout.root).as_posix(): file_sha256(path) for path in (*images, *labels)
+    }
+
+
+def _side_by_side(first: float, second: float) -> tuple[str, str]:
+    """Spell two figures that are not equal with as many digits as tell them apart.
+
+    >>> _side_by_side(0.156, 0.216), _side_by_side(0.21604, 0.21601)
+    (('0.156', '0.216'), ('0.21604', '0.21601'))
+    """
+    for digits in range(3, _MOST_DIGITS + 1):
+        shown = f"{first:.{digits}f}", f"{second:.{digits}f}"
+        if shown[0] != shown[1]:
+            return shown
+    return repr(first), repr(second)
+
+
+def _is_wanted(verdict: Verdict, when: When) -> bool:
+    return when == "always" or verdict.state in {"first", "same", "better"}
+
+
+def _published(verdict: Verdict, metadata: Metadata) -> str:
+    done = f"published {metadata.version} in {PUBLISHED}"
+    if verdict.state in {"first", "same"}:
+        return done
+    return f"{done}, in the place of {verdict.published}: {verdict.figures}"
+
+
+def _kept(verdict: Verdict, run: Run, when: When) -> str:
+    kept = f"kept {verdict.published} in {PUBLISHED}"
+    if _is_wanted(verdict, when):
+        lost = _would_be_lost(verdict, run)
+        return f"{kept}: {lost.problem}; {lost.hint}"
+    how = f"doors publish {run.label} --anyway"
+    return f"{kept}: {verdict.figures}; to publish {run.label} all the same: {how}"
+
+
+def _would_be_lost(verdict: Verdict, run: Run) -> VersioningError:
+    anyway = "" if _is_wanted(verdict, "better") else " --anyway"
+    return VersioningError(
+        f"{verdict.only_here} was never versioned and is in no run here, and {run.label} would "
+        f"replace it ({verdict.figures})",
+        hint=f"doors version keeps it; then: doors publish {run.label}{anyway}",
+    )
+
+
+def _not_finished(record: RunRecord, run: Run) -> RunError:
+    if run.aside is not None:
+        return RunError(
+            f"{run.label} was set aside before it was finished (status: {record.status})",
+            hint="doors runs lists those that can be published",
+        )
+    return RunError(
+        f"{run.label} is not finished yet (status: {record.status})",
+        hint=f"go on with it: doors train --experiment {run.name}",
+    )
+
+
+def _tag_of(version: str) -> str:
+    try:
+        return git_tag(parse_name(version))
+    except VersioningError as error:
+        raise VersioningError(error.problem, hint="doors runs lists the versions here") from None
+
+
+def _no_such_version(name: str, tag: str) -> VersioningError:
+    for run in runs_in():
+        if (own := own_metadata(run)) is not None and own.version == name:
+            return VersioningError(
+                f"{name} was never released: there is no tag {tag} here",
+                hint=f"a run here has that version: doors publish {run.label}",
+            )
+    return VersioningError(
+        f"no version {name} here: there is no tag {tag}",
+        hint="git fetch --tags gets those of others; doors runs lists all that there are",
+    )
+
+
+def _described(
+    record: RunRecord, evaluation: Evaluation, run: Run, repository: Repository
+) -> Metadata:
+    """Describe a run's model; as it was described before, if nothing has changed since."""
+    version = version_for(record, PUBLISHED, tags=repository.tags(TAGS), major=False, runs=run.root)
+    own = own_metadata(run)
+    if (
+        own is not None
+        and (own.run_id, own.version) == (record.run_id, version_name(version))
+        and (own.evaluation, own.artifacts) == (evaluation, record.artifacts)
+    ):
+        _refuse_other_files(own, run)
+        return own
+    return build_metadata(
+        record, evaluation, version, records=record_hashes(run), files=file_hashes(run)
+    )
+
+
+def _refuse_other_files(own: Metadata, run: Run) -> None:
+    """See that the plots and tables are those that were described when the run ended."""
+    found = file_hashes(run)
+    for name, sha256 in own.files.items():
+        if name != LOG_NAME and found.get(name) != sha256:
+            raise RunError(
+                f"{name} of {run.label} is not what it was when the run ended",
+                hint=f"put the file back from a copy, or delete {run.metadata}: it is written anew",
+            )
+
+
+def _put_in_place(run: Run, metadata: Metadata, evaluation: Evaluation) -> Metadata:
+    """Exchange the model, then write down what was; each step can be done again."""
+    if not _is_whole(metadata):
+        metadata = publish(run, metadata)
+    metadata.write(run.metadata)
+    write_reports(run, metadata, evaluation, REPORTS)
+    return metadata
+
+
+def _is_whole(metadata: Metadata) -> bool:
+    """Tell whether this very model is in place; then its signature stays as well."""
+    path = PUBLISHED / METADATA
+    try:
+        check_weights(metadata, PUBLISHED)
+        check_weights(metadata, PUBLISHED / "weights")
+    except RunError:
+        return False
+    return path.is_file() and path.read_text(encoding="utf-8") == metadata.to_json()
+
+
+def _write_missing_reports() -> None:
+    """Write the kept model's reports where there are none: ``dvc repro`` waits for them."""
+    published = _published_if_readable()
+    if published is None:
+        return
+    run = run_of(published.run_id, published.experiment_name)
+    if is_record_of(run, published.run_id):
+        for name, text in report_texts(run, published, published.evaluation).items():
+            if not (REPORTS / name).exists():
+                replace_text(REPORTS / name, text)
+
+
+def _published_if_readable() -> Metadata | None:
+    try:
+        return read_published()
+    except RunError:
+        return None
+
+
+def _pointed_version() -> str | None:
+    """Tell of which version the pointers are; None where there are none."""
+    pointer = PUBLISHED / pointer_name(METADATA)
+    return (read_pointer(pointer).version or "a model") if pointer.is_file() else None
+
+
+def _committed(repository: Repository) -> Mapping[str, str] | None:
+    """Read the pointers that git has: of the last commit, or of the version that they name here."""
+    if repository.code_state().commit is None:
+        return None
+    committed = pointers_in("HEAD", repository)
+    for name in TRACKED:
+        own = PUBLISHED / pointer_name(name)
+        version = read_pointer(own).version if own.is_file() else None
+        if version is not None:
+            tagged = pointers_in(git_tag(parse_name(version)), repository).get(name)
+            if tagged == own.read_text():
+                committed[name] = tagged
+    return committed

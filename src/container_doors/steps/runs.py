@@ -1,0 +1,290 @@
+"""Lists the runs and versions that this clone knows, with what was measured of each."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+from container_doors.errors import RunError, VersioningError
+from container_doors.kernels.ledger import readable_jobs
+from container_doors.measurements import Estimate, Evaluated
+from container_doors.parsing import ParsingError, parse_json
+from container_doors.ports import Repository
+from container_doors.records import Evaluation, Metadata, RunRecord
+from container_doors.run import PUBLISHED, REPORTS, RUNS, Run
+from container_doors.training.history import read_epochs
+from container_doors.training.standing import as_it_stands
+from container_doors.versioning.git_reports import METRICS
+from container_doors.versioning.names import TAGS, parse_name, parse_tag, version_name
+from container_doors.versioning.publication import read_published
+
+SCORES = ("mAP50", "mAP50-95", "precision", "recall")
+"""mAP as Ultralytics has it; precision and recall as the model is used, at the operating point."""
+
+SAME = 0.005
+"""How far a score may be off when it is measured again on another device; an interval of one that
+is further off is of other photographs, or another threshold."""
+
+
+DAMAGED = "damaged"
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """A measured value; with the ends of its interval of 95 %, where that was measured."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+    def __str__(self) -> str:
+        if self.low is None or self.high is None:
+            return f"{self.value:.3f}"
+        return f"{self.value:.3f} ({self.low:.2f} to {self.high:.2f})"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A run, or a version whose run is not here."""
+
+    name: str
+    """Of the run; of the version, where no run here made it."""
+    status: str
+    version: str | None = None
+    is_published: bool = False
+    is_released: bool = False
+    """Whether a git tag names the version."""
+    val: dict[str, Score] = field(default_factory=dict)
+    test: dict[str, Score] = field(default_factory=dict)
+    """Both by :data:`SCORES`; what was not measured is absent."""
+    test_false_alarms: int | None = None
+    size_bytes: int | None = None
+    latency_ms: float | None = None
+    """The median of a test photograph, where the run was evaluated."""
+    date: datetime | None = None
+    """When the training ended; of a version, its day."""
+    commit: str | None = None
+    """Of the code that trained it."""
+    problem: str | None = None
+    """Why no more is known: damage."""
+
+
+def list_runs(repository: Repository, *, sort: str = "date") -> list[Row]:
+    """Read everything that this clone knows; what is damaged is a row that says so.
+
+    Args:
+        repository: Has the tags of the versions.
+        sort: ``name``, or what is to be the best, newest, smallest or fastest first.
+    """
+    published, problem = _published()
+    tagged = {
+        version_name(version): tag
+        for tag in repository.tags(TAGS)
+        if (version := parse_tag(tag)) is not None
+    }
+    rows = [_row_of_folder(path, published, set(tagged)) for path in _folders()]
+    if problem is not None:
+        rows.append(Row(str(PUBLISHED), DAMAGED, is_published=True, problem=problem))
+    if published is not None and not any(row.is_published for row in rows):
+        rows.append(_row_of_published(published, set(tagged)))
+    known = {row.version for row in rows}
+    rows += [
+        _row_of_tag(name, tag, repository) for name, tag in tagged.items() if name not in known
+    ]
+    return _sorted(rows, sort)
+
+
+def as_it_stands_anywhere(run: Run, record: RunRecord) -> RunRecord:
+    """See whether a run still has somebody who trains it: here, or as a job elsewhere."""
+    jobs, _ = readable_jobs()
+    is_elsewhere = any(run.name in job.experiments and not job.is_over for job in jobs)
+    return record if is_elsewhere else as_it_stands(run, record)
+
+
+def _published() -> tuple[Metadata | None, str | None]:
+    try:
+        return read_published(), None
+    except RunError as error:
+        return None, error.problem
+
+
+def _folders() -> list[Path]:
+    if not RUNS.is_dir():
+        return []
+    return sorted(path for path in RUNS.iterdir() if path.is_dir() and path.name[0] != ".")
+
+
+def _row_of_folder(path: Path, published: Metadata | None, tagged: set[str]) -> Row:
+    try:
+        return _row_of_run(Run.named(path.name), published, tagged)
+    except RunError as error:
+        return Row(path.name, DAMAGED, problem=error.problem)
+    except OSError as error:
+        return Row(path.name, DAMAGED, problem=f"{error.filename}: {error.strerror}")
+
+
+def _row_of_run(run: Run, published: Metadata | None, tagged: set[str]) -> Row:
+    record = as_it_stands_anywhere(run, RunRecord.read(run.record))
+    metadata = Metadata.read(run.metadata) if run.metadata.exists() else None
+    evaluation = Evaluation.read(run.scores) if run.scores.exists() else None
+    measured = Evaluated.read(run.evaluation) if run.evaluation.exists() else None
+    best = record.artifacts.get("best.pt")
+    if evaluation is not None and (best is None or evaluation.weights_sha256 != best.sha256):
+        evaluation = None  # of an earlier go of the same run
+    if measured is not None and (best is None or measured.weights_sha256 != best.sha256):
+        measured = None
+    version = metadata.version if metadata else None
+    return Row(
+        name=run.label,
+        status=_status(run, record),
+        version=version,
+        is_published=published is not None and published.run_id == record.run_id,
+        is_released=version in tagged,
+        size_bytes=best.size_bytes if best else None,
+        date=record.finished_at or record.started_at,
+        commit=record.code.commit,
+        **_measured(evaluation, measured),
+    )
+
+
+def _status(run: Run, record: RunRecord) -> str:
+    if record.status in {"finished", "trained"}:
+        return record.status
+    done = len(read_epochs(run.metrics_jsonl)) if run.metrics_jsonl.exists() else 0
+    return f"{record.status}, {done} of {record.epochs_asked or '?'} epochs"
+
+
+def _row_of_published(published: Metadata, tagged: set[str]) -> Row:
+    best = published.artifacts.get("best.pt")
+    return Row(
+        name=published.version,
+        status="its run is not here",
+        version=published.version,
+        is_published=True,
+        is_released=published.version in tagged,
+        size_bytes=best.size_bytes if best else None,
+        date=published.trained_on,
+        commit=published.code.commit,
+        **_measured(published.evaluation, None),
+    )
+
+
+def _row_of_tag(name: str, tag: str, repository: Repository) -> Row:
+    """Read what git keeps of a version beside its pointers: the reports of its commit."""
+    figures = _reported(repository.show(tag, REPORTS / METRICS), name)
+    return Row(
+        name=name,
+        status="its run is not here",
+        version=name,
+        is_released=True,
+        val=_reported_scores(figures, "val"),
+        test=_reported_scores(figures, "test"),
+        test_false_alarms=_whole(figures.get("test_false_positives")),
+        size_bytes=_whole(figures.get("model_size_bytes")),
+        latency_ms=figures.get("test_latency_median_ms"),
+        date=datetime.strptime(parse_name(name).date, "%Y%m%d").replace(tzinfo=UTC),
+    )
+
+
+def _measured(evaluation: Evaluation | None, measured: Evaluated | None) -> dict[str, Any]:
+    if evaluation is None:
+        return {}
+    test = evaluation.splits.get("test")
+    return {
+        "val": _scores(evaluation, measured, "val"),
+        "test": _scores(evaluation, measured, "test"),
+        "test_false_alarms": test.operating_point.false_positives if test else None,
+        "latency_ms": test.latency.median_ms if test and test.latency else None,
+    }
+
+
+def _scores(evaluation: Evaluation, measured: Evaluated | None, split: str) -> dict[str, Score]:
+    found = evaluation.splits.get(split)
+    if found is None:
+        return {}
+    point = found.operating_point
+    values = {**found.ultralytics, "precision": point.precision, "recall": point.recall}
+    assessed = measured.splits.get(split) if measured else None
+    intervals = assessed.scores if assessed else {}
+    return {
+        name: _score(value, intervals.get(name))
+        for name in SCORES
+        if (value := values.get(name)) is not None and isfinite(value)
+    }
+
+
+def _score(value: float, interval: Estimate | None) -> Score:
+    if interval is None or abs(interval.value - value) > SAME:
+        return Score(value)
+    return Score(value, interval.low, interval.high)
+
+
+def _reported(text: str | None, version: str) -> Mapping[str, float]:
+    """Read the figures of ``reports/metrics.json``; none if it is another version's, or damaged."""
+    try:
+        document = parse_json(text or "{}")
+    except ParsingError:
+        return {}
+    if not isinstance(document, dict) or document.get("version") != version:
+        return {}
+    return {
+        name: value
+        for name, value in document.items()
+        if type(value) in {int, float} and isfinite(value)
+    }
+
+
+def _reported_scores(figures: Mapping[str, float], split: str) -> dict[str, Score]:
+    """By the names of ``docs/metrics.md``, which has ``_`` for ``-``."""
+    spelled = {
+        "mAP50": "mAP50", "mAP50-95": "mAP50_95",
+        "precision": "operating_precision", "recall": "operating_recall",
+    }  # fmt: skip
+    return {
+        name: Score(figures[key])
+        for name, short in spelled.items()
+        if (key := f"{split}_{short}") in figures
+    }
+
+
+def _whole(value: float | None) -> int | None:
+    return None if value is None else int(value)
+
+
+def _sorted(rows: Sequence[Row], sort: str) -> list[Row]:
+    """Put first what is best by one measure, and last what lacks it; of equals, the newest."""
+    by_date = sorted(rows, key=lambda row: (-_seconds(row), row.name))
+    value = _ORDERS[sort]
+    there = [row for row in by_date if value(row) is not None]
+    return [*sorted(there, key=value), *(row for row in by_date if value(row) is None)]
+
+
+def _seconds(row: Row) -> float:
+    return row.date.timestamp() if row.date else 0.0
+
+
+def _highest(score: Score | None) -> float | None:
+    return None if score is None else -score.value
+
+
+def _newest_number(row: Row) -> tuple[int, int] | None:
+    try:
+        version = parse_name(row.version or "")
+    except VersioningError:
+        return None
+    return -version.major, -version.minor
+
+
+_ORDERS: Mapping[str, Callable[[Row], Any]] = {
+    "date": lambda row: -row.date.timestamp() if row.date else None,
+    "name": lambda row: row.name,
+    "version": _newest_number,
+    "val": lambda row: _highest(row.val.get("mAP50-95")),
+    "test": lambda row: _highest(row.test.get("mAP50-95")),
+    "recall": lambda row: _highest(row.test.get("recall")),
+    "false-alarms": lambda row: row.test_false_alarms,
+    "size": lambda row: row.size_bytes,
+    "latency": lambda row: row.latency_ms,
+}

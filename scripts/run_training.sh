@@ -53,6 +53,6 @@ else
 fi
 echo "  summary   summary_${experiment}.md"
 if ! "$is_published"; then
-  echo "To compare: doors runs. To publish it all the same: doors publish $experiment --anyway,"
+  echo "To compare: doors runs. To publish it all the same: doors publish $experiment --anyway"
   echo "and then: bash scripts/finalize_training_kaggle.sh $experiment"
 fi

@@ -18,6 +18,8 @@ from container_doors.files import copy_of, replace_copy
 from container_doors.kernels.ledger import JobRecord, newest_job, readable_jobs
 from container_doors.records import Hardware, Metadata
 from container_doors.run import JOBS, PUBLISHED
+from container_doors.steps.publish import Outside, publish_run
+from container_doors.steps.runs import list_runs
 from container_doors.tracking.results import gather_results
 from container_doors.training.history import append_epoch
 from container_doors.versioning.lineage import find_run
@@ -115,6 +117,7 @@ def readers(place: Place) -> Mapping[str, Callable[[], object]]:
         "repository": place.repository,
         "progress": quiet,
     }
+    outside = Outside(place.repository, lambda *_: FakeDetector(), quiet)
     measured: dict[str, Any] = {"open_detector": opened, "progress": quiet}
 
     def check_synced() -> object:
@@ -150,7 +153,9 @@ def readers(place: Place) -> Mapping[str, Callable[[], object]]:
             PUBLISHED, repository=place.repository, runs_root=Path("runs"), major=False
         ),
         "version": lambda: pipeline.version("exp1", store=place.store, progress=quiet),
-        "adopt": lambda: pipeline.adopt(RUN, repository=place.repository),
+        "adopt": lambda: pipeline.adopt(RUN, outside=outside),
+        "publish": lambda: publish_run(RUN, anyway=True, outside=outside),
+        "runs": lambda: list_runs(place.repository),
         "which run": lambda: find_run(PUBLISHED, Path("runs")),
         "kaggle list": readable_jobs,
         "kaggle follow": lambda: newest_job("exp1"),
@@ -166,14 +171,15 @@ def concerned(path: Path) -> list[str]:
         "metadata.json": None,
         "metrics.jsonl": ["track show", "track show --json", "doctor --run", "summary",
                           "track sync", "results", "page", "metadata", "verify", "adopt",
-                          "sync's checklist"],
+                          "sync's checklist", "publish"],
         "test_looks.jsonl": ["evaluate", "gate", "compare"],
-        "scores.json": ["summary", "metadata", "adopt", "verify", "results", "track sync"],
+        "scores.json": ["summary", "metadata", "adopt", "verify", "results", "track sync",
+                        "publish", "runs"],
         "evaluation.json": ["evaluate", "gate", "gate --published", "card", "page", "summary",
-                            "robustness"],
+                            "robustness", "runs"],
         "detections.json": ["evaluate", "gate", "card", "page", "robustness", "compare"],
         "predictions.json": ["summary", "results", "track sync", "metadata", "verify"],
-        "dataset.json": ["evaluate", "card", "verify", "metadata"],
+        "dataset.json": ["evaluate", "card", "verify", "metadata", "publish"],
     }  # fmt: skip
     named = every.get(path.name, ["robustness"])
     return list(readers(Place())) if named is None else named

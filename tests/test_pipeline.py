@@ -583,7 +583,7 @@ def test_two_that_replaced_the_same_run_are_both_kept_until_one_is_chosen(tmp_pa
 def test_another_machine_is_told_and_the_same_clone_is_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("container_doors.pipeline.watch", partial(watch, pause=lambda _: None))
+    monkeypatch.setattr(pipeline, "watch", partial(watch, pause=lambda _: None))
     checkpoints = FakeCheckpoints(tmp_path / "remote")
     cut_off(checkpoints)
     killed = own_lease(Run("exp1"), run_here().run_id)

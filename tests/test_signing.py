@@ -265,7 +265,7 @@ def test_what_is_not_signed_is_not_taken_where_a_signature_is_asked_for(team: Te
 
     assert not PUBLISHED.exists()
     assert check.mismatches[0].found.startswith("metadata.json is not signed")
-    assert "doors version --experiment exp1 signs it" in check.mismatches[0].remedy
+    assert "doors version signs it" in check.mismatches[0].remedy
     assert team.sync(team.policy(is_required=False)).experiment_name == "exp1"
 
 

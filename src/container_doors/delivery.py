@@ -183,7 +183,7 @@ def verify(
             {name: repository.show("HEAD", REPORTS / name) for name in own_reports},
         ),
         pointers,
-        _remote_evidence(metadata, pointers, store, progress),
+        _remote_evidence(pointers, store, progress),
         _remote_data_evidence(data, data_pointers, store, progress, fetch=fetch_data),
     ]
 
@@ -591,20 +591,18 @@ def _own_reports(metadata: Metadata, run: Run) -> dict[str, str]:
     return {name: text for name, text in texts.items() if is_ours or name != CURVES}
 
 
-def _remote_evidence(
-    metadata: Metadata, compared: Check, store: ArtifactStore, progress: Progress
-) -> Check:
+def _remote_evidence(compared: Check, store: ArtifactStore, progress: Progress) -> Check:
     pointers = _sound([PUBLISHED / pointer_name(name) for name in TRACKED], compared)
     if not pointers:
         return Check("remote", "", not_checked="the pointers have changed")
     if not all(pointer.exists() for pointer in pointers):
-        why = f"nothing was sent yet: doors version --experiment {metadata.experiment_name}"
+        why = "nothing was sent yet: doors version"
         return Check("remote", "", not_checked=why)
     try:
         remote = store.check_ready()
         progress.say(f"fetching from {remote}, to hash what is there")
         with TemporaryDirectory() as scratch:
             objects = store.fetch_objects(pointers, Path(scratch))
-            return evidence.objects_check(metadata, PUBLISHED, objects, remote)
+            return evidence.objects_check(PUBLISHED, objects, remote)
     except (VersioningError, MissingToolError) as error:
         return Check("remote", "", not_checked=f"{error.problem}; {error.hint}")

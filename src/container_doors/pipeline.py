@@ -69,7 +69,7 @@ from container_doors.reporting.curves import draw_curves
 from container_doors.reporting.summary import Afterwards, write_summary
 from container_doors.reporting.which_run import read_record
 from container_doors.run import PUBLISHED, REPORTS, TEST_LOOKS, Run
-from container_doors.steps.publish import Outside, finish, how_to_publish, own_metadata
+from container_doors.steps.publish import Outside, finish, how_to_publish, is_complete, own_metadata
 from container_doors.steps.runs import as_it_stands_anywhere
 from container_doors.tracking.follow import Ended, Say, follow, tell
 from container_doors.tracking.results import gather_results
@@ -631,12 +631,15 @@ def refuse_another(metadata: Metadata, run: Run) -> None:
     """
     if is_record_of(run, metadata.run_id):
         return
-    how = how_to_publish(run)
     is_of_name = run.aside is None and metadata.experiment_name == run.name
-    if is_of_name and not how.startswith("doors publish"):  # it was trained elsewhere, or before
+    if is_of_name and not is_complete(run):  # it was trained elsewhere, or before
         return
-    hint = f"{how} puts {run.label} there if it is better; doors version, without a name, keeps "
-    raise another_published(metadata, run.label, f"{hint}what is there")
+    raise another_published(
+        metadata,
+        run.label,
+        f"{how_to_publish(run)} puts {run.label} there if it is better; doors version, without a "
+        "name, keeps what is there",
+    )
 
 
 def another_published(metadata: Metadata, experiment: str | None, hint: str) -> RunError:

@@ -22,7 +22,7 @@ _AT_ONCE = 500
 
 _WAYS_OUT = (
     ("file name too long", "commit it under a shorter path"),
-    ("no space left", "free space, or name another folder for it: TMPDIR=/folder doors kaggle ..."),
+    ("no space left", "free space, or name another folder for it in TMPDIR"),
     ("unable to read", "an object of the commit is missing or damaged: git fsck names it"),
     ("invalid path", "commit it under another name"),
 )

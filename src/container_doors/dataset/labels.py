@@ -53,12 +53,14 @@ def read_boxes(path: Path) -> list[Box]:
         return []
     except ParsingError as error:
         raise DatasetError(
-            f"{path}: {error}", hint="see that it is a label file: doors data validate"
+            f"{path}: {error}", hint="see that it is a label file: doors data validate --path DIR"
         ) from None
     boxes, findings = parse_labels(data, path, Context(("",)))
     for finding in findings:
         if finding.dropped or finding.rule == _TOO_LARGE:
-            raise DatasetError(str(finding), hint="see every such line: doors data validate")
+            raise DatasetError(
+                str(finding), hint="see every such line: doors data validate --path DIR"
+            )
     return boxes
 
 

@@ -140,7 +140,8 @@ def _not_finite(case: Case) -> list[Health]:
         if any(not math.isfinite(value) for value in epoch.metrics.values())
     ]
     rate = case.training.learning_rate
-    lower = f"--set detection.training.learning_rate={rate / 10:g}; doors data validate as well"
+    looked = f"doors data validate --path {case.record.dataset.path}"
+    lower = f"--set detection.training.learning_rate={rate / 10:g}; and see the labels: {looked}"
     if bad:
         return [failed("loss", f"not finite from epoch {bad[0]} on", lower)]
     if case.record.status == "failed" and _NOT_FINITE.search(case.record.message or ""):
@@ -166,8 +167,8 @@ def _accuracy(case: Case) -> list[Health]:
             warned(
                 "accuracy",
                 found,
-                "look at predictions/ of the run: which doors are missed? "
-                "doors data validate finds faulty labels",
+                "look at predictions/ of the run: which doors are missed? Faulty labels: "
+                f"doors data validate --path {case.record.dataset.path}",
             )
         ]
     return [warned("accuracy", f"{found}: {why}", remedy) for why, remedy in causes]

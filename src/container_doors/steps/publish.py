@@ -22,7 +22,7 @@ from container_doors.records import DatasetFiles, Evaluation, Metadata, RunRecor
 from container_doors.reporting.which_run import read_record
 from container_doors.run import PUBLISHED, REPORTS, Run, runs_in
 from container_doors.steps.sync import pointers_in, put_in_place
-from container_doors.training.claim import claim
+from container_doors.training.claim import claim, is_finished
 from container_doors.versioning.arrival import arrival, refuse_to_lose
 from container_doors.versioning.copies import is_kept_elsewhere, only_here
 from container_doors.versioning.git_reports import CURVES, METRICS, report_texts, write_reports
@@ -204,13 +204,19 @@ def own_metadata(run: Run) -> Metadata | None:
         return None
 
 
+def is_complete(run: Run) -> bool:
+    """Tell whether a run has ended well, so that it can be published; a damaged one has not."""
+    try:
+        return is_finished(run)
+    except RunError:
+        return False
+
+
 def how_to_publish(run: Run) -> str:
     """Name the command that leads to this run's model being published, from where it is now."""
-    try:
-        is_done = run.record.exists() and RunRecord.read(run.record).status == "finished"
-    except RunError:
-        is_done = False
-    return f"doors publish {run.label}" if is_done else f"doors train --experiment {run.name}"
+    if is_complete(run):
+        return f"doors publish {run.label}"
+    return f"doors train --experiment {run.name}"
 
 
 def compare_with_published(

@@ -184,8 +184,16 @@ def _row_of_tag(name: str, tag: str, repository: Repository) -> Row:
         test_false_alarms=_whole(figures.get("test_false_positives")),
         size_bytes=_whole(figures.get("model_size_bytes")),
         latency_ms=figures.get("test_latency_median_ms"),
-        date=datetime.strptime(parse_name(name).date, "%Y%m%d").replace(tzinfo=UTC),
+        date=_day(parse_name(name).date),
     )
+
+
+def _day(date: str) -> datetime | None:
+    """Read eight digits, which need not be a day."""
+    try:
+        return datetime.strptime(date, "%Y%m%d").replace(tzinfo=UTC)
+    except ValueError:
+        return None
 
 
 def _measured(evaluation: Evaluation | None, measured: Evaluated | None) -> dict[str, Any]:

@@ -59,8 +59,8 @@ def arrival(texts: Mapping[str, str], source: str, signature: str | None = None)
         if name not in texts:
             raise VersioningError(
                 f"{source}: expected {pointer_name(name)}, found none",
-                hint="doors version makes the pointers, where the model was trained; commit them, "
-                "or download them and name their folder: doors sync --from DIR",
+                hint="where the model was trained, version it and commit its pointers; or download "
+                "them and name their folder: doors sync --from DIR",
             )
     versions = {}
     for name, text in texts.items():
@@ -156,12 +156,12 @@ def _never_versioned(path: Path, own: Path) -> VersioningError:
     if own.is_file() and is_damaged:
         return VersioningError(
             f"{path} is damaged: it is not what its pointer names",
-            hint=f"dvc pull --force {own}, then doors sync again",
+            hint=f"dvc pull --force {own}, then run this again",
         )
     return VersioningError(
         f"{path} is of a model that was never versioned, and another would replace it",
         hint=f"doors version keeps it, rm -r {PUBLISHED} && git checkout HEAD "
-        f"-- {PUBLISHED} gives it up; then doors sync again",
+        f"-- {PUBLISHED} gives it up; then run this again",
     )
 
 

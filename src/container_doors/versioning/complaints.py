@@ -6,15 +6,20 @@ from dataclasses import dataclass, replace
 ADD_REMOTE = "doors remote set DIRECTORY, or gdrive://FOLDER_ID, or any URL that DVC knows"
 THREE_WAYS = (
     "use a folder of a shared drive (Google Workspace), or act for a person: doors remote set "
-    "--delegate EMAIL, or use a person's own credentials: doors remote login; see "
-    "docs/google-drive.md"
+    "--delegate EMAIL, or use a person's own credentials: doors remote login "
+    "--client FILE; see docs/google-drive.md"
 )
 _AGAIN = "run this again: what arrived is not sent twice"
 _PLUGIN = re.compile(r"dvc[-_](?P<name>[a-z0-9]+)")
 _GET_PLUGIN = "uv sync, for Google Drive; for others DVC's plugin, where dvc itself is"
-_SIGN_IN = "sign in again: doors remote login; the app must be published, or it lasts 7 days only"
+_SIGN_IN = (
+    "sign in again: doors remote login --client FILE; the app must be published, or it lasts "
+    "7 days only"
+)
 _CONFIGURE = "https://doc.dvc.org/user-guide/data-management/remote-storage"
-_WHICH = f"doors remote login, for Google Drive; for others configure them: {_CONFIGURE}"
+_WHICH = (
+    f"doors remote login --client FILE, for Google Drive; for others configure them: {_CONFIGURE}"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +74,9 @@ _COMPLAINTS = [
         ("account not found|invalid jwt", "the service account, or its key, is no longer good",
          "make another key, then: doors remote set --credentials FILE"),
         ("deleted_client", "the OAuth client has been deleted",
-         "make another, then: doors remote login"),
+         "make another, then: doors remote login --client FILE"),
         ("invalid_client", "Google does not know the OAuth client, or its secret",
-         "copy both anew, then: doors remote login"),
+         "copy both anew, then: doors remote login --client FILE"),
         ("invalid_grant", "the consent has expired or was revoked", _SIGN_IN),
         ("insufficientpermissions", "the consent does not cover Drive", _SIGN_IN),
         ("insufficient permission|insufficientfilepermissions",

@@ -278,7 +278,7 @@ def pointers_check(
         committed: Those of git's last commit, by name.
     """
     paths = {name: folder / pointer_name(name) for name in TRACKED}
-    again = f"doors version --experiment {metadata.experiment_name}"
+    again = "doors version"
     holds = f"3 pointers, {'as tagged' if tagged else 'not yet tagged'}"
     if not any(path.exists() for path in paths.values()) and not committed:
         return Check("pointers", holds, not_checked=f"there are none yet: {again}")
@@ -319,18 +319,15 @@ def _is_as_described(metadata: Metadata, file: Path) -> bool:
     return described is None or file_sha256(file) == described.sha256
 
 
-def objects_check(
-    metadata: Metadata, folder: Path, objects: Mapping[str, Path | None], remote: str
-) -> Check:
+def objects_check(folder: Path, objects: Mapping[str, Path | None], remote: str) -> Check:
     """Hash what the remote gave, fetched anew, against what the pointers name.
 
     Args:
-        metadata: Of the model.
         folder: Of the pointers.
         objects: By the file's name; None if the remote does not have it, or only damaged.
         remote: Its name, for people.
     """
-    send = f"doors version --experiment {metadata.experiment_name}"
+    send = "doors version"
     # DVC takes a remote that does not answer for one that is empty (3.67, over HTTP).
     none = (
         "a damaged one, or none" if any(objects.values()) else "nothing, or no remote that answers"

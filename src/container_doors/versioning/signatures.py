@@ -39,7 +39,7 @@ _MOST_BYTES = 16 * 1024
 _PARAMS = Path("params.yaml")
 _ASKED = "params.yaml asks for a signature (detection.versioning.require_signature)"
 _SIGN = (
-    "doors version --experiment NAME signs it, where git has a key that may sign; "
+    "doors version signs it, where git has a key that may sign; "
     f"then commit {PUBLISHED / SIGNATURE}"
 )
 _ALLOW = (

@@ -1,0 +1,235 @@
+"""What ``doors runs`` lists, in which order, and what damage makes of it."""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from container_doors import assessment, delivery, pipeline
+from container_doors.cli import main
+from container_doors.cli.parser import SORT_KEYS
+from container_doors.config import Params
+from container_doors.records import Evaluation, Metadata, RunRecord
+from container_doors.run import PUBLISHED, Run, runs_in
+from container_doors.steps.runs import Row, Score, list_runs
+from tests.builders import a_small_dataset, an_evaluation, split_scores
+from tests.fakes import (
+    FakeDetector,
+    FakeProgress,
+    FakeRepository,
+    FakeStore,
+    FakeTrainer,
+    FakeWorld,
+)
+from tests.trained import PARAMS, train_others
+
+
+def train(name: str, map50_95: float, repository: FakeRepository, *, replace: bool = False) -> None:
+    world = FakeWorld(
+        detector=FakeDetector(map50_95=map50_95), repository=repository,
+        trainer=FakeTrainer(trained=len(runs_in())),
+    )  # fmt: skip
+    pipeline.train(PARAMS, Run(name), world=world.world, replace=replace)
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeRepository:
+    a_small_dataset(tmp_path / PARAMS.data.path)
+    monkeypatch.chdir(tmp_path)
+    return FakeRepository()
+
+
+def row(name: str, repository: FakeRepository) -> Row:
+    (found,) = [one for one in list_runs(repository) if one.name == name]
+    return found
+
+
+def release(repository: FakeRepository) -> Metadata:
+    metadata, _ = pipeline.version(None, store=FakeStore(), progress=FakeProgress())
+    delivery.release(metadata, repository)
+    return metadata
+
+
+def test_a_clone_without_runs_lists_none(
+    repository: FakeRepository, capsys: pytest.CaptureFixture[str]
+):
+    assert list_runs(repository) == []
+    assert main(["runs"]) == 0
+    assert "no run yet: doors train" in capsys.readouterr().out
+
+
+def test_each_run_is_a_row_with_what_was_measured(repository: FakeRepository):
+    train("exp1", 0.2, repository)
+    train("exp2", 0.1, repository)
+
+    found = row("exp2", repository)
+
+    record = RunRecord.read(Run("exp2").record)
+    assert (found.status, found.is_published, found.is_released) == ("finished", False, False)
+    assert found.val["mAP50-95"] == Score(0.1)
+    assert found.test["recall"] == Score(1.0)
+    assert (found.test_false_alarms, found.latency_ms) == (0, 5.0)
+    assert found.size_bytes == record.artifacts["best.pt"].size_bytes
+    assert (found.date, found.commit) == (record.finished_at, "0" * 40)
+    assert row("exp1", repository).is_published
+
+
+def test_intervals_are_there_where_they_were_measured(repository: FakeRepository):
+    train("exp1", 0.2, repository)
+    assert row("exp1", repository).test["recall"].low is None
+
+    def opened(weights: Path, params: Params) -> FakeDetector:
+        return FakeDetector()
+
+    assessment.evaluate(Run("exp1"), "test", open_detector=opened, progress=FakeProgress())
+
+    recall = row("exp1", repository).test["recall"]
+    assert recall.low is not None
+    assert recall.high == 1.0
+    assert str(recall).startswith("1.000 (0.")
+    assert row("exp1", repository).val["recall"].low is None
+    assert row("exp1", repository).test["mAP50-95"].low is None, "0.995 is not what 0.2 was"
+
+
+def test_figures_of_other_weights_are_nobodys(repository: FakeRepository):
+    train("exp1", 0.2, repository)
+    train_others(Run("exp1"))
+
+    assert row("exp1", repository).val == {}
+
+
+def test_runs_that_were_set_aside_and_that_have_not_ended_are_listed(repository: FakeRepository):
+    train("exp1", 0.2, repository)
+    train("exp1", 0.1, repository, replace=True)
+    record = RunRecord.read(Run("exp1").record)
+    record.model_copy(update={"status": "running"}).write(Run("exp1").record)
+
+    assert row("exp1~1", repository).is_published
+    assert row("exp1", repository).status == "interrupted, 3 of 3 epochs"
+
+
+def test_a_version_whose_run_is_not_here_is_listed_with_what_git_has_of_it(
+    repository: FakeRepository,
+):
+    train("exp1", 0.2, repository)
+    first = release(repository)
+    train("exp2", 0.3, repository)
+    assert [one.name for one in list_runs(repository)] == ["exp2", "exp1"]
+    second = release(repository)
+    shutil.rmtree("runs")
+
+    old, now = row(first.version, repository), row(second.version, repository)
+
+    assert old.val["mAP50-95"] == Score(0.2)
+    assert old.test["precision"] == Score(1.0)
+    assert (old.is_released, old.is_published, now.is_published) == (True, False, True)
+    assert old.size_bytes == first.artifacts["best.pt"].size_bytes
+    assert f"{old.date:%Y%m%d}" == first.version.split("_")[2]
+    repository.known_tags.append("detection@v9.9.0+99999999.x")
+    assert row("detection_v9.9_99999999_x", repository).date is None
+
+
+def test_what_is_best_comes_first_and_what_is_unknown_last(repository: FakeRepository):
+    for name, score in (("b", 0.2), ("c", 0.3), ("a", 0.1)):
+        train(name, score, repository)
+    Run("d").directory.mkdir()
+    evaluation = Evaluation.read(Run("b").scores)
+    worse = evaluation.splits["test"].operating_point.model_copy(update={"false_positives": 7})
+    splits = evaluation.splits | {
+        "test": evaluation.splits["test"].model_copy(update={"operating_point": worse})
+    }
+    evaluation.model_copy(update={"splits": splits}).write(Run("b").scores)
+
+    def order(key: str) -> str:
+        return "".join(one.name for one in list_runs(repository, sort=key))
+
+    assert order("val") == "cbad"
+    assert order("name") == "abcd"
+    assert order("date") == "acbd"
+    assert order("version") == "acbd"
+    assert order("false-alarms") == "acbd"
+    assert {len(order(key)) for key in SORT_KEYS} == {4}
+
+
+@pytest.mark.parametrize("name", ["run.json", "metadata.json", "scores.json", "evaluation.json"])
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"schema_version": 9}', "\0\0"])
+def test_a_damaged_run_is_a_row_that_says_so(
+    repository: FakeRepository, name: str, content: str, capsys: pytest.CaptureFixture[str]
+):
+    train("exp1", 0.2, repository)
+    train("exp2", 0.1, repository)
+    (Run("exp2").directory / name).write_text(content)
+
+    found = row("exp2", repository)
+
+    assert found.problem is not None
+    assert name in found.problem
+    assert row("exp1", repository).problem is None
+    assert main(["runs"]) == 0
+    assert f"exp2  damaged: runs/exp2/{name}" in capsys.readouterr().out
+
+
+def test_what_is_published_and_damaged_is_said(
+    repository: FakeRepository, capsys: pytest.CaptureFixture[str]
+):
+    train("exp1", 0.2, repository)
+    (PUBLISHED / "metadata.json").write_text("{")
+
+    assert main(["runs"]) == 0
+
+    assert "weights/detection  damaged: weights/detection/metadata.json" in capsys.readouterr().out
+    assert not row("exp1", repository).is_published
+
+
+def test_no_name_of_a_folder_moves_a_cursor(
+    repository: FakeRepository, capsys: pytest.CaptureFixture[str]
+):
+    train("exp1", 0.2, repository)
+    Path("runs/x\x1b[2Jy\nz").mkdir()
+
+    assert main(["runs"]) == 0
+
+    said = capsys.readouterr().out
+    assert "\x1b" not in said
+    assert r"x\x1b[2Jy\nz  damaged:" in said
+
+
+def test_a_terminal_gets_a_table_and_a_program_a_document(
+    repository: FakeRepository, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    train("exp1", 0.2, repository)
+    record = RunRecord.read(Run("exp1").record)
+    code = record.code.model_copy(update={"commit": "[red]" + "0" * 35})
+    record.model_copy(update={"code": code}).write(Run("exp1").record)
+
+    assert main(["runs", "--json", "--sort", "val"]) == 0
+    (document,) = json.loads(capsys.readouterr().out)["runs"]
+    assert document["val"]["mAP50-95"] == {"value": 0.2}
+    assert document["is_published"] is True
+    assert main(["runs"]) == 0
+    plain = capsys.readouterr().out.splitlines()
+    assert plain[0].split()[:2] == ["name", "version"]
+    assert plain[1].split()[:3] == ["exp1", "v1.0", "0.200"]
+    assert plain[1].endswith("published")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "200")
+    assert main(["runs"]) == 0
+    assert "[red]000" in capsys.readouterr().out, "no markup of ours"
+
+
+def test_figures_that_are_undefined_are_absent(repository: FakeRepository):
+    train("exp1", 0.2, repository)
+    record = RunRecord.read(Run("exp1").record)
+    best = record.artifacts["best.pt"].sha256
+    nobody = split_scores(ultralytics={}, latency=None)
+    point = nobody.operating_point.model_copy(update={"precision": None, "recall": float("nan")})
+    nobody = nobody.model_copy(update={"operating_point": point})
+    an_evaluation(weights_sha256=best, splits={"val": nobody, "test": nobody}).write(
+        Run("exp1").scores
+    )
+
+    found = row("exp1", repository)
+
+    assert (found.val, found.test, found.latency_ms) == ({}, {}, None)

@@ -40,6 +40,8 @@ SCENARIOS = {
     "train": "scenarios.FirstTraining",
     "version": "scenarios.Version",
     "promotion": "scenarios.Promotion",
+    "publish": "scenarios.Publish",
+    "bring back": "scenarios.BringBack",
     "sync": "scenarios.Sync",
 }
 """Where each is; the first two need none of the imports of the others, which take 5 s."""

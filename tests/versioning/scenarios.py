@@ -248,6 +248,85 @@ class Promotion:
         return "new" if is_over else "published"
 
 
+class Publish:
+    """``doors publish`` of a worse run, and of the better one that is published before it."""
+
+    def __init__(self, root: Path) -> None:
+        self.workspace = root / "workspace"
+        a_small_dataset(self.workspace / PARAMS.data.path)
+        os.chdir(self.workspace)
+        assert in_a_child(self._prepare) == 0
+        self.old = self._here()
+
+    def _prepare(self) -> None:
+        for number, map50_95 in enumerate((0.5, 0.4)):
+            detector, trainer = FakeDetector(map50_95=map50_95), FakeTrainer(trained=number)
+            world = FakeWorld(detector=detector, trainer=trainer).world
+            pipeline.train(PARAMS, Run(f"exp{number + 1}"), world=world)
+
+    def _here(self) -> dict[str, bytes]:
+        files = [*PUBLISHED.rglob("*"), Path("reports/metrics.json"), Path("reports/curves.csv")]
+        return {str(path): path.read_bytes() for path in files if path.is_file()}
+
+    def reset(self) -> None:
+        pass
+
+    def command(self) -> None:
+        ours("publish", "exp2", "--anyway")
+
+    def look(self) -> str:
+        os.chdir(self.workspace)
+        recover(PUBLISHED)
+        metadata = whole(PUBLISHED)
+        assert Metadata.read(Run("exp1").metadata).experiment_name == "exp1"
+        if metadata.experiment_name == "exp1":
+            assert self._here() == self.old
+            return "old"
+        own = Run("exp2").metadata.read_text() == (PUBLISHED / "metadata.json").read_text()
+        said = [json.loads(Path("reports/metrics.json").read_text())["version"]]
+        return "new" if own and said == [metadata.version] else "published"
+
+
+class BringBack:
+    """``doors publish --version`` of the first of two released models."""
+
+    def __init__(self, root: Path) -> None:
+        self.workspace, self.dvc = root / "workspace", root / "dvc"
+        a_dvc(self.dvc)
+        self.workspace.mkdir()
+        os.environ |= AUTHOR
+        models = two_models(root, size=1000)
+        os.chdir(self.workspace)
+        Path(".gitignore").write_text(IGNORED)
+        git("init", "--quiet", "--initial-branch", "main")
+        self.texts: list[list[str]] = []
+        for model, name in zip(models, ("model_a", "model_b"), strict=True):
+            publish(*model)
+            ours("version", "--experiment", name)
+            git("add", ".")
+            git("commit", "--quiet", "--message", name)
+            git("tag", "--annotate", model[1].git_tag, "--message", name)
+            self.texts.append(pointers(PUBLISHED))
+        self.version = models[0][1].version
+        shutil.copytree(self.dvc / "remote", root / "remote")
+
+    def reset(self) -> None:
+        shutil.rmtree(self.dvc / "cache")
+        (self.dvc / "cache").mkdir()
+
+    def command(self) -> None:
+        ours("publish", "--version", self.version)
+
+    def look(self) -> str:
+        os.chdir(self.workspace)
+        recover(PUBLISHED)
+        metadata, found = whole(PUBLISHED), pointers(PUBLISHED)
+        for name, text in zip(TRACKED, found, strict=True):
+            assert pointer_to(PUBLISHED / name, metadata.version).to_yaml() == text
+        assert found in self.texts
+        return "new" if metadata.version == self.version else "old"
+
+
 class Sync:
     """``doors sync --from DIR --commit`` of a second model, where the first was committed."""
 
@@ -255,11 +334,7 @@ class Sync:
         self.workspace, self.dvc, self.outputs = root / "workspace", root / "dvc", root / "outputs"
         a_dvc(self.dvc)
         self.workspace.mkdir()
-        os.environ |= {
-            f"GIT_{who}_{what}": "test@example.org"
-            for who in ("AUTHOR", "COMMITTER")
-            for what in ("NAME", "EMAIL")
-        }
+        os.environ |= AUTHOR
         models = two_models(root, size=1000)
         os.chdir(self.workspace)
         Path(".gitignore").write_text(IGNORED)
@@ -313,6 +388,11 @@ class Sync:
         return "new"
 
 
+AUTHOR = {
+    f"GIT_{who}_{what}": "test@example.org"
+    for who in ("AUTHOR", "COMMITTER")
+    for what in ("NAME", "EMAIL")
+}
 IGNORED = (Path(__file__).parents[2] / ".gitignore").read_text()
 
 

@@ -48,6 +48,8 @@ STEPS = {
     "train": ("call:5:29", "cut:1:11", "fault:0:5"),
     "version": ("call:1:7", "cut:0:7", "fault:0:3"),
     "promotion": ("call:3:17", "cut:2:13", "fault:1:5"),
+    "publish": ("call:1:7", "cut:0:7", "fault:0:3"),
+    "bring back": ("call:0:7", "cut:1:7", "fault:0:3"),
     "sync": ("call:0:13", "cut:1:13", "fault:0:5"),
 }
 """A sample for each command: ``python -m tests.versioning.commands_killed`` takes every step."""

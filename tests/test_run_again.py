@@ -66,6 +66,35 @@ def test_the_same_command_goes_on_whatever_was_killed(clone: Path):
     assert (clone / "summary_exp1.md").exists()
 
 
+def test_a_run_that_is_no_better_ends_well_and_says_so(clone: Path):
+    """Both score nothing in six epochs of a tiny network, and of equals the published one stays."""
+    told = [done(clone, *SCRIPT[:2], name) for name in ("exp1", "exp2")]
+
+    assert "published detection_v1.0_" in told[0]
+    assert "kept detection_v1.0_" in told[1]
+    assert "exp2 has the same val mAP50-95, 0.000; to publish exp2 all the same" in told[1]
+    assert "nothing to version: exp2 is not published" in told[1]
+    assert (clone / "summary_exp2.md").exists()
+    assert "doors publish exp2 --anyway" in told[1]
+    refused = done(clone, "bash", "scripts/finalize_training_kaggle.sh", "exp2", code=2)
+    assert "hint: doors publish exp2 puts exp2 there if it is better" in refused
+    (first, second) = [line.split() for line in done(clone, "doors", "runs").splitlines()[1:]]
+    assert (first[0], second[0]) == ("exp2", "exp1")
+    done(clone, "doors", "publish", "exp2", "--anyway")
+    finalized = done(clone, "bash", "scripts/finalize_training_kaggle.sh", "exp2")
+    assert "git tag -a detection@v1.1.0" in finalized
+    assert "published detection_v1.0" in done(clone, "doors", "publish", "exp1", "--anyway")
+
+
+def done(clone: Path, *command: str, code: int = 0) -> str:
+    ended = subprocess.run(
+        command, cwd=clone, env=environment(clone.parent), check=False, capture_output=True,
+        text=True,
+    )  # fmt: skip
+    assert ended.returncode == code, ended.stdout + ended.stderr
+    return ended.stdout + ended.stderr
+
+
 def test_a_time_limit_ends_it_well_and_versions_nothing(clone: Path):
     done = subprocess.run(
         [*SCRIPT, "--max-hours", "0.0001"], cwd=clone, env=environment(clone.parent), check=False,

@@ -9,7 +9,10 @@ import pytest
 
 from container_doors.cli import demo, main
 from container_doors.records import Metadata
-from tests.fakes import FakeProgress
+from container_doors.run import PUBLISHED
+from tests.builders import a_small_dataset
+from tests.fakes import FakeDetector, FakeProgress, FakeTrainer, FakeWorld
+from tests.trained import PARAMS
 
 
 @pytest.mark.slow
@@ -45,6 +48,27 @@ def test_the_demo_trains_a_detector_that_finds_doors(tmp_path: Path):
             text=True,
         )
         assert isinstance(json.loads(shown.stdout), dict)
+
+
+def test_one_more_model_that_is_worse_ends_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    progress, workspace = FakeProgress(), tmp_path / "demo"
+    demo._prepare(workspace, keep=False, progress=progress)
+    monkeypatch.chdir(workspace)
+    a_small_dataset(workspace / PARAMS.data.path)
+
+    for number, map50_95 in enumerate((0.9, 0.1)):
+        world = FakeWorld(
+            trainer=FakeTrainer(trained=number), detector=FakeDetector(map50_95=map50_95)
+        ).world
+        monkeypatch.setattr(demo, "real_world", lambda *_, world=world, **__: world)
+        run, _ = demo._next_run("disabled")
+        metadata = demo._run_every_step(PARAMS, run, progress)
+
+    said = [*demo._what_was_made(workspace, run, metadata)]
+    assert run.name == "demo_exp002"
+    assert Metadata.read(PUBLISHED / "metadata.json").experiment_name == "demo_exp001"
+    assert Path("summary_demo_exp002.md").exists()
+    assert any("the report: open it first" in line for line in said)
 
 
 def test_a_folder_that_is_no_demo_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

@@ -5,15 +5,20 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from tests.builders import PARAMS_YAML, a_record
+from tests.builders import PARAMS_YAML, a_record, a_small_dataset
+from tests.fakes import FakeDetector, FakeFollower, FakeTrainer, FakeWorld
+from tests.trained import PARAMS
 
+from container_doors import pipeline
 from container_doors.cli import kaggle
 from container_doors.cli.parser import build_parser
 from container_doors.errors import ConfigError, HostError, RunError
+from container_doors.kernels.archive import Outcome
 from container_doors.kernels.job_report import stop_lines, table
 from container_doors.kernels.ledger import JobRecord, newest_job
 from container_doors.ports import JobState
-from container_doors.remote_training import Plan, Wanted
+from container_doors.remote_training import Home, Plan, Wanted
+from container_doors.run import Run
 
 
 @pytest.fixture(autouse=True)
@@ -119,6 +124,33 @@ def test_who_would_not_discard_a_job_has_not_stopped_it(monkeypatch: pytest.Monk
     kaggle.stop(build_parser().parse_args(["kaggle", "stop", "exp1", "--discard"]))
 
     assert not newest_job("exp1").is_to_stop
+
+
+def test_a_run_that_comes_home_worse_is_kept_here_and_not_versioned(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    a_small_dataset(tmp_path / PARAMS.data.path)
+    for number, map50_95 in enumerate((0.9, 0.1)):
+        detector, trainer = FakeDetector(map50_95=map50_95), FakeTrainer(trained=number)
+        world = FakeWorld(detector=detector, trainer=trainer).world
+        pipeline.train(PARAMS, Run(f"exp{number + 1}"), world=world)
+    Run("exp2").metadata.unlink()  # as it comes: the machine there knew no versions
+    versioned: list[Run] = []
+    monkeypatch.setattr(kaggle, "_version", lambda run, *_, **__: versioned.append(run))
+    monkeypatch.setattr(kaggle, "relayed_follower_for", lambda *_: FakeFollower())
+    home = Home(Run("exp2"), Outcome(kind="finished"))
+
+    assert kaggle._go_home(a_job(experiments=["exp2"]), [home], commit=True) == 0
+
+    assert versioned == []
+    said = capsys.readouterr().out
+    assert "val mAP50-95 0.100 of exp2 against 0.900 of" in said
+    assert "doors publish exp2 --anyway" in said
+    assert Path("summary_exp2.md").exists()
+    assert Run("exp2").metadata.exists()
+    home = Home(Run("exp1"), Outcome(kind="finished"))
+    assert kaggle._go_home(a_job(experiments=["exp1"]), [home], commit=True) == 0
+    assert versioned == [Run("exp1")]
 
 
 def test_what_was_not_agreed_to_leaves_no_packs_behind(monkeypatch: pytest.MonkeyPatch):

@@ -304,22 +304,26 @@ def train(
                 if record.status != "trained":
                     record = _train_weights(record, run, report, world=world, resume=resume)
                 evaluation = _evaluate(record, run, world=world)
-                metadata, outcome = finish(
-                    record,
-                    evaluation,
-                    run,
-                    when=params.publishing.when,
-                    outside=_outside(record, world),
-                )
-                _update(run, record, status="finished")
-                LOG.info(outcome)
-                world.progress.say(outcome)
+                metadata = _finish(record, evaluation, run, params, world=world)
         except ToBeContinued as wish:
             epochs = read_epochs(run.metrics_jsonl)
             raise ToBeContinued(
                 f"{run.name} has {epochs[-1].number if epochs else 0} of "
                 f"{params.training.epochs} epochs: {wish}"
             ) from None
+    return metadata
+
+
+def _finish(
+    record: RunRecord, evaluation: Evaluation, run: Run, params: Params, *, world: World
+) -> Metadata:
+    outside = _outside(record, world)
+    metadata, outcome = finish(
+        record, evaluation, run, when=params.publishing.when, outside=outside
+    )
+    _update(run, record, status="finished")
+    LOG.info(outcome)
+    world.progress.say(outcome)
     return metadata
 
 

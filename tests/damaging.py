@@ -81,6 +81,7 @@ def a_place(folder: Path) -> Place:
     for epoch in a_history(3):
         append_epoch(RUN.metrics_jsonl, epoch)
     replace_copy(RUN.metrics_jsonl, copy_of(RUN.metrics_jsonl))
+    RUN.metadata.unlink()  # it described another history
     outside = Outside(place.repository, lambda *_: FakeDetector(), FakeProgress())
     pipeline.adopt(RUN, outside=outside)
     pipeline.version("exp1", store=place.store, progress=FakeProgress())

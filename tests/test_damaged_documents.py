@@ -216,7 +216,8 @@ def test_the_doctor_names_what_is_damaged_and_the_copy_that_brings_it_back(
     assert str(path) in said
     assert "--replace" not in said
     subprocess.run(shlex.split(COPY.findall(said)[0]), check=True)
-    assert doctors_word(capsys)[0] == 0
+    code, said = doctors_word(capsys)
+    assert code == 0, said
     assert path.read_bytes() == place.before[path]
 
 
@@ -256,7 +257,8 @@ def test_the_doctor_sees_weights_that_are_not_what_was_trained(
     assert code == 1
     assert f"{path} is not what exp1 trained" in said
     subprocess.run(shlex.split(COPY.findall(said)[0]), check=True)
-    assert doctors_word(capsys)[0] == 0
+    code, said = doctors_word(capsys)
+    assert code == 0, said
 
 
 @pytest.mark.parametrize(

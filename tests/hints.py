@@ -46,7 +46,7 @@ def templates() -> Iterator[tuple[str, str]]:
 def _text_of(node: ast.AST) -> str | None:
     if isinstance(node, ast.JoinedStr):
         parts = [one.value if isinstance(one, ast.Constant) else VALUE for one in node.values]
-        return "".join(map(str, parts))
+        return "".join(map(str, parts)).replace(f"--split {VALUE}", "--split test")
     return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
 
 

@@ -1,10 +1,12 @@
 """The ``doors`` commands that our own messages name, as templates of the source and as printed."""
 
+import argparse
 import ast
 import contextlib
 import io
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from container_doors.cli.parser import build_parser
@@ -70,10 +72,15 @@ def commands_in(text: str) -> Iterator[list[str]]:
         yield words[:length] if is_whole else ["?", *words]
 
 
+@cache
+def _parser() -> argparse.ArgumentParser:
+    return build_parser()
+
+
 def parses(words: list[str]) -> bool:
     with contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()):
         try:
-            build_parser().parse_args(words)
+            _parser().parse_args(words)
         except SystemExit:
             return False
     return True

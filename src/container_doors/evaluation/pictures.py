@@ -8,16 +8,24 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 from container_doors.evaluation.matching import BoxXyxy, Matches
 from container_doors.ports import Detections
 
-DOOR, FALSE_ALARM, MISSED = "#00E5A8", "#FF7A1A", "#FF2FA0"
-"""Told apart by colour-blind people too, and the outline says it again: missed is dashed."""
+LABEL, FOUND, MISTAKE = "#00E5A8", "#FF7A1A", "#FF2FA0"
+"""The colours of ``reporting/page.css``. The line says it again, to those who see no difference:
+a label is solid, what was found dashed, and a mistake thick, behind either."""
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 _LONGEST_SIDE_PX = 1280
+_LEGEND = {
+    "label": "a labelled door",
+    "found": "found, with its confidence",
+    "missed": "the mistake: missed",
+    "false alarm": "the mistake: a false alarm (?)",
+}
+_LABELLED, _MISTAKES = ("label", "missed"), ("missed", "false alarm")
 
 
 def draw(detections: Detections, doors: Sequence[BoxXyxy], matches: Matches) -> Image.Image:
-    """Draw one photograph: found doors, false alarms with a '?', and missed doors dashed.
+    """Draw one photograph: labels, what was found, and the mistakes, with a legend below.
 
     Args:
         detections: Boxes in pixels of the photograph after EXIF orientation.
@@ -31,17 +39,29 @@ def draw(detections: Detections, doors: Sequence[BoxXyxy], matches: Matches) -> 
     pen = ImageDraw.Draw(picture)
     line_px = max(2, round(min(picture.size) / 160))
     font = ImageFont.load_default(size=max(11, min(picture.size) // 24))
-    for box, found in zip(doors, matches.door_is_found, strict=True):
-        if not found:
-            _dashed(pen, _scaled(box, factor), line_px)
-            _tag(pen, _scaled(box, factor), "missed", MISSED, font)
+    labels = [_scaled(box, factor) for box in doors]
+    found = [_scaled(box, factor) for box in detections.boxes_xyxy]
+    missed = [
+        box for box, is_found in zip(labels, matches.door_is_found, strict=True) if not is_found
+    ]
+    alarms = [
+        box for box, is_door in zip(found, matches.detection_is_door, strict=True) if not is_door
+    ]
+    for box in (*missed, *alarms):
+        _thick(pen, box, line_px)
+    for box in labels:
+        pen.rectangle(box, outline=LABEL, width=line_px)
+    for box in found:
+        _dashed(pen, box, line_px)
+    for box in missed:
+        _tag(pen, box, "missed", MISTAKE, font)
     for box, confidence, is_door in zip(
-        detections.boxes_xyxy, detections.confidences, matches.detection_is_door, strict=True
+        found, detections.confidences, matches.detection_is_door, strict=True
     ):
-        colour = DOOR if is_door else FALSE_ALARM
-        pen.rectangle(_scaled(box, factor), outline=colour, width=line_px)
-        _tag(pen, _scaled(box, factor), f"{confidence:.2f}" + "?" * (not is_door), colour, font)
-    return picture
+        colour = FOUND if is_door else MISTAKE
+        _tag(pen, box, f"{confidence:.2f}" + "?" * (not is_door), colour, font)
+    drawn = {"label": labels, "found": found, "missed": missed, "false alarm": alarms}
+    return _with_legend(picture, [kind for kind, boxes in drawn.items() if boxes], line_px, font)
 
 
 def save(picture: Image.Image, path: Path) -> None:
@@ -64,12 +84,59 @@ def _tag(pen: ImageDraw.ImageDraw, box: BoxXyxy, text: str, colour: str, font: F
     pen.text((x + 3 - left, y + 3 - top), text, fill="black", font=font)
 
 
+def _thick(pen: ImageDraw.ImageDraw, box: BoxXyxy, line_px: int) -> None:
+    """Three times as wide as the line that is drawn over it, by as much on both sides."""
+    left, top, right, bottom = box
+    outer = (left - line_px, top - line_px, right + line_px, bottom + line_px)
+    pen.rectangle(outer, outline=MISTAKE, width=3 * line_px)
+
+
 def _dashed(pen: ImageDraw.ImageDraw, box: BoxXyxy, line_px: int) -> None:
     left, top, right, bottom = box
-    dash = 5 * line_px
+    dash = 4 * line_px
+    inside = line_px - 1
     for start in range(round(left), round(right), 2 * dash):
-        for y in (top, bottom):
-            pen.line((start, y, min(start + dash, right), y), fill=MISSED, width=line_px)
+        end = min(start + dash, right)
+        pen.rectangle((start, top, end, top + inside), fill=FOUND)
+        pen.rectangle((start, bottom - inside, end, bottom), fill=FOUND)
     for start in range(round(top), round(bottom), 2 * dash):
-        for x in (left, right):
-            pen.line((x, start, x, min(start + dash, bottom)), fill=MISSED, width=line_px)
+        end = min(start + dash, bottom)
+        pen.rectangle((left, start, left + inside, end), fill=FOUND)
+        pen.rectangle((right - inside, start, right, end), fill=FOUND)
+
+
+def _with_legend(
+    picture: Image.Image, kinds: Sequence[str], line_px: int, font: Font
+) -> Image.Image:
+    """Explain below the picture what is drawn in it, in as many rows as its width asks for."""
+    if not kinds:
+        return picture
+    pen = ImageDraw.Draw(picture)
+    gap_px, sample_px = 4 * line_px, 16 * line_px
+    row_px = round(pen.textbbox((0, 0), "Ag", font=font)[3]) + 2 * gap_px
+    widths = {
+        kind: sample_px + 3 * gap_px + round(pen.textlength(_LEGEND[kind], font=font))
+        for kind in kinds
+    }
+    places: list[tuple[str, int, int]] = []
+    x, y = 0, picture.height
+    for kind, width_px in widths.items():
+        if x and x + width_px > picture.width:
+            x, y = 0, y + row_px
+        places.append((kind, x + gap_px, y))
+        x += width_px
+    size = (max(picture.width, *widths.values()), y + row_px)
+    whole = Image.new("RGB", size, "white")
+    whole.paste(picture)
+    pen = ImageDraw.Draw(whole)
+    for kind, x, y in places:
+        sample = (x, y + gap_px, x + sample_px, y + row_px - gap_px)
+        if kind in _MISTAKES:
+            _thick(pen, sample, line_px)
+        if kind in _LABELLED:
+            pen.rectangle(sample, outline=LABEL, width=line_px)
+        else:
+            _dashed(pen, sample, line_px)
+        place = (x + sample_px + gap_px, y + row_px // 2)
+        pen.text(place, _LEGEND[kind], fill="black", font=font, anchor="lm")
+    return whole

@@ -1,22 +1,26 @@
 """``data.yaml`` as people, programs and other machines write it."""
 
+import re
+import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 
+from container_doors.dataset.checks import check
 from container_doors.dataset.layout import label_of, read_layout
 from container_doors.errors import DatasetError
-from container_doors.records import Finding
+from container_doors.records import SPLITS, Finding
 from tests.dataset.trees import DATA_YAML, Tree, jpeg
 
-SPLITS = "train: images/train\nval: images/val\ntest: images/test\n"
+KEYS = "train: images/train\nval: images/val\ntest: images/test\n"
 
 FINE = {
     "as specified": DATA_YAML,
-    "no nc": SPLITS + "names: [container_door]",
+    "no nc": KEYS + "names: [container_door]",
     "nc 1.0": DATA_YAML.replace("nc: 1", "nc: 1.0"),
-    "names as a mapping": SPLITS + "names:\n  0: container_door",
-    "names as a mapping from text": SPLITS + "names:\n  '0': container_door",
+    "names as a mapping": KEYS + "names:\n  0: container_door",
+    "names as a mapping from text": KEYS + "names:\n  '0': container_door",
     "a relative path": "path: .\n" + DATA_YAML,
     "absolute splits": DATA_YAML.replace("images/", "{root}/images/"),
     "an absolute path": "path: {root}\n" + DATA_YAML,
@@ -40,13 +44,13 @@ FAULTY: dict[str, tuple[str, list[tuple[str, str]]]] = {
     "nc 2": (DATA_YAML.replace("nc: 1", "nc: 2"), [("data-yaml-class-count", "error")]),
     "nc text": (DATA_YAML.replace("nc: 1", "nc: one"), [("data-yaml-class-count", "error")]),
     "nc empty": (DATA_YAML.replace("nc: 1", "nc:"), [("data-yaml-class-count", "error")]),
-    "no names": (SPLITS, [("data-yaml-names", "error")]),
-    "names empty": (SPLITS + "names: []", [("data-yaml-names", "error")]),
-    "names text": (SPLITS + "names: container_door", [("data-yaml-names", "error")]),
-    "names from 1": (SPLITS + "names: {1: container_door}", [("data-yaml-names", "error")]),
-    "names of numbers": (SPLITS + "names: [1]", [("data-yaml-names", "error")]),
-    "another name": (SPLITS + "names: [door]", [("data-yaml-class-name", "warning")]),
-    "two classes": (SPLITS + "names: [container_door, lock]", [("data-yaml-classes", "error")]),
+    "no names": (KEYS, [("data-yaml-names", "error")]),
+    "names empty": (KEYS + "names: []", [("data-yaml-names", "error")]),
+    "names text": (KEYS + "names: container_door", [("data-yaml-names", "error")]),
+    "names from 1": (KEYS + "names: {1: container_door}", [("data-yaml-names", "error")]),
+    "names of numbers": (KEYS + "names: [1]", [("data-yaml-names", "error")]),
+    "another name": (KEYS + "names: [door]", [("data-yaml-class-name", "warning")]),
+    "two classes": (KEYS + "names: [container_door, lock]", [("data-yaml-classes", "error")]),
     "kaggle's path": (
         "path: /kaggle/working/set\n" + DATA_YAML, [("data-yaml-path", "warning")],
     ),
@@ -124,6 +128,121 @@ def test_a_faulty_data_yaml_is_named(text, expected, tree: Tree):
     assert {finding.path for finding in findings} == {Path("data.yaml")}
 
 
+NAMES = "names: [container_door]\n"
+ROBOFLOW = "train: ../train/images\nval: ../valid/images\ntest: ../test/images\n" + NAMES
+OTHERWISE_LAID_OUT = {
+    "Roboflow": ("{split}/images", "valid", ROBOFLOW),
+    "Roboflow, somewhere else": (
+        "{split}/images", "valid", ROBOFLOW.replace("..", "/content/datasets/doors-3"),
+    ),
+    "from Windows": (
+        "images/{split}", "val",
+        r"train: 'C:\doors\images\train'" "\n" r"val: 'C:\doors\images\val'" "\n"
+        r"test: 'C:\doors\images\test'" "\n" + NAMES,
+    ),
+    "lists of files": (
+        "images/{split}", "val", "train: train.txt\nval: val.txt\ntest: test.txt\n" + NAMES,
+    ),
+    "lists of folders": (
+        "images/{split}", "val", "train: [images/train]\nval: []\ntest: {}\n" + NAMES,
+    ),
+    "without keys": ("set/images/{split}2017/port", "val", NAMES),
+    "in no folder named images": (
+        "{split}", "valid", "train: train\nval: valid\ntest: test\n" + NAMES,
+    ),
+    "one folder thrice": (
+        "images/{split}", "val", DATA_YAML.replace("/val", "/train").replace("/test", "/train"),
+    ),
+    "under another path": (
+        "images/{split}", "val", "path: images\n" + DATA_YAML.replace("names:", "names: "),
+    ),
+}  # fmt: skip
+
+
+def laid_out(root: Path, pattern: str, val: str, data_yaml: str) -> Path:
+    """Write two photographs a split into folders of other names."""
+    root.mkdir()
+    (root / "data.yaml").write_text(data_yaml)
+    for number, split in enumerate(("train", val, "test")):
+        images = pattern.replace("{split}", split)
+        labels = images.replace("images", "labels")
+        for each in range(2):
+            for folder, content in ((images, jpeg(number * 2 + each)), (labels, b"0 .5 .5 .2 .2")):
+                path = root / folder / f"{split}{each}{'.txt' if content[:1] == b'0' else '.jpg'}"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content)
+    return root
+
+
+def follow(root: Path, remedy: str) -> None:
+    """Do what a remedy says, by hand and to the letter."""
+    moves = re.search(
+        r"move the pictures of (\S+) to (\S+) and their label files to (\S+),", remedy
+    )
+    if moves:
+        source, images, labels = (root / path for path in moves.groups())
+        for suffix, folder in ((".jpg", images), (".txt", labels)):
+            folder.mkdir(parents=True)
+            for path in source.glob(f"*{suffix}"):
+                path.rename(folder / path.name)
+    if "remove the key path" in remedy:
+        write_key(root, "path", None)
+    for key, value in re.findall(r"write (\w+): ([^\s,;]+)", remedy):
+        write_key(root, key, value)
+
+
+def write_key(root: Path, key: str, value: str | None) -> None:
+    document = yaml.safe_load((root / "data.yaml").read_text())
+    document = {name: kept for name, kept in document.items() if name != key}
+    (root / "data.yaml").write_text(yaml.safe_dump(document | ({key: value} if value else {})))
+
+
+@pytest.mark.parametrize("case", OTHERWISE_LAID_OUT.values(), ids=OTHERWISE_LAID_OUT)
+def test_a_remedy_is_made_from_what_is_on_the_disk_and_passes_when_followed(case, tmp_path: Path):
+    root = laid_out(tmp_path / "set", *case)
+    findings = read_layout(root)[1]
+    assert {finding.severity for finding in findings} == {"error"}
+
+    for finding in findings:
+        follow(root, finding.remedy)
+
+    report = check(root, min_train_images=2, min_val_images=2)
+    assert report.findings == []
+    assert {name: one.doors for name, one in report.splits.items()} == dict.fromkeys(SPLITS, 2)
+
+
+def test_a_split_that_is_nowhere_is_to_be_put_beside_the_others(tmp_path: Path):
+    root = laid_out(tmp_path / "set", "{split}/images", "valid", ROBOFLOW)
+    shutil.rmtree(root / "test")
+
+    [finding] = [one for one in read_layout(root)[1] if "test" in one.expected]
+    assert finding.remedy == (
+        "move photographs to test/images and their label files to test/labels, "
+        "and write test: test/images"
+    )
+
+
+def test_photographs_that_are_in_no_split_are_to_be_divided(tmp_path: Path):
+    root = laid_out(tmp_path / "set", "images", "val", NAMES)
+
+    [first, *_] = read_layout(root)[1]
+
+    assert first.remedy == (
+        "move a part of the pictures of images to images/train and their label files to "
+        "labels/train, and write train: images/train"
+    )
+
+
+def test_label_files_that_are_elsewhere_are_named(tree: Tree):
+    (tree.root / "labels").rename(tree.root / "boxes")
+
+    [one, *_] = read_layout(tree.root)[1]
+
+    assert (one.rule, one.remedy) == (
+        "labels-folder-missing", "move the label files of boxes/train to labels/train",
+    )  # fmt: skip
+
+
 def test_bytes_that_are_no_text_are_named(tree: Tree):
     tree.write("data.yaml", b"\xff\xfe\0")
 
@@ -165,10 +284,24 @@ def test_without_data_yaml_the_remedy_is_to_fetch_it_or_to_rename_what_there_is(
     tree.remove("data.yaml")
     layout, [finding] = read_layout(tree.root)
     assert layout is None
-    assert "dvc pull" in finding.remedy
+    assert finding.remedy == (
+        "write one with train: images/train; val: images/val; test: images/test; nc: 1; "
+        "names: ['container_door']"
+    )
 
+    pointer = tree.root.with_name(f"{tree.root.name}.dvc")
+    pointer.write_text("outs: []\n")
+    assert f"dvc pull {pointer}" in read_layout(tree.root)[1][0].remedy
+
+    tree.write("dvc.yaml", "stages: {}\n")
     tree.write("dataset.yml", DATA_YAML)
     assert read_layout(tree.root)[1][0].remedy == "rename dataset.yml to data.yaml"
+
+
+def test_a_data_set_in_a_folder_of_its_own_is_named(tree: Tree):
+    [finding] = read_layout(tree.root.parent)[1]
+
+    assert finding.remedy == f"name its folder: --path {tree.root}"
 
 
 def test_a_data_yaml_that_is_a_folder_is_named(tree: Tree):
@@ -182,8 +315,14 @@ def test_no_data_set_at_all_is_for_the_user_to_fetch(tmp_path: Path):
     with pytest.raises(DatasetError, match="no data set at") as caught:
         read_layout(tmp_path / "nowhere")
 
-    assert "dvc pull data/processed/detection.dvc" in caught.value.hint
-    assert "doors data sample" in caught.value.hint
+    assert f"doors data sample --out {tmp_path / 'nowhere'}" in caught.value.hint
+    assert "dvc pull" not in caught.value.hint
+
+    (tmp_path / "nowhere.dvc").write_text("outs: []\n")
+    with pytest.raises(DatasetError, match="no data set at") as caught:
+        read_layout(tmp_path / "nowhere")
+
+    assert f"dvc pull {tmp_path / 'nowhere.dvc'}" in caught.value.hint
 
 
 def test_the_folder_is_asked_for_and_not_the_file(tree: Tree):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from container_doors.dataset.attributes import examine_attributes
 from container_doors.dataset.data_yaml import DATA_YAML
-from container_doors.dataset.faults import PULL, Fault
+from container_doors.dataset.faults import Fault, fetched
 from container_doors.dataset.layout import (
     PICTURE_SUFFIXES,
     Layout,
@@ -175,7 +175,7 @@ def _too_few(split: Split) -> Iterator[Finding]:
             f"{len(split.photographs)}",
             "add photographs, or lower the minimum in params.yaml (detection.data)"
             if split.photographs
-            else PULL,
+            else fetched(split.root) or f"put photographs into {_folder(split)}",
         ).at(_folder(split))
 
 

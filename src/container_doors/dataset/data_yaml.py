@@ -1,11 +1,13 @@
 """``data.yaml``: what Ultralytics would make of it, and what a set of container doors needs."""
 
 import errno
+import shlex
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from container_doors.dataset.faults import PULL, Fault
+from container_doors.dataset.faults import NOWHERE, Fault, fetched
+from container_doors.dataset.nearby import Disk
 from container_doors.parsing import (
     MOST_YAML_BYTES,
     ParsingError,
@@ -21,14 +23,17 @@ CLASS_NAME = "container_door"
 _KEYS = ("path", *SPLITS, "nc", "names")
 
 
-def read_yaml(path: Path) -> tuple[dict[Any, Any], Finding | None]:
-    """Read the keys, or say why they cannot be read."""
+def read_yaml(path: Path, disk: Disk) -> tuple[dict[Any, Any], Finding | None]:
+    """Read the keys, or say why they cannot be read.
+
+    Args:
+        path: The file.
+        disk: What its folder holds, for the remedy.
+    """
     try:
         document = parse_yaml(_bytes(path))
     except FileNotFoundError:
-        beside = sorted(file.name for file in path.parent.glob("*.y*ml"))
-        remedy = f"rename {beside[0]} to data.yaml" if beside else PULL
-        return {}, _whole("data-yaml-missing", "the file", "none", remedy)
+        return {}, _whole("data-yaml-missing", "the file", "none", _instead(path.parent, disk))
     except OSError as error:
         found = error.strerror or type(error).__name__
         remedy = "make it an ordinary file with read permission"
@@ -40,8 +45,29 @@ def read_yaml(path: Path) -> tuple[dict[Any, Any], Finding | None]:
     if not isinstance(document, dict):
         found = "an empty file" if document is None else f"a {type(document).__name__}"
         expected = "the keys train, val, test and names"
-        return {}, _whole("data-yaml-invalid", expected, found, "write the keys")
+        remedy = f"write {disk.keys() or 'the keys'}"
+        return {}, _whole("data-yaml-invalid", expected, found, remedy)
     return document, None
+
+
+def _instead(folder: Path, disk: Disk) -> str:
+    """Name what could be the missing file, or what it should say."""
+    beside = [path for path in sorted(folder.glob("*.y*ml")) if _is_of_a_data_set(path)]
+    if beside:
+        return f"rename {beside[0].name} to data.yaml"
+    below = [path for path in sorted(folder.glob("*/data.yaml")) if _is_of_a_data_set(path)]
+    if below:
+        return f"name its folder: --path {shlex.quote(str(below[0].parent))}"
+    keys = disk.keys()
+    return fetched(folder) or (f"write one with {keys}" if keys else NOWHERE)
+
+
+def _is_of_a_data_set(path: Path) -> bool:
+    try:
+        document = parse_yaml(_bytes(path))
+    except (OSError, ParsingError):
+        return False
+    return isinstance(document, dict) and not {"names", *SPLITS}.isdisjoint(document)
 
 
 def _bytes(path: Path) -> bytes:

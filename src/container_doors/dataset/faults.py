@@ -1,5 +1,6 @@
 """What is wrong with one file, before it is known under which path the file is reported."""
 
+import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,8 +9,8 @@ from typing import Literal
 from container_doors.parsing import shortened
 from container_doors.records import Finding
 
-PULL = "fetch it with: dvc pull data/processed/detection.dvc"
-"""What to do about a file that a data set should have and has not."""
+NOWHERE = "copy it here, or draw a sample: doors data sample --out DIR"
+"""What to do about a file that a data set should have, and that nothing here names."""
 
 _LONGEST = 400
 """Characters of each part of a finding; paths fit in."""
@@ -38,6 +39,12 @@ class Fault:
             remedy=shortened(self.remedy, _LONGEST),
             dropped=self.dropped,
         )
+
+
+def fetched(dataset: Path) -> str:
+    """Say how to fetch a data set by the pointer beside it; empty where there is none."""
+    pointer = Path(f"{dataset}.dvc")
+    return f"fetch it with: dvc pull {shlex.quote(str(pointer))}" if pointer.is_file() else ""
 
 
 Placed = tuple[int | None, Fault]

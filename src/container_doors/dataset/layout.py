@@ -1,6 +1,7 @@
 """Where a data set keeps its splits: what ``data.yaml`` says, and the files found on disk."""
 
 import os
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,8 @@ from container_doors.dataset.data_yaml import (
     class_names,
     read_yaml,
 )
-from container_doors.dataset.faults import PULL, Fault, fold
+from container_doors.dataset.faults import Fault, fetched, fold
+from container_doors.dataset.nearby import Disk
 from container_doors.errors import DatasetError
 from container_doors.records import SPLITS, Finding
 
@@ -86,20 +88,22 @@ def read_layout(dataset: Path) -> tuple[Layout | None, list[Finding]]:
         DatasetError: If there is no such folder.
     """
     _require_folder(dataset)
-    document, unreadable = read_yaml(dataset / DATA_YAML)
+    disk = Disk(dataset, PICTURE_SUFFIXES)
+    document, unreadable = read_yaml(dataset / DATA_YAML, disk)
     if unreadable is not None:
         return None, [unreadable]
     findings = fold(((None, fault) for rule in YAML_RULES for fault in rule(document)), DATA_YAML)
     root, misplaced = _root(dataset, document.get("path"))
     findings += [fault.at(DATA_YAML) for fault in misplaced]
+    whole, disk = disk, disk if root == dataset else Disk(root, PICTURE_SUFFIXES)
     splits: dict[str, SplitFiles] = {}
     for name in SPLITS:
-        folder, fault = _folder(root, name, document.get(name))
-        fault = fault or _overlap(folder, splits)
+        folder, fault = _folder(disk, name, document.get(name), whole=whole)
+        fault = fault or _overlap(folder, name, splits, disk)
         if fault is not None:
             findings.append(fault.at(DATA_YAML))
             continue
-        splits[name], faults = _list_split(name, folder)
+        splits[name], faults = _list_split(name, folder, disk)
         findings += [fault.at(path.relative_to(root)) for path, fault in faults]
     names = class_names(document.get("names")) or [CLASS_NAME]
     return Layout(root, dataset / DATA_YAML, splits, tuple(names)), findings
@@ -113,10 +117,12 @@ def _require_folder(dataset: Path) -> None:
             f"{dataset} is a file; expected the folder that holds data.yaml, images and labels",
             hint=f"name the folder itself, perhaps {dataset.parent}",
         )
+    known = fetched(dataset)
     raise DatasetError(
         f"no data set at {dataset}",
-        hint="fetch it with `dvc pull data/processed/detection.dvc`, "
-        "or draw a sample with `doors data sample --out DIR`",
+        hint=f"{known}, or draw" * bool(known)
+        + "put your photographs there, laid out as the README says, or draw" * (not known)
+        + f" a sample: doors data sample --out {shlex.quote(str(dataset))}",
     )
 
 
@@ -136,39 +142,59 @@ def _root(dataset: Path, path: object) -> tuple[Path, list[Fault]]:
     return dataset, [fault]
 
 
-def _folder(root: Path, split: str, value: object) -> tuple[Path, Fault | None]:
+def _folder(disk: Disk, split: str, value: object, *, whole: Disk) -> tuple[Path, Fault | None]:
+    """Find a split; ``whole`` is the folder of ``data.yaml``, whatever its key ``path`` says."""
+    root = disk.root
     expected = f"{split}: a folder of pictures such as images/{split}"
-    remedy = f"write {split}: images/{split}"
+
+    def misplaced(rule: str, found: str) -> tuple[Path, Fault]:
+        place = disk.place(split, value) or whole.place(split, value)
+        if place and not disk.place(split, value):
+            remedy = f"remove the key path, and write {split}: {place}"
+        else:
+            remedy = disk.remedy(split, value)
+        return root, Fault(rule, expected, found, remedy)
+
     if value is None:
-        return root, Fault("split-missing", expected, "no such key", remedy)
+        return misplaced("split-missing", "no such key")
     if not isinstance(value, str) or not value:
-        return root, Fault("split-not-a-folder", expected, repr(value), remedy)
+        return misplaced("split-not-a-folder", repr(value))
     inside = Path(os.path.relpath(root / value, root))
     folder = root / inside
     if inside.parts[:1] == (os.pardir,):
-        found = f"{value!r}, outside of the data set"
-        return root, Fault("split-outside", expected, found, remedy)
+        return misplaced("split-outside", f"{value!r}, outside of the data set")
     if "images" not in inside.parts:
         found = f"{value!r}, in no folder named images, by which its labels would be found"
-        return root, Fault("split-not-under-images", expected, found, remedy)
+        return misplaced("split-not-under-images", found)
     if not os.path.isdir(folder):  # noqa: PTH112
         found = f"{value!r}, which is {'a file' if os.path.exists(folder) else 'not there'}"  # noqa: PTH110
-        return root, Fault("split-folder-missing", expected, found, f"{remedy}, or {PULL}")
+        return misplaced("split-folder-missing", found)
     return folder, None
 
 
-def _overlap(folder: Path, others: Mapping[str, SplitFiles]) -> Fault | None:
-    real = Path(os.path.realpath(folder))
+def _overlap(
+    folder: Path, split: str, others: Mapping[str, SplitFiles], disk: Disk
+) -> Fault | None:
     for name, files in others.items():
-        other = Path(os.path.realpath(files.images_dir))
-        if real.is_relative_to(other) or other.is_relative_to(real):
+        if _share(folder, files.images_dir):
+            place = disk.place(split, None)
+            is_free = place and not any(
+                _share(disk.root / place, one.images_dir) for one in others.values()
+            )
             return Fault(
                 "split-overlap",
                 "a folder of its own for every split",
                 f"{folder.name}, which shares pictures with {name}",
-                "part them: scores on photographs that were trained on mean nothing",
+                f"write {split}: {place}"
+                if is_free
+                else "part them: scores on photographs that were trained on mean nothing",
             )
     return None
+
+
+def _share(one: Path, other: Path) -> bool:
+    real, other_real = Path(os.path.realpath(one)), Path(os.path.realpath(other))
+    return real.is_relative_to(other_real) or other_real.is_relative_to(real)
 
 
 _NESTED_IMAGES = Fault(
@@ -177,15 +203,11 @@ _NESTED_IMAGES = Fault(
     "one, so that its labels are looked for elsewhere",
     "rename the folder",
 )
-_NO_LABELS_FOLDER = Fault(
-    "labels-folder-missing",
-    "a folder of label files",
-    "none, so that every picture would train as background",
-    PULL,
-)
 
 
-def _list_split(name: str, images_dir: Path) -> tuple[SplitFiles, list[tuple[Path, Fault]]]:
+def _list_split(
+    name: str, images_dir: Path, disk: Disk
+) -> tuple[SplitFiles, list[tuple[Path, Fault]]]:
     labels_dir = label_of(images_dir / "any.jpg").parent
     images, beside_images, faults = _walk(images_dir, _is_named_as_a_picture)
     labels, beside_labels, more_faults = _walk(labels_dir, _is_named_as_a_label)
@@ -197,10 +219,23 @@ def _list_split(name: str, images_dir: Path) -> tuple[SplitFiles, list[tuple[Pat
         if "images" in parent.relative_to(images_dir).parts
     ]
     if images and not labels_dir.is_dir():
-        faults.append((labels_dir, _NO_LABELS_FOLDER))
+        faults.append((labels_dir, _no_labels_folder(images_dir, labels_dir, disk)))
     ignored = tuple(sorted(beside_images + beside_labels))
     files = SplitFiles(name, images_dir, labels_dir, tuple(images), tuple(labels), ignored)
     return files, faults
+
+
+def _no_labels_folder(images_dir: Path, labels_dir: Path, disk: Disk) -> Fault:
+    elsewhere = disk.labels_for(images_dir)
+    below = labels_dir.relative_to(disk.root)
+    return Fault(
+        "labels-folder-missing",
+        "a folder of label files",
+        "none, so that every picture would train as background",
+        f"move the label files of {elsewhere} to {below}"
+        if elsewhere
+        else fetched(disk.root) or f"label the photographs, and put the label files into {below}",
+    )
 
 
 def _is_named_as_a_picture(name: str) -> bool:

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from container_doors.dataset.checks import check
-from container_doors.dataset.label_rules import Context
+from container_doors.dataset.label_rules import Context, pose_points
 from container_doors.dataset.labels import parse_labels, read_boxes
 from container_doors.errors import DatasetError
 from container_doors.records import Finding
@@ -102,6 +103,26 @@ FAULTY: dict[str, tuple[str | bytes, str, int | None, str, bool]] = {
     ),
     "polygon in pixels": ("0 10 10 400 10 400 500", "label-pixels", 1, "error", True),
     "polygon without area": ("0 0.1 0.1 0.1 0.1 0.1 0.1", "label-no-area", 1, "error", False),
+    "pose of 4 points, seen": (
+        "0 0.5 0.5 0.4 0.4 0.35 0.35 2 0.65 0.35 2 0.65 0.65 2 0.35 0.65 1", "label-pose", 1,
+        "error", True,
+    ),
+    "pose of 4 points, none seen": (
+        "0 0.5 0.5 0.4 0.4 0 0 0 0 0 0 0 0 0 0 0 0", "label-pose", 1, "error", False,
+    ),
+    "pose of 2 points, at the edge": (
+        "0 0.2 0.5 0.4 0.4 0.0 0.35 2 0 0 0", "label-pose", 1, "error", True,
+    ),
+    "pose of 3 points": (
+        "0 0.5 0.5 0.4 0.4 0.35 0.35 2 0.65 0.35 2 0 0 0", "label-pose", 1, "error", True,
+    ),
+    "pose of 6 points without a third number": (
+        "0 0.5 0.5 0.4 0.4 0.3 0.3 0.7 0.3 0.7 0.5 0.7 0.7 0.3 0.7 0.3 0.5", "label-pose", 1,
+        "error", False,
+    ),
+    "pose of 4 corners without a third number": (
+        "0 0.3 0.6 0.4 0.2 0.1 0.5 0.5 0.52 0.49 0.7 0.12 0.69", "label-pose", 1, "error", False,
+    ),
     "a point beside a polygon": (
         "0 0.1 0.1 0.4 0.1 0.4 0.5\n0 0.7 0.7", "label-columns", 2, "error", False,
     ),
@@ -350,3 +371,42 @@ def test_a_line_that_is_no_box_is_no_double_of_another():
     findings = parsed("0 0.5 0.5 0.2 0.2\n0 nan 0.5 0.2 0.2\n0 0.5 0.5 0 0.2")
 
     assert "label-double" not in [finding.rule for finding in findings]
+
+
+@pytest.mark.parametrize(
+    "points",
+    [
+        pytest.param("0.3 0.3 0.7 0.3 0.7 0.7 0.3 0.7", id="a door"),
+        pytest.param("0.45 0.45 0.55 0.45 0.55 0.55 0.45 0.55", id="a small door in the middle"),
+        pytest.param("0 0 1 0 1 1 0 1 0 0", id="the whole picture, closed"),
+        pytest.param("0.5 0.2 0.6 0.3 0.6 0.6 0.5 0.8 0.4 0.6 0.4 0.3", id="six corners"),
+        pytest.param("0.2 0.2 0.4 0.2 0.4 0 0.2 0 0.2 0.1 0.2 0.2 0.2 0.2", id="on the upper edge"),
+    ],
+)
+def test_a_polygon_is_no_pose(points: str):
+    [finding] = parsed(f"0 {points}\n")
+
+    assert finding.rule == "label-polygon"
+
+
+@given(st.integers(0, 10**6), st.integers(3, 40), st.floats(0.02, 0.48), st.floats(0.3, 1))
+def test_points_around_a_shape_are_no_pose(seed: int, count: int, radius: float, flat: float):
+    turns = sorted(np.random.default_rng(seed).uniform(0, 2 * np.pi, count))
+    points = [
+        value
+        for turn in turns
+        for value in (0.5 + radius * np.cos(turn), 0.5 + radius * flat * np.sin(turn))
+    ]
+
+    assert pose_points(points) == 0
+
+
+def test_a_pose_is_named_as_one_and_once(tmp_path: Path):
+    row = "0 0.5 0.5 0.4 0.4 0.35 0.35 2 0.65 0.35 2 0.65 0.65 2 0.35 0.65 1"
+
+    [finding] = parsed(f"{row}\n")
+
+    assert "17, a pose: a box and 4 point(s)" in finding.found
+    assert "'0 0.5 0.5 0.4 0.4'" in finding.remedy
+    mixed = [one for one in parsed(f"{row}\n0 0.1 0.1 0.1 0.1\n") if one.rule == "label-mixed"]
+    assert mixed[0].found.startswith("a pose on line 1")

@@ -125,6 +125,14 @@ def _confidence(row: Row, _: Context) -> Fault | None:
     )
 
 
+def _pose_row(row: Row, _: Context) -> Fault | None:
+    """Find a pose that cannot be read as a polygon, because its columns are even."""
+    values = [float(field) for field in row.fields[1:]]
+    if len(values) % 2 == 0 or not (points := pose_points(values)):
+        return None
+    return _pose_fault(row.fields, points, dropped=True)
+
+
 def _columns(row: Row, context: Context) -> Fault | None:
     count = len(row.fields)
     if count == 5 or (count > 6 and count % 2):
@@ -145,6 +153,7 @@ ROW_RULES: tuple[Callable[[Row, Context], Fault | None], ...] = (
     _class_name,
     _not_a_number,
     _confidence,
+    _pose_row,
     _columns,
 )
 """What makes a line unreadable; the first that applies is reported."""
@@ -162,7 +171,12 @@ def _class_unknown(box: Box, context: Context) -> Fault | None:
     if 0 <= box.class_id < len(context.class_names):
         return None
     found = f"class {_digits(box.class_id)}"
-    remedy = "correct the class, or remove the line"
+    remedy = (
+        f"write 0 if it is a {context.class_names[0] or 'door'}, else remove the line; "
+        "docs/data.md does it for all lines"
+        if len(context.class_names) == 1
+        else "correct the class, or remove the line"
+    )
     return Fault("label-class-unknown", _class_range(context), found, remedy, dropped=True)
 
 
@@ -180,6 +194,24 @@ def _not_finite(box: Box, _: Context) -> Fault | None:
         _digits(wrong[0]),
         "correct the line, or remove it",
         dropped=True,
+    )
+
+
+def _pose(box: Box, _: Context) -> Fault | None:
+    """Find a pose that Ultralytics reads as a polygon: its box goes around numbers of all kinds."""
+    if box.points is None or not (points := pose_points(box.points)):
+        return None
+    fields = [_digits(value) for value in (box.class_id, *box.points)]
+    return _pose_fault(fields, points, dropped=box.is_refused)
+
+
+def _pose_fault(fields: Sequence[str], points: int, *, dropped: bool) -> Fault:
+    return Fault(
+        "label-pose",
+        "5 columns: class x_center y_center width height",
+        f"{len(fields)}, a pose: a box and {points} point(s), which would be read as a polygon",
+        f"keep the first five: {short(' '.join(fields[:5]))!r}; docs/data.md does it for all lines",
+        dropped=dropped,
     )
 
 
@@ -278,6 +310,7 @@ def _tiny(box: Box, context: Context) -> Fault | None:
 
 BOX_RULES: tuple[Callable[[Box, Context], Fault | None], ...] = (
     _not_finite,
+    _pose,
     _pixels,
     _no_area,
     _corners,
@@ -286,6 +319,56 @@ BOX_RULES: tuple[Callable[[Box, Context], Fault | None], ...] = (
     _tiny,
 )
 """What makes a box wrong; the first that applies is reported."""
+
+
+def pose_points(values: Sequence[float]) -> int:
+    """Count the points of a pose: a box, then for each point x, y, and perhaps 0, 1 or 2 (seen).
+
+    A polygon's first two points make no box that its other points fill.
+
+    >>> pose_points([0.5, 0.5, 0.4, 0.4, 0.3, 0.3, 2, 0.7, 0.7, 1])
+    2
+    >>> pose_points([0.3, 0.3, 0.7, 0.3, 0.7, 0.7, 0.3, 0.7])
+    0
+    """
+    if len(values) < 6:
+        return 0
+    (x, y, width, height), numbers = values[:4], values[4:]
+    inside = min(x - width / 2, y - height / 2) >= -_SLACK
+    inside = inside and max(x + width / 2, y + height / 2) <= 1 + _SLACK
+    if not inside or min(width, height) <= 0:
+        return 0
+    if len(numbers) % 3 == 0 and {0, 1, 2}.issuperset(numbers[2::3]):
+        triples = zip(numbers[::3], numbers[1::3], numbers[2::3], strict=True)
+        seen = [(left, top) for left, top, is_seen in triples if is_seen]
+        if all(_is_within(point, values) for point in seen):
+            return len(numbers) // 3
+    if len(numbers) % 2 == 0:
+        points = list(zip(numbers[::2], numbers[1::2], strict=True))
+        seen = [point for point in points if any(point)]
+        if all(_is_within(point, values) for point in seen) and _fill(seen, values):
+            return len(points)
+    return 0
+
+
+_SLACK = 0.02
+
+
+def _is_within(point: tuple[float, float], box: Sequence[float]) -> bool:
+    x, y, width, height = box[:4]
+    return abs(point[0] - x) <= width * 0.6 and abs(point[1] - y) <= height * 0.6
+
+
+def _fill(points: Sequence[tuple[float, float]], box: Sequence[float]) -> bool:
+    """Tell whether points are around a box's middle, and spread over half of it or more."""
+    if len(points) < 2:
+        return False
+    for axis in (0, 1):
+        ends = [point[axis] for point in points]
+        middle, size = (min(ends) + max(ends)) / 2, max(ends) - min(ends)
+        if abs(middle - box[axis]) > 0.15 * box[axis + 2] or size < 0.5 * box[axis + 2]:
+            return False
+    return True
 
 
 def number(text: str) -> float | None:

@@ -100,7 +100,8 @@ def parse_labels(data: bytes, path: Path, context: Context) -> tuple[list[Box], 
         tables = (first_fault(CLASS_RULES, box, context), first_fault(BOX_RULES, box, context))
         found += [(row.line, fault) for fault in tables if fault is not None]
     distinct, repeated = _without_duplicates(boxes)
-    found += _kinds(rows, context) + repeated + _doubles(distinct)
+    poses = {line for line, fault in found if fault.rule == "label-pose"}
+    found += _kinds(rows, poses) + repeated + _doubles(distinct)
     in_order = sorted(found, key=lambda each: each[0])
     return distinct, fold(in_order, path)
 
@@ -121,13 +122,17 @@ def _decode(data: bytes) -> tuple[str, Fault | None]:
     return text, None
 
 
-def _kinds(rows: Sequence[Row], context: Context) -> list[tuple[int, Fault]]:
+def _kinds(rows: Sequence[Row], poses: set[int]) -> list[tuple[int, Fault]]:
     """Judge polygons for the file as a whole: alone they are boxes, beside boxes they are not."""
-    if not context.has_polygons:
+    polygon = next((row.line for row in rows if len(row.fields) > 6), None)
+    if polygon is None:
         return []
-    polygon = next(row.line for row in rows if len(row.fields) > 6)
     box = next((row.line for row in rows if len(row.fields) == 5), None)
     if box is None:
+        polygons = (row.line for row in rows if len(row.fields) > 6 and row.line not in poses)
+        polygon = next(polygons, None)
+        if polygon is None:
+            return []
         return [
             (
                 polygon,
@@ -143,8 +148,10 @@ def _kinds(rows: Sequence[Row], context: Context) -> list[tuple[int, Fault]]:
     fault = Fault(
         "label-mixed",
         "boxes, or polygons, in one file",
-        f"a polygon on line {polygon} and a box on line {box}",
-        "write the polygon as the box around it",
+        f"a {'pose' if polygon in poses else 'polygon'} on line {polygon} and a box on line {box}",
+        "keep the first five columns of the pose"
+        if polygon in poses
+        else "write the polygon as the box around it",
         dropped=True,
     )
     return [(max(polygon, box), fault)]

@@ -10,6 +10,7 @@ from pathlib import Path
 from container_doors.dataset.attributes import examine_attributes
 from container_doors.dataset.data_yaml import DATA_YAML
 from container_doors.dataset.faults import Fault, fetched
+from container_doors.dataset.foreign import find_form, label_form
 from container_doors.dataset.layout import (
     PICTURE_SUFFIXES,
     Layout,
@@ -17,6 +18,7 @@ from container_doors.dataset.layout import (
     label_of,
     read_layout,
 )
+from container_doors.dataset.nearby import Disk
 from container_doors.dataset.photographs import NO_LABEL, Photograph, Task, read_photograph
 from container_doors.dataset.pool import spread
 from container_doors.records import SPLITS, Finding, SplitCounts
@@ -25,7 +27,10 @@ MIN_TEST_IMAGES = 1
 
 _EMPTY = sha256(b"").hexdigest()
 
-_OVERLOOKED_PICTURES = frozenset({"gif", "jfif", "jpe", "pbm", "pgm", "ppm", "svg", "tga", "raw"})
+_OVERLOOKED_PICTURES = frozenset(
+    {"gif", "jfif", "jpe", "pbm", "pgm", "ppm", "svg", "tga", "jxl", "psd"}
+    | {"raw", "arw", "cr2", "cr3", "nef", "orf", "raf", "rw2"}  # of cameras
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,11 +186,12 @@ def _too_few(split: Split) -> Iterator[Finding]:
 
 def _no_doors(split: Split) -> Iterator[Finding]:
     if split.photographs and not any(each.doors for each in split.photographs):
+        form = None if split.files.labels else find_form(split.root, _disk(split))
         yield Fault(
             "split-without-doors",
             "at least one labelled door",
-            f"none in {len(split.photographs)} photographs",
-            "see that the label files are in place and not empty",
+            f"none in {len(split.photographs)} photographs" + (f", but {form}" if form else ""),
+            form.remedy if form else "see that the label files are in place and not empty",
         ).at(_folder(split))
 
 
@@ -250,14 +256,20 @@ def _in_its_normal_form(path: Path) -> str:
 
 
 def _ignored(split: Split) -> Iterator[Finding]:
+    disk = _disk(split)
     for path in split.files.ignored:
         suffix = path.suffix.lower().removeprefix(".")
         is_picture = suffix in _OVERLOOKED_PICTURES
+        form = label_form(path, disk)
         yield Fault(
             "file-ignored",
             f"pictures ({', '.join(sorted(PICTURE_SUFFIXES))}) and label files (.txt)",
-            f"{path.suffix or 'no suffix'}, which is overlooked",
-            "save it as JPEG or PNG" if is_picture else "move it elsewhere",
+            f"{form.what if form else path.suffix or 'no suffix'}, which is overlooked",
+            form.remedy
+            if form and not split.files.labels
+            else "save it as JPEG or PNG"
+            if is_picture
+            else "move it elsewhere",
             severity="warning",
             dropped=is_picture and path.is_relative_to(split.files.images_dir),
         ).at(path.relative_to(split.root))
@@ -272,6 +284,10 @@ SPLIT_RULES: tuple[Callable[[Split], Iterator[Finding]], ...] = (
     _ignored,
 )
 """What can be wrong with a split as a whole; what is wrong with a file is in its own module."""
+
+
+def _disk(split: Split) -> Disk:
+    return Disk(split.root, PICTURE_SUFFIXES)
 
 
 def _folder(split: Split) -> Path:

@@ -1,12 +1,14 @@
 """``data.yaml``: what Ultralytics would make of it, and what a set of container doors needs."""
 
 import errno
+import re
 import shlex
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from container_doors.dataset.faults import NOWHERE, Fault, fetched
+from container_doors.dataset.foreign import find_form
 from container_doors.dataset.nearby import Disk
 from container_doors.parsing import (
     MOST_YAML_BYTES,
@@ -19,6 +21,12 @@ from container_doors.records import SPLITS, Finding
 
 DATA_YAML = Path("data.yaml")
 CLASS_NAME = "container_door"
+
+RENUMBER = (
+    "find . -path '*labels/*.txt' ! -name classes.txt "
+    "-exec perl -i -ne 's/^{}(\\.0*)?\\s+/0 / and print' {{}} +"
+)
+"""Keeps the boxes of one class, and makes it class 0."""
 
 _KEYS = ("path", *SPLITS, "nc", "names")
 
@@ -33,7 +41,7 @@ def read_yaml(path: Path, disk: Disk) -> tuple[dict[Any, Any], Finding | None]:
     try:
         document = parse_yaml(_bytes(path))
     except FileNotFoundError:
-        return {}, _whole("data-yaml-missing", "the file", "none", _instead(path.parent, disk))
+        return {}, _missing(path.parent, disk)
     except OSError as error:
         found = error.strerror or type(error).__name__
         remedy = "make it an ordinary file with read permission"
@@ -50,16 +58,24 @@ def read_yaml(path: Path, disk: Disk) -> tuple[dict[Any, Any], Finding | None]:
     return document, None
 
 
-def _instead(folder: Path, disk: Disk) -> str:
+def _missing(folder: Path, disk: Disk) -> Finding:
     """Name what could be the missing file, or what it should say."""
+
+    def whole(remedy: str, found: str = "none") -> Finding:
+        return _whole("data-yaml-missing", "the file", found, remedy)
+
     beside = [path for path in sorted(folder.glob("*.y*ml")) if _is_of_a_data_set(path)]
     if beside:
-        return f"rename {beside[0].name} to data.yaml"
+        return whole(f"rename {beside[0].name} to data.yaml")
     below = [path for path in sorted(folder.glob("*/data.yaml")) if _is_of_a_data_set(path)]
     if below:
-        return f"name its folder: --path {shlex.quote(str(below[0].parent))}"
+        return whole(f"name its folder: --path {shlex.quote(str(below[0].parent))}")
     keys = disk.keys()
-    return fetched(folder) or (f"write one with {keys}" if keys else NOWHERE)
+    form = None if disk.has_labels else find_form(folder, disk)
+    if form:
+        then = f"; then write data.yaml with {keys}" if keys else ""
+        return whole(form.remedy + then, f"none, but {form}")
+    return whole(fetched(folder) or (f"write one with {keys}" if keys else NOWHERE))
 
 
 def _is_of_a_data_set(path: Path) -> bool:
@@ -102,7 +118,9 @@ def _unknown_keys(document: Mapping[Any, Any]) -> Iterator[Fault]:
                 "data-yaml-unknown-key",
                 f"the keys {', '.join(_KEYS)}",
                 repr(key),
-                "remove it: it is ignored",
+                "export boxes instead of poses: points are not trained on"
+                if key in {"kpt_shape", "flip_idx"}
+                else "remove it: it is ignored",
                 severity="warning",
             )
 
@@ -124,7 +142,7 @@ def _other_classes(document: Mapping[Any, Any]) -> Iterator[Fault]:
             "data-yaml-classes",
             f"one class, {CLASS_NAME}",
             f"{len(names)}: {listed(names)}",
-            "remove the other classes here, and their boxes from the labels",
+            _one_class(names),
         )
     elif names and names[0] != CLASS_NAME:
         yield Fault(
@@ -134,6 +152,18 @@ def _other_classes(document: Mapping[Any, Any]) -> Iterator[Fault]:
             f"rename it, or see that class 0 does mean {CLASS_NAME}",
             severity="warning",
         )
+
+
+def _one_class(names: Sequence[str]) -> str:
+    """Give the command that keeps the boxes of one class and calls it 0."""
+    plain = [re.sub(r"[^a-z]", "", name.lower()) for name in names]
+    wanted = [plain.index(name) for name in ("containerdoor", "containerdoors") if name in plain]
+    number = str(wanted[0]) if wanted else "K"
+    which = "" if wanted else f", with the number of {CLASS_NAME} (from 0) in place of K"
+    return (
+        f"keep one, as class 0: in the data set's folder{which}: {RENUMBER.format(number)} ; "
+        f"then write nc: 1 and names: ['{CLASS_NAME}'] here; if several mean doors: docs/data.md"
+    )
 
 
 def _class_count(document: Mapping[Any, Any]) -> Iterator[Fault]:

@@ -12,8 +12,8 @@ from container_doors.records import Finding
 NOWHERE = "copy it here, or draw a sample: doors data sample --out DIR"
 """What to do about a file that a data set should have, and that nothing here names."""
 
-_LONGEST = 400
-"""Characters of each part of a finding; paths fit in."""
+_LONGEST = 700
+"""Characters of each part of a finding; paths and commands fit in."""
 
 
 @dataclass(frozen=True, slots=True)

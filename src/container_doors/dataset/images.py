@@ -8,6 +8,7 @@ left, a stripe of wrong colour, only eyes can see.
 """
 
 import hashlib
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,21 +47,39 @@ _FORMATS = {
     "tiff": {"TIFF"},
     "webp": {"WEBP"},
 }
-_SIGNS = (
-    (b"<!doctype html", "a web page"),
-    (b"<html", "a web page"),
-    (b"<svg", "a drawing (SVG)"),
-    (b"<?xml", "XML"),
-    (b"version https://git-lfs", "a pointer of Git LFS"),
-    (b"outs:", "a pointer of DVC"),
-    (b"{", "JSON"),
-    (b"%pdf", "a PDF"),
-    (b"pk\x03\x04", "a ZIP archive"),
-    (b"\xff\xd8", "a JPEG without a picture in it"),
-    (b"\x89png", "a damaged PNG"),
-    (b"riff", "a damaged WebP, or sound or film"),
-)
 _REPLACE = "replace it by the original photograph, or remove it and its label file"
+_AS_JPEG = (
+    "make a JPEG of it, then remove it: heif-convert {0} {1}, or on a Mac "
+    "sips -s format jpeg {0} --out {1}; docs/data.md does it for a whole folder"
+)
+_FRAMES = "save those of its frames that you label: ffmpeg -i {0} -vf fps=1 {2}_%04d.jpg"
+_SIGNS = (
+    (b"<!doctype html", "a web page", _REPLACE),
+    (b"<html", "a web page", _REPLACE),
+    (b"<svg", "a drawing (SVG)", _REPLACE),
+    (b"<?xml", "XML", _REPLACE),
+    (b"version https://git-lfs", "a pointer of Git LFS", "fetch what it names: git lfs pull"),
+    (b"outs:", "a pointer of DVC", "fetch what it names: dvc pull"),
+    (b"{", "JSON", _REPLACE),
+    (b"%pdf", "a PDF", "save its picture as JPEG: pdfimages -j {0} {2}"),
+    (b"pk\x03\x04", "a ZIP archive", "unpack it: python3 -m zipfile -e {0} FOLDER"),
+    (b"\xff\xd8", "a JPEG without a picture in it", _REPLACE),
+    (b"\x89png", "a damaged PNG", _REPLACE),
+    (b"riff", "a damaged WebP, or sound or film", _REPLACE),
+    (b"gif8", "a damaged GIF", _REPLACE),
+    (b"\xff\x0a", "JPEG XL", "save it as JPEG or PNG: djxl {0} {1}"),
+    (b"\x00\x00\x00\x0cjxl", "JPEG XL", "save it as JPEG or PNG: djxl {0} {1}"),
+)
+"""How a file begins that is no picture, what it then is, and the remedy.
+
+``{0}`` is its path, ``{1}`` that of a JPEG to be made of it, ``{2}`` without a suffix.
+"""
+
+_BRANDS = {
+    b"heic": "HEIC", b"heix": "HEIC", b"heim": "HEIC", b"heis": "HEIC", b"hevc": "HEIC",
+    b"hevx": "HEIC", b"mif1": "HEIC", b"msf1": "HEIC", b"avif": "AVIF", b"avis": "AVIF",
+}  # fmt: skip
+"""Of the file format that photographs of phones share with films."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +106,13 @@ def read_picture(path: Path) -> Picture:
         found = error.strerror or type(error).__name__
         fault = _dropped("image-unreadable", "a file that can be read", found, "mend its access")
         return Picture(None, None, (fault,))
-    size_px, faults = examine(data, suffix=path.name.rpartition(".")[2].lower())
+    size_px, faults = examine(data, suffix=path.name.rpartition(".")[2].lower(), name=str(path))
     return Picture(hashlib.sha256(data).hexdigest(), size_px, tuple(faults))
 
 
-def examine(data: bytes, *, suffix: str) -> tuple[tuple[int, int] | None, list[Fault]]:
+def examine(
+    data: bytes, *, suffix: str, name: str = "FILE"
+) -> tuple[tuple[int, int] | None, list[Fault]]:
     """Find every fault in the bytes of a photograph.
 
     Returns:
@@ -102,7 +123,11 @@ def examine(data: bytes, *, suffix: str) -> tuple[tuple[int, int] | None, list[F
     try:
         decoded = decode(data, suffix=suffix)
     except NotAPictureError:
-        return None, [_dropped("image-not-an-image", "a picture", _content(data), _REPLACE)]
+        found, remedy = _content(data)
+        stem = name.rpartition(".")[0] or name
+        jpeg = f"{stem}.{'jpeg' if suffix == 'jpg' else 'jpg'}"
+        remedy = remedy.format(*map(shlex.quote, (name, jpeg, stem)))
+        return None, [_dropped("image-not-an-image", "a picture", found, remedy)]
     except TooManyPixelsError:
         found = f"more than {2 * most_pixels() / 1e6:.0f}"
         return None, [_dropped("image-too-large", _fewer_pixels(), found, "make it smaller")]
@@ -126,14 +151,19 @@ def _not_a_file(path: Path) -> Fault:
     return _dropped("image-not-a-file", "a picture", found, "move it elsewhere")
 
 
-def _content(data: bytes) -> str:
-    """Guess what a file is that is no picture, by its first bytes."""
+def _content(data: bytes) -> tuple[str, str]:
+    """Guess what a file is that is no picture, by its first bytes, and what to do about it."""
     if data[4:8] == b"ftyp":
-        return "HEIC, a film, or a damaged AVIF"
+        brand = _BRANDS.get(data[8:12])
+        if brand is None:
+            return "a film", _FRAMES
+        if brand == "HEIC":
+            return "HEIC, as phones save it, which cannot be read here", _AS_JPEG
+        return f"a damaged {brand}, or one that cannot be read here", _REPLACE
     start = data[:512].lstrip().lower()
     return next(
-        (name for sign, name in _SIGNS if start.startswith(sign)),
-        "bytes of no known picture format",
+        ((name, remedy) for sign, name, remedy in _SIGNS if start.startswith(sign)),
+        ("bytes of no known picture format", _REPLACE),
     )
 
 
@@ -167,7 +197,9 @@ def _undecodable(seen: Decoded) -> Fault | None:
     if seen.is_decoded is not False:
         return None
     found = f"a {seen.format} that OpenCV cannot decode, at which training would stop"
-    return Fault("image-undecodable", "a whole picture", found, _REPLACE)
+    whole = seen.format in {"HEIF", "AVIF"}  # which Pillow alone decodes, and only by the suffix
+    remedy = "save it as JPEG, or give it the suffix of its format" if whole else _REPLACE
+    return Fault("image-undecodable", "a whole picture", found, remedy)
 
 
 def _damaged(seen: Decoded) -> Fault | None:

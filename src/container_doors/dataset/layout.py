@@ -14,6 +14,7 @@ from container_doors.dataset.data_yaml import (
     read_yaml,
 )
 from container_doors.dataset.faults import Fault, fetched, fold
+from container_doors.dataset.foreign import archive_form, find_form
 from container_doors.dataset.nearby import Disk
 from container_doors.errors import DatasetError
 from container_doors.records import SPLITS, Finding
@@ -25,7 +26,7 @@ PICTURE_SUFFIXES = frozenset(
 """Ultralytics' IMG_FORMATS, in lower case and without the dot; it overlooks every other file."""
 
 _OF_THE_SYSTEM = {"thumbs.db", "desktop.ini"}
-_OF_LABELLING_TOOLS = {"classes.txt"}
+_OF_LABELLING_TOOLS = {"classes.txt", "data.yaml"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,17 +113,23 @@ def read_layout(dataset: Path) -> tuple[Layout | None, list[Finding]]:
 def _require_folder(dataset: Path) -> None:
     if dataset.is_dir():
         return
+    archive = archive_form(dataset, dataset.with_suffix("")) if dataset.is_file() else None
+    if archive:
+        raise DatasetError(
+            f"{dataset} is an archive; expected the folder that holds data.yaml, images and labels",
+            hint=archive.remedy,
+        )
     if dataset.exists():
         raise DatasetError(
             f"{dataset} is a file; expected the folder that holds data.yaml, images and labels",
             hint=f"name the folder itself, perhaps {dataset.parent}",
         )
-    known = fetched(dataset)
+    form = find_form(dataset, Disk(dataset, PICTURE_SUFFIXES))
+    known = fetched(dataset) or "put your photographs there, laid out as the README says"
+    sample = f"doors data sample --out {shlex.quote(str(dataset))}"
     raise DatasetError(
-        f"no data set at {dataset}",
-        hint=f"{known}, or draw" * bool(known)
-        + "put your photographs there, laid out as the README says, or draw" * (not known)
-        + f" a sample: doors data sample --out {shlex.quote(str(dataset))}",
+        f"no data set at {dataset}" + (f", but {form.path} is beside it" if form else ""),
+        hint=form.remedy if form else f"{known}; or draw a sample: {sample}",
     )
 
 
@@ -228,12 +235,16 @@ def _list_split(
 def _no_labels_folder(images_dir: Path, labels_dir: Path, disk: Disk) -> Fault:
     elsewhere = disk.labels_for(images_dir)
     below = labels_dir.relative_to(disk.root)
+    form = None if elsewhere else find_form(disk.root, disk)
     return Fault(
         "labels-folder-missing",
         "a folder of label files",
-        "none, so that every picture would train as background",
+        "none, so that every picture would train as background"
+        + (f"; {form} are there" if form else ""),
         f"move the label files of {elsewhere} to {below}"
         if elsewhere
+        else form.remedy
+        if form
         else fetched(disk.root) or f"label the photographs, and put the label files into {below}",
     )
 

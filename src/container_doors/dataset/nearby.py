@@ -83,6 +83,19 @@ class Disk:
         best = max(self._folders, key=lambda folder: len(folder.texts & mine))
         return str(best.path) if best.texts & mine else None
 
+    @property
+    def has_labels(self) -> bool:
+        """Whether a text file has the name of a picture."""
+        pictures = frozenset().union(*(folder.pictures for folder in self._folders))
+        return any(folder.texts & pictures for folder in self._folders)
+
+    def labels_folder(self, stems: set[str]) -> PurePosixPath | None:
+        """Name the folder of labels of those pictures that have most of these names."""
+        best = max(self._folders, key=lambda folder: len(folder.pictures & stems), default=None)
+        if best is None or not best.pictures & stems or "images" not in best.path.parts:
+            return None
+        return labels_of(best.path)
+
     def _target(self, split: str) -> PurePosixPath:
         """Name a folder for a split that has none, as those are named that are there."""
         if unnamed := self._beside_images(split):

@@ -5,6 +5,7 @@ import struct
 from pathlib import Path
 from zlib import compress, crc32
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -17,6 +18,8 @@ from container_doors.dataset.layout import PICTURE_SUFFIXES
 from tests.dataset.trainer import verdict
 from tests.dataset.trees import encoded, jpeg, oriented, photograph, picture
 
+_GREYS = Image.fromarray(np.linspace(0, 65535, 3072).reshape(48, 64).astype(np.uint16))
+
 FINE: dict[str, tuple[str, bytes]] = {
     "jpeg": ("a.jpg", jpeg()),
     "upper-case suffix": ("a.JPG", jpeg()),
@@ -27,9 +30,7 @@ FINE: dict[str, tuple[str, bytes]] = {
     "png": ("a.png", encoded(picture(), "PNG")),
     "png with alpha": ("a.png", encoded(picture(mode="RGBA"), "PNG")),
     "png with palette": ("a.png", encoded(picture(mode="P"), "PNG")),
-    "png of 16 bits": (
-        "a.png", encoded(Image.fromarray(np.full((48, 64), 4000, np.uint16)), "PNG"),
-    ),
+    "png of 16 bits": ("a.png", encoded(_GREYS, "PNG")),
     "webp": ("a.webp", encoded(picture(), "WEBP")),
     "bmp": ("a.bmp", encoded(picture(), "BMP")),
     "tiff": ("a.tif", encoded(picture(), "TIFF")),
@@ -400,3 +401,80 @@ def test_a_file_that_no_memory_holds_is_not_read(tmp_path: Path):
     (fault,) = read_picture(tmp_path / "a.jpg").faults
 
     assert (fault.rule, fault.expected) == ("image-file-too-large", "at most 512 MiB")
+
+
+def pixels(low: int, high: int, *, mode: str = "RGB") -> Image.Image:
+    noise = np.random.default_rng(0).integers(low, high + 1, (240, 320, 3), np.uint8)
+    return Image.fromarray(noise).convert(mode)
+
+
+def deep(most: int, kind: str) -> bytes:
+    """Sixteen bits a pixel, of which the camera uses fewer, and one that is burnt in."""
+    noise = np.random.default_rng(0).integers(0, most, (240, 320), np.uint16)
+    noise[0, 0] = 65535
+    return bytes(cv2.imencode(f".{kind}", noise)[1])
+
+
+def in_alpha(kind: str) -> bytes:
+    black = Image.new("RGBA", (320, 240))
+    black.putalpha(pixels(0, 255, mode="L"))
+    return encoded(black, kind)
+
+
+EMPTY_TO_THE_TRAINER = {
+    "twelve of sixteen bits": ("png", deep(4096, "png"), "keeps the upper eight"),
+    "ten of sixteen bits in a TIFF": ("tiff", deep(1024, "tiff"), "keeps the upper eight"),
+    "a picture in its transparency": ("png", in_alpha("PNG"), "drops transparency"),
+    "a WebP in its transparency": ("webp", in_alpha("WEBP"), "drops transparency"),
+    "black": ("jpg", encoded(Image.new("RGB", (320, 240))), "at 0"),
+    "white": ("png", encoded(Image.new("L", (320, 240), 255), "PNG"), "at 255"),
+    "the lens cap": ("jpg", encoded(pixels(0, 12), quality=95), "from "),
+    "one grey": ("bmp", encoded(pixels(120, 124), "BMP"), "from 120 to 124"),
+    "a palette of one": ("png", encoded(Image.new("P", (320, 240)), "PNG"), "at 0"),
+}
+
+
+@pytest.mark.parametrize("case", EMPTY_TO_THE_TRAINER.values(), ids=EMPTY_TO_THE_TRAINER)
+def test_a_photograph_that_is_nearly_constant_to_the_trainer_is_a_warning(case, tmp_path: Path):
+    from ultralytics.utils.patches import imread
+
+    suffix, data, words = case
+    path = tmp_path / f"a.{suffix}"
+    path.write_bytes(data)
+    seen = imread(str(path))
+    assert seen is not None
+
+    [fault] = read_picture(path).faults
+
+    low, high = np.percentile(seen, (1, 99))
+    assert high - low <= 20
+    assert (fault.rule, fault.severity, fault.dropped) == (
+        "image-nearly-constant",
+        "warning",
+        False,
+    )
+    assert words in fault.found
+
+
+@pytest.mark.parametrize(
+    ("suffix", "data"),
+    [
+        pytest.param("jpg", encoded(pixels(0, 40), quality=95), id="a dark night"),
+        pytest.param("png", encoded(pixels(200, 240), "PNG"), id="fog"),
+        pytest.param("jpg", jpeg(1, (32, 32)), id="noise, smooth at an eighth of its size"),
+        pytest.param("png", deep(65536, "png"), id="sixteen of sixteen bits"),
+        pytest.param("png", encoded(pixels(0, 255, mode="RGBA"), "PNG"), id="opaque"),
+        pytest.param(
+            "png",
+            encoded(
+                Image.merge("RGB", [pixels(0, 99, mode="L")] + [Image.new("L", (320, 240))] * 2),
+                "PNG",
+            ),
+            id="one channel",
+        ),
+    ],
+)
+def test_a_photograph_of_little_contrast_is_none(suffix: str, data: bytes, tmp_path: Path):
+    (tmp_path / f"a.{suffix}").write_bytes(data)
+
+    assert read_picture(tmp_path / f"a.{suffix}").faults == ()

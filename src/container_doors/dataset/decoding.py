@@ -32,6 +32,12 @@ READABLE = PICTURE_SUFFIXES | {"jpeg2000"}
 """Pillow's names, in lower case, of the formats that Ultralytics takes."""
 
 MOST_FRAMES = 20
+_NEAR = 64
+"""Levels; the percentiles of an eighth of a picture are closer than those of the whole."""
+
+_MOST_LOOKED_AT = 100_000
+"""Pixels; their levels take a millisecond or two."""
+
 _MOST_SCANS = 500
 """A progressive JPEG has about ten; each takes the time of a whole decoding."""
 
@@ -93,6 +99,12 @@ class Decoded:
     """Whether the trainer can load it; None where its scan drops the file before."""
     complaint: str
     """libjpeg's word of damage; empty without one, and for every other format."""
+    levels: tuple[int, int] | None
+    """Between which of 0 to 255 all but a hundredth of the pixels are, as the trainer decodes them,
+    in the channel that has most; None where they were not looked at."""
+    bits: int
+    """Of each colour, as stored."""
+    has_alpha: bool
 
 
 def most_pixels() -> int:
@@ -126,15 +138,20 @@ def _decode_opened(data: bytes, suffix: str, header: Image.Image) -> Decoded:
     kind = header.format or ""
     frames = _frames(header)
     broken = _broken(data, kind)
-    is_decoded, complaint = None, ""
+    is_decoded, complaint, levels = None, "", None
     if kind.lower() in READABLE and min(size_px) >= SMALLEST_PX and not broken:
         if kind in {"JPEG", "MPO"} and suffix not in _DECODED_BY_PILLOW:
-            is_decoded, complaint = _decode_jpeg(data)
+            is_decoded, complaint, levels = _decode_jpeg(data)
         else:
             pixels = _decode_whole(data, suffix)
             is_decoded = pixels is not None
             size_px = size_px if pixels is None else (pixels.shape[1], pixels.shape[0])
-    return Decoded(data, suffix, kind, size_px, orientation, frames, broken, is_decoded, complaint)
+            levels = None if pixels is None else _levels(pixels)
+    has_alpha = "A" in header.getbands() or "transparency" in header.info
+    return Decoded(
+        data, suffix, kind, size_px, orientation, frames, broken, is_decoded, complaint, levels,
+        _bits(data, header), has_alpha,
+    )  # fmt: skip
 
 
 def _orientation(header: Image.Image) -> object:
@@ -182,10 +199,10 @@ def _broken(data: bytes, kind: str) -> str:
     return ""
 
 
-def _decode_jpeg(data: bytes) -> tuple[bool, str]:
+def _decode_jpeg(data: bytes) -> tuple[bool, str, tuple[int, int] | None]:
     scans = data.count(_JPEG_SCAN)
     if scans > _MOST_SCANS:
-        return True, f"Corrupt JPEG data: {scans} scans, of which each is decoded by itself"
+        return True, f"Corrupt JPEG data: {scans} scans, of which each is decoded by itself", None
     with _error_stream() as text:
         pixels = _imdecode(data, cv2.IMREAD_REDUCED_GRAYSCALE_8)
         complaints = [
@@ -194,7 +211,28 @@ def _decode_jpeg(data: bytes) -> tuple[bool, str]:
             if any(damage in line for damage in _DAMAGE)
         ]
     complaints.sort(key=is_padding)  # the gravest first
-    return pixels is not None, complaints[0] if complaints else ""
+    levels = None if pixels is None else _levels(pixels)
+    if levels and levels[1] - levels[0] < _NEAR:  # an eighth of its size is smoother than it is
+        with _error_stream():
+            whole = _imdecode(data, cv2.IMREAD_COLOR)
+        levels = None if whole is None else _levels(whole)
+    return pixels is not None, complaints[0] if complaints else "", levels
+
+
+def _levels(pixels: NDArray[Any]) -> tuple[int, int]:
+    """Give the levels of the channel that has most, without a hundredth at either end."""
+    flat = pixels.reshape(-1, pixels.shape[2] if pixels.ndim == 3 else 1)
+    step = max(1, len(flat) // _MOST_LOOKED_AT)
+    low, high = np.percentile(flat[::step], (1, 99), axis=0, method="nearest")
+    widest = int(np.argmax(high - low))
+    return int(low[widest]), int(high[widest])
+
+
+def _bits(data: bytes, header: Image.Image) -> int:
+    """Tell sixteen bits a colour, which the trainer keeps the upper eight of."""
+    if header.format == "PNG":
+        return data[24]
+    return 16 if header.mode.startswith(("I", "F")) else 8
 
 
 def _decode_whole(data: bytes, suffix: str) -> NDArray[Any] | None:

@@ -29,6 +29,10 @@ from container_doors.dataset.decoding import (
 from container_doors.dataset.faults import Fault
 from container_doors.parsing import ParsingError, read_bounded
 
+FEWEST_LEVELS = 20
+"""A camera's twelve bits, of which the trainer keeps eight of sixteen, are 16; no real photograph
+here has fewer than 70."""
+
 _MOST_BYTES = 512 * 1024**2
 """Cameras' largest TIFFs have a half of that."""
 
@@ -268,6 +272,29 @@ def _frames_unused(seen: Decoded) -> Fault | None:
     return Fault("image-frames", "one picture", found, remedy, severity="warning")
 
 
+def _nearly_constant(seen: Decoded) -> Fault | None:
+    if seen.levels is None or seen.levels[1] - seen.levels[0] > FEWEST_LEVELS:
+        return None
+    low, high = seen.levels
+    span = f"from {low} to {high}" if high > low else f"at {low}"
+    found = f"99 of 100 pixels {span}, as the trainer reads it"
+    if seen.bits > 8:
+        found += f": of its {seen.bits} bits it keeps the upper eight"
+        remedy = "spread its levels over eight bits: docs/data.md has the line"
+    elif seen.has_alpha:
+        found += ": it drops transparency, where the picture may be"
+        remedy = "put it on a white ground: docs/data.md has the line"
+    else:
+        remedy = "look at it: nothing can be learned where nothing is to be seen; " + _REPLACE
+    return Fault(
+        "image-nearly-constant",
+        f"pixels over more than {FEWEST_LEVELS} of 256 levels",
+        found,
+        remedy,
+        severity="warning",
+    )
+
+
 def _huge(seen: Decoded) -> Fault | None:
     width_px, height_px = seen.size_px
     if width_px * height_px <= most_pixels():
@@ -287,6 +314,7 @@ IMAGE_RULES: tuple[Callable[[Decoded], Fault | None], ...] = (
     _misoriented,
     _other_suffix,
     _frames_unused,
+    _nearly_constant,
     _huge,
 )
 """Each is asked of every picture that can be opened at all."""

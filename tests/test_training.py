@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from container_doors.cli.doctor import last_run
 from container_doors.dataset.sample import draw_sample
 from container_doors.records import Evaluation, Metadata, RunRecord
 
@@ -70,6 +71,16 @@ def test_the_model_is_published_in_the_structure_of_the_specification(trained: P
         "confusion_matrix.png", "F1_curve.png", "P_curve.png", "R_curve.png", "PR_curve.png",
         "best.pt", "last.pt", "metadata.json", "train.log",
     }  # fmt: skip
+
+
+def test_a_healthy_run_leaves_no_warning(trained: Path, monkeypatch: pytest.MonkeyPatch):
+    """Its photographs are in memory, of which Ultralytics warns where a training is to be exact."""
+    monkeypatch.chdir(trained)
+
+    assert [
+        line for line in Path("runs/exp1/train.log").read_text().splitlines() if " WARNING " in line
+    ] == []
+    assert (last_run().verdict, last_run().found) == ("pass", "exp1: finished")
 
 
 def test_every_figure_of_the_metadata_is_of_the_weights_that_ship(trained: Path):

@@ -12,7 +12,7 @@ from tests.loopback.wandb_backend import WandbBackend
 
 from container_doors.adapters import account_health, machine_health
 from container_doors.cli import main
-from container_doors.cli.doctor import last_run
+from container_doors.cli.doctor import data_set, last_run
 from container_doors.config import Data, Params, Training, dump
 from container_doors.training.claim import claim
 
@@ -143,6 +143,73 @@ def test_on_kaggle_a_machine_without_gpu_is_no_machine_to_train_on(monkeypatch: 
 
     assert machine_health.gpu().verdict == "fail"
     assert "Accelerator" in machine_health.gpu().remedy
+
+
+@pytest.fixture
+def offline(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No host answers, no key is anywhere, no driver lists a GPU."""
+    monkeypatch.setattr(machine_health, "_HOSTS", ("host.invalid",))
+    monkeypatch.setattr(machine_health, "version_of", lambda _: None)
+    for name in ("HTTPS_PROXY", "https_proxy", "KAGGLE_KERNEL_RUN_TYPE", "SSH_CONNECTION"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.usefixtures("offline")
+def test_on_a_laptop_no_remedy_is_one_for_kaggle(
+    repository_root: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(repository_root)
+    checks = (machine_health.packages, machine_health.network, machine_health.gpu)
+    packages, network, gpu = (check() for check in checks)
+
+    assert (packages.verdict, packages.remedy) == ("fail", "uv sync")
+    assert (network.verdict, "is the network up?" in network.remedy) == ("warn", True)
+    remedies = f"{packages.remedy} {network.remedy} {gpu.remedy}"
+    assert "Settings >" not in remedies
+    assert "setup_kaggle" not in remedies
+
+
+@pytest.mark.usefixtures("offline")
+def test_on_kaggle_remedies_are_kaggles(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("KAGGLE_KERNEL_RUN_TYPE", "Interactive")
+
+    assert machine_health.packages().remedy == "bash scripts/setup_kaggle.sh"
+    assert machine_health.network().remedy.startswith("Settings > Internet on")
+
+
+@pytest.mark.parametrize(
+    ("line", "verdict"),
+    [
+        (
+            "WARNING ultralytics: cache='ram' may produce non-deterministic training results.",
+            "pass",
+        ),
+        ("WARNING py.warnings: /a/b.py:1: UserWarning: no deterministic implementation", "pass"),
+        ("WARNING container_doors: checkpoints are kept here only, for now", "warn"),
+        ("ERROR   container_doors: a thread ended: no space left", "warn"),
+    ],
+)
+def test_what_nobody_can_act_on_is_no_complaint_of_the_last_run(
+    line: str, verdict: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    run, _, _ = a_trained_run(Path("runs"), "exp1")
+    run.train_log.write_text(f"2026-11-28 12:01:31,527 {line}\n")
+
+    assert last_run().verdict == verdict
+
+
+def test_a_data_set_that_is_not_here_is_fetched_only_where_a_pointer_names_it(
+    tmp_path: Path, repository_root: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "params.yaml").write_bytes((repository_root / "params.yaml").read_bytes())
+    assert data_set().remedy.startswith("put your photographs there")
+
+    pointer = tmp_path / "data/processed/detection.dvc"
+    pointer.parent.mkdir(parents=True)
+    pointer.touch()
+    assert data_set().remedy.startswith("doors data pull --path data/processed/detection,")
 
 
 def test_a_run_is_diagnosed_by_its_name(

@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from container_doors.errors import DoorsError, MissingToolError, UnreachableError
-from container_doors.remote.health import Health, failed, passed, warned
+from container_doors.remote.health import Health, failed, is_kaggle, passed, warned
 
 _WAIT_S = 15.0
 
@@ -112,7 +112,7 @@ def wandb() -> Health:
 
 def kaggle() -> Health:
     """Ask Kaggle whose the credentials are that its client would find, and what they may use."""
-    if "KAGGLE_KERNEL_RUN_TYPE" in os.environ:
+    if is_kaggle():
         return passed("kaggle", "this is a Kaggle machine, which needs none of your credentials")
     from container_doors.adapters.kaggle_account import damaged, how_to_log_in, sources
 

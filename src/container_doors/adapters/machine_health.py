@@ -14,9 +14,8 @@ from pathlib import Path
 from container_doors.adapters.distributions import BUILDS, clashes, version_of
 from container_doors.adapters.shell import call
 from container_doors.errors import MissingToolError
-from container_doors.remote.health import Health, failed, passed, warned
+from container_doors.remote.health import Health, failed, is_kaggle, passed, set_up, warned
 
-SET_UP = "bash scripts/setup_kaggle.sh"
 REQUIRED = (
     "ultralytics",
     "opencv",
@@ -40,6 +39,7 @@ _LEAST_DISK_GIB, _GOOD_DISK_GIB = 2, 8
 _GOOD_MEMORY_GIB = 4
 _GOOD_SHARED_GIB = 1
 _WAIT_S = 5.0
+_CONNECT = "is the network up? Behind a proxy, set HTTPS_PROXY; a firewall has to let https out"
 
 
 def python() -> Health:
@@ -54,12 +54,12 @@ def packages() -> Health:
     """Look for what training imports."""
     missing = [BUILDS.get(name, (name,))[0] for name in REQUIRED if not version_of(name)]
     if missing:
-        return failed("packages", f"not installed: {', '.join(missing)}", SET_UP)
+        return failed("packages", f"not installed: {', '.join(missing)}", set_up())
     if mixed := clashes():
         return warned(
             "packages",
             f"these write the same files, and differ: {'; '.join(mixed)}",
-            f"uninstall all of them (pip uninstall, or uv pip uninstall), then {SET_UP}",
+            f"uninstall all of them (pip uninstall, or uv pip uninstall), then {set_up()}",
         )
     named = ("ultralytics", "wandb")
     return passed("packages", ", ".join(f"{name} {version_of(name)}" for name in named))
@@ -80,10 +80,12 @@ def torch_build() -> Health:
         return failed(
             "torch",
             f"torch and torchvision do not fit: {reason}",
-            "install the pair that the image came with, and no other; then " + SET_UP,
+            f"install the pair that the image came with, and no other; then {set_up()}"
+            if is_kaggle()
+            else "uv sync --reinstall-package torch --reinstall-package torchvision",
         )
     found = f"{torch.__version__}, torchvision {torchvision.__version__}"
-    return passed("torch", found) if len(kept) == 1 else failed("torch", found, SET_UP)
+    return passed("torch", found) if len(kept) == 1 else failed("torch", found, set_up())
 
 
 def gpu() -> Health:
@@ -151,8 +153,8 @@ def network() -> Health:
     return warned(
         "network",
         f"no answer from {', '.join(silent)}",
-        "on Kaggle: Settings > Internet on, in the notebook's editor. Training needs "
-        "none once the data and the weights are here",
+        ("Settings > Internet on, in the notebook's editor" if is_kaggle() else _CONNECT)
+        + ". Training needs none once the data and the weights are here",
     )
 
 
@@ -164,16 +166,21 @@ def _without_gpu(build: str | None, listed: str) -> Health:
             "install torch for CUDA: https://pytorch.org/get-started/locally",
         )
     if listed:
+        newer = "the driver is too old for this torch: nvidia-smi shows the CUDA that it knows"
+        by_ssh = "is LD_LIBRARY_PATH set? doors tunnel serve hands it on; else " + newer
         return failed(
             "gpu",
             f"{listed} is there, and torch (CUDA {build}) does not see it",
-            "in an SSH session: is LD_LIBRARY_PATH set? doors tunnel serve hands it on; "
-            "else the driver is too old for this torch",
+            by_ssh if is_kaggle() or "SSH_CONNECTION" in os.environ else newer,
         )
-    remedy = "on Kaggle: Settings > Accelerator > GPU T4 x2, in the notebook's editor"
-    if "KAGGLE_KERNEL_RUN_TYPE" in os.environ:
+    if is_kaggle():
+        remedy = "Settings > Accelerator > GPU T4 x2, in the notebook's editor"
         return failed("gpu", "none", remedy)
-    return warned("gpu", "none: training would run on the processor, slowly", remedy)
+    return warned(
+        "gpu",
+        "none: training would run on the processor, slowly",
+        "doors kaggle plan: what it takes to train on Kaggle's GPUs, from here",
+    )
 
 
 def _listed_by_the_driver() -> str:

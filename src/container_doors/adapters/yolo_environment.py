@@ -21,6 +21,9 @@ from container_doors.files import temporary_folder, user_folder
 
 _INTEGRATIONS = ("clearml", "comet", "dvc", "mlflow", "raytune", "tensorboard", "wandb", "sync")
 _MESSAGES = ("vscode_msg", "openvino_msg")
+_NOT_SO_HERE = ("WARNING cache='ram' may produce", "cache='ram' may produce")
+"""An epoch's pictures follow from the seed and its number, in memory or not (see yolo_engine)."""
+
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -140,4 +143,4 @@ def _silence(bar: Any) -> None:  # noqa: ANN401
 def _plain(record: logging.LogRecord) -> bool:
     """Strip colours; an empty line is layout for a terminal, which this is not."""
     record.msg = _ANSI.sub("", str(record.msg)).strip()
-    return bool(record.msg)
+    return bool(record.msg) and not record.msg.startswith(_NOT_SO_HERE)

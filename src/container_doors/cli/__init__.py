@@ -17,6 +17,7 @@ from container_doors.cli.output import complain, leave_pipe, prepare_streams
 from container_doors.cli.parser import build_parser
 from container_doors.disk import how_to_free, is_full, what_is_full
 from container_doors.errors import DoorsError
+from container_doors.remote.health import set_up
 
 DONE, FOUND_FAULTS, USER_ERROR, STOPPED = 0, 1, 2, 130
 
@@ -77,7 +78,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("container_doors"):
             raise
-        return _complain([f"{error.name} is not installed", "  hint: uv sync"], USER_ERROR)
+        return _complain([f"{error.name} is not installed", f"  hint: {set_up()}"], USER_ERROR)
     except OSError as error:
         if error.errno is None:
             raise

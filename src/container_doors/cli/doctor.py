@@ -19,6 +19,7 @@ from container_doors.remote.health import (
     as_lines,
     failed,
     passed,
+    set_up,
     warned,
     worst,
 )
@@ -27,7 +28,6 @@ from container_doors.run import Run
 if TYPE_CHECKING:
     from container_doors.records import RunRecord
 
-_SET_UP = "bash scripts/setup_kaggle.sh"
 _CHECKS = (
     ("python", "adapters.machine_health:python"),
     ("packages", "adapters.machine_health:packages"),
@@ -47,6 +47,9 @@ _CHECKS = (
 _AFTER_SET_UP = ("data set", "last run")
 _LOG_END = 20_000
 _MOST_WORDS = 160
+_BY_HAND = "put your photographs there, laid out as the README says"
+_NOT_OURS_TO_SAY = ("may produce non-deterministic training results", " py.warnings: ")
+"""Warnings that nobody can act on: of a cache that changes nothing here, and of Python's kind."""
 
 
 def doctor(arguments: argparse.Namespace) -> int:
@@ -73,7 +76,8 @@ def data_set() -> Health:
         return failed(
             "data set",
             f"{path} is not there",
-            "doors data pull, or doors data sample --out data/processed/detection",
+            (f"doors data pull --path {path}" if Path(f"{path}.dvc").exists() else _BY_HAND)
+            + f", or doors data sample --out {path}",
         )
     with progress(quiet=True) as quiet:
         report = pipeline.validate(path, data, progress=quiet)
@@ -101,7 +105,8 @@ def last_run() -> Health:
     complaints = [
         line
         for line in _log_end(run.train_log).splitlines()
-        if " ERROR " in line or " WARNING " in line
+        if (" ERROR " in line or " WARNING " in line)
+        and not any(said in line for said in _NOT_OURS_TO_SAY)
     ]
     found = f"{run.name}: {record.status}"
     remedy = f"doors doctor --run {run.name}"
@@ -136,9 +141,9 @@ def _made(name: str, place: str) -> Health:
     except DoorsError as error:
         return failed(name, error.problem, error.hint)
     except ModuleNotFoundError as error:
-        return failed(name, f"{error.name} is not installed", _SET_UP)
+        return failed(name, f"{error.name} is not installed", set_up())
     except ImportError as error:
-        return failed(name, f"a package is damaged: {error}", _SET_UP)
+        return failed(name, f"a package is damaged: {error}", set_up())
     return made
 
 

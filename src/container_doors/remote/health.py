@@ -1,7 +1,9 @@
 """What a doctor says: one line per thing looked at, with a remedy wherever something is amiss."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 Verdict = Literal["pass", "warn", "fail"]
@@ -31,6 +33,18 @@ def warned(name: str, found: str, remedy: str) -> Health:
 def failed(name: str, found: str, remedy: str) -> Health:
     """Say what has to be put right first."""
     return Health(name, "fail", found, remedy)
+
+
+def is_kaggle() -> bool:
+    """Tell whether this is a machine of Kaggle's, whose remedies are other ones."""
+    return "KAGGLE_KERNEL_RUN_TYPE" in os.environ
+
+
+def set_up() -> str:
+    """Name the command that installs the project on this machine."""
+    if is_kaggle():
+        return "bash scripts/setup_kaggle.sh"
+    return "uv sync" if Path("uv.lock").exists() else "uv sync, in the project's folder"
 
 
 def as_lines(lines: Sequence[Health]) -> list[str]:

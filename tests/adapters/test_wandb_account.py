@@ -38,7 +38,25 @@ def test_the_name_of_the_specification_is_known_and_comes_second():
     assert first is not None
     assert first.environment == {"WANDB_API_KEY": OLD}
     assert second is not None
-    assert second.environment == {"WANDB_API_KEY": LONG}
+    assert (second.source, second.environment["WANDB_API_KEY"]) == ("KAGGLE_SECRET_WANDB_KEY", LONG)
+
+
+@pytest.mark.parametrize("name", ["WANDB_API_KEY", "KAGGLE_SECRET_WANDB_KEY"])
+def test_a_process_that_is_handed_a_key_names_the_variable_that_it_was_read_from(
+    name: str, monkeypatch: pytest.MonkeyPatch
+):
+    read = find_credentials({name: OLD})
+    assert read is not None
+
+    handed = find_credentials(read.environment)
+    assert handed is not None
+    assert (handed.source, handed.environment) == (name, read.environment)
+
+    for each in ("WANDB_API_KEY", "KAGGLE_SECRET_WANDB_KEY"):
+        monkeypatch.delenv(each, raising=False)
+    for key, value in read.environment.items():
+        monkeypatch.setenv(key, value)
+    assert how_to_log_in().endswith(f"put it into {name}")
 
 
 def test_the_newline_of_a_key_from_a_file_is_no_part_of_it():

@@ -18,6 +18,9 @@ from container_doors.files import home
 _IN_THE_ENVIRONMENT = ("WANDB_API_KEY", "KAGGLE_SECRET_WANDB_KEY")
 """The client's own name first, then the specification's for a Kaggle machine."""
 
+_READ_FROM = "CONTAINER_DOORS_WANDB_KEY_FROM"
+"""Which variable the key was read from, for a process that is handed it as WANDB_API_KEY."""
+
 QUIET = {
     "WANDB_SILENT": "true",
     "WANDB_ERROR_REPORTING": "false",  # nothing else is told, and its own waits are not ours
@@ -53,8 +56,12 @@ def find_credentials(environment: Mapping[str, str] | None = None) -> Credential
     for name in _IN_THE_ENVIRONMENT:
         key = environment.get(name, "").strip()  # a key from a file often ends in a newline
         if key:
-            _check_shape(key, name)
-            return Credentials(name, {"WANDB_API_KEY": key})
+            source = _read_from(name, environment)
+            _check_shape(key, source)
+            handed_on = {"WANDB_API_KEY": key}
+            if source != "WANDB_API_KEY":
+                handed_on[_READ_FROM] = source
+            return Credentials(source, handed_on)
     if environment.get(_TOKEN_FILE):
         return Credentials(_TOKEN_FILE, {})
     path = netrc_path(environment)
@@ -144,7 +151,14 @@ def how_to_log_in() -> str:
 
 def goes_first() -> str | None:
     """Name the variable of the environment that outranks the kept key, if one is set."""
-    return next((name for name in _IN_THE_ENVIRONMENT if os.environ.get(name)), None)
+    name = next((name for name in _IN_THE_ENVIRONMENT if os.environ.get(name)), None)
+    return None if name is None else _read_from(name, os.environ)
+
+
+def _read_from(name: str, environment: Mapping[str, str]) -> str:
+    """Name the variable that the person set, where another process has read it for this one."""
+    told = environment.get(_READ_FROM)
+    return told if name == "WANDB_API_KEY" and told in _IN_THE_ENVIRONMENT else name
 
 
 def _key_page() -> str:

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from container_doors.adapters import account_health
 from container_doors.cli import main
 from tests.loopback.drive_backend import BOT, PERSON, DriveBackend
+from tests.pem import private_key
 
 PROGRAMS = Path(sys.executable).parent
 MODEL = b"a model" * 1000
@@ -102,7 +104,8 @@ def test_a_remote_that_works_is_probed_and_left_as_it_was(
     (tmp_path / "key.json").unlink()
 
     assert f"used as service account {BOT}" in said
-    assert "warning: a service account owns no storage" in said
+    assert "warning" not in said
+    assert "it can push to a folder of a shared drive" in said
     assert "written, read and deleted" in run("doors", "remote", "check")
     assert drive.state.contents(folder_id) == {}
     assert any("uploadType" in call or "chunk" in call for call in drive.calls)
@@ -224,6 +227,45 @@ def test_what_another_remote_needed_is_forgotten(
 
     assert "gdrive" not in (repository / ".dvc/config.local").read_text()
     assert "gdrive" not in (repository / ".dvc/config").read_text()
+
+
+@pytest.mark.slow
+def test_a_service_accounts_key_that_was_damaged_is_refused_and_named_where_it_is_kept(
+    repository: Path, drive: DriveBackend, tmp_path: Path
+):
+    url, key = f"gdrive://{drive.state.add_folder(drive_id='0AD')}", tmp_path / "key.json"
+    whole = json.loads(drive.accounts.add_service_account())
+    damaged = json.dumps(whole | {"private_key": private_key("MIIB")})
+
+    key.write_text(damaged)
+    said = run("doors", "remote", "set", url, "--credentials", str(key), expect=2)
+    assert "private_key is not a key" in said
+
+    key.write_text(json.dumps(whole))
+    run("doors", "remote", "set", url, "--credentials", str(key))
+    (kept,) = (tmp_path / "config").rglob("*.json")
+    kept.write_text(damaged)
+    said = run("doors", "remote", "check", expect=2)
+    assert f"{kept}: private_key is not a key" in said
+    assert "make another key of the service account" in said
+    assert "login" not in said
+
+
+@pytest.mark.parametrize("name", ["GDRIVE_CREDENTIALS_DATA", "KAGGLE_SECRET_DVC_JSON"])
+def test_credentials_for_drive_are_said_to_be_of_no_use_to_a_folder(
+    name: str, repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    person = {"refresh_token": "1//S3CRET", "client_id": "cid", "client_secret": "S3CRET"}
+    monkeypatch.setenv(name, json.dumps(person))
+
+    assert main(["remote", "set", "../away"]) == 0
+
+    said = capsys.readouterr().out
+    assert f"not used: {name}, which is for Google Drive" in said
+    line = account_health.drive_credentials()
+    assert line.verdict == "pass"
+    assert f"from {name}; not used, for the remote is " in line.found
+    assert "S3CRET" not in f"{said} {line}"
 
 
 @pytest.mark.parametrize(

@@ -8,14 +8,14 @@ from hypothesis import strategies as st
 
 from container_doors.errors import VersioningError
 from container_doors.versioning.credentials import find_credentials, parse_credentials
-from tests.pem import private_key
+from tests.pem import private_key, rsa_key
 
 SERVICE = {
     "type": "service_account",
     "client_email": "bot@x.iam.gserviceaccount.com",
     "client_id": "1",
     "private_key_id": "2",
-    "private_key": private_key("S3CRET"),
+    "private_key": rsa_key(),
 }
 PERSON = {"refresh_token": "1//S3CRET", "client_id": "cid", "client_secret": "S3CRET"}
 JSON = st.recursive(
@@ -23,6 +23,17 @@ JSON = st.recursive(
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
 )
 KEYS = st.sampled_from(["type", "installed", *SERVICE, *PERSON])
+
+
+def with_another_letter(key: str) -> str:
+    return f"{key[:200]}{'B' if key[200] == 'A' else 'A'}{key[201:]}"
+
+
+@pytest.mark.parametrize("key", [rsa_key(), rsa_key(pkcs1=True), rsa_key().replace("\n", "\r\n")])
+def test_a_whole_key_is_one_in_every_form(key: str):
+    found = parse_credentials(json.dumps(SERVICE | {"private_key": key}), source="it")
+
+    assert found.document["private_key"] == key
 
 
 def test_a_service_account_is_told_by_its_type():
@@ -69,6 +80,29 @@ WRONG = {
     "a client": ('{"installed": {"client_id": "x"}}', "holds an OAuth client"),
     "no key": (json.dumps(SERVICE | {"private_key": ""}), "without private_key"),
     "a mangled key": (json.dumps(SERVICE | {"private_key": "S3CRET"}), "is not a key"),
+    "a stub of a key": (
+        json.dumps(SERVICE | {"private_key": private_key("MIIB")}),
+        "is not a key",
+    ),
+    "a key without its end": (
+        json.dumps(SERVICE | {"private_key": rsa_key()[:-60]}),
+        "is not a key",
+    ),
+    "a key that lacks a line": (
+        json.dumps(
+            SERVICE
+            | {"private_key": "\n".join(rsa_key().split("\n")[:3] + rsa_key().split("\n")[4:])}
+        ),
+        "is not a key",
+    ),
+    "a key with another letter": (
+        json.dumps(SERVICE | {"private_key": with_another_letter(rsa_key())}),
+        "is not a key",
+    ),
+    "a key whose line ends were doubled": (
+        json.dumps(SERVICE | {"private_key": rsa_key().replace("\n", "\\n")}),
+        "is not a key",
+    ),
     "no secret": (json.dumps(PERSON | {"client_secret": None}), "without client_secret"),
 }
 

@@ -73,6 +73,7 @@ def dvc_remote() -> Health:
 def drive_credentials() -> Health:
     """Read the Drive credentials of the environment, if there are any."""
     from container_doors.versioning.credentials import SOURCES, find_credentials
+    from container_doors.versioning.remotes import kind_of
 
     try:
         credentials = find_credentials(os.environ)
@@ -80,7 +81,20 @@ def drive_credentials() -> Health:
         return failed("drive", error.problem, error.hint)
     if credentials is None:
         return passed("drive", f"no credentials in {', '.join(SOURCES)}; a folder needs none")
-    return passed("drive", f"{credentials.kind} {credentials.account}, from {credentials.source}")
+    whose = f"{credentials.kind} {credentials.account}, from {credentials.source}"
+    url = _remote()
+    if url is not None and kind_of(url) != "drive":
+        return passed("drive", f"{whose}; not used, for the remote is {url}")
+    return passed("drive", whose)
+
+
+def _remote() -> str | None:
+    from container_doors.adapters.dvc_remote import DvcRemote
+
+    try:
+        return DvcRemote(Path.cwd()).url
+    except DoorsError:
+        return None
 
 
 def wandb() -> Health:

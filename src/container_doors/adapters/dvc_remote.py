@@ -15,6 +15,7 @@ from container_doors.adapters.shell import call
 from container_doors.errors import VersioningError
 from container_doors.files import replace_secret, user_folder
 from container_doors.versioning.complaints import explain
+from container_doors.versioning.credentials import parse_credentials
 from container_doors.versioning.remotes import kind_of
 
 NAME = "storage"
@@ -23,6 +24,10 @@ NAME = "storage"
 _PROBE = Path(__file__).with_name("dvc_probe.py")
 _PROBE_S = 180.0
 _CREDENTIALS = ("gdrive_user_credentials_file", "gdrive_service_account_json_file_path")
+_ANOTHER = (
+    "make another key of the service account, then: doors remote set --credentials FILE; "
+    "docs/google-drive.md"
+)
 _STEPS = {
     "": "start",
     "opening": "open",
@@ -114,13 +119,33 @@ class DvcRemote:
         files = [Path(config[f"remote.{name}.{key}"]) for key in _CREDENTIALS
                  if f"remote.{name}.{key}" in config]  # fmt: skip
         lost = [file for file in files if not (self._root() / ".dvc" / file).exists()]
-        if os.environ.get("GDRIVE_CREDENTIALS_DATA") or (files and not lost):
+        if os.environ.get("GDRIVE_CREDENTIALS_DATA"):
+            return
+        if files and not lost:
+            self._check_service_account(config, name)
             return
         found = f"{lost[0]} is gone" if lost else "this machine has none"
         raise VersioningError(
             f"{url} needs credentials, and {found}",
             hint="doors remote set --credentials FILE; docs/google-drive.md says how to get them",
         )
+
+    def _check_service_account(self, config: Mapping[str, str], name: str) -> None:
+        """Say what is wrong with a key that is kept; DVC would say that Drive refuses it."""
+        kept = config.get(f"remote.{name}.gdrive_service_account_json_file_path")
+        is_used = config.get(f"remote.{name}.gdrive_use_service_account", "").lower() == "true"
+        if kept and is_used:
+            file = self._root() / ".dvc" / kept
+            try:
+                text = file.read_text(encoding="utf-8-sig")
+            except (OSError, UnicodeDecodeError) as error:
+                raise VersioningError(
+                    f"{file} cannot be read: {type(error).__name__}", hint=_ANOTHER
+                ) from None
+            try:
+                parse_credentials(text, source=str(file))
+            except VersioningError as error:
+                raise VersioningError(error.problem, hint=_ANOTHER) from None
 
     def _run_probe(self, url: str) -> None:
         try:

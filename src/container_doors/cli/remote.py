@@ -13,6 +13,7 @@ from container_doors.versioning.complaints import THREE_WAYS
 from container_doors.versioning.credentials import (
     SOURCES,
     DriveCredentials,
+    drive_sources,
     find_credentials,
     parse_client,
     parse_credentials,
@@ -54,10 +55,17 @@ def _configure(
     if used is not None:
         say(f"used as {used.kind} {used.account}{f', for {delegate}' if delegate else ''}")
         say(f"the credentials are kept in {storage.credentials_file}, outside of git")
-        for line in _warnings(used, delegate):
+        if used.kind == "service account" and not delegate:
+            say(
+                "it can push to a folder of a shared drive, and only pull from a personal Drive, "
+                f"for it owns no storage: there, {THREE_WAYS}"
+            )
+        for line in _warnings(used):
             say(f"warning: {line}")
     elif kind_of(url) == "drive":
         say(f"warning: no credentials in {', '.join(SOURCES)}; add --credentials FILE")
+    elif unused := drive_sources(os.environ):
+        say(f"not used: {', '.join(unused)}, which is for Google Drive")
     say("next: doors remote check")
     return 0
 
@@ -84,17 +92,10 @@ def _read(file: Path) -> str:
         ) from None
 
 
-def _warnings(credentials: DriveCredentials, delegate: str | None) -> list[str]:
-    lines = []
-    if credentials.kind == "service account" and not delegate:
-        lines.append(
-            "a service account owns no storage: it can pull from a personal Drive and cannot push "
-            f"to one. There, {THREE_WAYS}"
-        )
+def _warnings(credentials: DriveCredentials) -> list[str]:
     dvc_prefers = os.environ.get(SOURCES[0], "").strip()
-    if dvc_prefers and not credentials.is_usable(dvc_prefers):
-        lines.append(
-            f"{SOURCES[0]} is set, DVC prefers it, and it cannot use it as it is: "
-            f"unset {SOURCES[0]}"
-        )
-    return lines
+    if not dvc_prefers or credentials.is_usable(dvc_prefers):
+        return []
+    return [
+        f"{SOURCES[0]} is set, DVC prefers it, and it cannot use it as it is: unset {SOURCES[0]}"
+    ]

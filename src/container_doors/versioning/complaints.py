@@ -18,7 +18,8 @@ _SIGN_IN = (
 )
 _CONFIGURE = "https://doc.dvc.org/user-guide/data-management/remote-storage"
 _WHICH = (
-    f"doors remote login --client FILE, for Google Drive; for others configure them: {_CONFIGURE}"
+    "for Google Drive: doors remote set --credentials FILE with a service account's new key, or as "
+    f"a person doors remote login --client FILE; for others configure them: {_CONFIGURE}"
 )
 
 
@@ -71,6 +72,9 @@ _COMPLAINTS = [
         ("unauthorized_client", "the service account may not act for that person",
          "a Workspace admin allows it: docs/google-drive.md, delegation; scope "
          "https://www.googleapis.com/auth/drive"),
+        ("could not deserialize key|no key could be detected|incorrect padding|pyasn1.error",
+         "the service account's key is damaged",
+         "make another key, then: doors remote set --credentials FILE"),
         ("account not found|invalid jwt", "the service account, or its key, is no longer good",
          "make another key, then: doors remote set --credentials FILE"),
         ("deleted_client", "the OAuth client has been deleted",

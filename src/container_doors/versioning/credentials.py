@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from container_doors.errors import VersioningError
 from container_doors.files import json_fault
+from container_doors.versioning.private_keys import is_rsa_key
 
 SOURCES = ("GDRIVE_CREDENTIALS_DATA", "DVC_SERVICE_ACCOUNT_JSON", "KAGGLE_SECRET_DVC_JSON")
 """The environment variables that may hold a JSON; the first that does counts."""
@@ -123,8 +124,13 @@ def find_credentials(environment: Mapping[str, str]) -> DriveCredentials | None:
     Raises:
         VersioningError: If what it holds are no credentials for Drive.
     """
-    source = next((name for name in SOURCES if environment.get(name, "").strip()), None)
+    source = next(iter(drive_sources(environment)), None)
     return parse_credentials(environment[source], source=source) if source else None
+
+
+def drive_sources(environment: Mapping[str, str]) -> list[str]:
+    """List the environment variables that hold something, in the order in which they are asked."""
+    return [name for name in SOURCES if environment.get(name, "").strip()]
 
 
 def parse_credentials(text: str, *, source: str) -> DriveCredentials:
@@ -161,10 +167,11 @@ def parse_credentials(text: str, *, source: str) -> DriveCredentials:
 def _service_account(document: Mapping[str, Any], source: str) -> DriveCredentials:
     needed = ("client_email", "private_key", "private_key_id", "client_id")
     _must_have(document, needed, "a service account", source)
-    if "PRIVATE KEY" not in document["private_key"]:
+    if not is_rsa_key(document["private_key"]):
         raise VersioningError(
             f"{source}: private_key is not a key; it was cut off or changed on the way",
-            hint="download the key again, and paste the whole file",
+            hint=f"paste the whole file again, from {{ to }}, or make another key of the service "
+            f"account and download it; {_HOW}",
         )
     whole = {**document, "token_uri": document.get("token_uri") or _TOKEN_URI}
     return DriveCredentials("service account", document["client_email"], source, whole)

@@ -5,7 +5,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from container_doors.config import Params, dump, load_params, warnings
+from container_doors.config import Params, dump, known_params, load_params, warnings
 from container_doors.errors import ConfigError
 
 ROOT = Path(__file__).parents[1]
@@ -125,6 +125,83 @@ def test_an_override_wins():
     assert params.training.epochs == 3
 
 
+@pytest.mark.parametrize("key", ["wandb.mode", "detection.wandb.mode"])
+def test_a_key_is_known_by_the_name_that_documents_give_it(key: str):
+    assert load_params(ROOT / "params.yaml", [f"{key}=offline"]).wandb.mode == "offline"
+
+
+WITHOUT_EFFECT = {
+    "a bias rate without warm-up": (
+        ["training.warmup_epochs=0", "training.warmup_bias_lr=0.05"], "warmup_bias_lr",
+    ),
+    "an end of no mosaic": (
+        ["augmentation.mosaic=0.0", "augmentation.close_mosaic=50"], "close_mosaic",
+    ),
+    "a pace of nothing sent": (
+        ["checkpoints.publish=false", "checkpoints.every_minutes=1"], "every_minutes",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("overrides", "key"), WITHOUT_EFFECT.values(), ids=WITHOUT_EFFECT)
+def test_a_setting_that_was_chosen_and_changes_nothing_is_refused(overrides: list[str], key: str):
+    with pytest.raises(ConfigError, match=rf"1 fault[^-]*- detection\.\w+\.{key}: .* ignored"):
+        load_params(ROOT / "params.yaml", overrides)
+
+    for override in overrides:  # each by itself is taken
+        load_params(ROOT / "params.yaml", [override])
+
+
+def test_settings_without_effect_are_named_beside_every_other_fault():
+    overrides = [override for each, _ in WITHOUT_EFFECT.values() for override in each]
+
+    with pytest.raises(ConfigError, match="5 fault") as caught:
+        load_params(ROOT / "params.yaml", [*overrides, "training.epochs=x", "wandb.mod=offline"])
+
+    assert str(caught.value).count("ignored") == 3
+
+
+def test_a_recorded_run_with_a_setting_without_effect_stays_readable():
+    recorded = load_params(ROOT / "params.yaml").model_dump()
+    recorded["checkpoints"] |= {"publish": False, "every_minutes": 1}
+
+    assert known_params(recorded, "run.json").checkpoints.every_minutes == 1
+
+
+@pytest.mark.parametrize(
+    ("overrides", "problem"),
+    [
+        (["training.epochs=9", "training.patience=0", "augmentation.mixup=0.1"],
+         "mosaic and mixup are never used"),
+        (["training.epochs=9", "training.patience=0", "augmentation.mosaic=0.0",
+          "augmentation.mixup=0.1"], "9: mixup is never used"),
+        (["training.epochs=9", "training.patience=0"], "9: mosaic is never used"),
+        (["augmentation.mosaic=0.0"], "10 changes nothing, because mosaic and mixup are 0"),
+        (["wandb.mode=disabled", "wandb.entity=team"], "entity of detection.wandb are not used"),
+        (["wandb.mode=disabled", "wandb.entity=team", "wandb.project=doors"],
+         "entity and project of detection.wandb are not used"),
+    ],
+)  # fmt: skip
+def test_what_will_not_be_used_is_warned_of(overrides: list[str], problem: str):
+    (warned,) = warnings(load_params(ROOT / "params.yaml", overrides))
+
+    assert problem in str(warned)
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["wandb.mode=disabled"],
+        ["wandb.mode=offline", "wandb.entity=team"],
+        ["checkpoints.publish=false"],
+        ["augmentation.mosaic=0.0", "augmentation.close_mosaic=0"],
+        ["augmentation.mosaic=0.0", "augmentation.mixup=0.1", "augmentation.close_mosaic=50"],
+    ],
+)
+def test_what_has_an_effect_or_was_not_chosen_is_no_complaint(overrides: list[str]):
+    assert warnings(load_params(ROOT / "params.yaml", overrides)) == []
+
+
 def test_the_number_of_a_gpu_may_be_written_as_a_number():
     params = load_params(ROOT / "params.yaml", ["detection.training.device=1"])
 
@@ -135,7 +212,11 @@ def test_the_number_of_a_gpu_may_be_written_as_a_number():
     ("override", "complaint"),
     [
         pytest.param("detection.training.epochs", "expected detection.SECTION", id="no value"),
-        pytest.param("training.epochs=3", "expected detection.SECTION", id="no root"),
+        pytest.param("epochs=3", "did you mean detection.training.epochs", id="a key alone"),
+        pytest.param("mode=offline", "did you mean detection.wandb.mode", id="of W&B alone"),
+        pytest.param("detection.patience=3", "no such key", id="no section"),
+        pytest.param("wanb.mode=x", "did you mean detection.wandb.mode", id="section misspelled"),
+        pytest.param("wandb.mod=x", "wandb.mod: no such key; did you mean 'mode'", id="no root"),
         pytest.param("detection.training.epocs=3", "did you mean 'epochs'", id="misspelled"),
         pytest.param("detection.training.epochs.x=3", "is a value, not a section", id="too deep"),
         pytest.param("detection.training.epochs=[", "not YAML", id="not YAML"),

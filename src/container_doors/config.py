@@ -38,6 +38,9 @@ Device = Annotated[str, BeforeValidator(lambda found: str(found) if type(found) 
 Name = Annotated[str, Field(min_length=1, max_length=128)]
 
 
+_REQUIRED = {"epochs": 1, "batch_size": 16, "learning_rate": 0.001}
+"""Stand in for required keys that are faulty, while the others are looked at."""
+
 _LONGEST_TAG = 64
 _MOST_FAULTS, _LONGEST_FAULT = 50, 500
 """A file that is none of ours has a fault for each of its lines."""
@@ -169,7 +172,7 @@ class Augmentation(Section):
     fliplr: Fraction = 0.5
     mosaic: Fraction = 1.0
     close_mosaic: int = Field(default=10, ge=0)
-    """The last epochs, that are trained without mosaic."""
+    """The last epochs, that are trained without mosaic and without mixup."""
     mixup: Fraction = 0.0
     copy_paste: float = 0.0
 
@@ -281,9 +284,11 @@ def load_params(path: Path, overrides: Sequence[str] = ()) -> Params:
     more = 0
     try:
         params = Params.model_validate(document["detection"])
+        faults += without_effect(params)
     except ValidationError as error:
         faults += [_explain(fault) for fault in error.errors()[:_MOST_FAULTS]]
         more = max(0, error.error_count() - _MOST_FAULTS)
+        faults += _without_effect_beside(error, document["detection"])
     if faults:
         lines = [shortened(fault, _LONGEST_FAULT) for fault in faults]
         lines += [f"and {more} more"] * bool(more)
@@ -369,6 +374,14 @@ def warnings(params: Params) -> list[Warned]:
     return [warned for rule in _HARMFUL for warned in rule(params)]
 
 
+def without_effect(params: Params) -> list[str]:
+    """Name what was chosen and would change nothing, because of another setting.
+
+    A run that was recorded with it stays readable; a file or an override with it is refused.
+    """
+    return [fault for rule in _WITHOUT_EFFECT for fault in rule(params)]
+
+
 def dump(params: Params) -> str:
     """Write params the way that :func:`load_params` reads them."""
     return yaml.safe_dump({"detection": params.model_dump()}, sort_keys=False)
@@ -435,13 +448,34 @@ def _not_yaml(path: str, error: ParsingError) -> ConfigError:
     )
 
 
+def _without_effect_beside(error: ValidationError, document: dict[str, Any]) -> list[str]:
+    """Look at what is left when the faulty keys are not: all faults are named at once."""
+    faulty = {tuple(fault["loc"][:2]) for fault in error.errors()}
+    sound = {
+        section: {key: one for key, one in value.items() if (section, key) not in faulty}
+        for section, value in document.items()
+        if isinstance(value, dict) and (section,) not in faulty
+    }
+    sound["training"] = _REQUIRED | sound.get("training", {})
+    try:
+        return without_effect(Params.model_validate(sound))
+    except ValidationError:
+        return []
+
+
 def _apply(overrides: Sequence[str], document: dict[str, Any]) -> Iterator[str]:
-    """Set each override in ``document``; yield the faults of those that cannot be."""
+    """Set each override in ``document``; yield the faults of those that cannot be.
+
+    A key is written with ``detection.`` or without it, as documents and messages name it.
+    """
     for override in overrides:
         key, equals, text = override.partition("=")
         *sections, leaf = key.strip().split(".")
+        if sections[:1] != ["detection"] and sections and sections[0] in Params.model_fields:
+            sections = ["detection", *sections]
         if not equals or sections[:1] != ["detection"]:
-            yield f"--set {override}: expected detection.SECTION.KEY=VALUE"
+            fault = f"--set {shortened(override)}: expected detection.SECTION.KEY=VALUE"
+            yield fault + _meant(key.strip().removeprefix("detection."))
             continue
         try:
             value = parse_yaml(text)
@@ -520,6 +554,19 @@ def _nearest(found: str, known: Sequence[str]) -> str:
     return f"; known here: {', '.join(known)}"
 
 
+def _meant(key: str) -> str:
+    """Suggest the whole of a key of which a part was written, or something near it."""
+    known = [
+        f"detection.{name}.{leaf}"
+        for name, field in Params.model_fields.items()
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Section)
+        for leaf in field.annotation.model_fields
+    ]
+    ends = [name for name in known if name.endswith(f".{key}")]
+    near = ends or difflib.get_close_matches(f"detection.{key[:100]}", known, n=1)
+    return f"; did you mean {' or '.join(near)}?" if near else ""
+
+
 def _keys(location: Sequence[str | int]) -> list[str]:
     """List every key of the section that ``location`` lies in."""
     section: type[BaseModel] = Params
@@ -572,14 +619,37 @@ def _upside_down_doors(params: Params) -> Iterator[Warned]:
         )
 
 
-def _never_a_mosaic(params: Params) -> Iterator[Warned]:
+def _never_mixed(params: Params) -> Iterator[Warned]:
     augmentation, epochs = params.augmentation, params.training.epochs
-    if augmentation.mosaic > 0 and augmentation.close_mosaic >= epochs:
+    mixing = [name for name in ("mosaic", "mixup") if getattr(augmentation, name) > 0]
+    if mixing and augmentation.close_mosaic >= epochs:
         yield Warned(
             "detection.augmentation.close_mosaic",
-            f"the last {augmentation.close_mosaic} epochs have no mosaic, "
-            f"and the run has {epochs}: mosaic is never used",
+            f"the last {augmentation.close_mosaic} epochs have no mosaic and no mixup, "
+            f"and the run has {epochs}: {' and '.join(mixing)} "
+            f"{'is' if len(mixing) == 1 else 'are'} never used",
             f"set it to {epochs // 10}",
+        )
+    if not mixing and 0 < augmentation.close_mosaic == _default(augmentation, "close_mosaic"):
+        yield Warned(
+            "detection.augmentation.close_mosaic",
+            f"{augmentation.close_mosaic} changes nothing, because mosaic and mixup are 0",
+            "set it to 0",
+        )
+
+
+def _shown_to_nobody(params: Params) -> Iterator[Warned]:
+    """Not refused: one run of a team's file may be private."""
+    chosen = [
+        key
+        for key in ("entity", "project")
+        if getattr(params.wandb, key) != _default(params.wandb, key)
+    ]
+    if params.wandb.mode == "disabled" and chosen:
+        yield Warned(
+            "detection.wandb.mode",
+            f"{' and '.join(chosen)} of detection.wandb are not used, because W&B is disabled",
+            "set it to auto, online or offline, if the run is to be shown",
         )
 
 
@@ -588,5 +658,48 @@ _HARMFUL = (
     _warmup_longer_than_the_run,
     _adaptive_optimizer_with_bias_warmup,
     _upside_down_doors,
-    _never_a_mosaic,
+    _never_mixed,
+    _shown_to_nobody,
+)
+
+
+def _bias_rate_without_warmup(params: Params) -> Iterator[str]:
+    training = params.training
+    if training.warmup_bias_lr > 0 and training.warmup_epochs == 0:
+        yield (
+            f"detection.training.warmup_bias_lr: {training.warmup_bias_lr:g} would be ignored, "
+            "because warmup_epochs is 0; write 0.0"
+        )
+
+
+def _end_of_what_never_begins(params: Params) -> Iterator[str]:
+    """Only where somebody chose it: the default stands beside any mosaic."""
+    augmentation = params.augmentation
+    last = augmentation.close_mosaic
+    is_chosen = last not in {0, _default(augmentation, "close_mosaic")}
+    if is_chosen and augmentation.mosaic == augmentation.mixup == 0:
+        yield (
+            f"detection.augmentation.close_mosaic: {last} would be ignored, because mosaic and "
+            "mixup are 0; write 0"
+        )
+
+
+def _pace_of_what_is_not_sent(params: Params) -> Iterator[str]:
+    checkpoints = params.checkpoints
+    usual = _default(checkpoints, "every_minutes")
+    if not checkpoints.publish and checkpoints.every_minutes != usual:
+        yield (
+            f"detection.checkpoints.every_minutes: {checkpoints.every_minutes:g} would be ignored, "
+            f"because publish is false; leave it at {usual}"
+        )
+
+
+def _default(section: Section, key: str) -> object:
+    return type(section).model_fields[key].default
+
+
+_WITHOUT_EFFECT = (
+    _bias_rate_without_warmup,
+    _end_of_what_never_begins,
+    _pace_of_what_is_not_sent,
 )

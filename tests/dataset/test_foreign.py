@@ -63,6 +63,12 @@ def voc(tree: Tree) -> None:
         tree.write(f"Annotations/train_{number}.xml", VOC.format(name=f"train_{number}"))
 
 
+def coco_beside(tree: Tree) -> None:
+    coco(tree)
+    (tree.root / "annotations/instances_default.json").rename(tree.root.parent / "doors.json")
+    (tree.root / "annotations").rmdir()
+
+
 def cvat(tree: Tree) -> None:
     images = "".join(CVAT_IMAGE.format(id=number) for number in range(3))
     tree.write("annotations.xml", CVAT.format(images=images))
@@ -75,7 +81,7 @@ def ran(line: str, folder: Path) -> None:
     subprocess.run(["bash", "-euc", line], cwd=folder, check=True, capture_output=True, timeout=120)
 
 
-@pytest.mark.parametrize("write", [coco, voc, cvat])
+@pytest.mark.parametrize("write", [coco, coco_beside, voc, cvat])
 def test_labels_in_another_form_are_recognised_and_the_line_that_is_named_converts_them(
     write: Callable[[Tree], None], tree: Tree, tmp_path: Path
 ):

@@ -44,6 +44,7 @@ _NAMES = {
 }
 _CONVERTED = {"Pascal VOC annotations": "voc", "annotations of CVAT": "cvat"}
 _MOST_FILES = 3000
+_MOST_BESIDE = 20
 _MOST_MEMBERS = 20_000
 
 
@@ -60,16 +61,18 @@ class Form:
 
 
 def find_form(dataset: Path, disk: Disk) -> Form | None:
-    """Look for labels in another form in a data set's folder, then for archives.
+    """Look for labels in another form in a data set's folder and beside it, then for archives.
 
-    Those beside the folder count where it has no photograph.
+    Archives beside the folder count where it has no photograph.
     """
-    files = list(islice(_files(dataset), _MOST_FILES))
-    for path in files:
+    inside = list(islice(_files(dataset), _MOST_FILES))
+    beside = [path for path in sorted(dataset.parent.glob("*.*")) if _is_foreign(path.name)]
+    beside = beside[:_MOST_BESIDE]
+    for path in (*inside, *beside):
         if form := label_form(path, disk):
             return form
-    beside = sorted(dataset.parent.glob("*.zip")) if not disk.keys() else []
-    return next((form for path in (*files, *beside) if (form := archive_form(path, dataset))), None)
+    archives = inside if disk.keys() else [*inside, *beside]
+    return next((form for path in archives if (form := archive_form(path, dataset))), None)
 
 
 def label_form(path: Path, disk: Disk) -> Form | None:
@@ -129,10 +132,11 @@ def _conversion(path: Path, what: str, data: bytes, disk: Disk) -> str:
 def _files(folder: Path) -> Iterator[Path]:
     for parent, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(files):
-            suffix = f".{name.lower().rpartition('.')[2]}"
-            if suffix in _SIGNS or name.lower().endswith(_ARCHIVES):
-                yield Path(parent, name)
+        yield from (Path(parent, name) for name in sorted(files) if _is_foreign(name))
+
+
+def _is_foreign(name: str) -> bool:
+    return name.lower().endswith((*_SIGNS, *_ARCHIVES))
 
 
 def _folder_inside(path: Path) -> str:

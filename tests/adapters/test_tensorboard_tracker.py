@@ -15,7 +15,7 @@ from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
 from container_doors.adapters.tensorboard_tracker import MOST_PICTURES, TensorboardTracker
 from container_doors.errors import TrackingError
-from container_doors.evaluation.pictures import DOOR, MISSED
+from container_doors.evaluation.pictures import LABEL, MISTAKE
 from container_doors.ports import Results
 from container_doors.records import FoundBox, Prediction, Predictions
 from container_doors.versioning.metadata import build_metadata
@@ -242,8 +242,8 @@ def test_plots_and_predictions_are_shown_and_mistakes_come_first(
     shown = [name for name in seen.Tags()["images"] if name.startswith("test/predictions/")]
     assert len(shown) == MOST_PICTURES
     missed, found = (pixels(seen, f"test/predictions/{n}.jpg") for n in ("zoo", "yard 00"))
-    assert nearly(missed, MISSED) > 100
-    assert nearly(found, DOOR) > 100 > nearly(found, MISSED)
+    assert nearly(missed, MISTAKE) > 100
+    assert nearly(found, LABEL) > 100 > nearly(found, MISTAKE)
     assert pixels(seen, "test/PR_curve").shape == (16, 24, 3)
 
 

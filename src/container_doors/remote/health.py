@@ -1,6 +1,8 @@
 """What a doctor says: one line per thing looked at, with a remedy wherever something is amiss."""
 
 import os
+import shutil
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -41,10 +43,20 @@ def is_kaggle() -> bool:
 
 
 def set_up() -> str:
-    """Name the command that installs the project on this machine."""
+    """Say how this Python, or a better one, comes to what it lacks."""
+    clone = Path(__file__).resolve().parents[3]
+    environment = clone / (os.environ.get("UV_PROJECT_ENVIRONMENT") or ".venv")
+    if not (clone / "uv.lock").is_file():
+        return f"install container-doors anew; {sys.executable} -m pip check says what is missing"
     if is_kaggle():
         return "bash scripts/setup_kaggle.sh"
-    return "uv sync" if Path("uv.lock").exists() else "uv sync, in the project's folder"
+    is_here = Path(sys.prefix).resolve() == environment.resolve()
+    if (environment / "pyvenv.cfg").is_file() and not is_here:
+        of_windows = environment / "Scripts" / "activate"
+        activate = of_windows if os.name == "nt" else f"source {environment / 'bin' / 'activate'}"
+        return f"{activate}, then the same command again"
+    sync = "uv sync" if shutil.which("uv") else "pip install uv && uv sync"
+    return sync if clone == Path.cwd() else f"cd {clone} && {sync}"
 
 
 def as_lines(lines: Sequence[Health]) -> list[str]:

@@ -1,6 +1,7 @@
 """The story, told with fakes for what is outside and the real thing for everything else."""
 
 import json
+import logging
 import re
 import shutil
 from dataclasses import replace
@@ -58,6 +59,27 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     a_small_dataset(tmp_path / PARAMS.data.path)
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+def test_what_params_and_data_are_warned_of_stands_in_the_log(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])  # pytest's send it to its main process
+    labels = workspace / PARAMS.data.path / "labels/train"
+    label = min(labels.iterdir())
+    label.unlink()
+    fake = FakeWorld()
+    training = PARAMS.training.model_copy(update={"patience": 20})
+
+    pipeline.train(PARAMS.model_copy(update={"training": training}), Run("exp1"), world=fake.world)
+
+    log = Run("exp1").train_log.read_text(encoding="utf-8").splitlines()
+    found = [line for line in log if " WARNING container_doors: " in line]
+    assert [line for line in found if "detection.training.patience" in line]
+    assert [line for line in found if label.stem in line and "expected a label file" in line]
+    said = [line for line in fake.progress.lines if "1 warning(s), the first: " in line]
+    assert said
+    assert "doors data validate" in said[0]
 
 
 @pytest.mark.parametrize("path", [PARAMS.data.path, "photos/doors"])

@@ -202,6 +202,11 @@ class TestARunOnline:
     def test_the_machine_is_watched(self, online: RemoteRun):
         assert any(key.startswith("system.") for row in online.system for key in row)
 
+    def test_its_log_is_attached(self, online: RemoteRun, shared_workspace: Path):
+        log = (shared_workspace / "runs/exp1/train.log").read_bytes()
+        assert b" published detection_v1.0" in online.files["train.log"]
+        assert log.startswith(online.files["train.log"])
+
     def test_sending_it_again_sends_nothing(
         self, online: RemoteRun, shared_workspace: Path, shared_backend: WandbBackend
     ):
@@ -236,6 +241,7 @@ def test_a_run_that_ends_badly_says_so_and_has_every_epoch(
     run = the_run(backend)
     assert (run.state, run.exit_code) == ("failed", exit_code)
     assert shown(run) == told(workspace)
+    assert (b"training failed" in run.files["train.log"]) == (end == "failed")
     assert RunRecord.read(workspace / "runs/exp1/run.json").status == status
 
 
@@ -355,6 +361,7 @@ def test_without_a_key_it_is_offline_and_wandb_sync_uploads_it(
     assert shown(the_run(backend)) == told(workspace)
     assert the_run(backend).summary["test/mAP50"] == 0.995
     assert the_run(backend).artifacts[0].state == "COMMITTED"
+    assert b" published detection_v1.0" in the_run(backend).files["train.log"]
     again = doors(workspace, seen, "track", "sync", "exp1")
     assert "nothing was missing" in again.stdout
 

@@ -284,8 +284,9 @@ def train(
         report = fit_data(params, progress=world.progress)
         is_needed = choice.run is not None or (resume and earlier is None)
         known = _known(run, choice, world=world, is_needed=is_needed)
+        warned: list[object] = [*warnings(params), *report.warnings]
         if not replace:
-            use_newest_whole(run, world.progress.say)
+            use_newest_whole(run, lambda line: _say_and_note(line, warned, world.progress))
             earlier = _fetched(earlier, run, known, choice, world=world)
         if earlier is not None and _is_trained(earlier, run) and _is_same(earlier, params, report):
             world.progress.say(f"{run.name} was trained already: evaluating and publishing it")
@@ -301,6 +302,7 @@ def train(
                 _followed(run, record, world=world),
                 _published_meanwhile(run, params, known, world=world),
             ):
+                _log_warnings(warned)
                 if record.status != "trained":
                     record = _train_weights(record, run, report, world=world, resume=resume)
                 evaluation = _evaluate(record, run, world=world)
@@ -312,6 +314,16 @@ def train(
                 f"{params.training.epochs} epochs: {wish}"
             ) from None
     return metadata
+
+
+def _say_and_note(line: str, noted: list[object], progress: Progress) -> None:
+    noted.append(line)
+    progress.say(line)
+
+
+def _log_warnings(warned: Sequence[object]) -> None:
+    for line in warned:
+        LOG.warning("%s", line)
 
 
 def _finish(
@@ -670,6 +682,11 @@ def fit_data(params: Params, *, progress: Progress) -> Report:
             f"{params.data.path} has {len(report.errors)} error(s), the first: {report.errors[0]}",
             hint=f"see them all: doors data validate --path {params.data.path}",
         )
+    if report.warnings:
+        progress.say(
+            f"warning: {params.data.path} has {len(report.warnings)} warning(s), the first: "
+            f"{report.warnings[0]}; all of them: doors data validate --path {params.data.path}"
+        )
     return report
 
 
@@ -975,6 +992,7 @@ def _train_weights(
             )
         history = read_history(run.metrics_jsonl)
         for line in history_warnings(run, record):
+            LOG.warning("%s", line)
             world.progress.say(line)
         force_to_disk(run.trainer_dir)  # before run.json says that they are there
         artifacts = {path.name: artifact(path) for path in (run.best_weights, run.last_weights)}
@@ -1084,6 +1102,7 @@ def _evaluate(record: RunRecord, run: Run, *, world: World) -> Evaluation:
         },
     )
     for line in mend_lock_box(world.repository):
+        LOG.warning("%s", line)
         world.progress.say(f"warning: {line}")
     _look_at_test(run, evaluation.weights_sha256)
     evaluation.write(run.scores)

@@ -69,3 +69,24 @@ def test_what_is_started_later_computes_on_as_many_cores(
     printed = python(tmp_path, before=named, after="print(os.environ.get('OMP_NUM_THREADS'))")
 
     assert printed.strip() == expected
+
+
+def test_each_line_of_its_log_has_a_time_and_a_level(tmp_path: Path):
+    code = (
+        "from pathlib import Path; from container_doors.training.logbook import logbook;"
+        "from container_doors.adapters.yolo_environment import import_ultralytics;"
+        "import_ultralytics(); from ultralytics.utils import LOGGER;"
+        "logged = logbook(Path('train.log')); logged.__enter__();"
+        r"LOGGER.info('Using %d workers\n\033[1mLogging\033[0m to x\n\n'); LOGGER.info('');"
+        r"LOGGER.warning('%s\nsecond', 'first')"
+    )
+
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
+
+    lines = (tmp_path / "train.log").read_text(encoding="utf-8").splitlines()
+    assert [line.partition(",")[2][4:] for line in lines] == [
+        "INFO    ultralytics: Using %d workers",
+        "INFO    ultralytics: Logging to x",
+        "WARNING ultralytics: first",
+        "WARNING ultralytics: second",
+    ]

@@ -17,7 +17,7 @@ from container_doors.cli.console import PlainProgress, rich_console
 from container_doors.cli.output import say
 from container_doors.dataset.checks import Report
 from container_doors.printable import printable
-from container_doors.training.logbook import logbook
+from container_doors.training.logbook import lead_to, logbook
 
 FORGED = "0 error(s), 0 warning(s): fit to train on"
 HOSTILE = [
@@ -174,3 +174,19 @@ def test_nothing_in_an_entry_of_the_log_passes_for_another(tmp_path: Path, monke
     first, second = path.read_text(encoding="utf-8").splitlines()
     assert first.endswith(r"Tür\x1b[2J")
     assert second == r"    2026 ERROR forged\udcff"
+
+
+def test_the_log_is_seen_where_the_specification_looks_for_it(tmp_path: Path):
+    """Gone on with, or begun anew, it is the newest; what a person has put there stays."""
+    shown = tmp_path / "train_output.log"
+    for name in ("a", "b"):
+        (tmp_path / name).write_text(name)
+        lead_to(tmp_path / name, shown)
+    assert shown.read_text() == "b"
+    assert len(list(tmp_path.iterdir())) == 3
+
+    shown.unlink()
+    shown.write_text("mine")
+    lead_to(tmp_path / "a", shown)
+    lead_to(tmp_path / "a", tmp_path / "none/train_output.log")
+    assert shown.read_text() == "mine"

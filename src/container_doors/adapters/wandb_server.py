@@ -28,7 +28,7 @@ class WandbServer:
         if credentials is None:
             raise TrackingError(f"there is no key for {server()}", hint=how_to_log_in())
         os.environ.update(QUIET | credentials.environment | {"WANDB_MODE": "online"})
-        self._directory = run.tracking
+        self._directory, self._log = run.tracking, run.train_log
 
     def ask(self, record: RunRecord) -> Remote | None:
         """Ask what the server has of a run."""
@@ -54,7 +54,7 @@ class WandbServer:
     def tracker(self, record: RunRecord) -> Tracker:
         """Make a tracker for a run that is on-line, or fails."""
         settings = record.known_params.wandb
-        return OnlineWandb(settings, directory=self._directory, send_s=_SEND_S)
+        return OnlineWandb(settings, directory=self._directory, log=self._log, send_s=_SEND_S)
 
     def _send(self, directory: Path) -> bool:
         """Send one recording; its exit code is 0 even if it could not be read, so look."""

@@ -8,6 +8,7 @@ server is asked.
 """
 
 import contextlib
+import glob
 import os
 import shutil
 import time
@@ -85,6 +86,7 @@ class WandbTracker:
         settings: Wandb,
         *,
         directory: Path,
+        log: Path,
         choice: Choice,
         trainer_pid: int | None,
         say: Callable[[str], None],
@@ -94,14 +96,17 @@ class WandbTracker:
         Args:
             settings: ``detection.wandb``.
             directory: Where the client writes.
+            log: What is attached to the run, as it is at the end.
             choice: Online or offline, and why.
             trainer_pid: The process whose processor and memory are shown beside the GPU's.
             say: Tells the person one line.
         """
         self._choice = choice
         self._say = say
-        self._online = OnlineWandb(settings, directory=directory, trainer_pid=trainer_pid)
-        self._offline = OfflineWandb(settings, directory=directory, trainer_pid=trainer_pid)
+        self._online = OnlineWandb(settings, directory=directory, log=log, trainer_pid=trainer_pid)
+        self._offline = OfflineWandb(
+            settings, directory=directory, log=log, trainer_pid=trainer_pid
+        )
         self._used: OnlineWandb | OfflineWandb = self._offline
         self._experiment = ""
 
@@ -148,10 +153,12 @@ class _OpenRun:
         settings: Wandb,
         *,
         directory: Path,
+        log: Path,
         trainer_pid: int | None = None,
         send_s: float = SEND_S,
     ) -> None:
         """Prepare a run in ``directory``; sending waits ``send_s`` at most."""
+        self._log = log
         self._send_s = send_s
         self._settings = settings
         self._directory = directory
@@ -236,6 +243,9 @@ class _OpenRun:
 
     def _close(self, exit_code: int) -> None:
         with self._translated("not everything was sent"):
+            if self._log.is_file():  # of a job elsewhere it comes with the results
+                pattern = glob.escape(str(self._log))
+                self._run.save(pattern, base_path=self._log.parent, policy="end")
             self._run.finish(exit_code=exit_code)
         shutil.rmtree(self._directory / "pictures", ignore_errors=True)
 

@@ -4,6 +4,7 @@ Its environment is read once, at import, so every adapter that needs it comes th
 """
 
 import contextlib
+import copy
 import logging
 import os
 import re
@@ -141,6 +142,12 @@ def _silence(bar: Any) -> None:  # noqa: ANN401
 
 
 def _plain(record: logging.LogRecord) -> bool:
-    """Strip colours; an empty line is layout for a terminal, which this is not."""
-    record.msg = _ANSI.sub("", str(record.msg)).strip()
-    return bool(record.msg) and not record.msg.startswith(_NOT_SO_HERE)
+    """Make an entry of each line, without colours; an empty one is layout for a terminal."""
+    lines = [_ANSI.sub("", line).strip() for line in record.getMessage().splitlines()]
+    *before, last = [line for line in lines if line] or [""]
+    for line in before:
+        entry = copy.copy(record)
+        entry.msg, entry.args = line, ()
+        logging.getLogger(record.name).callHandlers(entry)
+    record.msg, record.args = last, ()
+    return bool(last) and not last.startswith(_NOT_SO_HERE)

@@ -1,6 +1,7 @@
 """``doors train``."""
 
 import argparse
+import os
 from pathlib import Path
 from time import time
 
@@ -24,7 +25,11 @@ from container_doors.run import Run
 from container_doors.steps.publish import is_published
 from container_doors.training.claim import is_finished
 from container_doors.training.fetching import RunChoice
+from container_doors.training.logbook import lead_to
 from container_doors.training.stopping import Wishes
+
+OUTPUT_LOG = Path("/kaggle/working/train_output.log")
+"""Where the specification (8.2) looks at a training from another terminal."""
 
 
 def train(arguments: argparse.Namespace) -> int:
@@ -34,6 +39,8 @@ def train(arguments: argparse.Namespace) -> int:
     if arguments.unless_finished and is_finished(run):
         say(f"{run.name} is finished already ({run.directory})")
         return 0
+    if "KAGGLE_KERNEL_RUN_TYPE" in os.environ and not arguments.alone:
+        lead_to(run.train_log, OUTPUT_LOG)
     hours = arguments.max_hours
     wishes = Wishes(run.stop_request, deadline=None if hours is None else time() + hours * 3600)
     with console.progress() as progress, wishes.heeding_sigterm():

@@ -159,6 +159,7 @@ def _trackers(run: Run, say: Say) -> dict[str, Tracker]:
         trackers["W&B"] = WandbTracker(
             params.wandb,
             directory=run.tracking,
+            log=run.train_log,
             choice=choice,
             trainer_pid=os.getppid(),
             say=say,

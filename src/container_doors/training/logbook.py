@@ -1,9 +1,10 @@
 """``train.log``: what happened, with levels, for whoever asks afterwards."""
 
 import logging
+import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from container_doors.printable import printable
@@ -37,6 +38,15 @@ def logbook(path: Path) -> Iterator[None]:
         root.setLevel(level)
         root.removeHandler(handler)
         handler.close()
+
+
+def lead_to(log: Path, shown: Path) -> None:
+    """Let ``tail -f`` of another path show the log: a link, and nothing else is ever replaced."""
+    staged = shown.with_name(f".{shown.name}.{os.getpid()}")
+    with suppress(OSError):  # no such folder, or a file system without links
+        if shown.is_symlink() or not shown.exists():
+            staged.symlink_to(log.absolute())
+            staged.replace(shown)
 
 
 class _Lines(logging.Formatter):

@@ -6,7 +6,14 @@ from typing import Any
 
 import pytest
 
-from container_doors.records import Epoch, Setback, StartingWeights
+from container_doors.records import (
+    Epoch,
+    FoundBox,
+    Prediction,
+    Predictions,
+    Setback,
+    StartingWeights,
+)
 from container_doors.remote.run_diagnosis import Case, diagnose
 from tests.builders import a_history, a_record
 
@@ -18,7 +25,11 @@ def a_case(**changes: Any) -> Case:
 
 
 def said(case: Case) -> dict[str, str]:
-    return {line.name: f"{line.verdict}: {line.found} -> {line.remedy}" for line in diagnose(case)}
+    lines: dict[str, str] = {}
+    for line in diagnose(case):
+        one = f"{line.verdict}: {line.found} -> {line.remedy}"
+        lines[line.name] = "\n".join(filter(None, [lines.get(line.name), one]))
+    return lines
 
 
 def epochs(**metrics: Callable[[float], float]) -> list[Epoch]:
@@ -141,10 +152,92 @@ def test_few_photographs_are_a_cause_too():
     assert "110 photographs" in said(case)["accuracy"]
 
 
-def test_a_gpu_that_waits_for_photographs_is_noticed():
-    hardware = a_record().hardware.model_copy(update={"device": "cuda:0"})
-    case = a_case(
-        record=a_record(hardware=hardware), history=epochs(perf__images_per_s=lambda x: 6.0)
+def found(*confidences: float, image: str = "images/val/a.jpg", missed: int = 0) -> Prediction:
+    """A photograph where the first box is a labelled door, and the others are none."""
+    boxes = [
+        FoundBox(box_xyxy=(1, 1, 5, 5), confidence=one, correct=number == 0)
+        for number, one in enumerate(confidences)
+    ]
+    return Prediction(
+        image=image, width_px=64, height_px=48, found=boxes, labelled_xyxy=[], missed=missed
     )
 
-    assert "cache=ram" in said(case)["speed"]
+
+@pytest.mark.parametrize(
+    ("pictures", "why"),
+    [
+        pytest.param(
+            [found(0.9), found(0.9, 0.85, 0.4, image="images/val/b.jpg"), found(0.8, 0.81)],
+            "2 box(es) of confidence 0.8 or more have no label, the first in images/val/b.jpg",
+            id="a door without a label",
+        ),
+        pytest.param(
+            [found(0.9, missed=1), found(0.9, 0.4, image="images/val/b.jpg", missed=2)],
+            "3 doors of val are missed, the most mistakes are in images/val/b.jpg",
+            id="doors that are missed",
+        ),
+    ],
+)
+def test_a_low_map_names_the_photographs_to_look_at(pictures: list[Prediction], why: str):
+    val = Predictions(run_id="0" * 32, split="val", pictures=pictures)
+
+    low = a_case(history=epochs(val__mAP50=lambda x: 0.5), predictions=val)
+
+    assert why in said(low)["accuracy"]
+    assert "doors data validate" in said(low)["accuracy"]
+    assert said(a_case(predictions=val))["accuracy"].startswith("pass: mAP50 0.9")
+
+
+T4 = a_record().hardware.model_copy(
+    update={"device": "cuda:0", "description": "Tesla T4, 14.6 GiB", "cores": 4}
+)
+
+
+@pytest.mark.parametrize(
+    ("metrics", "why"),
+    [
+        pytest.param({}, "8 loaders, on 4 cores -> --set detection.training.cache=", id="loader"),
+        pytest.param(
+            {"perf__gpu_memory_gb": lambda x: 3.1 * x},
+            "batches of 16 use 3.1 of 14.6 GiB -> --set detection.training.batch_size=32",
+            id="half of the memory is free",
+        ),
+        pytest.param(
+            {"perf__gpu_memory_gb": lambda x: 2.0},
+            "batches of 16 use 2.0 of 14.6 GiB -> --set detection.training.batch_size=64",
+            id="most of the memory is free",
+        ),
+        pytest.param(
+            {"perf__images_per_s": lambda x: 6.0 if x < 0.68 else 15.0},
+            "epochs without mosaic were 2.5 times as fast (6 and 15 photographs a second) -> "
+            "--set detection.augmentation.mosaic=0.5, or 0",
+            id="mosaics take the time",
+        ),
+    ],
+)
+def test_a_gpu_that_waits_gets_each_advice_that_was_measured(
+    metrics: dict[str, Callable[[float], float]], why: str
+):
+    history = epochs(**{"perf__images_per_s": lambda x: 6.0, **metrics})
+
+    assert why in said(a_case(record=a_record(hardware=T4), history=history))["speed"]
+
+
+def test_what_was_measured_to_be_of_no_use_is_not_advised():
+    """The memory is full, and epochs without mosaics were as slow."""
+    history = epochs(perf__images_per_s=lambda x: 6.0, perf__gpu_memory_gb=lambda x: 11.0)
+
+    advice = said(a_case(record=a_record(hardware=T4), history=history))["speed"]
+
+    assert "batch_size" not in advice
+    assert "mosaic" not in advice
+
+
+def test_a_training_of_many_hours_is_slow_on_a_processor_too():
+    slow = epochs(perf__images_per_s=lambda x: 2.0, perf__epoch_s=lambda x: 1800.0)
+    quick = epochs(perf__images_per_s=lambda x: 2.0, perf__epoch_s=lambda x: 60.0)
+
+    advice = said(a_case(history=slow))["speed"]
+    assert "30 epochs take 15.0 h, and 5 are expected: it was trained on a processor" in advice
+    assert "doors kaggle run --experiment detection_exp001" in advice
+    assert said(a_case(history=quick))["speed"].startswith("pass")

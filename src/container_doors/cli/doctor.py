@@ -12,7 +12,7 @@ from time import time
 from typing import TYPE_CHECKING
 
 from container_doors.cli.output import say, say_document
-from container_doors.errors import DoorsError
+from container_doors.errors import DoorsError, RunError
 from container_doors.remote.health import (
     Health,
     as_document,
@@ -26,7 +26,7 @@ from container_doors.remote.health import (
 from container_doors.run import Run
 
 if TYPE_CHECKING:
-    from container_doors.records import RunRecord
+    from container_doors.records import Predictions, RunRecord
 
 _CHECKS = (
     ("python", "adapters.machine_health:python"),
@@ -167,8 +167,26 @@ def _diagnosis(name: str) -> Sequence[Health]:
         if path.exists()
     ]
     log = _log_end(run.train_log)
-    case = Case(record, history, log, is_held=is_held, idle_s=time() - max(written))
+    case = Case(
+        record,
+        history,
+        log,
+        is_held=is_held,
+        idle_s=time() - max(written),
+        predictions=_found_on_val(run, record),
+    )
     return [*_damage(run, record), *diagnose(case)]
+
+
+def _found_on_val(run: Run, record: "RunRecord") -> "Predictions | None":
+    """Read them, if they are of this run; what is damaged is said elsewhere."""
+    from container_doors.records import Predictions
+
+    try:
+        found = Predictions.read(run.predictions_json("val"))
+    except RunError:
+        return None
+    return found if found.run_id == record.run_id else None
 
 
 def _damage(run: Run, record: "RunRecord") -> list[Health]:

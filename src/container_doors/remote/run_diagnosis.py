@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from container_doors.config import Training
-from container_doors.records import Epoch, RunRecord
+from container_doors.records import Epoch, Predictions, RunRecord
 from container_doors.remote.health import Health, failed, passed, warned
 
 LOW_MAP50 = 0.85
@@ -26,6 +26,16 @@ _OVERFIT = 1.15
 _SLOW_GPU_PER_S = 20.0
 """A T4 trains on 60 photographs a second at 640 px; a third of it is a GPU that waits."""
 
+_LONG_H = 5.0
+"""The longest training that the specification expects (5.4)."""
+
+_FASTER = 1.2
+"""From this ratio on fewer augmentations are worth it."""
+
+_SURE = 0.8
+"""A wrong box of this confidence is a door without a label more often than not."""
+
+_GIB = re.compile(r"([\d.]+) GiB")
 _STALLED_S = 600.0
 _OUT_OF_MEMORY = re.compile(
     r"out of memory|DefaultCPUAllocator|Cannot allocate memory", re.IGNORECASE
@@ -46,6 +56,8 @@ class Case:
     """Whether a process trains it now."""
     idle_s: float
     """Since anything of it was last written."""
+    predictions: Predictions | None = None
+    """What was found on val, if it has been evaluated."""
 
     @property
     def training(self) -> Training:
@@ -241,22 +253,46 @@ def _one_sided(case: Case) -> list[tuple[str, str]]:
     ]
 
 
+def _labels(case: Case) -> list[tuple[str, str]]:
+    """Name the photographs that speak against their labels, or have the most mistakes."""
+    if case.predictions is None:
+        return []
+    check = f"then doors data validate --path {case.record.dataset.path}"
+    doubtful = [
+        (one.image, sum(box.confidence >= _SURE and not box.correct for box in one.found))
+        for one in case.predictions.pictures
+    ]
+    boxes, images = sum(count for _, count in doubtful), [name for name, count in doubtful if count]
+    if boxes:
+        return [
+            (
+                f"{boxes} box(es) of confidence {_SURE:g} or more have no label, the first in "
+                f"{images[0]}",
+                f"look there: is a label missing, or off? Correct it, {check}",
+            )
+        ]
+    worst = case.predictions.worst_first()[:1]
+    if not worst or not worst[0].missed + worst[0].false_alarms:
+        return []
+    found = (
+        f"{sum(one.missed for one in case.predictions.pictures)} doors of val are missed, the most "
+        f"mistakes are in {worst[0].image}"
+    )
+    return [(found, f"look at these: is each label right, and each door to be seen? {check[5:]}")]
+
+
 def _speed(case: Case) -> list[Health]:
     speeds = case.series("perf/images_per_s")
     if not speeds:
         return []
-    usual, device = median(speeds), case.record.hardware.device
-    workers = case.training.workers
-    cores = case.record.hardware.cores
-    if device.startswith("cuda") and usual < _SLOW_GPU_PER_S:
-        return [
-            warned(
-                "speed",
-                f"{usual:.0f} photographs a second leave a GPU waiting for them",
-                f"--set detection.training.cache=ram; workers ({workers}) up to the "
-                f"machine's {cores} cores; smaller files",
-            )
-        ]
+    usual = median(speeds)
+    slow = _how_slow(case, usual)
+    if slow is not None:
+        causes = [cause for question in _BRAKES for cause in question(case)]
+        size = max(32, case.training.image_size_px * 4 // 5 // 32 * 32)
+        smaller = f"--set detection.training.image_size_px={size}"
+        causes = causes or [("nothing that was measured says why", smaller)]
+        return [warned("speed", f"{slow}: {why}", remedy) for why, remedy in causes]
     if min(speeds) < usual / 3:
         return [
             warned(
@@ -265,7 +301,79 @@ def _speed(case: Case) -> list[Health]:
                 "something else was at work on that machine",
             )
         ]
-    return [passed("speed", f"{usual:.1f} photographs a second on {device}")]
+    return [passed("speed", f"{usual:.1f} photographs a second on {case.record.hardware.device}")]
+
+
+def _how_slow(case: Case, usual: float) -> str | None:
+    """Say by which measure it was slow; None if it was not."""
+    hours = case.training.epochs * median(case.series("perf/epoch_s") or [0.0]) / 3600
+    if _gpu_waits(case):
+        return f"{usual:.0f} photographs a second leave a GPU waiting for them"
+    if hours > _LONG_H:
+        return f"{case.training.epochs} epochs take {hours:.1f} h, and {_LONG_H:.0f} are expected"
+    return None
+
+
+def _gpu_waits(case: Case) -> bool:
+    usual = median(case.series("perf/images_per_s"))
+    return case.record.hardware.device.startswith("cuda") and usual < _SLOW_GPU_PER_S
+
+
+def _processor(case: Case) -> list[tuple[str, str]]:
+    if case.record.hardware.device != "cpu":
+        return []
+    remedy = f"a GPU: doors kaggle run --experiment {case.record.experiment}"
+    return [("it was trained on a processor", remedy)]
+
+
+def _small_batch(case: Case) -> list[tuple[str, str]]:
+    """Compare the memory that was used with what the GPU has."""
+    used, size = case.series("perf/gpu_memory_gb"), case.training.batch_size
+    of_gpu = _GIB.search(case.record.hardware.description)
+    ran_out = any(one.reason == "out of memory" for one in case.record.setbacks)
+    if not used or of_gpu is None or ran_out or max(used) > float(of_gpu[1]) / 2:
+        return []
+    larger = 4 * size if max(used) < float(of_gpu[1]) / 5 else 2 * size
+    found = f"batches of {size} use {max(used):.1f} of {of_gpu[1]} GiB"
+    return [(found, f"--set detection.training.batch_size={larger}")]
+
+
+def _augmentation(case: Case) -> list[tuple[str, str]]:
+    """Compare the epochs that have mosaics with the last ones, which have none."""
+    asked = case.record.params.get("augmentation")
+    if not isinstance(asked, dict) or not asked.get("mosaic"):
+        return []
+    fewer = "--set detection.augmentation.mosaic=0.5, or 0"
+    first = case.training.epochs - int(asked.get("close_mosaic", 0)) + 1  # without a mosaic
+    speeds = [(one.number, one.metrics.get("perf/images_per_s")) for one in case.history]
+    before = [speed for number, speed in speeds if speed is not None and number < first]
+    after = [speed for number, speed in speeds if speed is not None and number >= first]
+    if not before or not after:
+        four = "each photograph is a mosaic of four, which are read and decoded"
+        return [(four, fewer)] if _gpu_waits(case) else []
+    faster = median(after) / median(before)
+    if faster < _FASTER:
+        return []
+    return [
+        (
+            f"epochs without mosaic were {faster:.1f} times as fast "
+            f"({median(before):.0f} and {median(after):.0f} photographs a second)",
+            fewer,
+        )
+    ]
+
+
+def _loading(case: Case) -> list[tuple[str, str]]:
+    if not _gpu_waits(case):
+        return []
+    workers, cores = case.training.workers, case.record.hardware.cores
+    return [
+        (
+            f"{workers} loaders, on {cores} cores",
+            f"--set detection.training.cache=ram; workers up to the machine's {cores} cores; "
+            "smaller files",
+        )
+    ]
 
 
 _QUESTIONS: tuple[Callable[[Case], list[Health]], ...] = (
@@ -282,4 +390,11 @@ _CAUSES: tuple[Callable[[Case], list[tuple[str, str]]], ...] = (
     _too_short,
     _overfit,
     _one_sided,
+    _labels,
+)
+_BRAKES: tuple[Callable[[Case], list[tuple[str, str]]], ...] = (
+    _processor,
+    _small_batch,
+    _augmentation,
+    _loading,
 )

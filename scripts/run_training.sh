@@ -11,8 +11,8 @@ experiment="${1:-detection_exp001_yolo11s_baseline}"
 options=("${@:2}")
 
 echo "[1/5] Setting up environment..."
-bash scripts/setup_kaggle.sh
-if [ -d .venv/bin ]; then PATH="$PWD/.venv/bin:$PATH"; fi
+bash scripts/setup_kaggle.sh --go-on
+if [ -d .venv/bin ] && [ -z "${KAGGLE_KERNEL_RUN_TYPE:-}" ]; then PATH="$PWD/.venv/bin:$PATH"; fi
 
 echo "[2/5] Getting the data set..."
 if [ -f data/processed/detection.dvc ]; then

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Install what training needs, and show that it is there. Safe to run again.
+# Install what training needs, configure DVC and W&B, and show that it is there. Safe to run again.
 #
 #   bash scripts/setup_kaggle.sh
 #
@@ -9,6 +9,10 @@
 # Elsewhere uv makes the locked environment.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+path_of_the_shell="$PATH"
+on_kaggle="${KAGGLE_KERNEL_RUN_TYPE:-}"
+drive_json="${GDRIVE_CREDENTIALS_DATA:-${DVC_SERVICE_ACCOUNT_JSON:-${KAGGLE_SECRET_DVC_JSON:-}}}"
+wandb_key="${WANDB_API_KEY:-${KAGGLE_SECRET_WANDB_KEY:-}}"
 
 fail() {
   printf 'error: %s\n  hint: %s\n' "$1" "$2" >&2
@@ -17,6 +21,27 @@ fail() {
 
 not_installed() {
   fail "the packages could not be installed: see above" "is Internet on, in the notebook's settings? Is the disk full (df -h)? Then run this again"
+}
+
+# Before the packages, which take minutes.
+look_for_secrets() {
+  if [ -n "$drive_json" ]; then
+    echo "DVC: credentials of ${#drive_json} characters"
+  elif ! grep -qs "gdrive://" .dvc/config .dvc/config.local; then
+    echo "DVC: no credentials, and none needed: the remote is no Google Drive"
+  elif grep -qsE "gdrive_(user_credentials|service_account_json)_file" .dvc/config.local; then
+    echo "DVC: the credentials that this clone has already"
+  elif [ -n "$on_kaggle" ]; then
+    fail "KAGGLE_SECRET_DVC_JSON is not set, and the remote is a Google Drive" \
+      "add the secret DVC_SERVICE_ACCOUNT_JSON, tick it for the notebook and run its cells again; or choose a remote that needs none: doors remote set DIRECTORY"
+  else
+    echo "DVC: no credentials for the Google Drive: doors remote login, or doors remote set --credentials FILE"
+  fi
+  if [ -n "$wandb_key" ]; then
+    echo "W&B: a key of ${#wandb_key} characters"
+  elif ! grep -qs "wandb" "${NETRC:-${HOME:-}/.netrc}"; then
+    echo "W&B: no key in WANDB_API_KEY or KAGGLE_SECRET_WANDB_KEY, so runs are recorded offline; doors track login takes one, doors track sync sends them"
+  fi
 }
 
 install_beside_the_image() {
@@ -31,31 +56,66 @@ install_beside_the_image() {
   ln -sf "$home/bin/dvc" "$(python -c 'import sysconfig; print(sysconfig.get_path("scripts"))')/dvc"
 }
 
+# `wandb` itself knows nothing of KAGGLE_SECRET_WANDB_KEY. The machine is thrown away; a person's is not.
+log_in_to_wandb() {
+  if [ -n "$on_kaggle" ] && [ -z "${WANDB_API_KEY:-}" ] && [ -n "$wandb_key" ]; then
+    printf '%s\n' "$wandb_key" | env -u KAGGLE_SECRET_WANDB_KEY doors track login ||
+      echo "warning: without it runs are recorded offline, and doors track sync sends them later"
+  fi
+}
+
+say_versions() {
+  python - << 'END' || echo "warning: python is not that of doors; doors doctor says more"
+from container_doors.adapters.account_health import wandb
+from container_doors.adapters.machine_health import gpu, packages, torch_build
+from container_doors.remote.health import as_lines
+
+print(*as_lines([packages(), torch_build(), gpu(), wandb()]), sep="\n")
+END
+}
+
+say_what_is_next() {
+  echo "Next steps:"
+  if [ "$(PATH="$path_of_the_shell" command -v dvc)" != "$(command -v dvc)" ]; then
+    echo "  source $PWD/.venv/bin/activate"
+  fi
+  if [ -f data/processed/detection.dvc ]; then
+    echo "  dvc pull data/processed/detection.dvc"
+  else
+    echo "  doors data validate --path data/processed/detection, once your photographs are there"
+  fi
+  echo "  bash scripts/run_training.sh"
+}
+
 command -v git > /dev/null || fail "git is not installed" "apt-get install git"
 
-echo "[1/3] Installing packages..."
-if [ -n "${KAGGLE_KERNEL_RUN_TYPE:-}" ]; then
+echo "[1/4] Looking for secrets..."
+look_for_secrets
+
+echo "[2/4] Installing packages..."
+if [ -n "$on_kaggle" ]; then
   install_beside_the_image
 elif command -v uv > /dev/null; then
   uv sync --quiet || not_installed
-elif ! command -v doors > /dev/null; then
+elif [ ! -x .venv/bin/doors ] && ! command -v doors > /dev/null; then
   fail "neither uv nor doors is on the PATH" "pip install uv"
 fi
-if [ -d .venv/bin ] && [ -z "${KAGGLE_KERNEL_RUN_TYPE:-}" ]; then PATH="$PWD/.venv/bin:$PATH"; fi
+if [ -d .venv/bin ] && [ -z "$on_kaggle" ]; then PATH="$PWD/.venv/bin:$PATH"; fi
 
-echo "[2/3] Configuring the remote..."
-if [ -n "${GDRIVE_CREDENTIALS_DATA:-}${DVC_SERVICE_ACCOUNT_JSON:-}${KAGGLE_SECRET_DVC_JSON:-}" ]; then
+echo "[3/4] Configuring DVC and W&B..."
+if [ -n "$drive_json" ]; then
   doors remote set
 else
-  echo "no credentials in the environment: taking the remote as it is"
+  echo "the remote stays as it is"
 fi
-# W&B's key needs no step: it is read from WANDB_API_KEY or KAGGLE_SECRET_WANDB_KEY where it is used.
+log_in_to_wandb
 
-echo "[3/3] Verifying..."
+echo "[4/4] Verifying..."
 doors --version
-dvc --version
-if [ -n "${KAGGLE_KERNEL_RUN_TYPE:-}" ]; then
+echo "dvc $(dvc --version)"
+if [ -n "$on_kaggle" ]; then
   doors doctor --setup
 else
-  python -c "import torch; print('torch', torch.__version__, 'CUDA' if torch.cuda.is_available() else 'CPU')"
+  say_versions
 fi
+if [ "${1:-}" != "--go-on" ]; then say_what_is_next; fi

@@ -66,7 +66,7 @@ def test_the_torch_of_the_image_is_left_as_it_is(
     )
 
     said = done.stdout + done.stderr
-    assert "[3/3]" in said, said
+    assert "[4/4]" in said, said
     code = "from importlib.metadata import version as v; print(v('torch'), v('torchvision'))"
     kept = subprocess.check_output([there, "-c", code], text=True)
     assert kept == f"{TORCH} {TORCH}\n"
@@ -126,3 +126,127 @@ def test_a_machine_without_torch_is_no_kaggle_image(tmp_path: Path, repository_r
 
     assert done.returncode == 2
     assert "this image has no torch\n  hint: " in done.stderr
+
+
+DVC_JSON = '{"type": "service_account", "private_key": "secret"}'
+WANDB_KEY = "w" * 40
+
+
+class Machine:
+    """The script among stand-ins for what it starts, which write down how they were started."""
+
+    def __init__(self, folder: Path, repository_root: Path) -> None:
+        self.clone, self.programs = folder / "clone", folder / "programs"
+        self.said = folder / "said"
+        self.programs.mkdir()
+        (self.clone / "scripts").mkdir(parents=True)
+        (self.clone / ".dvc").mkdir()
+        shutil.copy(repository_root / "scripts/setup_kaggle.sh", self.clone / "scripts")
+        for name in ("bash", "git", "grep", "ln", "dirname", "env", "cat", "sh", "mkdir"):
+            (self.programs / name).symlink_to(str(shutil.which(name)))
+        note = f'echo "NAME $*" >> {self.said}\n'
+        self.write("python", (
+            f'case "$*" in *sysconfig*) echo {self.programs};;\n'
+            f"scripts/install_locked.py*) {note.replace('NAME', 'python')}"
+            'case "$*" in *--environment*) mkdir -p "$3/bin"; printf "#!/bin/sh\\necho 3.67\\n" '
+            '> "$3/bin/dvc";; esac;;\n'
+            f'*) exec {sys.executable} "$@";; esac\n'
+        ))  # fmt: skip
+        self.write("doors", (
+            note.replace("NAME", "doors")
+            + f'[ "$1" != track ] || cat > {folder}/typed\n'
+            + '[ "$1" != doctor ] || exit "$DOCTOR"\n'
+        ))  # fmt: skip
+        self.write("dvc", "echo 3.67\n")
+        self.typed = folder / "typed"
+        self.home = folder / "home"
+
+    def write(self, name: str, script: str) -> None:
+        (self.programs / name).write_text(f"#!/bin/sh\n{script}")
+        (self.programs / name).chmod(0o755)
+
+    def set_up(self, *options: str, doctor: int = 0, **secrets: str):
+        places = {"PATH": str(self.programs), "HOME": str(self.home), "XDG_DATA_HOME": ""}
+        return subprocess.run(
+            ["bash", self.clone / "scripts/setup_kaggle.sh", *options],
+            env=places
+            | {"DOCTOR": str(doctor), "KAGGLE_KERNEL_RUN_TYPE": "Interactive"}
+            | secrets,
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+
+    @property
+    def started(self) -> list[str]:
+        return self.said.read_text().splitlines() if self.said.exists() else []
+
+
+@pytest.fixture
+def machine(tmp_path: Path, repository_root: Path) -> Machine:
+    return Machine(tmp_path, repository_root)
+
+
+def test_secrets_are_configured_and_the_next_steps_work(machine: Machine):
+    (machine.clone / ".dvc/config").write_text("url = gdrive://folder")
+
+    done = machine.set_up(KAGGLE_SECRET_DVC_JSON=DVC_JSON, KAGGLE_SECRET_WANDB_KEY=WANDB_KEY)
+
+    assert done.returncode == 0, done.stderr
+    assert f"DVC: credentials of {len(DVC_JSON)} characters" in done.stdout
+    assert "W&B: a key of 40 characters" in done.stdout
+    assert [line for line in machine.started if line.startswith("doors")] == [
+        "doors remote set", "doors track login", "doors --version", "doors doctor --setup",
+    ]  # fmt: skip
+    assert machine.typed.read_text() == f"{WANDB_KEY}\n"  # from a pipe, and in no argument
+    assert "Next steps:\n  doors data validate" in done.stdout
+    assert "activate" not in done.stdout  # dvc is on the PATH already
+    assert DVC_JSON not in done.stdout + done.stderr
+
+
+def test_a_drive_without_its_secret_is_refused_before_anything_is_installed(machine: Machine):
+    (machine.clone / ".dvc/config").write_text("url = gdrive://folder")
+
+    done = machine.set_up(KAGGLE_SECRET_WANDB_KEY=WANDB_KEY)
+
+    assert done.returncode == 2
+    assert "error: KAGGLE_SECRET_DVC_JSON is not set" in done.stderr
+    assert "hint: add the secret DVC_SERVICE_ACCOUNT_JSON" in done.stderr
+    assert machine.started == []
+
+    (machine.clone / ".dvc/config.local").write_text("gdrive_service_account_json_file_path = x")
+    assert machine.set_up().returncode == 0
+
+
+def test_what_is_done_without_a_secret_that_is_not_needed_is_said_first(machine: Machine):
+    done = machine.set_up()
+
+    assert done.returncode == 0, done.stderr
+    said = done.stdout[: done.stdout.index("[2/4]")]
+    assert "DVC: no credentials, and none needed" in said
+    assert "W&B: no key in WANDB_API_KEY or KAGGLE_SECRET_WANDB_KEY, so runs are" in said
+    assert "doors track login" not in machine.started
+
+
+def test_a_machine_that_fails_a_check_ends_phase_1(machine: Machine):
+    assert machine.set_up(doctor=1).returncode == 1
+    assert machine.set_up(doctor=0).returncode == 0
+
+
+def test_elsewhere_versions_w_and_b_and_the_way_to_dvc_are_said(machine: Machine):
+    """The shell that follows the next steps has no environment activated."""
+    (machine.clone / ".venv").symlink_to(sys.prefix)
+    (machine.clone / "data/processed").mkdir(parents=True)
+    (machine.clone / "data/processed/detection.dvc").touch()
+
+    done = machine.set_up(KAGGLE_KERNEL_RUN_TYPE="", WANDB_BASE_URL="http://127.0.0.1:9")
+
+    assert done.returncode == 0, done.stderr
+    end = done.stdout[done.stdout.index("[4/4]") :]
+    for what in ("doors ", "dvc 3.", "ultralytics 8.", "torch", "w&b"):
+        assert what in end
+    steps = end[end.index("Next steps:") :].splitlines()[1:]
+    assert steps == [
+        f"  source {machine.clone}/.venv/bin/activate",
+        "  dvc pull data/processed/detection.dvc",
+        "  bash scripts/run_training.sh",
+    ]
+    assert "Next steps" not in machine.set_up("--go-on", KAGGLE_KERNEL_RUN_TYPE="").stdout

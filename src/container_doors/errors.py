@@ -79,6 +79,10 @@ class MissingContentError(VersioningError):
         self.objects = objects
 
 
+class ReadOnlyRemoteError(VersioningError):
+    """A remote can be read and not written to: data come from there, and no model goes there."""
+
+
 class SignatureError(VersioningError):
     """A signature is absent, is of something else, or is of nobody who may sign."""
 

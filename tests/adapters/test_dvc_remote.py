@@ -121,10 +121,13 @@ def test_a_service_account_is_refused_on_a_personal_drive_and_a_delegate_is_not(
 
     run("doors", "remote", "set", f"gdrive://{folder_id}")
     said = run("doors", "remote", "check", expect=2)
+    line = account_health.dvc_remote()
     run("doors", "remote", "set", "--delegate", PERSON)
     run("doors", "remote", "check")
 
     assert "a service account owns no storage, so it cannot write to a personal Drive" in said
+    assert line.verdict == "warn"
+    assert line.found.startswith("the data set can be pulled, and no model pushed: cannot write to")
     assert all(way in said for way in ("shared drive", "--delegate", "doors remote login"))
 
 

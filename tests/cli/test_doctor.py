@@ -143,6 +143,8 @@ def test_on_kaggle_a_machine_without_gpu_is_no_machine_to_train_on(monkeypatch: 
 
     assert machine_health.gpu().verdict == "fail"
     assert "Accelerator" in machine_health.gpu().remedy
+    assert machine_health.gpu_for_set_up().verdict == "warn"
+    assert "Accelerator" in machine_health.gpu_for_set_up().remedy
 
 
 @pytest.fixture

@@ -12,7 +12,12 @@ import urllib.request
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from container_doors.errors import DoorsError, MissingToolError, UnreachableError
+from container_doors.errors import (
+    DoorsError,
+    MissingToolError,
+    ReadOnlyRemoteError,
+    UnreachableError,
+)
 from container_doors.remote.health import Health, failed, is_kaggle, passed, warned
 
 _WAIT_S = 15.0
@@ -66,6 +71,9 @@ def dvc_remote() -> Health:
                 "dvc remote", "none: no model can be pushed", "doors remote set DIRECTORY"
             )
         return passed("dvc remote", f"{remote.probe()} can be written, read and deleted from")
+    except ReadOnlyRemoteError as error:
+        found = f"the data set can be pulled, and no model pushed: {error.problem}"
+        return warned("dvc remote", found, error.hint)
     except DoorsError as error:
         return failed("dvc remote", error.problem, error.hint)
 
@@ -104,7 +112,7 @@ def wandb() -> Health:
     try:
         credentials = find_credentials()
     except DoorsError as error:
-        return failed("w&b", error.problem, error.hint)
+        return warned("w&b", f"{error.problem}: runs are recorded offline", error.hint)
     if credentials is None:
         return warned("w&b", "no key: runs are recorded offline", how_to_log_in())
     key = credentials.environment.get("WANDB_API_KEY") or _kept_key(server())

@@ -25,7 +25,12 @@ def main() -> None:
             _tell("vanished")
             sys.exit(1)
         _tell("writing")
-        remote.fs.put_file(here, there)
+        try:
+            remote.fs.put_file(here, there)
+        except Exception:
+            if remote.fs.exists(remote.path):
+                _tell("readable")
+            raise
         _tell("reading")
         remote.fs.get_file(there, here + ".back")
         with open(here + ".back", "rb") as file:  # noqa: PTH123

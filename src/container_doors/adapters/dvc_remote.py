@@ -12,7 +12,7 @@ from pathlib import Path
 
 from container_doors.adapters.dvc_command import DVC_ENVIRONMENT, INSTALL_DVC, Dvc, python_of_dvc
 from container_doors.adapters.shell import call
-from container_doors.errors import VersioningError
+from container_doors.errors import ReadOnlyRemoteError, VersioningError
 from container_doors.files import replace_secret, user_folder
 from container_doors.versioning.complaints import explain
 from container_doors.versioning.credentials import parse_credentials
@@ -28,10 +28,19 @@ _ANOTHER = (
     "make another key of the service account, then: doors remote set --credentials FILE; "
     "docs/google-drive.md"
 )
+_MAY_NOT_WRITE = (
+    "service accounts do not have storage quota",
+    "storagequotaexceeded",
+    "insufficient permission",
+    "insufficientfilepermissions",
+    "permission denied",
+    "read-only file system",
+)
 _STEPS = {
     "": "start",
     "opening": "open",
     "writing": "write to",
+    "readable": "write to",
     "reading": "read from",
     "deleting": "delete from",
 }
@@ -181,7 +190,9 @@ class DvcRemote:
         complaint = explain(said)
         lines = [line for line in said.splitlines() if line.strip()] or ["nothing was said"]
         meaning = complaint.meaning if complaint else ""
-        return VersioningError(
+        is_refused = step == "readable" and any(sign in said.lower() for sign in _MAY_NOT_WRITE)
+        kind = ReadOnlyRemoteError if is_refused else VersioningError
+        return kind(
             f"cannot {_STEPS.get(step, step)} {url}: {meaning or lines[-1]}",
             hint=complaint.remedy if complaint else "dvc doctor says more",
         )

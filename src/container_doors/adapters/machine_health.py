@@ -40,6 +40,7 @@ _GOOD_MEMORY_GIB = 4
 _GOOD_SHARED_GIB = 1
 _WAIT_S = 5.0
 _CONNECT = "is the network up? Behind a proxy, set HTTPS_PROXY; a firewall has to let https out"
+_NO_GPU = "none"
 
 
 def python() -> Health:
@@ -104,6 +105,14 @@ def gpu() -> Health:
     return passed(
         "gpu", f"{counted(hardware.gpus)}, CUDA {hardware.cuda}, driver {hardware.driver}"
     )
+
+
+def gpu_for_set_up() -> Health:
+    """As :func:`gpu`; a machine without any can be set up all the same, to look around."""
+    found = gpu()
+    if found.verdict == "fail" and found.found == _NO_GPU:
+        return warned(found.name, f"{_NO_GPU}: a training would take days", found.remedy)
+    return found
 
 
 def memory() -> Health:
@@ -175,10 +184,10 @@ def _without_gpu(build: str | None, listed: str) -> Health:
         )
     if is_kaggle():
         remedy = "Settings > Accelerator > GPU T4 x2, in the notebook's editor"
-        return failed("gpu", "none", remedy)
+        return failed("gpu", _NO_GPU, remedy)
     return warned(
         "gpu",
-        "none: training would run on the processor, slowly",
+        f"{_NO_GPU}: training would run on the processor, slowly",
         "doors kaggle plan: what it takes to train on Kaggle's GPUs, from here",
     )
 

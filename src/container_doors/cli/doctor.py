@@ -45,6 +45,11 @@ _CHECKS = (
     ("last run", "cli.doctor:last_run"),
 )
 _AFTER_SET_UP = ("data set", "last run")
+_OF_SET_UP = tuple(
+    (name, "adapters.machine_health:gpu_for_set_up" if name == "gpu" else place)
+    for name, place in _CHECKS
+    if name not in _AFTER_SET_UP
+)
 _LOG_END = 20_000
 _MOST_WORDS = 160
 _BY_HAND = "put your photographs there, laid out as the README says"
@@ -54,7 +59,7 @@ _NOT_OURS_TO_SAY = ("may produce non-deterministic training results", " py.warni
 
 def doctor(arguments: argparse.Namespace) -> int:
     """Print a line for each thing looked at; exit 1 if one of them fails."""
-    checks = _CHECKS[: -len(_AFTER_SET_UP)] if arguments.setup else _CHECKS
+    checks = _OF_SET_UP if arguments.setup else _CHECKS
     looked = _diagnosis(arguments.run) if arguments.run else _look_around(checks, arguments.json)
     lines = list(looked)
     if arguments.json:

@@ -10,7 +10,7 @@ import pytest
 from container_doors import delivery, pipeline
 from container_doors.adapters.ssh_signatures import SshSignatures
 from container_doors.config import Data, Params, Training
-from container_doors.errors import DoorsError, VersioningError, WeightsError
+from container_doors.errors import DoorsError, SignatureError, VersioningError, WeightsError
 from container_doors.ports import Detector, LoadDetector, Remote, TrackingServer, Upstream
 from container_doors.records import Check, Hardware, Metadata
 from container_doors.run import PUBLISHED, Run
@@ -107,6 +107,57 @@ def test_loose_pointers_bring_the_model_too(laptop: Laptop):
         shutil.copy(pointer, loose)
 
     assert laptop.sync(loose) == laptop.metadata
+
+
+def alone(laptop: Laptop, *names: str, is_required: bool = False) -> list[Check] | None:
+    """Sync from a folder that has these files and nothing else."""
+    folder = Path("alone")
+    folder.mkdir(exist_ok=True)
+    for name in names:
+        shutil.copy(KAGGLE / PUBLISHED / name, folder)
+    weights = delivery.sync_weights(
+        folder,
+        store=laptop.store,
+        repository=laptop.repository,
+        progress=laptop.progress,
+        policy=SignaturePolicy(SshSignatures(), laptop.repository, is_required=is_required),
+    )
+    if weights is None:
+        return None
+    return delivery.check_weights_alone(
+        weights, Path("none"), load_detector=FakeDetector(), hardware=laptop.metadata.hardware
+    )
+
+
+def test_the_pointer_of_the_weights_alone_brings_them_and_says_what_is_missing(laptop: Laptop):
+    checks = alone(laptop, "best.pt.dvc")
+
+    assert checks is not None
+    assert sorted(published()) == ["best.pt", "best.pt.dvc"]
+    assert (PUBLISHED / "best.pt").read_text() == "weights of epoch 2, run 1"
+    assert [(check.name, check.is_ok) for check in checks] == [
+        ("arrived", True), ("loads", True), ("inference", True), ("metrics", None),
+    ]  # fmt: skip
+    assert "metadata.json.dvc was not among" in (checks[-1].not_checked or "")
+    # With the others, later, it is the model that it is.
+    assert laptop.sync(KAGGLE) == laptop.metadata
+
+
+def test_weights_alone_replace_no_model_that_is_described(laptop: Laptop):
+    laptop.sync(KAGGLE)
+    before = published()
+
+    with pytest.raises(VersioningError, match=r"best.pt.dvc alone, .* would replace detection_v1"):
+        alone(laptop, "best.pt.dvc")
+
+    assert published() == before
+
+
+def test_weights_alone_cannot_be_signed(laptop: Laptop):
+    with pytest.raises(SignatureError, match=r"best\.pt\.dvc alone cannot have one"):
+        alone(laptop, "best.pt.dvc", is_required=True)
+
+    assert not PUBLISHED.exists()
 
 
 def test_what_was_downloaded_whole_needs_no_remote(laptop: Laptop):

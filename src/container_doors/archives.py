@@ -114,7 +114,7 @@ class _Judge:
             return f"has {member.size} bytes by its header, and the archive has fewer"
         if self._names is not None and (member.isdir() or member.name not in self._names):
             return "is not among the files that are expected"
-        return _name_fault(member.name) or self._clash(member)
+        return name_fault(member.name) or self._clash(member)
 
     def _clash(self, member: tarfile.TarInfo) -> str | None:
         key = member.name if self._may_differ_by_case else _on_any_system(member.name)
@@ -127,7 +127,7 @@ class _Judge:
         return None
 
 
-def _name_fault(name: str) -> str | None:
+def name_fault(name: str) -> str | None:
     """Say why a name is not that of a file below a folder, on any system."""
     parts = name.split("/")
     if name.startswith("/") or "\\" in name or _DRIVE.match(name) or ".." in parts:

@@ -4,13 +4,14 @@ Like :mod:`container_doors.pipeline`, whose steps it uses: each function takes w
 the parts and returns a value.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from container_doors.config import Data, Params, load_params
+from container_doors.config import Data, Params, Validation, load_params
 from container_doors.dataset.facts import content_sha256
 from container_doors.dataset.layout import read_layout
 from container_doors.dataset.sample import draw_sample
@@ -34,6 +35,7 @@ from container_doors.pipeline import (
 )
 from container_doors.ports import (
     ArtifactStore,
+    Detector,
     LoadDetector,
     Progress,
     Repository,
@@ -49,7 +51,12 @@ from container_doors.records import (
     Mismatch,
 )
 from container_doors.run import PUBLISHED, REPORTS, Run
-from container_doors.steps.sync import pointers_here, pointers_in, put_in_place
+from container_doors.steps.sync import (
+    pointers_here,
+    pointers_in,
+    put_in_place,
+    put_weights_in_place,
+)
 from container_doors.training.history import read_epochs
 from container_doors.versioning import evidence
 from container_doors.versioning.arrival import (
@@ -61,6 +68,7 @@ from container_doors.versioning.arrival import (
     refuse_to_lose,
     released_paths,
     reported_version,
+    weights_alone,
 )
 from container_doors.versioning.checklist import (
     history_check,
@@ -96,6 +104,9 @@ from container_doors.versioning.signatures import (
     signature_check,
 )
 from container_doors.versioning.ways_back import metadata_back
+
+USUAL_SIZE_PX = 640
+"""The specification's, where nothing says at which size a model was trained."""
 
 ALIKE, ELSEWHERE = 1e-6, 0.005
 """How far figures may be off when measured again: on such a device, and on any other."""
@@ -270,6 +281,44 @@ def sync(
     return metadata
 
 
+def sync_weights(
+    outputs: Path,
+    *,
+    store: ArtifactStore,
+    repository: Repository,
+    progress: Progress,
+    policy: SignaturePolicy,
+) -> Path | None:
+    """Bring ``best.pt`` where its pointer came alone.
+
+    Returns:
+        Where it is; None if more came than that, so that :func:`sync` can do it.
+
+    Raises:
+        DoorsError: As :func:`steps.sync.put_weights_in_place`.
+    """
+    recover()
+    arriving = weights_alone(outputs)
+    if arriving is None:
+        return None
+    is_in_git = repository.code_state().commit is not None
+    refuse_to_lose(arriving, pointers_in("HEAD", repository) if is_in_git else None)
+    return put_weights_in_place(arriving, policy, store=store, progress=progress)
+
+
+def check_weights_alone(
+    weights: Path, dataset: Path, *, load_detector: LoadDetector, hardware: Hardware
+) -> list[Check]:
+    """Go through the specification's checklist as far as that goes without metadata."""
+    opened = partial(load_detector, image_size_px=USUAL_SIZE_PX, hardware=hardware)
+    size_mb = weights.stat().st_size / 1e6
+    return [
+        Check("arrived", f"best.pt, {size_mb:.1f} MB, is what its pointer names"),
+        *_look(weights, dataset, opened, Validation(), hardware),
+        Check("metrics", "", not_checked="metadata.json.dvc was not among the outputs"),
+    ]
+
+
 def check_synced(
     metadata: Metadata,
     dataset: Path,
@@ -364,7 +413,6 @@ def _use(
     hardware: Hardware,
 ) -> Iterator[Check]:
     """Load the model and look at one photograph, as a person would."""
-    point = metadata.evaluation.splits["test"].operating_point
     if not _is_published(metadata):
         other = Mismatch(
             str(weights), "what was published", "another file, not opened", "doors sync again"
@@ -372,10 +420,22 @@ def _use(
         yield Check("loads", "", (other,))
         yield Check("inference", "", not_checked="the model is another")
         return
+    point = metadata.evaluation.splits["test"].operating_point
+    used = Validation(conf_threshold=point.conf_threshold, iou_threshold=point.iou_threshold)
+    size = metadata.evaluation.image_size_px
+    opened = partial(load_detector, image_size_px=size, hardware=hardware)
+    yield from _look(weights, dataset, opened, used, hardware)
+
+
+def _look(
+    weights: Path,
+    dataset: Path,
+    opened: Callable[[Path], Detector],
+    point: Validation,
+    hardware: Hardware,
+) -> Iterator[Check]:
     try:
-        detector = load_detector(
-            weights, image_size_px=metadata.evaluation.image_size_px, hardware=hardware
-        )
+        detector = opened(weights)
     except WeightsError as error:
         yield Check(
             "loads", "", (Mismatch(str(weights), "YOLO weights", error.problem, error.hint),)

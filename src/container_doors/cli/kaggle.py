@@ -17,16 +17,18 @@ from container_doors.cli import console
 from container_doors.cli.output import say, say_document
 from container_doors.cli.publish import real_outside
 from container_doors.cli.signing import signature_policy, signed_checkpoints
+from container_doors.cli.sync import sync
 from container_doors.cli.train import scores
 from container_doors.cli.upload import as_chosen, relayed_follower_for
 from container_doors.config import Params, load_params
 from container_doors.errors import ConfigError, VersioningError
 from container_doors.kernels import job_report
-from container_doors.kernels.ledger import JobRecord, newest_job, read_jobs
+from container_doors.kernels.ledger import JobRecord, newest_job, read_jobs, readable_jobs
 from container_doors.ports import Progress
 from container_doors.records import Metadata
 from container_doors.remote_training import Home, Plan, Wanted
 from container_doors.run import Run
+from container_doors.steps.kaggle_outputs import fetch_outputs
 from container_doors.steps.publish import is_published
 
 _LEFT = 130
@@ -62,8 +64,25 @@ def follow(arguments: argparse.Namespace) -> int:
 
 def pull(arguments: argparse.Namespace) -> int:
     """Bring home what a job has left, and go on as after a training here."""
+    if arguments.name and "/" in arguments.name and not _is_known(arguments.name):
+        return _pull_outputs(arguments)
     job, homes = _pull(newest_job(arguments.name))
     return _go_home(job, homes, commit=arguments.commit)
+
+
+def _is_known(ref: str) -> bool:
+    return any(ref == job.ref for job in readable_jobs()[0])
+
+
+def _pull_outputs(arguments: argparse.Namespace) -> int:
+    """Download what any kernel has left, and put the model in place whose pointers are there."""
+    with console.progress() as progress:
+        folder, names = fetch_outputs(arguments.name, host=KaggleHost(), progress=progress)
+    say(f"{len(names)} file(s) are in {folder}")
+    if not any(folder.rglob("best.pt.dvc")):
+        say("no best.pt.dvc is among them: nothing was put in place")
+        return 0
+    return sync(argparse.Namespace(outputs=folder, commit=arguments.commit, json=False))
 
 
 def stop(arguments: argparse.Namespace) -> int:

@@ -551,8 +551,12 @@ def _add_kaggle(commands: Commands) -> None:
     )
     stop = _command(commands, "stop", "kaggle:stop", "see that it ends")
     for command in (follow, pull, stop):
+        other = ", or USER/KERNEL for what any kernel has left" if command is pull else ""
         command.add_argument(
-            "name", nargs="?", metavar="NAME", help="the experiment (default: the newest job)"
+            "name",
+            nargs="?",
+            metavar="NAME",
+            help=f"the experiment (default: the newest job){other}",
         )
     for command in (run, pull):
         command.add_argument(

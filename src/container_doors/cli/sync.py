@@ -26,6 +26,10 @@ def sync(arguments: argparse.Namespace) -> int:
     """Fetch, check, print the checklist, and commit where that was asked for."""
     with console.progress(quiet=arguments.json) as progress:
         repository = GitRepository(Path.cwd())
+        if arguments.outputs is not None:
+            alone = _weights_alone(arguments.outputs, repository, progress)
+            if alone is not None:
+                return _say_weights(alone, json=arguments.json)
         metadata = delivery.sync(
             arguments.outputs,
             store=DvcStore(Path.cwd(), progress=progress),
@@ -44,6 +48,31 @@ def sync(arguments: argparse.Namespace) -> int:
         is_released = delivery.is_released(metadata, repository)
         say(_outcome(metadata, is_good=is_good, is_released=is_released))
     return 0 if is_good else 1
+
+
+def _weights_alone(
+    outputs: Path, repository: GitRepository, progress: Progress
+) -> list[Check] | None:
+    store = DvcStore(Path.cwd(), progress=progress)
+    weights = delivery.sync_weights(
+        outputs, store=store, repository=repository, progress=progress, policy=signature_policy()
+    )
+    if weights is None:
+        return None
+    return delivery.check_weights_alone(
+        weights, _dataset(), load_detector=YoloDetector, hardware=describe_machine("auto")
+    )
+
+
+def _say_weights(checks: list[Check], *, json: bool) -> int:
+    """Say what came of ``best.pt.dvc`` alone; there is no version to commit or to name."""
+    if json:
+        say_document(checklist.as_json(checks, failed=_FAILED, version=None))
+    else:
+        checklist.print_checks(checks, failed=_FAILED)
+        say("weights/detection/best.pt is here, and nothing says which version it is: "
+            "with metadata.json.dvc beside best.pt.dvc the same command tells")  # fmt: skip
+    return 0 if all(check.is_ok is not False for check in checks) else 1
 
 
 def _checks(metadata: Metadata) -> list[Check]:

@@ -100,7 +100,7 @@ def newest_job(experiment: str | None) -> JobRecord:
         HostError: If there is none.
     """
     for job in read_jobs():
-        if experiment is None or experiment in job.experiments or experiment == job.slug:
+        if experiment is None or experiment in job.experiments or experiment in (job.slug, job.ref):
             return job
     what = f"no job of {experiment}" if experiment else "no job"
     raise HostError(

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from container_doors.errors import MissingContentError
+from container_doors.errors import MissingContentError, SignatureError, VersioningError
 from container_doors.ports import ArtifactStore, Progress, Repository
 from container_doors.records import Metadata
 from container_doors.run import PUBLISHED
@@ -16,8 +16,18 @@ from container_doors.versioning.arrival import (
     with_own_signature,
 )
 from container_doors.versioning.names import parse_name
-from container_doors.versioning.pointers import TRACKED, check_pointers, pointer_name
-from container_doors.versioning.publication import METADATA, check_weights, replacing
+from container_doors.versioning.pointers import (
+    TRACKED,
+    check_pointers,
+    pointer_name,
+    pointer_to,
+)
+from container_doors.versioning.publication import (
+    METADATA,
+    check_weights,
+    read_published,
+    replacing,
+)
 from container_doors.versioning.signatures import MODEL, SIGNATURE, SignaturePolicy, read_signature
 
 
@@ -53,6 +63,40 @@ def put_in_place(
     metadata = Metadata.read(PUBLISHED / METADATA)
     check_weights(metadata, PUBLISHED, list(arriving.texts))
     return metadata
+
+
+def put_weights_in_place(
+    arriving: Arrival, policy: SignaturePolicy, *, store: ArtifactStore, progress: Progress
+) -> Path:
+    """Put ``best.pt`` in place where nothing says what model it is of, and return its path.
+
+    Raises:
+        VersioningError: If a model is published that is described, or if it does not arrive.
+        SignatureError: If the project asks for signatures: there is nothing that could be signed.
+    """
+    what = "take metadata.json.dvc from the same outputs, put it beside best.pt.dvc, and"
+    if policy.is_required_at("HEAD"):
+        raise SignatureError(
+            f"{arriving.source}: a signature is asked for, and best.pt.dvc alone cannot have one",
+            hint=f"{what} metadata.json.sig, then run this again",
+        )
+    published = read_published()
+    if published is not None:
+        raise VersioningError(
+            f"{arriving.source} has best.pt.dvc alone, which says nothing of its model, and would "
+            f"replace {published.version}",
+            hint=f"{what} run this again",
+        )
+    pointer = arriving.pointers["best.pt"]
+    with replacing() as staged:
+        _lay_out(arriving, staged, store=store, progress=progress)
+        found = pointer_to(staged / "best.pt").md5
+        if found != pointer.md5:
+            raise VersioningError(
+                f"best.pt: expected md5 {pointer.md5}, as its pointer says, found {found}",
+                hint="run this again",
+            )
+    return PUBLISHED / "best.pt"
 
 
 def pointers_here() -> Arrival:

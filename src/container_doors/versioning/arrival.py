@@ -89,8 +89,7 @@ def downloaded(directory: Path) -> Arrival:
     Raises:
         VersioningError: If there are no pointers, or no good ones.
     """
-    folders = [directory / PUBLISHED, *(path.parent for path in directory.rglob("best.pt.dvc"))]
-    folder = next((one for one in folders if (one / "best.pt.dvc").is_file()), directory)
+    folder = _folder_of_pointers(directory)
     paths = {name: folder / pointer_name(name) for name in TRACKED}
     texts = {name: pointer_text(path) for name, path in paths.items() if path.is_file()}
     found = arrival(texts, str(folder))
@@ -108,6 +107,30 @@ def downloaded(directory: Path) -> Arrival:
     # Spelled anew: DVC would act on whatever else a pointer says, such as a command.
     spelled = {name: pointer.to_yaml() for name, pointer in found.pointers.items()}
     return Arrival(found.source, spelled, files, folder, read_signature(folder / SIGNATURE))
+
+
+def weights_alone(directory: Path) -> Arrival | None:
+    """Find ``best.pt.dvc`` where nothing says what model it is of; None if more is there.
+
+    Raises:
+        VersioningError: If it is no pointer to ``best.pt``.
+    """
+    folder = _folder_of_pointers(directory)
+    path = folder / pointer_name("best.pt")
+    if not path.is_file() or any((folder / f"{METADATA}{end}").is_file() for end in ("", ".dvc")):
+        return None
+    pointer = read_pointer(path)
+    if pointer.path != "best.pt":
+        raise VersioningError(
+            f"{path}: expected a pointer to best.pt, found one to {pointer.path}",
+            hint="download it again",
+        )
+    return Arrival(str(folder), {"best.pt": pointer.to_yaml()}, folder=folder)
+
+
+def _folder_of_pointers(directory: Path) -> Path:
+    folders = [directory / PUBLISHED, *(path.parent for path in directory.rglob("best.pt.dvc"))]
+    return next((one for one in folders if (one / "best.pt.dvc").is_file()), directory)
 
 
 def refuse_to_lose(

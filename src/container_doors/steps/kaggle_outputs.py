@@ -1,0 +1,73 @@
+"""Downloads what any kernel has left, whoever sent it: a session by SSH, or another clone's job."""
+
+import re
+import shutil
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+
+from container_doors.archives import name_fault
+from container_doors.errors import AbsentError, HostError
+from container_doors.files import heal, make_folder, replace_folder, staged_for
+from container_doors.ports import GpuHost, Progress
+
+OUTPUTS = Path("kaggle_output")
+LEFT_OUT = (".git", ".dvc", ".venv", "data", "__pycache__")
+"""Folders of a clone that are here already, or come by git and DVC."""
+
+_REF = re.compile(r"(?:https://www\.kaggle\.com/code/)?([\w-]+)/([\w-]+)/?")
+
+
+def fetch_outputs(name: str, *, host: GpuHost, progress: Progress) -> tuple[Path, list[str]]:
+    """Download a kernel's files into ``kaggle_output/<kernel>``, all of them or none.
+
+    Args:
+        name: ``USER/KERNEL``, or the address of its page.
+        host: Has them.
+        progress: Told what is downloaded.
+
+    Returns:
+        The folder, and the files' names.
+
+    Raises:
+        HostError: If that is no kernel's name, or a file's name leads outside.
+        AbsentError: If there is no such kernel, or it has left nothing.
+    """
+    named = _REF.fullmatch(name)
+    if named is None:
+        raise HostError(
+            f"expected USER/KERNEL, as in its address, found {name}",
+            hint="doors kaggle pull EXPERIMENT is for a job of this clone",
+        )
+    ref = f"{named[1]}/{named[2]}"
+    names = _wanted(host.files(ref), ref, progress)
+    folder = OUTPUTS / named[2]
+    staged = staged_for(folder)
+    heal(folder)
+    make_folder(staged)
+    try:
+        for one in names:
+            host.download(ref, one, staged / one, progress=progress)
+        replace_folder(folder)
+    finally:
+        shutil.rmtree(staged, ignore_errors=True)
+        heal(folder)
+    return folder, names
+
+
+def _wanted(names: Sequence[str], ref: str, progress: Progress) -> list[str]:
+    for name in names:
+        fault = name_fault(name)
+        if fault:
+            raise HostError(
+                f"{ref}: {name!a} {fault}", hint="download what you need in the browser"
+            )
+    wanted = [name for name in names if not set(PurePosixPath(name).parts) & set(LEFT_OUT)]
+    if len(wanted) < len(names):
+        progress.say(f"left out {len(names) - len(wanted)} files in {', '.join(LEFT_OUT)}")
+    if not wanted:
+        raise AbsentError(
+            f"{ref} has left no file",
+            hint="of a notebook these are the files of its last saved version: Save Version there, "
+            "with Save output; a session that runs: doors sync --from DIR, after scp",
+        )
+    return wanted

@@ -18,7 +18,7 @@ from container_doors.files import home
 _IN_THE_ENVIRONMENT = ("WANDB_API_KEY", "KAGGLE_SECRET_WANDB_KEY")
 """The client's own name first, then the specification's for a Kaggle machine."""
 
-_READ_FROM = "CONTAINER_DOORS_WANDB_KEY_FROM"
+_READ_FROM = "CONTAINER_DOORS_WANDB_READ_FROM"
 """Which variable the key was read from, for a process that is handed it as WANDB_API_KEY."""
 
 QUIET = {

@@ -64,6 +64,18 @@ def rebuilt(folder: Path, changed: Sequence[Path] = (), into: str = "there") -> 
     return there
 
 
+def test_a_commit_with_credentials_is_not_packed(folder: Path):
+    (folder / "settings.json").write_text('{"username": "someone", "key": "0123"}')
+    commit_all(folder)
+
+    with pytest.raises(VersioningError, match=r"the commit holds .*: 'settings\.json'; nothing"):
+        packed(folder)
+
+    git(folder, "rm", "--quiet", "--cached", "settings.json")
+    git(folder, "commit", "--quiet", "--message", "Without it")
+    packed(folder)
+
+
 def target_of(link: Path) -> bytes:
     return os.readlink(os.fsencode(link))  # noqa: PTH115 - pathlib spells it anew
 

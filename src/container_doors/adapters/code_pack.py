@@ -11,6 +11,7 @@ from typing import Protocol
 from container_doors.adapters.gpu_kernel import WHOLE_WHEN_SENT, JobError, printable, rebuild
 from container_doors.errors import VersioningError
 from container_doors.files import make_folder
+from container_doors.kernels.confidential import holds_credentials
 from container_doors.ports import PackedCode
 
 _THE_SAME_EVERYWHERE = ("--window=0", "--no-reuse-delta", "--no-reuse-object", "--threads=1",
@@ -66,6 +67,7 @@ def pack_code(
             git = partial(git, also=_own_index(Path(scratch), directory, git))
             tree = _changed_tree(commit, changed, git=git, directory=directory)
         entries = {root: list(_entries(root, git)) for root in dict.fromkeys((own, tree))}
+        _refuse_credentials(entries[tree], directory)
         objects = {commit, *entries}
         for below in entries.values():
             objects |= {name for kind, name, _ in below if kind != "commit"}  # a submodule's
@@ -80,6 +82,18 @@ def pack_code(
         shutil.move(pack, target)
         files = [path for kind, _, path in entries[tree] if kind == "blob"]
         return PackedCode(commit, tree, len(files), _filtered(files, git))
+
+
+def _refuse_credentials(entries: Sequence[tuple[str, str, bytes]], directory: Path) -> None:
+    """See that none is in the commit; what git knew before is in none that is sent."""
+    names = [os.fsdecode(path) for kind, _, path in entries if kind == "blob"]
+    found = [name for name in names if holds_credentials(directory / name)]
+    if found:
+        raise VersioningError(
+            f"the commit holds what looks like credentials: {', '.join(map(ascii, found[:5]))}; "
+            "nothing was sent",
+            hint="git rm --cached FILE, git commit, and make a new key if the old one was pushed",
+        )
 
 
 def _own_index(scratch: Path, directory: Path, git: Git) -> dict[str, str]:

@@ -1,5 +1,6 @@
-"""Files that look like somebody's credentials, and so are never sent along with changed code."""
+"""Files that look like somebody's credentials: none is sent with changed code, or committed."""
 
+import json
 import re
 from fnmatch import fnmatch
 from pathlib import Path
@@ -7,17 +8,26 @@ from pathlib import Path
 _NAMES = (
     ".env", ".env.*", "*.env", ".netrc", ".npmrc", ".pypirc", ".git-credentials", "*.pem", "*.key",
     "*.p12", "*.pfx", "id_rsa", "id_dsa", "id_ecdsa", "id_ed25519", "kaggle.json", "access_token",
-    "*credentials*.json", "*service[-_]account*.json", "client_secret*.json", "config.local",
+    "*credentials*.json", "*service[-_]account*.json", "client_secret*.json", "client.json",
+    "token.json", "*[-_]token.json", "config.local",
 )  # fmt: skip
 
-_TEXT = re.compile(
+_SAVED_AS = re.compile(r".+-[0-9a-f]{7,40}\.json")
+"""What Google calls a service account's key: its project, and the beginning of the key's id."""
+
+_SECRETS = ("private_key", "refresh_token", "client_secret", "key")
+"""Keys of JSON, whose values are secrets; ``key`` is Kaggle's, beside ``username``."""
+
+_TOKENS = (
     rb"-----BEGIN [A-Z ]*PRIVATE"
     rb" KEY-----"
-    rb'|"private_key"\s*:|"refresh_token"\s*:'
     rb"|\b(?:KGAT_[0-9a-f]{16}|wandb_v1_\w{16}|gh[oprsu]_\w{20}|github_pat_\w{20}|hf_\w{20}"
     rb"|AKIA[0-9A-Z]{12}|GOCSPX-[\w-]{16})"
 )
 """Keys of Kaggle, W&B, GitHub, Hugging Face, AWS and Google, by how they begin."""
+
+_TOKEN = re.compile(_TOKENS)
+_TEXT = re.compile(_TOKENS + rb'|"private_key"\s*:|"refresh_token"\s*:|"client_secret"\s*:')
 
 _READ_BYTES = 1 << 20
 
@@ -28,9 +38,53 @@ def looks_confidential(path: Path) -> bool:
     >>> looks_confidential(Path("keys/id_ed25519")), looks_confidential(Path("src/train.py"))
     (True, False)
     """
-    if any(fnmatch(path.name.lower(), name) for name in _NAMES):
-        return True
-    if not path.is_file() or path.is_symlink():
+    return is_called_so(path) or _TEXT.search(_beginning(path)) is not None
+
+
+def holds_credentials(path: Path) -> bool:
+    """Tell whether a file is credentials, so surely that a commit of it can be refused.
+
+    Code may speak of ``"private_key"``, and a file may be called by a hash.
+    """
+    content = _beginning(path)
+    name = path.name.lower()
+    is_example = name.endswith((".example", ".sample", ".template"))
+    is_named = not is_example and any(fnmatch(name, one) for one in _NAMES)
+    return is_named or _TOKEN.search(content) is not None or _is_key(path, content)
+
+
+def is_called_so(path: Path) -> bool:
+    """Tell whether a file has a name that credentials are saved under.
+
+    >>> is_called_so(Path("my-project-0123abc.json")), is_called_so(Path("results-1.json"))
+    (True, False)
+    """
+    name = path.name.lower()
+    return any(fnmatch(name, one) for one in _NAMES) or _SAVED_AS.fullmatch(name) is not None
+
+
+def _is_key(path: Path, content: bytes) -> bool:
+    """Look into JSON for what Google and Kaggle hand out."""
+    if path.suffix.lower() != ".json" or len(content) == _READ_BYTES:
         return False
-    with path.open("rb") as file:
-        return _TEXT.search(file.read(_READ_BYTES)) is not None
+    try:
+        document = json.loads(content)
+    except (ValueError, RecursionError):
+        return False
+    inner = document.values() if isinstance(document, dict) else ()
+    objects = [one for one in (document, *inner) if isinstance(one, dict)]
+    return any(
+        isinstance(one.get(name), str) and one[name] and (name != "key" or "username" in one)
+        for one in objects
+        for name in _SECRETS
+    )
+
+
+def _beginning(path: Path) -> bytes:
+    try:
+        if path.is_symlink() or not path.is_file():
+            return b""
+        with path.open("rb") as file:
+            return file.read(_READ_BYTES)
+    except OSError:  # a name that this system cannot have, say
+        return b""

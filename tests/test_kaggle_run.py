@@ -94,7 +94,8 @@ class Laptop:
 
     def start(self, command: str) -> "subprocess.Popen[str]":
         return subprocess.Popen(
-            ["bash", "-uc", f"exec {command}"], cwd=self.clone, env=self.environment, text=True,
+            ["bash", "-uc", f"exec {command}"], cwd=self.clone, env=self.environment,
+            text=True, errors="backslashreplace",
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
 
@@ -102,7 +103,7 @@ class Laptop:
         done = subprocess.run(
             ["bash", "-euc", command], cwd=self.clone, env=self.environment, text=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            check=False, timeout=240,
+            errors="backslashreplace", check=False, timeout=240,
         )  # fmt: skip
         assert done.returncode == exit_code, f"{command}\n{done.stdout}"
         return done.stdout

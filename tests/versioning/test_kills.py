@@ -45,12 +45,12 @@ def stopped(folder: Path, root: Path, scenario: str, *steps: str) -> Found:
 STEPS = {
     "pack": ("call:1:7", "cut:0:5", "fault:0:2"),
     "pull": ("call:1:7", "cut:0:5", "fault:0:2"),
-    "train": ("call:5:29", "cut:1:11", "fault:0:5"),
-    "version": ("call:1:7", "cut:0:7", "fault:0:3"),
-    "promotion": ("call:3:17", "cut:2:13", "fault:1:5"),
-    "publish": ("call:1:7", "cut:0:7", "fault:0:3"),
-    "bring back": ("call:0:7", "cut:1:7", "fault:0:3"),
-    "sync": ("call:0:13", "cut:1:13", "fault:0:5"),
+    "train": ("call:5:41", "cut:1:17", "fault:0:7"),
+    "version": ("call:1:11", "cut:0:11", "fault:0:5"),
+    "promotion": ("call:3:23", "cut:2:17", "fault:1:7"),
+    "publish": ("call:1:11", "cut:0:11", "fault:0:5"),
+    "bring back": ("call:0:23", "cut:1:23", "fault:0:7"),
+    "sync": ("call:0:23", "cut:1:23", "fault:0:7"),
 }
 """A sample for each command: ``python -m tests.versioning.commands_killed`` takes every step."""
 

@@ -35,7 +35,7 @@ look_for_secrets() {
     fail "KAGGLE_SECRET_DVC_JSON is not set, and the remote is a Google Drive" \
       "add the secret DVC_SERVICE_ACCOUNT_JSON, tick it for the notebook and run its cells again; or choose a remote that needs none: doors remote set DIRECTORY"
   else
-    echo "DVC: no credentials for the Google Drive: doors remote login, or doors remote set --credentials FILE"
+    echo "DVC: no credentials for the Google Drive: doors remote login --client FILE, or doors remote set --credentials FILE"
   fi
   if [ -n "$wandb_key" ]; then
     echo "W&B: a key of ${#wandb_key} characters"

@@ -56,6 +56,55 @@ def test_commands_are_listed_in_the_order_of_a_run(capsys: pytest.CaptureFixture
     assert places == sorted(places)
 
 
+@pytest.mark.parametrize("command", ["", "data", "track", "kaggle"])
+def test_without_a_command_the_help_is_printed(command: str, capsys: pytest.CaptureFixture[str]):
+    """And 1 is returned, as git does: a script whose command is empty has not been served."""
+    with pytest.raises(SystemExit) as ended:
+        main(command.split())
+
+    said = capsys.readouterr()
+    assert ended.value.code == 1
+    assert said.out.startswith(f"usage: doors {command}".rstrip())
+    assert "COMMAND" in said.out
+    assert said.err == ""
+
+
+@pytest.mark.parametrize(
+    ("argv", "meant"),
+    [
+        pytest.param("trian", "doors train", id="command"),  # codespell:ignore trian
+        pytest.param("data vlidate", "doors data validate", id="command below"),
+        pytest.param("kaggle lst", "doors kaggle list", id="command below kaggle"),
+        pytest.param("validate", "doors data validate", id="command of another level"),
+        pytest.param("train --experimnt exp1", "--experiment", id="option"),
+        pytest.param("data validate --pth x", "--path", id="in the place of a required option"),
+        pytest.param("--verson", "--version", id="option before a command"),
+        pytest.param("train --max_hours=3", "--max-hours", id="underscore"),
+        pytest.param("runs --sort verrsion", "version", id="choice"),
+    ],
+)
+def test_what_is_misspelled_is_met_with_what_was_meant(
+    argv: str, meant: str, capsys: pytest.CaptureFixture[str]
+):
+    with pytest.raises(SystemExit) as ended:
+        main(argv.split())
+
+    said = capsys.readouterr().err
+    assert ended.value.code == 2
+    hint = said.splitlines()[-1]
+    assert hint.startswith("  hint: did you mean ")
+    assert meant in hint.strip("?").replace("did you mean ", "").split(": ")[1].split(" or ")
+
+
+def test_what_is_like_nothing_leads_to_the_help(capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit):
+        main(["data", "zzz\x1b[2J"])
+
+    said = capsys.readouterr().err
+    assert said.endswith("hint: doors data --help lists them\n")
+    assert "\x1b" not in said
+
+
 def test_a_reader_that_leaves_is_no_error(tmp_path: Path):
     code = f"{sys.executable} -m container_doors data validate --path x --json | head -c 0"
 

@@ -19,7 +19,7 @@ VALUE = "exp1"
 COMMANDS = (
     "demo", "data", "train", "evaluate", "compare", "gate", "robustness", "latency", "publish",
     "runs", "metadata", "version", "summary", "sync", "verify", "track", "remote", "kaggle",
-    "tunnel", "doctor",
+    "tunnel", "doctor", "completion",
 )  # fmt: skip
 
 _NAMED = re.compile(rf"(?<![\w./-])doors (?=(?:{'|'.join(COMMANDS)})\b)")

@@ -43,6 +43,7 @@ RUN_BY_TESTS = {
     "uv run doors tunnel connect": "tests/test_tunnel.py",
     "uv run doors tunnel run": "tests/test_tunnel.py",
     "uv run doors doctor": "tests/cli/test_doctor.py",
+    "uv run doors completion": "tests/cli/test_completion.py",
     "uv run dvc repro": "tests/test_readme.py",
     "uv run dvc metrics diff": "tests/test_readme.py",
     "uv run dvc params diff": "tests/test_readme.py",
@@ -68,7 +69,7 @@ def test_every_command_of_the_readme_is_run_somewhere(repository_root: Path):
 
 def test_every_doors_command_of_the_readme_parses(repository_root: Path):
     for command in commands((repository_root / "README.md").read_text(encoding="utf-8")):
-        words = shlex.split(command)
+        words = shlex.split(command.partition(" > ")[0])
         if "doors" in words:
             assert build_parser().parse_args(words[words.index("doors") + 1 :]).handler
 
@@ -110,6 +111,7 @@ def test_every_command_there_is_stands_in_the_readme(repository_root: Path):
         "tunnel connect",
         "tunnel run",
         "doctor",
+        "completion",
     ):
         assert f"doors {command}" in readme
 

@@ -27,6 +27,9 @@ JOBS = Path("runs/.jobs")
 RUNS = Path("runs")
 """Every run of this clone, a folder each."""
 
+WORKSPACE_MARKS = ("params.yaml", ".dvc", ".git")
+"""What the folder has, one at least, that all of these paths are relative to."""
+
 _NAME = re.compile(r"[A-Za-z0-9]+(?:[_-][A-Za-z0-9]+)*")
 _LONGEST_NAME = 100
 _SET_ASIDE = re.compile(r"(?P<name>.+)~(?P<number>[1-9][0-9]{0,5})")

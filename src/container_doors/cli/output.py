@@ -51,6 +51,11 @@ def complain(*lines: object) -> None:
         say(*lines, file=sys.stderr)
 
 
+def say_text(text: str) -> None:
+    """Print a text of ours that a program reads, as it is."""
+    print(text, flush=True)
+
+
 def say_document(document: object) -> None:
     """Print one JSON document, in ASCII: any stream can hold it, and it hides no control."""
     print(json.dumps(document, indent=2), flush=True)

@@ -123,6 +123,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_kaggle(commands)
     _add_tunnel(commands)
     _add_doctor(commands)
+    _add_completion(commands)
     return parser
 
 
@@ -681,6 +682,13 @@ def _add_doctor(commands: Commands) -> None:
         "--setup", action="store_true", help="leave out the data and the runs, which come later"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON document instead")
+
+
+def _add_completion(commands: Commands) -> None:
+    parser = _command(
+        commands, "completion", "completion:completion", "print a script that completes commands"
+    )
+    parser.add_argument("shell", choices=("bash", "zsh", "fish"))
 
 
 def _command(commands: Commands, name: str, handler: str, summary: str) -> argparse.ArgumentParser:

@@ -4,6 +4,7 @@ Exit codes: 0 done; 1 the step ran and found faults; 2 the user must change some
 user stopped it. Anything else is a bug and keeps its traceback.
 """
 
+import argparse
 import errno
 import importlib
 import os
@@ -15,6 +16,7 @@ from container_doors.child_environment import NETWORK, secrets_put_away
 from container_doors.cli.inherited import forget_inherited
 from container_doors.cli.output import complain, leave_pipe, prepare_streams
 from container_doors.cli.parser import build_parser
+from container_doors.cli.workspace import in_workspace
 from container_doors.disk import how_to_free, is_full, what_is_full
 from container_doors.errors import DoorsError
 from container_doors.remote.health import set_up
@@ -58,6 +60,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     prepare_streams()
     arguments = build_parser().parse_args(argv)
+    with in_workspace(arguments):
+        return _run(arguments)
+
+
+def _run(arguments: argparse.Namespace) -> int:
     try:
         # Named, not imported: a command loads what it needs, and --help needs nothing.
         module, _, function = arguments.handler.partition(":")

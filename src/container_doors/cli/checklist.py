@@ -7,8 +7,7 @@ from typing import Any
 from rich.table import Table
 
 from container_doors.cli import console
-from container_doors.cli.output import say
-from container_doors.printable import printable
+from container_doors.cli.output import say, shown
 from container_doors.records import Check
 
 NOT_CHECKED = "not checked"
@@ -24,7 +23,7 @@ def print_checks(checks: Sequence[Check], *, failed: str) -> None:
     if console.is_terminal():
         table = Table(box=None, pad_edge=False, show_header=False)
         for check in checks:
-            table.add_row(*map(printable, (check.name, _state(check, failed), _said(check))))
+            table.add_row(*map(shown, (check.name, _state(check, failed), _said(check))))
         console.rich_console().print(table)
     else:
         width = max(len(check.name) for check in checks)

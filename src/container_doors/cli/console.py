@@ -13,9 +13,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
-from container_doors.cli.output import leave_pipe, say
+from container_doors.cli.output import leave_pipe, say, shown
 from container_doors.ports import Progress
-from container_doors.printable import printable
 from container_doors.records import Epoch
 
 _NARROWEST = 40
@@ -79,7 +78,7 @@ class TerminalProgress:
     def say(self, text: str) -> None:
         """Print above the bar."""
         with suppress(OSError):  # of a terminal that was closed
-            self._bars.console.print(printable(text))
+            self._bars.console.print(shown(text))
 
     def step(self, what: str, done: int, total: int) -> None:
         """Move the bar, or begin a new one."""
@@ -88,7 +87,7 @@ class TerminalProgress:
         self._at = (what, done, total)
         self._bars.update(
             self._task,
-            description=printable(what),
+            description=shown(what),
             completed=done,
             total=total,
             visible=done < total,

@@ -11,7 +11,7 @@ from rich.table import Table
 from container_doors import pipeline
 from container_doors.adapters.dvc_store import DvcStore
 from container_doors.cli import console
-from container_doors.cli.output import say, say_document
+from container_doors.cli.output import say, say_document, shown
 from container_doors.config import Data, load_params
 from container_doors.dataset.checks import Report
 from container_doors.printable import printable
@@ -83,7 +83,7 @@ def _minimums(arguments: argparse.Namespace) -> Data:
 def _document(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
     return {
         "schema_version": 1,
-        "path": str(arguments.path),
+        "path": shown(arguments.path),
         "errors": len(report.errors),
         "warnings": len(report.warnings),
         "splits": {name: counts.model_dump() for name, counts in report.splits.items()},

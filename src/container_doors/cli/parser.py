@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from container_doors import __version__
+from container_doors.cli.workspace import typed_file_or_value, typed_folder, typed_path
 from container_doors.printable import printable
 from container_doors.run import PUBLISHED
 
@@ -163,7 +164,7 @@ def _add_data(commands: Commands) -> None:
     ):
         fetched = _command(commands, name, f"data:{name}", summary)
         fetched.add_argument(
-            "--path", type=Path, default=DATA, metavar="DIR", help="default: %(default)s"
+            "--path", type=typed_path, default=DATA, metavar="DIR", help="default: %(default)s"
         )
         if name == "pull":
             fetched.add_argument(
@@ -174,7 +175,7 @@ def _add_data(commands: Commands) -> None:
     sample = _command(
         commands, "sample", "data:sample", "draw pictures of container doors, with exact boxes"
     )
-    sample.add_argument("--out", type=Path, required=True, metavar="DIR", help="a new folder")
+    sample.add_argument("--out", type=typed_path, required=True, metavar="DIR", help="a new folder")
     for split, count in (("train", 120), ("val", 24), ("test", 24)):
         sample.add_argument(
             f"--{split}",
@@ -195,12 +196,12 @@ def _add_data(commands: Commands) -> None:
         commands, "validate", "data:validate", "find every fault that would spoil a training run"
     )
     validate.add_argument(
-        "--path", type=Path, required=True, metavar="DIR", help="the folder of data.yaml"
+        "--path", type=typed_path, required=True, metavar="DIR", help="the folder of data.yaml"
     )
     _add_config(validate)
     validate.add_argument("--json", action="store_true", help="print one JSON document instead")
     validate.add_argument(
-        "--report", type=Path, metavar="FILE", help="write the JSON document to FILE as well"
+        "--report", type=typed_path, metavar="FILE", help="write the JSON document to FILE as well"
     )
 
 
@@ -398,7 +399,7 @@ def _add_metadata(commands: Commands) -> None:
     )
     parser.add_argument(
         "--weights-dir",
-        type=Path,
+        type=typed_path,
         default=PUBLISHED,
         metavar="DIR",
         help="the folder of best.pt (default: %(default)s)",
@@ -434,7 +435,10 @@ def _add_summary(commands: Commands) -> None:
     )
     parser.add_argument("--experiment", required=True, metavar="NAME")
     parser.add_argument(
-        "--output", type=Path, metavar="FILE", help="default: summary_NAME.md, pictures beside it"
+        "--output",
+        type=typed_path,
+        metavar="FILE",
+        help="default: summary_NAME.md, pictures beside it",
     )
     parser.add_argument(
         "--html", action="store_true", help="as one page as well, with intervals: summary_NAME.html"
@@ -452,7 +456,7 @@ def _add_sync(commands: Commands) -> None:
     )
     parser.add_argument(
         "--from",
-        type=Path,
+        type=typed_path,
         metavar="DIR",
         dest="outputs",
         help="what was downloaded from there, with its pointers; otherwise git has them",
@@ -490,7 +494,10 @@ def _add_track(commands: Commands) -> None:
     )
     show.add_argument("name", metavar="NAME")
     show.add_argument(
-        "--output", type=Path, metavar="FILE", help="the picture (default: runs/NAME/curves.png)"
+        "--output",
+        type=typed_path,
+        metavar="FILE",
+        help="the picture (default: runs/NAME/curves.png)",
     )
     show.add_argument("--json", action="store_true", help="print one JSON document instead")
     sync = _command(
@@ -501,7 +508,7 @@ def _add_track(commands: Commands) -> None:
     follow = _command(
         commands, "follow", "upload:follow", "show a run while it trains; doors train starts this"
     )
-    follow.add_argument("directory", type=Path, metavar="DIR", help="the run's folder")
+    follow.add_argument("directory", type=typed_path, metavar="DIR", help="the run's folder")
 
 
 def _add_remote(commands: Commands) -> None:
@@ -512,6 +519,7 @@ def _add_remote(commands: Commands) -> None:
     )
     chosen.add_argument(
         "url",
+        type=typed_folder,
         nargs="?",
         metavar="URL",
         help="gdrive://FOLDER_ID, a folder, s3://..., any DVC remote "
@@ -519,7 +527,7 @@ def _add_remote(commands: Commands) -> None:
     )
     chosen.add_argument(
         "--credentials",
-        type=Path,
+        type=typed_path,
         metavar="FILE",
         help="for Google Drive: a service account's JSON or a person's (default: from "
         "GDRIVE_CREDENTIALS_DATA, DVC_SERVICE_ACCOUNT_JSON or KAGGLE_SECRET_DVC_JSON)",
@@ -536,7 +544,7 @@ def _add_remote(commands: Commands) -> None:
     )
     consent.add_argument(
         "--client",
-        type=Path,
+        type=typed_path,
         required=True,
         metavar="FILE",
         help="the JSON of your own OAuth client; docs/google-drive.md says how to get it",
@@ -550,7 +558,11 @@ def _add_tunnel(commands: Commands) -> None:
         commands, "serve", "tunnel:serve", "open a way into this machine, as the notebook does"
     )
     serve.add_argument(
-        "--key", default="", metavar="KEY", help="your public key: a .pub file, or its line"
+        "--key",
+        type=typed_file_or_value,
+        default="",
+        metavar="KEY",
+        help="your public key: a .pub file, or its line",
     )
     serve.add_argument(
         "--github", default="", metavar="NAME", help="let in the keys of this GitHub account"
@@ -577,7 +589,10 @@ def _add_tunnel(commands: Commands) -> None:
         help="the machine's, as the notebook printed it (default: that of the last time)",
     )
     connect.add_argument(
-        "--identity", type=Path, metavar="FILE", help="your private key, if ssh does not try it"
+        "--identity",
+        type=typed_path,
+        metavar="FILE",
+        help="your private key, if ssh does not try it",
     )
     connect.add_argument(
         "--user", default="root", metavar="NAME", help="the account there (default: %(default)s)"
@@ -586,7 +601,7 @@ def _add_tunnel(commands: Commands) -> None:
     run.add_argument("name", metavar="NAME", help="the experiment")
     run.add_argument("--detach", action="store_true", help="start it, and do not look on")
     for command in (connect, run):
-        command.add_argument("--ssh-dir", type=Path, metavar="DIR", help="default: ~/.ssh")
+        command.add_argument("--ssh-dir", type=typed_path, metavar="DIR", help="default: ~/.ssh")
 
 
 def _add_kaggle(commands: Commands) -> None:
@@ -702,7 +717,7 @@ def _command(commands: Commands, name: str, handler: str, summary: str) -> argpa
 def _add_config(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--config",
-        type=Path,
+        type=typed_path,
         default=Path("params.yaml"),
         metavar="FILE",
         help="default: %(default)s",

@@ -62,7 +62,7 @@ def _publish_version(arguments: argparse.Namespace) -> int:
         )
     say(
         f"published {metadata.version} in {PUBLISHED}; next, for the others:",
-        f"  git add {PUBLISHED} {REPORTS}",
+        f"  git add {PUBLISHED} {REPORTS}/",
         f'  git commit -m "Back to {metadata.version}"',
         "  git push, and elsewhere: doors sync",
     )

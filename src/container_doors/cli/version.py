@@ -15,7 +15,7 @@ from container_doors.cli.signing import signature_policy, signed_checkpoints
 from container_doors.errors import ConfigError
 from container_doors.reporting.gate import Held, in_one_sentence
 from container_doors.reporting.which_run import read_record
-from container_doors.run import PUBLISHED, Run
+from container_doors.run import PUBLISHED, REPORTS, Run
 from container_doors.training.history import history_warnings
 from container_doors.versioning.names import TAGS
 
@@ -57,7 +57,7 @@ def version(arguments: argparse.Namespace) -> int:
         )
     files = " ".join(str(path) for path in [*pointers, PUBLISHED / ".gitignore"])
     say("pushed; next:")
-    say(f"  git add {files} reports")
+    say(f"  git add {files} {REPORTS}/")
     say(f'  git commit -m "Release {written.version}"')
     if written.git_tag not in GitRepository(Path.cwd()).tags(TAGS):
         say(f"  git tag -a {written.git_tag} -m {shlex.quote(written.version + _said(arguments))}")

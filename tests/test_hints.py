@@ -49,8 +49,8 @@ def test_every_command_that_a_message_names_is_one_that_parses():
 
 
 def test_the_search_sees_what_does_not_parse():
-    assert [*commands_in(f"see doors train --experimental {VALUE}; doors publish")] == [
-        ["?", "train", "--experimental", VALUE], ["?", "publish"]
+    assert [*commands_in(f"see doors train --experimental {VALUE}; doors compare")] == [
+        ["?", "train", "--experimental", VALUE], ["?", "compare"]
     ]  # fmt: skip
     assert [*commands_in("doors train --experiment exp1 again: it goes on")] == [
         ["train", "--experiment", "exp1"]

@@ -39,6 +39,43 @@ def test_every_score_is_printed_with_its_interval_and_its_n(capsys: pytest.Captu
     assert "wrote runs/exp1/evaluation.json" in out
 
 
+OF_A_RUN = {
+    "evaluate": "--experiment", "gate": "--experiment", "robustness --quick": "--experiment",
+    "latency": "--experiment", "summary": "--experiment", "track show": "", "doctor --run": "",
+    "publish": "",
+}  # fmt: skip
+"""Commands of a run, and what its name is given with."""
+
+
+@pytest.mark.parametrize(("command", "named"), OF_A_RUN.items())
+def test_the_only_run_need_not_be_named(
+    command: str, named: str, capsys: pytest.CaptureFixture[str]
+):
+    run(capsys, *command.split(), *named.split(), "exp1")  # detects, and keeps what it finds
+    code, out = run(capsys, *command.split(), *named.split(), "exp1")
+
+    again, same = run(capsys, *command.split())
+
+    assert again == code
+    assert but_for_looks(same) == but_for_looks(out)
+
+
+def but_for_looks(out: str) -> str:
+    return re.sub(r"(?<=with this one: )\d", "", out)
+
+
+@pytest.mark.parametrize("command", OF_A_RUN)
+def test_of_several_runs_none_is_chosen(command: str, capsys: pytest.CaptureFixture[str]):
+    pipeline.train(PARAMS, Run("exp2"), world=FakeWorld().world)
+    capsys.readouterr()
+
+    assert main(command.split()) == 2
+
+    said = capsys.readouterr().err
+    assert "which run? There are 2 in runs, the newest first: exp2, exp1" in said
+    assert f"hint: say which: doors {command.replace(' --quick', '')} " in said
+
+
 @pytest.mark.parametrize(
     "argv",
     [

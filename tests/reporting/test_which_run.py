@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from container_doors.errors import RunError
-from container_doors.reporting.which_run import read_record
+from container_doors.reporting.which_run import named_or_only, read_record
 from container_doors.run import Run
 from tests.builders import a_record
 
@@ -47,3 +47,28 @@ def test_where_nothing_was_trained_the_way_on_is_to_train(tmp_path: Path):
         read_record(Run("exp1", root=tmp_path / "runs"))
 
     assert not (tmp_path / "runs").exists()
+
+
+def test_the_only_run_need_not_be_named(tmp_path: Path):
+    """One that was set aside is not another."""
+    some_runs(tmp_path, "exp1", "exp1~1")
+
+    assert named_or_only(None, "evaluate --experiment", tmp_path) == Run("exp1", tmp_path)
+    assert named_or_only("exp2", "evaluate --experiment", tmp_path) == Run("exp2", tmp_path)
+
+
+def test_of_several_runs_none_is_chosen(tmp_path: Path):
+    some_runs(tmp_path, "exp1", "exp2", "exp3~1")
+
+    with pytest.raises(RunError, match=r"which run\? There are 2 in .*: exp2, exp1") as raised:
+        named_or_only(None, "evaluate --experiment", tmp_path)
+
+    assert raised.value.hint == "say which: doors evaluate --experiment exp2"
+
+
+def test_an_empty_name_is_none_of_the_only_run(tmp_path: Path):
+    """A script's variable that was never set."""
+    some_runs(tmp_path, "exp1")
+
+    with pytest.raises(RunError, match="'' cannot name an experiment"):
+        named_or_only("", "evaluate --experiment", tmp_path)

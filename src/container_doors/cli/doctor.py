@@ -9,7 +9,7 @@ import importlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from time import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from container_doors.cli.output import say, say_document
 from container_doors.errors import DoorsError, RunError
@@ -60,11 +60,12 @@ _NOT_OURS_TO_SAY = ("may produce non-deterministic training results", " py.warni
 def doctor(arguments: argparse.Namespace) -> int:
     """Print a line for each thing looked at; exit 1 if one of them fails."""
     checks = _OF_SET_UP if arguments.setup else _CHECKS
-    looked = _diagnosis(arguments.run) if arguments.run else _look_around(checks, arguments.json)
+    is_of_run = arguments.run is not None
+    looked = _diagnosis(arguments.run) if is_of_run else _look_around(checks, arguments.json)
     lines = list(looked)
     if arguments.json:
         say_document(as_document(lines))
-    elif arguments.run:
+    elif is_of_run:
         say(*as_lines(lines))
     return 1 if worst(lines) == "fail" else 0
 
@@ -152,13 +153,13 @@ def _made(name: str, place: str) -> Health:
     return made
 
 
-def _diagnosis(name: str) -> Sequence[Health]:
+def _diagnosis(name: str | Literal[True]) -> Sequence[Health]:
     from container_doors import pipeline
     from container_doors.remote.run_diagnosis import Case, diagnose
-    from container_doors.reporting.which_run import read_record
+    from container_doors.reporting.which_run import named_or_only, read_record
     from container_doors.training.claim import claim
 
-    run = Run(name)
+    run = named_or_only(None if name is True else name, "doctor --run")
     _, history, _ = pipeline.show_run(run, picture=None)
     record = read_record(run)
     try:

@@ -18,6 +18,7 @@ from container_doors.measurements import Assessment, Estimate, PromiseCheck, Sli
 from container_doors.ports import Detector
 from container_doors.reporting.figures import count
 from container_doors.reporting.gate import Held, in_one_sentence
+from container_doors.reporting.which_run import named_or_only
 from container_doors.run import TEST_LOOKS, Run
 
 FAULTS = 1
@@ -26,7 +27,7 @@ FAULTS = 1
 def evaluate(arguments: argparse.Namespace) -> int:
     """Print every score with its interval; a promise that is not kept is a fault."""
     promise = None if arguments.promise is None else parse_promise(arguments.promise)
-    run = Run(arguments.experiment)
+    run = named_or_only(arguments.experiment, "evaluate --experiment")
     mend_lock_box()
     with console.progress(quiet=arguments.json) as progress:
         found = assessment.evaluate(
@@ -64,7 +65,7 @@ def gate(arguments: argparse.Namespace) -> int:
     mend_lock_box()
     with console.progress(quiet=arguments.json) as progress:
         rows = assessment.gate(
-            Run(arguments.experiment),
+            named_or_only(arguments.experiment, "gate --experiment"),
             at_the_point=arguments.point,
             open_detector=opened,
             progress=progress,

@@ -9,12 +9,12 @@ from container_doors.cli import console
 from container_doors.cli.evaluate import FAULTS, opened
 from container_doors.cli.output import say, say_document_in
 from container_doors.measurements import FormatTiming
-from container_doors.run import Run
+from container_doors.reporting.which_run import named_or_only
 
 
 def latency(arguments: argparse.Namespace) -> int:
     """Print how fast each format answers; one that says something else is a fault."""
-    run = Run(arguments.experiment)
+    run = named_or_only(arguments.experiment, "latency --experiment")
     with console.progress(quiet=arguments.json) as progress:
         found = trials.time_formats(
             run,

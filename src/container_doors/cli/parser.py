@@ -31,6 +31,9 @@ _EXIT_CODES = (
 )
 
 
+_ONLY = "default: the only run there is"
+
+
 class _Parser(argparse.ArgumentParser):
     """Quotes arguments as they are: a shell may have taken them from a folder's names.
 
@@ -256,7 +259,7 @@ def _add_evaluate(commands: Commands) -> None:
     parser = _command(
         commands, "evaluate", "evaluate:evaluate", "measure a run again, with intervals and slices"
     )
-    parser.add_argument("--experiment", required=True, metavar="NAME")
+    parser.add_argument("--experiment", metavar="NAME", help=_ONLY)
     _add_split(parser)
     _add_promise(parser)
     parser.add_argument("--json", action="store_true", help="print evaluation.json instead")
@@ -272,7 +275,7 @@ def _add_evaluate(commands: Commands) -> None:
     gate = _command(
         commands, "gate", "evaluate:gate", "exit 1 unless a run's targets hold, intervals included"
     )
-    gate.add_argument("--experiment", required=True, metavar="NAME")
+    gate.add_argument("--experiment", metavar="NAME", help=_ONLY)
     gate.add_argument(
         "--point", action="store_true", help="take the values, not the worse end of each interval"
     )
@@ -286,7 +289,7 @@ def _add_robustness(commands: Commands) -> None:
         "robustness:robustness",
         "measure how a run's scores fall in bad light, rain, at an angle, behind things",
     )
-    parser.add_argument("--experiment", required=True, metavar="NAME")
+    parser.add_argument("--experiment", metavar="NAME", help=_ONLY)
     _add_split(parser)
     parser.add_argument(
         "--quick", action="store_true", help="16 photographs and three steps of each ladder"
@@ -315,7 +318,7 @@ def _add_latency(commands: Commands) -> None:
         "latency:latency",
         "time a model in each format, and prove that each says the same",
     )
-    parser.add_argument("--experiment", required=True, metavar="NAME")
+    parser.add_argument("--experiment", metavar="NAME", help=_ONLY)
     parser.add_argument(
         "--split",
         choices=("train", "val"),
@@ -364,9 +367,12 @@ def _add_publish(commands: Commands) -> None:
         "publish:publish",
         "put a finished run, or an earlier version, in the place of the published model",
     )
-    what = parser.add_mutually_exclusive_group(required=True)
+    what = parser.add_mutually_exclusive_group()
     what.add_argument(
-        "name", nargs="?", metavar="NAME", help="the experiment; NAME~1 for one that was set aside"
+        "name",
+        nargs="?",
+        metavar="NAME",
+        help="the experiment (default: the only run there is); NAME~1 for one that was set aside",
     )
     what.add_argument(
         "--version",
@@ -433,7 +439,7 @@ def _add_summary(commands: Commands) -> None:
     parser = _command(
         commands, "summary", "version:summary", "write a run's report: targets, curves, lineage"
     )
-    parser.add_argument("--experiment", required=True, metavar="NAME")
+    parser.add_argument("--experiment", metavar="NAME", help=_ONLY)
     parser.add_argument(
         "--output",
         type=typed_path,
@@ -492,7 +498,7 @@ def _add_track(commands: Commands) -> None:
     show = _command(
         commands, "show", "track:show", "print a run's epochs and draw its curves, on this machine"
     )
-    show.add_argument("name", metavar="NAME")
+    show.add_argument("name", nargs="?", metavar="NAME", help=_ONLY)
     show.add_argument(
         "--output",
         type=typed_path,
@@ -692,7 +698,13 @@ def _add_doctor(commands: Commands) -> None:
         commands, "doctor", "doctor:doctor", "look for what is amiss here, and say what to do"
     )
     chosen = parser.add_mutually_exclusive_group()
-    chosen.add_argument("--run", metavar="NAME", help="look at a run instead: what ailed it?")
+    chosen.add_argument(
+        "--run",
+        nargs="?",
+        const=True,
+        metavar="NAME",
+        help=f"look at a run instead: what ailed it? {_ONLY}",
+    )
     chosen.add_argument(
         "--setup", action="store_true", help="leave out the data and the runs, which come later"
     )

@@ -13,6 +13,7 @@ from container_doors.cli.output import say
 from container_doors.cli.signing import signature_policy
 from container_doors.errors import ConfigError
 from container_doors.ports import Detector, Progress
+from container_doors.reporting.which_run import named_or_only
 from container_doors.run import PUBLISHED, REPORTS, Run
 from container_doors.steps import publish as step
 from container_doors.steps.sync import pointers_here, put_in_place
@@ -22,7 +23,8 @@ def publish(arguments: argparse.Namespace) -> int:
     """Put it in place, and name what comes next; a worse one is refused unless it was asked for."""
     if arguments.version is not None:
         return _publish_version(arguments)
-    run = Run.named(arguments.name)
+    name = arguments.name
+    run = named_or_only(None, "publish") if name is None else Run.named(name)
     with console.progress() as progress:
         _, outcome = step.publish_run(run, anyway=arguments.anyway, outside=real_outside(progress))
     say(outcome, f"next: doors version --experiment {run.label}")

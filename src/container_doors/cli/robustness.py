@@ -10,6 +10,7 @@ from container_doors.cli.evaluate import mend_lock_box, opened
 from container_doors.cli.output import say, say_document_in
 from container_doors.evaluation.promise import parse_promise
 from container_doors.measurements import Ladder, Robustness, said
+from container_doors.reporting.which_run import named_or_only
 from container_doors.run import Run
 
 _QUICK, _MOST = 16, 100
@@ -19,7 +20,7 @@ _COMMON = {None: (), "usual": KINDS, "all": (*KINDS, *SLOW_KINDS)}
 
 def robustness(arguments: argparse.Namespace) -> int:
     """Print where each ladder falls below the target, and what is kept of the clean score."""
-    run = Run(arguments.experiment)
+    run = named_or_only(arguments.experiment, "robustness --experiment")
     asked = trials.Climb(
         corrupt=corrupt,
         common=_COMMON[arguments.common],

@@ -12,6 +12,7 @@ from container_doors.cli.output import complain, say, say_document
 from container_doors.errors import RunError
 from container_doors.printable import printable
 from container_doors.reporting import curve_table
+from container_doors.reporting.which_run import named_or_only
 from container_doors.run import Run
 from container_doors.training.history import history_warnings
 
@@ -25,7 +26,7 @@ def show(arguments: argparse.Namespace) -> int:
 
     Exit code 1 if some of what it recorded is lost.
     """
-    run = Run(arguments.name)
+    run = named_or_only(arguments.name, "track show")
     picture = _picture(run, arguments)
     record, history, best = pipeline.show_run(run, picture=None)
     faults = history_warnings(run, record)

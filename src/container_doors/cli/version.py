@@ -14,7 +14,7 @@ from container_doors.cli.output import complain, say
 from container_doors.cli.signing import signature_policy, signed_checkpoints
 from container_doors.errors import ConfigError
 from container_doors.reporting.gate import Held, in_one_sentence
-from container_doors.reporting.which_run import read_record
+from container_doors.reporting.which_run import named_or_only, read_record
 from container_doors.run import PUBLISHED, REPORTS, Run
 from container_doors.training.history import history_warnings
 from container_doors.versioning.names import TAGS
@@ -89,7 +89,7 @@ def _said(arguments: argparse.Namespace) -> str:
 
 def summary(arguments: argparse.Namespace) -> int:
     """Write the report and say where it is."""
-    run = Run(arguments.experiment)
+    run = named_or_only(arguments.experiment, "summary --experiment")
     output = arguments.output or Path(f"summary_{run.name}.md")
     if output.suffix == ".html":
         raise ConfigError(

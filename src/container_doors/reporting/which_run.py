@@ -1,10 +1,11 @@
 """Finds the run that a person names, or says which ones there are."""
 
 from difflib import get_close_matches
+from pathlib import Path
 
 from container_doors.errors import RunError
 from container_doors.records import RunRecord
-from container_doors.run import Run
+from container_doors.run import RUNS, Run, runs_in
 
 _MOST_NAMES = 5
 
@@ -21,9 +22,38 @@ def read_record(run: Run) -> RunRecord:
     raise RunError(f"no run {run.name!r} in {run.root}", hint=_hint(run))
 
 
+def named_or_only(name: str | None, command: str, root: Path = RUNS) -> Run:
+    """Find the run that a person names, or the only one that there is.
+
+    Args:
+        name: What was typed, if anything was.
+        command: What the name is typed after, to say so: ``evaluate --experiment``.
+        root: Where the runs are.
+
+    Raises:
+        RunError: If none was named, and there is none, or more than one.
+    """
+    if name is not None:
+        return Run(name, root)
+    names = newest_runs(root)
+    if len(names) == 1:
+        return Run(names[0], root)
+    if not names:
+        raise RunError(f"no run in {root}", hint="train one: doors train")
+    raise RunError(
+        f"which run? There are {len(names)} in {root}, the newest first: {', '.join(names)}",
+        hint=f"say which: doors {command} {names[0]}",
+    )
+
+
+def newest_runs(root: Path = RUNS) -> list[str]:
+    """Name every run, the newest first; those that were set aside are none to be meant."""
+    runs = [run for run in runs_in(root) if run.aside is None]
+    return [run.name for run in sorted(runs, key=lambda run: -run.record.stat().st_mtime)]
+
+
 def _hint(run: Run) -> str:
-    records = sorted(run.root.glob("*/run.json"), key=lambda path: -path.stat().st_mtime)
-    names = [path.parent.name for path in records if "~" not in path.parent.name]
+    names = newest_runs(run.root)
     alike = get_close_matches(run.name, names, n=_MOST_NAMES)
     if alike:
         return f"did you mean {' or '.join(alike)}?"

@@ -9,7 +9,7 @@ import pytest
 from container_doors.cli.parser import build_parser
 
 RUN_BY_TESTS = {
-    "pip install uv && uv run doors demo": "tests/test_demo.py",
+    "pip install --target .uv uv": "tests/test_demo.py",
     "uv run pytest": ".ci/run",
     "uv run doors data validate": "tests/test_readme.py",
     "uv run doors data sample": "tests/test_readme.py",

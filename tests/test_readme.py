@@ -12,7 +12,7 @@ import yaml
 from tests.test_docs import commands
 
 ELSEWHERE = (
-    "pip install uv && uv run doors demo",
+    "pip install --target .uv uv",
     "uv run pytest",
     "uv run doors train --resume",
     "uv run doors track login",

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from container_doors.cli import demo, main
+from container_doors.cli import console, demo, main
+from container_doors.cli.parser import build_parser
 from container_doors.records import Metadata
 from container_doors.run import PUBLISHED
 from tests.builders import a_small_dataset
@@ -33,6 +34,9 @@ def test_the_demo_trains_a_detector_that_finds_doors(tmp_path: Path):
     assert metadata.metrics["test_mAP50"] >= 0.9
     assert metadata.version in (workspace / "summary_demo_exp001.md").read_text()
     assert list((workspace / "runs/demo_exp001/predictions").glob("*.jpg"))
+    page = workspace / "summary_demo_exp001.html"
+    assert page.exists()
+    assert done.stdout.splitlines()[-4:] == [*demo._the_way_on(page)]
     for command in (
         ["dvc", "status", "--json"],
         ["dvc", "status", "--cloud", "--json"],
@@ -69,6 +73,23 @@ def test_one_more_model_that_is_worse_ends_well(tmp_path: Path, monkeypatch: pyt
     assert Metadata.read(PUBLISHED / "metadata.json").experiment_name == "demo_exp001"
     assert Path("summary_demo_exp002.md").exists()
     assert any("the report: open it first" in line for line in said)
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_the_last_lines_lead_to_the_report_and_to_ones_own_photographs(
+    is_terminal: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(console, "is_terminal", lambda: is_terminal)
+    page = tmp_path / "summary.html"
+
+    report, _, *commands = demo._the_way_on(page)
+
+    assert report == f"the report: {page.as_uri() if is_terminal else page}"
+    handlers = [
+        build_parser().parse_args(command.split("uv run doors ")[1].split()).handler
+        for command in commands
+    ]
+    assert handlers == ["data:validate", "train:train"]
 
 
 def test_a_folder_that_is_no_demo_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

@@ -9,11 +9,12 @@ from importlib import resources
 from pathlib import Path
 from time import monotonic
 
-from container_doors import pipeline
+from container_doors import assessment, pipeline
 from container_doors.adapters import workspace
 from container_doors.adapters.dvc_store import DvcStore
 from container_doors.adapters.git_repository import GitRepository
 from container_doors.cli import console
+from container_doors.cli.evaluate import opened
 from container_doors.cli.output import say
 from container_doors.cli.train import real_world, scores
 from container_doors.config import Params, dump, load_params
@@ -62,9 +63,11 @@ def demo(arguments: argparse.Namespace) -> int:
         with contextlib.chdir(arguments.workspace):
             run, params = _next_run(arguments.track)
             metadata = _run_every_step(params, run, progress)
+            page = _write_page(run, progress).resolve()
     minutes, seconds = divmod(round(monotonic() - began), 60)
     say(*_what_was_made(arguments.workspace, run, metadata))
     say(f"done in {minutes} min {seconds} s")
+    say(*_the_way_on(page))
     return 0
 
 
@@ -132,11 +135,21 @@ def _run_every_step(params: Params, run: Run, progress: Progress) -> Metadata:
     return metadata
 
 
+def _write_page(run: Run, progress: Progress) -> Path:
+    """Measure with what confidence the figures are known, and show it all on one page."""
+    page = assessment.report_page(
+        run, Path(f"summary_{run.name}.html"), open_detector=opened, progress=progress
+    )
+    workspace.commit(Path.cwd(), f"Evaluate {run.name}")
+    return page
+
+
 def _what_was_made(directory: Path, run: Run, metadata: Metadata) -> Iterator[str]:
     yield from scores(metadata)
     yield f"what was made, in {directory}, which is where every command above is for:"
     for path, what in (
-        (f"summary_{run.name}.md", "the report: open it first"),
+        (f"summary_{run.name}.html", "the report: open it first"),
+        (f"summary_{run.name}.md", "the same in Markdown"),
         (run.predictions, "test pictures with the doors that were found"),
         (PUBLISHED / "best.pt", "the model, with metadata.json beside it"),
         (_DATA, "the drawn data set, in the layout that your photographs need"),
@@ -145,6 +158,13 @@ def _what_was_made(directory: Path, run: Run, metadata: Metadata) -> Iterator[st
     ):
         yield f"  {path!s:<34}{what}"
     yield f"a small network on small pictures ({_on_what(metadata)}), so that a laptop can do it"
+
+
+def _the_way_on(page: Path) -> Iterator[str]:
+    yield f"the report: {page.as_uri() if console.is_terminal() else page}"
+    yield f"next, your own photographs: put them into {_DATA}, laid out like the drawn ones, then"
+    yield f"  uv run doors data validate --path {_DATA}"
+    yield "  uv run doors train --experiment detection_exp001"
 
 
 def _on_what(metadata: Metadata) -> str:

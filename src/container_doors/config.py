@@ -279,7 +279,24 @@ def load_params(path: Path, overrides: Sequence[str] = ()) -> Params:
     Raises:
         ConfigError: Listing every fault at once, each with the key that it concerns.
     """
-    document = _read(path)
+    return _checked(_read(path), overrides, str(path))
+
+
+def params_with(params: Params, overrides: Sequence[str], *, where: str) -> Params:
+    """Override single keys, as :func:`load_params` does, of params that stand elsewhere.
+
+    Args:
+        params: What is known.
+        overrides: See :func:`load_params`.
+        where: Names the two.
+
+    Raises:
+        ConfigError: As :func:`load_params`.
+    """
+    return _checked({"detection": params.model_dump(mode="json")}, overrides, where)
+
+
+def _checked(document: dict[str, Any], overrides: Sequence[str], where: str) -> Params:
     faults = list(_apply(overrides, document))
     more = 0
     try:
@@ -293,7 +310,7 @@ def load_params(path: Path, overrides: Sequence[str] = ()) -> Params:
         lines = [shortened(fault, _LONGEST_FAULT) for fault in faults]
         lines += [f"and {more} more"] * bool(more)
         raise ConfigError(
-            f"{path} has {len(faults) + more} fault(s):",
+            f"{where} has {len(faults) + more} fault(s):",
             hint="each line names the key to mend, in the file or after --set",
             faults=lines,
         )

@@ -316,6 +316,19 @@ def train(
     return metadata
 
 
+def fetch_run(run: Run, *, world: World, choice: RunChoice) -> None:
+    """Bring the newest checkpoint of a run here, with what was asked of it; :func:`train` goes on.
+
+    Raises:
+        DoorsError: As :func:`train`, of what the storage has.
+    """
+    with claim(run):
+        earlier = earlier_record(run)
+        known = _known(run, choice, world=world, is_needed=True)
+        use_newest_whole(run, world.progress.say)
+        _fetched(earlier, run, known, choice, world=world)
+
+
 def _say_and_note(line: str, noted: list[object], progress: Progress) -> None:
     noted.append(line)
     progress.say(line)

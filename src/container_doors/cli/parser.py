@@ -12,6 +12,7 @@ from container_doors.cli.workspace import typed_file_or_value, typed_folder, typ
 from container_doors.printable import printable
 from container_doors.run import PUBLISHED
 
+CONFIG = Path("params.yaml")
 DATA = Path("data/processed/detection")
 
 SORT_KEYS = (
@@ -236,7 +237,8 @@ def _add_train(commands: Commands) -> None:
     again.add_argument(
         "--resume",
         action="store_true",
-        help="go on with a run that was cut off, or refuse; without it nothing is refused",
+        help="go on with a run that was cut off, with its own settings, or refuse; without it "
+        "nothing is refused",
     )
     again.add_argument(
         "--replace",
@@ -730,7 +732,7 @@ def _add_config(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--config",
         type=typed_path,
-        default=Path("params.yaml"),
+        default=CONFIG,
         metavar="FILE",
         help="default: %(default)s",
     )

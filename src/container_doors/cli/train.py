@@ -2,6 +2,7 @@
 
 import argparse
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from time import time
 
@@ -14,15 +15,17 @@ from container_doors.adapters.yolo_detector import YoloDetector
 from container_doors.adapters.yolo_trainer import YoloTrainer
 from container_doors.cli import console
 from container_doors.cli.output import say
+from container_doors.cli.parser import CONFIG
 from container_doors.cli.publish import fetch_published
 from container_doors.cli.signing import signed_checkpoints
 from container_doors.cli.upload import as_chosen, follower_for
-from container_doors.config import Params, load_params
-from container_doors.errors import ToBeContinued
+from container_doors.config import Params, load_params, params_with
+from container_doors.errors import ConfigError, ToBeContinued
 from container_doors.ports import Progress, Stopping, World
 from container_doors.records import Metadata
 from container_doors.run import Run
 from container_doors.steps.publish import is_published
+from container_doors.steps.resume import remembered, run_to_resume, said_otherwise
 from container_doors.training.claim import is_finished
 from container_doors.training.fetching import RunChoice
 from container_doors.training.logbook import lead_to
@@ -34,8 +37,7 @@ OUTPUT_LOG = Path("/kaggle/working/train_output.log")
 
 def train(arguments: argparse.Namespace) -> int:
     """Train, evaluate and publish; print what came out."""
-    params = load_params(arguments.config, arguments.overrides)
-    run = Run(params.wandb.name if arguments.experiment is None else arguments.experiment)
+    params, run = _asked(arguments)
     if arguments.unless_finished and is_finished(run):
         say(f"{run.name} is finished already ({run.directory})")
         return 0
@@ -59,6 +61,49 @@ def train(arguments: argparse.Namespace) -> int:
             return 0
     say(*scores(metadata), *what_to_do_next(metadata, run))
     return 0
+
+
+def _asked(arguments: argparse.Namespace) -> tuple[Params, Run]:
+    """Read what is to be trained; a run that is to go on knows it by itself."""
+    if arguments.config is not CONFIG or not (arguments.resume or arguments.run):
+        params = load_params(arguments.config, arguments.overrides)
+        return params, Run(_or(arguments.experiment, params.wandb.name))
+    if arguments.experiment is None:
+        run = run_to_resume(load_params(CONFIG).wandb.name)
+    else:
+        run = Run(arguments.experiment)
+    if arguments.run is not None or not run.has_record:
+        _fetch(run, load_params(CONFIG), arguments)
+    if not run.has_record:
+        return load_params(CONFIG, arguments.overrides), run
+    return _remembered(run, arguments.overrides), run
+
+
+def _or(name: str | None, other: str) -> str:
+    return other if name is None else name
+
+
+def _fetch(run: Run, params: Params, arguments: argparse.Namespace) -> None:
+    """Bring a run here that was begun on another machine: what was asked of it stands there."""
+    with console.progress() as progress:
+        stopping = Wishes(run.stop_request, deadline=None)
+        world = real_world(params, progress, stopping=stopping, alone=arguments.alone)
+        choice = RunChoice(run=arguments.run, takes_over=arguments.take_over)
+        pipeline.fetch_run(run, world=world, choice=choice)
+
+
+def _remembered(run: Run, overrides: Sequence[str]) -> Params:
+    """Read what a run was begun with; what params.yaml says by now is named, and passed over."""
+    try:
+        present = load_params(CONFIG)
+    except ConfigError:  # it is not asked
+        present = None
+    own = remembered(run, present)
+    otherwise = [] if present is None else said_otherwise(own, present)
+    if otherwise:
+        where = f"its own settings, whatever {CONFIG} says by now"
+        say(f"going on with {run.name} with {where}: {', '.join(otherwise)}")
+    return params_with(own, overrides, where=f"run.json of {run.name}, with --set,")
 
 
 def real_world(

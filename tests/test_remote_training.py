@@ -4,7 +4,7 @@ import json
 import re
 import shutil
 import subprocess
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -13,10 +13,17 @@ from container_doors import remote_training
 from container_doors.adapters import gpu_kernel
 from container_doors.adapters.git_repository import GitRepository
 from container_doors.config import Checkpoints, Data, Params, Training
-from container_doors.errors import ConfigError, DatasetError, HostError, RunError, VersioningError
+from container_doors.errors import (
+    ConfigError,
+    DatasetError,
+    HostError,
+    RunError,
+    VersioningError,
+    WeightsError,
+)
 from container_doors.kernels.job_report import end_line, plan_lines
 from container_doors.kernels.ledger import JobRecord, newest_job, read_jobs
-from container_doors.records import RunRecord
+from container_doors.records import RunRecord, StartingWeights
 from container_doors.remote_training import Home, Plan, Wanted
 from container_doors.run import PUBLISHED, Run
 from container_doors.steps.publish import Outside
@@ -103,13 +110,15 @@ def git(*arguments: str) -> str:
     return done.stdout.strip()
 
 
-def planned(host: FakeHost, device: str = "cpu", **options: object) -> Plan:
+def planned(
+    host: FakeHost, device: str = "cpu", trainer: FakeTrainer | None = None, **options: object
+) -> Plan:
     wanted = Wanted(**{"experiments": {"exp1": params(device)}, **options})  # type: ignore[arg-type]
     return remote_training.plan(
         wanted,
         host=host,
         repository=GitRepository(Path()),
-        trainer=FakeTrainer(),
+        trainer=trainer or FakeTrainer(),
         script=Path(gpu_kernel.__file__).read_text(encoding="utf-8"),
         progress=FakeProgress(),
     )
@@ -404,6 +413,52 @@ def test_whoever_sends_changed_code_reads_which_files(host: FakeHost, clone: Pat
 
     assert "  changed: new00.py" in lines
     assert "  and 2 more; --dry-run packs them all" in lines
+
+
+@dataclass
+class Unknown(FakeHost):
+    """No credentials are here, or no network."""
+
+    def owner(self, *_: object) -> str:
+        raise HostError("there are no Kaggle credentials on this machine", hint="make a token")
+
+    quota = state = owner  # type: ignore[assignment]
+
+
+class Offline(FakeTrainer):
+    def starting_weights(self, params: Params) -> StartingWeights:
+        raise WeightsError("no pretrained weights at x.pt", hint="put the file there")
+
+
+def test_without_an_account_a_plan_says_what_is_known_and_what_could_not_be_asked(
+    clone: Path, tmp_path: Path
+):
+    host = Unknown(tmp_path, environment={})
+    JobRecord.model_validate(  # its start was cut off: the host would know
+        {
+            "slug": "doors-exp2-1", "ref": "someone/doors-exp2-1", "experiments": ["exp2"],
+            "commit": "c" * 40, "gpus": 0, "epochs_asked": {"exp2": 5}, "stage": "starting",
+            "started_at": "2026-11-23T08:30:00Z",
+        }
+    ).changed()  # fmt: skip
+
+    lines = plan_lines(planned(host, trainer=Offline(), for_reading=True))
+
+    assert "exp1: 5 epochs" in lines
+    assert any(line.startswith("send: data ") for line in lines)
+    assert any(line.startswith("time: about ") for line in lines)
+    assert [line for line in lines if line.startswith("could not be asked: ")] == [
+        "could not be asked: whether doors-exp2-1 has begun, whose account it is, how many GPU "
+        "hours are left: there are no Kaggle credentials on this machine; make a token",
+        "could not be asked: which weights it starts from: no pretrained weights at x.pt; put "
+        "the file there",
+    ]
+    assert not any(line.startswith("quota") for line in lines)
+
+
+def test_what_is_to_be_sent_is_not_planned_without_an_account(clone: Path, tmp_path: Path):
+    with pytest.raises(HostError, match="no Kaggle credentials"):
+        planned(Unknown(tmp_path, environment={}))
 
 
 @pytest.mark.slow

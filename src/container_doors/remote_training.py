@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from container_doors.config import Params, dump
 from container_doors.dataset.checks import Report
@@ -24,6 +25,7 @@ from container_doors.errors import (
     HostError,
     UnreachableError,
     VersioningError,
+    WeightsError,
 )
 from container_doors.files import (
     force_to_disk,
@@ -100,6 +102,8 @@ PATIENCE_S = 2 * 3600.0
 _FINAL = ("complete", "failed", "cancelled")
 _OURS = "src/container_doors/pipeline.py"
 
+_Answer = TypeVar("_Answer")
+
 Pause = Callable[[float], None]
 FollowerOf = Callable[[Params], Follower]
 
@@ -114,6 +118,8 @@ class Wanted:
     """Send what is not committed as well."""
     replace: bool = False
     session: int = 1
+    for_reading: bool = False
+    """Nothing is sent: what takes an account or a network to answer may be left open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +138,8 @@ class Plan:
     """What differs from the commit, and is sent."""
     filtered: Sequence[Path] = ()
     """What is sent as git keeps it, which is not as it is here."""
+    unknown: Sequence[str] = ()
+    """What could not be asked, and why; such a plan is for reading."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,14 +164,17 @@ def plan(
     Raises:
         DoorsError: If params, data, weights, code or quota do not allow it.
     """
+    asked = _Asked(for_reading=wanted.for_reading)
     for one in read_jobs():
-        _settled(one, host)
+        asked.ask(f"whether {one.slug} has begun", partial(_settled, one, host), one)
     for name in wanted.experiments:
         refuse_two(name)
     given = _devices(wanted.experiments)
     wanted = replace(wanted, experiments=_by_their_own_numbers(wanted.experiments))
     params = _one_data_set(wanted.experiments)
-    owner, quota = host.owner(), host.quota()
+    none: list[Pack] = []
+    owner = asked.ask("whose account it is", host.owner, "ACCOUNT")
+    quota = asked.ask("how many GPU hours are left", host.quota, None)
     session_h = _session_h(wanted.hours, quota if any(given) else None)
     report = fit_data(params, progress=progress)
     runs = {name: Run(name) for name in wanted.experiments}
@@ -179,7 +190,11 @@ def plan(
     packs = [
         code_pack,
         _pack_data(folder, params, report),
-        *_pack_weights(folder, wanted.experiments, trainer),
+        *asked.ask(
+            "which weights it starts from",
+            lambda: list(_pack_weights(folder, wanted.experiments, trainer)),
+            none,
+        ),
         *(_pack_state(folder, runs[name]) for name in after),
     ]
     hours, epoch_s = _expected(wanted.experiments, report, given, after)
@@ -189,8 +204,8 @@ def plan(
         packs=packs,
         code=code,
         assignments=[
-            Assignment(name, dump(asked), gpus)
-            for (name, asked), gpus in zip(wanted.experiments.items(), given, strict=True)
+            Assignment(name, dump(settings), gpus)
+            for (name, settings), gpus in zip(wanted.experiments.items(), given, strict=True)
         ],
         limits=_limits(session_h, params, epoch_s),
     )
@@ -201,13 +216,36 @@ def plan(
         experiments=list(wanted.experiments),
         commit=code.commit,
         gpus=sum(map(len, given)),
-        epochs_asked={name: asked.training.epochs for name, asked in wanted.experiments.items()},
+        epochs_asked={name: one.training.epochs for name, one in wanted.experiments.items()},
         session=wanted.session,
         started_at=datetime.now(UTC),
         epochs=after,
         run_ids={name: RunRecord.read(runs[name].record).run_id for name in after},
     )
-    return Plan(record, packs, hours, session_h, quota, after, changed, filtered)
+    return Plan(record, packs, hours, session_h, quota, after, changed, filtered, asked.unknown)
+
+
+class _Asked:
+    """Asks others; what is for reading alone may leave a question open."""
+
+    def __init__(self, *, for_reading: bool) -> None:
+        self._for_reading = for_reading
+        self._open: dict[tuple[str, str], list[str]] = {}
+
+    def ask(self, what: str, question: Callable[[], _Answer], otherwise: _Answer) -> _Answer:
+        """Ask, or note why there is no answer."""
+        try:
+            return question()
+        except (HostError, WeightsError) as error:
+            if not self._for_reading:
+                raise
+            self._open.setdefault((error.problem, error.hint), []).append(what)
+            return otherwise
+
+    @property
+    def unknown(self) -> list[str]:
+        """What was left open, and why, those with the same reason in one line."""
+        return [f"{', '.join(what)}: {why}; {hint}" for (why, hint), what in self._open.items()]
 
 
 def push(plan: Plan, *, host: GpuHost, progress: Progress, pause: Pause) -> JobRecord:

@@ -4,6 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from time import sleep
 
@@ -37,7 +38,7 @@ _LEFT = 130
 def plan(arguments: argparse.Namespace) -> int:
     """Check everything, print what would be sent and what it would cost, and send nothing."""
     with console.progress() as progress:
-        planned = _plan(arguments, _wanted(arguments), progress)
+        planned = _plan(replace(_wanted(arguments), for_reading=True), progress)
     say(*job_report.plan_lines(planned), _home_line())
     remote_training.discard_plan(planned)
     return 0
@@ -172,7 +173,7 @@ def _wanted(arguments: argparse.Namespace) -> Wanted:
     )
 
 
-def _plan(arguments: argparse.Namespace, wanted: Wanted, progress: Progress) -> Plan:  # noqa: ARG001
+def _plan(wanted: Wanted, progress: Progress) -> Plan:
     return remote_training.plan(
         wanted,
         host=KaggleHost(),
@@ -194,10 +195,11 @@ def _home_line() -> str:
 def _push(arguments: argparse.Namespace, wanted: Wanted) -> JobRecord | None:
     """Send it, if that was agreed to; None if not."""
     with console.progress() as progress:
-        planned = _plan(arguments, wanted, progress)
+        planned = _plan(replace(wanted, for_reading=arguments.dry_run), progress)
     say(*job_report.plan_lines(planned), _home_line())
     if arguments.dry_run:
-        say(f"nothing was sent; all that would be is in {planned.record.folder}")
+        what = "all that would be" if not planned.unknown else "what is known of it"
+        say(f"nothing was sent; {what} is in {planned.record.folder}")
         return None
     with ExitStack() as unless_agreed:
         unless_agreed.callback(remote_training.discard_plan, planned)

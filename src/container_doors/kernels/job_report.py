@@ -44,6 +44,10 @@ class Planned(Protocol):
     def filtered(self) -> Sequence[Any]:
         """What is there as git keeps it, which is not as it is here."""
 
+    @property
+    def unknown(self) -> Sequence[str]:
+        """What could not be asked, and why."""
+
 
 def plan_lines(plan: Planned) -> list[str]:
     """Say what would be sent, and what it would cost."""
@@ -72,7 +76,9 @@ def plan_lines(plan: Planned) -> list[str]:
         f"time: about {plan.hours:.1f} h, guessed from other runs; "
         f"it stops by itself before {plan.session_h:.1f} h, to be continued"
     )
-    return [*lines, _quota(plan)]
+    unknown = [f"could not be asked: {one}" for one in plan.unknown]
+    quota = [] if unknown and plan.quota is None else [_quota(plan)]
+    return [*lines, *quota, *unknown]
 
 
 def end_line(job: JobRecord) -> str:

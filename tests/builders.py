@@ -191,8 +191,9 @@ def a_small_dataset(root: Path) -> None:
         for kind in ("images", "labels"):
             (root / kind / split).mkdir(parents=True)
         for number in range(count):
-            colour = (40 * number, 10 * len(split), 128)
-            Image.new("RGB", (64, 48), colour).save(root / f"images/{split}/{number}.png")
+            photograph = Image.linear_gradient("L").resize((64, 48)).convert("RGB")
+            photograph.paste((40 * number, 10 * len(split), 128), (0, 0, 32, 24))
+            photograph.save(root / f"images/{split}/{number}.png")
             background = count > 1 and number == count - 1
             label = "" if background else "0 0.5 0.5 0.5 0.75\n"
             (root / f"labels/{split}/{number}.txt").write_text(label)

@@ -94,9 +94,9 @@ def evaluate(
     assessment = _assessed(
         run, detected, layout, attributes, conf_threshold=threshold, target=target
     )
-    looks = look(run, detected, promise) if split == "test" else None
+    looks = look(run, detected, promise, progress=progress) if split == "test" else None
     assessment = assessment.model_copy(update={"promise": check, "looks": looks})
-    keep(run, record, assessment)
+    keep(run, record, assessment, progress=progress)
     return assessment
 
 
@@ -170,7 +170,10 @@ def compare(
     else:
         alarms = alarms_of(its), alarms_of(others)
         verdict = sentence((first.name, second.name), by, alarms)
-    looks = [look(run, found, None) for run, (found, _) in zip(runs, seen, strict=True)]
+    looks = [
+        look(run, found, None, progress=progress)
+        for run, (found, _) in zip(runs, seen, strict=True)
+    ]
     return Comparison(
         split,
         photographs=len(its),
@@ -205,7 +208,7 @@ def gate(
         if there is None:
             there = evaluate(run, split, open_detector=open_detector, progress=progress)
         else:
-            look(run, Detected.read(run.detections_json(split)), None)
+            look(run, Detected.read(run.detections_json(split)), None, progress=progress)
         assessments[split] = there
     return held(record, assessments, at_the_point=at_the_point)
 

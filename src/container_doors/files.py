@@ -13,7 +13,8 @@ import os
 import shutil
 import stat
 import tempfile
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -25,6 +26,9 @@ _NO_EXCHANGE = (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP)
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
 _NO_LINKS = (errno.EPERM, errno.EACCES, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL)
 """What file systems answer that have none, and Windows to whoever is no administrator."""
+
+_READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
+"""What is answered where nothing can be written, to whoever is not allowed to."""
 
 _NO_FSYNC = (errno.EINVAL, errno.ENOTSUP)
 """What a file system answers that forces nothing, or no folder, to the disk (CIFS, some FUSE)."""
@@ -80,6 +84,27 @@ def text_or_fault(path: Path) -> tuple[str | None, str | None]:
         return None, f"byte {error.start + 1} is no UTF-8"
     except OSError as error:
         return None, error.strerror or type(error).__name__
+
+
+def is_read_only(error: OSError) -> bool:
+    """Tell whether a place cannot be written to, which need not stop whoever only reads."""
+    return error.errno in _READ_ONLY
+
+
+@contextmanager
+def unless_read_only(what: str, say: Callable[[str], None]) -> Iterator[None]:
+    """Write what may be left out, and say so where it cannot be written.
+
+    Args:
+        what: What does not come to be then, as ``x is not kept``.
+        say: Receives that, in a line.
+    """
+    try:
+        yield
+    except OSError as error:
+        if not is_read_only(error):
+            raise
+        say(f"{what}: {error.strerror}")
 
 
 def open_lock(path: Path) -> IO[str]:

@@ -16,7 +16,7 @@ from container_doors.errors import DatasetError, RunError
 from container_doors.evaluation.looks import BY_TRAINING, add_look, split_sha256
 from container_doors.evaluation.outcome import scene_numbers
 from container_doors.evaluation.promise import Promise
-from container_doors.files import copy_of
+from container_doors.files import copy_of, is_read_only, unless_read_only
 from container_doors.measurements import (
     Assessment,
     Detected,
@@ -43,6 +43,9 @@ from container_doors.versioning.ways_back import refuse_other_weights
 
 OpenDetector = Callable[[Path, Params], Detector]
 """Opens a weight file for params, where something must be measured."""
+
+Part = Assessment | Robustness | Timings
+"""Of what is measured of a run, what one command measures on one split."""
 
 LOWEST_CONFIDENCE = 0.001
 """What average precision is measured down to; Ultralytics' own."""
@@ -103,7 +106,7 @@ def detect(run: Run, split: str, *, open_detector: OpenDetector, progress: Progr
     if kept is not None:
         ensure_view(layout, run.data_view)
         return kept
-    link_view(layout, run.data_view)
+    _make_view(layout, run)
     images = images_of(run, split)
     progress.say(f"detecting on {len(images)} photographs of {split}, at any confidence")
     detector = open_detector(run.best_weights, params)
@@ -135,8 +138,19 @@ def detect(run: Run, split: str, *, open_detector: OpenDetector, progress: Progr
         timing_method=f"{detector.timing_method}; down to a confidence of {LOWEST_CONFIDENCE}",
         photographs=[_photograph(run, *both) for both in zip(scored, used, strict=True)],
     )
-    detected.write(run.detections_json(split))
+    with unless_read_only("what was detected is not kept", progress.say):
+        detected.write(run.detections_json(split))
     return detected
+
+
+def _make_view(layout: Layout, run: Run) -> None:
+    """Make the view of the data anew; where that cannot be, one that is whole will do."""
+    try:
+        link_view(layout, run.data_view)
+    except OSError as error:
+        if not is_read_only(error):
+            raise
+        ensure_view(layout, run.data_view)
 
 
 def one_by_one(detector: Detector, images: Sequence[Path], iou: float) -> Sequence[Detections]:
@@ -223,7 +237,9 @@ def photographs_sha256(detected: Detected) -> str:
     return split_sha256((one.image, one.doors_xyxy) for one in detected.photographs)
 
 
-def look(run: Run, detected: Detected, promise: Promise | None) -> Looks | None:
+def look(
+    run: Run, detected: Detected, promise: Promise | None, *, progress: Progress
+) -> Looks | None:
     """Count a look at test, after the one of the training, which may have been elsewhere."""
     if detected.split != "test":
         return None
@@ -234,7 +250,8 @@ def look(run: Run, detected: Detected, promise: Promise | None) -> Looks | None:
         "weights_sha256": detected.weights_sha256,
     }
     add_look(TEST_LOOKS, seen | {"by": BY_TRAINING})
-    return add_look(TEST_LOOKS, seen | ({"promise": promise.text} if promise else {}))
+    promised = {"promise": promise.text} if promise else {}
+    return add_look(TEST_LOOKS, seen | promised, say=progress.say)
 
 
 def evaluated(run: Run, record: RunRecord) -> Evaluated:
@@ -254,9 +271,24 @@ def evaluated(run: Run, record: RunRecord) -> Evaluated:
     )
 
 
-def keep(run: Run, record: RunRecord, part: Assessment | Robustness | Timings) -> None:
+def keep(run: Run, record: RunRecord, part: Part, *, progress: Progress) -> None:
     """Put a part into ``evaluation.json``, in the place of the one of the same split."""
-    there = evaluated(run, record)
+    with unless_read_only(f"{run.evaluation} stays as it is", progress.say):
+        _with(part, evaluated(run, record)).write(run.evaluation)
+
+
+def document_with(run: Run, part: Part) -> Evaluated:
+    """Read all that was measured of a run, a part with it, also where that could not be kept."""
+    return _with(part, evaluated(run, read_record(run)))
+
+
+def is_kept(run: Run, part: Part) -> bool:
+    """Tell whether a part stands in ``evaluation.json``."""
+    there = evaluated(run, read_record(run))
+    return there == _with(part, there)
+
+
+def _with(part: Part, there: Evaluated) -> Evaluated:
     match part:
         case Assessment():
             changed: Mapping[str, object] = {"splits": there.splits | {part.split: part}}
@@ -264,7 +296,7 @@ def keep(run: Run, record: RunRecord, part: Assessment | Robustness | Timings) -
             changed = {"robustness": there.robustness | {part.split: part}}
         case Timings():
             changed = {"latency": there.latency | {part.split: part}}
-    there.model_copy(update=changed).write(run.evaluation)
+    return there.model_copy(update=changed)
 
 
 def _files_sha256(layout: Layout, split: str) -> str:

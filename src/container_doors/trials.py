@@ -4,6 +4,7 @@ import math
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import monotonic
@@ -24,6 +25,7 @@ from container_doors.evaluation.robustness import (
     scored,
     spread_evenly,
 )
+from container_doors.files import is_read_only
 from container_doors.inspection import (
     LOWEST_CONFIDENCE,
     OpenDetector,
@@ -117,9 +119,10 @@ def climb_ladders(
         step: run.robustness_step(split, key_of(detected, photographs, scenes, step, conf))
         for step in planned(asked.common, is_quick=asked.is_quick)
     }
-    _take(steps, asked, measured, lambda: open_detector(run.best_weights, params), progress)
+    opened = partial(open_detector, run.best_weights, params)
+    unkept = _take(steps, asked, measured, opened, progress)
     clean = scored(photographs, scenes, severity=0, conf=conf, alike=alike)
-    ladders, missing = _read(steps, clean, asked.target)
+    ladders, missing = _read(steps, unkept, clean, asked.target)
     found = Robustness(
         files_sha256=detected.files_sha256,
         attributes_sha256=attributes.sha256,
@@ -134,14 +137,17 @@ def climb_ladders(
         mean_ap50=None if missing else mean_ap50(ladders),
         retention=None if missing else retention(clean, ladders),
         not_measured=missing,
-        looks=look(run, detected, asked.promise),
+        looks=look(run, detected, asked.promise, progress=progress),
     )
-    keep(run, record, found)
+    keep(run, record, found, progress=progress)
     return found
 
 
 _Steps = Mapping[tuple[str, float], Path]
 """Where each step is kept."""
+
+_Unkept = dict[tuple[str, float], LadderStep]
+"""Steps that were measured and cannot be kept."""
 
 
 def _take(
@@ -150,25 +156,40 @@ def _take(
     measure: Callable[[tuple[str, float], Detector], LadderStep],
     open_it: Callable[[], Detector],
     progress: Progress,
-) -> None:
-    """Measure each step that is not kept, while there is time; open the model if there is one."""
+) -> _Unkept:
+    """Measure each step that is not kept, while there is time; open the model if there is one.
+
+    Returns:
+        Those that cannot be kept, for nothing can be written.
+    """
     began, opened = monotonic(), None
+    unkept: _Unkept = {}
     for number, (step, path) in enumerate(steps.items(), start=1):
         if not path.exists() and monotonic() - began <= asked.budget_s:
             opened = opened or open_it()
-            KeptStep(step=measure(step, opened)).write(path)
+            measured = measure(step, opened)
+            try:
+                KeptStep(step=measured).write(path)
+            except OSError as error:
+                if not is_read_only(error):
+                    raise
+                unkept[step] = measured
         progress.step("robustness", number, len(steps))
+    return unkept
 
 
-def _read(steps: _Steps, clean: LadderStep, target: float) -> tuple[list[Ladder], list[str]]:
+def _read(
+    steps: _Steps, unkept: _Unkept, clean: LadderStep, target: float
+) -> tuple[list[Ladder], list[str]]:
     """Read what is kept, ladder by ladder, and name the steps that are not."""
     measured: dict[str, list[LadderStep]] = {ladder: [] for ladder, _ in steps}
-    for (ladder, _), path in steps.items():
-        if path.exists():
-            measured[ladder].append(KeptStep.read(path).step)
-    missing = [
-        f"{ladder} {severity:g}" for (ladder, severity), p in steps.items() if not p.exists()
-    ]
+    missing = []
+    for (ladder, severity), path in steps.items():
+        if (ladder, severity) in unkept or path.exists():
+            known = unkept.get((ladder, severity))
+            measured[ladder].append(known or KeptStep.read(path).step)
+        else:
+            missing.append(f"{ladder} {severity:g}")
     found = measured.items()
     return [
         laddered(name, taken, clean=clean, target=target) for name, taken in found if taken
@@ -224,7 +245,7 @@ def time_formats(
             )
             timings.append(_timing(name, seen, detector.timing_method, threshold))
     found = Timings(split=split, image_size_px=asked.image_size_px, formats=timings)
-    keep(run, record, found)
+    keep(run, record, found, progress=progress)
     return found
 
 

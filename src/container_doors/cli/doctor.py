@@ -157,16 +157,11 @@ def _diagnosis(name: str | Literal[True]) -> Sequence[Health]:
     from container_doors import pipeline
     from container_doors.remote.run_diagnosis import Case, diagnose
     from container_doors.reporting.which_run import named_or_only, read_record
-    from container_doors.training.claim import claim
+    from container_doors.training.standing import is_claimed
 
     run = named_or_only(None if name is True else name, "doctor --run")
     _, history, _ = pipeline.show_run(run, picture=None)
     record = read_record(run)
-    try:
-        with claim(run):
-            is_held = False
-    except DoorsError:
-        is_held = True
     written = [
         path.stat().st_mtime
         for path in (run.record, run.metrics_jsonl, run.train_log)
@@ -177,7 +172,7 @@ def _diagnosis(name: str | Literal[True]) -> Sequence[Health]:
         record,
         history,
         log,
-        is_held=is_held,
+        is_held=is_claimed(run),
         idle_s=time() - max(written),
         predictions=_found_on_val(run, record),
     )

@@ -1,6 +1,7 @@
 """``doors evaluate``, ``doors compare`` and ``doors gate``."""
 
 import argparse
+import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,11 @@ from container_doors.adapters.git_repository import GitRepository
 from container_doors.adapters.machine import describe_machine
 from container_doors.adapters.yolo_detector import YoloDetector
 from container_doors.cli import console
-from container_doors.cli.output import complain, say, say_document, say_document_in
+from container_doors.cli.output import complain, say, say_document
 from container_doors.config import Params
 from container_doors.evaluation.paired import FALSE_ALARMS
 from container_doors.evaluation.promise import parse_promise
+from container_doors.inspection import Part, document_with, is_kept
 from container_doors.measurements import Assessment, Estimate, PromiseCheck, Slice, said
 from container_doors.ports import Detector
 from container_doors.reporting.figures import count
@@ -34,9 +36,9 @@ def evaluate(arguments: argparse.Namespace) -> int:
             run, arguments.split, promise=promise, open_detector=opened, progress=progress
         )
     if arguments.json:
-        say_document_in(run.evaluation)
+        say_measured(run, found)
     else:
-        say(*_lines(run, found), f"wrote {run.evaluation}")
+        say(*_lines(run, found), *where_kept(run, found))
     return 0 if found.promise is None or found.promise.verdict == "kept" else FAULTS
 
 
@@ -75,6 +77,16 @@ def gate(arguments: argparse.Namespace) -> int:
     else:
         say(*map(row_of, rows), in_one_sentence(rows))
     return 0 if all(row.holds for row in rows) else FAULTS
+
+
+def say_measured(run: Run, part: Part) -> None:
+    """Print ``evaluation.json``, as it is with what was measured."""
+    say_document(json.loads(document_with(run, part).to_json()))
+
+
+def where_kept(run: Run, part: Part) -> list[str]:
+    """Say where what was measured is, if it could be kept."""
+    return [f"wrote {run.evaluation}"] if is_kept(run, part) else []
 
 
 def mend_lock_box() -> None:

@@ -6,8 +6,8 @@ from container_doors import trials
 from container_doors.adapters.machine import describe_machine
 from container_doors.adapters.yolo_export import FORMATS, export_detector
 from container_doors.cli import console
-from container_doors.cli.evaluate import FAULTS, opened
-from container_doors.cli.output import say, say_document_in
+from container_doors.cli.evaluate import FAULTS, opened, say_measured, where_kept
+from container_doors.cli.output import say
 from container_doors.measurements import FormatTiming
 from container_doors.reporting.which_run import named_or_only
 
@@ -30,10 +30,10 @@ def latency(arguments: argparse.Namespace) -> int:
             progress=progress,
         )
     if arguments.json:
-        say_document_in(run.evaluation)
+        say_measured(run, found)
     else:
-        say(*(line for one in found.formats for line in _lines(one)))
-        say(f"wrote {run.evaluation}")
+        lines = [line for one in found.formats for line in _lines(one)]
+        say(*lines, *where_kept(run, found))
     differ = [one for one in found.formats if one.parity and not one.parity.holds]
     return FAULTS if differ else 0
 

@@ -118,11 +118,6 @@ def say_document(document: object) -> None:
     print(json.dumps(document, indent=2), flush=True)
 
 
-def say_document_in(path: Path) -> None:
-    """Print the JSON document that a file holds, as :func:`say_document` does."""
-    say_document(json.loads(path.read_text(encoding="utf-8")))
-
-
 def leave_pipe() -> None:
     """Let what is left to write go nowhere: the reader of the pipe has gone."""
     nowhere = os.open(os.devnull, os.O_WRONLY)

@@ -446,7 +446,7 @@ def _add_summary(commands: Commands) -> None:
         "--output",
         type=typed_path,
         metavar="FILE",
-        help="default: summary_NAME.md, pictures beside it",
+        help="default: summary_NAME.md, pictures beside it; '-' prints it",
     )
     parser.add_argument(
         "--html", action="store_true", help="as one page as well, with intervals: summary_NAME.html"

@@ -6,8 +6,8 @@ import math
 from container_doors import trials
 from container_doors.adapters.corruptions import KINDS, SLOW_KINDS, corrupt
 from container_doors.cli import console
-from container_doors.cli.evaluate import mend_lock_box, opened
-from container_doors.cli.output import say, say_document_in
+from container_doors.cli.evaluate import mend_lock_box, opened, say_measured, where_kept
+from container_doors.cli.output import say
 from container_doors.evaluation.promise import parse_promise
 from container_doors.measurements import Ladder, Robustness, said
 from container_doors.reporting.which_run import named_or_only
@@ -35,9 +35,9 @@ def robustness(arguments: argparse.Namespace) -> int:
             run, arguments.split, asked=asked, open_detector=opened, progress=progress
         )
     if arguments.json:
-        say_document_in(run.evaluation)
+        say_measured(run, found)
     else:
-        say(*_lines(run, found), f"wrote {run.evaluation}")
+        say(*_lines(run, found), *where_kept(run, found))
     return 0
 
 

@@ -10,6 +10,7 @@ from container_doors import pipeline
 from container_doors.cli.console import is_terminal, rich_console
 from container_doors.cli.output import complain, say, say_document
 from container_doors.errors import RunError
+from container_doors.files import is_read_only
 from container_doors.printable import printable
 from container_doors.reporting import curve_table
 from container_doors.reporting.which_run import named_or_only
@@ -41,9 +42,20 @@ def show(arguments: argparse.Namespace) -> int:
     if history:
         _print_table(curve_table.table(history, best))
         say(curve_table.LEGEND)
-        pipeline.show_run(run, picture=picture)  # last: on a full disk all but the picture is shown
-        say(f"wrote {picture}")
+        _draw(run, picture, is_asked_for=arguments.output is not None)  # last: a disk may be full
     return FAULTS if faults else 0
+
+
+def _draw(run: Run, picture: Path | None, *, is_asked_for: bool) -> None:
+    """Draw the curves; beside a run that cannot be written they may be left out."""
+    try:
+        pipeline.show_run(run, picture=picture)
+    except OSError as error:
+        if is_asked_for or not is_read_only(error):
+            raise
+        say(f"not drawn: {picture}: {error.strerror}; --output FILE draws them elsewhere")
+    else:
+        say(f"wrote {picture}")
 
 
 def _picture(run: Run, arguments: argparse.Namespace) -> Path | None:

@@ -3,6 +3,7 @@
 import argparse
 import shlex
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from container_doors import assessment, pipeline
@@ -10,7 +11,7 @@ from container_doors.adapters.dvc_store import DvcStore
 from container_doors.adapters.git_repository import GitRepository
 from container_doors.cli import console
 from container_doors.cli.evaluate import FAULTS, mend_lock_box, opened, row_of
-from container_doors.cli.output import complain, say
+from container_doors.cli.output import complain, say, say_text
 from container_doors.cli.signing import signature_policy, signed_checkpoints
 from container_doors.errors import ConfigError
 from container_doors.reporting.gate import Held, in_one_sentence
@@ -18,6 +19,8 @@ from container_doors.reporting.which_run import named_or_only, read_record
 from container_doors.run import PUBLISHED, REPORTS, Run
 from container_doors.training.history import history_warnings
 from container_doors.versioning.names import TAGS
+
+STDOUT = (Path("-"), Path("/dev/stdout"))
 
 
 def metadata(arguments: argparse.Namespace) -> int:
@@ -87,9 +90,26 @@ def _said(arguments: argparse.Namespace) -> str:
     return f", all targets hold {how}"
 
 
+def _printed_summary(run: Run, arguments: argparse.Namespace) -> int:
+    """Print the report; what stands beside it, pictures and pages, is left out."""
+    if arguments.html or arguments.card:
+        raise ConfigError(
+            "--html and --card are files, and standard output is none",
+            hint="--output FILE names the report that they stand beside",
+        )
+    complain(*history_warnings(run, read_record(run)))
+    with TemporaryDirectory() as scratch:
+        report = pipeline.summarise(run, Path(scratch) / f"summary_{run.name}.md")
+        say_text(report.read_text(encoding="utf-8").rstrip())
+    complain("its pictures are left out: --output FILE puts them beside it")
+    return 0
+
+
 def summary(arguments: argparse.Namespace) -> int:
     """Write the report and say where it is."""
     run = named_or_only(arguments.experiment, "summary --experiment")
+    if arguments.output in STDOUT:
+        return _printed_summary(run, arguments)
     output = arguments.output or Path(f"summary_{run.name}.md")
     if output.suffix == ".html":
         raise ConfigError(

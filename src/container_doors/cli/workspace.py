@@ -45,7 +45,7 @@ def typed_path(text: str) -> Path:
 def typed_folder(text: str) -> str:
     """Read what may be an address instead (``s3://...``), or a folder of somebody's (``~``)."""
     root = workspace_root()
-    is_relative = text.strip() and "://" not in text and not text.startswith(("/", "~"))
+    is_relative = text.strip("- ") and "://" not in text and not text.startswith(("/", "~"))
     if root is None or root == Path.cwd() or not is_relative:
         return text
     return os.path.relpath(text, root)

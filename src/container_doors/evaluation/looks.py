@@ -7,12 +7,12 @@ made after a look at it (this threshold, that experiment) makes it one more vali
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from container_doors.evaluation.matching import BoxXyxy
-from container_doors.files import make_folder, open_lock, wait_for_lock
+from container_doors.files import make_folder, open_lock, unless_read_only, wait_for_lock
 from container_doors.lines import Fault, append_line, parse_lines
 from container_doors.measurements import Looks
 
@@ -26,7 +26,13 @@ def split_sha256(photographs: Iterable[tuple[str, Sequence[BoxXyxy]]]) -> str:
     return hashlib.sha256(json.dumps(sorted(content)).encode()).hexdigest()
 
 
-def add_look(path: Path, look: Mapping[str, str]) -> Looks:
+def _say_nothing(_: str) -> None:
+    pass
+
+
+def add_look(
+    path: Path, look: Mapping[str, str], *, say: Callable[[str], None] = _say_nothing
+) -> Looks:
     """Write a look down, and count.
 
     That of a training is written once: a training that was cut off may look again. A line that
@@ -35,11 +41,13 @@ def add_look(path: Path, look: Mapping[str, str]) -> Looks:
     Args:
         path: One line for each; made if there is none.
         look: ``split_sha256`` names the photographs and labels; the rest is for people.
+        say: Hears of a look that cannot be written down, because nothing can be.
     """
     with _alone(path):
         looks, faults = _read(path)
         if look.get("by") != BY_TRAINING or _of_training(look) not in map(_of_training, looks):
-            append_line(path, dict(sorted(look.items())), keeps_tail=True)
+            with unless_read_only(f"this look at test is not written down in {path}", say):
+                append_line(path, dict(sorted(look.items())), keeps_tail=True)
             looks.append(look)
     at_this = sum(one["split_sha256"] == look["split_sha256"] for one in looks)
     return Looks(at_this=at_this + len(faults), at_any=len(looks) + len(faults))
@@ -66,10 +74,14 @@ def mend_looks(path: Path, committed: str | None) -> list[str]:
             warnings.append(
                 f"{path} is empty, though no look is ever taken from it: restore a copy"
             )
-        for key in lost:
-            append_line(path, dict(key), keeps_tail=True)
-        if lost:
-            warnings.append(f"{path} lacked {len(lost)} look(s) of the last commit: they are back")
+        what = f"{path} lacks {len(lost)} look(s) of the last commit, and they cannot be put back"
+        with unless_read_only(what, warnings.append):
+            for key in lost:
+                append_line(path, dict(key), keeps_tail=True)
+            if lost:
+                warnings.append(
+                    f"{path} lacked {len(lost)} look(s) of the last commit: they are back"
+                )
     return warnings
 
 
@@ -98,10 +110,12 @@ def _key(look: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
 
 @contextmanager
 def _alone(path: Path) -> Iterator[None]:
-    """Keep others out for a moment."""
-    make_folder(path.parent)
-    with open_lock(path.with_name(f".{path.name}.lock")) as lock:
-        wait_for_lock(lock)
+    """Keep others out for a moment; where nothing can be written, nobody has to be."""
+    with ExitStack() as stack:
+        with unless_read_only("not locked", _say_nothing):
+            make_folder(path.parent)
+            lock = stack.enter_context(open_lock(path.with_name(f".{path.name}.lock")))
+            wait_for_lock(lock)
         yield
 
 

@@ -1,0 +1,59 @@
+"""A folder in which nothing can be written; root, which tests may be, heeds no permissions."""
+
+import builtins
+import errno
+import io
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+_CHANGES = ("mkdir", "rename", "replace", "symlink", "link", "unlink", "rmdir", "truncate", "utime")
+
+
+@contextmanager
+def read_only(folder: Path) -> Iterator[None]:
+    """Refuse what would change anything below ``folder``, as the kernel does of such a mount."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in _CHANGES:
+            patch.setattr(os, name, _refusing(getattr(os, name), folder))
+        patch.setattr(os, "open", _opening(os.open, folder, _writes_by_flags))
+        for module in (io, builtins):
+            patch.setattr(module, "open", _opening(open, folder, _writes_by_mode))
+        yield
+
+
+def _refusing(real: Callable[..., Any], folder: Path) -> Callable[..., Any]:
+    def changed(*paths: Any, **options: Any) -> Any:
+        for path in paths if not any(options.values()) else ():  # a dir_fd is of a scratch folder
+            _refuse(path, folder)
+        return real(*paths, **options)
+
+    return changed
+
+
+def _opening(
+    real: Callable[..., Any], folder: Path, writes: Callable[..., bool]
+) -> Callable[..., Any]:
+    def opened(path: Any, *how: Any, **options: Any) -> Any:
+        if writes(*how, **options) and options.get("dir_fd") is None:
+            _refuse(path, folder)
+        return real(path, *how, **options)
+
+    return opened
+
+
+def _writes_by_flags(flags: int, *_: Any, **__: Any) -> bool:
+    return bool(flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT))
+
+
+def _writes_by_mode(mode: str = "r", *_: Any, **__: Any) -> bool:
+    return bool(set(mode) & set("wax+"))
+
+
+def _refuse(path: Any, folder: Path) -> None:
+    if isinstance(path, str | os.PathLike) and Path(path).absolute().is_relative_to(folder):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))

@@ -42,8 +42,9 @@ CASES = {
         training={"workers": 2, "nominal_batch_size": 14, "warmup_epochs": 1.5},
         pieces={"workers": 0},
     ),
-    "photographs read each time": Exact(training={"workers": 2, "cache": "none"}),
-    "mosaic closed": Exact(killed_after=(2, 3), training={"workers": 2}),
+    "photographs read each time, mosaic closed": Exact(
+        killed_after=(2, 3), training={"workers": 2, "cache": "none"}
+    ),
     "adamw, stopped early": Exact(
         epochs=9, killed_after=(1, 3), training={"optimizer": "AdamW", "patience": 3}
     ),

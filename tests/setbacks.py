@@ -96,7 +96,8 @@ def train(root: Path, data_yaml: Path, name: str) -> None:
     run = Run("a", root=root)
     run.directory.mkdir(parents=True, exist_ok=True)
     deadline = time.time() + 0.001 if name == "out of time" else None
-    wishes = Wishes(run.stop_request, deadline=deadline, grace_s=1.0)
+    grace_s = 1.0 if name == "sigterm in a long epoch" else 600.0
+    wishes = Wishes(run.stop_request, deadline=deadline, grace_s=grace_s)
     recorder = Recorder(run, epochs=4, progress=Printing(), stopping=wishes)
     with wishes.heeding_sigterm():
         try:

@@ -50,7 +50,7 @@ STEPS = {
     "promotion": ("call:3:23", "cut:2:17", "fault:1:7"),
     "publish": ("call:1:11", "cut:0:11", "fault:0:5"),
     "bring back": ("call:0:23", "cut:1:23", "fault:0:7"),
-    "sync": ("call:0:23", "cut:1:23", "fault:0:7"),
+    "sync": ("call:0:23", "cut:1:23", "fault:0:5"),
 }
 """A sample for each command: ``python -m tests.versioning.commands_killed`` takes every step."""
 

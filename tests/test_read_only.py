@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from container_doors import pipeline
-from container_doors.cli import evaluate, latency, main, robustness
+from container_doors.cli import evaluate, latency, main, robustness, version
 from container_doors.config import dump
 from container_doors.run import TEST_LOOKS, Run
 from tests.fakes import Blinded, FakeWorld
@@ -18,7 +18,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "workspace"
     train_in(folder, monkeypatch)
     (folder / "params.yaml").write_text(dump(PARAMS))
-    for module in (evaluate, latency, robustness):
+    for module in (evaluate, latency, robustness, version):
         monkeypatch.setattr(module, "opened", lambda weights, params: Blinded())
     monkeypatch.setattr(latency, "FORMATS", {})
     return folder

@@ -10,7 +10,7 @@ from tests.fakes import Blinded, FakeDetector, FakeWorld
 from tests.trained import PARAMS, RUN, train_in, train_others
 
 from container_doors import pipeline
-from container_doors.cli import evaluate, latency, main, robustness
+from container_doors.cli import evaluate, latency, main, robustness, version
 from container_doors.ports import Detections
 from container_doors.run import Run
 
@@ -18,7 +18,7 @@ from container_doors.run import Run
 @pytest.fixture(autouse=True)
 def _trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     train_in(tmp_path, monkeypatch)
-    for module in (evaluate, latency, robustness):
+    for module in (evaluate, latency, robustness, version):
         monkeypatch.setattr(module, "opened", lambda weights, params: Blinded())
     monkeypatch.setattr(latency, "FORMATS", {})
 

@@ -8,6 +8,7 @@ that, whoever begins an epoch from the same state ends it with the same weights.
 import random
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,7 +17,8 @@ import torch
 from ultralytics.data.augment import Mosaic
 from ultralytics.data.dataset import YOLODataset
 from ultralytics.models.yolo.detect import DetectionTrainer
-from ultralytics.utils import RANK
+from ultralytics.utils import LOCAL_RANK, RANK
+from ultralytics.utils.torch_utils import strip_optimizer, torch_distributed_zero_first
 
 from container_doors.training.draws import Draw, Draws
 
@@ -143,9 +145,22 @@ class Engine(DetectionTrainer):
         finally:
             self.optimizer = optimizer
 
+    def final_eval(self) -> None:
+        """Leave the weights as they ship; whoever evaluates ``best.pt`` scores and draws them."""
+        with torch_distributed_zero_first(LOCAL_RANK):
+            if RANK in {-1, 0}:
+                strip_weights(self.last, self.best)
+
     def _handle_nan_recovery(self, epoch: int) -> bool:  # noqa: ARG002
         """Leave it to the next go, which begins with the whole state and not with the average."""
         return False
+
+
+def strip_weights(last: Path, best: Path) -> None:
+    """Take out of both files what only a training needs, as Ultralytics does after its last."""
+    updates = {"train_results": strip_optimizer(last).get("train_results")}
+    if best.exists():
+        strip_optimizer(best, updates=updates)
 
 
 class DrawnDataset(YOLODataset):

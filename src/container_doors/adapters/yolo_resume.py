@@ -34,17 +34,13 @@ def go_back(run: Run, arguments: Mapping[str, Argument]) -> tuple[Checkpoint, in
 
 
 def finish(run: Run) -> None:
-    """Do what Ultralytics does after the last epoch, for a run that was killed in the middle of it.
-
-    Its last validation is left out: whoever evaluates ``best.pt`` draws the same plots.
-    """
+    """Do what is done after the last epoch, for a run that was killed in the middle of it."""
     import_ultralytics()
     from ultralytics.utils.plotting import plot_results
-    from ultralytics.utils.torch_utils import strip_optimizer
 
-    last = strip_optimizer(run.last_weights)
-    if run.best_weights.exists():
-        strip_optimizer(run.best_weights, updates={"train_results": last.get("train_results")})
+    from container_doors.adapters.yolo_engine import strip_weights
+
+    strip_weights(run.last_weights, run.best_weights)
     plot_results(file=run.trainer_dir / "results.csv")
 
 

@@ -24,7 +24,8 @@ def gather_results(run: Run) -> Results | None:
 
 def _plots(run: Run) -> dict[str, Path]:
     """Name each plot as the specification does: Ultralytics puts ``Box`` before some."""
-    folders = {"training": run.trainer_dir, _SPLIT: run.evaluation_dir(_SPLIT)}
+    folders = {"training": run.trainer_dir, "val": run.evaluation_dir("val")}
+    folders[_SPLIT] = run.evaluation_dir(_SPLIT)
     return {
         f"{where}/{path.stem.removeprefix('Box')}": path
         for where, folder in folders.items()

@@ -1,4 +1,4 @@
-"""The whole command line, in the order of a run; nothing but argparse is imported for it."""
+"""The command line, in the order of a run. It imports nothing heavy, so that --help is fast."""
 
 import argparse
 import sys
@@ -27,12 +27,12 @@ DESCRIPTION = (
     "their rear doors."
 )
 _EXIT_CODES = (
-    "exit codes: 0 done; 1 the step ran and found faults; 2 something for you to change; "
-    "130 stopped by you"
+    "exit codes: 0 done; 1 it ran and found problems; 2 something for you to change; "
+    "130 stopped by Ctrl-C"
 )
 
 
-_ONLY = "default: the only run there is"
+_ONLY = "default: the only run"
 
 
 class _Parser(argparse.ArgumentParser):
@@ -137,14 +137,14 @@ def _add_demo(commands: Commands) -> None:
         commands,
         "demo",
         "demo:demo",
-        "everything at once, on drawn pictures: no account, no GPU, under 5 minutes",
+        "try the whole pipeline on synthetic pictures: no account, no GPU",
     )
     parser.add_argument(
         "--workspace",
         type=Path,
         metavar="DIR",
         default=Path("doors-demo"),
-        help="where to make it (default: %(default)s)",
+        help="folder for the demo (default: %(default)s)",
     )
     parser.add_argument(
         "--track",
@@ -155,16 +155,21 @@ def _add_demo(commands: Commands) -> None:
     parser.add_argument(
         "--keep",
         action="store_true",
-        help="keep a finished demo that is there already and train one more model in it",
+        help="keep the finished demo in that folder, and train one more model in it",
     )
 
 
 def _add_data(commands: Commands) -> None:
-    parser = commands.add_parser("data", help="check a data set, draw one, fetch one")
+    parser = commands.add_parser(
+        "data", help="check a data set, fetch it, pack it, or make a synthetic one"
+    )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for name, summary in (
-        ("pull", "fetch the data set, from its archives where there are any"),
-        ("pack", "keep archives beside the data set: a Drive moves two files a second"),
+        ("pull", "download the data set; from its archives, if it has any"),
+        (
+            "pack",
+            "also store the data set as archives: Google Drive transfers two files a second",
+        ),
     ):
         fetched = _command(commands, name, f"data:{name}", summary)
         fetched.add_argument(
@@ -174,10 +179,13 @@ def _add_data(commands: Commands) -> None:
             fetched.add_argument(
                 "--force",
                 action="store_true",
-                help="replace what differs here, though nobody has it",
+                help="overwrite local changes, even ones stored nowhere else",
             )
     sample = _command(
-        commands, "sample", "data:sample", "draw pictures of container doors, with exact boxes"
+        commands,
+        "sample",
+        "data:sample",
+        "make synthetic pictures of container doors, with exact boxes",
     )
     sample.add_argument("--out", type=typed_path, required=True, metavar="DIR", help="a new folder")
     for split, count in (("train", 120), ("val", 24), ("test", 24)):
@@ -189,21 +197,28 @@ def _add_data(commands: Commands) -> None:
             help=f"pictures in the {split} split (default: %(default)s)",
         )
     sample.add_argument(
-        "--seed", type=_count, default=0, metavar="N", help="the same seed draws the same bytes"
+        "--seed",
+        type=_count,
+        default=0,
+        metavar="N",
+        help="the same seed gives the same files, byte for byte",
     )
     sample.add_argument(
         "--plain",
         action="store_true",
-        help="one closed door a picture and nothing in front of it: easier to learn",
+        help="one closed door per picture and nothing in front of it: easier to learn",
     )
     validate = _command(
-        commands, "validate", "data:validate", "find every fault that would spoil a training run"
+        commands,
+        "validate",
+        "data:validate",
+        "check a data set: list every problem that would harm a training",
     )
     validate.add_argument(
-        "--path", type=typed_path, required=True, metavar="DIR", help="the folder of data.yaml"
+        "--path", type=typed_path, required=True, metavar="DIR", help="folder that holds data.yaml"
     )
     _add_config(validate)
-    validate.add_argument("--json", action="store_true", help="print one JSON document instead")
+    _add_json(validate)
     validate.add_argument(
         "--report", type=typed_path, metavar="FILE", help="write the JSON document to FILE as well"
     )
@@ -211,7 +226,10 @@ def _add_data(commands: Commands) -> None:
 
 def _add_train(commands: Commands) -> None:
     parser = _command(
-        commands, "train", "train:train", "train, evaluate the best epoch, publish the model"
+        commands,
+        "train",
+        "train:train",
+        "train, evaluate the best epoch, and publish the model if it is better",
     )
     _add_config(parser)
     parser.add_argument(
@@ -221,67 +239,78 @@ def _add_train(commands: Commands) -> None:
         "--max-hours",
         type=_hours,
         metavar="H",
-        help="end in time, after an epoch, to be continued; default: no limit",
+        help="stop after an epoch, in time for H hours; train again to continue (default: none)",
     )
     parser.add_argument(
         "--alone",
         action="store_true",
-        help="reach for no tracker and no remote: whoever started it shows it and brings it home",
+        help="no tracking, no uploads (used by Kaggle jobs)",
     )
     parser.add_argument(
         "--take-over",
         action="store_true",
-        help="do not wait for another machine that has begun to train the experiment",
+        help="train here, even if another machine has started to train the experiment",
     )
     again = parser.add_mutually_exclusive_group()
     again.add_argument(
         "--resume",
         action="store_true",
-        help="go on with a run that was cut off, with its own settings, or refuse; without it "
-        "nothing is refused",
+        help="continue a run that was interrupted, with the settings that it has; an error if "
+        "there is none",
     )
     again.add_argument(
         "--replace",
         action="store_true",
-        help="train from the beginning; what an earlier run left is kept as NAME~1",
+        help="train from the beginning; the earlier run is kept as NAME~1",
     )
     again.add_argument(
         "--run",
         metavar="ID",
-        help="go on with this run in the place of the others, where the storage has several",
+        help="continue this run, if the storage has several of the experiment",
     )
     again.add_argument(
         "--unless-finished",
         action="store_true",
-        help="end well if it is finished already in this clone, for scripts that are run again",
+        help="exit with code 0 if it is already finished in this clone (for scripts)",
     )
 
 
 def _add_evaluate(commands: Commands) -> None:
     parser = _command(
-        commands, "evaluate", "evaluate:evaluate", "measure a run again, with intervals and slices"
+        commands,
+        "evaluate",
+        "evaluate:evaluate",
+        "measure a run's scores, with confidence intervals, overall and by condition",
     )
-    parser.add_argument("--experiment", metavar="NAME", help=_ONLY)
+    _add_run(parser)
     _add_split(parser)
     _add_promise(parser)
-    parser.add_argument("--json", action="store_true", help="print evaluation.json instead")
+    _add_json(parser, "evaluation.json")
     both = _command(
-        commands, "compare", "evaluate:compare", "say which of two runs is better, and how surely"
+        commands,
+        "compare",
+        "evaluate:compare",
+        "compare two runs on the same photographs: which is better, with confidence intervals",
     )
     both.add_argument("first", metavar="A")
     both.add_argument("second", metavar="B")
     _add_split(both)
-    both.add_argument("--json", action="store_true", help="print one JSON document instead")
+    _add_json(both)
     _add_robustness(commands)
     _add_latency(commands)
     gate = _command(
-        commands, "gate", "evaluate:gate", "exit 1 unless a run's targets hold, intervals included"
+        commands,
+        "gate",
+        "evaluate:gate",
+        "exit with code 1 unless a run meets its targets, confidence intervals included",
     )
-    gate.add_argument("--experiment", metavar="NAME", help=_ONLY)
+    _add_run(gate)
     gate.add_argument(
-        "--point", action="store_true", help="take the values, not the worse end of each interval"
+        "--point",
+        action="store_true",
+        help="judge by the values, not by the worse end of each interval",
     )
-    gate.add_argument("--json", action="store_true", help="print one JSON document instead")
+    _add_json(gate)
 
 
 def _add_robustness(commands: Commands) -> None:
@@ -289,28 +318,30 @@ def _add_robustness(commands: Commands) -> None:
         commands,
         "robustness",
         "robustness:robustness",
-        "measure how a run's scores fall in bad light, rain, at an angle, behind things",
+        "measure how a run's scores fall in poor light, in rain, at an angle, behind objects",
     )
-    parser.add_argument("--experiment", metavar="NAME", help=_ONLY)
+    _add_run(parser)
     _add_split(parser)
     parser.add_argument(
-        "--quick", action="store_true", help="16 photographs and three steps of each ladder"
+        "--quick",
+        action="store_true",
+        help="16 photographs, and three severities of each corruption",
     )
     parser.add_argument(
         "--common",
         nargs="?",
         choices=("usual", "all"),
         const="usual",
-        help="18 common corruptions of a library as well; all: glass blur too, 2 s a picture",
+        help="add 18 common image corruptions; all: and glass blur, which takes 2 s per picture",
     )
     parser.add_argument(
         "--minutes",
         type=_minutes,
         metavar="M",
-        help="begin no step after that; the same command goes on (default: no limit)",
+        help="start no measurement after M minutes; the same command continues (default: no limit)",
     )
     _add_promise(parser)
-    parser.add_argument("--json", action="store_true", help="print evaluation.json instead")
+    _add_json(parser, "evaluation.json")
 
 
 def _add_latency(commands: Commands) -> None:
@@ -318,38 +349,38 @@ def _add_latency(commands: Commands) -> None:
         commands,
         "latency",
         "latency:latency",
-        "time a model in each format, and prove that each says the same",
+        "time a model in each export format, and check that each gives the same boxes",
     )
-    parser.add_argument("--experiment", metavar="NAME", help=_ONLY)
+    _add_run(parser)
     parser.add_argument(
         "--split",
         choices=("train", "val"),
         default="val",
-        help="whose photographs; never test, which it would look at (default: %(default)s)",
+        help="never test, which would count as a use of it (default: %(default)s)",
     )
     parser.add_argument(
         "--image-size",
         type=_count,
         default=640,
         metavar="PX",
-        help="the longer side, in pixels (default: %(default)s)",
+        help="longer side of the input, in pixels (default: %(default)s)",
     )
     parser.add_argument(
         "--photographs",
         type=_count,
         default=50,
         metavar="N",
-        help="at most (default: %(default)s)",
+        help="number of photographs, at most (default: %(default)s)",
     )
-    parser.add_argument("--json", action="store_true", help="print evaluation.json instead")
+    _add_json(parser, "evaluation.json")
 
 
 def _add_promise(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--promise",
         metavar="PROMISE",
-        help="choose the threshold for it on val: 'recall>=0.98@95%%', or 'false-alarms<=20@95%%' "
-        "of 1,000 photographs without a door; recalls are held against the first",
+        help="operating target, for which the confidence threshold is chosen on val: "
+        "'recall>=0.98@95%%', or 'false-alarms<=20@95%%' per 1,000 photographs without a door",
     )
 
 
@@ -358,7 +389,7 @@ def _add_split(parser: argparse.ArgumentParser) -> None:
         "--split",
         choices=("val", "test"),
         default="test",
-        help="each look at test is counted (default: %(default)s)",
+        help="each use of test is counted (default: %(default)s)",
     )
 
 
@@ -367,22 +398,24 @@ def _add_publish(commands: Commands) -> None:
         commands,
         "publish",
         "publish:publish",
-        "put a finished run, or an earlier version, in the place of the published model",
+        "publish a finished run, or an earlier version, in place of the published model",
     )
     what = parser.add_mutually_exclusive_group()
     what.add_argument(
         "name",
         nargs="?",
         metavar="NAME",
-        help="the experiment (default: the only run there is); NAME~1 for one that was set aside",
+        help="the experiment (default: the only run); NAME~1 for a run that --replace kept",
     )
     what.add_argument(
         "--version",
         metavar="VERSION",
-        help="bring this version back from its git tag and the storage: detection_v1.0_...",
+        help="restore this version from its git tag and the storage: detection_v1.0_...",
     )
     parser.add_argument(
-        "--anyway", action="store_true", help="though it is not better on val, or nobody can tell"
+        "--anyway",
+        action="store_true",
+        help="even if it is not better on val, or cannot be compared",
     )
 
 
@@ -395,107 +428,125 @@ def _add_runs(commands: Commands) -> None:
         choices=SORT_KEYS,
         default="date",
         metavar="KEY",
-        help=f"the best, newest, smallest or fastest first: {', '.join(SORT_KEYS)} "
+        help=f"best, newest, smallest or fastest first: {', '.join(SORT_KEYS)} "
         "(default: %(default)s)",
     )
-    parser.add_argument("--json", action="store_true", help="print one JSON document instead")
+    _add_json(parser)
 
 
 def _add_metadata(commands: Commands) -> None:
     parser = _command(
-        commands, "metadata", "version:metadata", "write metadata.json of the published model anew"
+        commands, "metadata", "version:metadata", "write metadata.json of the published model again"
     )
     parser.add_argument(
         "--weights-dir",
         type=typed_path,
         default=PUBLISHED,
         metavar="DIR",
-        help="the folder of best.pt (default: %(default)s)",
+        help="folder that holds best.pt (default: %(default)s)",
     )
-    parser.add_argument("--major", action="store_true", help="make it the next major version")
+    parser.add_argument("--major", action="store_true", help="give it the next major version")
     parser.add_argument(
-        "--experiment", metavar="NAME", help="refuse if another is published (default: any)"
+        "--experiment",
+        metavar="NAME",
+        help="an error if another experiment is published (default: any)",
     )
 
 
 def _add_version(commands: Commands) -> None:
     parser = _command(
-        commands, "version", "version:version", "track the published model with DVC and push it"
+        commands,
+        "version",
+        "version:version",
+        "record the published model with DVC, and upload it to the storage",
     )
     parser.add_argument(
-        "--experiment", metavar="NAME", help="refuse if another is published (default: any)"
+        "--experiment",
+        metavar="NAME",
+        help="an error if another experiment is published (default: any)",
     )
     parser.add_argument(
         "--release",
         action="store_true",
-        help="ask doors gate first: exit 1, and nothing is pushed, unless every target holds",
+        help="run doors gate first: exit 1, and upload nothing, unless every target is met",
     )
     parser.add_argument(
         "--point",
         action="store_true",
-        help="with --release: take the values, not the worse end of each interval",
+        help="with --release: judge by the values, not by the worse end of each interval",
     )
 
 
 def _add_summary(commands: Commands) -> None:
     parser = _command(
-        commands, "summary", "version:summary", "write a run's report: targets, curves, lineage"
+        commands,
+        "summary",
+        "version:summary",
+        "write a run's report: targets, curves, where the model comes from",
     )
-    parser.add_argument("--experiment", metavar="NAME", help=_ONLY)
+    _add_run(parser)
     parser.add_argument(
         "--output",
         type=typed_path,
         metavar="FILE",
-        help="default: summary_NAME.md, pictures beside it; '-' prints it",
+        help="default: summary_NAME.md, with its pictures beside it; '-' prints it",
     )
     parser.add_argument(
-        "--html", action="store_true", help="as one page as well, with intervals: summary_NAME.html"
+        "--html",
+        action="store_true",
+        help="also write a web page, with confidence intervals: summary_NAME.html",
     )
     parser.add_argument(
         "--card",
         action="store_true",
-        help="a model card for Hugging Face as well, with intervals: summary_NAME_card.md",
+        help="also write a model card for Hugging Face: summary_NAME_card.md",
     )
 
 
 def _add_sync(commands: Commands) -> None:
     parser = _command(
-        commands, "sync", "sync:sync", "bring a model here that was trained elsewhere, and check it"
+        commands, "sync", "sync:sync", "download a model that was trained elsewhere, and check it"
     )
     parser.add_argument(
         "--from",
         type=typed_path,
         metavar="DIR",
         dest="outputs",
-        help="what was downloaded from there, with its pointers; otherwise git has them",
+        help="folder of downloaded outputs, with their .dvc files (default: those in git)",
     )
     parser.add_argument(
-        "--commit", action="store_true", help="commit the pointers and the reports, and tag them"
+        "--commit",
+        action="store_true",
+        help="commit the .dvc files and the reports, and tag the commit",
     )
-    parser.add_argument("--json", action="store_true", help="print one JSON document instead")
+    _add_json(parser)
 
 
 def _add_verify(commands: Commands) -> None:
     parser = _command(
-        commands, "verify", "verify:verify", "hash everything the model stands on, and compare"
+        commands,
+        "verify",
+        "verify:verify",
+        "check data, code, parameters and weights of the model against their hashes",
     )
     parser.add_argument(
-        "name", nargs="?", metavar="NAME", help="the experiment that should be published"
+        "name",
+        nargs="?",
+        metavar="NAME",
+        help="the experiment that is expected to be the published one",
     )
     _add_config(parser)
-    parser.add_argument(
-        "--re-evaluate", action="store_true", help="measure the figures again as well"
-    )
+    parser.add_argument("--re-evaluate", action="store_true", help="also measure the scores again")
     parser.add_argument(
         "--data",
         action="store_true",
-        help="hash also what a remote that is no folder holds of the data set, which is fetched",
+        help="also hash the data set in the storage, downloading it unless the storage is a folder",
     )
-    parser.add_argument("--json", action="store_true", help="print one JSON document instead")
+    _add_json(parser)
 
 
 def _add_track(commands: Commands) -> None:
-    parser = commands.add_parser("track", help="look at a run's curves, here or on W&B")
+    parser = commands.add_parser("track", help="a run's curves: show them, or send them to W&B")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     show = _command(
         commands, "show", "track:show", "print a run's epochs and draw its curves, on this machine"
@@ -507,31 +558,33 @@ def _add_track(commands: Commands) -> None:
         metavar="FILE",
         help="the picture (default: runs/NAME/curves.png)",
     )
-    show.add_argument("--json", action="store_true", help="print one JSON document instead")
+    _add_json(show)
     sync = _command(
-        commands, "sync", "upload:sync", "send to W&B what it lacks of runs; nothing twice"
+        commands, "sync", "upload:sync", "send to W&B what it does not have yet; nothing twice"
     )
     sync.add_argument("names", nargs="*", metavar="NAME", help="default: every run in runs/")
-    _command(commands, "login", "upload:login", "ask for a W&B key, check it, keep it in ~/.netrc")
+    _command(
+        commands, "login", "upload:login", "ask for a W&B key, check it, and store it in ~/.netrc"
+    )
     follow = _command(
-        commands, "follow", "upload:follow", "show a run while it trains; doors train starts this"
+        commands, "follow", "upload:follow", "track a run while it trains (doors train starts this)"
     )
     follow.add_argument("directory", type=typed_path, metavar="DIR", help="the run's folder")
 
 
 def _add_remote(commands: Commands) -> None:
-    parser = commands.add_parser("remote", help="where large files are kept: choose it, try it")
+    parser = commands.add_parser("remote", help="the storage of large files: choose it, test it")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     chosen = _command(
-        commands, "set", "remote:choose", "choose a remote, so that dvc push and dvc pull work"
+        commands, "set", "remote:choose", "choose a storage, so that dvc push and dvc pull work"
     )
     chosen.add_argument(
         "url",
         type=typed_folder,
         nargs="?",
         metavar="URL",
-        help="gdrive://FOLDER_ID, a folder, s3://..., any DVC remote "
-        "(default: what .dvc/config names)",
+        help="gdrive://FOLDER_ID, a folder, s3://..., or any DVC remote "
+        "(default: the one in .dvc/config)",
     )
     chosen.add_argument(
         "--credentials",
@@ -541,14 +594,19 @@ def _add_remote(commands: Commands) -> None:
         "GDRIVE_CREDENTIALS_DATA, DVC_SERVICE_ACCOUNT_JSON or KAGGLE_SECRET_DVC_JSON)",
     )
     chosen.add_argument(
-        "--delegate", metavar="EMAIL", help="the person whom the service account acts for"
+        "--delegate", metavar="EMAIL", help="the person for whom the service account acts"
     )
-    _command(commands, "check", "remote:check", "write, read and delete a small file on the remote")
+    _command(
+        commands, "check", "remote:check", "write, read and delete a small file in the storage"
+    )
     consent = _command(
-        commands, "login", "remote:login", "use Google Drive as a person, who consents in a browser"
+        commands,
+        "login",
+        "remote:login",
+        "sign in to Google Drive with your own account, in a browser",
     )
     consent.add_argument(
-        "url", nargs="?", metavar="URL", help="gdrive://FOLDER_ID (default: what .dvc/config names)"
+        "url", nargs="?", metavar="URL", help="gdrive://FOLDER_ID (default: the one in .dvc/config)"
     )
     consent.add_argument(
         "--client",
@@ -560,10 +618,13 @@ def _add_remote(commands: Commands) -> None:
 
 
 def _add_tunnel(commands: Commands) -> None:
-    parser = commands.add_parser("tunnel", help="into a Kaggle machine by SSH, through a tunnel")
+    parser = commands.add_parser("tunnel", help="work on a Kaggle machine by SSH, through a tunnel")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     serve = _command(
-        commands, "serve", "tunnel:serve", "open a way into this machine, as the notebook does"
+        commands,
+        "serve",
+        "tunnel:serve",
+        "make this machine reachable by SSH (the notebook runs this)",
     )
     serve.add_argument(
         "--key",
@@ -573,41 +634,47 @@ def _add_tunnel(commands: Commands) -> None:
         help="your public key: a .pub file, or its line",
     )
     serve.add_argument(
-        "--github", default="", metavar="NAME", help="let in the keys of this GitHub account"
+        "--github", default="", metavar="NAME", help="accept the keys of this GitHub account"
     )
     serve.add_argument(
         "--hostname",
         default="",
         metavar="HOST",
-        help="of a named tunnel, whose token is in CLOUDFLARE_TUNNEL_TOKEN (default: a quick one)",
+        help="host name of a named tunnel, whose token is in CLOUDFLARE_TUNNEL_TOKEN "
+        "(default: a quick tunnel)",
     )
     serve.add_argument(
         "--protocol",
         choices=("auto", "quic", "http2"),
         default="auto",
-        help="http2 where no UDP gets out (default: %(default)s)",
+        help="http2 if the network blocks UDP (default: %(default)s)",
     )
     connect = _command(
-        commands, "connect", "tunnel:connect", "let ssh kaggle-training lead to a tunnel"
+        commands, "connect", "tunnel:connect", "set up 'ssh kaggle-training' for a tunnel"
     )
-    connect.add_argument("url", metavar="URL", help="what the notebook printed")
+    connect.add_argument("url", metavar="URL", help="address that the notebook printed")
     connect.add_argument(
         "--host-key",
         metavar="KEY",
-        help="the machine's, as the notebook printed it (default: that of the last time)",
+        help="host key of the machine, as the notebook printed it (default: the one of last time)",
     )
     connect.add_argument(
         "--identity",
         type=typed_path,
         metavar="FILE",
-        help="your private key, if ssh does not try it",
+        help="your private key, if ssh does not find it by itself",
     )
     connect.add_argument(
         "--user", default="root", metavar="NAME", help="the account there (default: %(default)s)"
     )
-    run = _command(commands, "run", "tunnel:run", "train there in tmux, or come back to a training")
+    run = _command(
+        commands,
+        "run",
+        "tunnel:run",
+        "train there, in tmux; or attach to a training that runs there",
+    )
     run.add_argument("name", metavar="NAME", help="the experiment")
-    run.add_argument("--detach", action="store_true", help="start it, and do not look on")
+    run.add_argument("--detach", action="store_true", help="start it, and return at once")
     for command in (connect, run):
         command.add_argument("--ssh-dir", type=typed_path, metavar="DIR", help="default: ~/.ssh")
 
@@ -615,32 +682,45 @@ def _add_tunnel(commands: Commands) -> None:
 def _add_kaggle(commands: Commands) -> None:
     parser = commands.add_parser("kaggle", help="train on Kaggle's free GPUs, from here")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    run = _command(commands, "run", "kaggle:run", "all of it: plan, send, follow, bring home")
-    plan = _command(commands, "plan", "kaggle:plan", "check it, and say what it would cost")
-    push = _command(commands, "push", "kaggle:push", "send a training, and start it")
+    run = _command(
+        commands, "run", "kaggle:run", "train on Kaggle from start to end: plan, push, follow, pull"
+    )
+    plan = _command(
+        commands,
+        "plan",
+        "kaggle:plan",
+        "check a training before it is sent, and estimate its GPU hours",
+    )
+    push = _command(commands, "push", "kaggle:push", "send a training to Kaggle, and start it")
     for command in (run, plan, push):
         _add_wanted(command)
     for command in (run, push):
-        command.add_argument("--yes", action="store_true", help="send it without a question")
+        command.add_argument("--yes", action="store_true", help="send it without asking")
         command.add_argument(
-            "--dry-run", action="store_true", help="write all that would be sent, for reading"
+            "--dry-run", action="store_true", help="send nothing: write to disk what would be sent"
         )
     run.add_argument(
         "--sessions",
         type=_positive,
         default=1,
         metavar="N",
-        help="go on in up to N sessions, if one does not suffice (default: %(default)s)",
+        help="use up to N sessions, if one is not enough (default: %(default)s)",
     )
     follow = _command(
-        commands, "follow", "kaggle:follow", "show a training that runs there; Ctrl-C leaves it"
+        commands,
+        "follow",
+        "kaggle:follow",
+        "show the progress of a training on Kaggle; Ctrl-C stops showing, not training",
     )
     pull = _command(
-        commands, "pull", "kaggle:pull", "bring home what it left: the model, or how far it came"
+        commands,
+        "pull",
+        "kaggle:pull",
+        "download the model, or the checkpoint of an unfinished training",
     )
-    stop = _command(commands, "stop", "kaggle:stop", "see that it ends")
+    stop = _command(commands, "stop", "kaggle:stop", "stop a job")
     for command in (follow, pull, stop):
-        other = ", or USER/KERNEL for what any kernel has left" if command is pull else ""
+        other = ", or USER/KERNEL for the outputs of any kernel" if command is pull else ""
         command.add_argument(
             "name",
             nargs="?",
@@ -651,14 +731,14 @@ def _add_kaggle(commands: Commands) -> None:
         command.add_argument(
             "--commit",
             action="store_true",
-            help="commit the pointers and the reports, and tag them",
+            help="commit the .dvc files and the reports, and tag the commit",
         )
     stop.add_argument(
-        "--discard", action="store_true", help="delete it there, with all that it has left"
+        "--discard", action="store_true", help="delete the job on Kaggle, with its outputs"
     )
-    stop.add_argument("--yes", action="store_true", help="delete it without a question")
-    known = _command(commands, "list", "kaggle:listed", "show every job of this clone")
-    known.add_argument("--json", action="store_true", help="print one JSON document instead")
+    stop.add_argument("--yes", action="store_true", help="delete it without asking")
+    known = _command(commands, "list", "kaggle:listed", "list the jobs of this clone")
+    _add_json(known)
 
 
 def _add_wanted(parser: argparse.ArgumentParser) -> None:
@@ -671,7 +751,7 @@ def _add_wanted(parser: argparse.ArgumentParser) -> None:
         "--experiments",
         type=_names,
         metavar="A,B",
-        help="two side by side, one on each GPU; --set A:KEY=VALUE is for A alone",
+        help="train two experiments at once, one on each GPU; --set A:KEY=VALUE is for A only",
     )
     parser.add_argument(
         "--devices",
@@ -685,19 +765,24 @@ def _add_wanted(parser: argparse.ArgumentParser) -> None:
         type=_hours,
         default=11.5,
         metavar="H",
-        help="end in time, to be continued (default: %(default)s; Kaggle ends a session after 12)",
+        help="stop in time for H hours (default: %(default)s; Kaggle ends a session after 12)",
     )
     parser.add_argument(
-        "--dirty", action="store_true", help="send what is not committed as well, and say so"
+        "--dirty",
+        action="store_true",
+        help="send uncommitted changes too; the run is marked as such",
     )
     parser.add_argument(
-        "--replace", action="store_true", help="train from the beginning, whatever is here"
+        "--replace", action="store_true", help="train from the beginning, even if a run exists here"
     )
 
 
 def _add_doctor(commands: Commands) -> None:
     parser = _command(
-        commands, "doctor", "doctor:doctor", "look for what is amiss here, and say what to do"
+        commands,
+        "doctor",
+        "doctor:doctor",
+        "check this machine, and say what to do about each problem",
     )
     chosen = parser.add_mutually_exclusive_group()
     chosen.add_argument(
@@ -705,17 +790,20 @@ def _add_doctor(commands: Commands) -> None:
         nargs="?",
         const=True,
         metavar="NAME",
-        help=f"look at a run instead: what ailed it? {_ONLY}",
+        help=f"look at a run instead: why did it fail? ({_ONLY})",
     )
     chosen.add_argument(
-        "--setup", action="store_true", help="leave out the data and the runs, which come later"
+        "--setup", action="store_true", help="skip the data and the runs, which come later"
     )
-    parser.add_argument("--json", action="store_true", help="print one JSON document instead")
+    _add_json(parser)
 
 
 def _add_completion(commands: Commands) -> None:
     parser = _command(
-        commands, "completion", "completion:completion", "print a script that completes commands"
+        commands,
+        "completion",
+        "completion:completion",
+        "print a script that makes your shell complete commands with Tab",
     )
     parser.add_argument("shell", choices=("bash", "zsh", "fish"))
 
@@ -744,6 +832,14 @@ def _add_config(parser: argparse.ArgumentParser) -> None:
         dest="overrides",
         help="override one key, for example detection.training.epochs=3; may be repeated",
     )
+
+
+def _add_json(parser: argparse.ArgumentParser, what: str = "one JSON document") -> None:
+    parser.add_argument("--json", action="store_true", help=f"print {what} instead")
+
+
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--experiment", metavar="NAME", help=_ONLY)
 
 
 def _minutes(text: str) -> float:

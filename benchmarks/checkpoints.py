@@ -18,14 +18,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar
 
-from container_doors.adapters import yolo_trainer
-from container_doors.adapters.dvc_checkpoints import DvcCheckpoints
+from container_doors.adapters.dvc.checkpoints import DvcCheckpoints
 from container_doors.adapters.workspace import create_workspace
-from container_doors.adapters.yolo_callbacks import Callbacks
+from container_doors.adapters.yolo import trainer as yolo_trainer
+from container_doors.adapters.yolo.callbacks import Callbacks
 from container_doors.cli.console import PlainProgress
-from container_doors.config import Augmentation, Model, Params, Training
-from container_doors.dataset.sample import draw_sample
-from container_doors.records import (
+from container_doors.core.config import Augmentation, Model, Params, Training
+from container_doors.core.records import (
     CodeState,
     DatasetFacts,
     Environment,
@@ -33,7 +32,8 @@ from container_doors.records import (
     RunRecord,
     StartingWeights,
 )
-from container_doors.run import Run
+from container_doors.core.run import Run
+from container_doors.scenes import draw_sample
 from container_doors.training.publisher import Publisher
 from container_doors.training.recorder import Recorder
 

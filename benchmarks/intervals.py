@@ -14,6 +14,7 @@ from time import perf_counter
 
 import numpy as np
 
+from container_doors.core.measurements import BoxXyxy, Photograph
 from container_doors.evaluation.alarms import false_alarms
 from container_doors.evaluation.coco_ap import coco_ap
 from container_doors.evaluation.error_kinds import error_kinds
@@ -22,7 +23,6 @@ from container_doors.evaluation.resampling import REPLICATES, coco_ap_of
 from container_doors.evaluation.scores import all_scores, coco_ranking
 from container_doors.evaluation.slices import slices
 from container_doors.evaluation.spread import AP50_95, average_precision
-from container_doors.measurements import BoxXyxy, Photograph
 
 PROMISED_S = 2.0
 BACKGROUND_SHARE, DETECTIONS = 0.1, 20

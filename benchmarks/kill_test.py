@@ -40,9 +40,9 @@ from typing import Any
 import torch
 
 from container_doors.adapters.workspace import commit, create_workspace, track
-from container_doors.config import dump, load_params
-from container_doors.dataset.sample import draw_sample
-from container_doors.run import PUBLISHED, Run
+from container_doors.core.config import dump, load_params
+from container_doors.core.run import PUBLISHED, Run
+from container_doors.scenes import draw_sample
 from container_doors.training.checkpoint import faults
 from container_doors.training.history import read_epochs
 

@@ -38,11 +38,10 @@ from numpy.typing import NDArray
 
 from container_doors.adapters.follower import FollowerProcess
 from container_doors.adapters.machine import describe_environment, describe_machine
-from container_doors.adapters.wandb_account import QUIET
-from container_doors.adapters.yolo_trainer import YoloTrainer
-from container_doors.config import Params, load_params
-from container_doors.dataset.sample import draw_sample
-from container_doors.records import (
+from container_doors.adapters.wandb.account import QUIET
+from container_doors.adapters.yolo.trainer import YoloTrainer
+from container_doors.core.config import Params, load_params
+from container_doors.core.records import (
     CodeState,
     DatasetFacts,
     Epoch,
@@ -50,9 +49,10 @@ from container_doors.records import (
     Setback,
     StartingWeights,
 )
-from container_doors.run import Run
+from container_doors.core.run import Run
+from container_doors.publishing.hashing import params_sha256
+from container_doors.scenes import draw_sample
 from container_doors.training.recorder import Recorder
-from container_doors.versioning.hashing import params_sha256
 
 ROOT = Path(__file__).resolve().parents[1]
 MODES = {"off": "disabled", "offline": "offline", "online": "online"}

@@ -24,8 +24,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from tests.loopback.drive_backend import DriveBackend
 
 from container_doors import pipeline
-from container_doors.adapters.dvc_command import find_dvc
-from container_doors.adapters.dvc_store import DvcStore
+from container_doors.adapters.dvc.command import find_dvc
+from container_doors.adapters.dvc.store import DvcStore
 from container_doors.cli.console import PlainProgress
 
 TARGET = 10.0

@@ -20,9 +20,9 @@ from typing import TypeVar
 import cv2
 import numpy as np
 
-from container_doors.adapters.yolo_environment import import_ultralytics
-from container_doors.dataset.checks import Report, check
-from container_doors.dataset.layout import label_of
+from container_doors.adapters.yolo.environment import import_ultralytics
+from container_doors.data.checks import Report, check
+from container_doors.data.layout import label_of
 
 WIDTH_PX, HEIGHT_PX = 1280, 960
 _SPLITS = ("train", "train", "train", "train", "val", "test")

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from container_doors.kernels.confidential import holds_credentials
+from container_doors.kaggle.confidential import holds_credentials
 
 
 def main(names: Sequence[str]) -> int:

@@ -68,7 +68,7 @@ say_versions() {
   python - << 'END' || echo "warning: python is not that of doors; doors doctor says more"
 from container_doors.adapters.account_health import wandb
 from container_doors.adapters.machine_health import gpu, packages, torch_build
-from container_doors.remote.health import as_lines
+from container_doors.doctor.health import as_lines
 
 print(*as_lines([packages(), torch_build(), gpu(), wandb()]), sep="\n")
 END

@@ -9,8 +9,8 @@ from typing import Any
 
 from PIL import Image
 
-from container_doors.config import load_params
-from container_doors.records import (
+from container_doors.core.config import load_params
+from container_doors.core.records import (
     Artifact,
     CodeState,
     DatasetFacts,
@@ -25,7 +25,7 @@ from container_doors.records import (
     SplitScores,
     StartingWeights,
 )
-from container_doors.run import Run
+from container_doors.core.run import Run
 
 PARAMS_YAML = Path(__file__).parents[1] / "params.yaml"
 

@@ -15,7 +15,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from container_doors.adapters.yolo_environment import import_ultralytics
+from container_doors.adapters.yolo.environment import import_ultralytics
 
 import_ultralytics()
 
@@ -24,11 +24,11 @@ from torch import distributed, nn  # noqa: E402
 from ultralytics.engine import validator as vendor_validator  # noqa: E402
 from ultralytics.utils import LOCAL_RANK, RANK  # noqa: E402
 
-from container_doors.adapters.yolo_engine import Engine  # noqa: E402
-from container_doors.adapters.yolo_trainer import YoloTrainer  # noqa: E402
-from container_doors.errors import DoorsError  # noqa: E402
-from container_doors.records import Hardware, StartingWeights  # noqa: E402
-from container_doors.run import Run  # noqa: E402
+from container_doors.adapters.yolo.engine import Engine  # noqa: E402
+from container_doors.adapters.yolo.trainer import YoloTrainer  # noqa: E402
+from container_doors.core.errors import DoorsError  # noqa: E402
+from container_doors.core.records import Hardware, StartingWeights  # noqa: E402
+from container_doors.core.run import Run  # noqa: E402
 from container_doors.training.checkpoint import rewind  # noqa: E402
 from container_doors.training.logbook import logbook  # noqa: E402
 from container_doors.training.recorder import Recorder  # noqa: E402

@@ -12,17 +12,17 @@ from typing import Any
 from container_doors import assessment, delivery, pipeline, trials
 from container_doors.adapters import corruptions
 from container_doors.cli import main
-from container_doors.config import Params
-from container_doors.errors import DoorsError
-from container_doors.files import copy_of, replace_copy
-from container_doors.kernels.ledger import JobRecord, newest_job, readable_jobs
-from container_doors.records import Hardware, Metadata
-from container_doors.run import JOBS, PUBLISHED
+from container_doors.core.config import Params
+from container_doors.core.errors import DoorsError
+from container_doors.core.files import copy_of, replace_copy
+from container_doors.core.records import Hardware, Metadata
+from container_doors.core.run import JOBS, PUBLISHED
+from container_doors.kaggle.ledger import JobRecord, newest_job, readable_jobs
+from container_doors.publishing.lineage import find_run
 from container_doors.steps.publish import Outside, publish_run
 from container_doors.steps.runs import list_runs
 from container_doors.tracking.results import gather_results
 from container_doors.training.history import append_epoch
-from container_doors.versioning.lineage import find_run
 from tests.builders import a_history
 from tests.fakes import (
     Blinded,

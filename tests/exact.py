@@ -15,10 +15,10 @@ from typing import Any
 
 from tests.resuming import in_a_fork  # isort: skip - it sets up the environment of Ultralytics
 
-from container_doors.adapters.yolo_engine import Engine
-from container_doors.adapters.yolo_trainer import YoloTrainer
-from container_doors.records import Epoch, StartingWeights
-from container_doors.run import Run
+from container_doors.adapters.yolo.engine import Engine
+from container_doors.adapters.yolo.trainer import YoloTrainer
+from container_doors.core.records import Epoch, StartingWeights
+from container_doors.core.run import Run
 from container_doors.training.recorder import Recorder
 from tests.tiny import Printing, tiny_params
 

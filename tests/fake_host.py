@@ -10,9 +10,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from container_doors.errors import AbsentError, HostError, UnreachableError
-from container_doors.kernels.order import SCRIPT
-from container_doors.ports import Job, JobState, Progress, Quota
+from container_doors.core.errors import AbsentError, HostError, UnreachableError
+from container_doors.core.ports import Job, JobState, Progress, Quota
+from container_doors.kaggle.order import SCRIPT
 
 TORCH = """
 __version__ = "2.10.0"

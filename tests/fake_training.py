@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from container_doors import pipeline
-from container_doors.adapters.git_repository import GitRepository
+from container_doors.adapters.git.repository import GitRepository
 from container_doors.cli.console import PlainProgress
-from container_doors.config import Params, load_params
-from container_doors.errors import RunError, ToBeContinued
-from container_doors.ports import TrainingListener
-from container_doors.records import Epoch, StartingWeights
-from container_doors.run import Run
+from container_doors.core.config import Params, load_params
+from container_doors.core.errors import RunError, ToBeContinued
+from container_doors.core.ports import TrainingListener
+from container_doors.core.records import Epoch, StartingWeights
+from container_doors.core.run import Run
 from container_doors.training.checkpoint import put_down, stage
 from container_doors.training.history import read_epochs
 from tests.fakes import FakeTrainer, FakeWorld

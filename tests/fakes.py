@@ -8,9 +8,9 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from container_doors.config import Params
-from container_doors.errors import TrackingError, VersioningError
-from container_doors.ports import (
+from container_doors.core.config import Params
+from container_doors.core.errors import TrackingError, VersioningError
+from container_doors.core.ports import (
     Detections,
     PackedCode,
     Progress,
@@ -20,7 +20,7 @@ from container_doors.ports import (
     Upstream,
     World,
 )
-from container_doors.records import (
+from container_doors.core.records import (
     CodeState,
     Environment,
     Epoch,
@@ -28,8 +28,8 @@ from container_doors.records import (
     RunRecord,
     StartingWeights,
 )
-from container_doors.run import Run
-from container_doors.versioning.pointers import pointer_to, read_pointer
+from container_doors.core.run import Run
+from container_doors.publishing.pointers import pointer_to, read_pointer
 
 ENVIRONMENT = Environment(python="3.12.0", platform="test", packages={"ultralytics": "8.4.190"})
 

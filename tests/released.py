@@ -8,10 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from container_doors import delivery, pipeline
-from container_doors.adapters.dvc_store import DvcStore
-from container_doors.adapters.git_repository import GitRepository
-from container_doors.config import Data, Params, Training, dump
-from container_doors.run import Run
+from container_doors.adapters.dvc.store import DvcStore
+from container_doors.adapters.git.repository import GitRepository
+from container_doors.core.config import Data, Params, Training, dump
+from container_doors.core.run import Run
 from tests.builders import a_small_dataset
 from tests.fakes import FakeProgress, FakeWorld
 

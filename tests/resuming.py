@@ -13,18 +13,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
-from container_doors.adapters.yolo_environment import import_ultralytics
+from container_doors.adapters.yolo.environment import import_ultralytics
 
 import_ultralytics()
 
 import matplotlib.pyplot as plt  # noqa: E402, F401 - each go would import these again
 import torch._inductor  # noqa: E402, F401
 
-from container_doors.adapters import yolo_callbacks  # noqa: E402
-from container_doors.adapters.yolo_engine import Engine  # noqa: E402
-from container_doors.adapters.yolo_trainer import YoloTrainer  # noqa: E402
-from container_doors.records import Epoch, StartingWeights  # noqa: E402
-from container_doors.run import Run  # noqa: E402
+from container_doors.adapters.yolo import callbacks as yolo_callbacks  # noqa: E402
+from container_doors.adapters.yolo.engine import Engine  # noqa: E402
+from container_doors.adapters.yolo.trainer import YoloTrainer  # noqa: E402
+from container_doors.core.records import Epoch, StartingWeights  # noqa: E402
+from container_doors.core.run import Run  # noqa: E402
 from container_doors.training.checkpoint import resumable_epoch  # noqa: E402
 from container_doors.training.history import append_epoch, read_epochs, spelled  # noqa: E402
 from container_doors.training.recorder import Recorder  # noqa: E402

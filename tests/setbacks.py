@@ -16,11 +16,11 @@ from typing import Any
 
 import torch
 
-from container_doors.adapters.yolo_engine import Engine
-from container_doors.adapters.yolo_trainer import YoloTrainer
-from container_doors.errors import RunError, ToBeContinued
-from container_doors.records import StartingWeights
-from container_doors.run import Run
+from container_doors.adapters.yolo.engine import Engine
+from container_doors.adapters.yolo.trainer import YoloTrainer
+from container_doors.core.errors import RunError, ToBeContinued
+from container_doors.core.records import StartingWeights
+from container_doors.core.run import Run
 from container_doors.training.recorder import Recorder
 from container_doors.training.stopping import Wishes
 from tests.resuming import in_a_fork

@@ -4,8 +4,8 @@ import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from container_doors.adapters.ssh_signatures import SshSignatures
-from container_doors.versioning.signatures import ALLOWED_SIGNERS, SignaturePolicy
+from container_doors.adapters.ssh.signatures import SshSignatures
+from container_doors.publishing.signatures import ALLOWED_SIGNERS, SignaturePolicy
 from tests.fakes import FakeRepository
 
 

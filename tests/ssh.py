@@ -4,7 +4,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from container_doors.remote.public_keys import PublicKey, parse_public_keys
+from container_doors.tunnel.public_keys import PublicKey, parse_public_keys
 
 
 def make_key(folder: Path, name: str) -> Path:

@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 
 from container_doors import assessment, inspection, pipeline, trials
-from container_doors.config import Params
-from container_doors.errors import DatasetError, MissingToolError, RunError
+from container_doors.core.config import Params
+from container_doors.core.errors import DatasetError, MissingToolError, RunError
+from container_doors.core.measurements import Assessment, Detected, Evaluated
+from container_doors.core.ports import Detections
+from container_doors.core.records import DatasetFiles, Hardware
+from container_doors.core.run import PUBLISHED, TEST_LOOKS, Run
 from container_doors.evaluation.promise import parse_promise
 from container_doors.inspection import OpenDetector
-from container_doors.measurements import Assessment, Detected, Evaluated
-from container_doors.ports import Detections
-from container_doors.records import DatasetFiles, Hardware
-from container_doors.run import PUBLISHED, TEST_LOOKS, Run
 from container_doors.trials import Climb, Timed
 from tests.builders import a_record, sha256_of
 from tests.fakes import FakeDetector, FakeProgress, FakeWorld

@@ -17,15 +17,15 @@ from types import ModuleType
 import pytest
 
 from container_doors.adapters import machine
-from container_doors.adapters.cloudflared_tunnel import CloudflaredTunnel
-from container_doors.adapters.dvc_command import Dvc
-from container_doors.adapters.dvc_remote import DvcRemote
-from container_doors.adapters.git_repository import GitRepository, run_git
+from container_doors.adapters.cloudflared.tunnel import CloudflaredTunnel
+from container_doors.adapters.dvc.command import Dvc
+from container_doors.adapters.dvc.remote import DvcRemote
+from container_doors.adapters.git.repository import GitRepository, run_git
 from container_doors.adapters.google_consent import open_browser
-from container_doors.adapters.ssh_client import SshClient
-from container_doors.dataset import pool
-from container_doors.errors import TunnelError
-from tests.adapters.test_cloudflared import install as install_cloudflared
+from container_doors.adapters.ssh.client import SshClient
+from container_doors.core.errors import TunnelError
+from container_doors.data import pool
+from tests.adapters.cloudflared.test_tunnel import install as install_cloudflared
 from tests.loopback.git_server import GitServer
 from tests.loopback.wandb_backend import WandbBackend
 from tests.markers import (
@@ -299,10 +299,10 @@ def test_w_and_b_s_client_and_its_service_have_its_key_alone(
 TRAINING = """
 import sys
 from pathlib import Path
-from container_doors.adapters.yolo_engine import Engine
-from container_doors.adapters.yolo_trainer import YoloTrainer
-from container_doors.records import StartingWeights
-from container_doors.run import Run
+from container_doors.adapters.yolo.engine import Engine
+from container_doors.adapters.yolo.trainer import YoloTrainer
+from container_doors.core.records import StartingWeights
+from container_doors.core.run import Run
 from container_doors.training.recorder import Recorder
 from tests.tiny import Printing, tiny_params
 

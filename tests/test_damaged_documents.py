@@ -13,12 +13,12 @@ import pytest
 
 from container_doors import pipeline
 from container_doors.cli import main
-from container_doors.errors import ConfigError, RunError
-from container_doors.files import copy_of
-from container_doors.kernels.ledger import readable_jobs
-from container_doors.measurements import Detected
-from container_doors.records import Metadata, RunRecord
-from container_doors.run import JOBS, PUBLISHED
+from container_doors.core.errors import ConfigError, RunError
+from container_doors.core.files import copy_of
+from container_doors.core.measurements import Detected
+from container_doors.core.records import Metadata, RunRecord
+from container_doors.core.run import JOBS, PUBLISHED
+from container_doors.kaggle.ledger import readable_jobs
 from tests import damaging
 from tests.damaging import Place, complaint, concerned, damaged_bytes, damaged_values, readers
 from tests.fakes import FakeWorld

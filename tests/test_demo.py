@@ -9,8 +9,8 @@ import pytest
 
 from container_doors.cli import console, demo, main
 from container_doors.cli.parser import build_parser
-from container_doors.records import Metadata
-from container_doors.run import PUBLISHED
+from container_doors.core.records import Metadata
+from container_doors.core.run import PUBLISHED
 from tests.builders import a_small_dataset
 from tests.fakes import FakeDetector, FakeProgress, FakeTrainer, FakeWorld
 from tests.trained import PARAMS

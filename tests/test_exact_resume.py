@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import torch
 
-from container_doors.adapters import yolo_state
-from container_doors.run import Run
+from container_doors.adapters.yolo import state as yolo_state
+from container_doors.core.run import Run
 from container_doors.training.history import read_epochs
 from tests.exact import CASES
 from tests.tiny import tiny_data

@@ -11,8 +11,8 @@ import filelock
 import pytest
 
 from container_doors.cli import main
-from container_doors.files import link_or_copy, open_lock, try_lock
-from container_doors.run import Run
+from container_doors.core.files import link_or_copy, open_lock, try_lock
+from container_doors.core.run import Run
 from container_doors.training.claim import claim
 from container_doors.training.standing import is_claimed
 
@@ -70,7 +70,7 @@ def refuse(descriptor, *, blocking=True):
         raise OSError(errno.ENOLCK, "No locks available")
     return real(descriptor, blocking=blocking)
 real, filelock.lock_descriptor = filelock.lock_descriptor, refuse
-from container_doors.files import open_lock, try_lock
+from container_doors.core.files import open_lock, try_lock
 with open_lock(Path(sys.argv[1])) as file:
     print(try_lock(file), flush=True)
     sys.stdin.read()

@@ -10,18 +10,18 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from container_doors import pipeline
-from container_doors.adapters.git_repository import GitRepository
+from container_doors.adapters.git.repository import GitRepository
 from container_doors.cli import main
 from container_doors.cli import train as cli_train
-from container_doors.config import dump
-from container_doors.records import RunRecord
-from container_doors.run import PUBLISHED, Run
+from container_doors.core.config import dump
+from container_doors.core.records import RunRecord
+from container_doors.core.run import PUBLISHED, Run
 from tests.builders import a_small_dataset
 from tests.fakes import FakeDetector, FakeTrainer, FakeWorld
 from tests.hints import VALUE, commands_in, templates
+from tests.publishing.commands_killed import a_dvc
 from tests.released import must
 from tests.trained import PARAMS
-from tests.versioning.commands_killed import a_dvc
 
 PROSE = (
     "no credentials: doors kaggle cannot be used here",

@@ -12,9 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from container_doors.adapters import account_health, kaggle_client, kaggle_host, kaggle_upload
-from container_doors.adapters.kaggle_host import KaggleHost
-from container_doors.errors import AbsentError, HostError, UnreachableError
+from container_doors.adapters import account_health
+from container_doors.adapters.kaggle import client as kaggle_client
+from container_doors.adapters.kaggle import host as kaggle_host
+from container_doors.adapters.kaggle import upload as kaggle_upload
+from container_doors.adapters.kaggle.host import KaggleHost
+from container_doors.core.errors import AbsentError, HostError, UnreachableError
 from tests.fakes import FakeProgress
 from tests.loopback.kaggle_api import MOST_SESSIONS, NO_PHONE, NO_QUOTA
 from tests.loopback.kaggle_backend import USER, Fault, KaggleBackend, Rules
@@ -147,7 +150,7 @@ def test_bad_credentials_are_named_and_not_quoted(
 
 def test_the_import_of_the_client_asks_nobody_and_prints_nothing(kaggle: KaggleBackend):
     done = subprocess.run(
-        [sys.executable, "-c", "import container_doors.adapters.kaggle_client"],
+        [sys.executable, "-c", "import container_doors.adapters.kaggle.client"],
         env={**os.environ, "VERBOSE": "1"},
         capture_output=True,
         text=True,

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from container_doors.records import Metadata, RunRecord
-from container_doors.run import Run
+from container_doors.core.records import Metadata, RunRecord
+from container_doors.core.run import Run
 from container_doors.training.history import read_epochs
 from tests.builders import a_small_dataset
 from tests.loopback.kaggle_backend import KaggleBackend

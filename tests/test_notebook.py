@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.adapters.test_cloudflared import install
+from tests.adapters.cloudflared.test_tunnel import install
 from tests.loopback import kaggle_secrets
 from tests.loopback.git_server import GitServer
 from tests.ssh import make_key

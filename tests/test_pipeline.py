@@ -14,26 +14,26 @@ from zipfile import ZipFile
 import pytest
 
 from container_doors import pipeline
-from container_doors.adapters.git_repository import GitRepository, run_git
-from container_doors.adapters.ssh_signatures import SshSignatures
-from container_doors.config import Data, Params, Training, Wandb
-from container_doors.errors import (
+from container_doors.adapters.git.repository import GitRepository, run_git
+from container_doors.adapters.ssh.signatures import SshSignatures
+from container_doors.core.config import Data, Params, Training, Wandb
+from container_doors.core.errors import (
     DatasetError,
     RunError,
     SignatureError,
     ToBeContinued,
     VersioningError,
 )
-from container_doors.ports import Remote
-from container_doors.records import FITNESS, Epoch, Metadata, RunRecord
-from container_doors.run import PUBLISHED, Run
+from container_doors.core.ports import Remote
+from container_doors.core.records import FITNESS, Epoch, Metadata, RunRecord
+from container_doors.core.run import PUBLISHED, Run
+from container_doors.publishing.pointers import read_pointer
+from container_doors.publishing.signatures import ALLOWED_SIGNERS, SignaturePolicy
+from container_doors.publishing.signed_checkpoints import SignedCheckpoints
 from container_doors.training.checkpoint import put_down, rewind, stage
 from container_doors.training.claim import claim
 from container_doors.training.fetching import RunChoice
 from container_doors.training.lease import own_lease, watch
-from container_doors.versioning.pointers import read_pointer
-from container_doors.versioning.signatures import ALLOWED_SIGNERS, SignaturePolicy
-from container_doors.versioning.signed_checkpoints import SignedCheckpoints
 from tests.builders import a_small_dataset
 from tests.fakes import (
     FakeCheckpoints,

@@ -6,8 +6,8 @@ import pytest
 
 from container_doors import pipeline
 from container_doors.cli import evaluate, latency, main, robustness, version
-from container_doors.config import dump
-from container_doors.run import TEST_LOOKS, Run
+from container_doors.core.config import dump
+from container_doors.core.run import TEST_LOOKS, Run
 from tests.fakes import Blinded, FakeWorld
 from tests.read_only import read_only
 from tests.trained import PARAMS, RUN, train_in

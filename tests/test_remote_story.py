@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from container_doors import pipeline
-from container_doors.errors import VersioningError
-from container_doors.versioning.credentials import DriveCredentials
+from container_doors.core.errors import VersioningError
+from container_doors.storage.credentials import DriveCredentials
 from tests.fakes import FakeProgress, FakeStorage, FakeStore
 
 BOT = DriveCredentials("service account", "bot@x.iam.gserviceaccount.com", "it", {"key": "S3CRET"})

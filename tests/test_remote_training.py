@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 
 from container_doors import remote_training
-from container_doors.adapters import gpu_kernel
-from container_doors.adapters.git_repository import GitRepository
-from container_doors.config import Checkpoints, Data, Params, Training
-from container_doors.errors import (
+from container_doors.adapters.git.repository import GitRepository
+from container_doors.core.config import Checkpoints, Data, Params, Training
+from container_doors.core.errors import (
     ConfigError,
     DatasetError,
     HostError,
@@ -21,11 +20,12 @@ from container_doors.errors import (
     VersioningError,
     WeightsError,
 )
-from container_doors.kernels.job_report import end_line, plan_lines
-from container_doors.kernels.ledger import JobRecord, newest_job, read_jobs
-from container_doors.records import RunRecord, StartingWeights
+from container_doors.core.records import RunRecord, StartingWeights
+from container_doors.core.run import PUBLISHED, Run
+from container_doors.kaggle import worker
+from container_doors.kaggle.job_report import end_line, plan_lines
+from container_doors.kaggle.ledger import JobRecord, newest_job, read_jobs
 from container_doors.remote_training import Home, Plan, Wanted
-from container_doors.run import PUBLISHED, Run
 from container_doors.steps.publish import Outside
 from container_doors.training.checkpoint import find_whole
 from container_doors.training.history import read_epochs
@@ -34,7 +34,7 @@ from tests.fake_host import FakeHost
 from tests.fake_training import MAIN
 from tests.fakes import FakeDetector, FakeFollower, FakeProgress, FakeTrainer
 from tests.pem import private_key
-from tests.versioning.power_cuts import watched
+from tests.publishing.power_cuts import watched
 
 
 def params(device: str = "cpu", **training: object) -> Params:
@@ -119,7 +119,7 @@ def planned(
         host=host,
         repository=GitRepository(Path()),
         trainer=trainer or FakeTrainer(),
-        script=Path(gpu_kernel.__file__).read_text(encoding="utf-8"),
+        script=Path(worker.__file__).read_text(encoding="utf-8"),
         progress=FakeProgress(),
     )
 

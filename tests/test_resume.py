@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from container_doors.adapters.yolo_trainer import YoloTrainer
-from container_doors.errors import RunError
-from container_doors.records import FITNESS, StartingWeights
-from container_doors.run import Run
+from container_doors.adapters.yolo.trainer import YoloTrainer
+from container_doors.core.errors import RunError
+from container_doors.core.records import FITNESS, StartingWeights
+from container_doors.core.run import Run
 from container_doors.training.history import best_epoch, read_history
 from container_doors.training.recorder import Recorder
 from tests.resuming_cases import CASES

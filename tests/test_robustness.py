@@ -8,10 +8,10 @@ import pytest
 
 from container_doors import trials
 from container_doors.adapters.corruptions import KINDS, SLOW_KINDS, corrupt
-from container_doors.errors import DatasetError
+from container_doors.core.errors import DatasetError
+from container_doors.core.measurements import Evaluated, Robustness
 from container_doors.evaluation.ladders import LADDERS
 from container_doors.evaluation.promise import parse_promise
-from container_doors.measurements import Evaluated, Robustness
 from container_doors.trials import Climb
 from tests.fakes import Blinded, FakeDetector, FakeProgress
 from tests.trained import RUN, train_in, train_others

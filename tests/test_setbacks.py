@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from container_doors.adapters import yolo_state
-from container_doors.run import Run
+from container_doors.adapters.yolo import state as yolo_state
+from container_doors.core.run import Run
 from container_doors.training.checkpoint import resumable_epoch
 from container_doors.training.history import read_epochs
 from tests.setbacks import CASES

@@ -13,8 +13,8 @@ import psutil
 import pytest
 
 from container_doors.adapters.machine import choose_devices, describe_machine
-from container_doors.errors import ConfigError
-from container_doors.run import Run
+from container_doors.core.errors import ConfigError
+from container_doors.core.run import Run
 from container_doors.training.checkpoint import resumable_epoch
 from tests.tiny import tiny_data
 

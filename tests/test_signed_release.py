@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from container_doors.run import PUBLISHED
-from container_doors.versioning.pointers import TRACKED, pointer_name, pointer_to
-from container_doors.versioning.signatures import SIGNATURE
+from container_doors.core.run import PUBLISHED
+from container_doors.publishing.pointers import TRACKED, pointer_name, pointer_to
+from container_doors.publishing.signatures import SIGNATURE
 from tests.released import must, release, shell
 from tests.signing import new_key
 

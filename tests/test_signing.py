@@ -9,19 +9,19 @@ from pathlib import Path
 import pytest
 
 from container_doors import delivery, pipeline
-from container_doors.config import Data, Params, Training, Versioning, dump
-from container_doors.errors import (
+from container_doors.core.config import Data, Params, Training, Versioning, dump
+from container_doors.core.errors import (
     ConfigError,
     NoSigningKeyError,
     RunError,
     SignatureError,
     VersioningError,
 )
-from container_doors.ports import Upstream
-from container_doors.records import Check, Metadata
-from container_doors.run import PUBLISHED, Run
-from container_doors.versioning.pointers import TRACKED, pointer_name, pointer_to
-from container_doors.versioning.signatures import ALLOWED_SIGNERS, MODEL, SIGNATURE, SignaturePolicy
+from container_doors.core.ports import Upstream
+from container_doors.core.records import Check, Metadata
+from container_doors.core.run import PUBLISHED, Run
+from container_doors.publishing.pointers import TRACKED, pointer_name, pointer_to
+from container_doors.publishing.signatures import ALLOWED_SIGNERS, MODEL, SIGNATURE, SignaturePolicy
 from tests.builders import a_small_dataset
 from tests.fakes import (
     FakeDetector,

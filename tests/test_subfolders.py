@@ -10,7 +10,7 @@ import pytest
 from container_doors.cli import main
 from container_doors.cli import train as cli_train
 from container_doors.cli.parser import build_parser
-from container_doors.config import dump
+from container_doors.core.config import dump
 from tests.fakes import FakeWorld
 from tests.trained import PARAMS, train_in
 

@@ -8,20 +8,20 @@ from pathlib import Path
 import pytest
 
 from container_doors import delivery, pipeline
-from container_doors.adapters.ssh_signatures import SshSignatures
-from container_doors.config import Data, Params, Training
-from container_doors.errors import DoorsError, SignatureError, VersioningError, WeightsError
-from container_doors.ports import Detector, LoadDetector, Remote, TrackingServer, Upstream
-from container_doors.records import Check, Hardware, Metadata
-from container_doors.run import PUBLISHED, Run
-from container_doors.versioning.checklist import (
+from container_doors.adapters.ssh.signatures import SshSignatures
+from container_doors.core.config import Data, Params, Training
+from container_doors.core.errors import DoorsError, SignatureError, VersioningError, WeightsError
+from container_doors.core.ports import Detector, LoadDetector, Remote, TrackingServer, Upstream
+from container_doors.core.records import Check, Hardware, Metadata
+from container_doors.core.run import PUBLISHED, Run
+from container_doors.publishing.checklist import (
     history_check,
     metrics_check,
     size_check,
     tracking_check,
 )
-from container_doors.versioning.pointers import TRACKED, pointer_name
-from container_doors.versioning.signatures import SignaturePolicy
+from container_doors.publishing.pointers import TRACKED, pointer_name
+from container_doors.publishing.signatures import SignaturePolicy
 from tests.builders import a_small_dataset
 from tests.fakes import (
     FakeDetector,

@@ -15,9 +15,9 @@ import psutil
 import pytest
 
 from container_doors.adapters.follower import FollowerProcess
-from container_doors.dataset.sample import draw_sample
-from container_doors.records import RunRecord
-from container_doors.run import Run
+from container_doors.core.records import RunRecord
+from container_doors.core.run import Run
+from container_doors.scenes import draw_sample
 from container_doors.training.history import read_epochs
 from tests.builders import a_small_dataset
 from tests.fakes import FakeProgress

@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from container_doors.cli.doctor import last_run
-from container_doors.dataset.sample import draw_sample
-from container_doors.records import Evaluation, Metadata, RunRecord
+from container_doors.core.records import Evaluation, Metadata, RunRecord
+from container_doors.scenes import draw_sample
 
 TINY = (
     "detection.model.architecture=yolov11n",
@@ -212,7 +212,7 @@ def test_the_confusion_matrix_is_at_the_threshold_that_is_asked_for(trained: Pat
     script = (
         "import sys; from pathlib import Path\n"
         "from container_doors.adapters.machine import describe_machine\n"
-        "from container_doors.adapters.yolo_detector import YoloDetector\n"
+        "from container_doors.adapters.yolo.detector import YoloDetector\n"
         "run, out = Path(sys.argv[1]), Path(sys.argv[2])\n"
         "detector = YoloDetector(run / 'trainer/weights/best.pt', image_size_px=64,\n"
         "                        hardware=describe_machine('cpu'))\n"

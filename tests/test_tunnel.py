@@ -20,10 +20,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from container_doors.adapters.ssh_server import SshServer
+from container_doors.adapters.ssh.server import SshServer
 from container_doors.cli import cells
-from container_doors.errors import TunnelError
-from tests.adapters.test_cloudflared import install
+from container_doors.core.errors import TunnelError
+from tests.adapters.cloudflared.test_tunnel import install
 from tests.pem import private_key
 from tests.ssh import make_key, public
 

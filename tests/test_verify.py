@@ -8,12 +8,12 @@ import pytest
 
 from container_doors import delivery
 from container_doors.cli.checklist import exit_code
-from container_doors.config import dump, load_params
-from container_doors.errors import RunError
-from container_doors.records import Check, Metadata
-from container_doors.run import PUBLISHED
-from container_doors.versioning.evidence import pointers_check
-from container_doors.versioning.pointers import TRACKED, pointer_name, read_pointer
+from container_doors.core.config import dump, load_params
+from container_doors.core.errors import RunError
+from container_doors.core.records import Check, Metadata
+from container_doors.core.run import PUBLISHED
+from container_doors.publishing.evidence import pointers_check
+from container_doors.publishing.pointers import TRACKED, pointer_name, read_pointer
 from tests.fakes import (
     FakeDetector,
     FakeProgress,

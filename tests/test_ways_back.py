@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from container_doors.run import PUBLISHED, Run
-from container_doors.versioning.data_evidence import said_md5
+from container_doors.core.run import PUBLISHED, Run
+from container_doors.publishing.data_evidence import said_md5
 from tests.released import DATA, must, release, shell
 
 pytestmark = pytest.mark.slow

@@ -3,9 +3,9 @@
 import sys
 from pathlib import Path
 
-from container_doors.config import Augmentation, Model, Params, Training
-from container_doors.dataset.sample import draw_sample
-from container_doors.records import Epoch
+from container_doors.core.config import Augmentation, Model, Params, Training
+from container_doors.core.records import Epoch
+from container_doors.scenes import draw_sample
 
 
 def tiny_params(*, epochs: int, **training: object) -> Params:

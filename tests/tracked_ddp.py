@@ -4,14 +4,14 @@ import sys
 
 from container_doors import pipeline
 from container_doors.adapters.machine import describe_machine
-from container_doors.adapters.yolo_detector import YoloDetector
-from container_doors.adapters.yolo_trainer import YoloTrainer
+from container_doors.adapters.yolo.detector import YoloDetector
+from container_doors.adapters.yolo.trainer import YoloTrainer
 from container_doors.cli.console import PlainProgress
 from container_doors.cli.upload import follower_for
-from container_doors.config import Data, Params
-from container_doors.ports import World
-from container_doors.records import Hardware
-from container_doors.run import Run
+from container_doors.core.config import Data, Params
+from container_doors.core.ports import World
+from container_doors.core.records import Hardware
+from container_doors.core.run import Run
 from tests.cpu_ddp import CpuDdpTrainer
 from tests.fakes import ENVIRONMENT, FakeRepository, NeverStopping
 from tests.tiny import tiny_params

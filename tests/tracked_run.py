@@ -17,11 +17,11 @@ from container_doors import pipeline
 from container_doors.adapters import follower
 from container_doors.cli.console import PlainProgress
 from container_doors.cli.upload import as_chosen, follower_for
-from container_doors.config import Augmentation, Data, Params, Tensorboard, Training, Wandb
-from container_doors.errors import RunError
-from container_doors.ports import TrainingListener
-from container_doors.records import Epoch, StartingWeights
-from container_doors.run import Run
+from container_doors.core.config import Augmentation, Data, Params, Tensorboard, Training, Wandb
+from container_doors.core.errors import RunError
+from container_doors.core.ports import TrainingListener
+from container_doors.core.records import Epoch, StartingWeights
+from container_doors.core.run import Run
 from tests.fakes import FakeTrainer, FakeWorld
 
 VALUES = (0.1, 0.2, 0.4, 0.3)

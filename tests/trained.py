@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from container_doors import pipeline
-from container_doors.config import Data, Params, Training, dump
-from container_doors.records import RunRecord
-from container_doors.run import Run
-from container_doors.versioning.hashing import artifact
+from container_doors.core.config import Data, Params, Training, dump
+from container_doors.core.records import RunRecord
+from container_doors.core.run import Run
+from container_doors.publishing.hashing import artifact
 from tests.builders import a_small_dataset
 from tests.fakes import FakeProgress, FakeRepository, FakeStore, FakeWorld
 

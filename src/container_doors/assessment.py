@@ -8,9 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from container_doors.dataset.attributes import Attributes
-from container_doors.dataset.layout import Layout
-from container_doors.errors import RunError
+from container_doors.core.errors import RunError
+from container_doors.core.measurements import Assessment, Detected, Estimate, Looks, PromiseCheck
+from container_doors.core.ports import Progress
+from container_doors.core.records import Evaluation, RunRecord
+from container_doors.core.run import PUBLISHED, Run
+from container_doors.data.attributes import Attributes
+from container_doors.data.layout import Layout
 from container_doors.evaluation.alarms import false_alarms
 from container_doors.evaluation.appearance import look_of
 from container_doors.evaluation.error_kinds import error_kinds
@@ -36,20 +40,16 @@ from container_doors.inspection import (
     scenes_of,
     trained,
 )
-from container_doors.measurements import Assessment, Detected, Estimate, Looks, PromiseCheck
 from container_doors.pipeline import nothing_published, refuse_another
-from container_doors.ports import Progress
-from container_doors.records import Evaluation, RunRecord
+from container_doors.publishing.hashing import artifact
+from container_doors.publishing.lineage import run_of
+from container_doors.publishing.publication import read_published
 from container_doors.reporting.card import refuse_another_card, write_card
 from container_doors.reporting.gate import Held, held
 from container_doors.reporting.page import Known, refuse_another_page, write_page
 from container_doors.reporting.summary import make_room
 from container_doors.reporting.which_run import read_record
-from container_doors.run import PUBLISHED, Run
 from container_doors.training.history import read_history
-from container_doors.versioning.hashing import artifact
-from container_doors.versioning.lineage import run_of
-from container_doors.versioning.publication import read_published
 
 
 def evaluate(

@@ -11,13 +11,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from container_doors.config import Data, Params, Validation, load_params
-from container_doors.dataset.facts import content_sha256
-from container_doors.dataset.layout import read_layout
-from container_doors.dataset.sample import draw_sample
-from container_doors.dataset.shards import tracked_shards
-from container_doors.dataset.view import link_view
-from container_doors.errors import (
+from container_doors.core.config import Data, Params, Validation, load_params
+from container_doors.core.errors import (
     ConfigError,
     MissingToolError,
     RunError,
@@ -25,15 +20,7 @@ from container_doors.errors import (
     VersioningError,
     WeightsError,
 )
-from container_doors.pipeline import (
-    EVALUATED_SPLITS,
-    another_published,
-    nothing_published,
-    score,
-    validate,
-    without_looks,
-)
-from container_doors.ports import (
+from container_doors.core.ports import (
     ArtifactStore,
     Detector,
     LoadDetector,
@@ -42,7 +29,7 @@ from container_doors.ports import (
     TrackingServer,
     Upstream,
 )
-from container_doors.records import (
+from container_doors.core.records import (
     Check,
     DatasetFiles,
     Finding,
@@ -50,16 +37,21 @@ from container_doors.records import (
     Metadata,
     Mismatch,
 )
-from container_doors.run import PUBLISHED, REPORTS, Run
-from container_doors.steps.sync import (
-    pointers_here,
-    pointers_in,
-    put_in_place,
-    put_weights_in_place,
+from container_doors.core.run import PUBLISHED, REPORTS, Run
+from container_doors.data.facts import content_sha256
+from container_doors.data.layout import read_layout
+from container_doors.data.shards import tracked_shards
+from container_doors.data.view import link_view
+from container_doors.pipeline import (
+    EVALUATED_SPLITS,
+    another_published,
+    nothing_published,
+    score,
+    validate,
+    without_looks,
 )
-from container_doors.training.history import read_epochs
-from container_doors.versioning import evidence
-from container_doors.versioning.arrival import (
+from container_doors.publishing import evidence
+from container_doors.publishing.arrival import (
     Arrival,
     arrival,
     bring_reports,
@@ -70,40 +62,48 @@ from container_doors.versioning.arrival import (
     reported_version,
     weights_alone,
 )
-from container_doors.versioning.checklist import (
+from container_doors.publishing.checklist import (
     history_check,
     metrics_check,
     size_check,
     tracking_check,
 )
-from container_doors.versioning.data_evidence import (
+from container_doors.publishing.data_evidence import (
     Folder,
     data_objects_check,
     data_pointers_check,
     hash_files,
     said_md5,
 )
-from container_doors.versioning.git_reports import CURVES, report_texts
-from container_doors.versioning.hashing import file_sha256
-from container_doors.versioning.lineage import is_record_of, run_of
-from container_doors.versioning.metadata import metrics_of, record_of
-from container_doors.versioning.names import parse_name
-from container_doors.versioning.pointers import (
+from container_doors.publishing.git_reports import CURVES, report_texts
+from container_doors.publishing.hashing import file_sha256
+from container_doors.publishing.lineage import is_record_of, run_of
+from container_doors.publishing.metadata import metrics_of, record_of
+from container_doors.publishing.names import parse_name
+from container_doors.publishing.pointers import (
     TRACKED,
     pointer_name,
     pointer_to,
     read_pointer,
 )
-from container_doors.versioning.publication import (
+from container_doors.publishing.publication import (
     METADATA,
     recover,
 )
-from container_doors.versioning.signatures import (
+from container_doors.publishing.signatures import (
     SIGNATURE,
     SignaturePolicy,
     signature_check,
 )
-from container_doors.versioning.ways_back import metadata_back
+from container_doors.publishing.ways_back import metadata_back
+from container_doors.scenes import draw_sample
+from container_doors.steps.sync import (
+    pointers_here,
+    pointers_in,
+    put_in_place,
+    put_weights_in_place,
+)
+from container_doors.training.history import read_epochs
 
 USUAL_SIZE_PX = 640
 """The specification's, where nothing says at which size a model was trained."""

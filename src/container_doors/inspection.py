@@ -8,16 +8,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from container_doors.config import Params
-from container_doors.dataset.attributes import Attributes, read_attributes
-from container_doors.dataset.layout import Layout, label_of, read_layout
-from container_doors.dataset.view import ensure_view, link_view
-from container_doors.errors import DatasetError, RunError
-from container_doors.evaluation.looks import BY_TRAINING, add_look, split_sha256
-from container_doors.evaluation.outcome import scene_numbers
-from container_doors.evaluation.promise import Promise
-from container_doors.files import copy_of, is_read_only, unless_read_only
-from container_doors.measurements import (
+from container_doors.core.config import Params
+from container_doors.core.errors import DatasetError, RunError
+from container_doors.core.files import copy_of, is_read_only, unless_read_only
+from container_doors.core.measurements import (
     Assessment,
     Detected,
     Evaluated,
@@ -26,9 +20,8 @@ from container_doors.measurements import (
     Robustness,
     Timings,
 )
-from container_doors.pipeline import EVALUATED_SPLITS, doors_in
-from container_doors.ports import Detections, Detector, Progress
-from container_doors.records import (
+from container_doors.core.ports import Detections, Detector, Progress
+from container_doors.core.records import (
     DatasetFiles,
     Document,
     Evaluation,
@@ -36,10 +29,17 @@ from container_doors.records import (
     Predictions,
     RunRecord,
 )
+from container_doors.core.run import TEST_LOOKS, Run
+from container_doors.data.attributes import Attributes, read_attributes
+from container_doors.data.layout import Layout, label_of, read_layout
+from container_doors.data.view import ensure_view, link_view
+from container_doors.evaluation.looks import BY_TRAINING, add_look, split_sha256
+from container_doors.evaluation.outcome import scene_numbers
+from container_doors.evaluation.promise import Promise
+from container_doors.pipeline import EVALUATED_SPLITS, doors_in
+from container_doors.publishing.hashing import artifact, file_sha256, text_sha256
+from container_doors.publishing.ways_back import refuse_other_weights
 from container_doors.reporting.which_run import read_record
-from container_doors.run import TEST_LOOKS, Run
-from container_doors.versioning.hashing import artifact, file_sha256, text_sha256
-from container_doors.versioning.ways_back import refuse_other_weights
 
 OpenDetector = Callable[[Path, Params], Detector]
 """Opens a weight file for params, where something must be measured."""

@@ -13,15 +13,8 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from container_doors.config import Data, Params, warnings, with_defaults
-from container_doors.dataset.checks import Report, check
-from container_doors.dataset.facts import dataset_facts
-from container_doors.dataset.labels import read_boxes
-from container_doors.dataset.layout import Layout, label_of, read_layout
-from container_doors.dataset.sample import draw_sample
-from container_doors.dataset.shards import read_shards, shards_of, tracked_shards, write_shards
-from container_doors.dataset.view import link_view
-from container_doors.errors import (
+from container_doors.core.config import Data, Params, warnings, with_defaults
+from container_doors.core.errors import (
     DatasetError,
     MissingContentError,
     MissingToolError,
@@ -30,15 +23,9 @@ from container_doors.errors import (
     TrackingError,
     VersioningError,
 )
-from container_doors.evaluation import pictures
-from container_doors.evaluation.coco_ap import coco_ap
-from container_doors.evaluation.latency import latency
-from container_doors.evaluation.looks import BY_TRAINING, add_look, mend_looks, split_sha256
-from container_doors.evaluation.matching import BoxXyxy, match, operating_point
-from container_doors.evaluation.predictions import prediction
-from container_doors.files import copy_folder, copy_of, force_to_disk, heal, replace_copy
-from container_doors.measurements import Evaluated
-from container_doors.ports import (
+from container_doors.core.files import copy_folder, copy_of, force_to_disk, heal, replace_copy
+from container_doors.core.measurements import Evaluated
+from container_doors.core.ports import (
     ArtifactStore,
     CheckpointRemote,
     Detections,
@@ -53,7 +40,7 @@ from container_doors.ports import (
     TrackingServer,
     World,
 )
-from container_doors.records import (
+from container_doors.core.records import (
     DatasetFacts,
     DatasetFiles,
     Epoch,
@@ -65,12 +52,44 @@ from container_doors.records import (
     SplitScores,
     Status,
 )
+from container_doors.core.run import PUBLISHED, REPORTS, TEST_LOOKS, Run
+from container_doors.data.checks import Report, check
+from container_doors.data.facts import dataset_facts
+from container_doors.data.labels import read_boxes
+from container_doors.data.layout import Layout, label_of, read_layout
+from container_doors.data.shards import read_shards, shards_of, tracked_shards, write_shards
+from container_doors.data.view import link_view
+from container_doors.evaluation import pictures
+from container_doors.evaluation.coco_ap import coco_ap
+from container_doors.evaluation.latency import latency
+from container_doors.evaluation.looks import BY_TRAINING, add_look, mend_looks, split_sha256
+from container_doors.evaluation.matching import BoxXyxy, match, operating_point
+from container_doors.evaluation.predictions import prediction
+from container_doors.publishing.comparison import shown, unequal
+from container_doors.publishing.git_reports import write_reports
+from container_doors.publishing.hashing import artifact, params_sha256
+from container_doors.publishing.lineage import find_run, is_record_of, run_of
+from container_doors.publishing.materials import write_materials
+from container_doors.publishing.metadata import build_metadata
+from container_doors.publishing.names import TAGS
+from container_doors.publishing.numbering import version_for
+from container_doors.publishing.pointers import TRACKED, check_pointers
+from container_doors.publishing.provenance import file_hashes, record_hashes
+from container_doors.publishing.publication import (
+    check_weights,
+    read_published,
+    replacing,
+)
+from container_doors.publishing.signatures import SIGNATURE, SignaturePolicy, sign_model
+from container_doors.publishing.ways_back import refuse_other_weights
 from container_doors.reporting.curves import draw_curves
 from container_doors.reporting.summary import Afterwards, write_summary
 from container_doors.reporting.which_run import read_record
-from container_doors.run import PUBLISHED, REPORTS, TEST_LOOKS, Run
+from container_doors.scenes import draw_sample
 from container_doors.steps.publish import Outside, finish, how_to_publish, is_complete, own_metadata
 from container_doors.steps.runs import as_it_stands_anywhere
+from container_doors.storage.credentials import DriveCredentials
+from container_doors.storage.remotes import check_url, kind_of
 from container_doors.tracking.follow import Ended, Say, follow, tell
 from container_doors.tracking.results import gather_results
 from container_doors.training.checkpoint import (
@@ -95,25 +114,6 @@ from container_doors.training.logbook import LOG, logbook
 from container_doors.training.parcel import short_id
 from container_doors.training.publisher import Publisher, mark_finished
 from container_doors.training.recorder import Recorder
-from container_doors.versioning.comparison import shown, unequal
-from container_doors.versioning.credentials import DriveCredentials
-from container_doors.versioning.git_reports import write_reports
-from container_doors.versioning.hashing import artifact, params_sha256
-from container_doors.versioning.lineage import find_run, is_record_of, run_of
-from container_doors.versioning.materials import write_materials
-from container_doors.versioning.metadata import build_metadata
-from container_doors.versioning.names import TAGS
-from container_doors.versioning.numbering import version_for
-from container_doors.versioning.pointers import TRACKED, check_pointers
-from container_doors.versioning.provenance import file_hashes, record_hashes
-from container_doors.versioning.publication import (
-    check_weights,
-    read_published,
-    replacing,
-)
-from container_doors.versioning.remotes import check_url, kind_of
-from container_doors.versioning.signatures import SIGNATURE, SignaturePolicy, sign_model
-from container_doors.versioning.ways_back import refuse_other_weights
 
 EVALUATED_SPLITS = ("val", "test")
 FAILED, INTERRUPTED, KILLED = 1, 130, 137

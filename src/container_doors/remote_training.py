@@ -15,11 +15,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from container_doors.config import Params, dump
-from container_doors.dataset.checks import Report
-from container_doors.dataset.data_yaml import DATA_YAML
-from container_doors.dataset.facts import dataset_facts
-from container_doors.errors import (
+from container_doors.core.config import Params, dump
+from container_doors.core.errors import (
     AbsentError,
     ConfigError,
     HostError,
@@ -27,7 +24,7 @@ from container_doors.errors import (
     VersioningError,
     WeightsError,
 )
-from container_doors.files import (
+from container_doors.core.files import (
     force_to_disk,
     heal,
     make_folder,
@@ -37,37 +34,7 @@ from container_doors.files import (
     replace_text,
     staged_for,
 )
-from container_doors.kernels import estimate
-from container_doors.kernels.archive import (
-    Arrived,
-    Manifest,
-    Outcome,
-    check_archive,
-    manifest_name,
-    read_manifest,
-    unpack,
-)
-from container_doors.kernels.confidential import looks_confidential
-from container_doors.kernels.ledger import (
-    JobRecord,
-    newest_job,
-    read_jobs,
-    readable_jobs,
-    refuse_two,
-)
-from container_doors.kernels.log_lines import Told, line_is_cut, parts_with, told
-from container_doors.kernels.names import job_slug
-from container_doors.kernels.order import (
-    Assignment,
-    Code,
-    Limits,
-    job_order,
-    spread_gpus,
-    write_job,
-)
-from container_doors.kernels.packing import Pack, pack_files, packed
-from container_doors.pipeline import adopt, epoch_to_go_on_after, fit_data
-from container_doors.ports import (
+from container_doors.core.ports import (
     Follower,
     GpuHost,
     JobState,
@@ -76,8 +43,41 @@ from container_doors.ports import (
     Repository,
     Trainer,
 )
-from container_doors.records import Epoch, Metadata, RunRecord
-from container_doors.run import JOBS, PRETRAINED, Run
+from container_doors.core.records import Epoch, Metadata, RunRecord
+from container_doors.core.run import JOBS, PRETRAINED, Run
+from container_doors.data.checks import Report
+from container_doors.data.data_yaml import DATA_YAML
+from container_doors.data.facts import dataset_facts
+from container_doors.kaggle import estimate
+from container_doors.kaggle.archive import (
+    Arrived,
+    Manifest,
+    Outcome,
+    check_archive,
+    manifest_name,
+    read_manifest,
+    unpack,
+)
+from container_doors.kaggle.confidential import looks_confidential
+from container_doors.kaggle.ledger import (
+    JobRecord,
+    newest_job,
+    read_jobs,
+    readable_jobs,
+    refuse_two,
+)
+from container_doors.kaggle.log_lines import Told, line_is_cut, parts_with, told
+from container_doors.kaggle.names import job_slug
+from container_doors.kaggle.order import (
+    Assignment,
+    Code,
+    Limits,
+    job_order,
+    spread_gpus,
+    write_job,
+)
+from container_doors.kaggle.packing import Pack, pack_files, packed
+from container_doors.pipeline import adopt, epoch_to_go_on_after, fit_data
 from container_doors.steps.publish import Outside
 from container_doors.training.checkpoint import faults, find_whole, tidy, use_newest_whole
 from container_doors.training.claim import claim, set_aside

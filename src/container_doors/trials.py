@@ -9,8 +9,22 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import monotonic
 
-from container_doors.dataset.view import ensure_view
-from container_doors.errors import MissingToolError, RunError
+from container_doors.core.errors import MissingToolError, RunError
+from container_doors.core.files import is_read_only
+from container_doors.core.measurements import (
+    BoxXyxy,
+    FormatTiming,
+    KeptStep,
+    Ladder,
+    LadderStep,
+    Photograph,
+    Robustness,
+    Timings,
+)
+from container_doors.core.ports import Corrupt, Detections, Detector, ExportDetector, Progress
+from container_doors.core.records import Hardware
+from container_doors.core.run import Run
+from container_doors.data.view import ensure_view
 from container_doors.evaluation.ladders import Picture, climb, read_picture, write_picture
 from container_doors.evaluation.latency import latency, median
 from container_doors.evaluation.outcome import doors_alike, outcomes, scene_numbers
@@ -25,7 +39,6 @@ from container_doors.evaluation.robustness import (
     scored,
     spread_evenly,
 )
-from container_doors.files import is_read_only
 from container_doors.inspection import (
     LOWEST_CONFIDENCE,
     OpenDetector,
@@ -38,19 +51,6 @@ from container_doors.inspection import (
     scenes_of,
     trained,
 )
-from container_doors.measurements import (
-    BoxXyxy,
-    FormatTiming,
-    KeptStep,
-    Ladder,
-    LadderStep,
-    Photograph,
-    Robustness,
-    Timings,
-)
-from container_doors.ports import Corrupt, Detections, Detector, ExportDetector, Progress
-from container_doors.records import Hardware
-from container_doors.run import Run
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from container_doors.adapters import gpu_kernel, machine_health
+from container_doors.adapters import machine_health
 from container_doors.adapters.distributions import BUILDS, clashes, installed_builds, version_of
 from container_doors.adapters.machine import describe_environment
+from container_doors.kaggle import worker
 
 
 @pytest.fixture
@@ -74,5 +75,5 @@ def test_what_stands_by_itself_knows_the_same_builds(repository_root: Path):
     """The job and the installer run where this package is not installed."""
     installer = runpy.run_path(str(repository_root / "scripts/install_locked.py"))
 
-    assert tuple(BUILDS.values()) == gpu_kernel.BUILDS
+    assert tuple(BUILDS.values()) == worker.BUILDS
     assert tuple(BUILDS.values()) == (installer["ULTRALYTICS"], installer["OPENCV"])

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from container_doors.adapters.follower import FollowerProcess
-from container_doors.run import Run
+from container_doors.core.run import Run
 from tests.fakes import FakeProgress
 
 

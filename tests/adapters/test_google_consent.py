@@ -10,8 +10,8 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 
 from container_doors.adapters.google_consent import ask_for_consent
-from container_doors.errors import VersioningError
-from container_doors.versioning.credentials import parse_client, parse_credentials
+from container_doors.core.errors import VersioningError
+from container_doors.storage.credentials import parse_client, parse_credentials
 from tests.loopback.drive_accounts import CODE
 from tests.loopback.drive_backend import DriveBackend
 

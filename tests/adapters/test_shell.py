@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from container_doors.adapters.shell import call, call_for_bytes, redacted
-from container_doors.errors import MissingToolError
+from container_doors.core.errors import MissingToolError
 
 
 def test_what_a_program_said_is_kept(tmp_path: Path):

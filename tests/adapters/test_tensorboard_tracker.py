@@ -14,12 +14,12 @@ from tensorboard.plugins.hparams.api_pb2 import Status
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
 from container_doors.adapters.tensorboard_tracker import MOST_PICTURES, TensorboardTracker
-from container_doors.errors import TrackingError
+from container_doors.core.errors import TrackingError
+from container_doors.core.ports import Results
+from container_doors.core.records import FoundBox, Prediction, Predictions
 from container_doors.evaluation.pictures import LABEL, MISTAKE
-from container_doors.ports import Results
-from container_doors.records import FoundBox, Prediction, Predictions
-from container_doors.versioning.metadata import build_metadata
-from container_doors.versioning.names import parse_name
+from container_doors.publishing.metadata import build_metadata
+from container_doors.publishing.names import parse_name
 from tests.builders import a_history, a_record, an_evaluation
 
 DOOR_XYXY = (40.0, 60.0, 140.0, 160.0)
@@ -290,7 +290,7 @@ def test_the_trainers_own_tensorboard_stays_off_although_tensorboard_is_installe
     """It would write event files into the trainer's folder, and trace the model for a graph."""
     code = """
 from collections import defaultdict
-from container_doors.adapters.yolo_environment import import_ultralytics
+from container_doors.adapters.yolo.environment import import_ultralytics
 import_ultralytics()
 from ultralytics.utils import SETTINGS
 from ultralytics.utils.callbacks import base, tensorboard

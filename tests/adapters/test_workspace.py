@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from container_doors.adapters.dvc_store import DvcStore
+from container_doors.adapters.dvc.store import DvcStore
 from container_doors.adapters.workspace import REMOTE, commit, create_workspace, track
-from container_doors.errors import MissingToolError, VersioningError
+from container_doors.core.errors import MissingToolError, VersioningError
 
 
 def git(directory: Path, *arguments: str) -> str:

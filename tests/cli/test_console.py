@@ -4,7 +4,7 @@ from rich.console import Console
 from rich.progress import Progress as Bars
 
 from container_doors.cli.console import PlainProgress, Remaining, TerminalProgress, epoch_line
-from container_doors.records import Epoch
+from container_doors.core.records import Epoch
 
 
 def an_epoch(number: int, *, epoch_s: float) -> Epoch:

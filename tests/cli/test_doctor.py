@@ -13,7 +13,7 @@ from tests.loopback.wandb_backend import WandbBackend
 from container_doors.adapters import account_health, machine_health
 from container_doors.cli import main
 from container_doors.cli.doctor import data_set, last_run
-from container_doors.config import Data, Params, Training, dump
+from container_doors.core.config import Data, Params, Training, dump
 from container_doors.training.claim import claim
 
 KEY = "k" * 40

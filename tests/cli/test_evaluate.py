@@ -11,8 +11,8 @@ from tests.trained import PARAMS, RUN, train_in, train_others
 
 from container_doors import pipeline
 from container_doors.cli import evaluate, latency, main, robustness, version
-from container_doors.ports import Detections
-from container_doors.run import Run
+from container_doors.core.ports import Detections
+from container_doors.core.run import Run
 
 
 @pytest.fixture(autouse=True)

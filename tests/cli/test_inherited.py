@@ -113,10 +113,11 @@ def test_a_command_line_is_there_where_the_system_is_no_unix(tmp_path: Path):
 def test_where_there_is_no_home_there_is_no_file_in_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    from container_doors.adapters import kaggle_account, wandb_account
-    from container_doors.adapters.ssh_client import SshClient
-    from container_doors.adapters.yolo_environment import _settings_folder
-    from container_doors.errors import TunnelError
+    from container_doors.adapters.kaggle import account as kaggle_account
+    from container_doors.adapters.ssh.client import SshClient
+    from container_doors.adapters.wandb import account as wandb_account
+    from container_doors.adapters.yolo.environment import _settings_folder
+    from container_doors.core.errors import TunnelError
 
     def unknown(self: Path) -> Path:  # as a numeric user without an entry in passwd
         raise RuntimeError("Could not determine home directory.")

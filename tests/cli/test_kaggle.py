@@ -12,13 +12,13 @@ from tests.trained import PARAMS
 from container_doors import pipeline
 from container_doors.cli import kaggle
 from container_doors.cli.parser import build_parser
-from container_doors.errors import ConfigError, HostError, RunError
-from container_doors.kernels.archive import Outcome
-from container_doors.kernels.job_report import stop_lines, table
-from container_doors.kernels.ledger import JobRecord, newest_job
-from container_doors.ports import JobState
+from container_doors.core.errors import ConfigError, HostError, RunError
+from container_doors.core.ports import JobState
+from container_doors.core.run import Run
+from container_doors.kaggle.archive import Outcome
+from container_doors.kaggle.job_report import stop_lines, table
+from container_doors.kaggle.ledger import JobRecord, newest_job
 from container_doors.remote_training import Home, Plan, Wanted
-from container_doors.run import Run
 
 
 @pytest.fixture(autouse=True)

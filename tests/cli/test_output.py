@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from container_doors.cli import main
 from container_doors.cli.console import PlainProgress, rich_console
 from container_doors.cli.output import say
-from container_doors.dataset.checks import Report
-from container_doors.printable import printable
+from container_doors.core.printable import printable
+from container_doors.data.checks import Report
 from container_doors.training.logbook import lead_to, logbook
 
 FORGED = "0 error(s), 0 warning(s): fit to train on"
@@ -115,7 +115,7 @@ def test_whatever_the_text_it_is_one_printable_line(text: str):
 
 def test_a_table_takes_no_name_for_markup_and_no_terminal_for_none(monkeypatch, folder: Path):
     from container_doors.cli.data import _print_table
-    from container_doors.records import SplitCounts
+    from container_doors.core.records import SplitCounts
 
     monkeypatch.setenv("COLUMNS", "0")
     stream = io.StringIO()

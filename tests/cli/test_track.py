@@ -9,9 +9,9 @@ from PIL import Image
 from tests.builders import a_history, a_record
 
 from container_doors.cli import track
-from container_doors.errors import RunError
-from container_doors.records import RunRecord
-from container_doors.run import Run
+from container_doors.core.errors import RunError
+from container_doors.core.records import RunRecord
+from container_doors.core.run import Run
 from container_doors.training.claim import claim
 from container_doors.training.history import append_epoch
 

@@ -11,10 +11,10 @@ from tests.trained import PARAMS
 
 from container_doors.cli import main
 from container_doors.cli import train as cli_train
-from container_doors.config import dump
-from container_doors.errors import ToBeContinued
-from container_doors.records import FITNESS, Epoch, RunRecord
-from container_doors.run import Run
+from container_doors.core.config import dump
+from container_doors.core.errors import ToBeContinued
+from container_doors.core.records import FITNESS, Epoch, RunRecord
+from container_doors.core.run import Run
 from container_doors.training.checkpoint import put_down, rewind, stage
 
 

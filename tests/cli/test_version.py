@@ -8,8 +8,8 @@ from tests.fakes import FakeDetector, FakeStore, FakeWorld
 
 from container_doors import pipeline
 from container_doors.cli import main
-from container_doors.config import Data, Params, Training
-from container_doors.run import Run
+from container_doors.core.config import Data, Params, Training
+from container_doors.core.run import Run
 
 PARAMS = Params(
     data=Data(min_train_images=2, min_val_images=1),

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from hotcoco import COCO, COCOeval
 
+from container_doors.core.measurements import ErrorKind, Photograph
 from container_doors.evaluation.coco_ap import ground_truth, results
 from container_doors.evaluation.error_kinds import error_kinds
 from container_doors.evaluation.matching import BoxXyxy
 from container_doors.evaluation.outcome import outcomes
-from container_doors.measurements import ErrorKind, Photograph
 
 DOOR, OTHER = (0.0, 0.0, 10.0, 10.0), (50.0, 0.0, 60.0, 10.0)
 NEAR = (0.0, 0.0, 10.0, 30.0)  # a third of it is DOOR

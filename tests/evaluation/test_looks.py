@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from container_doors.core.files import open_lock, try_lock
+from container_doors.core.lines import read_lines
 from container_doors.evaluation.looks import BY_TRAINING, add_look, mend_looks
-from container_doors.files import open_lock, try_lock
-from container_doors.lines import read_lines
-from tests.versioning.power_cuts import watched
+from tests.publishing.power_cuts import watched
 
 LOOK = {"split_sha256": "a", "weights_sha256": "w"}
 _LOOKS = """

@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from container_doors.core.measurements import Photograph
 from container_doors.evaluation.outcome import (
     outcomes,
     precision,
     precision_over_recall,
     recall,
 )
-from container_doors.measurements import Photograph
 
 DOOR, FAR = (0.0, 0.0, 10.0, 10.0), (50.0, 50.0, 60.0, 60.0)
 

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
+from container_doors.core.ports import Detections
 from container_doors.evaluation.parity import parity
-from container_doors.ports import Detections
 
 BOX = (0.0, 0.0, 100.0, 200.0)
 OFF = (0.0, 0.0, 100.5, 200.0)

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from container_doors.core.ports import Detections
 from container_doors.evaluation import pictures
 from container_doors.evaluation.matching import BoxXyxy, match
-from container_doors.ports import Detections
 
 DOOR = (30.0, 90.0, 180.0, 240.0)
 

@@ -1,8 +1,8 @@
 import pytest
 
-from container_doors.errors import ConfigError, RunError
+from container_doors.core.errors import ConfigError, RunError
+from container_doors.core.measurements import Photograph
 from container_doors.evaluation.promise import choose_threshold, parse_promise
-from container_doors.measurements import Photograph
 
 DOOR = (0.0, 0.0, 10.0, 10.0)
 FAR = (50.0, 50.0, 60.0, 60.0)

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from container_doors.adapters.machine import describe_machine
-from container_doors.adapters.yolo_detector import YoloDetector
-from container_doors.adapters.yolo_export import FORMATS, export_detector
-from container_doors.dataset.labels import read_boxes
+from container_doors.adapters.yolo.detector import YoloDetector
+from container_doors.adapters.yolo.export import FORMATS, export_detector
+from container_doors.data.labels import read_boxes
 from container_doors.evaluation.coco_ap import coco_ap
 from container_doors.evaluation.parity import parity
 from tests.evaluation.test_coco_ap import referee

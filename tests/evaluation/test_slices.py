@@ -1,8 +1,8 @@
 """A part of the photographs is too small to say by itself how alike its doors are."""
 
+from container_doors.core.measurements import Photograph
 from container_doors.evaluation.outcome import Outcome, doors_alike
 from container_doors.evaluation.slices import slices
-from container_doors.measurements import Photograph
 
 DOOR = (0.0, 0.0, 10.0, 10.0)
 

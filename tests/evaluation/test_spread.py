@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from container_doors.adapters.yolo_environment import import_ultralytics
+from container_doors.adapters.yolo.environment import import_ultralytics
 from container_doors.evaluation.best_f1 import at_best_f1
 from container_doors.evaluation.coco_ap import coco_ap
 from container_doors.evaluation.intervals import share

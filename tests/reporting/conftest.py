@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from container_doors.records import Epoch, Evaluation, Metadata, RunRecord
+from container_doors.core.records import Epoch, Evaluation, Metadata, RunRecord
+from container_doors.core.run import Run
+from container_doors.publishing.metadata import build_metadata
+from container_doors.publishing.names import parse_name
 from container_doors.reporting.summary import Afterwards, write_summary
-from container_doors.run import Run
-from container_doors.versioning.metadata import build_metadata
-from container_doors.versioning.names import parse_name
 from tests.builders import a_history, a_record, an_evaluation, with_pictures
 
 Report = Callable[..., str]

@@ -7,9 +7,9 @@ import pytest
 from huggingface_hub import ModelCard
 
 from container_doors import assessment
-from container_doors.errors import RunError
-from container_doors.measurements import Evaluated
-from container_doors.records import RunRecord
+from container_doors.core.errors import RunError
+from container_doors.core.measurements import Evaluated
+from container_doors.core.records import RunRecord
 from tests.fakes import FakeDetector, FakeProgress
 from tests.trained import RUN, train_in
 

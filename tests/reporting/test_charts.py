@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from container_doors.measurements import Estimate
-from container_doors.records import Epoch
+from container_doors.core.measurements import Estimate
+from container_doors.core.records import Epoch
 from container_doors.reporting import charts
 from tests.builders import a_history
 

@@ -3,7 +3,7 @@ import math
 
 import pytest
 
-from container_doors.records import Epoch
+from container_doors.core.records import Epoch
 from container_doors.reporting.curve_table import (
     ABSENT,
     COLUMNS,

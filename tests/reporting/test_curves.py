@@ -9,7 +9,7 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from container_doors.records import Epoch
+from container_doors.core.records import Epoch
 from container_doors.reporting import curves
 from container_doors.reporting.curves import draw_curves
 from tests.builders import a_history

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from container_doors.measurements import wilson
+from container_doors.core.measurements import wilson
 from container_doors.reporting import figures
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from container_doors.errors import RunError
+from container_doors.core.errors import RunError
 from container_doors.reporting.gallery import evenly, rebuilt
 
 

@@ -10,8 +10,8 @@ from time import monotonic, sleep
 import pytest
 
 from container_doors import assessment, trials
-from container_doors.errors import RunError
-from container_doors.measurements import Evaluated
+from container_doors.core.errors import RunError
+from container_doors.core.measurements import Evaluated
 from container_doors.trials import Climb, Timed
 from tests.builders import a_record
 from tests.chromium import CHROMIUM, opened
@@ -25,7 +25,7 @@ class Blind(FakeDetector):
     """Finds a door where there is none, and none where there is one."""
 
     def _look(self, image: Path):
-        from container_doors.ports import Detections
+        from container_doors.core.ports import Detections
 
         seen = super()._look(image)
         found = [] if seen.boxes_xyxy else [(1.0, 1.0, 20.0, 20.0)]
@@ -51,7 +51,7 @@ class Silent(FakeDetector):
     """Finds nothing at all."""
 
     def _look(self, image: Path):
-        from container_doors.ports import Detections
+        from container_doors.core.ports import Detections
 
         return Detections(image, 64, 48, [], [], duration_ms=5.0)
 
@@ -154,7 +154,7 @@ class Doubling(FakeDetector):
     """
 
     def _look(self, image: Path):
-        from container_doors.ports import Detections
+        from container_doors.core.ports import Detections
 
         seen = super()._look(image)
         alarms = [(1.0, 1.0, 5.0, 5.0), (50.0, 40.0, 60.0, 47.0)]
@@ -306,7 +306,7 @@ class Stubborn(FakeDetector):
     """Finds the same in every picture, with labels beside it or without."""
 
     def _look(self, image: Path):
-        from container_doors.ports import Detections
+        from container_doors.core.ports import Detections
 
         return Detections(image, 64, 48, [(1.0, 1.0, 20.0, 20.0)], [0.9], duration_ms=5.0)
 

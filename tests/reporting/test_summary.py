@@ -11,10 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from container_doors.errors import RunError
-from container_doors.records import CodeState, Metadata, StartingWeights
+from container_doors.core.errors import RunError
+from container_doors.core.records import CodeState, Metadata, StartingWeights
+from container_doors.core.run import Run
 from container_doors.reporting.summary import Afterwards, write_summary
-from container_doors.run import Run
 from tests.builders import (
     a_history,
     a_record,

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from container_doors.records import Artifact, Evaluation, Latency, RunRecord, SplitScores
+from container_doors.core.records import Artifact, Evaluation, Latency, RunRecord, SplitScores
 from container_doors.reporting.verdicts import Compared, compare, in_one_sentence
 from tests.builders import a_record, an_evaluation, split_scores
 

@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from container_doors.errors import RunError
+from container_doors.core.errors import RunError
+from container_doors.core.run import Run
 from container_doors.reporting.which_run import named_or_only, read_record
-from container_doors.run import Run
 from tests.builders import a_record
 
 

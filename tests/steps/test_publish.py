@@ -11,17 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from container_doors import delivery, pipeline
-from container_doors.adapters.ssh_signatures import SshSignatures
-from container_doors.config import Params, Publishing
-from container_doors.errors import DoorsError, RunError, VersioningError
-from container_doors.ports import Detections
-from container_doors.records import Hardware, Metadata, RunRecord
-from container_doors.run import PUBLISHED, Run
+from container_doors.adapters.ssh.signatures import SshSignatures
+from container_doors.core.config import Params, Publishing
+from container_doors.core.errors import DoorsError, RunError, VersioningError
+from container_doors.core.ports import Detections
+from container_doors.core.records import Hardware, Metadata, RunRecord
+from container_doors.core.run import PUBLISHED, Run
+from container_doors.publishing.pointers import read_pointer
+from container_doors.publishing.signatures import SignaturePolicy
 from container_doors.steps import publish as step
 from container_doors.steps.publish import Outside, publish_run, publish_version
 from container_doors.steps.sync import pointers_here, put_in_place
-from container_doors.versioning.pointers import read_pointer
-from container_doors.versioning.signatures import SignaturePolicy
 from tests.builders import a_small_dataset
 from tests.fakes import (
     FakeDetector,

@@ -10,9 +10,9 @@ import pytest
 from container_doors import assessment, delivery, pipeline
 from container_doors.cli import main
 from container_doors.cli.parser import SORT_KEYS
-from container_doors.config import Params
-from container_doors.records import Evaluation, Metadata, RunRecord
-from container_doors.run import PUBLISHED, Run, runs_in
+from container_doors.core.config import Params
+from container_doors.core.records import Evaluation, Metadata, RunRecord
+from container_doors.core.run import PUBLISHED, Run, runs_in
 from container_doors.steps.runs import Row, Score, list_runs
 from tests.builders import a_small_dataset, an_evaluation, split_scores
 from tests.fakes import (

@@ -6,8 +6,8 @@ import pytest
 from tests.builders import a_record
 from tests.fakes import FakeTracker
 
-from container_doors.errors import TrackingError
-from container_doors.records import FITNESS, Epoch
+from container_doors.core.errors import TrackingError
+from container_doors.core.records import FITNESS, Epoch
 from container_doors.tracking.follow import follow, tell
 
 EPOCHS = [Epoch(n, {FITNESS: value}) for n, value in enumerate((0.1, 0.3, 0.3, 0.2), start=1)]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from container_doors.config import Wandb
+from container_doors.core.config import Wandb
 from container_doors.tracking.mode import choose_mode
 
 

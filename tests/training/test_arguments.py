@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from container_doors.config import Params, Training
-from container_doors.run import Run
+from container_doors.core.config import Params, Training
+from container_doors.core.run import Run
 from container_doors.training.arguments import (
     changed_since,
     trainer_arguments,
@@ -43,7 +43,7 @@ def test_every_hyperparameter_reaches_the_trainer(params: Params):
 
 
 def test_the_trainer_knows_every_argument(params: Params):
-    from container_doors.adapters.yolo_environment import import_ultralytics
+    from container_doors.adapters.yolo.environment import import_ultralytics
 
     import_ultralytics()
     from ultralytics.utils import DEFAULT_CFG_DICT

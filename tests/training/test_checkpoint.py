@@ -10,10 +10,10 @@ from zipfile import ZipFile
 
 import pytest
 
-from container_doors import files
-from container_doors.errors import RunError
-from container_doors.records import Epoch
-from container_doors.run import Run
+from container_doors.core import files
+from container_doors.core.errors import RunError
+from container_doors.core.records import Epoch
+from container_doors.core.run import Run
 from container_doors.training.checkpoint import (
     Checkpoint,
     faults,

@@ -6,17 +6,17 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.versioning.power_cuts import watched
+from tests.publishing.power_cuts import watched
 
-from container_doors.errors import RunError
-from container_doors.files import replace_text
-from container_doors.run import Run
+from container_doors.core.errors import RunError
+from container_doors.core.files import replace_text
+from container_doors.core.run import Run
 from container_doors.training.claim import claim, set_aside
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from container_doors.run import Run
+from container_doors.core.run import Run
 from container_doors.training.claim import claim
 with claim(Run("a", root=Path(sys.argv[1]))):
     print("held", flush=True)
@@ -63,7 +63,7 @@ def test_what_is_set_aside_is_there_after_a_power_cut(tmp_path: Path):
 
 _KILLED = """
 import os, signal, sys, time
-from container_doors.run import Run
+from container_doors.core.run import Run
 from container_doors.training.claim import claim
 
 with claim(Run("exp1")):

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from tests.builders import a_record
 
-from container_doors.errors import RunError
-from container_doors.files import copy_of
-from container_doors.lines import append_line
-from container_doors.records import Epoch
-from container_doors.run import Run
+from container_doors.core.errors import RunError
+from container_doors.core.files import copy_of
+from container_doors.core.lines import append_line
+from container_doors.core.records import Epoch
+from container_doors.core.run import Run
 from container_doors.training.history import (
     append_epoch,
     best_epoch,

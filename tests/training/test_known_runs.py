@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.training.test_parcel import a_record
 
-from container_doors.errors import RunError
-from container_doors.records import RunRecord
+from container_doors.core.errors import RunError
+from container_doors.core.records import RunRecord
 from container_doors.training.known_runs import choose, known_runs
 
 A, B, C, D = ("a" * 8, "b" * 8, "c" * 8, "d" * 8)

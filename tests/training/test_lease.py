@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from tests.fakes import FakeCheckpoints
 
-from container_doors.errors import RunError
-from container_doors.run import Run
+from container_doors.core.errors import RunError
+from container_doors.core.run import Run
 from container_doors.training.lease import (
     WATCH_S,
     Heartbeat,

@@ -13,8 +13,8 @@ from zipfile import ZipFile
 import pytest
 from tests.fakes import FakeCheckpoints
 
-from container_doors.errors import RunError, VersioningError
-from container_doors.records import (
+from container_doors.core.errors import RunError, VersioningError
+from container_doors.core.records import (
     CodeState,
     DatasetFacts,
     Environment,
@@ -22,7 +22,7 @@ from container_doors.records import (
     RunRecord,
     StartingWeights,
 )
-from container_doors.run import Run
+from container_doors.core.run import Run
 from container_doors.training.fetching import fetch_newer
 from container_doors.training.known_runs import known_runs
 from container_doors.training.parcel import (

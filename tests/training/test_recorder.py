@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from container_doors.files import replace_text
-from container_doors.records import FITNESS, Epoch, Hardware
-from container_doors.run import Run
+from container_doors.core.files import replace_text
+from container_doors.core.records import FITNESS, Epoch, Hardware
+from container_doors.core.run import Run
 from container_doors.training.history import append_epoch, read_epochs, spelled
 from container_doors.training.recorder import Recorder
 

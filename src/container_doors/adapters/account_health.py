@@ -12,20 +12,20 @@ import urllib.request
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from container_doors.errors import (
+from container_doors.core.errors import (
     DoorsError,
     MissingToolError,
     ReadOnlyRemoteError,
     UnreachableError,
 )
-from container_doors.remote.health import Health, failed, is_kaggle, passed, warned
+from container_doors.doctor.health import Health, failed, is_kaggle, passed, warned
 
 _WAIT_S = 15.0
 
 
 def git() -> Health:
     """See which code a run would be made with."""
-    from container_doors.adapters.git_repository import GitRepository
+    from container_doors.adapters.git.repository import GitRepository
 
     repository = GitRepository(Path.cwd())
     try:
@@ -53,7 +53,7 @@ def git() -> Health:
 def _data() -> list[Path]:
     """Name the folder of photographs, where the params can be read: these are no code."""
     try:
-        from container_doors.config import load_params
+        from container_doors.core.config import load_params
 
         return [Path(load_params(Path("params.yaml"), []).data.path)]
     except (DoorsError, ImportError):
@@ -62,7 +62,7 @@ def _data() -> list[Path]:
 
 def dvc_remote() -> Health:
     """Write, read and delete a small file on the remote: credentials and sharing are tried so."""
-    from container_doors.adapters.dvc_remote import DvcRemote
+    from container_doors.adapters.dvc.remote import DvcRemote
 
     remote = DvcRemote(Path.cwd())
     try:
@@ -80,8 +80,8 @@ def dvc_remote() -> Health:
 
 def drive_credentials() -> Health:
     """Read the Drive credentials of the environment, if there are any."""
-    from container_doors.versioning.credentials import SOURCES, find_credentials
-    from container_doors.versioning.remotes import kind_of
+    from container_doors.storage.credentials import SOURCES, find_credentials
+    from container_doors.storage.remotes import kind_of
 
     try:
         credentials = find_credentials(os.environ)
@@ -97,7 +97,7 @@ def drive_credentials() -> Health:
 
 
 def _remote() -> str | None:
-    from container_doors.adapters.dvc_remote import DvcRemote
+    from container_doors.adapters.dvc.remote import DvcRemote
 
     try:
         return DvcRemote(Path.cwd()).url
@@ -107,7 +107,7 @@ def _remote() -> str | None:
 
 def wandb() -> Health:
     """Ask W&B whether it knows the key."""
-    from container_doors.adapters.wandb_account import find_credentials, how_to_log_in, server
+    from container_doors.adapters.wandb.account import find_credentials, how_to_log_in, server
 
     try:
         credentials = find_credentials()
@@ -136,7 +136,7 @@ def kaggle() -> Health:
     """Ask Kaggle whose the credentials are that its client would find, and what they may use."""
     if is_kaggle():
         return passed("kaggle", "this is a Kaggle machine, which needs none of your credentials")
-    from container_doors.adapters.kaggle_account import damaged, how_to_log_in, sources
+    from container_doors.adapters.kaggle.account import damaged, how_to_log_in, sources
 
     found = sources()
     if damaged():
@@ -152,7 +152,7 @@ def kaggle() -> Health:
 
 
 def _kaggle_account() -> Health:
-    from container_doors.adapters.kaggle_host import KaggleHost
+    from container_doors.adapters.kaggle.host import KaggleHost
 
     host = KaggleHost(pauses_s=())
     try:
@@ -189,7 +189,7 @@ def _who(server: str, key: str) -> str | None:
 
 
 def _kept_key(server: str) -> str:
-    from container_doors.adapters.wandb_account import netrc_path
+    from container_doors.adapters.wandb.account import netrc_path
 
     path = netrc_path(os.environ)
     found = None if path is None else netrc.netrc(path).authenticators(urlsplit(server).netloc)

@@ -5,7 +5,7 @@ import hashlib
 import numpy as np
 import numpy.typing as npt
 
-from container_doors.errors import DatasetError, MissingToolError
+from container_doors.core.errors import DatasetError, MissingToolError
 
 KINDS = (
     "gaussian_noise", "shot_noise", "impulse_noise", "speckle_noise",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from container_doors.ports import Installed
+    from container_doors.core.ports import Installed
 
 BUILDS = {
     "ultralytics": ("ultralytics-opencv-headless", "ultralytics"),
@@ -63,7 +63,7 @@ def installed_packages() -> "Sequence[Installed]":
 
 
 def _described(distribution: Distribution) -> "Installed | None":
-    from container_doors.ports import Installed
+    from container_doors.core.ports import Installed
 
     metadata: Any = distribution.metadata  # a message, with headers
     name, number = metadata.get("Name"), metadata.get("Version")

@@ -19,10 +19,10 @@ from typing import IO
 
 import psutil
 
-from container_doors.child_environment import environment_for
-from container_doors.files import open_lock, try_lock
-from container_doors.ports import Progress
-from container_doors.run import Run
+from container_doors.core.child_environment import environment_for
+from container_doors.core.files import open_lock, try_lock
+from container_doors.core.ports import Progress
+from container_doors.core.run import Run
 
 _LOG = logging.getLogger(__name__)
 

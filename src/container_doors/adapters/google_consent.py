@@ -16,9 +16,9 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from time import monotonic
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-from container_doors.child_environment import NETWORK, secrets_put_away
-from container_doors.errors import VersioningError
-from container_doors.versioning.credentials import OAuthClient
+from container_doors.core.child_environment import NETWORK, secrets_put_away
+from container_doors.core.errors import VersioningError
+from container_doors.storage.credentials import OAuthClient
 
 _SCOPES = "https://www.googleapis.com/auth/drive"
 _DONE = b"Done. You can close this window and go back to the terminal."

@@ -9,9 +9,9 @@ from typing import Any
 
 from container_doors.adapters.distributions import version_of
 from container_doors.adapters.shell import call
-from container_doors.child_environment import secrets_put_away
-from container_doors.errors import ConfigError, MissingToolError
-from container_doors.records import Environment, Hardware
+from container_doors.core.child_environment import secrets_put_away
+from container_doors.core.errors import ConfigError, MissingToolError
+from container_doors.core.records import Environment, Hardware
 
 _PACKAGES = (
     "container-doors", "ultralytics", "torch", "torchvision", "numpy", "opencv-python-headless",

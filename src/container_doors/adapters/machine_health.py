@@ -13,8 +13,8 @@ from pathlib import Path
 
 from container_doors.adapters.distributions import BUILDS, clashes, version_of
 from container_doors.adapters.shell import call
-from container_doors.errors import MissingToolError
-from container_doors.remote.health import Health, failed, is_kaggle, passed, set_up, warned
+from container_doors.core.errors import MissingToolError
+from container_doors.doctor.health import Health, failed, is_kaggle, passed, set_up, warned
 
 REQUIRED = (
     "ultralytics",
@@ -92,7 +92,7 @@ def torch_build() -> Health:
 def gpu() -> Health:
     """Compute on each GPU, for one can be listed and still be of no use."""
     from container_doors.adapters.machine import counted, describe_machine, import_torch
-    from container_doors.errors import ConfigError
+    from container_doors.core.errors import ConfigError
 
     torch, listed = import_torch(), _listed_by_the_driver()
     if not torch.cuda.is_available():

@@ -11,14 +11,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from container_doors.adapters.git_credentials import git_credentials
-from container_doors.child_environment import (
+from container_doors.adapters.git.credentials import git_credentials
+from container_doors.core.child_environment import (
     environment_for,
     full_environment,
     is_path,
     is_secret_name,
 )
-from container_doors.errors import MissingToolError
+from container_doors.core.errors import MissingToolError
 
 _USER_INFO = re.compile(r"(?<=://)[^/\s]+@")
 """``user:password@`` of a URL."""

@@ -1,4 +1,4 @@
-"""TensorBoard's event files, behind :class:`container_doors.ports.Tracker`."""
+"""TensorBoard's event files, behind :class:`container_doors.core.ports.Tracker`."""
 
 import contextlib
 import io
@@ -11,11 +11,11 @@ from typing import Any
 from PIL import Image
 
 from container_doors.adapters.machine import import_torch
-from container_doors.errors import TrackingError
+from container_doors.core.errors import TrackingError
+from container_doors.core.ports import Detections, Results
+from container_doors.core.records import Epoch, Prediction, RunRecord, short_name
 from container_doors.evaluation import pictures
 from container_doors.evaluation.matching import match
-from container_doors.ports import Detections, Results
-from container_doors.records import Epoch, Prediction, RunRecord, short_name
 
 MOST_PICTURES = 12
 """Prediction pictures that are shown, those with the most mistakes first."""

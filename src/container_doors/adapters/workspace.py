@@ -5,11 +5,11 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from container_doors.adapters.dvc_command import DVC_ENVIRONMENT, INSTALL_DVC, find_dvc
-from container_doors.adapters.dvc_store import DvcStore
-from container_doors.adapters.git_repository import run_git
+from container_doors.adapters.dvc.command import DVC_ENVIRONMENT, INSTALL_DVC, find_dvc
+from container_doors.adapters.dvc.store import DvcStore
+from container_doors.adapters.git.repository import run_git
 from container_doors.adapters.shell import Finished, call
-from container_doors.errors import VersioningError
+from container_doors.core.errors import VersioningError
 
 _UNATTENDED = (f"core.hooksPath={os.devnull}", "core.autocrlf=false", "core.safecrlf=false")
 """Hooks that a person has for all repositories, and the line ends, are for their own work."""

@@ -12,14 +12,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from container_doors.child_environment import NETWORK, secrets_put_away
 from container_doors.cli.inherited import forget_inherited
 from container_doors.cli.output import complain, leave_pipe, prepare_streams
 from container_doors.cli.parser import build_parser
 from container_doors.cli.workspace import in_workspace
-from container_doors.disk import how_to_free, is_full, what_is_full
-from container_doors.errors import DoorsError
-from container_doors.remote.health import set_up
+from container_doors.core.child_environment import NETWORK, secrets_put_away
+from container_doors.core.disk import how_to_free, is_full, what_is_full
+from container_doors.core.errors import DoorsError
+from container_doors.doctor.health import set_up
 
 DONE, FOUND_FAULTS, USER_ERROR, STOPPED = 0, 1, 2, 130
 

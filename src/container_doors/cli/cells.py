@@ -5,21 +5,22 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from container_doors.adapters import kaggle_secrets_client, ssh_server
-from container_doors.adapters.clone_address import forget_password
-from container_doors.adapters.cloudflared_release import find_or_download
-from container_doors.adapters.cloudflared_tunnel import CloudflaredTunnel, Named
-from container_doors.adapters.github_keys import keys_of
-from container_doors.adapters.ssh_server import SshServer
+from container_doors.adapters.cloudflared.release import find_or_download
+from container_doors.adapters.cloudflared.tunnel import CloudflaredTunnel, Named
+from container_doors.adapters.git.clone_address import forget_password
+from container_doors.adapters.kaggle import secrets as kaggle_secrets_client
+from container_doors.adapters.ssh import server as ssh_server
+from container_doors.adapters.ssh.github_keys import keys_of
+from container_doors.adapters.ssh.server import SshServer
 from container_doors.cli.output import say
-from container_doors.errors import TunnelError
-from container_doors.files import user_folder
-from container_doors.remote.client_settings import HOST, host_block, known_host
-from container_doors.remote.environment import handed_on
-from container_doors.remote.keep_open import addresses, keep_open
-from container_doors.remote.public_keys import PublicKey, parse_public_keys
-from container_doors.remote.remote_run import REPOSITORY
-from container_doors.remote.secrets import PAGE, PUBLIC_KEY, SECRETS, TUNNEL_TOKEN, gathered
+from container_doors.core.errors import TunnelError
+from container_doors.core.files import user_folder
+from container_doors.tunnel.client_settings import HOST, host_block, known_host
+from container_doors.tunnel.environment import handed_on
+from container_doors.tunnel.keep_open import addresses, keep_open
+from container_doors.tunnel.public_keys import PublicKey, parse_public_keys
+from container_doors.tunnel.remote_run import REPOSITORY
+from container_doors.tunnel.secrets import PAGE, PUBLIC_KEY, SECRETS, TUNNEL_TOKEN, gathered
 
 WARNING = """\
 Kaggle has stopped tunnels before, and accounts were locked for them. This is at your own risk;

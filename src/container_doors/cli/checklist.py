@@ -8,7 +8,7 @@ from rich.table import Table
 
 from container_doors.cli import console
 from container_doors.cli.output import say, shown
-from container_doors.records import Check
+from container_doors.core.records import Check
 
 NOT_CHECKED = "not checked"
 

@@ -7,7 +7,7 @@ import shtab
 
 from container_doors.cli.output import say_text
 from container_doors.cli.parser import build_parser
-from container_doors.run import RUNS, WORKSPACE_MARKS
+from container_doors.core.run import RUNS, WORKSPACE_MARKS
 
 _IS_WORKSPACE = " || ".join(f'[ -e "$folder/{mark}" ]' for mark in WORKSPACE_MARKS)
 _LIST_RUNS = (

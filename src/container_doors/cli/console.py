@@ -14,8 +14,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Bars
 
 from container_doors.cli.output import leave_pipe, say, shown
-from container_doors.ports import Progress
-from container_doors.records import Epoch
+from container_doors.core.ports import Progress
+from container_doors.core.records import Epoch
 
 _NARROWEST = 40
 """Columns; some environments say that there are none (COLUMNS=0), and mean that nobody knows."""

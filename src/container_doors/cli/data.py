@@ -9,12 +9,12 @@ from typing import Any
 from rich.table import Table
 
 from container_doors import pipeline
-from container_doors.adapters.dvc_store import DvcStore
+from container_doors.adapters.dvc.store import DvcStore
 from container_doors.cli import console
 from container_doors.cli.output import say, say_document, shown
-from container_doors.config import Data, load_params
-from container_doors.dataset.checks import Report
-from container_doors.printable import printable
+from container_doors.core.config import Data, load_params
+from container_doors.core.printable import printable
+from container_doors.data.checks import Report
 
 
 def sample(arguments: argparse.Namespace) -> int:

@@ -12,17 +12,17 @@ from time import monotonic
 
 from container_doors import assessment, pipeline
 from container_doors.adapters import workspace
-from container_doors.adapters.dvc_store import DvcStore
-from container_doors.adapters.git_repository import GitRepository
+from container_doors.adapters.dvc.store import DvcStore
+from container_doors.adapters.git.repository import GitRepository
 from container_doors.cli import console
 from container_doors.cli.evaluate import opened
 from container_doors.cli.output import say
 from container_doors.cli.train import real_world, scores
-from container_doors.config import Params, dump, load_params
-from container_doors.errors import DoorsError
-from container_doors.ports import Progress
-from container_doors.records import Metadata
-from container_doors.run import PUBLISHED, Run
+from container_doors.core.config import Params, dump, load_params
+from container_doors.core.errors import DoorsError
+from container_doors.core.ports import Progress
+from container_doors.core.records import Metadata
+from container_doors.core.run import PUBLISHED, Run
 from container_doors.steps.publish import is_published
 from container_doors.training.stopping import Wishes
 

@@ -12,8 +12,9 @@ from time import time
 from typing import TYPE_CHECKING, Literal
 
 from container_doors.cli.output import say, say_document
-from container_doors.errors import DoorsError, RunError
-from container_doors.remote.health import (
+from container_doors.core.errors import DoorsError, RunError
+from container_doors.core.run import Run
+from container_doors.doctor.health import (
     Health,
     as_document,
     as_lines,
@@ -23,10 +24,9 @@ from container_doors.remote.health import (
     warned,
     worst,
 )
-from container_doors.run import Run
 
 if TYPE_CHECKING:
-    from container_doors.records import Predictions, RunRecord
+    from container_doors.core.records import Predictions, RunRecord
 
 _CHECKS = (
     ("python", "adapters.machine_health:python"),
@@ -74,7 +74,7 @@ def data_set() -> Health:
     """Check the data set that params name, as training would."""
     from container_doors import pipeline
     from container_doors.cli.console import progress
-    from container_doors.config import load_params
+    from container_doors.core.config import load_params
 
     data = load_params(Path("params.yaml"), []).data
     path = Path(data.path)
@@ -155,7 +155,7 @@ def _made(name: str, place: str) -> Health:
 
 def _diagnosis(name: str | Literal[True]) -> Sequence[Health]:
     from container_doors import pipeline
-    from container_doors.remote.run_diagnosis import Case, diagnose
+    from container_doors.doctor.run_diagnosis import Case, diagnose
     from container_doors.reporting.which_run import named_or_only, read_record
     from container_doors.training.standing import is_claimed
 
@@ -181,7 +181,7 @@ def _diagnosis(name: str | Literal[True]) -> Sequence[Health]:
 
 def _found_on_val(run: Run, record: "RunRecord") -> "Predictions | None":
     """Read them, if they are of this run; what is damaged is said elsewhere."""
-    from container_doors.records import Predictions
+    from container_doors.core.records import Predictions
 
     try:
         found = Predictions.read(run.predictions_json("val"))
@@ -192,12 +192,12 @@ def _found_on_val(run: Run, record: "RunRecord") -> "Predictions | None":
 
 def _damage(run: Run, record: "RunRecord") -> list[Health]:
     """Name what a run has left that cannot be read any more, or is not what it was."""
+    from container_doors.core.records import Metadata
     from container_doors.inspection import damaged_documents
-    from container_doors.records import Metadata
+    from container_doors.publishing.evidence import records_check
+    from container_doors.publishing.ways_back import other_weights
     from container_doors.training.history import history_faults
     from container_doors.training.standing import as_it_stands
-    from container_doors.versioning.evidence import records_check
-    from container_doors.versioning.ways_back import other_weights
 
     *lost, remedy = history_faults(run, record) or [""]
     weights = [other_weights(record, run, one) for one in (run.best_weights, run.last_weights)]

@@ -7,21 +7,21 @@ from pathlib import Path
 from typing import Any
 
 from container_doors import assessment, pipeline
-from container_doors.adapters.git_repository import GitRepository
+from container_doors.adapters.git.repository import GitRepository
 from container_doors.adapters.machine import describe_machine
-from container_doors.adapters.yolo_detector import YoloDetector
+from container_doors.adapters.yolo.detector import YoloDetector
 from container_doors.cli import console
 from container_doors.cli.output import complain, say, say_document
-from container_doors.config import Params
+from container_doors.core.config import Params
+from container_doors.core.measurements import Assessment, Estimate, PromiseCheck, Slice, said
+from container_doors.core.ports import Detector
+from container_doors.core.run import TEST_LOOKS, Run
 from container_doors.evaluation.paired import FALSE_ALARMS
 from container_doors.evaluation.promise import parse_promise
 from container_doors.inspection import Part, document_with, is_kept
-from container_doors.measurements import Assessment, Estimate, PromiseCheck, Slice, said
-from container_doors.ports import Detector
 from container_doors.reporting.figures import count
 from container_doors.reporting.gate import Held, in_one_sentence
 from container_doors.reporting.which_run import named_or_only
-from container_doors.run import TEST_LOOKS, Run
 
 FAULTS = 1
 

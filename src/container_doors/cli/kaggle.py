@@ -9,11 +9,10 @@ from pathlib import Path
 from time import sleep
 
 from container_doors import delivery, pipeline, remote_training
-from container_doors.adapters import gpu_kernel
-from container_doors.adapters.dvc_store import DvcStore
-from container_doors.adapters.git_repository import GitRepository
-from container_doors.adapters.kaggle_host import KaggleHost
-from container_doors.adapters.yolo_trainer import YoloTrainer
+from container_doors.adapters.dvc.store import DvcStore
+from container_doors.adapters.git.repository import GitRepository
+from container_doors.adapters.kaggle.host import KaggleHost
+from container_doors.adapters.yolo.trainer import YoloTrainer
 from container_doors.cli import console
 from container_doors.cli.output import say, say_document
 from container_doors.cli.publish import real_outside
@@ -21,14 +20,14 @@ from container_doors.cli.signing import signature_policy, signed_checkpoints
 from container_doors.cli.sync import sync
 from container_doors.cli.train import scores
 from container_doors.cli.upload import as_chosen, relayed_follower_for
-from container_doors.config import Params, load_params
-from container_doors.errors import ConfigError, VersioningError
-from container_doors.kernels import job_report
-from container_doors.kernels.ledger import JobRecord, newest_job, read_jobs, readable_jobs
-from container_doors.ports import Progress
-from container_doors.records import Metadata
+from container_doors.core.config import Params, load_params
+from container_doors.core.errors import ConfigError, VersioningError
+from container_doors.core.ports import Progress
+from container_doors.core.records import Metadata
+from container_doors.core.run import Run
+from container_doors.kaggle import job_report, worker
+from container_doors.kaggle.ledger import JobRecord, newest_job, read_jobs, readable_jobs
 from container_doors.remote_training import Home, Plan, Wanted
-from container_doors.run import Run
 from container_doors.steps.kaggle_outputs import fetch_outputs
 from container_doors.steps.publish import is_published
 
@@ -179,7 +178,7 @@ def _plan(wanted: Wanted, progress: Progress) -> Plan:
         host=KaggleHost(),
         repository=GitRepository(Path.cwd()),
         trainer=YoloTrainer(),
-        script=Path(gpu_kernel.__file__).read_text(encoding="utf-8"),
+        script=Path(worker.__file__).read_text(encoding="utf-8"),
         progress=progress,
     )
 

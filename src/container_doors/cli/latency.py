@@ -4,11 +4,11 @@ import argparse
 
 from container_doors import trials
 from container_doors.adapters.machine import describe_machine
-from container_doors.adapters.yolo_export import FORMATS, export_detector
+from container_doors.adapters.yolo.export import FORMATS, export_detector
 from container_doors.cli import console
 from container_doors.cli.evaluate import FAULTS, opened, say_measured, where_kept
 from container_doors.cli.output import say
-from container_doors.measurements import FormatTiming
+from container_doors.core.measurements import FormatTiming
 from container_doors.reporting.which_run import named_or_only
 
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
-from container_doors.printable import printable
+from container_doors.core.printable import printable
 
 
 def prepare_streams() -> None:

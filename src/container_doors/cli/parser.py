@@ -9,8 +9,8 @@ from typing import Any, NoReturn
 
 from container_doors import __version__
 from container_doors.cli.workspace import typed_file_or_value, typed_folder, typed_path
-from container_doors.printable import printable
-from container_doors.run import PUBLISHED
+from container_doors.core.printable import printable
+from container_doors.core.run import PUBLISHED
 
 CONFIG = Path("params.yaml")
 DATA = Path("data/processed/detection")

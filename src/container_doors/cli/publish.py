@@ -4,17 +4,17 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from container_doors.adapters.dvc_store import DvcStore
-from container_doors.adapters.git_repository import GitRepository
+from container_doors.adapters.dvc.store import DvcStore
+from container_doors.adapters.git.repository import GitRepository
 from container_doors.adapters.machine import describe_machine
-from container_doors.adapters.yolo_detector import YoloDetector
+from container_doors.adapters.yolo.detector import YoloDetector
 from container_doors.cli import console
 from container_doors.cli.output import say
 from container_doors.cli.signing import signature_policy
-from container_doors.errors import ConfigError
-from container_doors.ports import Detector, Progress
+from container_doors.core.errors import ConfigError
+from container_doors.core.ports import Detector, Progress
+from container_doors.core.run import PUBLISHED, REPORTS, Run
 from container_doors.reporting.which_run import named_or_only
-from container_doors.run import PUBLISHED, REPORTS, Run
 from container_doors.steps import publish as step
 from container_doors.steps.sync import pointers_here, put_in_place
 

@@ -5,12 +5,12 @@ import os
 from pathlib import Path
 
 from container_doors import pipeline
-from container_doors.adapters.dvc_remote import DvcRemote
+from container_doors.adapters.dvc.remote import DvcRemote
 from container_doors.adapters.google_consent import ask_for_consent
 from container_doors.cli.output import say
-from container_doors.errors import VersioningError
-from container_doors.versioning.complaints import THREE_WAYS
-from container_doors.versioning.credentials import (
+from container_doors.core.errors import VersioningError
+from container_doors.storage.complaints import THREE_WAYS
+from container_doors.storage.credentials import (
     SOURCES,
     DriveCredentials,
     drive_sources,
@@ -18,7 +18,7 @@ from container_doors.versioning.credentials import (
     parse_client,
     parse_credentials,
 )
-from container_doors.versioning.remotes import kind_of
+from container_doors.storage.remotes import kind_of
 
 
 def choose(arguments: argparse.Namespace) -> int:

@@ -8,10 +8,10 @@ from container_doors.adapters.corruptions import KINDS, SLOW_KINDS, corrupt
 from container_doors.cli import console
 from container_doors.cli.evaluate import mend_lock_box, opened, say_measured, where_kept
 from container_doors.cli.output import say
+from container_doors.core.measurements import Ladder, Robustness, said
+from container_doors.core.run import Run
 from container_doors.evaluation.promise import parse_promise
-from container_doors.measurements import Ladder, Robustness, said
 from container_doors.reporting.which_run import named_or_only
-from container_doors.run import Run
 
 _QUICK, _MOST = 16, 100
 

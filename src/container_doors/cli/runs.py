@@ -7,10 +7,10 @@ from typing import Any
 
 from rich.table import Table
 
-from container_doors.adapters.git_repository import GitRepository
+from container_doors.adapters.git.repository import GitRepository
 from container_doors.cli import console
 from container_doors.cli.output import say, say_document
-from container_doors.printable import printable
+from container_doors.core.printable import printable
 from container_doors.reporting.figures import megabytes
 from container_doors.steps.runs import Row, Score, list_runs
 

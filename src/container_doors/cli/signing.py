@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from container_doors.adapters.dvc_checkpoints import checkpoints_of
-from container_doors.adapters.git_repository import GitRepository
-from container_doors.adapters.ssh_signatures import SshSignatures
-from container_doors.config import Params, Versioning, load_params
-from container_doors.versioning.signatures import SignaturePolicy
-from container_doors.versioning.signed_checkpoints import SignedCheckpoints
+from container_doors.adapters.dvc.checkpoints import checkpoints_of
+from container_doors.adapters.git.repository import GitRepository
+from container_doors.adapters.ssh.signatures import SshSignatures
+from container_doors.core.config import Params, Versioning, load_params
+from container_doors.publishing.signatures import SignaturePolicy
+from container_doors.publishing.signed_checkpoints import SignedCheckpoints
 
 
 def signature_policy(params: Params | None = None) -> SignaturePolicy:

@@ -4,20 +4,20 @@ import argparse
 from pathlib import Path
 
 from container_doors import delivery
-from container_doors.adapters.dvc_store import DvcStore
-from container_doors.adapters.git_repository import GitRepository
+from container_doors.adapters.dvc.store import DvcStore
+from container_doors.adapters.git.repository import GitRepository
 from container_doors.adapters.machine import describe_machine
-from container_doors.adapters.wandb_account import find_credentials
-from container_doors.adapters.wandb_server import WandbServer
-from container_doors.adapters.yolo_detector import YoloDetector
+from container_doors.adapters.wandb.account import find_credentials
+from container_doors.adapters.wandb.server import WandbServer
+from container_doors.adapters.yolo.detector import YoloDetector
 from container_doors.cli import checklist, console
 from container_doors.cli.output import say, say_document
 from container_doors.cli.signing import signature_policy
-from container_doors.config import Data, load_params
-from container_doors.errors import DoorsError
-from container_doors.ports import Progress, TrackingServer
-from container_doors.records import Check, Metadata
-from container_doors.run import Run
+from container_doors.core.config import Data, load_params
+from container_doors.core.errors import DoorsError
+from container_doors.core.ports import Progress, TrackingServer
+from container_doors.core.records import Check, Metadata
+from container_doors.core.run import Run
 
 _FAILED = "failed"
 

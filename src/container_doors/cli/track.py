@@ -9,12 +9,12 @@ from rich.table import Table
 from container_doors import pipeline
 from container_doors.cli.console import is_terminal, rich_console
 from container_doors.cli.output import complain, say, say_document
-from container_doors.errors import RunError
-from container_doors.files import is_read_only
-from container_doors.printable import printable
+from container_doors.core.errors import RunError
+from container_doors.core.files import is_read_only
+from container_doors.core.printable import printable
+from container_doors.core.run import Run
 from container_doors.reporting import curve_table
 from container_doors.reporting.which_run import named_or_only
-from container_doors.run import Run
 from container_doors.training.history import history_warnings
 
 FAULTS = 1

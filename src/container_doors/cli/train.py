@@ -9,21 +9,21 @@ from time import time
 from container_doors import pipeline
 from container_doors.adapters.distributions import installed_packages
 from container_doors.adapters.follower import NoFollower
-from container_doors.adapters.git_repository import GitRepository
+from container_doors.adapters.git.repository import GitRepository
 from container_doors.adapters.machine import describe_environment
-from container_doors.adapters.yolo_detector import YoloDetector
-from container_doors.adapters.yolo_trainer import YoloTrainer
+from container_doors.adapters.yolo.detector import YoloDetector
+from container_doors.adapters.yolo.trainer import YoloTrainer
 from container_doors.cli import console
 from container_doors.cli.output import say
 from container_doors.cli.parser import CONFIG
 from container_doors.cli.publish import fetch_published
 from container_doors.cli.signing import signed_checkpoints
 from container_doors.cli.upload import as_chosen, follower_for
-from container_doors.config import Params, load_params, params_with
-from container_doors.errors import ConfigError, ToBeContinued
-from container_doors.ports import Progress, Stopping, World
-from container_doors.records import Metadata
-from container_doors.run import Run
+from container_doors.core.config import Params, load_params, params_with
+from container_doors.core.errors import ConfigError, ToBeContinued
+from container_doors.core.ports import Progress, Stopping, World
+from container_doors.core.records import Metadata
+from container_doors.core.run import Run
 from container_doors.steps.publish import is_published
 from container_doors.steps.resume import remembered, run_to_resume, said_otherwise
 from container_doors.training.claim import is_finished

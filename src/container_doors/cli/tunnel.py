@@ -5,14 +5,14 @@ import signal
 import sys
 from pathlib import Path
 
-from container_doors.adapters.cloudflared_release import find_cloudflared
-from container_doors.adapters.ssh_client import SshClient
+from container_doors.adapters.cloudflared.release import find_cloudflared
+from container_doors.adapters.ssh.client import SshClient
 from container_doors.cli import cells
 from container_doors.cli.output import say
-from container_doors.remote.client_settings import HOST, parse_address
-from container_doors.remote.public_keys import parse_host_key
-from container_doors.remote.remote_run import in_tmux
-from container_doors.run import Run
+from container_doors.core.run import Run
+from container_doors.tunnel.client_settings import HOST, parse_address
+from container_doors.tunnel.public_keys import parse_host_key
+from container_doors.tunnel.remote_run import in_tmux
 
 
 def serve(arguments: argparse.Namespace) -> int:

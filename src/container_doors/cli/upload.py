@@ -18,7 +18,7 @@ from container_doors.adapters.follower import (
     is_started_by_trainer,
 )
 from container_doors.adapters.tensorboard_tracker import TensorboardTracker
-from container_doors.adapters.wandb_account import (
+from container_doors.adapters.wandb.account import (
     QUIET,
     Credentials,
     check_environment,
@@ -27,16 +27,16 @@ from container_doors.adapters.wandb_account import (
     log_in,
     unusable_key,
 )
-from container_doors.adapters.wandb_server import WandbServer
-from container_doors.adapters.wandb_tracker import WandbTracker
+from container_doors.adapters.wandb.server import WandbServer
+from container_doors.adapters.wandb.tracker import WandbTracker
 from container_doors.cli import console
 from container_doors.cli.output import complain, leave_pipe, say
-from container_doors.config import Params
-from container_doors.errors import ConfigError, DoorsError, RunError
-from container_doors.ports import Follower, Progress, Remote, Tracker
-from container_doors.records import RunRecord
+from container_doors.core.config import Params
+from container_doors.core.errors import ConfigError, DoorsError, RunError
+from container_doors.core.ports import Follower, Progress, Remote, Tracker
+from container_doors.core.records import RunRecord
+from container_doors.core.run import Run
 from container_doors.reporting.which_run import read_record
-from container_doors.run import Run
 from container_doors.tracking.mode import NO_KEY, Choice, choose_mode
 
 _COURTESY = 10

@@ -4,16 +4,16 @@ import argparse
 from pathlib import Path
 
 from container_doors import delivery
-from container_doors.adapters.dvc_store import DvcStore
-from container_doors.adapters.git_repository import GitRepository
+from container_doors.adapters.dvc.store import DvcStore
+from container_doors.adapters.git.repository import GitRepository
 from container_doors.adapters.machine import describe_machine
-from container_doors.adapters.yolo_detector import YoloDetector
+from container_doors.adapters.yolo.detector import YoloDetector
 from container_doors.cli import checklist, console
 from container_doors.cli.output import say_document
 from container_doors.cli.signing import signature_policy
-from container_doors.config import Params, load_params
-from container_doors.ports import Progress
-from container_doors.records import Check, Metadata
+from container_doors.core.config import Params, load_params
+from container_doors.core.ports import Progress
+from container_doors.core.records import Check, Metadata
 
 _DIFFERS = "differs"
 

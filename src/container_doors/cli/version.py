@@ -7,18 +7,18 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from container_doors import assessment, pipeline
-from container_doors.adapters.dvc_store import DvcStore
-from container_doors.adapters.git_repository import GitRepository
+from container_doors.adapters.dvc.store import DvcStore
+from container_doors.adapters.git.repository import GitRepository
 from container_doors.cli import console
 from container_doors.cli.evaluate import FAULTS, mend_lock_box, opened, row_of
 from container_doors.cli.output import complain, say, say_text
 from container_doors.cli.signing import signature_policy, signed_checkpoints
-from container_doors.errors import ConfigError
+from container_doors.core.errors import ConfigError
+from container_doors.core.run import PUBLISHED, REPORTS, Run
+from container_doors.publishing.names import TAGS
 from container_doors.reporting.gate import Held, in_one_sentence
 from container_doors.reporting.which_run import named_or_only, read_record
-from container_doors.run import PUBLISHED, REPORTS, Run
 from container_doors.training.history import history_warnings
-from container_doors.versioning.names import TAGS
 
 STDOUT = (Path("-"), Path("/dev/stdout"))
 

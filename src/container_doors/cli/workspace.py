@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from container_doors.cli.output import named_from
-from container_doors.run import WORKSPACE_MARKS
+from container_doors.core.run import WORKSPACE_MARKS
 
 _WHERE_ONE_STANDS = ("demo:demo", "completion:completion")
 """The handlers that need no workspace."""

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
+from container_doors.core.measurements import CONFIDENCE_LEVEL, Estimate, FalseAlarms, Photograph
 from container_doors.evaluation.intervals import likeness, rate, share
 from container_doors.evaluation.outcome import renumbered
-from container_doors.measurements import CONFIDENCE_LEVEL, Estimate, FalseAlarms, Photograph
 
 THRESHOLDS = tuple(step / 20 for step in range(1, 20))
 

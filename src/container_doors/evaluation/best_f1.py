@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from container_doors.core.measurements import CONFIDENCE_LEVEL, Estimate
 from container_doors.evaluation.outcome import counted, f1_score, precision, recall
 from container_doors.evaluation.ranking import Floats, Ranking
-from container_doors.measurements import CONFIDENCE_LEVEL, Estimate
 
 _CONFIDENCES = np.linspace(0.0, 1.0, 1000)
 _SMOOTHED_OVER = 101

@@ -12,12 +12,12 @@ from typing import Literal
 
 import numpy as np
 
+from container_doors.core.measurements import ErrorKind, Photograph
 from container_doors.evaluation.matching import MATCH_IOU, iou
 from container_doors.evaluation.outcome import Outcome, renumbered
 from container_doors.evaluation.ranking import Ranking
 from container_doors.evaluation.resampling import coco_ap_of
 from container_doors.evaluation.spread import AP50, difference
-from container_doors.measurements import ErrorKind, Photograph
 
 _TOUCHING = 0.1
 """TIDE's: below this overlap with every door a box is a false alarm, above it badly placed."""

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from container_doors.measurements import (
+from container_doors.core.measurements import (
     CONFIDENCE_LEVEL,
     Estimate,
     normal_quantile,

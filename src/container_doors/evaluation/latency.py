@@ -4,8 +4,8 @@ import math
 import statistics
 from collections.abc import Sequence
 
-from container_doors.measurements import CONFIDENCE_LEVEL, Estimate, normal_quantile
-from container_doors.records import Latency
+from container_doors.core.measurements import CONFIDENCE_LEVEL, Estimate, normal_quantile
+from container_doors.core.records import Latency
 
 
 def latency(durations_ms: Sequence[float], *, method: str) -> Latency | None:

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from container_doors.core.files import make_folder, open_lock, unless_read_only, wait_for_lock
+from container_doors.core.lines import Fault, append_line, parse_lines
+from container_doors.core.measurements import Looks
 from container_doors.evaluation.matching import BoxXyxy
-from container_doors.files import make_folder, open_lock, unless_read_only, wait_for_lock
-from container_doors.lines import Fault, append_line, parse_lines
-from container_doors.measurements import Looks
 
 BY_TRAINING = "training"
 """``by`` of the look that each training ends with; it is counted once for each model."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from container_doors.records import OperatingPoint
+from container_doors.core.records import OperatingPoint
 
 BoxXyxy = tuple[float, float, float, float]
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
+from container_doors.core.measurements import BoxXyxy, Mistake, Photograph
 from container_doors.evaluation.matching import MATCH_IOU, iou, match
 from container_doors.evaluation.outcome import Outcome
-from container_doors.measurements import BoxXyxy, Mistake, Photograph
 
 _LOOSE, _TOUCHING = 0.75, 0.1
 """A found door whose box overlaps it less is loose; below the second (TIDE's) it is background."""

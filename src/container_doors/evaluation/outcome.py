@@ -4,10 +4,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from container_doors.core.measurements import CONFIDENCE_LEVEL, Estimate, Photograph
 from container_doors.evaluation.intervals import f1, likeness, share
 from container_doors.evaluation.matching import match
 from container_doors.evaluation.ranking import Ranking
-from container_doors.measurements import CONFIDENCE_LEVEL, Estimate, Photograph
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,13 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from container_doors.core.measurements import CONFIDENCE_LEVEL, Estimate
 from container_doors.evaluation.intervals import student_quantile
 from container_doors.evaluation.outcome import Outcome, renumbered
 from container_doors.evaluation.ranking import Ranking
 from container_doors.evaluation.resampling import coco_ap_of
 from container_doors.evaluation.scores import coco_ranking
 from container_doors.evaluation.spread import AP50, AP50_95, difference
-from container_doors.measurements import CONFIDENCE_LEVEL, Estimate
 
 FALSE_ALARMS = "false alarms"
 """Of all photographs, a photograph; the fewer, the better."""

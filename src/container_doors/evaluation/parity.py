@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 
+from container_doors.core.measurements import Parity
+from container_doors.core.ports import Detections
 from container_doors.evaluation.matching import iou
-from container_doors.measurements import Parity
-from container_doors.ports import Detections
 
 BOX_TOLERANCE_PX, CONFIDENCE_TOLERANCE = 1.0, 0.01
 """Between float32 sums in another order; half precision is beyond them."""

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
+from container_doors.core.ports import Detections
 from container_doors.evaluation.matching import BoxXyxy, Matches
-from container_doors.ports import Detections
 
 LABEL, FOUND, MISTAKE = "#00E5A8", "#FF7A1A", "#FF2FA0"
 """The colours of ``reporting/page.css``. The line says it again, to those who see no difference:

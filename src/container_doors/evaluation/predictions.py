@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from container_doors.core.ports import Detections
+from container_doors.core.records import FoundBox, Prediction
 from container_doors.evaluation.matching import BoxXyxy, Matches
-from container_doors.ports import Detections
-from container_doors.records import FoundBox, Prediction
 
 
 def prediction(

@@ -4,10 +4,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from container_doors.errors import ConfigError, RunError
+from container_doors.core.errors import ConfigError, RunError
+from container_doors.core.measurements import Estimate, Photograph
 from container_doors.evaluation.alarms import alarm_rate
 from container_doors.evaluation.outcome import outcomes, recall
-from container_doors.measurements import Estimate, Photograph
 
 _SPELLING = re.compile(
     r"(?:(?P<recall>recall)\s*>=|(?P<alarms>false-alarms)\s*<=)"

@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 from hotcoco import COCO, COCOeval
 
+from container_doors.core.measurements import Photograph
 from container_doors.evaluation.coco_ap import ground_truth, results
 from container_doors.evaluation.matching import BoxXyxy
-from container_doors.measurements import Photograph
 
 IOU_THRESHOLDS = np.linspace(0.50, 0.95, 10)
 

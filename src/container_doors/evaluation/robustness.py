@@ -4,12 +4,12 @@ import hashlib
 import json
 from collections.abc import Iterable, Sequence
 
+from container_doors.core.measurements import Detected, Estimate, Ladder, LadderStep, Photograph
 from container_doors.evaluation.ladders import LADDERS, unit_of
 from container_doors.evaluation.outcome import outcomes, recall
 from container_doors.evaluation.ranking import rank
 from container_doors.evaluation.resampling import coco_ap_of
 from container_doors.evaluation.spread import AP50, average_precision
-from container_doors.measurements import Detected, Estimate, Ladder, LadderStep, Photograph
 
 _METHOD = 3
 """Raised when a step is drawn or scored in another way, so that what was kept is not believed."""

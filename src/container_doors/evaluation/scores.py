@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
+from container_doors.core.measurements import Estimate, Photograph
 from container_doors.evaluation.best_f1 import at_best_f1
 from container_doors.evaluation.outcome import Outcome, f1_score, precision, recall, renumbered
 from container_doors.evaluation.ranking import Ranking, rank, rank_as_matched
 from container_doors.evaluation.resampling import coco_ap_of, ultralytics_ap_of
 from container_doors.evaluation.spread import AP50, AP50_95, Score, average_precision
-from container_doors.measurements import Estimate, Photograph
 
 NO_DOOR = "no door is labelled"
 NO_DETECTION = "nothing was detected"

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from container_doors.core.measurements import NO_DOOR, PROVEN, Estimate, Slice, said
 from container_doors.evaluation.appearance import kind_of
 from container_doors.evaluation.outcome import (
     Outcome,
@@ -16,7 +17,6 @@ from container_doors.evaluation.outcome import (
 from container_doors.evaluation.resampling import coco_ap_of
 from container_doors.evaluation.scores import coco_ranking
 from container_doors.evaluation.spread import AP50, average_precision
-from container_doors.measurements import NO_DOOR, PROVEN, Estimate, Slice, said
 
 Values = Mapping[str, Mapping[str, str]]
 """By photograph, then by attribute."""

@@ -12,11 +12,11 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from container_doors.core.measurements import CONFIDENCE_LEVEL, Estimate
 from container_doors.evaluation.intervals import share, student_quantile
 from container_doors.evaluation.outcome import counted, doors_alike
 from container_doors.evaluation.ranking import Floats, Ranking
 from container_doors.evaluation.resampling import half_samples
-from container_doors.measurements import CONFIDENCE_LEVEL, Estimate
 
 Score = Callable[[Ranking, Floats], Floats]
 """(B, I) weights to (B, 10) average precisions."""

@@ -11,9 +11,9 @@ from typing import Any
 import yaml
 from jinja2 import Template
 
-from container_doors.files import replace_text
-from container_doors.measurements import Assessment, Estimate, said
-from container_doors.records import Metadata, RunRecord
+from container_doors.core.files import replace_text
+from container_doors.core.measurements import Assessment, Estimate, said
+from container_doors.core.records import Metadata, RunRecord
 from container_doors.reporting.escaping import code, markdown_templates
 from container_doors.reporting.figures import count
 from container_doors.reporting.gate import held, in_one_sentence

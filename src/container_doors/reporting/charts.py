@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from container_doors.measurements import Estimate, Ladder, said
-from container_doors.records import Epoch
+from container_doors.core.measurements import Estimate, Ladder, said
+from container_doors.core.records import Epoch
 from container_doors.reporting.gate import ABOVE
 
 Point = tuple[float, float]

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from container_doors.records import Epoch, RunRecord
+from container_doors.core.records import Epoch, RunRecord
 
 ABSENT = "-"
 """The cell of what was not measured; a word without spaces, so that awk counts it."""

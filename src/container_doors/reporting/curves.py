@@ -10,7 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from container_doors.records import Epoch
+from container_doors.core.records import Epoch
 
 TARGET_MAP50 = 0.90
 """What validation mAP50 should exceed (specification, section 10.3)."""

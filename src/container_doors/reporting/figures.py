@@ -2,7 +2,7 @@
 
 import math
 
-from container_doors.measurements import wilson
+from container_doors.core.measurements import wilson
 
 NOT_MEASURED = "not measured"
 

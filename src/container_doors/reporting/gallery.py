@@ -11,8 +11,8 @@ from urllib.parse import quote
 
 from markupsafe import Markup
 
-from container_doors.errors import RunError
-from container_doors.files import force_name_to_disk, force_to_disk
+from container_doors.core.errors import RunError
+from container_doors.core.files import force_name_to_disk, force_to_disk
 from container_doors.reporting.escaping import escaped
 
 _OURS = re.compile(r"(curves|val_\w+|test_\w+|prediction_\d+)\.(png|jpg)")

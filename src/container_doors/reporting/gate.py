@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from container_doors.measurements import Assessment, Estimate
-from container_doors.records import RunRecord
+from container_doors.core.measurements import Assessment, Estimate
+from container_doors.core.records import RunRecord
 from container_doors.reporting.figures import NOT_MEASURED, count
 from container_doors.reporting.verdicts import LATENCY_BELOW_MS, Compared, milliseconds, size
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from container_doors.errors import RunError
+from container_doors.core.errors import RunError
 
 
 def refuse_another_file(output: Path, *, begins: str, what: str) -> None:

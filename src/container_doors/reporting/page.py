@@ -14,8 +14,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 from PIL import Image, ImageOps
 
-from container_doors.files import replace_text
-from container_doors.measurements import (
+from container_doors.core.files import replace_text
+from container_doors.core.measurements import (
     NO_DOOR,
     Assessment,
     Detected,
@@ -27,12 +27,12 @@ from container_doors.measurements import (
     Timings,
     said,
 )
-from container_doors.records import Epoch, RunRecord, short_name
+from container_doors.core.records import Epoch, RunRecord, short_name
+from container_doors.core.run import Run
 from container_doors.reporting import charts, curve_table
 from container_doors.reporting.figures import NOT_MEASURED, count, duration
 from container_doors.reporting.gate import ABOVE, Held, held, in_one_line
 from container_doors.reporting.outputs import refuse_another_file
-from container_doors.run import Run
 
 _BEGINS = "<!doctype html><!-- doors summary -->"
 _MOST_OF_A_KIND = 6

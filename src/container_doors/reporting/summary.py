@@ -9,17 +9,17 @@ from typing import Any
 
 from jinja2 import Template
 
-from container_doors.errors import RunError
-from container_doors.files import replace_text
-from container_doors.measurements import Assessment, Evaluated
-from container_doors.records import Epoch, Evaluation, Metadata, RunRecord
+from container_doors.core.errors import RunError
+from container_doors.core.files import replace_text
+from container_doors.core.measurements import Assessment, Evaluated
+from container_doors.core.records import Epoch, Evaluation, Metadata, RunRecord
+from container_doors.core.run import PUBLISHED, REPORTS, Run
 from container_doors.reporting import figures, gate
 from container_doors.reporting.curves import draw_curves
 from container_doors.reporting.escaping import code, markdown_templates
 from container_doors.reporting.gallery import Gallery, Picture, evenly, rebuilt
 from container_doors.reporting.outputs import refuse_another_file
 from container_doors.reporting.verdicts import compare, in_one_sentence, milliseconds, timed
-from container_doors.run import PUBLISHED, REPORTS, Run
 
 MOST_PREDICTIONS = 12
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from container_doors.measurements import Assessment
-from container_doors.records import Evaluation, Latency, RunRecord
+from container_doors.core.measurements import Assessment
+from container_doors.core.records import Evaluation, Latency, RunRecord
 from container_doors.reporting.figures import (
     NOT_MEASURED,
     beside,

@@ -3,9 +3,9 @@
 from difflib import get_close_matches
 from pathlib import Path
 
-from container_doors.errors import RunError
-from container_doors.records import RunRecord
-from container_doors.run import RUNS, Run, runs_in
+from container_doors.core.errors import RunError
+from container_doors.core.records import RunRecord
+from container_doors.core.run import RUNS, Run, runs_in
 
 _MOST_NAMES = 5
 

@@ -5,10 +5,10 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
-from container_doors.archives import name_fault
-from container_doors.errors import AbsentError, HostError
-from container_doors.files import heal, make_folder, replace_folder, staged_for
-from container_doors.ports import GpuHost, Progress
+from container_doors.core.archives import name_fault
+from container_doors.core.errors import AbsentError, HostError
+from container_doors.core.files import heal, make_folder, replace_folder, staged_for
+from container_doors.core.ports import GpuHost, Progress
 
 OUTPUTS = Path("kaggle_output")
 LEFT_OUT = (".git", ".dvc", ".venv", "data", "__pycache__")

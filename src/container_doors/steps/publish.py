@@ -11,29 +11,32 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal
 
-from container_doors.dataset.data_yaml import DATA_YAML
-from container_doors.dataset.facts import content_sha256
-from container_doors.dataset.layout import Layout, label_of, read_layout
-from container_doors.dataset.view import link_view
-from container_doors.errors import DatasetError, DoorsError, RunError, VersioningError, WeightsError
-from container_doors.files import replace_text
-from container_doors.ports import ArtifactStore, Detector, Progress, Repository
-from container_doors.records import DatasetFiles, Evaluation, Metadata, RunRecord
-from container_doors.reporting.which_run import read_record
-from container_doors.run import PUBLISHED, REPORTS, Run, runs_in
-from container_doors.steps.sync import pointers_in, put_in_place
-from container_doors.training.claim import claim, is_finished
-from container_doors.versioning.arrival import arrival, refuse_to_lose
-from container_doors.versioning.copies import is_kept_elsewhere, only_here
-from container_doors.versioning.git_reports import CURVES, METRICS, report_texts, write_reports
-from container_doors.versioning.hashing import file_sha256
-from container_doors.versioning.lineage import is_record_of, run_of
-from container_doors.versioning.metadata import build_metadata
-from container_doors.versioning.names import TAGS, git_tag, parse_name, version_name
-from container_doors.versioning.numbering import version_for
-from container_doors.versioning.pointers import TRACKED, pointer_name, read_pointer
-from container_doors.versioning.provenance import file_hashes, record_hashes
-from container_doors.versioning.publication import (
+from container_doors.core.errors import (
+    DatasetError,
+    DoorsError,
+    RunError,
+    VersioningError,
+    WeightsError,
+)
+from container_doors.core.files import replace_text
+from container_doors.core.ports import ArtifactStore, Detector, Progress, Repository
+from container_doors.core.records import DatasetFiles, Evaluation, Metadata, RunRecord
+from container_doors.core.run import PUBLISHED, REPORTS, Run, runs_in
+from container_doors.data.data_yaml import DATA_YAML
+from container_doors.data.facts import content_sha256
+from container_doors.data.layout import Layout, label_of, read_layout
+from container_doors.data.view import link_view
+from container_doors.publishing.arrival import arrival, refuse_to_lose
+from container_doors.publishing.copies import is_kept_elsewhere, only_here
+from container_doors.publishing.git_reports import CURVES, METRICS, report_texts, write_reports
+from container_doors.publishing.hashing import file_sha256
+from container_doors.publishing.lineage import is_record_of, run_of
+from container_doors.publishing.metadata import build_metadata
+from container_doors.publishing.names import TAGS, git_tag, parse_name, version_name
+from container_doors.publishing.numbering import version_for
+from container_doors.publishing.pointers import TRACKED, pointer_name, read_pointer
+from container_doors.publishing.provenance import file_hashes, record_hashes
+from container_doors.publishing.publication import (
     LOG_NAME,
     METADATA,
     check_weights,
@@ -41,8 +44,11 @@ from container_doors.versioning.publication import (
     read_published,
     recover,
 )
-from container_doors.versioning.signatures import SIGNATURE, SignaturePolicy
-from container_doors.versioning.ways_back import refuse_other_weights
+from container_doors.publishing.signatures import SIGNATURE, SignaturePolicy
+from container_doors.publishing.ways_back import refuse_other_weights
+from container_doors.reporting.which_run import read_record
+from container_doors.steps.sync import pointers_in, put_in_place
+from container_doors.training.claim import claim, is_finished
 
 FIGURE = "mAP50-95"
 """Ultralytics' on val: what the best epoch of a run is chosen by, too."""

@@ -1,11 +1,11 @@
 """What a run that goes on was asked for: it need not be said again."""
 
-from container_doors.config import Params
-from container_doors.errors import RunError
-from container_doors.records import RunRecord
+from container_doors.core.config import Params
+from container_doors.core.errors import RunError
+from container_doors.core.records import RunRecord
+from container_doors.core.run import Run
+from container_doors.publishing.comparison import shown, unequal
 from container_doors.reporting.which_run import newest_runs
-from container_doors.run import Run
-from container_doors.versioning.comparison import shown, unequal
 
 
 def run_to_resume(configured: str) -> Run:

@@ -7,18 +7,18 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from container_doors.errors import RunError, VersioningError
-from container_doors.kernels.ledger import readable_jobs
-from container_doors.measurements import Estimate, Evaluated
-from container_doors.parsing import ParsingError, parse_json
-from container_doors.ports import Repository
-from container_doors.records import Evaluation, Metadata, RunRecord
-from container_doors.run import PUBLISHED, REPORTS, RUNS, Run
+from container_doors.core.errors import RunError, VersioningError
+from container_doors.core.measurements import Estimate, Evaluated
+from container_doors.core.parsing import ParsingError, parse_json
+from container_doors.core.ports import Repository
+from container_doors.core.records import Evaluation, Metadata, RunRecord
+from container_doors.core.run import PUBLISHED, REPORTS, RUNS, Run
+from container_doors.kaggle.ledger import readable_jobs
+from container_doors.publishing.git_reports import METRICS
+from container_doors.publishing.names import TAGS, parse_name, parse_tag, version_name
+from container_doors.publishing.publication import read_published
 from container_doors.training.history import read_epochs
 from container_doors.training.standing import as_it_stands
-from container_doors.versioning.git_reports import METRICS
-from container_doors.versioning.names import TAGS, parse_name, parse_tag, version_name
-from container_doors.versioning.publication import read_published
 
 SCORES = ("mAP50", "mAP50-95", "precision", "recall")
 """mAP as Ultralytics has it; precision and recall as the model is used, at the operating point."""

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from container_doors.errors import MissingContentError, SignatureError, VersioningError
-from container_doors.ports import ArtifactStore, Progress, Repository
-from container_doors.records import Metadata
-from container_doors.run import PUBLISHED
-from container_doors.versioning.arrival import (
+from container_doors.core.errors import MissingContentError, SignatureError, VersioningError
+from container_doors.core.ports import ArtifactStore, Progress, Repository
+from container_doors.core.records import Metadata
+from container_doors.core.run import PUBLISHED
+from container_doors.publishing.arrival import (
     Arrival,
     arrival,
     complete,
@@ -15,20 +15,20 @@ from container_doors.versioning.arrival import (
     lay_out,
     with_own_signature,
 )
-from container_doors.versioning.names import parse_name
-from container_doors.versioning.pointers import (
+from container_doors.publishing.names import parse_name
+from container_doors.publishing.pointers import (
     TRACKED,
     check_pointers,
     pointer_name,
     pointer_to,
 )
-from container_doors.versioning.publication import (
+from container_doors.publishing.publication import (
     METADATA,
     check_weights,
     read_published,
     replacing,
 )
-from container_doors.versioning.signatures import MODEL, SIGNATURE, SignaturePolicy, read_signature
+from container_doors.publishing.signatures import MODEL, SIGNATURE, SignaturePolicy, read_signature
 
 
 def put_in_place(

@@ -6,9 +6,9 @@ The record may be cut back when a training is resumed; an epoch that was told is
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from container_doors.errors import TrackingError
-from container_doors.ports import Results, Tracker
-from container_doors.records import FITNESS, Epoch, RunRecord
+from container_doors.core.errors import TrackingError
+from container_doors.core.ports import Results, Tracker
+from container_doors.core.records import FITNESS, Epoch, RunRecord
 
 Say = Callable[[str], None]
 Ended = Callable[[], int | None]

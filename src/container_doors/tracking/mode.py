@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, cast
 
-from container_doors.config import Wandb
+from container_doors.core.config import Wandb
 
 Mode = Literal["online", "offline", "disabled"]
 

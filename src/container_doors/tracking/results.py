@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from container_doors.ports import Results
-from container_doors.records import Metadata, Predictions
-from container_doors.run import Run
+from container_doors.core.ports import Results
+from container_doors.core.records import Metadata, Predictions
+from container_doors.core.run import Run
 
 _SPLIT = "test"
 

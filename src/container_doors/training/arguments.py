@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from container_doors.config import Params
-from container_doors.run import Run
+from container_doors.core.config import Params
+from container_doors.core.run import Run
 
 Argument = str | int | float | bool
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import psutil
 
-from container_doors.config import Params
+from container_doors.core.config import Params
 
 
 def cache_in_memory(params: Params, data_view: Path) -> bool:

@@ -31,8 +31,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from container_doors.errors import DoorsError, RunError
-from container_doors.files import (
+from container_doors.core.errors import DoorsError, RunError
+from container_doors.core.files import (
     force_to_disk,
     heal,
     previous_of,
@@ -41,8 +41,8 @@ from container_doors.files import (
     staged_for,
     swap_folders,
 )
-from container_doors.records import Epoch
-from container_doors.run import Run
+from container_doors.core.records import Epoch
+from container_doors.core.run import Run
 from container_doors.training.history import read_epochs, spelled
 
 _STATE = "epoch.json"

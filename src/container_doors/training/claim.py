@@ -8,10 +8,10 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import IO
 
-from container_doors.errors import RunError
-from container_doors.files import force_name_to_disk, make_folder, open_lock, try_lock
-from container_doors.records import RunRecord
-from container_doors.run import Run
+from container_doors.core.errors import RunError
+from container_doors.core.files import force_name_to_disk, make_folder, open_lock, try_lock
+from container_doors.core.records import RunRecord
+from container_doors.core.run import Run
 
 _OUTLIVE_S = 15.0
 """How long what a killed training began may outlive it, and hold its claim: a loader looks for its

@@ -4,10 +4,10 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from container_doors.errors import RunError, VersioningError
-from container_doors.ports import CheckpointRemote
-from container_doors.records import RunRecord
-from container_doors.run import Run
+from container_doors.core.errors import RunError, VersioningError
+from container_doors.core.ports import CheckpointRemote
+from container_doors.core.records import RunRecord
+from container_doors.core.run import Run
 from container_doors.training.checkpoint import find_whole, how_to_begin_anew
 from container_doors.training.claim import set_aside
 from container_doors.training.known_runs import KnownRuns, choose

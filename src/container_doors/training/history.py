@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from container_doors.epochs import MOST_EPOCHS, read_all
-from container_doors.errors import RunError
-from container_doors.files import copy_of
-from container_doors.lines import append_line, spelled_line
-from container_doors.records import FITNESS, Epoch, RunRecord
-from container_doors.run import Run
+from container_doors.core.epochs import MOST_EPOCHS, read_all
+from container_doors.core.errors import RunError
+from container_doors.core.files import copy_of
+from container_doors.core.lines import append_line, spelled_line
+from container_doors.core.records import FITNESS, Epoch, RunRecord
+from container_doors.core.run import Run
 
 _MOST_NAMED = 5
 """Faults that are named one by one."""

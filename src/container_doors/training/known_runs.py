@@ -7,8 +7,8 @@ written down by it; no clock is asked.
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from container_doors.errors import RunError
-from container_doors.records import RunRecord
+from container_doors.core.errors import RunError
+from container_doors.core.records import RunRecord
 from container_doors.training.lease import Lease, lease
 from container_doors.training.parcel import Parcel, parcel, short_id
 

@@ -18,10 +18,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from container_doors.errors import DoorsError, RunError
-from container_doors.files import replace_text
-from container_doors.ports import CheckpointRemote
-from container_doors.run import Run
+from container_doors.core.errors import DoorsError, RunError
+from container_doors.core.files import replace_text
+from container_doors.core.ports import CheckpointRemote
+from container_doors.core.run import Run
 from container_doors.training.logbook import LOG
 
 BEAT_S = 60.0

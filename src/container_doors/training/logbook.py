@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from container_doors.printable import printable
+from container_doors.core.printable import printable
 
 LOG = logging.getLogger("container_doors")
 

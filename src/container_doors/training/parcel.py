@@ -17,11 +17,11 @@ import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from container_doors.archives import unpack_tar
-from container_doors.errors import RunError
-from container_doors.files import force_to_disk, make_folder, replace_and_keep, staged_for
-from container_doors.records import RunRecord
-from container_doors.run import Run
+from container_doors.core.archives import unpack_tar
+from container_doors.core.errors import RunError
+from container_doors.core.files import force_to_disk, make_folder, replace_and_keep, staged_for
+from container_doors.core.records import RunRecord
+from container_doors.core.run import Run
 from container_doors.training.checkpoint import faults, tidy
 
 _NAME = re.compile(

@@ -13,10 +13,10 @@ from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from container_doors.errors import DoorsError, VersioningError
-from container_doors.ports import CheckpointRemote
-from container_doors.records import RunRecord
-from container_doors.run import Run
+from container_doors.core.errors import DoorsError, VersioningError
+from container_doors.core.ports import CheckpointRemote
+from container_doors.core.records import RunRecord
+from container_doors.core.run import Run
 from container_doors.training.known_runs import known_runs
 from container_doors.training.logbook import LOG
 from container_doors.training.parcel import (

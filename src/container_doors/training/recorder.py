@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from container_doors.ports import Progress, Stopping
-from container_doors.records import Epoch, Hardware, Setback
-from container_doors.run import Run
+from container_doors.core.ports import Progress, Stopping
+from container_doors.core.records import Epoch, Hardware, Setback
+from container_doors.core.run import Run
 from container_doors.training.history import append_epoch, best_epoch, read_epochs
 from container_doors.training.logbook import LOG
 

@@ -1,8 +1,8 @@
 """Whether a run that says ``running`` still has a process that runs it."""
 
-from container_doors.files import lock_place, try_lock
-from container_doors.records import RunRecord
-from container_doors.run import Run
+from container_doors.core.files import lock_place, try_lock
+from container_doors.core.records import RunRecord
+from container_doors.core.run import Run
 
 
 def is_claimed(run: Run) -> bool:

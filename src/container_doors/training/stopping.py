@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-from container_doors.errors import ToBeContinued
+from container_doors.core.errors import ToBeContinued
 
 GRACE_S = 15.0
 """From SIGTERM until an epoch is given up. Whoever sends it usually kills 30 s later, and the

@@ -1,0 +1,1 @@
+"""DVC: its command, its cache, its remote."""

@@ -1,0 +1,209 @@
+"""DVC's default remote, behind :class:`container_doors.core.ports.Storage`.
+
+The committed configuration gets the address and nothing else. Options stand in
+``.dvc/config.local``, which git ignores; credentials in a file of the person's own, outside of
+the repository: what lies in a Kaggle machine's working directory becomes the notebook's output.
+"""
+
+import hashlib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from container_doors.adapters.dvc.command import DVC_ENVIRONMENT, INSTALL_DVC, Dvc, python_of_dvc
+from container_doors.adapters.shell import call
+from container_doors.core.errors import ReadOnlyRemoteError, VersioningError
+from container_doors.core.files import replace_secret, user_folder
+from container_doors.storage.complaints import explain
+from container_doors.storage.credentials import parse_credentials
+from container_doors.storage.remotes import kind_of
+
+NAME = "storage"
+"""What a remote is called that we make; the specification's name."""
+
+_PROBE = Path(__file__).with_name("probe.py")
+_PROBE_S = 180.0
+_CREDENTIALS = ("gdrive_user_credentials_file", "gdrive_service_account_json_file_path")
+_ANOTHER = (
+    "make another key of the service account, then: doors remote set --credentials FILE; "
+    "docs/google-drive.md"
+)
+_MAY_NOT_WRITE = (
+    "service accounts do not have storage quota",
+    "storagequotaexceeded",
+    "insufficient permission",
+    "insufficientfilepermissions",
+    "permission denied",
+    "read-only file system",
+)
+_STEPS = {
+    "": "start",
+    "opening": "open",
+    "writing": "write to",
+    "readable": "write to",
+    "reading": "read from",
+    "deleting": "delete from",
+}
+
+
+class DvcRemote:
+    """The default remote of the DVC repository around a folder."""
+
+    def __init__(self, directory: Path = Path()) -> None:
+        """Remember where; nothing runs yet."""
+        self._directory = directory
+        self._dvc = Dvc(directory)
+
+    @property
+    def url(self) -> str | None:
+        """The address as DVC understands it, None if there is no default remote.
+
+        Raises:
+            VersioningError: If there is no repository.
+        """
+        config = self._config()
+        return config.get(f"remote.{self._name(config)}.url")
+
+    def configure(self, url: str, options: Mapping[str, str]) -> None:
+        """Make ``url`` the default remote; what was configured of another is forgotten.
+
+        Raises:
+            VersioningError: If there is no repository, or DVC refuses.
+        """
+        config = self._config()
+        name = self._name(config)
+        prefix = f"remote.{name}."
+        # First of all: DVC refuses every command while one kind of remote has another's options.
+        for key in self._config("--local"):
+            if key.startswith(prefix) and key.removeprefix(prefix) not in options:
+                self._dvc.must("clear the remote", "config", "--local", "--unset", key)
+        if url != config.get(f"{prefix}url"):
+            if kind_of(url) == "directory":
+                (self._directory / url).mkdir(parents=True, exist_ok=True)
+            self._dvc.must("set the remote", "remote", "add", "--default", "--force", name, url)
+        for option, value in options.items():
+            self._dvc.must("set the remote", "config", "--local", prefix + option, value)
+
+    @property
+    def credentials_file(self) -> Path:
+        """Where this repository's credentials are kept."""
+        root = self._root()
+        name = f"{root.name}-{hashlib.sha256(os.fsencode(root)).hexdigest()[:8]}.json"
+        config = user_folder("XDG_CONFIG_HOME", ".config")
+        if config is None:
+            raise VersioningError(
+                "there is no home folder to keep credentials in",
+                hint="set XDG_CONFIG_HOME to a folder that only you can read",
+            )
+        return config / "container-doors" / name
+
+    def keep_credentials(self, text: str) -> Path:
+        """Keep a secret where its owner alone can read it; one file per repository.
+
+        Returns:
+            Where it is.
+        """
+        path = self.credentials_file
+        replace_secret(path, text)
+        return path
+
+    def probe(self) -> str:
+        """Write, read and delete a small file; returns the remote's address.
+
+        Raises:
+            VersioningError: If the remote cannot be used, in plain words.
+        """
+        config = self._config()
+        name = self._name(config)
+        url = config.get(f"remote.{name}.url")
+        if url is None:
+            raise VersioningError("DVC has no remote", hint="doors remote set DIRECTORY")
+        if kind_of(url) == "drive":
+            self._check_has_credentials(config, name, url)
+        self._run_probe(url)
+        return url
+
+    def _check_has_credentials(self, config: Mapping[str, str], name: str, url: str) -> None:
+        """Without any, DVC looks for a browser."""
+        files = [Path(config[f"remote.{name}.{key}"]) for key in _CREDENTIALS
+                 if f"remote.{name}.{key}" in config]  # fmt: skip
+        lost = [file for file in files if not (self._root() / ".dvc" / file).exists()]
+        if os.environ.get("GDRIVE_CREDENTIALS_DATA"):
+            return
+        if files and not lost:
+            self._check_service_account(config, name)
+            return
+        found = f"{lost[0]} is gone" if lost else "this machine has none"
+        raise VersioningError(
+            f"{url} needs credentials, and {found}",
+            hint="doors remote set --credentials FILE; docs/google-drive.md says how to get them",
+        )
+
+    def _check_service_account(self, config: Mapping[str, str], name: str) -> None:
+        """Say what is wrong with a key that is kept; DVC would say that Drive refuses it."""
+        kept = config.get(f"remote.{name}.gdrive_service_account_json_file_path")
+        is_used = config.get(f"remote.{name}.gdrive_use_service_account", "").lower() == "true"
+        if kept and is_used:
+            file = self._root() / ".dvc" / kept
+            try:
+                text = file.read_text(encoding="utf-8-sig")
+            except (OSError, UnicodeDecodeError) as error:
+                raise VersioningError(
+                    f"{file} cannot be read: {type(error).__name__}", hint=_ANOTHER
+                ) from None
+            try:
+                parse_credentials(text, source=str(file))
+            except VersioningError as error:
+                raise VersioningError(error.problem, hint=_ANOTHER) from None
+
+    def _run_probe(self, url: str) -> None:
+        try:
+            done = call(
+                [*python_of_dvc(), _PROBE],
+                cwd=self._directory,
+                hint=INSTALL_DVC,
+                environment=DVC_ENVIRONMENT,
+                tool="dvc",
+                timeout_s=_PROBE_S,
+            )
+        except TimeoutError:
+            raise VersioningError(
+                f"{url} does not answer within {_PROBE_S:.0f} s",
+                hint="is the network up? Then run this again",
+            ) from None
+        last = done.stdout.split()[-1] if done.stdout.split() else ""
+        if done.exit_code == 0 and last == "done":
+            return
+        if last == "vanished":
+            raise VersioningError(
+                f"the folder {url} is not there; DVC would make an empty one without a word",
+                hint="mount or restore it, or begin a new one: doors remote set DIRECTORY",
+            )
+        if last == "differs":
+            raise VersioningError(
+                f"{url} gave back other bytes than were written to it",
+                hint="choose another remote: doors remote set URL",
+            )
+        raise self._failure(url, last, done.stderr)
+
+    def _failure(self, url: str, step: str, said: str) -> VersioningError:
+        complaint = explain(said)
+        lines = [line for line in said.splitlines() if line.strip()] or ["nothing was said"]
+        meaning = complaint.meaning if complaint else ""
+        is_refused = step == "readable" and any(sign in said.lower() for sign in _MAY_NOT_WRITE)
+        kind = ReadOnlyRemoteError if is_refused else VersioningError
+        return kind(
+            f"cannot {_STEPS.get(step, step)} {url}: {meaning or lines[-1]}",
+            hint=complaint.remedy if complaint else "dvc doctor says more",
+        )
+
+    def _root(self) -> Path:
+        found = self._dvc.must("find its repository", "root").stdout.strip()
+        return (self._directory / found).resolve()
+
+    def _name(self, config: Mapping[str, str]) -> str:
+        return config.get("core.remote", NAME)
+
+    def _config(self, *level: str) -> dict[str, str]:
+        listed = self._dvc.must("read its configuration", "config", "--list", *level).stdout
+        return dict(line.split("=", 1) for line in listed.splitlines() if "=" in line)

@@ -1,0 +1,94 @@
+"""What DVC's remote really holds: fetched anew, past the cache, so that it can be hashed.
+
+``dvc status --cloud`` believes an object by its name. Here DVC is given an empty cache, by a
+global configuration of its own, which ranks below the repository's:
+https://doc.dvc.org/command-reference/config#description
+"""
+
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from container_doors.adapters.dvc.command import (
+    DVC_ENVIRONMENT,
+    INSTALL_DVC,
+    find_dvc,
+    refused,
+)
+from container_doors.adapters.shell import Finished, call
+from container_doors.core.errors import VersioningError
+from container_doors.core.files import user_folder
+from container_doors.publishing.pointers import read_pointer
+
+_GLOBAL = "DVC_GLOBAL_CONFIG_DIR"
+
+
+def fetch_objects(
+    pointers: Sequence[Path], scratch: Path, *, directory: Path
+) -> dict[str, Path | None]:
+    """Fetch what pointers name; returns each object by its file's name, None if there is none.
+
+    DVC deletes an object of a local remote that is not what its name says, and then has none.
+
+    Args:
+        pointers: Those of single files.
+        scratch: An empty folder for them.
+        directory: Inside of the DVC repository.
+
+    Raises:
+        VersioningError: If the remote cannot be asked.
+    """
+    objects = fetch_into_cache(pointers, scratch, directory=directory)
+    found = {}
+    for pointer in map(read_pointer, pointers):
+        path = objects / pointer.md5[:2] / pointer.md5[2:]
+        found[pointer.path] = path if path.is_file() else None
+    return found
+
+
+def fetch_into_cache(pointers: Sequence[Path], scratch: Path, *, directory: Path) -> Path:
+    """Fetch what pointers name, of files and of folders; returns the folder of the objects.
+
+    Args:
+        pointers: See :func:`fetch_objects`.
+        scratch: See :func:`fetch_objects`.
+        directory: See :func:`fetch_objects`.
+
+    Raises:
+        VersioningError: If the remote cannot be asked.
+    """
+    cache = scratch / "cache"
+    environment = DVC_ENVIRONMENT | {_GLOBAL: str(_configuration(scratch / "config"))}
+
+    def dvc(*arguments: str) -> Finished:
+        done = call(
+            [find_dvc(), *arguments],
+            cwd=directory,
+            hint=INSTALL_DVC,
+            environment=environment,
+            tool="dvc",
+        )
+        if done.exit_code:
+            raise refused("fetch what the remote holds", done)
+        return done
+
+    dvc("config", "--global", "cache.dir", str(cache.resolve()))
+    dvc("fetch", *map(str, pointers))
+    if not cache.exists() and Path(dvc("cache", "dir").stdout.strip()) != cache.resolve():
+        raise VersioningError(
+            "DVC's configuration in this repository names a cache, which cannot be passed by",
+            hint="dvc config --unset cache.dir, and dvc config --global cache.dir DIR instead",
+        )
+    return cache / "files" / "md5"
+
+
+def _configuration(folder: Path) -> Path:
+    """Copy the person's global configuration, which may hold a remote."""
+    folder.mkdir(mode=0o700)
+    usual = user_folder("XDG_CONFIG_HOME", ".config")
+    named = os.environ.get(_GLOBAL) or (usual and usual / "dvc")
+    own = None if named is None else Path(named) / "config"
+    if own is not None and own.is_file():
+        shutil.copyfile(own, folder / "config")
+    return folder

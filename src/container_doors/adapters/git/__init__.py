@@ -1,0 +1,1 @@
+"""Git: the repository, its credentials, a commit as a bundle."""

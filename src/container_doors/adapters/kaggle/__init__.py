@@ -1,0 +1,1 @@
+"""Kaggle, by its own client."""

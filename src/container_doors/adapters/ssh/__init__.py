@@ -1,0 +1,1 @@
+"""OpenSSH: client, server, signatures."""

@@ -1,0 +1,1 @@
+"""Ultralytics: training, validation, prediction, export."""

@@ -1,0 +1,64 @@
+"""The lines of ``metrics.jsonl``: one per finished epoch, each once and in order."""
+
+import json
+import math
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from container_doors.core.lines import Line, read_lines
+from container_doors.core.parsing import shortened
+from container_doors.core.records import Epoch
+
+MOST_EPOCHS = 1_000_000
+"""A number above it is a damaged one."""
+
+_EXCERPT = 40
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What a file says of a run."""
+
+    epochs: list[Epoch]
+    """In order, each once."""
+    faults: list[str]
+    """The lines that cannot be read, each with its place."""
+
+
+def read_all(path: Path) -> History:
+    """Read every epoch that can be read, and name the lines that cannot."""
+    content = read_lines(path)
+    by_number: dict[int, Epoch] = {}
+    faults = {fault.number: fault.what for fault in content.faults}
+    for line in content.lines:
+        epoch = _epoch(line)
+        if isinstance(epoch, str):
+            faults[line.number] = epoch
+        elif by_number.setdefault(epoch.number, epoch) != epoch:
+            faults[line.number] = f"epoch {epoch.number} a second time, with other metrics"
+            by_number[epoch.number] = epoch
+    named = [f"{path}:{number}: {faults[number]}" for number in sorted(faults)]
+    return History([by_number[number] for number in sorted(by_number)], named)
+
+
+def _epoch(line: Line) -> Epoch | str:
+    """Read an epoch, or say what is wrong; what a later release writes beside is left out.
+
+    Nothing but a checksum tells a loss that diverged, or such an addition, from damage.
+    """
+    others = dict(line.values)
+    number = others.pop("epoch", None)
+    if type(number) is not int or not 1 <= number <= MOST_EPOCHS:
+        return f"expected an epoch's number, found {shortened(json.dumps(number), _EXCERPT)}"
+    metrics = {name: value for name, value in others.items() if _is_metric(value)}
+    for name, value in others.items():
+        if not line.is_proven and not (name in metrics and math.isfinite(value)):
+            found = shortened(json.dumps(value), _EXCERPT)
+            return f"expected a number for {shortened(name, _EXCERPT)}, found {found}"
+    return Epoch(number, metrics)
+
+
+def _is_metric(value: object) -> bool:
+    """Tell whether it is a number that a float can be; NaN is what a diverging loss is."""
+    return type(value) is float or (type(value) is int and abs(value) <= sys.float_info.max)

@@ -1,0 +1,517 @@
+"""The values that pass from one step to the next, and the documents that a run leaves.
+
+A document (:class:`Document`) is written as JSON and read back by a later command, perhaps on
+another machine and by a later release, so each carries a schema number. It is raised where an
+earlier release would misread the document, and only there: keys that are new do no harm, because
+each release keeps those that it does not know. What was not measured is null or absent; it is
+never a guess.
+"""
+
+import json
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import from_json
+
+from container_doors.core.config import Params, Training, known_params, known_training
+from container_doors.core.errors import RunError
+from container_doors.core.files import copy_of, replace_text, replace_text_twice
+
+SPLITS = ("train", "val", "test")
+
+FITNESS = "val/mAP50-95"
+"""What the best epoch is the best of; the later of equals."""
+
+_SCHEMA: Literal[1] = 1
+_MOST_SHOWN = 300
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Status = Literal["running", "stopped", "trained", "finished", "failed", "interrupted"]
+"""``stopped``: ended early as was wished, to be continued; ``trained``: the weights are there,
+and have not yet been evaluated and published."""
+
+
+def short_name(image: str) -> str:
+    """Name a photograph for people: its path below the split's folder.
+
+    >>> short_name("images/test/a/img_1.jpg")
+    'a/img_1.jpg'
+    """
+    return image.split("/", 2)[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One fault in a data set: where it is, what was expected, what was found, what to do."""
+
+    severity: Literal["error", "warning"]
+    rule: str
+    """The check that found it, in kebab-case: ``label-out-of-range``."""
+    path: Path
+    """Relative to the data set's folder."""
+    line: int | None
+    """Counts from 1; None where the fault is the whole file's."""
+    expected: str
+    found: str
+    remedy: str
+    dropped: bool = False
+    """True if Ultralytics would leave this photograph out of training with only a warning."""
+
+    @property
+    def where(self) -> str:
+        """The place, the way that editors and terminals link it."""
+        return f"{self.path}:{self.line}" if self.line else str(self.path)
+
+    def __str__(self) -> str:
+        return f"{self.where}: expected {self.expected}, found {self.found}; {self.remedy}"
+
+
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """Something that is not what it should be, and what to do about it."""
+
+    where: str
+    expected: str
+    found: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: expected {self.expected}, found {self.found}; {self.remedy}"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One question about a model, and its answer."""
+
+    name: str
+    holds: str
+    """What is so, where nothing is amiss."""
+    mismatches: tuple[Mismatch, ...] = ()
+    not_checked: str | None = None
+    """Why it could not be looked at; a mismatch found before that counts."""
+
+    @property
+    def is_ok(self) -> bool | None:
+        """None where it was not checked."""
+        return False if self.mismatches else None if self.not_checked else True
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """What the trainer reported of one finished epoch."""
+
+    number: int
+    """Counts from 1."""
+    metrics: dict[str, float]
+    """By the names of ``docs/metrics.md``, such as ``val/mAP50``; absent if not measured."""
+
+
+class _Part(BaseModel):
+    """Frozen; what a later release writes beside what is known here is kept, and not looked at."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+
+def _newer_schema(content: bytes) -> int | None:
+    """Find the schema of a later release; None where there is none, or nothing can be read."""
+    try:
+        document = from_json(content)
+    except ValueError:
+        return None
+    number = document.get("schema_version") if isinstance(document, dict) else None
+    return number if type(number) is int and number > _SCHEMA else None
+
+
+class Document(_Part):
+    """A value that is kept as a JSON file."""
+
+    mending: ClassVar[str] = (
+        "put a copy of it back, or train again: doors train --replace keeps what is there"
+    )
+    """Of what cannot be read, and has no copy."""
+    has_copy: ClassVar[bool] = False
+    """Whether it is written twice, because nothing else could make it again."""
+    schema_version: Literal[1] = _SCHEMA
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read a document back.
+
+        Raises:
+            RunError: If it is absent, damaged, or of a schema that this release does not know.
+        """
+        try:
+            content = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
+        except FileNotFoundError:
+            raise RunError(
+                f"no {path.name} at {path}",
+                hint=cls._copied_back(path) or "has this run been trained here? see: doors train",
+            ) from None
+        except IsADirectoryError:
+            copied = cls._copied_back(path)
+            raise RunError(
+                f"{path} cannot be read: expected a file, found a folder",
+                hint=f"move that folder away; {copied}" if copied else cls.mending,
+            ) from None
+        try:
+            return cls.model_validate_json(content)
+        except ValidationError as error:
+            raise cls._unreadable(path, content, error) from None
+
+    @classmethod
+    def _copied_back(cls, path: Path) -> str | None:
+        """Say how the copy is put back; None if there is none that is whole."""
+        copy = copy_of(path)
+        try:
+            cls.model_validate_json(copy.read_bytes())
+        except (OSError, ValidationError):
+            return None
+        return f"its copy is whole: {shlex.join(['cp', str(copy), str(path)])}"
+
+    @classmethod
+    def _unreadable(cls, path: Path, content: bytes, error: ValidationError) -> RunError:
+        """Say what is wrong with a document, and what to do about it."""
+        newer = _newer_schema(content)
+        if newer is not None:
+            return RunError(
+                f"{path} was written by another version of container-doors, which needs schema "
+                f"{newer}; this one reads schema {_SCHEMA}",
+                hint="use that version, or a later one: git pull && uv sync --locked",
+            )
+        first = error.errors(include_url=False, include_input=False)[0]
+        words = [".".join(map(str, first["loc"])), first["msg"]]
+        if not content.strip(b"\0 \t\r\n"):
+            words = ["it is empty" if not content else "it is blank, as a power cut leaves a file"]
+        way_back = cls._copied_back(path) or cls.mending
+        return RunError(
+            f"{path} cannot be read: {': '.join(filter(None, words))[:_MOST_SHOWN]}",
+            hint="it is damaged, was changed by hand, or was written by another version of "
+            f"container-doors, which needs to be used then; {way_back}",
+        )
+
+    def write(self, path: Path) -> None:
+        """Replace ``path`` as one step: a reader finds the old document or the new, never half."""
+        write = replace_text_twice if self.has_copy else replace_text
+        write(path, self.to_json())
+
+    def to_json(self) -> str:
+        """Write with sorted keys and a final newline, so that equal documents are equal files."""
+        return json.dumps(self.model_dump(mode="json"), indent=2, sort_keys=True) + "\n"
+
+
+class SplitCounts(_Part):
+    """How much one split holds."""
+
+    images: int
+    doors: int
+    background_images: int
+    """Photographs without a door."""
+
+
+class DatasetFacts(_Part):
+    """Which data a run was trained on."""
+
+    path: str
+    sha256: Sha256
+    """Of the sorted list of (relative path, sha256) of data.yaml, every image and every label."""
+    splits: dict[str, SplitCounts]
+
+
+class DatasetFiles(Document):
+    """``runs/<experiment>/dataset.json``: the sha256 of every file that a run was trained on."""
+
+    has_copy: ClassVar[bool] = True
+    files: dict[str, Sha256]
+    """By path relative to the data set, as :attr:`DatasetFacts.sha256` is made of."""
+
+
+class CodeState(_Part):
+    """Which code a run was made with."""
+
+    commit: str | None
+    """None outside of a git repository, or before its first commit."""
+    clean: bool | None
+    """Whether the code had no uncommitted change (data and outputs are none); None where there is
+    no repository."""
+
+
+class StartingWeights(_Part):
+    """What the network knew at the start."""
+
+    source: Literal["random", "file", "download"]
+    path: str | None = None
+    sha256: Sha256 | None = None
+    official: bool | None = None
+    """Whether these are the published COCO weights, by hash; None for random ones."""
+
+
+class Hardware(_Part):
+    """What a run was made on."""
+
+    device: str
+    """As PyTorch names it: ``cpu`` or ``cuda:0``. The first of ``devices``, if there are."""
+    devices: list[str] = []
+    """Those that train together, where there are several; otherwise empty."""
+    description: str
+    """For people: ``Tesla T4, 14.6 GiB`` or the processor's name."""
+    cpu: str
+    cores: int
+    memory_gib: float
+    gpus: list[str] = []
+    cuda: str | None = None
+    driver: str | None = None
+
+
+class Environment(_Part):
+    """Which programs a run was made with."""
+
+    python: str
+    platform: str
+    packages: dict[str, str]
+    """Distribution name to version; a package that is not installed is absent."""
+
+
+class Artifact(_Part):
+    """A file that a run leaves."""
+
+    sha256: Sha256
+    size_bytes: int
+
+
+class Setback(_Part):
+    """What befell a training, and where it went on."""
+
+    reason: Literal["out of memory", "not finite"]
+    after_epoch: int
+    """The last epoch that was kept; 0 for none."""
+    batch_size: int
+    """From there on."""
+
+    def __str__(self) -> str:
+        where = f"after epoch {self.after_epoch}" if self.after_epoch else "from the beginning"
+        if self.reason == "out of memory":
+            return f"out of memory: going on {where} with batches of {self.batch_size}"
+        return f"the loss is not finite: going on {where} with other pictures"
+
+
+class RunRecord(Document):
+    """``runs/<experiment>/run.json``: what was asked, with what, and how it ended."""
+
+    has_copy: ClassVar[bool] = True
+    run_id: str
+    """Unique for ever, unlike the experiment's name."""
+    experiment: str
+    status: Status
+    started_at: AwareDatetime
+    finished_at: AwareDatetime | None = None
+    """When training ended, well or badly."""
+    duration_s: float | None = None
+    """Of training alone, measured; the sum of its epochs, if more than one process trained it."""
+    params: dict[str, Any]
+    """The resolved ``detection`` section."""
+    params_sha256: Sha256
+    code: CodeState
+    dataset: DatasetFacts
+    starting_weights: StartingWeights
+    hardware: Hardware
+    environment: Environment
+    seed: int
+    epochs_finished: int | None = None
+    best_epoch: int | None = None
+    """Of the highest validation mAP50-95; counts from 1."""
+    artifacts: dict[str, Artifact] = {}
+    """``best.pt`` and ``last.pt``, once training has ended well."""
+    message: str | None = None
+    """Why a run failed."""
+    resumed_after: list[int] = []
+    """The epoch after which it was taken up, each time that it was."""
+    setbacks: list[Setback] = []
+    """What befell the training, in order."""
+    replaces: list[str] = []
+    """The runs of the same name that it takes the place of: the first eight characters of their
+    ids. Empty in what earlier releases wrote."""
+
+    @property
+    def known_params(self) -> Params:
+        """What was asked, as this release knows it.
+
+        Raises:
+            ConfigError: If a value is none that this release can use.
+        """
+        return known_params(self.params, f"run.json of {self.experiment}")
+
+    @property
+    def known_training(self) -> Training:
+        """The ``training`` section alone, with the same error."""
+        return known_training(self.params, f"run.json of {self.experiment}")
+
+    @property
+    def epochs_asked(self) -> int | None:
+        """How many epochs were asked for; None if that cannot be read."""
+        asked = _section(self.params, "training").get("epochs")
+        return asked if type(asked) is int else None
+
+    @property
+    def architecture(self) -> str:
+        """Which network, by its name: perhaps one of a later release."""
+        return str(_section(self.params, "model").get("architecture", "unknown"))
+
+
+def _section(params: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    section = params.get(name)
+    return section if isinstance(section, Mapping) else {}
+
+
+class OperatingPoint(_Part):
+    """How the model does as it will be used: fixed confidence, one image at a time.
+
+    A prediction matches a door when their IoU is at least 0.5; each door is matched once, in
+    the order of confidence. Precision is null without a prediction, recall without a door.
+    """
+
+    conf_threshold: float
+    iou_threshold: float
+    true_positives: int
+    false_positives: int
+    missed: int
+    precision: float | None
+    recall: float | None
+
+
+class Latency(_Part):
+    """Milliseconds per photograph, measured on this machine."""
+
+    median_ms: float
+    p95_ms: float
+    images: int
+    method: str
+    """What was timed, on what, at which size, after which warm-up."""
+
+
+class SplitScores(_Part):
+    """What ``best.pt`` scores on one split. A score that is undefined is null."""
+
+    images: int
+    doors: int
+    background_images: int
+    ultralytics: dict[str, float]
+    """``mAP50``, ``mAP50-95``, ``precision``, ``recall`` by Ultralytics' definitions; its
+    precision and recall are those at the confidence of the highest F1. Empty without doors."""
+    coco: dict[str, float]
+    """``AP``, ``AP50``, ``AP75`` by COCO's definitions (pycocotools'). Empty without doors."""
+    operating_point: OperatingPoint
+    latency: Latency | None = None
+
+
+class Evaluation(Document):
+    """``runs/<experiment>/scores.json``: what ``best.pt`` scored after training, by split."""
+
+    has_copy: ClassVar[bool] = True
+    run_id: str
+    weights_sha256: Sha256
+    image_size_px: int
+    splits: dict[str, SplitScores]
+
+
+class FoundBox(_Part):
+    """A door that the model says is there."""
+
+    box_xyxy: tuple[float, float, float, float]
+    """Left, top, right, bottom in pixels."""
+    confidence: float
+    correct: bool
+    """Whether it matches a labelled door (:class:`OperatingPoint`)."""
+
+
+class Prediction(_Part):
+    """What was found in one photograph at the operating point, and what is labelled there."""
+
+    image: str
+    """Relative to the run's view of the data: ``images/test/img_001.jpg``."""
+    width_px: int
+    height_px: int
+    found: list[FoundBox]
+    labelled_xyxy: list[tuple[float, float, float, float]]
+    missed: int
+
+    @property
+    def correct(self) -> int:
+        """Found boxes that are doors."""
+        return sum(box.correct for box in self.found)
+
+    @property
+    def false_alarms(self) -> int:
+        """Found boxes that are none."""
+        return len(self.found) - self.correct
+
+
+class Predictions(Document):
+    """``runs/<experiment>/evaluation/<split>/predictions.json``."""
+
+    has_copy: ClassVar[bool] = True
+    run_id: str
+    split: str
+    pictures: list[Prediction]
+
+    def worst_first(self) -> list[Prediction]:
+        """Order the photographs by mistakes, then as they were."""
+        return sorted(self.pictures, key=lambda one: -(one.missed + one.false_alarms))
+
+
+class Version(_Part):
+    """A released model's place in the order of releases."""
+
+    major: int = Field(ge=0)
+    minor: int = Field(ge=0)
+    date: str = Field(pattern=r"^\d{8}$")
+    experiment: str
+
+
+class Metadata(Document):
+    """``metadata.json`` beside a published model: the specification's fields, and lineage."""
+
+    mending: ClassVar[str] = "doors verify names the command that brings it back"
+
+    experiment_name: str
+    model_architecture: str
+    trained_on: AwareDatetime
+    training_duration_hours: float
+    hyperparameters: dict[str, Any]
+    metrics: dict[str, float]
+    """``val_mAP50``, ``val_mAP50_95``, ``test_mAP50``, ``test_mAP50_95``, the same with
+    ``coco_`` before ``AP``, and precision and recall; absent if undefined."""
+    dataset_info: dict[str, Any]
+    version: str
+    """``detection_v1.0_20261123_exp001``"""
+    git_tag: str
+    """The same for GTO: ``detection@v1.0.0+20261123.exp001``."""
+    run_id: str
+    code: CodeState
+    dataset_sha256: Sha256
+    params_sha256: Sha256
+    starting_weights: StartingWeights
+    artifacts: dict[str, Artifact]
+    hardware: Hardware
+    environment: Environment
+    seed: int
+    epochs_finished: int
+    best_epoch: int
+    evaluation: Evaluation
+    records: dict[str, Sha256] = {}
+    """sha256 of what stands behind the figures, by path in the run's folder; ``run.json`` as it
+    was after training. Empty in what earlier releases wrote."""
+    files: dict[str, Sha256] = {}
+    """sha256 of what is published beside the weights, by name. Empty in earlier releases' too."""
+
+    @property
+    def known_params(self) -> Params:
+        """The hyperparameters, as this release knows them.
+
+        Raises:
+            ConfigError: If a value is none that this release can use.
+        """
+        return known_params(self.hyperparameters, f"metadata.json of {self.experiment_name}")

@@ -1,0 +1,347 @@
+"""What people know of each photograph: ``attributes.csv`` beside ``data.yaml``, if there is one.
+
+Its column ``image`` names a photograph by its path below the data set's folder, or by as much of
+the path's end as no other has. ``group`` names its scene; every other column is an attribute to
+look at apart, such as ``lighting``. A column of many numbers is cut into three parts of the same
+size. What cannot be understood is a finding, so that no scene is lost without a word.
+"""
+
+import difflib
+import hashlib
+import json
+import os
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from container_doors.core.errors import DatasetError
+from container_doors.core.records import SPLITS, Finding
+from container_doors.data.faults import Fault, Placed, fold
+from container_doors.data.layout import Layout
+from container_doors.data.photograph_names import PhotographNames
+from container_doors.data.spreadsheet import MOST_BYTES, Row, Table, folded, read_table
+
+ATTRIBUTES_CSV = "attributes.csv"
+_FILE, _GROUP, _SPLIT = "image", "group", "split"
+_NO_ATTRIBUTE = {_FILE, _GROUP, _SPLIT}
+_MEANT_FOR_GROUP = {"scene", "scenes", "scene id", "scene_id", "group id", "group_id"}
+
+_MOST_LEVELS = 6
+"""Of more numbers than that, each by itself would be too few photographs to tell."""
+
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
+_DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+")
+
+
+@dataclass(frozen=True, slots=True)
+class Attributes:
+    """By photograph, named as the run's view has it: ``images/test/a/img_001.jpg``."""
+
+    scenes: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    is_there: bool = False
+
+    @property
+    def sha256(self) -> str | None:
+        """Name what was understood, on which figures depend; None where there is no such file."""
+        if not self.is_there:
+            return None
+        known = json.dumps([dict(self.scenes), self.values], sort_keys=True)
+        return hashlib.sha256(known.encode()).hexdigest()
+
+
+def read_attributes(layout: Layout) -> tuple[Attributes, list[Finding]]:
+    """Read what there is; nothing where there is no such file. An empty cell says nothing.
+
+    Returns:
+        What could be understood, and what a person should look at.
+
+    Raises:
+        DatasetError: If anything could not be understood, or a scene is in more than one split.
+    """
+    attributes, findings = examine_attributes(layout)
+    errors = [finding for finding in findings if finding.severity == "error"]
+    if errors:
+        folder = layout.data_yaml.parent
+        first, more = errors[0], len(errors) - 1
+        others = f"; see the {more} other(s) too: doors data validate --path {folder}"
+        raise DatasetError(
+            f"{folder / first.where}: expected {first.expected}, found {first.found}",
+            hint=first.remedy + others * bool(more),
+        )
+    return attributes, findings
+
+
+def examine_attributes(layout: Layout) -> tuple[Attributes, list[Finding]]:
+    """Read what there is, and find every fault in it; paths are relative to the data set's."""
+    path, faults = _find(layout)
+    shown = Path(os.path.relpath(path or layout.root / ATTRIBUTES_CSV, layout.data_yaml.parent))
+    table = None
+    if path is not None:
+        data, unreadable = _read(path)
+        faults += unreadable
+        table, of_form = read_table(data, required=_FILE) if data else (None, [])
+        faults += of_form
+    if table is None:
+        return Attributes(is_there=path is not None), fold(faults, shown)
+    known, of_content = _Reading(table, PhotographNames(layout)).understand()
+    faults += of_content
+    return known, fold(sorted(faults, key=lambda each: each[0] or 0), shown)
+
+
+def _find(layout: Layout) -> tuple[Path | None, list[Placed]]:
+    """Look beside ``data.yaml``, and in the folder that its ``path`` names."""
+    real = dict.fromkeys(map(os.path.realpath, (layout.data_yaml.parent, layout.root)))
+    folders = [Path(folder) for folder in real]
+    found = [folder / ATTRIBUTES_CSV for folder in folders]
+    found = [path for path in found if path.exists() or path.is_symlink()]
+    faults: list[Placed] = []
+    if not found:
+        faults = [(None, fault) for folder in folders for fault in _misnamed(folder)]
+    if len(found) > 1:
+        remedy = "delete the one that is older"
+        faults.append((None, Fault("attributes-twice", "one file", f"{found[1]} too", remedy)))
+    return (found[0] if found else None), faults
+
+
+def _misnamed(folder: Path) -> Iterator[Fault]:
+    for path in sorted(folder.iterdir()):
+        if path.name.casefold().partition(".")[0] == "attributes":
+            yield Fault(
+                "attributes-name",
+                f"the name {ATTRIBUTES_CSV}",
+                f"{path.name!r}, which is not read",
+                f"save it as CSV UTF-8 under the name {ATTRIBUTES_CSV}, or move it elsewhere",
+                severity="warning",
+            )
+
+
+def _read(path: Path) -> tuple[bytes, list[Placed]]:
+    rule, expected = "attributes-unreadable", "a file that can be read"
+    try:
+        if not path.is_file():
+            return b"", [(None, Fault(rule, expected, "no ordinary file", "mend or remove it"))]
+        with path.open("rb") as file:
+            data = file.read(MOST_BYTES + 1)
+    except OSError as error:
+        found = error.strerror or type(error).__name__
+        return b"", [(None, Fault(rule, expected, found, "mend its access"))]
+    if len(data) > MOST_BYTES:
+        expected, found = f"at most {MOST_BYTES // 1024**2} MiB", "more"
+        return b"", [(None, Fault(rule, expected, found, "see that it is the right file"))]
+    if not data.strip():
+        found, remedy = "nothing", "fill it, or remove it: its first line is image,group,lighting"
+        return b"", [(None, Fault("attributes-columns", "a column 'image'", found, remedy))]
+    return data, []
+
+
+class _Reading:
+    """One reading of a table: every row is asked which photograph it is of."""
+
+    def __init__(self, table: Table, names: PhotographNames) -> None:
+        self._table, self._names = table, names
+        self._rows: dict[str, Row] = {}
+        """By path."""
+        self._faults: list[Placed] = []
+
+    def understand(self) -> tuple[Attributes, list[Placed]]:
+        for row in self._table.rows:
+            path = self._photograph(row)
+            if path is not None:
+                self._rows.setdefault(path, row)
+        self._faults += [
+            *_near_group(self._table),
+            *_group_spellings(self._rows),
+            *_groups_in_splits(self._rows, self._names),
+            *_without_group(self._rows, self._names, self._table),
+        ]
+        keys = {path: self._names.key_of(path) for path in self._rows}
+        scenes = {
+            keys[path]: folded(row.cells[_GROUP])
+            for path, row in self._rows.items()
+            if _GROUP in row.cells
+        }
+        values = {keys[path]: self._values(row) for path, row in self._rows.items()}
+        return Attributes(scenes, self._cut(values), is_there=True), self._faults
+
+    def _photograph(self, row: Row) -> str | None:
+        """Find the photograph of a row, or say why it is of none."""
+        written, split = row.cells.get(_FILE, ""), folded(row.cells.get(_SPLIT, ""))
+        found = self._names.find(written, split) if written else []
+        fault = (
+            _unknown(written, self._names)
+            if not found
+            else _ambiguous(written, found)
+            if len(found) > 1
+            else self._repeated(written, found[0], row)
+        )
+        if fault is not None:
+            self._faults.append((row.line, fault))
+            return None
+        if split in SPLITS and split != self._names.split_of(found[0]):
+            self._faults.append((row.line, _other_split(split, found[0])))
+        return found[0]
+
+    def _repeated(self, written: str, path: str, row: Row) -> Fault | None:
+        first = self._rows.get(path)
+        if first is None:
+            return None
+        columns = [name for name in self._table.columns if name != _FILE]
+        other = [one for one in columns if first.cells.get(one) != row.cells.get(one)]
+        differing = f", with another {', '.join(map(repr, other))}" if other else ""
+        return Fault(
+            "attributes-repeated",
+            "each photograph once",
+            f"{written!r} again, which is {path} of line {first.line}{differing}",
+            "delete one of the two lines",
+        )
+
+    def _values(self, row: Row) -> dict[str, str]:
+        return {
+            self._table.columns[name]: cell
+            for name, cell in row.cells.items()
+            if name not in _NO_ATTRIBUTE
+        }
+
+    def _cut(self, values: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, str]]:
+        """Replace numbers by the third that they lie in, column by column."""
+        columns = {column for row in values.values() for column in row}
+        cells = {
+            column: {name: row[column] for name, row in values.items() if column in row}
+            for column in columns
+        }
+        parts = {column: self._parts(of_column) for column, of_column in cells.items()}
+        return {
+            name: {column: parts[column][name] for column in row} for name, row in values.items()
+        }
+
+    def _parts(self, cells: Mapping[str, str]) -> Mapping[str, str]:
+        numbers = {name: _number(cell, self._table) for name, cell in cells.items()}
+        known = [number for number in numbers.values() if number is not None]
+        if len(known) < len(cells) or len(set(known)) <= _MOST_LEVELS:
+            return cells
+        known.sort()
+        low, high = known[len(known) // 3], known[2 * len(known) // 3]
+        return {name: _part(number, low, high) for name, number in numbers.items()}
+
+
+def _number(cell: str, table: Table) -> float | None:
+    if table.has_decimal_commas and _DECIMAL_COMMA.fullmatch(cell):
+        return float(cell.replace(",", "."))
+    return float(cell) if _NUMBER.fullmatch(cell) else None
+
+
+def _part(number: float | None, low: float, high: float) -> str:
+    if number is None or low <= number <= high:
+        return f"{low:g} to {high:g}" if f"{low:g}" != f"{high:g}" else f"{high:g}"
+    return f"below {low:g}" if number < low else f"above {high:g}"
+
+
+def _unknown(written: str, names: PhotographNames) -> Fault:
+    near = names.find(PurePosixPath(written.replace("\\", "/")).name) if written else []
+    return Fault(
+        "attributes-unknown-photograph",
+        "a photograph of the data set",
+        repr(written) if written else "a row that names none",
+        f"write {near[0]}, if that is meant, or delete the line"
+        if near
+        else "write its path as it is under the data set's folder, images/test/img_001.jpg, "
+        "or delete the line",
+    )
+
+
+def _ambiguous(written: str, found: Sequence[str]) -> Fault:
+    return Fault(
+        "attributes-ambiguous-photograph",
+        "a name that one photograph has",
+        f"{written!r}, which may be {found[0]} or {found[1]}",
+        f"write the whole path: {found[0]}",
+    )
+
+
+def _other_split(split: str, path: str) -> Fault:
+    return Fault(
+        "attributes-split",
+        f"a photograph of {split}, as its column split says",
+        path,
+        "correct the column, or move the photograph",
+        severity="warning",
+    )
+
+
+def _near_group(table: Table) -> Iterator[Placed]:
+    """Find a column that is meant to be ``group``, where there is none."""
+    if _GROUP in table.columns:
+        return
+    for name, written in table.columns.items():
+        if name in _MEANT_FOR_GROUP or difflib.get_close_matches(name, [_GROUP], cutoff=0.8):
+            fault = Fault(
+                "attributes-group-column",
+                "a column 'group', if scenes are known",
+                f"{written!r}, by which no photographs count as one scene",
+                "rename it to group, if it names scenes",
+                severity="warning",
+            )
+            yield table.header_line, fault
+
+
+def _group_spellings(rows: Mapping[str, Row]) -> Iterator[Placed]:
+    """Find groups that differ by case and spaces alone; they count as one."""
+    first: dict[str, Row] = {}
+    spelled: set[str] = set()
+    for row in rows.values():
+        group = row.cells.get(_GROUP, "")
+        one = first.setdefault(folded(group), row)
+        if one.cells.get(_GROUP, "") != group and group not in spelled:
+            spelled.add(group)
+            fault = Fault(
+                "attributes-group-spelling",
+                "each group spelled in one way",
+                f"{group!r}, which counts as the {one.cells[_GROUP]!r} of line {one.line}",
+                "spell both in one way, or name them apart",
+                severity="warning",
+            )
+            yield row.line, fault
+
+
+def _groups_in_splits(rows: Mapping[str, Row], names: PhotographNames) -> Iterator[Placed]:
+    first: dict[str, dict[str, tuple[str, Row]]] = defaultdict(dict)
+    for path, row in rows.items():
+        if _GROUP in row.cells:
+            splits = first[folded(row.cells[_GROUP])]
+            splits.setdefault(names.split_of(path), (path, row))
+    for splits in first.values():
+        (path, one), *others = splits.values()
+        for other_path, other in others:
+            fault = Fault(
+                "attributes-group-in-splits",
+                "each group in one split",
+                f"{other.cells[_GROUP]!r} of {other_path}, and of {path} (line {one.line})",
+                "keep a scene in one split: scores on scenes that were trained on mean nothing",
+            )
+            yield other.line, fault
+
+
+def _without_group(
+    rows: Mapping[str, Row], names: PhotographNames, table: Table
+) -> Iterator[Placed]:
+    if _GROUP not in table.columns:
+        return
+    all_of, without = Counter[str](), defaultdict[str, list[str]](list)
+    for path in names.paths:
+        all_of[names.split_of(path)] += 1
+        if path not in rows or _GROUP not in rows[path].cells:
+            without[names.split_of(path)].append(path)
+    for split, paths in without.items():
+        if split == "train" and len(paths) == all_of[split]:
+            continue  # scenes matter where figures are measured
+        fault = Fault(
+            "attributes-group-missing",
+            f"a group for each photograph of {split}",
+            f"none for {len(paths)} of {all_of[split]}, the first {paths[0]}",
+            "name its scene; without one it counts as a scene by itself",
+            severity="warning",
+        )
+        yield None, fault

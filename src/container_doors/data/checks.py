@@ -1,0 +1,327 @@
+"""Is a data set fit to train on? Every file of every split is read, and every fault is named."""
+
+import unicodedata
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+
+from container_doors.core.records import SPLITS, Finding, SplitCounts
+from container_doors.data.attributes import examine_attributes
+from container_doors.data.data_yaml import DATA_YAML
+from container_doors.data.faults import Fault, fetched
+from container_doors.data.foreign import find_form, label_form
+from container_doors.data.layout import (
+    PICTURE_SUFFIXES,
+    Layout,
+    SplitFiles,
+    label_of,
+    read_layout,
+)
+from container_doors.data.nearby import Disk
+from container_doors.data.photographs import NO_LABEL, Photograph, Task, read_photograph
+from container_doors.data.pool import spread
+
+MIN_TEST_IMAGES = 1
+
+_EMPTY = sha256(b"").hexdigest()
+
+_OVERLOOKED_PICTURES = frozenset(
+    {"gif", "jfif", "jpe", "pbm", "pgm", "ppm", "svg", "tga", "jxl", "psd"}
+    | {"raw", "arw", "cr2", "cr3", "nef", "orf", "raf", "rw2"}  # of cameras
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What the checks found."""
+
+    layout: Layout | None
+    """None if ``data.yaml`` cannot be read."""
+    findings: list[Finding]
+    """In the order of the splits, of paths and of lines; those of the data set's tables first."""
+    splits: dict[str, SplitCounts] = field(default_factory=dict)
+    dropped: tuple[Path, ...] = ()
+    """Photographs that Ultralytics would leave out of training with only a warning."""
+    digests: Mapping[Path, str] = field(default_factory=dict)
+    """SHA-256 of every file that could be read: data.yaml, pictures and labels."""
+
+    @property
+    def errors(self) -> list[Finding]:
+        """Those that make the data set unfit."""
+        return [finding for finding in self.findings if finding.severity == "error"]
+
+    @property
+    def warnings(self) -> list[Finding]:
+        """Those that a person should look at."""
+        return [finding for finding in self.findings if finding.severity == "warning"]
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """A split after every photograph in it was read."""
+
+    root: Path
+    files: SplitFiles
+    photographs: Sequence[Photograph]
+    min_images: int
+
+    @property
+    def name(self) -> str:
+        """``train``, ``val`` or ``test``."""
+        return self.files.name
+
+
+def _unheard(done: int, total: int) -> None:
+    pass
+
+
+def check(
+    dataset: Path,
+    *,
+    min_train_images: int,
+    min_val_images: int,
+    workers: int | None = None,
+    on_progress: Callable[[int, int], None] = _unheard,
+) -> Report:
+    """Read a data set in full and report everything that would spoil a training run.
+
+    Nothing is written. Interrupting it leaves no process behind.
+
+    Args:
+        dataset: The folder of ``data.yaml``.
+        min_train_images: The fewest photographs to train on.
+        min_val_images: The fewest to validate on; one is enough to test on.
+        workers: How many processes read; by default as many as there are processors.
+        on_progress: Hears how many of how many photographs are read.
+
+    Raises:
+        DatasetError: If there is no such folder.
+    """
+    layout, findings = read_layout(dataset)
+    if layout is None:
+        return Report(None, findings)
+    photographs = spread(read_photograph, _tasks(layout), workers=workers, on_progress=on_progress)
+    minimums = {"train": min_train_images, "val": min_val_images, "test": MIN_TEST_IMAGES}
+    splits = [
+        Split(layout.root, files, [p for p in photographs if p.split == name], minimums[name])
+        for name, files in layout.splits.items()
+    ]
+    by_split = {split.name: _findings(split) for split in splits}
+    for split, finding in _same_content(photographs):
+        by_split[split].append(finding)
+    _, of_attributes = examine_attributes(layout)
+    findings = findings + of_attributes
+    return Report(
+        layout=layout,
+        findings=findings + [f for split in SPLITS for f in _in_order(by_split.get(split, []))],
+        splits={split.name: _counts(split) for split in splits},
+        dropped=_dropped(splits),
+        digests=_digests(layout, photographs),
+    )
+
+
+def _tasks(layout: Layout) -> list[Task]:
+    return [
+        Task(layout.root, files.name, image, label_of(image), layout.class_names)
+        for files in layout.splits.values()
+        for image in files.images
+    ]
+
+
+def _dropped(splits: Sequence[Split]) -> tuple[Path, ...]:
+    """List photographs, also where it is their label file that makes Ultralytics drop them."""
+    return tuple(
+        path
+        for split in splits
+        for path in (
+            *(each.image for each in split.photographs if each.is_dropped),
+            *(finding.path for finding in _ignored(split) if finding.dropped),
+        )
+    )
+
+
+def _findings(split: Split) -> list[Finding]:
+    of_photographs = [finding for each in split.photographs for finding in each.findings]
+    if not split.files.labels_dir.is_dir():  # which is named by itself, and once is enough
+        of_photographs = [f for f in of_photographs if f.rule != NO_LABEL.rule]
+    return of_photographs + [finding for rule in SPLIT_RULES for finding in rule(split)]
+
+
+def _in_order(findings: Iterable[Finding]) -> list[Finding]:
+    """Sort by path, and say once what two pictures that share a label file have both brought.
+
+    Those of a file are in the order of its lines already.
+    """
+    return sorted(dict.fromkeys(findings), key=lambda each: str(each.path))
+
+
+def _counts(split: Split) -> SplitCounts:
+    return SplitCounts(
+        images=len(split.photographs),
+        doors=sum(each.doors for each in split.photographs),
+        background_images=sum(each.doors == 0 for each in split.photographs),
+    )
+
+
+def _digests(layout: Layout, photographs: Sequence[Photograph]) -> dict[Path, str]:
+    of_yaml = (DATA_YAML, sha256(layout.data_yaml.read_bytes()).hexdigest())
+    images = ((each.image, each.image_sha256) for each in photographs)
+    labels = ((each.label, each.label_sha256) for each in photographs)
+    return {path: digest for path, digest in (of_yaml, *images, *labels) if digest is not None}
+
+
+def _too_few(split: Split) -> Iterator[Finding]:
+    if len(split.photographs) < split.min_images:
+        yield Fault(
+            "split-too-small",
+            f"{split.min_images} photographs or more",
+            f"{len(split.photographs)}",
+            "add photographs, or lower the minimum in params.yaml (detection.data)"
+            if split.photographs
+            else fetched(split.root) or f"put photographs into {_folder(split)}",
+        ).at(_folder(split))
+
+
+def _no_doors(split: Split) -> Iterator[Finding]:
+    if split.photographs and not any(each.doors for each in split.photographs):
+        form = None if split.files.labels else find_form(split.root, _disk(split))
+        yield Fault(
+            "split-without-doors",
+            "at least one labelled door",
+            f"none in {len(split.photographs)} photographs" + (f", but {form}" if form else ""),
+            form.remedy if form else "see that the label files are in place and not empty",
+        ).at(_folder(split))
+
+
+def _label_without_image(split: Split) -> Iterator[Finding]:
+    used = {label_of(image) for image in split.files.images}
+    by_lower_case = {_on_other_systems(path): path for path in used}
+    for label in split.files.labels:
+        if label in used:
+            continue
+        other = by_lower_case.get(_on_other_systems(label))
+        yield Fault(
+            "label-without-image",
+            "a picture of the same name",
+            "none",
+            f"rename it to {other.name}, as its picture is spelled{_in_its_normal_form(other)}"
+            if other
+            else "put the picture back, or remove the label file",
+        ).at(label.relative_to(split.root))
+
+
+def _same_label(split: Split) -> Iterator[Finding]:
+    first: dict[Path, Photograph] = {}
+    for each in split.photographs:
+        other = first.setdefault(each.label, each)
+        if other is not each:
+            yield Fault(
+                "image-shares-label",
+                "a label file for each picture",
+                f"that of {other.image.name}",
+                "rename one of the two, and its label file",
+            ).at(each.image)
+
+
+def _same_but_for_spelling(split: Split) -> Iterator[Finding]:
+    """Find two names of which some systems keep one: macOS and Windows, by their case or accents.
+
+    A data set that is fetched there would lose one of the two, and its scores with it.
+    """
+    first: dict[str, Path] = {}
+    for each in split.photographs:
+        other = first.setdefault(_on_other_systems(each.image), each.image)
+        if other != each.image:
+            yield Fault(
+                "image-name-ambiguous",
+                "names that differ on every system",
+                f"that of {other} but for case or the form of its accents",
+                "rename one of the two, and its label file",
+                severity="warning",
+            ).at(each.image)
+
+
+def _on_other_systems(path: Path) -> str:
+    return unicodedata.normalize("NFC", str(path)).casefold()
+
+
+def _in_its_normal_form(path: Path) -> str:
+    """Say which of Unicode's forms a name is in, where nobody could see it."""
+    name = path.name
+    if name.isascii():
+        return ""
+    return f" ({'NFC' if unicodedata.is_normalized('NFC', name) else 'NFD'})"
+
+
+def _ignored(split: Split) -> Iterator[Finding]:
+    disk = _disk(split)
+    for path in split.files.ignored:
+        suffix = path.suffix.lower().removeprefix(".")
+        is_picture = suffix in _OVERLOOKED_PICTURES
+        form = label_form(path, disk)
+        yield Fault(
+            "file-ignored",
+            f"pictures ({', '.join(sorted(PICTURE_SUFFIXES))}) and label files (.txt)",
+            f"{form.what if form else path.suffix or 'no suffix'}, which is overlooked",
+            form.remedy
+            if form and not split.files.labels
+            else "save it as JPEG or PNG"
+            if is_picture
+            else "move it elsewhere",
+            severity="warning",
+            dropped=is_picture and path.is_relative_to(split.files.images_dir),
+        ).at(path.relative_to(split.root))
+
+
+SPLIT_RULES: tuple[Callable[[Split], Iterator[Finding]], ...] = (
+    _too_few,
+    _no_doors,
+    _label_without_image,
+    _same_label,
+    _same_but_for_spelling,
+    _ignored,
+)
+"""What can be wrong with a split as a whole; what is wrong with a file is in its own module."""
+
+
+def _disk(split: Split) -> Disk:
+    return Disk(split.root, PICTURE_SUFFIXES)
+
+
+def _folder(split: Split) -> Path:
+    return split.files.images_dir.relative_to(split.root)
+
+
+def _same_content(photographs: Iterable[Photograph]) -> Iterator[tuple[str, Finding]]:
+    """Find pictures that are the same byte for byte: a leak between splits, a waste within one."""
+    alike: dict[str | None, list[Photograph]] = defaultdict(list)
+    for each in photographs:
+        if each.image_sha256 not in {None, _EMPTY}:  # an empty file is a fault of its own
+            alike[each.image_sha256].append(each)
+    for first, *others in alike.values():
+        for each in others:
+            yield (
+                each.split,
+                (_leak if each.split != first.split else _repeated)(first).at(each.image),
+            )
+
+
+def _leak(first: Photograph) -> Fault:
+    return Fault(
+        "image-leak",
+        "a photograph that no other split has",
+        f"the very bytes of {first.image}",
+        "keep it in one split: scores on photographs that were trained on mean nothing",
+    )
+
+
+def _repeated(first: Photograph) -> Fault:
+    return Fault(
+        "image-repeated",
+        "every photograph once",
+        f"the very bytes of {first.image}",
+        "remove one of the two",
+        severity="warning",
+    )

@@ -1,0 +1,159 @@
+"""Archives and labels in other forms than YOLO's: what they are, and what makes YOLO of them."""
+
+import os
+import re
+import shlex
+import tarfile
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path, PurePosixPath
+
+from container_doors.core.parsing import MOST_JSON_BYTES, ParsingError, read_bounded
+from container_doors.data.nearby import Disk
+
+EXPORT = (
+    'or export them as YOLO from where they were drawn (CVAT: "Ultralytics YOLO Detection", '
+    'Label Studio: "YOLO with Images", Roboflow: "YOLOv11"); see docs/data.md'
+)
+_ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".7z", ".rar")
+_SIGNS = {
+    ".json": (
+        ("COCO annotations", (b'"annotations"', b'"images"', b'"categories"')),
+        ("labels of LabelMe", (b'"shapes"', b'"imagePath"')),
+        ("labels of Label Studio", (b'"rectanglelabels"',)),
+        ("labels of VIA", (b'"shape_attributes"',)),
+        ("labels of CreateML", (b'"coordinates"', b'"annotations"')),
+    ),
+    ".xml": (
+        ("Pascal VOC annotations", (b"<annotation", b"<bndbox")),
+        ("annotations of CVAT", (b"<annotations", b"<image ")),
+    ),
+    ".csv": (("a table of boxes", (b"xmin", b"ymax")),),
+    ".ndjson": (("labels of Ultralytics' platform", (b"{",)),),
+    ".tfrecord": (("a TFRecord", ()),),
+    ".parquet": (("a Parquet table", ()),),
+}
+"""By suffix: what a file is that has all of these bytes."""
+
+_NAMES = {
+    "COCO annotations": rb'"file_name"\s*:\s*"([^"]+)"',
+    "annotations of CVAT": rb'<image [^>]*name="([^"]+)"',
+    "Pascal VOC annotations": rb"<filename>([^<]+)<",
+}
+_CONVERTED = {"Pascal VOC annotations": "voc", "annotations of CVAT": "cvat"}
+_MOST_FILES = 3000
+_MOST_BESIDE = 20
+_MOST_MEMBERS = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A file that holds photographs or labels, but not as YOLO does."""
+
+    path: Path
+    what: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.path.name}, {self.what}"
+
+
+def find_form(dataset: Path, disk: Disk) -> Form | None:
+    """Look for labels in another form in a data set's folder and beside it, then for archives.
+
+    Archives beside the folder count where it has no photograph.
+    """
+    inside = list(islice(_files(dataset), _MOST_FILES))
+    beside = [path for path in sorted(dataset.parent.glob("*.*")) if _is_foreign(path.name)]
+    beside = beside[:_MOST_BESIDE]
+    for path in (*inside, *beside):
+        if form := label_form(path, disk):
+            return form
+    archives = inside if disk.keys() else [*inside, *beside]
+    return next((form for path in archives if (form := archive_form(path, dataset))), None)
+
+
+def label_form(path: Path, disk: Disk) -> Form | None:
+    """Tell which program's labels a file holds; None where it holds none that are known."""
+    signs = _SIGNS.get(path.suffix.lower())
+    if signs is None:
+        return None
+    try:
+        data = read_bounded(path, MOST_JSON_BYTES) if any(needed for _, needed in signs) else b""
+    except (OSError, ParsingError):
+        return None
+    what = next((what for what, needed in signs if all(sign in data for sign in needed)), None)
+    return Form(path, what, _conversion(path, what, data, disk)) if what else None
+
+
+def archive_form(path: Path, dataset: Path) -> Form | None:
+    """Tell an archive that may hold the data set, and how to unpack it there."""
+    if not path.name.lower().endswith(_ARCHIVES) or Path(f"{path}.dvc").exists():
+        return None
+    archive, folder = shlex.quote(str(path)), shlex.quote(str(dataset))
+    if zipfile.is_zipfile(path):
+        command = f"python3 -m zipfile -e {archive} {folder}"
+    elif path.suffix.lower() in {".7z", ".rar", ".zip"}:
+        command = f"7z x {archive} -o{folder}"
+    else:
+        command = f"mkdir -p {folder} && tar -xf {archive} -C {folder}"
+    inside = _folder_inside(path)
+    where = shlex.quote(str(dataset / inside)) if inside else folder
+    return Form(
+        path, "an archive", f"unpack it: {command}; then: doors data validate --path {where}"
+    )
+
+
+def _conversion(path: Path, what: str, data: bytes, disk: Disk) -> str:
+    if what not in _NAMES:
+        return f"labels are YOLO's text files here: {EXPORT.removeprefix('or ')}"
+    stems = {
+        PurePosixPath(name.decode("utf-8", "replace")).stem
+        for name in re.findall(_NAMES[what], data)
+    }
+    folder = disk.root / (disk.labels_folder(stems) or "labels")
+    source, boxes = path, Path("boxes.json")
+    before = ""
+    if kind := _CONVERTED.get(what):
+        read = path.parent if kind == "voc" else path
+        before = (
+            f"uv run coco convert --from {kind} --to coco --input {shlex.quote(str(read))} "
+            f"--output {boxes} && "
+        )
+        source = boxes
+    return (
+        f"make YOLO labels of them: {before}uv run coco convert --from coco --to yolo "
+        f"--input {shlex.quote(str(source))} --output {shlex.quote(str(folder))}; {EXPORT}"
+    )
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    for parent, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield from (Path(parent, name) for name in sorted(files) if _is_foreign(name))
+
+
+def _is_foreign(name: str) -> bool:
+    return name.lower().endswith((*_SIGNS, *_ARCHIVES))
+
+
+def _folder_inside(path: Path) -> str:
+    """Name the folder of an archive that holds ``data.yaml``."""
+    try:
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                names = archive.namelist()[:_MOST_MEMBERS]
+        elif tarfile.is_tarfile(path):
+            with tarfile.open(path) as tar:
+                names = [member.name for member in islice(tar, _MOST_MEMBERS)]
+        else:
+            return ""
+    except (OSError, zipfile.BadZipFile, tarfile.TarError, EOFError, ValueError):
+        return ""
+    found = [PurePosixPath(name) for name in names if PurePosixPath(name).name == "data.yaml"]
+    if not found:
+        return ""
+    folder = min(found, key=lambda one: len(one.parts)).parent
+    return "" if ".." in folder.parts or folder.is_absolute() else str(folder).strip(".")

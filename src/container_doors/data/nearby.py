@@ -1,0 +1,198 @@
+"""What the disk has in place of what a data set should have: folders of pictures, label files."""
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+
+from container_doors.core.records import SPLITS
+from container_doors.data.faults import fetched
+
+_SPELLINGS = {
+    "train": r"(train|training|trn)",
+    "val": r"(val|valid|validation|dev)",
+    "test": r"(test|testing|tst)",
+}
+_MOST_FOLDERS = 2000
+_DEEPEST = 6
+_MOST_NAMES = 200_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Folder:
+    path: PurePosixPath
+    """Below the root."""
+    pictures: frozenset[str]
+    """Names without their suffix, as is the other."""
+    texts: frozenset[str]
+
+
+class Disk:
+    """The folders below a data set's root, listed when they are first asked for."""
+
+    def __init__(self, root: Path, picture_suffixes: frozenset[str]) -> None:
+        """Take the suffixes in lower case, without the dot."""
+        self.root = root
+        self._suffixes = picture_suffixes
+
+    def remedy(self, split: str, value: object) -> str:
+        """Say how to write a split in ``data.yaml`` so that it is found.
+
+        Args:
+            split: ``train``, ``val`` or ``test``.
+            value: What stands there.
+        """
+        if place := self.place(split, value):
+            return f"write {split}: {place}"
+        target = self._target(split)
+        labels = f"their label files to {labels_of(target)}"
+        write = f"write {split}: {target}"
+        if unnamed := self._beside_images(split):
+            return f"move the pictures of {unnamed} to {target} and {labels}, and {write}"
+        if whole := self._undivided():
+            return f"move a part of the pictures of {whole} to {target} and {labels}, and {write}"
+        known = fetched(self.root)
+        by_hand = f"move photographs to {target} and {labels}, and {write}"
+        return f"{known}; or {by_hand}" if known else by_hand
+
+    def place(self, split: str, value: object) -> PurePosixPath | None:
+        """Find the folder that is meant: by the end of what stands there, or by its name."""
+        under_images = [one for one in self._prefixes() if "images" in one.parts]
+        if isinstance(value, str):
+            for end in _ends(value):
+                if len(end.parts) > 1 and end in under_images:
+                    return end
+        return _shallowest(one for one in under_images if _names(split, one))
+
+    def keys(self) -> str:
+        """Spell the keys of a ``data.yaml`` for what is there; empty without a picture."""
+        if not any(folder.pictures for folder in self._folders):
+            return ""
+        places = [f"{split}: {self.place(split, None) or self._target(split)}" for split in SPLITS]
+        return "; ".join([*places, "nc: 1", "names: ['container_door']"])
+
+    def labels_for(self, images: Path) -> str | None:
+        """Find the folder that has the label files of a folder's pictures."""
+        mine = next(
+            (f.pictures for f in self._folders if f.path == _below(images, self.root)), None
+        )
+        if not mine:
+            return None
+        best = max(self._folders, key=lambda folder: len(folder.texts & mine))
+        return str(best.path) if best.texts & mine else None
+
+    @property
+    def has_labels(self) -> bool:
+        """Whether a text file has the name of a picture."""
+        pictures = frozenset().union(*(folder.pictures for folder in self._folders))
+        return any(folder.texts & pictures for folder in self._folders)
+
+    def labels_folder(self, stems: set[str]) -> PurePosixPath | None:
+        """Name the folder of labels of those pictures that have most of these names."""
+        best = max(self._folders, key=lambda folder: len(folder.pictures & stems), default=None)
+        if best is None or not best.pictures & stems or "images" not in best.path.parts:
+            return None
+        return labels_of(best.path)
+
+    def _target(self, split: str) -> PurePosixPath:
+        """Name a folder for a split that has none, as those are named that are there."""
+        if unnamed := self._beside_images(split):
+            return unnamed / "images"
+        for other in SPLITS:
+            if place := self.place(other, None):
+                parts = [split if _is(other, part) else part for part in place.parts]
+                return PurePosixPath(*parts)
+        return PurePosixPath("images", split)
+
+    def _beside_images(self, split: str) -> PurePosixPath | None:
+        """Find a folder that has a split's name and is in none named ``images``."""
+        return _shallowest(
+            one for one in self._prefixes() if _names(split, one) and "images" not in one.parts
+        )
+
+    def _undivided(self) -> PurePosixPath | None:
+        """Find pictures that are in a folder of no split's name."""
+        loose = [
+            folder
+            for folder in self._folders
+            if folder.pictures and not any(_names(split, folder.path) for split in SPLITS)
+        ]
+        return max(loose, key=lambda folder: len(folder.pictures)).path if loose else None
+
+    def _prefixes(self) -> list[PurePosixPath]:
+        """List the folders with pictures, and those above them."""
+        found: dict[PurePosixPath, None] = {}
+        for folder in self._folders:
+            if folder.pictures:
+                for length in range(1, len(folder.path.parts) + 1):
+                    found[PurePosixPath(*folder.path.parts[:length])] = None
+        return list(found)
+
+    @cached_property
+    def _folders(self) -> list[_Folder]:
+        return list(self._walk())
+
+    def _walk(self) -> Iterator[_Folder]:
+        names = 0
+        for count, (parent, folders, files) in enumerate(os.walk(self.root)):
+            below = PurePosixPath(Path(parent).relative_to(self.root).as_posix())
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            if len(below.parts) >= _DEEPEST:
+                folders.clear()
+            names += len(files)
+            if count > _MOST_FOLDERS or names > _MOST_NAMES:
+                return
+            visible = [name for name in files if "." in name and not name.startswith(".")]
+            split = [
+                (stem, suffix.lower()) for stem, _, suffix in (n.rpartition(".") for n in visible)
+            ]
+            yield _Folder(
+                below,
+                frozenset(stem for stem, suffix in split if suffix in self._suffixes),
+                frozenset(stem for stem, suffix in split if suffix == "txt"),
+            )
+
+
+def labels_of(images: PurePosixPath) -> PurePosixPath:
+    """Name the folder of labels for a folder of pictures: the last ``images`` is ``labels``.
+
+    >>> str(labels_of(PurePosixPath("train/images"))), str(labels_of(PurePosixPath("images/val")))
+    ('train/labels', 'labels/val')
+    """
+    parts = list(images.parts)
+    parts[len(parts) - 1 - parts[::-1].index("images")] = "labels"
+    return PurePosixPath(*parts)
+
+
+def _shallowest(paths: Iterable[PurePosixPath]) -> PurePosixPath | None:
+    return min(paths, key=lambda one: (len(one.parts), str(one)), default=None)
+
+
+def _ends(value: str) -> Iterator[PurePosixPath]:
+    """Give the ends of a path, the longest first.
+
+    >>> [str(end) for end in _ends("../train/images")]
+    ['train/images', 'images']
+    """
+    parts = [part for part in re.split(r"[\\/]+", value) if part not in {"", ".", ".."}]
+    return (PurePosixPath(*parts[start:]) for start in range(len(parts)))
+
+
+def _names(split: str, path: PurePosixPath) -> bool:
+    """Tell whether a path names this split and no other."""
+    return {one for one in SPLITS if any(_is(one, part) for part in path.parts)} == {split}
+
+
+def _is(split: str, part: str) -> bool:
+    """Tell whether a folder's name is that of a split, or begins with it: ``val2017``.
+
+    >>> _is("val", "valid"), _is("train", "train2017"), _is("test", "testimony")
+    (True, True, False)
+    """
+    return re.fullmatch(_SPELLINGS[split] + r"([\W_\d].*)?", part.lower()) is not None
+
+
+def _below(path: Path, root: Path) -> PurePosixPath:
+    return PurePosixPath(os.path.relpath(path, root))

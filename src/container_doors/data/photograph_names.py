@@ -1,0 +1,100 @@
+"""Which photograph somebody means by a name, wherever they wrote it."""
+
+import unicodedata
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from pathlib import PurePosixPath
+
+from container_doors.data.layout import Layout, view_name
+
+_MOST_KEPT = 20
+"""Photographs under one short name: a few tell that it is ambiguous."""
+
+_Spelling = Callable[[str], str]
+
+
+def _as_written(name: str) -> str:
+    return name
+
+
+def _of_any_system(name: str) -> str:
+    """Spell a path as if Windows had not spelled it, nor macOS its accents."""
+    return PurePosixPath(unicodedata.normalize("NFC", name.replace("\\", "/"))).as_posix()
+
+
+def _of_any_case(name: str) -> str:
+    return _of_any_system(name).casefold()
+
+
+_SPELLINGS: tuple[_Spelling, ...] = (_as_written, _of_any_system, _of_any_case)
+
+
+class PhotographNames:
+    r"""The photographs of a data set, by their paths and by the ends of these.
+
+    ``images/test/a/img_1.jpg`` is meant by its whole path, and by ``test/a/img_1.jpg``,
+    ``a/img_1.jpg``, ``img_1.jpg`` and ``img_1`` as far as no other path ends so. A spelling that
+    is exact comes before one that another system makes of it: with ``\``, in another normal form
+    of Unicode, in other case.
+    """
+
+    def __init__(self, layout: Layout) -> None:
+        """Take the photographs of every split."""
+        self._paths = {
+            image.relative_to(layout.root).as_posix(): (split, view_name(files, image))
+            for split, files in layout.splits.items()
+            for image in files.images
+        }
+        self._indices: dict[tuple[_Spelling, bool], Mapping[str, list[str]]] = {}
+
+    @property
+    def paths(self) -> list[str]:
+        """All of them, below the data set's folder."""
+        return list(self._paths)
+
+    def find(self, written: str, split: str = "") -> list[str]:
+        """Find the paths, below the data set's folder, that may be meant.
+
+        Args:
+            written: What somebody wrote.
+            split: Its photographs are preferred where there are several.
+        """
+        if written in self._paths:
+            return [written]
+        for spelling in _SPELLINGS:
+            for has_suffix in (True, False):
+                found = self._index(spelling, has_suffix=has_suffix).get(spelling(written), [])
+                if found:
+                    return [path for path in found if self.split_of(path) == split] or found
+        return []
+
+    def split_of(self, path: str) -> str:
+        """Name the split of a path."""
+        return self._paths[path][0]
+
+    def key_of(self, path: str) -> str:
+        """Name a path as everything that is measured does: ``images/test/a/img_1.jpg``."""
+        return self._paths[path][1]
+
+    def _index(self, spelling: _Spelling, *, has_suffix: bool) -> Mapping[str, list[str]]:
+        """List the paths by each of their ends; made when it is asked for first."""
+        made = self._indices.get((spelling, has_suffix))
+        if made is None:
+            ends: defaultdict[str, list[str]] = defaultdict(list)
+            for path in self._paths:
+                name = spelling(path if has_suffix else str(PurePosixPath(path).with_suffix("")))
+                for end in _ends(name):
+                    if len(ends[end]) < _MOST_KEPT:
+                        ends[end].append(path)
+            made = self._indices[spelling, has_suffix] = dict(ends)
+        return made
+
+
+def _ends(path: str) -> list[str]:
+    """List a path and each of its ends.
+
+    >>> _ends("test/a/1.jpg")
+    ['test/a/1.jpg', 'a/1.jpg', '1.jpg']
+    """
+    parts = path.split("/")
+    return ["/".join(parts[start:]) for start in range(len(parts))]

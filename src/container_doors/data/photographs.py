@@ -1,0 +1,91 @@
+"""A photograph with its label file, read once: what each worker does."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from container_doors.core.parsing import ParsingError, read_bounded
+from container_doors.core.records import Finding
+from container_doors.data.faults import Fault
+from container_doors.data.images import read_picture
+from container_doors.data.label_rules import Context
+from container_doors.data.labels import MOST_LABEL_BYTES, NOT_ITS_LABEL, parse_labels
+
+NO_LABEL = Fault(
+    "image-without-label",
+    "a label file",
+    "none, so it trains as background",
+    "label it, or say that no door is in view with an empty label file",
+    severity="warning",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A photograph to be read. Paths of findings are relative to ``root``."""
+
+    root: Path
+    split: str
+    image: Path
+    label: Path
+    class_names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Photograph:
+    """What reading it brought; small, because it crosses between processes."""
+
+    split: str
+    image: Path
+    label: Path
+    image_sha256: str | None
+    label_sha256: str | None
+    """None where there is no label file, or none that can be read."""
+    doors: int
+    findings: tuple[Finding, ...]
+
+    @property
+    def is_dropped(self) -> bool:
+        """Whether Ultralytics would leave it out of training."""
+        return any(finding.dropped for finding in self.findings)
+
+
+def read_photograph(task: Task) -> Photograph:
+    """Read a photograph and its labels in full."""
+    image, label = task.image.relative_to(task.root), task.label.relative_to(task.root)
+    picture = read_picture(task.image)
+    findings = [fault.at(image) for fault in picture.faults]
+    data, fault = _read_label(task.label)
+    if fault is not None:
+        place = image if fault is NO_LABEL else label
+        findings.append(fault.at(place))
+    boxes, faults = parse_labels(data or b"", label, Context(task.class_names, picture.size_px))
+    return Photograph(
+        split=task.split,
+        image=image,
+        label=label,
+        image_sha256=picture.sha256,
+        label_sha256=None if data is None else hashlib.sha256(data).hexdigest(),
+        doors=len(boxes),
+        findings=(*findings, *faults),
+    )
+
+
+def _read_label(path: Path) -> tuple[bytes | None, Fault | None]:
+    """Read the bytes. Ultralytics takes what is no file for a photograph without a door."""
+    try:
+        if not path.exists() and not path.is_symlink():
+            return None, NO_LABEL
+        if not path.is_file():
+            found = "a broken link" if path.is_symlink() else "no ordinary file"
+            remedy = "put the label file there; as it is, the picture trains as background"
+            return None, Fault("label-not-a-file", "a label file", found, remedy)
+        return read_bounded(path, MOST_LABEL_BYTES), None
+    except ParsingError as error:
+        return None, Fault("label-too-large", error.expected, error.found, NOT_ITS_LABEL)
+    except OSError as error:
+        found = error.strerror or type(error).__name__
+        fault = Fault(
+            "label-unreadable", "a file that can be read", found, "mend its access", dropped=True
+        )
+        return None, fault

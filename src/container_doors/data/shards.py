@@ -1,0 +1,213 @@
+"""A data set as a few archives: the same bytes, and a hundredth of the calls to a remote.
+
+A split's photographs and labels stand in tars of their own, ``train-000.tar`` and so on; what
+belongs to no split is in ``rest-000.tar``. The same files give the same bytes.
+"""
+
+import hashlib
+import io
+import shutil
+import tarfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import groupby
+from pathlib import Path, PurePosixPath
+
+from container_doors.core.archives import unpack_tar
+from container_doors.core.errors import DatasetError
+from container_doors.core.files import (
+    force_name_to_disk,
+    force_to_disk,
+    heal,
+    replace_folder,
+    staged_for,
+)
+
+SHARD_BYTES = 64 * 1024**2
+"""Few enough calls, and little enough to send again when one fails."""
+
+_REST = "rest"
+OnProgress = Callable[[int, int], None]
+
+
+def shards_of(folder: Path) -> Path:
+    """Name the folder of a data set's archives, beside it.
+
+    >>> shards_of(Path("data/processed/detection")).as_posix()
+    'data/processed/detection_shards'
+    """
+    return folder.with_name(f"{folder.name}_shards")
+
+
+def write_shards(
+    folder: Path,
+    md5s: Mapping[str, str],
+    out: Path,
+    *,
+    on_progress: OnProgress,
+    shard_bytes: int = SHARD_BYTES,
+) -> list[Path]:
+    """Pack files of a folder, each archive replaced as one step; what is of an older set goes.
+
+    Args:
+        folder: The data set.
+        md5s: Of its files, by name relative to it, with forward slashes.
+        out: The folder of the archives.
+        on_progress: Told how many files are packed, of how many.
+        shard_bytes: No shard is larger, unless one file is.
+
+    Returns:
+        The archives.
+
+    Raises:
+        DatasetError: If a file is not there, or is another than its MD5 says.
+    """
+    heal(out)
+    staged = staged_for(out)
+    staged.mkdir(parents=True)
+    try:
+        _pack(folder, md5s, staged, on_progress=on_progress, shard_bytes=shard_bytes)
+    except BaseException:
+        heal(out)
+        raise
+    force_to_disk(staged)
+    out.mkdir(exist_ok=True)
+    tars = [path.replace(out / path.name) for path in sorted(staged.iterdir())]
+    for path in tars[:1]:
+        force_name_to_disk(path)  # of all of them, before anything older goes
+    heal(out)
+    made = {path.name for path in tars}
+    for path in [*out.glob("*.tar"), *out.glob("*.tar.dvc")]:
+        if path.name.removesuffix(".dvc") not in made:
+            path.unlink()
+    return tars
+
+
+def tracked_shards(folder: Path) -> list[Path]:
+    """Name the archives of a data set that have pointers, whether they are here or not."""
+    return sorted(path.with_suffix("") for path in shards_of(folder).glob("*.tar.dvc"))
+
+
+def read_shards(
+    tars: Sequence[Path], folder: Path, *, force: bool = False, on_progress: OnProgress
+) -> Path | None:
+    """Unpack archives to where ``folder`` is; it is replaced as one step, or left as it was.
+
+    Args:
+        tars: The archives.
+        folder: The data set.
+        force: Whether it is replaced whatever stands in it.
+        on_progress: Told how many archives are unpacked, of how many.
+
+    Returns:
+        A file of ``folder`` that no archive has with the same bytes, for which it was left as it
+        was: it may be kept nowhere else. None if it was replaced.
+
+    Raises:
+        DatasetError: If an archive is damaged.
+    """
+    heal(folder)
+    staged = staged_for(folder)
+    staged.mkdir(parents=True)
+    try:
+        for number, path in enumerate(tars, start=1):
+            _unpack(path, staged)
+            on_progress(number, len(tars))
+    except BaseException:
+        shutil.rmtree(staged)
+        raise
+    in_the_way = None if force else next(_differing(folder, staged), None)
+    if in_the_way is not None:
+        shutil.rmtree(staged)
+        return in_the_way
+    force_to_disk(staged)
+    replace_folder(folder)
+    heal(folder)
+    return None
+
+
+def _pack(
+    folder: Path,
+    md5s: Mapping[str, str],
+    staged: Path,
+    *,
+    on_progress: OnProgress,
+    shard_bytes: int,
+) -> None:
+    packed = 0
+    for split, of_split in groupby(sorted(md5s, key=_order), key=_split):
+        for number, shard in enumerate(_by_size(folder, of_split, shard_bytes)):
+            path = staged / f"{split}-{number:03}.tar"
+            with tarfile.open(path, "w", format=tarfile.PAX_FORMAT) as tar:
+                for name in shard:
+                    _put(tar, folder, name, md5s[name])
+                    packed += 1
+                    on_progress(packed, len(md5s))
+
+
+def _order(name: str) -> tuple[str, tuple[str, ...], str]:
+    """A photograph and its label beside each other."""
+    return _split(name), PurePosixPath(name).with_suffix("").parts[1:], name
+
+
+def _split(name: str) -> str:
+    """Name the split of a file.
+
+    >>> _split("images/train/1.jpg"), _split("data.yaml"), _split("images/1.jpg")
+    ('train', 'rest', 'rest')
+    """
+    parts = PurePosixPath(name).parts
+    return parts[1] if len(parts) > 2 and parts[0] in ("images", "labels") else _REST
+
+
+def _by_size(folder: Path, names: Iterator[str], most: int) -> Iterator[list[str]]:
+    shard: list[str] = []
+    size = 0
+    for name in names:
+        if not (folder / name).is_file():
+            raise DatasetError(
+                f"{folder / name} is gone", hint=f"dvc checkout {folder}.dvc, or: dvc add {folder}"
+            )
+        grown = size + (folder / name).stat().st_size
+        if shard and grown > most:
+            yield shard
+            shard, grown = [], grown - size
+        shard.append(name)
+        size = grown
+    if shard:
+        yield shard
+
+
+def _put(tar: tarfile.TarFile, folder: Path, name: str, md5: str) -> None:
+    """Nothing but name and content: who packs, and when, changes no byte."""
+    content = (folder / name).read_bytes()
+    if hashlib.md5(content, usedforsecurity=False).hexdigest() != md5:
+        raise DatasetError(
+            f"{folder / name} has changed since dvc add",
+            hint=f"dvc add {folder}, or dvc checkout {folder}.dvc; then: doors data pack",
+        )
+    info = tarfile.TarInfo(name)
+    info.size = len(content)
+    info.mode = 0o644
+    tar.addfile(info, io.BytesIO(content))
+
+
+def _unpack(path: Path, folder: Path) -> None:
+    hint = f"remove it, then: dvc checkout {path}.dvc; or pack it anew: doors data pack"
+    unpack_tar(
+        path,
+        folder,
+        refuse=lambda problem: DatasetError(problem, hint=hint),
+        may_differ_by_case=True,
+    )
+
+
+def _differing(folder: Path, staged: Path) -> Iterator[Path]:
+    """Find what the next folder lacks; label caches are made anew by whoever wants them."""
+    if not folder.exists():
+        return
+    for path in folder.rglob("*"):
+        other = staged / path.relative_to(folder)
+        if not path.is_file() or path.suffix == ".cache":
+            continue
+        if not other.is_file() or path.read_bytes() != other.read_bytes():
+            yield path

@@ -1,0 +1,138 @@
+"""The data set as the trainer is given it: links, so that it cannot write to the real one."""
+
+import filecmp
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import yaml
+
+from container_doors.core.errors import DatasetError
+from container_doors.core.files import link_or_copy, replace_text
+from container_doors.data.data_yaml import DATA_YAML
+from container_doors.data.images import is_rewritten
+from container_doors.data.layout import Layout, SplitFiles, label_of, view_name
+
+_MARK = "# A view of links, made anew for every run; change the data set itself instead.\n"
+
+
+def link_view(layout: Layout, directory: Path) -> Path:
+    """Build the view, in place of an earlier one.
+
+    Ultralytics keeps a cache beside the label files, which are therefore copied, and writes
+    JPEGs with trailing bytes anew, which are copied too. Other pictures are links.
+
+    Args:
+        layout: Where the real files are.
+        directory: The view's folder; an earlier view in it is removed.
+
+    Returns:
+        The view's ``data.yaml``. Its paths are absolute, so it cannot be moved.
+
+    Raises:
+        DatasetError: If ``directory`` holds anything but a view, or the data set itself.
+    """
+    directory = directory.absolute()
+    _refuse_to_overwrite(layout, directory)
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    # Built beside its place and moved there whole: an interrupted build leaves the earlier view.
+    with tempfile.TemporaryDirectory(dir=directory.parent, prefix=".view-") as beside:
+        building = Path(beside) / "view"
+        building.mkdir()
+        text = _data_yaml(layout, directory)
+        replace_text(building / DATA_YAML, text)  # first: whatever is cut off, it is ours
+        for split in layout.splits.values():
+            _link_split(split, building)
+        if directory.exists():  # deleted beside its place: a kill leaves no half of it there
+            directory.rename(Path(beside) / "earlier")
+        building.rename(directory)
+    return directory / DATA_YAML
+
+
+def ensure_view(layout: Layout, directory: Path) -> None:
+    """Make the view anew, unless one is there that is whole, and of these very files.
+
+    A view is not forced to the disk file by file, so that a power cut may leave copies without
+    content. One that was moved with its run names another place.
+
+    Raises:
+        DatasetError: As :func:`link_view`.
+    """
+    if not _is_whole(layout, directory.absolute()):
+        link_view(layout, directory)
+
+
+def _is_whole(layout: Layout, view: Path) -> bool:
+    try:
+        if (view / DATA_YAML).read_text(encoding="utf-8") != _data_yaml(layout, view):
+            return False
+        files = [pair for split in layout.splits.values() for pair in _files(split, view)]
+        images = {path for path in (view / "images").rglob("*") if not path.is_dir()}
+        return images <= {target for _, target in files} and all(
+            source.samefile(target) or filecmp.cmp(source, target, shallow=False)
+            for source, target in files
+        )
+    except (OSError, ValueError):  # a file is absent; the second is of bytes that are no UTF-8
+        return False
+
+
+def _data_yaml(layout: Layout, view: Path) -> str:
+    document = {
+        "path": str(view),
+        **{split: f"images/{split}" for split in layout.splits},
+        "names": dict(enumerate(layout.class_names)),
+    }
+    return _MARK + yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
+
+
+def _files(split: SplitFiles, view: Path) -> Iterator[tuple[Path, Path]]:
+    """Pair each photograph and label file with its place in a view, the photograph first."""
+    for image in split.images:
+        if image.is_dir():
+            continue
+        linked, label = view / view_name(split, image), label_of(image)
+        yield image, linked
+        if label.is_file():
+            yield label, label_of(linked)
+
+
+def _refuse_to_overwrite(layout: Layout, directory: Path) -> None:
+    root, view = (Path(os.path.realpath(path)) for path in (layout.root, directory))
+    if view.is_relative_to(root) or root.is_relative_to(view):
+        raise DatasetError(
+            f"a view in {directory} would change the data set in {layout.root}",
+            hint="keep runs and data in folders apart",
+        )
+    if not directory.exists() or not any(directory.iterdir()):
+        return
+    data_yaml = directory / DATA_YAML
+    if not data_yaml.is_file() or not data_yaml.read_text(encoding="utf-8").startswith(_MARK):
+        raise DatasetError(
+            f"{directory} is in the way: it is no view made by an earlier run",
+            hint="move it elsewhere, or remove it",
+        )
+
+
+def _link_split(split: SplitFiles, building: Path) -> None:
+    for kind in ("images", "labels"):
+        (building / kind / split.name).mkdir(parents=True)
+    for source, target in _files(split, building):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        real = Path(os.path.realpath(source))
+        if target.is_relative_to(building / "labels") or _is_rewritten(real):
+            shutil.copyfile(real, target)
+        else:
+            link_or_copy(real, target)
+
+
+def _is_rewritten(path: Path) -> bool:
+    """Look at both ends of the file only."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(2)
+            file.seek(-2, os.SEEK_END)
+            return is_rewritten(start + file.read(2))
+    except OSError:  # absent, unreadable, or of less than two bytes: the trainer sees it as it is
+        return False

@@ -1,0 +1,173 @@
+"""What a person reads of jobs: what would be sent, how one ended, which there are."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol
+
+from container_doors.core.ports import JobState, Quota
+from container_doors.kaggle.archive import Outcome
+from container_doors.kaggle.ledger import JobRecord
+from container_doors.kaggle.packing import Pack
+
+_MOST_CHANGED = 20
+_KEPT_MINUTES = "checkpoints.every_minutes"
+
+
+class Planned(Protocol):
+    """What :func:`plan_lines` reads of a plan."""
+
+    @property
+    def record(self) -> JobRecord:
+        """The job."""
+
+    @property
+    def packs(self) -> Sequence[Pack]:
+        """What is sent."""
+
+    @property
+    def hours(self) -> float:
+        """That it may take."""
+
+    @property
+    def session_h(self) -> float:
+        """When it stops by itself."""
+
+    @property
+    def quota(self) -> Quota | None:
+        """What is left."""
+
+    @property
+    def changed(self) -> Sequence[Any]:
+        """What is not of the commit."""
+
+    @property
+    def filtered(self) -> Sequence[Any]:
+        """What is there as git keeps it, which is not as it is here."""
+
+    @property
+    def unknown(self) -> Sequence[str]:
+        """What could not be asked, and why."""
+
+
+def plan_lines(plan: Planned) -> list[str]:
+    """Say what would be sent, and what it would cost."""
+    job = plan.record
+    lines = [
+        f"{name}: {job.epochs_asked[name]} epochs"
+        + (f", going on after epoch {job.epochs[name]}" if name in job.epochs else "")
+        for name in job.experiments
+    ]
+    dirty = f", and {len(plan.changed)} changed file(s)" if plan.changed else ""
+    lines.append(f"code: commit {job.commit[:12]}{dirty}")
+    lines += [f"  changed: {path}" for path in plan.changed[:_MOST_CHANGED]]
+    if len(plan.changed) > _MOST_CHANGED:
+        lines.append(f"  and {len(plan.changed) - _MOST_CHANGED} more; --dry-run packs them all")
+    if plan.filtered:
+        lines.append(
+            f"  {len(plan.filtered)} file(s) are sent as git keeps them, without the filter that "
+            f".gitattributes names: {plan.filtered[0]}"
+        )
+    lines += [
+        f"send: {pack.kind:<7} {pack.files:>5} files  {pack.size_bytes / 1e6:>8.1f} MB  {pack.slug}"
+        for pack in plan.packs
+    ]
+    lines.append(f"on: {_machine(job)}")
+    lines.append(
+        f"time: about {plan.hours:.1f} h, guessed from other runs; "
+        f"it stops by itself before {plan.session_h:.1f} h, to be continued"
+    )
+    unknown = [f"could not be asked: {one}" for one in plan.unknown]
+    quota = [] if unknown and plan.quota is None else [_quota(plan)]
+    return [*lines, *quota, *unknown]
+
+
+def end_line(job: JobRecord) -> str:
+    """Say how a job ended."""
+    why = f": {job.why}" if job.why else ""
+    how = job.stage if job.stage == "discarded" else job.outcome or "ended"
+    return f"{job.slug} {how} after {_hours(job.elapsed_s)}{why}"
+
+
+def unfinished_lines(name: str, outcome: Outcome, job: JobRecord) -> list[str]:
+    """Say what is to do about an experiment that is not finished."""
+    if outcome.kind == "to be continued":
+        return [
+            f"{name}: to be continued: {outcome.why}",
+            f"next: doors kaggle run --experiment {name}, or here: doors train --experiment {name}",
+        ]
+    return [
+        f"{name}: failed: {outcome.why}",
+        f"  hint: {outcome.remedy or 'its log says more'} ({job.folder}/kernel.log)",
+    ]
+
+
+def stop_lines(job: JobRecord) -> list[str]:
+    """Tell how a job is ended: nothing can be sent into it, as it holds no secret."""
+    return [
+        f"no further session will follow {job.slug}",
+        f"end this one with the button Stop on its page: {job.url}",
+        f"its newest checkpoint is kept every detection.{_KEPT_MINUTES}; afterwards: "
+        f"doors kaggle pull {job.experiments[0]}",
+    ]
+
+
+def table(known: Sequence[tuple[JobRecord, JobState | None]]) -> list[str]:
+    """One line for each job."""
+    rows = [("experiment", "session", "state", "epochs", "hours", "page")]
+    rows += [
+        (
+            ", ".join(job.experiments),
+            str(job.session),
+            _state(job, state),
+            ", ".join(f"{job.epochs.get(n, 0)}/{job.epochs_asked[n]}" for n in job.experiments),
+            _spent(job, state),
+            job.url or "",
+        )
+        for job, state in known
+    ]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+    return lines if known else []
+
+
+def as_json(job: JobRecord, state: JobState | None) -> dict[str, Any]:
+    """One job for programs."""
+    return job.model_dump(mode="json") | {"host_says": state.phase if state else None}
+
+
+def _state(job: JobRecord, state: JobState | None) -> str:
+    if job.stage == "running" and state is not None:
+        return state.phase
+    return job.outcome if job.stage in {"ended", "home"} else job.stage
+
+
+def _spent(job: JobRecord, state: JobState | None) -> str:
+    """Say the hours, as the job last told; while nobody follows, as the clock tells."""
+    if job.stage == "running" and state is not None and state.phase == "running":
+        since_s = (datetime.now(UTC) - job.started_at).total_seconds()
+        return f"~{max(since_s, job.elapsed_s) / 3600:.2f}"
+    return f"{job.elapsed_s / 3600:.2f}"
+
+
+def _machine(job: JobRecord) -> str:
+    if not job.gpus:
+        return "Kaggle's processors, no GPU"
+    return f"{job.gpus} of two Tesla T4, which cost the quota of one"
+
+
+def _quota(plan: Planned) -> str:
+    if not plan.record.gpus:
+        return "quota: none needed"
+    if plan.quota is None:
+        return "quota: Kaggle does not say what is left"
+    left = plan.quota.allowed_h - plan.quota.used_h
+    warning = "" if plan.hours <= left else "; that is not enough: it will be continued later"
+    allowed = f"{left:.1f} of {plan.quota.allowed_h:.0f} h left"
+    return f"quota: about {plan.hours:.1f} h needed, {allowed}{warning}"
+
+
+def _hours(seconds: float) -> str:
+    return str(timedelta(seconds=round(seconds)))

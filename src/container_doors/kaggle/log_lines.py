@@ -1,0 +1,53 @@
+"""What a job says for programs, line by line, between what it says for people."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from container_doors.core.parsing import parse_json
+
+MARK = "@doors "
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One line for programs."""
+
+    kind: str
+    """``machine``, ``step``, ``record``, ``epoch``, ``alive``, ``kept``, ``stalled``, ``ended``."""
+    facts: Mapping[str, Any]
+
+
+_MOST_PARTS = 50
+_MOST_BYTES = 4 * 1024**2
+
+
+def line_is_cut(parts: Sequence[str]) -> bool:
+    """Tell whether more of a line for programs is to come: a host may cut long ones.
+
+    >>> line_is_cut(['@doors {"is": "ali']), line_is_cut(["epoch 1/3"]), line_is_cut(["@doors []"])
+    (True, False, False)
+    """
+    return parts[0].startswith(MARK + "{") and len(parts) < _MOST_PARTS
+
+
+def parts_with(line: str, parts: list[str]) -> list[str]:
+    """Add a line to what was cut before it; one that begins anew ends what never came."""
+    return [*parts, line] if not line.startswith(MARK) else [line]
+
+
+def told(line: str) -> Told | None:
+    """Read a line of a log; None if it is for people, or was cut.
+
+    >>> told('@doors {"is": "alive", "elapsed_s": 60.1}').facts["elapsed_s"]
+    60.1
+    >>> told("epoch 1/3"), told('@doors {"is": "ali')
+    (None, None)
+    """
+    if not line.startswith(MARK):
+        return None
+    try:
+        facts = parse_json(line.removeprefix(MARK), _MOST_BYTES)
+        return Told(facts.pop("is"), facts)
+    except (ValueError, LookupError, AttributeError, TypeError, RecursionError):
+        return None

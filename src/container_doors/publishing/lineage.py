@@ -1,0 +1,62 @@
+"""Which run made a model: found by content, because names and folders can be reused."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from container_doors.core.errors import RunError
+from container_doors.core.records import RunRecord
+from container_doors.core.run import RUNS, Run, runs_in
+from container_doors.publishing.hashing import file_sha256
+
+
+def find_run(weights_dir: Path, runs_root: Path) -> RunRecord:
+    """Find the run whose ``best.pt`` lies in ``weights_dir``; of several, the latest.
+
+    Raises:
+        RunError: If there is no ``best.pt``, or no run under ``runs_root`` made it.
+    """
+    weights = weights_dir / "best.pt"
+    if not weights.is_file():
+        raise RunError(
+            f"no best.pt in {weights_dir}", hint="train (doors train) or fetch it (dvc pull)"
+        )
+    wanted = file_sha256(weights)
+    made_it = [
+        record
+        for record in _records(runs_root)
+        if (made := record.artifacts.get("best.pt")) and made.sha256 == wanted
+    ]
+    if not made_it:
+        raise RunError(
+            f"no run in {runs_root} made {weights} (sha256 {wanted[:12]}...)",
+            hint="work on the machine that trained it, or copy its runs/ folder here",
+        )
+    return max(made_it, key=lambda record: record.started_at)
+
+
+def run_of(run_id: str, experiment: str, root: Path = RUNS) -> Run:
+    """Find the folder of the run that made a model: it may have been set aside since.
+
+    Returns:
+        The present run of that name, if no folder is of this very run.
+    """
+    present = Run(experiment, root)
+    of_name = [run for run in runs_in(root) if run.name == experiment]
+    return next((run for run in of_name if is_record_of(run, run_id)), present)
+
+
+def is_record_of(run: Run, run_id: str | None) -> bool:
+    """Tell whether a folder holds the record of this very run; a damaged one does not."""
+    try:
+        return run.record.exists() and RunRecord.read(run.record).run_id == run_id
+    except (RunError, OSError):
+        return False
+
+
+def _records(runs_root: Path) -> Iterator[RunRecord]:
+    """Read every run's record; one that cannot be read cannot claim a model."""
+    for path in sorted(runs_root.glob("*/run.json")):
+        try:
+            yield RunRecord.read(path)
+        except (RunError, OSError):
+            continue

@@ -1,0 +1,139 @@
+"""A version's two spellings: the specification's name, and the git tag that GTO understands.
+
+Both are one-to-one with :class:`records.Version`, so that either can be read back:
+
+=====  =============================================  ==========================================
+name   ``detection_v1.2_20261123_exp001_baseline``    in metadata.json, the report, the pointers
+tag    ``detection@v1.2.0+20261123.exp001.baseline``  in git, for ``gto`` and ``dvc artifacts get``
+=====  =============================================  ==========================================
+
+A tag must be annotated, for GTO sees no other, and ``dvc artifacts get . detection --rev`` wants
+what follows its ``@``: ``v1.2.0+20261123.exp001.baseline``.
+"""
+
+import re
+from collections.abc import Iterable
+
+from container_doors.core.errors import RunError, VersioningError
+from container_doors.core.records import Version
+from container_doors.core.run import Run
+
+TAGS = "detection@v*"
+"""The glob of every tag that :func:`git_tag` writes."""
+
+_PREFIX = "detection_"
+_NUMBER = r"(?P<major>0|[1-9][0-9]*)\.(?P<minor>0|[1-9][0-9]*)"
+_NAME = re.compile(rf"detection_v{_NUMBER}_(?P<date>[0-9]{{8}})_(?P<experiment>.+)")
+_TAG = re.compile(rf"detection@v{_NUMBER}\.0\+(?P<date>[0-9]{{8}})\.(?P<experiment>.+)")
+
+
+def version_name(version: Version) -> str:
+    """Spell a version the way that the specification does.
+
+    >>> version_name(Version(major=1, minor=2, date="20261123", experiment="exp001_baseline"))
+    'detection_v1.2_20261123_exp001_baseline'
+    """
+    return (
+        f"{_PREFIX}v{version.major}.{version.minor}_{version.date}_{_checked(version.experiment)}"
+    )
+
+
+def git_tag(version: Version) -> str:
+    """Spell a version as a tag that GTO understands: build metadata has dots where we have ``_``.
+
+    Git refuses a name that ends in ``.lock``. No experiment has ``--`` in its name, so that is
+    free to stand for this one dot.
+
+    >>> git_tag(Version(major=1, minor=2, date="20261123", experiment="exp001_baseline"))
+    'detection@v1.2.0+20261123.exp001.baseline'
+    >>> git_tag(Version(major=1, minor=2, date="20261123", experiment="door_lock"))
+    'detection@v1.2.0+20261123.door--lock'
+    """
+    experiment = _checked(version.experiment).replace("_", ".")
+    tag = f"detection@v{version.major}.{version.minor}.0+{version.date}.{experiment}"
+    return f"{tag.removesuffix('.lock')}--lock" if tag.endswith(".lock") else tag
+
+
+def parse_name(name: str) -> Version:
+    """Read back what :func:`version_name` wrote.
+
+    Raises:
+        VersioningError: If it is not of that form.
+    """
+    match = _NAME.fullmatch(name)
+    version = match and _version(match, match["experiment"])
+    if version is None:
+        raise VersioningError(
+            f"expected a version such as detection_v1.0_20261123_exp001, found {name!r}",
+            hint="write metadata.json anew: doors metadata",
+        )
+    return version
+
+
+def parse_tag(tag: str) -> Version | None:
+    """Read back what :func:`git_tag` wrote; None for any other tag.
+
+    >>> parse_tag("detection@v1.2.0+20261123.exp001.baseline")
+    Version(major=1, minor=2, date='20261123', experiment='exp001_baseline')
+    >>> parse_tag("v1.2.0") is None
+    True
+    """
+    dotted = f"{tag.removesuffix('--lock')}.lock" if tag.endswith("--lock") else tag
+    match = _TAG.fullmatch(dotted)
+    version = match and _version(match, match["experiment"].replace(".", "_"))
+    return version if version and git_tag(version) == tag else None
+
+
+def next_version(
+    known: Iterable[Version], *, experiment: str, date: str, major: bool = False
+) -> Version:
+    """Number the next release: v1.0 first, then a minor number above the highest known.
+
+    The experiment's leading ``detection_`` is not repeated in the version. Two experiments
+    that differ in nothing else still get two versions, because their numbers differ;
+    ``experiment_name`` in metadata.json says which is which.
+
+    Args:
+        known: Every version there is, in any order.
+        experiment: The name of the run.
+        date: Eight digits, ``YYYYMMDD``.
+        major: Begin the next major number.
+
+    >>> first = next_version([], experiment="detection_exp001", date="20261123")
+    >>> version_name(first)
+    'detection_v1.0_20261123_exp001'
+    >>> version_name(next_version([first], experiment="exp002", date="20261124"))
+    'detection_v1.1_20261124_exp002'
+    >>> version_name(next_version([first], experiment="exp002", date="20261124", major=True))
+    'detection_v2.0_20261124_exp002'
+    """
+    numbers = [(version.major, version.minor) for version in known]
+    if not numbers:
+        highest_major, minor = 1, 0
+    elif major:
+        highest_major, minor = max(numbers)[0] + 1, 0
+    else:
+        highest_major, minor = max(numbers)[0], max(numbers)[1] + 1
+    return Version(
+        major=highest_major,
+        minor=minor,
+        date=date,
+        experiment=_checked(experiment.removeprefix(_PREFIX)),
+    )
+
+
+def _checked(experiment: str) -> str:
+    """Let no name through that the other spelling could not hold."""
+    return Run(experiment).name
+
+
+def _version(match: re.Match[str], experiment: str) -> Version | None:
+    try:
+        return Version(
+            major=int(match["major"]),
+            minor=int(match["minor"]),
+            date=match["date"],
+            experiment=_checked(experiment),
+        )
+    except RunError:
+        return None

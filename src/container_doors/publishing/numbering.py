@@ -1,0 +1,110 @@
+"""Which versions there are already, wherever this clone can know it from."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from container_doors.core.errors import RunError, VersioningError
+from container_doors.core.parsing import MOST_YAML_BYTES, ParsingError, parse_yaml, read_bounded
+from container_doors.core.records import Metadata, RunRecord, Version
+from container_doors.core.run import RUNS, runs_in
+from container_doors.publishing.names import next_version, parse_name, parse_tag
+from container_doors.publishing.publication import read_published
+
+
+def version_for(
+    record: RunRecord, weights_dir: Path, *, tags: Iterable[str], major: bool, runs: Path = RUNS
+) -> Version:
+    """Keep the version that this very run has, if it has one; otherwise take the next.
+
+    A run has its version from the end of its training on, published or not, so that no two runs of
+    a clone are given the same number.
+
+    Args:
+        record: The run that made the model.
+        weights_dir: Where models are published.
+        tags: Of the repository.
+        major: Ask for a number that begins a major version; asking twice is asking once.
+        runs: Where the other runs are.
+    """
+    released = known_versions(tags, weights_dir)
+    own, others = None, set(released)
+    for metadata in _metadata_of_runs(runs):
+        if metadata.run_id == record.run_id:
+            own = parse_name(metadata.version)
+        else:
+            others.add(parse_name(metadata.version))
+    published = _published_if_readable(weights_dir)
+    is_published = published is not None and published.run_id == record.run_id
+    if published is not None and is_published:
+        own = parse_name(published.version)
+    elif published is not None:
+        others.add(parse_name(published.version))
+    if own is not None:
+        is_free = _number(own) not in set(map(_number, others))
+        is_its = is_published or own in released or is_free
+        if is_its and not (major and not begins_its_major(own, released)):
+            return own
+        others.add(own)
+    return next_version(
+        others, experiment=record.experiment, date=f"{record.started_at:%Y%m%d}", major=major
+    )
+
+
+def _number(version: Version) -> tuple[int, int]:
+    return version.major, version.minor
+
+
+def _published_if_readable(weights_dir: Path) -> Metadata | None:
+    """Read which model is published; a damaged one has its number in the pointers, if anywhere."""
+    try:
+        return read_published(weights_dir)
+    except RunError:
+        return None
+
+
+def _metadata_of_runs(runs: Path) -> Iterator[Metadata]:
+    """Read what is known of each finished run; one that cannot be read has lost its number."""
+    for run in runs_in(runs):
+        with suppress(RunError):
+            if run.metadata.exists():
+                yield Metadata.read(run.metadata)
+
+
+def known_versions(tags: Iterable[str], weights_dir: Path) -> set[Version]:
+    """Collect the versions of git's tags, and those that the pointers in ``weights_dir`` name.
+
+    A clone without the tags, or one where nobody ever tagged, still has the pointers.
+
+    Args:
+        tags: Of the repository; foreign ones are passed over.
+        weights_dir: Where the ``*.dvc`` files are.
+
+    Raises:
+        VersioningError: If a pointer cannot be read, for instance after a failed merge.
+    """
+    tagged = {version for tag in tags if (version := parse_tag(tag))}
+    named = {_named_by(pointer) for pointer in sorted(weights_dir.glob("*.dvc"))}
+    return tagged | {parse_name(name) for name in named if name is not None}
+
+
+def begins_its_major(version: Version, known: Iterable[Version]) -> bool:
+    """Tell whether nothing else has this major number or a later one.
+
+    >>> first = Version(major=2, minor=0, date="20261123", experiment="exp002")
+    >>> begins_its_major(first, [first])
+    True
+    """
+    others = (other for other in known if other != version)
+    return version.minor == 0 and all(other.major < version.major for other in others)
+
+
+def _named_by(pointer: Path) -> str | None:
+    try:
+        document = parse_yaml(read_bounded(pointer, MOST_YAML_BYTES))
+        name = (document.get("meta") or {}).get("version")
+    except (ParsingError, AttributeError):
+        raise VersioningError(
+            f"{pointer} is not a pointer of DVC", hint=f"git diff {pointer}; git checkout restores"
+        ) from None
+    return None if name is None else str(name)

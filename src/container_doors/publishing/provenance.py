@@ -1,0 +1,46 @@
+"""What stands behind a model's figures, by content: taken down when it is published."""
+
+import json
+from pathlib import Path
+
+from container_doors.core.run import Run
+from container_doors.publishing.hashing import file_sha256, text_sha256
+from container_doors.publishing.publication import published_sources
+
+_SPLITS = ("val", "test")
+
+
+def record_hashes(run: Run) -> dict[str, str]:
+    """Hash the records of a run, by path in its folder; one that is not there is left out."""
+    hashes = {
+        path.relative_to(run.directory).as_posix(): file_sha256(path)
+        for path in record_paths(run)
+        if path.is_file()
+    }
+    if run.record.is_file():
+        hashes[run.record.name] = record_sha256(run.record)
+    return hashes
+
+
+def record_paths(run: Run) -> list[Path]:
+    """Name the records that no longer change once a run is evaluated."""
+    predictions = [run.predictions_json(split) for split in _SPLITS]
+    return [run.dataset, run.materials, run.metrics_jsonl, run.scores, *predictions]
+
+
+def record_sha256(path: Path) -> str:
+    """Hash ``run.json`` as it was after training; publication has changed its status since.
+
+    By what stands there, not by what this release would write: a later one may know more.
+    """
+    document = json.loads(path.read_bytes())
+    return text_sha256(json.dumps({**document, "status": "trained"}, sort_keys=True))
+
+
+def file_hashes(run: Run) -> dict[str, str]:
+    """Hash what is published beside the weights, by its published name."""
+    return {
+        name: file_sha256(path)
+        for name, path in published_sources(run).items()
+        if path.suffix != ".pt"
+    }

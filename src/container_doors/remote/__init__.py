@@ -1,1 +1,0 @@
-"""Another machine, reached by SSH: who may come in, what they find there, how they get there."""

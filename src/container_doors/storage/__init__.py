@@ -1,0 +1,1 @@
+"""Where large files are kept: addresses, credentials, and what DVC says when they do not work."""

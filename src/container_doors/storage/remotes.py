@@ -1,0 +1,86 @@
+"""The addresses that DVC's remotes have, and what is odd about each kind."""
+
+import re
+from pathlib import Path
+from typing import Literal
+
+from container_doors.core.errors import VersioningError
+
+Kind = Literal["drive", "directory", "other"]
+
+_SCHEME = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
+_DRIVE = re.compile(r"[\w-]+(/.+)?")
+_SCHEMES = ("gdrive", "s3", "gs", "azure", "oss", "ssh", "hdfs", "webhdfs", "http", "https",
+            "webdav", "webdavs", "remote")  # fmt: skip
+"""https://doc.dvc.org/user-guide/data-management/remote-storage#supported-storage-types"""
+
+_TOKENS = ("http", "https", "webdav", "webdavs")
+"""Where a user's name alone may be a token."""
+
+_BROWSER = re.compile(r"drive\.google\.com/.*?(?:folders/|[?&]id=)(?P<id>[\w-]+)")
+
+
+def kind_of(url: str) -> Kind:
+    """Tell kinds of remotes apart.
+
+    >>> kind_of("../storage"), kind_of("gdrive://1aBc/doors"), kind_of("s3://bucket/doors")
+    ('directory', 'drive', 'other')
+    """
+    found = _SCHEME.fullmatch(url)
+    if found is None:
+        return "directory"
+    return "drive" if found["scheme"].lower() == "gdrive" else "other"
+
+
+def check_url(url: str) -> None:
+    """See that an address may be committed, and can be one.
+
+    Raises:
+        VersioningError: If it holds a password, or is no folder's address.
+    """
+    found = _SCHEME.fullmatch(url)
+    if not url.strip() or url != url.strip() or "\n" in url:
+        raise VersioningError(
+            f"expected a remote's address, found {url!r}", hint="doors remote set DIRECTORY"
+        )
+    browser = _BROWSER.search(url)
+    if browser:
+        raise VersioningError(
+            "that is the address of a web page, and DVC wants the folder's id",
+            hint=f"doors remote set gdrive://{browser['id']}",
+        )
+    if found is None:
+        _check_folder(url)
+        return
+    scheme = found["scheme"].lower()
+    if scheme not in _SCHEMES or not found["rest"].strip("/"):
+        raise VersioningError(
+            f"expected a folder, or {'://..., '.join(_SCHEMES)}://..., found {url!r}",
+            hint="doors remote set DIRECTORY, gdrive://FOLDER_ID or s3://BUCKET/FOLDER",
+        )
+    login = found["rest"].partition("/")[0].rpartition("@")[0]
+    if ":" in login or (login and scheme in _TOKENS):
+        raise VersioningError(
+            f"{found['scheme']}://*** holds a password or a token, and the address is committed",
+            hint="leave it out, then: dvc remote modify --local storage user ..., and password ...",
+        )
+    if kind_of(url) == "drive" and not _DRIVE.fullmatch(found["rest"]):
+        raise VersioningError(
+            f"expected gdrive://FOLDER_ID, found {url!r}",
+            hint="the id is the last part of the folder's address in the browser",
+        )
+
+
+def _check_folder(url: str) -> None:
+    """A word alone is more likely a slip than a folder to be made here."""
+    if Path(url).is_dir():
+        return
+    if Path(url).exists():
+        raise VersioningError(
+            f"expected a folder, found the file {url}", hint="doors remote set DIRECTORY"
+        )
+    if "/" not in url:
+        raise VersioningError(
+            f"expected a remote's address, found {url!r}, which is no folder here",
+            hint=f"for a new folder of that name: doors remote set ./{url}",
+        )

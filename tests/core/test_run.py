@@ -1,0 +1,17 @@
+import pytest
+
+from container_doors.core.errors import RunError
+from container_doors.core.run import Run
+
+
+@pytest.mark.parametrize("name", ["a", "detection_exp001_yolo11s_baseline", "A-1_b"])
+def test_a_plain_name_names_a_run(name: str):
+    assert Run(name).directory.name == name
+
+
+@pytest.mark.parametrize(
+    "name", ["", "a/b", "..", "a b", "a__b", "-a", "a~1", "ä", "a.b", "a\n", "x" * 101]
+)
+def test_a_name_that_could_leave_its_folder_does_not(name: str):
+    with pytest.raises(RunError, match="cannot name an experiment"):
+        Run(name)

@@ -23,10 +23,10 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from tests.loopback.drive_backend import DriveBackend
 
-from container_doors import pipeline
 from container_doors.adapters.dvc.command import find_dvc
 from container_doors.adapters.dvc.store import DvcStore
 from container_doors.cli.console import PlainProgress
+from container_doors.steps.data import pack_data, pull_data
 
 TARGET = 10.0
 DATA = Path("data/detection")
@@ -74,10 +74,10 @@ def _measure(form: str, home: Path, drive: DriveBackend, files: int) -> list[tup
         if form == "folder":
             store.push([DATA.with_name("detection.dvc")])
         else:
-            pipeline.pack_data(DATA, store=store, progress=progress)
+            pack_data(DATA, store=store, progress=progress)
 
     def pull() -> None:
-        pipeline.pull_data(DATA, store=store, progress=progress)
+        pull_data(DATA, store=store, progress=progress)
 
     pushed = _timed(push, drive)
     for path in DATA.with_name("detection_shards").glob("*.tar"):

@@ -9,7 +9,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from container_doors import assessment, delivery, pipeline, trials
+from container_doors import pipeline
 from container_doors.adapters import corruptions
 from container_doors.cli import main
 from container_doors.core.config import Params
@@ -19,8 +19,18 @@ from container_doors.core.records import Hardware, Metadata
 from container_doors.core.run import JOBS, PUBLISHED
 from container_doors.kaggle.ledger import JobRecord, newest_job, readable_jobs
 from container_doors.publishing.lineage import find_run
-from container_doors.steps.publish import Outside, publish_run
+from container_doors.steps.checklist import check_synced
+from container_doors.steps.compare import compare_runs
+from container_doors.steps.evaluate import evaluate_split
+from container_doors.steps.gate import gate_published, gate_run
+from container_doors.steps.metadata import regenerate_metadata
+from container_doors.steps.publish import Outside, adopt, publish_run
+from container_doors.steps.robustness import Climb, measure_robustness
 from container_doors.steps.runs import list_runs
+from container_doors.steps.summary import model_card, report_page
+from container_doors.steps.track import sync_tracking
+from container_doors.steps.verify import measure_again, verify_model
+from container_doors.steps.version import version_model
 from container_doors.tracking.results import gather_results
 from container_doors.training.history import append_epoch
 from tests.builders import a_history
@@ -83,10 +93,10 @@ def a_place(folder: Path) -> Place:
     replace_copy(RUN.metrics_jsonl, copy_of(RUN.metrics_jsonl))
     RUN.metadata.unlink()  # it described another history
     outside = Outside(place.repository, lambda *_: FakeDetector(), FakeProgress())
-    pipeline.adopt(RUN, outside=outside)
-    pipeline.version("exp1", store=place.store, progress=FakeProgress())
+    adopt(RUN, outside=outside)
+    version_model("exp1", store=place.store, progress=FakeProgress())
     for split in ("val", "test"):
-        assessment.evaluate(RUN, split, open_detector=opened, progress=FakeProgress())
+        evaluate_split(RUN, split, open_detector=opened, progress=FakeProgress())
     climb()
     JobRecord.model_validate(_JOB).write(JOBS / "doors-exp1-abc.json")
     kept = [path for top in ("runs", "reports", str(PUBLISHED)) for path in Path(top).rglob("*")]
@@ -102,8 +112,8 @@ def climb() -> None:
     def blinded(weights: Path, params: Params) -> Blinded:
         return Blinded()
 
-    asked = trials.Climb(corrupt=corruptions.corrupt, common=(), is_quick=True, photographs=2)
-    trials.climb_ladders(RUN, "val", asked=asked, open_detector=blinded, progress=FakeProgress())
+    asked = Climb(corrupt=corruptions.corrupt, common=(), is_quick=True, photographs=2)
+    measure_robustness(RUN, "val", asked=asked, open_detector=blinded, progress=FakeProgress())
 
 
 def command(*argv: str) -> None:
@@ -122,9 +132,9 @@ def readers(place: Place) -> Mapping[str, Callable[[], object]]:
     outside = Outside(place.repository, lambda *_: FakeDetector(), quiet)
     measured: dict[str, Any] = {"open_detector": opened, "progress": quiet}
 
-    def check_synced() -> object:
+    def looked_at() -> object:
         metadata = Metadata.read(PUBLISHED / "metadata.json")
-        return delivery.check_synced(
+        return check_synced(
             metadata, DATA, load_detector=FakeDetector(), hardware=HARDWARE, server="none"
         )
 
@@ -133,29 +143,29 @@ def readers(place: Place) -> Mapping[str, Callable[[], object]]:
         "track show --json": lambda: command("track", "show", "exp1", "--json"),
         "doctor --run": lambda: command("doctor", "--run", "exp1"),
         "summary": lambda: command("summary", "--experiment", "exp1"),
-        "track sync": lambda: pipeline.sync_tracking(
+        "track sync": lambda: sync_tracking(
             RUN, server=FakeServer(), follower=FakeFollower(), progress=quiet
         ),
         "results": lambda: gather_results(RUN),
         "train": lambda: pipeline.train(PARAMS, RUN, world=FakeWorld().world, resume=True),
-        "evaluate": lambda: assessment.evaluate(RUN, "test", **measured),
-        "gate": lambda: assessment.gate(RUN, at_the_point=False, **measured),
-        "gate --published": lambda: assessment.gate_published(RUN, at_the_point=True, **measured),
-        "card": lambda: assessment.model_card(RUN, Path("card.md"), **measured),
-        "page": lambda: assessment.report_page(RUN, Path("page.html"), **measured),
+        "evaluate": lambda: evaluate_split(RUN, "test", **measured),
+        "gate": lambda: gate_run(RUN, at_the_point=False, **measured),
+        "gate --published": lambda: gate_published(RUN, at_the_point=True, **measured),
+        "card": lambda: model_card(RUN, Path("card.md"), **measured),
+        "page": lambda: report_page(RUN, Path("page.html"), **measured),
         "robustness": climb,
-        "compare": lambda: assessment.compare(RUN, RUN, "test", **measured),
-        "verify": lambda: delivery.verify("exp1", PARAMS, **model),
-        "verify --re-evaluate": lambda: delivery.measure_again(
+        "compare": lambda: compare_runs(RUN, RUN, "test", **measured),
+        "verify": lambda: verify_model("exp1", PARAMS, **model),
+        "verify --re-evaluate": lambda: measure_again(
             Metadata.read(PUBLISHED / "metadata.json"), DATA,
             load_detector=FakeDetector(), hardware=HARDWARE, progress=quiet,
         ),
-        "sync's checklist": check_synced,
-        "metadata": lambda: pipeline.regenerate_metadata(
+        "sync's checklist": looked_at,
+        "metadata": lambda: regenerate_metadata(
             PUBLISHED, repository=place.repository, runs_root=Path("runs"), major=False
         ),
-        "version": lambda: pipeline.version("exp1", store=place.store, progress=quiet),
-        "adopt": lambda: pipeline.adopt(RUN, outside=outside),
+        "version": lambda: version_model("exp1", store=place.store, progress=quiet),
+        "adopt": lambda: adopt(RUN, outside=outside),
         "publish": lambda: publish_run(RUN, anyway=True, outside=outside),
         "runs": lambda: list_runs(place.repository),
         "which run": lambda: find_run(PUBLISHED, Path("runs")),

@@ -7,11 +7,14 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from container_doors import delivery, pipeline
+from container_doors import pipeline
 from container_doors.adapters.dvc.store import DvcStore
 from container_doors.adapters.git.repository import GitRepository
 from container_doors.core.config import Data, Params, Training, dump
 from container_doors.core.run import Run
+from container_doors.steps.data import pack_data
+from container_doors.steps.release import release_model
+from container_doors.steps.version import version_model
 from tests.builders import a_small_dataset
 from tests.fakes import FakeProgress, FakeWorld
 
@@ -50,10 +53,10 @@ def release(folder: Path, root: Path) -> Path:
     remote.mkdir()
     must(f"git init -q && dvc init -q && dvc remote add -q -d storage {remote}", folder)
     store, repository = DvcStore(folder), GitRepository(folder)
-    pipeline.pack_data(DATA, store=store, progress=FakeProgress())
+    pack_data(DATA, store=store, progress=FakeProgress())
     must(f"dvc push -q {DATA}.dvc && git add -A && git commit -qm data", folder)
     world = replace(FakeWorld().world, repository=repository)
     pipeline.train(PARAMS, Run("exp1"), world=world)
-    metadata, _ = pipeline.version("exp1", store=store, progress=FakeProgress())
-    delivery.release(metadata, repository)
+    metadata, _ = version_model("exp1", store=store, progress=FakeProgress())
+    release_model(metadata, repository)
     return folder

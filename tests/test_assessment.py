@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from container_doors import assessment, inspection, pipeline, trials
+from container_doors import pipeline
 from container_doors.core.config import Params
 from container_doors.core.errors import DatasetError, MissingToolError, RunError
 from container_doors.core.measurements import Assessment, Detected, Evaluated
@@ -18,8 +18,13 @@ from container_doors.core.ports import Detections
 from container_doors.core.records import DatasetFiles, Hardware
 from container_doors.core.run import PUBLISHED, TEST_LOOKS, Run
 from container_doors.evaluation.promise import parse_promise
-from container_doors.inspection import OpenDetector
-from container_doors.trials import Climb, Timed
+from container_doors.steps.compare import compare_runs
+from container_doors.steps.detections import OpenDetector, detect
+from container_doors.steps.evaluate import evaluate_split, mend_lock_box
+from container_doors.steps.gate import gate_published, gate_run
+from container_doors.steps.latency import Timed, time_formats
+from container_doors.steps.robustness import Climb, measure_robustness
+from container_doors.steps.summary import model_card, report_page, summarise
 from tests.builders import a_record, sha256_of
 from tests.fakes import FakeDetector, FakeProgress, FakeWorld
 from tests.trained import PARAMS, RUN, train_in, train_others
@@ -42,7 +47,7 @@ class Opened:
 
 
 def evaluated(split: str = "test", open_detector: OpenDetector | None = None) -> Assessment:
-    return assessment.evaluate(
+    return evaluate_split(
         RUN, split, open_detector=open_detector or Opened(), progress=FakeProgress()
     )
 
@@ -158,16 +163,16 @@ def test_no_figure_is_made_where_a_scene_would_be_lost(trained: Path):
     """Though it was measured before, when all was well."""
     asked: Any = {"open_detector": Opened(), "progress": FakeProgress()}
     climb = Climb(corrupt=lambda kind, severity, name, picture: picture)
-    assessment.gate(RUN, at_the_point=False, **asked)
+    gate_run(RUN, at_the_point=False, **asked)
     (trained / "attributes.csv").write_text("image,group\nimages/test/0.pgn,quay\n")
 
     for command in (
         evaluated,
-        lambda: assessment.gate(RUN, at_the_point=False, **asked),
-        lambda: assessment.report_page(RUN, trained / "page.html", **asked),
-        lambda: assessment.model_card(RUN, trained / "card.md", **asked),
-        lambda: assessment.compare(RUN, RUN, "test", **asked),
-        lambda: trials.climb_ladders(RUN, "test", asked=climb, **asked),
+        lambda: gate_run(RUN, at_the_point=False, **asked),
+        lambda: report_page(RUN, trained / "page.html", **asked),
+        lambda: model_card(RUN, trained / "card.md", **asked),
+        lambda: compare_runs(RUN, RUN, "test", **asked),
+        lambda: measure_robustness(RUN, "test", asked=climb, **asked),
     ):
         with pytest.raises(DatasetError, match=r"attributes.csv:2: .* found 'images/test/0.pgn'"):
             command()
@@ -177,7 +182,7 @@ def test_what_is_doubtful_about_scenes_is_said_beside_the_figures(trained: Path)
     (trained / "attributes.csv").write_text("image,group\nimages/test/0.png,quay\n")
     progress = FakeProgress()
 
-    assessment.evaluate(RUN, "test", open_detector=Opened(), progress=progress)
+    evaluate_split(RUN, "test", open_detector=Opened(), progress=progress)
 
     assert any("none for 1 of 2, the first images/test/1.png" in one for one in progress.lines)
 
@@ -190,7 +195,7 @@ def test_figures_of_an_earlier_release_that_may_have_lost_scenes_are_made_anew(t
     earlier = there.splits["test"].model_copy(update={"attributes_sha256": of_file, "scenes": 2})
     there.model_copy(update={"splits": {"test": earlier}}).write(RUN.evaluation)
 
-    assessment.gate(RUN, at_the_point=False, open_detector=Opened(), progress=FakeProgress())
+    gate_run(RUN, at_the_point=False, open_detector=Opened(), progress=FakeProgress())
 
     assert Evaluated.read(RUN.evaluation).splits["test"].scenes == 1
 
@@ -229,12 +234,12 @@ def test_a_damaged_lock_box_is_not_begun_anew():
     TEST_LOOKS.write_text("gone\n")
 
     assert str(evaluated().looks) == "3", "that line, the training's, and this one"
-    (said,) = pipeline.mend_lock_box(FakeWorld().world.repository)
+    (said,) = mend_lock_box(FakeWorld().world.repository)
     assert said.startswith(f"{TEST_LOOKS}:1: expected a JSON object, found 'gone'")
 
 
 def test_a_promise_is_chosen_on_val_and_checked_on_test():
-    found = assessment.evaluate(
+    found = evaluate_split(
         RUN,
         "test",
         promise=parse_promise("recall>=0.02@95%"),
@@ -249,7 +254,7 @@ def test_a_promise_is_chosen_on_val_and_checked_on_test():
 
 def test_a_promise_that_val_cannot_prove_is_not_made():
     with pytest.raises(RunError, match=r"no threshold keeps recall>=0\.98@95% on val"):
-        assessment.evaluate(
+        evaluate_split(
             RUN,
             "test",
             promise=parse_promise("recall>=0.98@95%"),
@@ -272,7 +277,7 @@ def test_scenes_that_become_known_are_not_passed_over_by_the_gate(trained: Path)
     assert evaluated("val", opened).scenes is None
     (trained / "attributes.csv").write_text("image,group\nimages/val/0.png,quay\n")
 
-    assessment.gate(RUN, at_the_point=False, open_detector=opened, progress=FakeProgress())
+    gate_run(RUN, at_the_point=False, open_detector=opened, progress=FakeProgress())
 
     there = Evaluated.read(RUN.evaluation)
     assert there.splits["val"].scenes == 1
@@ -283,14 +288,12 @@ def test_photographs_in_another_order_are_compared_by_name():
     other = Run("exp2")
     pipeline.train(PARAMS, other, world=FakeWorld().world)
     for run in (RUN, other):
-        assessment.evaluate(run, "test", open_detector=Opened(), progress=FakeProgress())
+        evaluate_split(run, "test", open_detector=Opened(), progress=FakeProgress())
     theirs = Detected.read(other.detections_json("test"))
     backwards = list(reversed(theirs.photographs))
     theirs.model_copy(update={"photographs": backwards}).write(other.detections_json("test"))
 
-    compared = assessment.compare(
-        RUN, other, "test", open_detector=Opened(), progress=FakeProgress()
-    )
+    compared = compare_runs(RUN, other, "test", open_detector=Opened(), progress=FakeProgress())
 
     assert "same weights" in compared.verdict
 
@@ -299,13 +302,13 @@ def test_models_on_other_labels_are_not_compared():
     evaluated()
     other = Run("exp2")
     pipeline.train(PARAMS, other, world=FakeWorld().world)
-    assessment.evaluate(other, "test", open_detector=Opened(), progress=FakeProgress())
+    evaluate_split(other, "test", open_detector=Opened(), progress=FakeProgress())
     theirs = Detected.read(other.detections_json("test"))
     moved = [one.model_copy(update={"doors_xyxy": []}) for one in theirs.photographs]
     theirs.model_copy(update={"photographs": moved}).write(other.detections_json("test"))
 
     with pytest.raises(RunError, match="exp1 and exp2 have other photographs or labels in test"):
-        assessment.compare(RUN, other, "test", open_detector=Opened(), progress=FakeProgress())
+        compare_runs(RUN, other, "test", open_detector=Opened(), progress=FakeProgress())
 
 
 def test_models_whose_data_sets_know_other_scenes_are_not_compared(trained: Path):
@@ -317,7 +320,7 @@ def test_models_whose_data_sets_know_other_scenes_are_not_compared(trained: Path
     pipeline.train(params, other, world=FakeWorld().world)
 
     with pytest.raises(RunError, match="exp1 and exp2 have other scenes in test"):
-        assessment.compare(RUN, other, "test", open_detector=Opened(), progress=FakeProgress())
+        compare_runs(RUN, other, "test", open_detector=Opened(), progress=FakeProgress())
 
 
 def test_models_are_not_told_apart_by_one_scene():
@@ -326,11 +329,11 @@ def test_models_are_not_told_apart_by_one_scene():
     train_others(other, "others that find the same")
 
     with pytest.raises(RunError, match="doors in fewer than four scenes: nothing can be compared"):
-        assessment.compare(RUN, other, "test", open_detector=Opened(), progress=FakeProgress())
+        compare_runs(RUN, other, "test", open_detector=Opened(), progress=FakeProgress())
 
 
 def test_a_model_that_is_compared_with_itself_is_said_to_be():
-    compared = assessment.compare(RUN, RUN, "test", open_detector=Opened(), progress=FakeProgress())
+    compared = compare_runs(RUN, RUN, "test", open_detector=Opened(), progress=FakeProgress())
 
     assert compared.verdict == "exp1 and exp1 are the same weights: there is nothing to tell"
 
@@ -363,7 +366,7 @@ def test_what_the_evaluator_does_not_say_is_undefined():
 
 
 def test_parts_are_held_against_the_recall_that_is_promised():
-    found = assessment.evaluate(
+    found = evaluate_split(
         RUN,
         "test",
         promise=parse_promise("recall>=0.02@95%"),
@@ -386,7 +389,7 @@ def exported(weights: Path, name: str, *, image_size_px: int, hardware: Hardware
 
 
 def test_each_format_is_timed_and_compared_and_one_that_is_not_installed_is_said():
-    found = trials.time_formats(
+    found = time_formats(
         RUN,
         "val",
         asked=Timed(on=a_record().hardware, formats=("onnx", "openvino")),
@@ -413,7 +416,7 @@ def test_the_weights_that_cannot_be_timed_are_named_as_the_person_knows_them():
         asked.append(weights)
         return FakeDetector()
 
-    trials.time_formats(
+    time_formats(
         RUN,
         "val",
         asked=Timed(on=a_record().hardware, formats=()),
@@ -428,9 +431,7 @@ def test_the_weights_that_cannot_be_timed_are_named_as_the_person_knows_them():
 def test_the_gate_asks_the_worse_end_of_each_interval():
     """One door proves nothing, and as it is, it is 0.995 of 0.90."""
     asked = {
-        point: assessment.gate(
-            RUN, at_the_point=point, open_detector=Opened(), progress=FakeProgress()
-        )
+        point: gate_run(RUN, at_the_point=point, open_detector=Opened(), progress=FakeProgress())
         for point in (False, True)
     }
 
@@ -446,7 +447,7 @@ def test_labels_and_photographs_that_changed_are_measured_anew(trained: Path):
     before = evaluated(open_detector=opened)
     (trained / "labels/test/0.txt").write_text("")
 
-    held = assessment.gate(RUN, at_the_point=True, open_detector=opened, progress=FakeProgress())
+    held = gate_run(RUN, at_the_point=True, open_detector=opened, progress=FakeProgress())
 
     assert before.doors == 1
     assert Evaluated.read(RUN.evaluation).splits["test"].doors == 0
@@ -462,9 +463,9 @@ def test_an_assessment_of_labels_that_changed_since_is_not_taken_for_the_present
     evaluated("val")
     evaluated()
     (trained / "labels/test/0.txt").write_text("")
-    inspection.detect(RUN, "test", open_detector=Opened(), progress=FakeProgress())
+    detect(RUN, "test", open_detector=Opened(), progress=FakeProgress())
 
-    assessment.gate(RUN, at_the_point=True, open_detector=Opened(), progress=FakeProgress())
+    gate_run(RUN, at_the_point=True, open_detector=Opened(), progress=FakeProgress())
 
     assert Evaluated.read(RUN.evaluation).splits["test"].doors == 0
 
@@ -474,7 +475,7 @@ def test_the_gate_detects_again_where_the_detections_are_gone():
     evaluated()
     RUN.detections_json("test").unlink()
 
-    assert assessment.gate(RUN, at_the_point=True, open_detector=Opened(), progress=FakeProgress())
+    assert gate_run(RUN, at_the_point=True, open_detector=Opened(), progress=FakeProgress())
 
 
 def test_a_damaged_measurement_needs_no_other_training():
@@ -514,32 +515,30 @@ def test_weights_that_were_changed_after_publishing_come_back_by_the_command_tha
     RUN.best_weights.write_text("others")
 
     with pytest.raises(RunError, match="which is not what") as refused:
-        assessment.gate_published(
-            RUN, at_the_point=True, open_detector=Opened(), progress=FakeProgress()
-        )
+        gate_published(RUN, at_the_point=True, open_detector=Opened(), progress=FakeProgress())
 
     subprocess.run(refused.value.hint.split(": ")[1].split(), check=True)
     assert RUN.best_weights.read_bytes() == published
 
 
 def test_the_report_says_what_holds_with_intervals_as_soon_as_that_was_measured():
-    output = pipeline.summarise(RUN, Path("summary.md"))
+    output = summarise(RUN, Path("summary.md"))
     assert "Whether they hold at the worse end" in output.read_text()
     evaluated("val")
     evaluated("test")
 
-    text = pipeline.summarise(RUN, output).read_text()
+    text = summarise(RUN, output).read_text()
 
     assert "**With their intervals of 95 %, 5 of 5 targets do not hold: val mAP50" in text
     assert "(`doors evaluate`): test recall 1.000 (0.025 to 1.000, n = 1 doors)" in text
     RUN.evaluation.write_text(RUN.evaluation.read_text().replace("weights_sha256", "weights"))
     with pytest.raises(RunError, match=r"evaluation\.json cannot be read"):
-        pipeline.summarise(RUN, output)
+        summarise(RUN, output)
 
 
 def test_a_promise_is_not_checked_where_it_is_chosen():
     with pytest.raises(RunError, match="chosen on val, and val cannot check it"):
-        assessment.evaluate(
+        evaluate_split(
             RUN,
             "val",
             promise=parse_promise("recall>=0.02@95%"),
@@ -589,13 +588,11 @@ class Slower(FakeDetector):
 
 def test_the_reports_give_one_latency():
     """Whatever was timed when: the one with the interval, as it is spelled beside its target."""
-    before = pipeline.summarise(RUN, Path("before.md")).read_text()
+    before = summarise(RUN, Path("before.md")).read_text()
     assert set(re.findall(r"[\d.]+ ms", before.replace("50 ms", ""))) == {"5.0 ms"}
 
-    assessment.report_page(
-        RUN, Path("after.html"), open_detector=lambda *_: Slower(), progress=FakeProgress()
-    )
-    after = pipeline.summarise(RUN, Path("after.md")).read_text()
+    report_page(RUN, Path("after.html"), open_detector=lambda *_: Slower(), progress=FakeProgress())
+    after = summarise(RUN, Path("after.md")).read_text()
 
     for text in (after, Path("after.html").read_text()):
         assert set(re.findall(r"[\d.]+ ms", text.replace("50 ms", ""))) == {"49.98 ms"}
@@ -609,6 +606,6 @@ def test_a_report_says_that_its_intervals_are_of_other_labels_than_its_table(tra
     evaluated("val")
     evaluated("test")
 
-    text = pipeline.summarise(RUN, Path("summary.md")).read_text()
+    text = summarise(RUN, Path("summary.md")).read_text()
 
     assert "Photographs or labels of test are not those of the training: the intervals are" in text

@@ -157,10 +157,10 @@ def test_a_folder_of_others_in_the_temporary_one_is_not_locked_in(
 def test_what_a_file_system_cannot_do_is_said_of_it_and_not_of_a_photograph(
     photograph: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
-    from container_doors import pipeline
+    from container_doors.cli import data
 
     monkeypatch.chdir(photograph.parent)
-    monkeypatch.setattr(pipeline, "validate", refusing(errno.EOPNOTSUPP))
+    monkeypatch.setattr(data, "check_data", refusing(errno.EOPNOTSUPP))
 
     assert main(["data", "validate", "--path", "."]) == 2
 

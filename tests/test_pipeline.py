@@ -30,6 +30,13 @@ from container_doors.core.run import PUBLISHED, Run
 from container_doors.publishing.pointers import read_pointer
 from container_doors.publishing.signatures import ALLOWED_SIGNERS, SignaturePolicy
 from container_doors.publishing.signed_checkpoints import SignedCheckpoints
+from container_doors.steps import start
+from container_doors.steps.data import fit_data
+from container_doors.steps.metadata import regenerate_metadata
+from container_doors.steps.start import epoch_to_go_on_after
+from container_doors.steps.summary import summarise
+from container_doors.steps.track import follow_run, sync_tracking
+from container_doors.steps.version import version_model
 from container_doors.training.checkpoint import put_down, rewind, stage
 from container_doors.training.claim import claim
 from container_doors.training.fetching import RunChoice
@@ -125,7 +132,7 @@ def test_photographs_of_one_name_in_two_folders_have_a_picture_each(workspace: P
             old.rename(old.parent / folder / f"img_1.{suffix}")
 
     pipeline.train(PARAMS, Run("exp1"), world=FakeWorld().world)
-    pipeline.summarise(Run("exp1"), workspace / "summary.md")
+    summarise(Run("exp1"), workspace / "summary.md")
 
     made = {path.relative_to(Run("exp1").predictions) for path in Path("runs").rglob("img_1.jpg")}
     assert made == {Path("a/img_1.jpg"), Path("b/img_1.jpg")}
@@ -275,7 +282,7 @@ def test_the_data_set_is_not_touched(workspace: Path):
 
 
 def described_again(*, major: bool) -> Metadata:
-    return pipeline.regenerate_metadata(
+    return regenerate_metadata(
         PUBLISHED, repository=FakeRepository(), runs_root=Path("runs"), major=major
     )
 
@@ -325,7 +332,7 @@ def test_versioning_pushes_the_three_artifacts():
     pipeline.train(PARAMS, Run("exp1"), world=FakeWorld().world)
     store = FakeStore()
 
-    metadata, pointers = pipeline.version("exp1", store=store, progress=FakeProgress())
+    metadata, pointers = version_model("exp1", store=store, progress=FakeProgress())
 
     assert [path.name for path in pointers] == ["best.pt.dvc", "last.pt.dvc", "metadata.json.dvc"]
     for pointer in pointers:
@@ -339,7 +346,7 @@ def test_a_push_that_fails_leaves_no_pointer():
     before = sorted(PUBLISHED.rglob("*"))
 
     with pytest.raises(VersioningError, match="the remote is down"):
-        pipeline.version("exp1", store=FakeStore(broken=True), progress=FakeProgress())
+        version_model("exp1", store=FakeStore(broken=True), progress=FakeProgress())
 
     assert sorted(PUBLISHED.rglob("*")) == before
 
@@ -348,14 +355,14 @@ def test_versioning_another_experiment_than_the_published_one_is_refused():
     pipeline.train(PARAMS, Run("exp1"), world=FakeWorld().world)
 
     with pytest.raises(RunError, match="holds 'exp1', and 'exp2' was asked for"):
-        pipeline.version("exp2", store=FakeStore(), progress=FakeProgress())
+        version_model("exp2", store=FakeStore(), progress=FakeProgress())
 
 
 def test_the_report_is_written_for_a_run(workspace: Path):
     pipeline.train(PARAMS, Run("exp1"), world=FakeWorld().world)
 
     for _ in range(2):
-        output = pipeline.summarise(Run("exp1"), workspace / "summary.md")
+        output = summarise(Run("exp1"), workspace / "summary.md")
 
     assert "detection_v1.0_" in output.read_text()
 
@@ -365,7 +372,7 @@ def test_the_report_replaces_no_file_that_is_not_one(workspace: Path):
     (workspace / "params.yaml").write_text("mine")
 
     with pytest.raises(RunError, match="is there already, and is no report"):
-        pipeline.summarise(Run("exp1"), workspace / "params.yaml")
+        summarise(Run("exp1"), workspace / "params.yaml")
 
     assert (workspace / "params.yaml").read_text() == "mine"
 
@@ -374,7 +381,7 @@ def test_what_a_run_leaves_is_what_its_trackers_show(workspace: Path):
     metadata = pipeline.train(PARAMS, Run("exp1"), world=FakeWorld().world)
     tracker = FakeTracker()
 
-    pipeline.follow_run(Run("exp1"), {"": tracker}, ended=lambda: 0, say=print)
+    follow_run(Run("exp1"), {"": tracker}, ended=lambda: 0, say=print)
 
     assert tracker.epochs == [1, 2, 3]
     assert tracker.best == [1, 2]
@@ -387,7 +394,7 @@ def test_what_a_run_leaves_is_what_its_trackers_show(workspace: Path):
 
 
 def sync(server: FakeServer) -> tuple[Remote | None, Remote]:
-    return pipeline.sync_tracking(
+    return sync_tracking(
         Run("exp1"), server=server, follower=FakeFollower(), progress=FakeProgress()
     )
 
@@ -529,7 +536,7 @@ def test_a_training_goes_on_where_another_machine_was_lost(tmp_path: Path):
     assert "fetching the checkpoint of epoch 1 from a far place" in outside.progress.lines
     (left,) = checkpoints.names("exp1")
     assert left.endswith(".tar"), "it goes when the model is kept"
-    pipeline.version("exp1", store=FakeStore(), progress=FakeProgress(), checkpoints=checkpoints)
+    version_model("exp1", store=FakeStore(), progress=FakeProgress(), checkpoints=checkpoints)
     (left,) = checkpoints.names("exp1")
     assert left.endswith("-finished")
 
@@ -574,7 +581,7 @@ def test_a_clone_that_has_only_the_storage_goes_on_with_the_replacement(tmp_path
     elsewhere(checkpoints)
 
     assert run_here().run_id == second
-    pipeline.version("exp1", store=FakeStore(), progress=FakeProgress(), checkpoints=checkpoints)
+    version_model("exp1", store=FakeStore(), progress=FakeProgress(), checkpoints=checkpoints)
     assert not [name for name in checkpoints.names("exp1") if name.endswith(".tar")]
 
 
@@ -605,7 +612,7 @@ def test_two_that_replaced_the_same_run_are_both_kept_until_one_is_chosen(tmp_pa
 def test_another_machine_is_told_and_the_same_clone_is_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(pipeline, "watch", partial(watch, pause=lambda _: None))
+    monkeypatch.setattr(start, "watch", partial(watch, pause=lambda _: None))
     checkpoints = FakeCheckpoints(tmp_path / "remote")
     cut_off(checkpoints)
     killed = own_lease(Run("exp1"), run_here().run_id)
@@ -693,11 +700,11 @@ def test_a_machine_without_git_trains_and_evaluates(monkeypatch: pytest.MonkeyPa
 
 def test_a_cut_off_run_may_move_to_other_gpus():
     run = cut_off()
-    report = pipeline.fit_data(PARAMS, progress=FakeProgress())
+    report = fit_data(PARAMS, progress=FakeProgress())
 
     def after(**training: object) -> int | None:
         asked = PARAMS.training.model_copy(update=training)
         params = PARAMS.model_copy(update={"training": asked})
-        return pipeline.epoch_to_go_on_after(params, run, report)
+        return epoch_to_go_on_after(params, run, report)
 
     assert (after(), after(device="0,1"), after(learning_rate=0.1)) == (1, 1, None)

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from container_doors import pipeline
 from container_doors.core.errors import VersioningError
+from container_doors.steps.data import pull_data
+from container_doors.steps.storage import check_storage, set_storage
 from container_doors.storage.credentials import DriveCredentials
 from tests.fakes import FakeProgress, FakeStorage, FakeStore
 
@@ -16,7 +17,7 @@ BOT = DriveCredentials("service account", "bot@x.iam.gserviceaccount.com", "it",
 def test_a_drive_gets_a_file_of_credentials_and_what_they_are():
     storage = FakeStorage()
 
-    url, used = pipeline.set_remote("gdrive://1aBc", BOT, delegate="me@x.org", storage=storage)
+    url, used = set_storage("gdrive://1aBc", BOT, delegate="me@x.org", storage=storage)
 
     assert (url, used) == ("gdrive://1aBc", BOT)
     assert storage.kept == ['{"key": "S3CRET"}']
@@ -25,13 +26,13 @@ def test_a_drive_gets_a_file_of_credentials_and_what_they_are():
         "gdrive_service_account_json_file_path": "/home/me/credentials.json",
         "gdrive_service_account_user_email": "me@x.org",
     }
-    assert pipeline.check_remote(storage=storage) == "gdrive://1aBc"
+    assert check_storage(storage=storage) == "gdrive://1aBc"
 
 
 def test_a_folder_is_verified_and_no_secret_is_kept_for_it():
     storage = FakeStorage()
 
-    assert pipeline.set_remote("../away", BOT, delegate=None, storage=storage) == ("../away", None)
+    assert set_storage("../away", BOT, delegate=None, storage=storage) == ("../away", None)
 
     assert storage.kept == []
     assert storage.options == {"verify": "true"}
@@ -40,7 +41,7 @@ def test_a_folder_is_verified_and_no_secret_is_kept_for_it():
 def test_without_an_address_the_one_there_is_stays():
     storage = FakeStorage(url="gdrive://1aBc")
 
-    url, _ = pipeline.set_remote(None, BOT, delegate=None, storage=storage)
+    url, _ = set_storage(None, BOT, delegate=None, storage=storage)
 
     assert url == "gdrive://1aBc"
     assert len(storage.kept) == 1
@@ -48,7 +49,7 @@ def test_without_an_address_the_one_there_is_stays():
 
 def test_an_address_is_asked_for_where_there_is_none():
     with pytest.raises(VersioningError, match="names no remote yet"):
-        pipeline.set_remote(None, None, delegate=None, storage=FakeStorage())
+        set_storage(None, None, delegate=None, storage=FakeStorage())
 
 
 class Renewed(FakeStore):
@@ -69,5 +70,5 @@ def test_archives_of_another_version_are_left_alone(tmp_path: Path):
     (tmp_path / "data_shards").mkdir()
     (tmp_path / "data_shards/train-000.tar.dvc").touch()
 
-    assert pipeline.pull_data(tmp_path / "data", store=store, progress=progress) == "folder"
+    assert pull_data(tmp_path / "data", store=store, progress=progress) == "folder"
     assert "another version" in progress.lines[0]

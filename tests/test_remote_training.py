@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from container_doors import remote_training
 from container_doors.adapters.git.repository import GitRepository
 from container_doors.core.config import Checkpoints, Data, Params, Training
 from container_doors.core.errors import (
@@ -25,7 +24,12 @@ from container_doors.core.run import PUBLISHED, Run
 from container_doors.kaggle import worker
 from container_doors.kaggle.job_report import end_line, plan_lines
 from container_doors.kaggle.ledger import JobRecord, newest_job, read_jobs
-from container_doors.remote_training import Home, Plan, Wanted
+from container_doors.steps.kaggle import plan as kaggle_plan
+from container_doors.steps.kaggle.follow import follow_job
+from container_doors.steps.kaggle.jobs import discard_job, known_jobs
+from container_doors.steps.kaggle.plan import Plan, Wanted, plan_job
+from container_doors.steps.kaggle.pull import Home, publish_home, pull_job, to_go_on
+from container_doors.steps.kaggle.push import push_job
 from container_doors.steps.publish import Outside
 from container_doors.training.checkpoint import find_whole
 from container_doors.training.history import read_epochs
@@ -114,7 +118,7 @@ def planned(
     host: FakeHost, device: str = "cpu", trainer: FakeTrainer | None = None, **options: object
 ) -> Plan:
     wanted = Wanted(**{"experiments": {"exp1": params(device)}, **options})  # type: ignore[arg-type]
-    return remote_training.plan(
+    return plan_job(
         wanted,
         host=host,
         repository=GitRepository(Path()),
@@ -125,11 +129,11 @@ def planned(
 
 
 def pushed(host: FakeHost, plan: Plan) -> JobRecord:
-    return remote_training.push(plan, host=host, progress=FakeProgress(), pause=no_time)
+    return push_job(plan, host=host, progress=FakeProgress(), pause=no_time)
 
 
 def followed(host: FakeHost, job: JobRecord, follower: FakeFollower | None = None) -> JobRecord:
-    return remote_training.follow(
+    return follow_job(
         job,
         host=host,
         follower_of=lambda _: follower or FakeFollower(),
@@ -139,7 +143,7 @@ def followed(host: FakeHost, job: JobRecord, follower: FakeFollower | None = Non
 
 
 def pulled(host: FakeHost, job: JobRecord) -> tuple[JobRecord, list[Home]]:
-    return remote_training.pull(job, host=host, progress=FakeProgress(), pause=no_time)
+    return pull_job(job, host=host, progress=FakeProgress(), pause=no_time)
 
 
 def all_of_it(host: FakeHost, plan: Plan) -> Home:
@@ -164,7 +168,7 @@ def test_a_training_comes_home_as_the_one_that_was_sent(ran: tuple[FakeHost, Job
     assert RunRecord.read(Run("exp1").record).status == "running"  # it is not here yet
 
     job, (home,) = pulled(host, job)
-    metadata = remote_training.publish(
+    metadata = publish_home(
         home.run,
         outside=Outside(GitRepository(Path()), lambda *_: FakeDetector(), FakeProgress()),
         follower_of=lambda _: follower,
@@ -183,7 +187,7 @@ def test_a_training_comes_home_as_the_one_that_was_sent(ran: tuple[FakeHost, Job
 def test_a_time_limit_that_is_hit_twice_ends_as_one_run(host: FakeHost):
     host.environment["MOOD"] = "stop"
     sessions, home = [], all_of_it(host, planned(host))
-    while rest := remote_training.to_go_on([home]):
+    while rest := to_go_on([home]):
         sessions.append(epochs())
         home = all_of_it(host, planned(host, experiments=rest))
 
@@ -276,7 +280,7 @@ def test_another_machine_than_was_asked_for_is_refused(
 
 @pytest.mark.slow
 def test_two_gpus_that_make_no_progress_become_one(host: FakeHost, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(remote_training, "_STALL_S", 2.0)
+    monkeypatch.setattr(kaggle_plan, "_STALL_S", 2.0)
     host.environment["MOOD"] = "stall"
 
     home = all_of_it(host, planned(host, "0,1"))
@@ -315,7 +319,7 @@ def test_whoever_follows_sees_the_queue_and_the_quota(ran: tuple[FakeHost, JobRe
     host.cuts, host.phase, host.quota_left_h = [0, 0], "queued", 12.5
     progress = FakeProgress()
 
-    remote_training.follow(
+    follow_job(
         job.model_copy(update={"gpus": 1}),
         host=host,
         follower_of=lambda _: FakeFollower(),
@@ -592,10 +596,10 @@ def test_a_job_that_is_discarded_while_it_is_followed_is_no_error(ran: tuple[Fak
     host.phase = "running"
 
     def discard(_: float) -> None:
-        remote_training.discard(job, host=host)
+        discard_job(job, host=host)
         del host.lines[job.slug]
 
-    job = remote_training.follow(
+    job = follow_job(
         job,
         host=host,
         follower_of=lambda _: FakeFollower(),
@@ -614,7 +618,7 @@ def test_a_list_without_the_host_says_that_it_is_what_was_last_heard(
     host, job = ran
     host.gone, progress = 1, FakeProgress()
 
-    known = remote_training.known_jobs(host=host, progress=progress)
+    known = known_jobs(host=host, progress=progress)
 
     assert [(one.slug, state) for one, state in known] == [(job.slug, None)]
     assert progress.lines == [
@@ -652,9 +656,7 @@ def test_a_job_without_a_sign_of_life_is_said_to_be_one(ran: tuple[FakeHost, Job
         if next(waited) == 500:
             host.lines[job.slug] = lines
 
-    remote_training.follow(
-        job, host=host, follower_of=lambda _: FakeFollower(), progress=progress, pause=pause
-    )
+    follow_job(job, host=host, follower_of=lambda _: FakeFollower(), progress=progress, pause=pause)
 
     assert [line for line in progress.lines if "no sign of life for 10 min" in line]
     assert epochs() == [1, 2, 3, 4, 5]

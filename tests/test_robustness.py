@@ -6,13 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from container_doors import trials
 from container_doors.adapters.corruptions import KINDS, SLOW_KINDS, corrupt
 from container_doors.core.errors import DatasetError
 from container_doors.core.measurements import Evaluated, Robustness
 from container_doors.evaluation.ladders import LADDERS
 from container_doors.evaluation.promise import parse_promise
-from container_doors.trials import Climb
+from container_doors.steps.robustness import Climb, measure_robustness
 from tests.fakes import Blinded, FakeDetector, FakeProgress
 from tests.trained import RUN, train_in, train_others
 
@@ -23,7 +22,7 @@ def _trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def climbed(detector: FakeDetector, **asked) -> Robustness:
-    return trials.climb_ladders(
+    return measure_robustness(
         RUN,
         "test",
         asked=Climb(corrupt=corrupt, **asked),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from container_doors import delivery, pipeline
+from container_doors import pipeline
 from container_doors.core.config import Data, Params, Training, Versioning, dump
 from container_doors.core.errors import (
     ConfigError,
@@ -22,6 +22,10 @@ from container_doors.core.records import Check, Metadata
 from container_doors.core.run import PUBLISHED, Run
 from container_doors.publishing.pointers import TRACKED, pointer_name, pointer_to
 from container_doors.publishing.signatures import ALLOWED_SIGNERS, MODEL, SIGNATURE, SignaturePolicy
+from container_doors.steps.release import release_model
+from container_doors.steps.sync import sync_model
+from container_doors.steps.verify import check_signature
+from container_doors.steps.version import version_model
 from tests.builders import a_small_dataset
 from tests.fakes import (
     FakeDetector,
@@ -55,12 +59,12 @@ class Team:
         return self.desk.policy(self.repository, allowed, is_required=is_required)
 
     def version(self, policy: SignaturePolicy | None = None, name: str = "exp1") -> list[Path]:
-        return pipeline.version(
+        return version_model(
             name, store=self.store, progress=self.progress, policy=policy or self.policy()
         )[1]
 
     def verify(self, policy: SignaturePolicy | None = None) -> Check:
-        return delivery.check_signature(policy or self.policy())
+        return check_signature(policy or self.policy())
 
     def download(self) -> Path:
         """Copy what is published to a laptop's downloads, whole, and go to the laptop."""
@@ -73,7 +77,7 @@ class Team:
     def sync(
         self, policy: SignaturePolicy | None = None, outputs: Path | None = DOWNLOAD
     ) -> Metadata:
-        return delivery.sync(
+        return sync_model(
             outputs,
             store=self.store,
             repository=self.repository,
@@ -276,7 +280,7 @@ def test_a_signature_comes_along_and_is_released(team: Team):
 
     metadata = team.sync()
     team.sync(outputs=None)
-    delivery.release(metadata, team.repository)
+    release_model(metadata, team.repository)
 
     assert SIGNED.read_bytes() == before
     assert team.repository.files["HEAD", SIGNED].encode() == before

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from container_doors import delivery, pipeline
+from container_doors import pipeline
 from container_doors.adapters.ssh.signatures import SshSignatures
 from container_doors.core.config import Data, Params, Training
 from container_doors.core.errors import DoorsError, SignatureError, VersioningError, WeightsError
@@ -22,6 +22,10 @@ from container_doors.publishing.checklist import (
 )
 from container_doors.publishing.pointers import TRACKED, pointer_name
 from container_doors.publishing.signatures import SignaturePolicy
+from container_doors.steps.checklist import check_synced, check_weights_alone
+from container_doors.steps.release import is_released, release_model
+from container_doors.steps.sync import sync_model, sync_weights
+from container_doors.steps.version import version_model
 from tests.builders import a_small_dataset
 from tests.fakes import (
     FakeDetector,
@@ -52,7 +56,7 @@ class Laptop:
     progress: FakeProgress = field(default_factory=FakeProgress)
 
     def sync(self, outputs: Path | None = None) -> Metadata:
-        return delivery.sync(
+        return sync_model(
             outputs,
             store=self.store,
             repository=self.repository,
@@ -75,7 +79,7 @@ def laptop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Laptop:
     monkeypatch.chdir(tmp_path / "kaggle")
     pipeline.train(PARAMS, Run("exp1"), world=FakeWorld().world)
     store = FakeStore()
-    metadata, _ = pipeline.version("exp1", store=store, progress=FakeProgress())
+    metadata, _ = version_model("exp1", store=store, progress=FakeProgress())
     here = tmp_path / "laptop"
     shutil.copytree(PUBLISHED, here / KAGGLE / PUBLISHED)
     shutil.copytree("reports", here / KAGGLE / "reports")
@@ -115,7 +119,7 @@ def alone(laptop: Laptop, *names: str, is_required: bool = False) -> list[Check]
     folder.mkdir(exist_ok=True)
     for name in names:
         shutil.copy(KAGGLE / PUBLISHED / name, folder)
-    weights = delivery.sync_weights(
+    weights = sync_weights(
         folder,
         store=laptop.store,
         repository=laptop.repository,
@@ -124,7 +128,7 @@ def alone(laptop: Laptop, *names: str, is_required: bool = False) -> list[Check]
     )
     if weights is None:
         return None
-    return delivery.check_weights_alone(
+    return check_weights_alone(
         weights, Path("none"), load_detector=FakeDetector(), hardware=laptop.metadata.hardware
     )
 
@@ -280,21 +284,21 @@ def test_a_file_that_is_damaged_is_not_taken_for_a_model(name: str, laptop: Lapt
 
 def test_what_is_released_is_told_from_what_is_not(laptop: Laptop):
     metadata = laptop.sync(KAGGLE)
-    before = delivery.is_released(metadata, laptop.repository)
+    before = is_released(metadata, laptop.repository)
 
-    delivery.release(metadata, laptop.repository)
+    release_model(metadata, laptop.repository)
 
-    assert (before, delivery.is_released(metadata, laptop.repository)) == (False, True)
+    assert (before, is_released(metadata, laptop.repository)) == (False, True)
 
 
 def test_a_version_that_was_never_committed_is_not_replaced(laptop: Laptop):
     train_here(laptop)
-    mine, _ = pipeline.version("mine", store=laptop.store, progress=FakeProgress())
+    mine, _ = version_model("mine", store=laptop.store, progress=FakeProgress())
 
     with pytest.raises(VersioningError, match="is of a version that was never committed"):
         laptop.sync(KAGGLE)
 
-    delivery.release(mine, laptop.repository)
+    release_model(mine, laptop.repository)
     assert laptop.sync(KAGGLE) == laptop.metadata
     assert (PUBLISHED / "best.pt").read_text() == "weights of epoch 2, run 1"
 
@@ -302,8 +306,8 @@ def test_a_version_that_was_never_committed_is_not_replaced(laptop: Laptop):
 def test_a_release_is_committed_and_tagged_once(laptop: Laptop):
     metadata = laptop.sync(KAGGLE)
 
-    first = delivery.release(metadata, laptop.repository)
-    again = delivery.release(metadata, laptop.repository)
+    first = release_model(metadata, laptop.repository)
+    again = release_model(metadata, laptop.repository)
 
     assert (first, again) == ("1" * 40, None)
     assert laptop.repository.known_tags == [metadata.git_tag]
@@ -313,17 +317,17 @@ def test_a_release_is_committed_and_tagged_once(laptop: Laptop):
 
 def test_a_tag_of_another_model_is_no_tag_of_this_one(laptop: Laptop):
     metadata = laptop.sync(KAGGLE)
-    delivery.release(metadata, laptop.repository)
+    release_model(metadata, laptop.repository)
     laptop.repository.files[metadata.git_tag, POINTERS[0]] = "another"
 
     with pytest.raises(VersioningError, match=r"is there already, and holds another best\.pt\.dvc"):
-        delivery.release(metadata, laptop.repository)
+        release_model(metadata, laptop.repository)
 
 
 def checked(
     laptop: Laptop, *, load: LoadDetector, server: TrackingServer | str = "there is no key"
 ) -> dict[str, Check]:
-    checks = delivery.check_synced(
+    checks = check_synced(
         laptop.sync(KAGGLE),
         Path("nothing here"),
         load_detector=load,
@@ -372,7 +376,7 @@ def test_weights_that_differ_are_not_opened(laptop: Laptop):
 
     metadata = laptop.sync(KAGGLE)
     (PUBLISHED / "best.pt").write_text("others")
-    found = delivery.check_synced(
+    found = check_synced(
         metadata,
         Path("nothing here"),
         load_detector=load,

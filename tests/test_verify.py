@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from container_doors import delivery
 from container_doors.cli.checklist import exit_code
 from container_doors.core.config import dump, load_params
 from container_doors.core.errors import RunError
@@ -14,6 +13,7 @@ from container_doors.core.records import Check, Metadata
 from container_doors.core.run import PUBLISHED
 from container_doors.publishing.evidence import pointers_check
 from container_doors.publishing.pointers import TRACKED, pointer_name, read_pointer
+from container_doors.steps.verify import measure_again, verify_model
 from tests.fakes import (
     FakeDetector,
     FakeProgress,
@@ -37,7 +37,7 @@ class Model:
         return self.verify_as(None)
 
     def verify_as(self, name: str | None) -> list[Check]:
-        _, checks = delivery.verify(
+        _, checks = verify_model(
             name,
             load_params(Path("params.yaml")),
             store=self.store,
@@ -296,7 +296,7 @@ def test_nothing_published_cannot_be_verified(
 
 def measured_again(detector: FakeDetector) -> Check:
     hardware = FakeTrainer().describe_hardware(PARAMS)
-    return delivery.measure_again(
+    return measure_again(
         Metadata.read(PUBLISHED / "metadata.json"),
         DATA,
         load_detector=detector,

@@ -10,6 +10,7 @@ from container_doors.core.config import Data, Params, Training, dump
 from container_doors.core.records import RunRecord
 from container_doors.core.run import Run
 from container_doors.publishing.hashing import artifact
+from container_doors.steps.version import version_model
 from tests.builders import a_small_dataset
 from tests.fakes import FakeProgress, FakeRepository, FakeStore, FakeWorld
 
@@ -36,7 +37,7 @@ def train_and_version_in(folder: Path) -> tuple[FakeStore, FakeRepository]:
     Path("params.yaml").write_text(dump(PARAMS))
     world, store = FakeWorld(), FakeStore()
     pipeline.train(PARAMS, RUN, world=world.world)
-    pipeline.version(RUN.name, store=store, progress=FakeProgress())
+    version_model(RUN.name, store=store, progress=FakeProgress())
     return store, world.repository
 
 

@@ -18,7 +18,8 @@ from container_doors.core.run import Run
 from container_doors.kaggle.archive import Outcome
 from container_doors.kaggle.job_report import stop_lines, table
 from container_doors.kaggle.ledger import JobRecord, newest_job
-from container_doors.remote_training import Home, Plan, Wanted
+from container_doors.steps.kaggle.plan import Plan, Wanted
+from container_doors.steps.kaggle.pull import Home
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,7 @@ import subprocess
 import tarfile
 from pathlib import Path
 
-from container_doors import delivery, pipeline
+from container_doors import pipeline
 from container_doors.adapters.dvc.store import DvcStore
 from container_doors.adapters.git.repository import GitRepository
 from container_doors.adapters.ssh.signatures import SshSignatures
@@ -26,6 +26,8 @@ from container_doors.publishing.hashing import file_sha256
 from container_doors.publishing.pointers import TRACKED, pointer_to
 from container_doors.publishing.publication import publish, read_published, recover
 from container_doors.publishing.signatures import SignaturePolicy
+from container_doors.steps.release import release_model
+from container_doors.steps.sync import sync_model
 from container_doors.training.history import history_faults
 from tests.builders import a_small_dataset
 from tests.fakes import FakeDetector, FakeProgress, FakeTrainer, FakeWorld
@@ -360,14 +362,14 @@ class Sync:
 
     def command(self) -> None:
         repository = GitRepository(Path.cwd())
-        metadata = delivery.sync(
+        metadata = sync_model(
             self.outputs,
             store=DvcStore(Path.cwd()),
             repository=repository,
             progress=FakeProgress(),
             policy=SignaturePolicy(SshSignatures(), repository, is_required=False),
         )
-        delivery.release(metadata, repository)
+        release_model(metadata, repository)
 
     def look(self) -> str:
         os.chdir(self.workspace)

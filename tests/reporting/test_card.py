@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from huggingface_hub import ModelCard
 
-from container_doors import assessment
 from container_doors.core.errors import RunError
 from container_doors.core.measurements import Evaluated
 from container_doors.core.records import RunRecord
+from container_doors.steps.summary import model_card
 from tests.fakes import FakeDetector, FakeProgress
 from tests.trained import RUN, train_in
 
@@ -22,7 +22,7 @@ def _trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def card() -> str:
-    assessment.model_card(
+    model_card(
         RUN, CARD, open_detector=lambda weights, params: FakeDetector(), progress=FakeProgress()
     )
     return CARD.read_text()

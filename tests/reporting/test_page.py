@@ -9,10 +9,11 @@ from time import monotonic, sleep
 
 import pytest
 
-from container_doors import assessment, trials
 from container_doors.core.errors import RunError
 from container_doors.core.measurements import Evaluated
-from container_doors.trials import Climb, Timed
+from container_doors.steps.latency import Timed, time_formats
+from container_doors.steps.robustness import Climb, measure_robustness
+from container_doors.steps.summary import report_page
 from tests.builders import a_record
 from tests.chromium import CHROMIUM, opened
 from tests.fakes import FakeDetector, FakeProgress
@@ -33,7 +34,7 @@ class Blind(FakeDetector):
 
 
 def page(detector: FakeDetector | None = None) -> str:
-    assessment.report_page(
+    report_page(
         RUN,
         PAGE,
         open_detector=lambda weights, params: detector or FakeDetector(),
@@ -242,7 +243,7 @@ def test_the_mistakes_are_shown_with_boxes_that_can_be_toggled():
 def test_robustness_is_shown_when_it_was_measured():
     assert "Not measured: <code>doors robustness --experiment exp1" in page()
 
-    trials.climb_ladders(
+    measure_robustness(
         RUN,
         "test",
         asked=Climb(corrupt=lambda *asked: asked[-1], is_quick=True, budget_s=-1),
@@ -255,7 +256,7 @@ def test_robustness_is_shown_when_it_was_measured():
 def test_the_formats_are_shown_when_they_were_timed():
     assert "Not measured: <code>doors latency --experiment exp1" in page()
 
-    trials.time_formats(
+    time_formats(
         RUN,
         "val",
         asked=Timed(on=a_record().hardware, formats=("onnx",)),
@@ -313,7 +314,7 @@ class Stubborn(FakeDetector):
 
 @pytest.fixture
 def ladders() -> None:
-    trials.climb_ladders(
+    measure_robustness(
         RUN,
         "test",
         asked=Climb(corrupt=lambda *asked: asked[-1], is_quick=True),

@@ -10,7 +10,7 @@ from container_doors.cli import kaggle
 from container_doors.cli.parser import build_parser
 from container_doors.core.errors import AbsentError, HostError, UnreachableError
 from container_doors.core.ports import Progress
-from container_doors.steps.kaggle_outputs import fetch_outputs
+from container_doors.steps.kaggle.outputs import fetch_outputs
 from tests.fake_host import FakeHost
 from tests.fakes import FakeProgress
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from container_doors import delivery, pipeline
+from container_doors import pipeline
 from container_doors.adapters.ssh.signatures import SshSignatures
 from container_doors.core.config import Params, Publishing
 from container_doors.core.errors import DoorsError, RunError, VersioningError
@@ -20,8 +20,13 @@ from container_doors.core.run import PUBLISHED, Run
 from container_doors.publishing.pointers import read_pointer
 from container_doors.publishing.signatures import SignaturePolicy
 from container_doors.steps import publish as step
-from container_doors.steps.publish import Outside, publish_run, publish_version
+from container_doors.steps.metadata import regenerate_metadata
+from container_doors.steps.publish import Outside, adopt, publish_run, publish_version
+from container_doors.steps.release import release_model
+from container_doors.steps.summary import summarise
 from container_doors.steps.sync import pointers_here, put_in_place
+from container_doors.steps.verify import verify_model
+from container_doors.steps.version import version_model
 from tests.builders import a_small_dataset
 from tests.fakes import (
     FakeDetector,
@@ -117,8 +122,8 @@ class Clone:
         )
 
     def release(self) -> Metadata:
-        metadata, _ = pipeline.version(None, store=self.store, progress=self.progress)
-        delivery.release(metadata, self.repository)
+        metadata, _ = version_model(None, store=self.store, progress=self.progress)
+        release_model(metadata, self.repository)
         return metadata
 
     @property
@@ -168,7 +173,7 @@ def test_a_worse_training_keeps_what_is_published_and_is_complete_all_the_same(c
     assert status("exp2") == "finished"
     assert Metadata.read(Run("exp2").metadata) == metadata
     assert metadata.version.startswith("detection_v1.1_")
-    report = pipeline.summarise(Run("exp2"), Path("summary.md")).read_text()
+    report = summarise(Run("exp2"), Path("summary.md")).read_text()
     assert f"{metadata.version}</code>, not published |" in report
     assert "doors publish exp2\n" in report
 
@@ -684,11 +689,11 @@ def test_versioning_a_run_that_is_not_published_says_what_to_type(clone: Clone):
     clone.train("exp2", 0.1)
 
     with pytest.raises(RunError, match="holds 'exp1', and 'exp2' was asked for") as raised:
-        pipeline.version("exp2", store=clone.store, progress=clone.progress)
+        version_model("exp2", store=clone.store, progress=clone.progress)
 
     assert raised.value.hint.startswith("doors publish exp2 puts exp2 there")
     with pytest.raises(RunError, match="holds 'exp1', and 'exp2' was asked for"):
-        pipeline.regenerate_metadata(
+        regenerate_metadata(
             PUBLISHED, repository=clone.repository, runs_root=Path("runs"), major=False,
             experiment="exp2",
         )  # fmt: skip
@@ -699,11 +704,11 @@ def test_a_name_alone_does_not_make_another_run_the_published_one(clone: Clone):
     clone.train("exp1", 0.1, replacing=True)
 
     with pytest.raises(RunError, match="holds 'exp1~1', and 'exp1' was asked for"):
-        pipeline.version("exp1", store=clone.store, progress=clone.progress)
+        version_model("exp1", store=clone.store, progress=clone.progress)
 
-    metadata, _ = pipeline.version("exp1~1", store=clone.store, progress=clone.progress)
+    metadata, _ = version_model("exp1~1", store=clone.store, progress=clone.progress)
     assert metadata.version.split("_")[1] == "v1.0"
-    checks = delivery.verify(
+    checks = verify_model(
         None, PARAMS, store=clone.store, repository=clone.repository, progress=clone.progress
     )[1]
     assert not [one for check in checks for one in check.mismatches]
@@ -717,7 +722,7 @@ def test_a_run_from_elsewhere_is_held_to_the_same_rule(clone: Clone):
         if name == "exp3":
             clone.publish("exp1", anyway=True)
 
-        metadata, outcome = pipeline.adopt(Run(name), outside=clone.outside)
+        metadata, outcome = adopt(Run(name), outside=clone.outside)
 
         assert status(name) == "finished"
         assert Metadata.read(Run(name).metadata) == metadata

@@ -7,13 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from container_doors import assessment, delivery, pipeline
+from container_doors import pipeline
 from container_doors.cli import main
 from container_doors.cli.parser import SORT_KEYS
 from container_doors.core.config import Params
 from container_doors.core.records import Evaluation, Metadata, RunRecord
 from container_doors.core.run import PUBLISHED, Run, runs_in
+from container_doors.steps.evaluate import evaluate_split
+from container_doors.steps.release import release_model
 from container_doors.steps.runs import Row, Score, list_runs
+from container_doors.steps.version import version_model
 from tests.builders import a_small_dataset, an_evaluation, split_scores
 from tests.fakes import (
     FakeDetector,
@@ -47,8 +50,8 @@ def row(name: str, repository: FakeRepository) -> Row:
 
 
 def release(repository: FakeRepository) -> Metadata:
-    metadata, _ = pipeline.version(None, store=FakeStore(), progress=FakeProgress())
-    delivery.release(metadata, repository)
+    metadata, _ = version_model(None, store=FakeStore(), progress=FakeProgress())
+    release_model(metadata, repository)
     return metadata
 
 
@@ -83,7 +86,7 @@ def test_intervals_are_there_where_they_were_measured(repository: FakeRepository
     def opened(weights: Path, params: Params) -> FakeDetector:
         return FakeDetector()
 
-    assessment.evaluate(Run("exp1"), "test", open_detector=opened, progress=FakeProgress())
+    evaluate_split(Run("exp1"), "test", open_detector=opened, progress=FakeProgress())
 
     recall = row("exp1", repository).test["recall"]
     assert recall.low is not None

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from container_doors.adapters.git.credentials import git_credentials
+from container_doors.adapters.git_credentials import git_credentials
 from container_doors.core.child_environment import (
     environment_for,
     full_environment,

@@ -8,20 +8,20 @@ from typing import Any
 
 from rich.table import Table
 
-from container_doors import pipeline
 from container_doors.adapters.dvc.store import DvcStore
 from container_doors.cli import console
 from container_doors.cli.output import say, say_document, shown
 from container_doors.core.config import Data, load_params
 from container_doors.core.printable import printable
 from container_doors.data.checks import Report
+from container_doors.steps.data import check_data, draw_samples, pack_data, pull_data
 
 
 def sample(arguments: argparse.Namespace) -> int:
     """Draw a data set and say where it is."""
     counts = {split: getattr(arguments, split) for split in ("train", "val", "test")}
     with console.progress() as progress:
-        pipeline.draw_samples(
+        draw_samples(
             arguments.out,
             counts=counts,
             seed=arguments.seed,
@@ -36,7 +36,7 @@ def sample(arguments: argparse.Namespace) -> int:
 def validate(arguments: argparse.Namespace) -> int:
     """Print every finding, then a table; exit 1 if one of them is an error."""
     with console.progress(quiet=arguments.json) as progress:
-        report = pipeline.validate(arguments.path, _minimums(arguments), progress=progress)
+        report = check_data(arguments.path, _minimums(arguments), progress=progress)
     document = _document(arguments, report)
     if arguments.report is not None:
         arguments.report.parent.mkdir(parents=True, exist_ok=True)
@@ -53,7 +53,7 @@ def pack(arguments: argparse.Namespace) -> int:
     """Make and push the archives, and say what is for git."""
     with console.progress() as progress:
         store = DvcStore(Path.cwd(), progress=progress)
-        pointers = pipeline.pack_data(arguments.path, store=store, progress=progress)
+        pointers = pack_data(arguments.path, store=store, progress=progress)
     folders = dict.fromkeys(pointer.parent for pointer in pointers)
     files = [*pointers, *(folder / ".gitignore" for folder in folders)]
     say("pushed; next:")
@@ -66,9 +66,7 @@ def pull(arguments: argparse.Namespace) -> int:
     """Fetch the data set, and say in which form it came."""
     with console.progress() as progress:
         store = DvcStore(Path.cwd(), progress=progress)
-        form = pipeline.pull_data(
-            arguments.path, store=store, progress=progress, force=arguments.force
-        )
+        form = pull_data(arguments.path, store=store, progress=progress, force=arguments.force)
     say(f"{arguments.path} is here, fetched as {form}")
     return 0
 

@@ -10,7 +10,7 @@ from importlib import resources
 from pathlib import Path
 from time import monotonic
 
-from container_doors import assessment, pipeline
+from container_doors import pipeline
 from container_doors.adapters import workspace
 from container_doors.adapters.dvc.store import DvcStore
 from container_doors.adapters.git.repository import GitRepository
@@ -23,7 +23,11 @@ from container_doors.core.errors import DoorsError
 from container_doors.core.ports import Progress
 from container_doors.core.records import Metadata
 from container_doors.core.run import PUBLISHED, Run
+from container_doors.steps.data import draw_samples
+from container_doors.steps.metadata import regenerate_metadata
 from container_doors.steps.publish import is_published
+from container_doors.steps.summary import report_page, summarise
+from container_doors.steps.version import version_model
 from container_doors.training.stopping import Wishes
 
 _MARKER = ".doors-demo"
@@ -118,7 +122,7 @@ def _run_every_step(params: Params, run: Run, progress: Progress) -> Metadata:
     here = Path.cwd()
     if not (_DATA / "data.yaml").exists():
         progress.say(f"[2/6] drawing {sum(_COUNTS.values())} pictures of container doors")
-        pipeline.draw_samples(
+        draw_samples(
             _DATA, counts=_COUNTS, seed=0, progress=progress, image_size_px=_SIZE_PX, is_plain=True
         )
     if not _DATA.with_suffix(".dvc").exists():
@@ -131,23 +135,23 @@ def _run_every_step(params: Params, run: Run, progress: Progress) -> Metadata:
     if not is_published(metadata.run_id):
         progress.say("[4/6] and [5/6]: nothing is to be versioned, for the better model stays")
         progress.say("[6/6] writing the report")
-        pipeline.summarise(run, Path(f"summary_{run.name}.md"))
+        summarise(run, Path(f"summary_{run.name}.md"))
         return metadata
     progress.say("[4/6] describing the model")
-    metadata = pipeline.regenerate_metadata(
+    metadata = regenerate_metadata(
         PUBLISHED, repository=GitRepository(here), runs_root=Path("runs"), major=False
     )
     progress.say("[5/6] versioning it with DVC")
-    pipeline.version(run.name, store=DvcStore(here, progress=progress), progress=progress)
+    version_model(run.name, store=DvcStore(here, progress=progress), progress=progress)
     workspace.commit(here, f"Release {metadata.version}")
     progress.say("[6/6] writing the report")
-    pipeline.summarise(run, Path(f"summary_{run.name}.md"))
+    summarise(run, Path(f"summary_{run.name}.md"))
     return metadata
 
 
 def _write_page(run: Run, progress: Progress) -> Path:
     """Measure with what confidence the figures are known, and show it all on one page."""
-    page = assessment.report_page(
+    page = report_page(
         run, Path(f"summary_{run.name}.html"), open_detector=opened, progress=progress
     )
     workspace.commit(Path.cwd(), f"Evaluate {run.name}")

@@ -72,9 +72,9 @@ def doctor(arguments: argparse.Namespace) -> int:
 
 def data_set() -> Health:
     """Check the data set that params name, as training would."""
-    from container_doors import pipeline
     from container_doors.cli.console import progress
     from container_doors.core.config import load_params
+    from container_doors.steps.data import check_data
 
     data = load_params(Path("params.yaml"), []).data
     path = Path(data.path)
@@ -86,7 +86,7 @@ def data_set() -> Health:
             + f", or doors data sample --out {path}",
         )
     with progress(quiet=True) as quiet:
-        report = pipeline.validate(path, data, progress=quiet)
+        report = check_data(path, data, progress=quiet)
     if report.errors:
         return failed(
             "data set",
@@ -99,14 +99,14 @@ def data_set() -> Health:
 
 def last_run() -> Health:
     """Say how the newest run ended, and what its log complained of last."""
-    from container_doors import pipeline
+    from container_doors.steps.track import show_run
 
     records = sorted(Path("runs").glob("*/run.json"), key=lambda path: path.stat().st_mtime)
     named = [path for path in records if "~" not in path.parent.name]
     if not named:
         return passed("last run", "none yet")
     run = Run(named[-1].parent.name)
-    record, _, _ = pipeline.show_run(run, picture=None)
+    record, _, _ = show_run(run, picture=None)
     damaged = _damage(run, record)
     complaints = [
         line
@@ -154,13 +154,13 @@ def _made(name: str, place: str) -> Health:
 
 
 def _diagnosis(name: str | Literal[True]) -> Sequence[Health]:
-    from container_doors import pipeline
     from container_doors.doctor.run_diagnosis import Case, diagnose
     from container_doors.reporting.which_run import named_or_only, read_record
+    from container_doors.steps.track import show_run
     from container_doors.training.standing import is_claimed
 
     run = named_or_only(None if name is True else name, "doctor --run")
-    _, history, _ = pipeline.show_run(run, picture=None)
+    _, history, _ = show_run(run, picture=None)
     record = read_record(run)
     written = [
         path.stat().st_mtime
@@ -193,9 +193,9 @@ def _found_on_val(run: Run, record: "RunRecord") -> "Predictions | None":
 def _damage(run: Run, record: "RunRecord") -> list[Health]:
     """Name what a run has left that cannot be read any more, or is not what it was."""
     from container_doors.core.records import Metadata
-    from container_doors.inspection import damaged_documents
     from container_doors.publishing.evidence import records_check
     from container_doors.publishing.ways_back import other_weights
+    from container_doors.steps.detections import damaged_documents
     from container_doors.training.history import history_faults
     from container_doors.training.standing import as_it_stands
 

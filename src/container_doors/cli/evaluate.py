@@ -6,7 +6,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from container_doors import assessment, pipeline
 from container_doors.adapters.git.repository import GitRepository
 from container_doors.adapters.machine import describe_machine
 from container_doors.adapters.yolo.detector import YoloDetector
@@ -18,10 +17,13 @@ from container_doors.core.ports import Detector
 from container_doors.core.run import TEST_LOOKS, Run
 from container_doors.evaluation.paired import FALSE_ALARMS
 from container_doors.evaluation.promise import parse_promise
-from container_doors.inspection import Part, document_with, is_kept
 from container_doors.reporting.figures import count
 from container_doors.reporting.gate import Held, in_one_sentence
 from container_doors.reporting.which_run import named_or_only
+from container_doors.steps.compare import Comparison, Side, compare_runs
+from container_doors.steps.detections import Part, document_with, is_kept
+from container_doors.steps.evaluate import evaluate_split, mend_lock_box
+from container_doors.steps.gate import gate_run
 
 FAULTS = 1
 
@@ -30,9 +32,9 @@ def evaluate(arguments: argparse.Namespace) -> int:
     """Print every score with its interval; a promise that is not kept is a fault."""
     promise = None if arguments.promise is None else parse_promise(arguments.promise)
     run = named_or_only(arguments.experiment, "evaluate --experiment")
-    mend_lock_box()
+    restore_looks()
     with console.progress(quiet=arguments.json) as progress:
-        found = assessment.evaluate(
+        found = evaluate_split(
             run, arguments.split, promise=promise, open_detector=opened, progress=progress
         )
     if arguments.json:
@@ -44,9 +46,9 @@ def evaluate(arguments: argparse.Namespace) -> int:
 
 def compare(arguments: argparse.Namespace) -> int:
     """Print both side by side, by how much they differ, and a verdict in a sentence."""
-    mend_lock_box()
+    restore_looks()
     with console.progress(quiet=arguments.json) as progress:
-        found = assessment.compare(
+        found = compare_runs(
             Run(arguments.first),
             Run(arguments.second),
             arguments.split,
@@ -64,9 +66,9 @@ def compare(arguments: argparse.Namespace) -> int:
 
 def gate(arguments: argparse.Namespace) -> int:
     """Print each target and whether it holds; exit 1 unless all of them do."""
-    mend_lock_box()
+    restore_looks()
     with console.progress(quiet=arguments.json) as progress:
-        rows = assessment.gate(
+        rows = gate_run(
             named_or_only(arguments.experiment, "gate --experiment"),
             at_the_point=arguments.point,
             open_detector=opened,
@@ -89,9 +91,9 @@ def where_kept(run: Run, part: Part) -> list[str]:
     return [f"wrote {run.evaluation}"] if is_kept(run, part) else []
 
 
-def mend_lock_box() -> None:
+def restore_looks() -> None:
     """Warn of what the record of looks at test has lost; what the last commit has comes back."""
-    for line in pipeline.mend_lock_box(GitRepository(Path.cwd())):
+    for line in mend_lock_box(GitRepository(Path.cwd())):
         complain(f"warning: {line}")
 
 
@@ -101,7 +103,7 @@ def row_of(row: Held) -> str:
     return f"{said:12}  {row.what:15}  {row.target:>12}  {row.measured}"
 
 
-def _as_json(found: assessment.Comparison) -> dict[str, Any]:
+def _as_json(found: Comparison) -> dict[str, Any]:
     return {
         "split": found.split,
         "models": [
@@ -114,7 +116,7 @@ def _as_json(found: assessment.Comparison) -> dict[str, Any]:
     }
 
 
-def _side_by_side(found: assessment.Comparison) -> list[str]:
+def _side_by_side(found: Comparison) -> list[str]:
     """Write a row for each measure, both models and their difference beside one another."""
     doors = count(found.doors, "door")
     rows = [
@@ -143,7 +145,7 @@ def _side_by_side(found: assessment.Comparison) -> list[str]:
     ]
 
 
-def _in_brackets(side: assessment.Side, name: str) -> str:
+def _in_brackets(side: Side, name: str) -> str:
     one = side.scores.get(name)
     return f"{one.value:.3f} ({one.bounds()})" if one else "undefined"
 

@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from time import sleep
 
-from container_doors import delivery, pipeline, remote_training
 from container_doors.adapters.dvc.store import DvcStore
 from container_doors.adapters.git.repository import GitRepository
 from container_doors.adapters.kaggle.host import KaggleHost
@@ -27,9 +26,16 @@ from container_doors.core.records import Metadata
 from container_doors.core.run import Run
 from container_doors.kaggle import job_report, worker
 from container_doors.kaggle.ledger import JobRecord, newest_job, read_jobs, readable_jobs
-from container_doors.remote_training import Home, Plan, Wanted
-from container_doors.steps.kaggle_outputs import fetch_outputs
+from container_doors.steps.kaggle.follow import follow_job
+from container_doors.steps.kaggle.jobs import discard_job, known_jobs
+from container_doors.steps.kaggle.outputs import fetch_outputs
+from container_doors.steps.kaggle.plan import Plan, Wanted, discard_plan, plan_job
+from container_doors.steps.kaggle.pull import Home, best_last, publish_home, pull_job, to_go_on
+from container_doors.steps.kaggle.push import push_job
 from container_doors.steps.publish import is_published
+from container_doors.steps.release import release_model
+from container_doors.steps.summary import summarise
+from container_doors.steps.version import version_model
 
 _LEFT = 130
 
@@ -39,7 +45,7 @@ def plan(arguments: argparse.Namespace) -> int:
     with console.progress() as progress:
         planned = _plan(replace(_wanted(arguments), for_reading=True), progress)
     say(*job_report.plan_lines(planned), _home_line())
-    remote_training.discard_plan(planned)
+    discard_plan(planned)
     return 0
 
 
@@ -98,7 +104,7 @@ def stop(arguments: argparse.Namespace) -> int:
     question = f"end {job.slug}, and destroy all that it has left on Kaggle?"
     if not _agreed(question, yes=arguments.yes):
         return 0
-    remote_training.discard(job, host=KaggleHost())
+    discard_job(job, host=KaggleHost())
     say(f"{job.slug} is deleted; what was heard of it is kept in runs/")
     return 0
 
@@ -106,7 +112,7 @@ def stop(arguments: argparse.Namespace) -> int:
 def listed(arguments: argparse.Namespace) -> int:
     """Show every job of this clone."""
     with console.progress(quiet=arguments.json) as progress:
-        known = remote_training.known_jobs(host=KaggleHost(), progress=progress)
+        known = known_jobs(host=KaggleHost(), progress=progress)
     if arguments.json:
         say_document([job_report.as_json(job, state) for job, state in known])
         return 0
@@ -131,7 +137,7 @@ def run(arguments: argparse.Namespace) -> int:
         if followed.stage == "discarded":
             return 0
         job, homes = _pull(followed)
-        rest = remote_training.to_go_on(homes)
+        rest = to_go_on(homes)
         if not rest or job.is_to_stop or job.session >= arguments.sessions:
             return _go_home(job, homes, commit=arguments.commit)
         _go_home(job, [home for home in homes if home.run.name not in rest], commit=False)
@@ -173,7 +179,7 @@ def _wanted(arguments: argparse.Namespace) -> Wanted:
 
 
 def _plan(wanted: Wanted, progress: Progress) -> Plan:
-    return remote_training.plan(
+    return plan_job(
         wanted,
         host=KaggleHost(),
         repository=GitRepository(Path.cwd()),
@@ -201,12 +207,12 @@ def _push(arguments: argparse.Namespace, wanted: Wanted) -> JobRecord | None:
         say(f"nothing was sent; {what} is in {planned.record.folder}")
         return None
     with ExitStack() as unless_agreed:
-        unless_agreed.callback(remote_training.discard_plan, planned)
+        unless_agreed.callback(discard_plan, planned)
         if not _agreed("send it, and start?", yes=arguments.yes or wanted.session > 1):
             return None
         unless_agreed.pop_all()
     with console.progress() as progress:
-        job = remote_training.push(planned, host=KaggleHost(), progress=progress, pause=sleep)
+        job = push_job(planned, host=KaggleHost(), progress=progress, pause=sleep)
     say(f"{job.slug} is started: {job.url}")
     return job
 
@@ -217,7 +223,7 @@ def _follow(job: JobRecord) -> JobRecord | None:
         return job
     with console.progress() as progress:
         try:
-            return remote_training.follow(
+            return follow_job(
                 job,
                 host=KaggleHost(),
                 follower_of=lambda params: relayed_follower_for(params, progress),
@@ -232,17 +238,17 @@ def _follow(job: JobRecord) -> JobRecord | None:
 
 def _pull(job: JobRecord) -> tuple[JobRecord, list[Home]]:
     with console.progress() as progress:
-        return remote_training.pull(job, host=KaggleHost(), progress=progress, pause=sleep)
+        return pull_job(job, host=KaggleHost(), progress=progress, pause=sleep)
 
 
 def _go_home(job: JobRecord, homes: Sequence[Home], *, commit: bool) -> int:
     """Publish, report and version what is finished; say what is to do about the rest."""
     finished = [home.run for home in homes if home.outcome.kind == "finished"]
-    for one in remote_training.best_last(finished):
+    for one in best_last(finished):
         with console.progress() as progress:
             metadata = _published(one, progress)
             say(*scores(metadata))
-            say(f"wrote {pipeline.summarise(one, Path(f'summary_{one.name}.md'))}")
+            say(f"wrote {summarise(one, Path(f'summary_{one.name}.md'))}")
             if is_published(metadata.run_id):
                 _version(one, metadata, progress, commit=commit)
     for home in homes:
@@ -252,7 +258,7 @@ def _go_home(job: JobRecord, homes: Sequence[Home], *, commit: bool) -> int:
 
 
 def _published(run: Run, progress: Progress) -> Metadata:
-    return remote_training.publish(
+    return publish_home(
         run,
         outside=real_outside(progress),
         follower_of=lambda params: relayed_follower_for(params, progress),
@@ -261,7 +267,7 @@ def _published(run: Run, progress: Progress) -> Metadata:
 
 
 def _version(run: Run, metadata: Metadata, progress: Progress, *, commit: bool) -> None:
-    pipeline.version(
+    version_model(
         run.name,
         store=DvcStore(Path.cwd(), progress=progress),
         progress=progress,
@@ -271,7 +277,7 @@ def _version(run: Run, metadata: Metadata, progress: Progress, *, commit: bool) 
     if not commit:
         progress.say(f"{metadata.version} is here and pushed; doors sync --commit commits and tags")
         return
-    made = delivery.release(metadata, GitRepository(Path.cwd()))
+    made = release_model(metadata, GitRepository(Path.cwd()))
     what = f"committed {made[:12]}" if made else "committed already"
     progress.say(f"{what}, tagged {metadata.git_tag}; next: git push --follow-tags")
 

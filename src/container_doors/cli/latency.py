@@ -2,7 +2,6 @@
 
 import argparse
 
-from container_doors import trials
 from container_doors.adapters.machine import describe_machine
 from container_doors.adapters.yolo.export import FORMATS, export_detector
 from container_doors.cli import console
@@ -10,16 +9,17 @@ from container_doors.cli.evaluate import FAULTS, opened, say_measured, where_kep
 from container_doors.cli.output import say
 from container_doors.core.measurements import FormatTiming
 from container_doors.reporting.which_run import named_or_only
+from container_doors.steps.latency import Timed, time_formats
 
 
 def latency(arguments: argparse.Namespace) -> int:
     """Print how fast each format answers; one that says something else is a fault."""
     run = named_or_only(arguments.experiment, "latency --experiment")
     with console.progress(quiet=arguments.json) as progress:
-        found = trials.time_formats(
+        found = time_formats(
             run,
             arguments.split,
-            asked=trials.Timed(
+            asked=Timed(
                 on=describe_machine("cpu"),
                 formats=tuple(FORMATS),
                 image_size_px=arguments.image_size,

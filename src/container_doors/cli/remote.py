@@ -4,11 +4,11 @@ import argparse
 import os
 from pathlib import Path
 
-from container_doors import pipeline
 from container_doors.adapters.dvc.remote import DvcRemote
 from container_doors.adapters.google_consent import ask_for_consent
 from container_doors.cli.output import say
 from container_doors.core.errors import VersioningError
+from container_doors.steps.storage import check_storage, set_storage
 from container_doors.storage.complaints import THREE_WAYS
 from container_doors.storage.credentials import (
     SOURCES,
@@ -41,7 +41,7 @@ def login(arguments: argparse.Namespace) -> int:
 
 def check(arguments: argparse.Namespace) -> int:  # noqa: ARG001
     """Say that the remote can be used."""
-    url = pipeline.check_remote(storage=DvcRemote(Path.cwd()))
+    url = check_storage(storage=DvcRemote(Path.cwd()))
     say(f"{url}: a small file was written, read and deleted")
     return 0
 
@@ -50,7 +50,7 @@ def _configure(
     url: str | None, credentials: DriveCredentials | None, *, delegate: str | None
 ) -> int:
     storage = DvcRemote(Path.cwd())
-    url, used = pipeline.set_remote(url, credentials, delegate=delegate, storage=storage)
+    url, used = set_storage(url, credentials, delegate=delegate, storage=storage)
     say(f"the remote is {url}")
     if used is not None:
         say(f"used as {used.kind} {used.account}{f', for {delegate}' if delegate else ''}")

@@ -3,7 +3,6 @@
 import argparse
 from pathlib import Path
 
-from container_doors import delivery
 from container_doors.adapters.dvc.store import DvcStore
 from container_doors.adapters.git.repository import GitRepository
 from container_doors.adapters.machine import describe_machine
@@ -18,6 +17,9 @@ from container_doors.core.errors import DoorsError
 from container_doors.core.ports import Progress, TrackingServer
 from container_doors.core.records import Check, Metadata
 from container_doors.core.run import Run
+from container_doors.steps.checklist import check_synced, check_weights_alone
+from container_doors.steps.release import is_released, release_model
+from container_doors.steps.sync import sync_model, sync_weights
 
 _FAILED = "failed"
 
@@ -30,7 +32,7 @@ def sync(arguments: argparse.Namespace) -> int:
             alone = _weights_alone(arguments.outputs, repository, progress)
             if alone is not None:
                 return _say_weights(alone, json=arguments.json)
-        metadata = delivery.sync(
+        metadata = sync_model(
             arguments.outputs,
             store=DvcStore(Path.cwd(), progress=progress),
             repository=repository,
@@ -45,8 +47,8 @@ def sync(arguments: argparse.Namespace) -> int:
         say_document(checklist.as_json(checks, failed=_FAILED, version=metadata.version))
     else:
         checklist.print_checks(checks, failed=_FAILED)
-        is_released = delivery.is_released(metadata, repository)
-        say(_outcome(metadata, is_good=is_good, is_released=is_released))
+        released = is_released(metadata, repository)
+        say(_outcome(metadata, is_good=is_good, is_released=released))
     return 0 if is_good else 1
 
 
@@ -54,12 +56,12 @@ def _weights_alone(
     outputs: Path, repository: GitRepository, progress: Progress
 ) -> list[Check] | None:
     store = DvcStore(Path.cwd(), progress=progress)
-    weights = delivery.sync_weights(
+    weights = sync_weights(
         outputs, store=store, repository=repository, progress=progress, policy=signature_policy()
     )
     if weights is None:
         return None
-    return delivery.check_weights_alone(
+    return check_weights_alone(
         weights, _dataset(), load_detector=YoloDetector, hardware=describe_machine("auto")
     )
 
@@ -76,7 +78,7 @@ def _say_weights(checks: list[Check], *, json: bool) -> int:
 
 
 def _checks(metadata: Metadata) -> list[Check]:
-    return delivery.check_synced(
+    return check_synced(
         metadata,
         _dataset(),
         load_detector=YoloDetector,
@@ -101,7 +103,7 @@ def _server(metadata: Metadata) -> TrackingServer | str:
 
 
 def _release(metadata: Metadata, repository: GitRepository, progress: Progress) -> None:
-    commit = delivery.release(metadata, repository)
+    commit = release_model(metadata, repository)
     what = f"committed {commit[:12]}" if commit else "committed already"
     progress.say(f"{what}, tagged {metadata.git_tag}; next: git push --follow-tags")
 

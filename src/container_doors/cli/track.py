@@ -6,7 +6,6 @@ from pathlib import Path
 
 from rich.table import Table
 
-from container_doors import pipeline
 from container_doors.cli.console import is_terminal, rich_console
 from container_doors.cli.output import complain, say, say_document
 from container_doors.core.errors import RunError
@@ -15,6 +14,7 @@ from container_doors.core.printable import printable
 from container_doors.core.run import Run
 from container_doors.reporting import curve_table
 from container_doors.reporting.which_run import named_or_only
+from container_doors.steps.track import show_run
 from container_doors.training.history import history_warnings
 
 FAULTS = 1
@@ -29,12 +29,12 @@ def show(arguments: argparse.Namespace) -> int:
     """
     run = named_or_only(arguments.name, "track show")
     picture = _picture(run, arguments)
-    record, history, best = pipeline.show_run(run, picture=None)
+    record, history, best = show_run(run, picture=None)
     faults = history_warnings(run, record)
     complain(*faults)
     if arguments.json:
         say_document(curve_table.as_json(history, best))
-        pipeline.show_run(run, picture=picture)
+        show_run(run, picture=picture)
         return FAULTS if faults else 0
     say(curve_table.headline(record, history, best))
     if record.message:
@@ -49,7 +49,7 @@ def show(arguments: argparse.Namespace) -> int:
 def _draw(run: Run, picture: Path | None, *, is_asked_for: bool) -> None:
     """Draw the curves; beside a run that cannot be written they may be left out."""
     try:
-        pipeline.show_run(run, picture=picture)
+        show_run(run, picture=picture)
     except OSError as error:
         if is_asked_for or not is_read_only(error):
             raise

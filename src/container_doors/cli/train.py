@@ -26,6 +26,7 @@ from container_doors.core.records import Metadata
 from container_doors.core.run import Run
 from container_doors.steps.publish import is_published
 from container_doors.steps.resume import remembered, run_to_resume, said_otherwise
+from container_doors.steps.start import fetch_run
 from container_doors.training.claim import is_finished
 from container_doors.training.fetching import RunChoice
 from container_doors.training.logbook import lead_to
@@ -89,7 +90,7 @@ def _fetch(run: Run, params: Params, arguments: argparse.Namespace) -> None:
         stopping = Wishes(run.stop_request, deadline=None)
         world = real_world(params, progress, stopping=stopping, alone=arguments.alone)
         choice = RunChoice(run=arguments.run, takes_over=arguments.take_over)
-        pipeline.fetch_run(run, world=world, choice=choice)
+        fetch_run(run, world=world, choice=choice)
 
 
 def _remembered(run: Run, overrides: Sequence[str]) -> Params:

@@ -8,7 +8,6 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from container_doors import pipeline
 from container_doors.adapters.follower import (
     PATIENCE_S,
     FollowerProcess,
@@ -37,6 +36,7 @@ from container_doors.core.ports import Follower, Progress, Remote, Tracker
 from container_doors.core.records import RunRecord
 from container_doors.core.run import Run
 from container_doors.reporting.which_run import read_record
+from container_doors.steps.track import follow_run, sync_tracking
 from container_doors.tracking.mode import NO_KEY, Choice, choose_mode
 
 _COURTESY = 10
@@ -97,7 +97,7 @@ def follow(arguments: argparse.Namespace) -> int:
                 f"another process has been showing {run.name} for {PATIENCE_S:.0f} s",
                 hint=f"end it, then: doors track sync {run.name}",
             )
-        pipeline.follow_run(run, _trackers(run, _say), ended=ended, say=_say)
+        follow_run(run, _trackers(run, _say), ended=ended, say=_say)
     return 0
 
 
@@ -129,7 +129,7 @@ def _sent(run: Run, progress: Progress) -> str:
     check_environment(os.environ)
     server = WandbServer(run, find_credentials())
     follower = FollowerProcess(QUIET)
-    before, now = pipeline.sync_tracking(run, server=server, follower=follower, progress=progress)
+    before, now = sync_tracking(run, server=server, follower=follower, progress=progress)
     return f"{run.name}: {_difference(before, now)}: {now.url}"
 
 

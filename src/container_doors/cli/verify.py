@@ -3,7 +3,6 @@
 import argparse
 from pathlib import Path
 
-from container_doors import delivery
 from container_doors.adapters.dvc.store import DvcStore
 from container_doors.adapters.git.repository import GitRepository
 from container_doors.adapters.machine import describe_machine
@@ -14,6 +13,7 @@ from container_doors.cli.signing import signature_policy
 from container_doors.core.config import Params, load_params
 from container_doors.core.ports import Progress
 from container_doors.core.records import Check, Metadata
+from container_doors.steps.verify import check_signature, measure_again, verify_model
 
 _DIFFERS = "differs"
 
@@ -22,7 +22,7 @@ def verify(arguments: argparse.Namespace) -> int:
     """Print one line for each link of the chain, and every mismatch."""
     params = load_params(arguments.config, arguments.overrides)
     with console.progress(quiet=arguments.json) as progress:
-        metadata, checks = delivery.verify(
+        metadata, checks = verify_model(
             arguments.name,
             params,
             store=DvcStore(Path.cwd(), progress=progress),
@@ -30,7 +30,7 @@ def verify(arguments: argparse.Namespace) -> int:
             progress=progress,
             fetch_data=arguments.data,
         )
-        checks.append(signature := delivery.check_signature(signature_policy(params)))
+        checks.append(signature := check_signature(signature_policy(params)))
         if arguments.re_evaluate and metadata is not None:
             checks.append(_measured_again(metadata, signature, params, progress))
     if arguments.json:
@@ -46,7 +46,7 @@ def _measured_again(
 ) -> Check:
     if not signature.is_ok:
         return Check("figures", "", not_checked="the model is not signed as it should be")
-    return delivery.measure_again(
+    return measure_again(
         metadata,
         Path(params.data.path),
         load_detector=YoloDetector,

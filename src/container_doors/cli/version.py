@@ -6,11 +6,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from container_doors import assessment, pipeline
 from container_doors.adapters.dvc.store import DvcStore
 from container_doors.adapters.git.repository import GitRepository
 from container_doors.cli import console
-from container_doors.cli.evaluate import FAULTS, mend_lock_box, opened, row_of
+from container_doors.cli.evaluate import FAULTS, opened, restore_looks, row_of
 from container_doors.cli.output import complain, say, say_text
 from container_doors.cli.signing import signature_policy, signed_checkpoints
 from container_doors.core.errors import ConfigError
@@ -18,6 +17,10 @@ from container_doors.core.run import PUBLISHED, REPORTS, Run
 from container_doors.publishing.names import TAGS
 from container_doors.reporting.gate import Held, in_one_sentence
 from container_doors.reporting.which_run import named_or_only, read_record
+from container_doors.steps.gate import gate_published
+from container_doors.steps.metadata import regenerate_metadata
+from container_doors.steps.summary import check_report, model_card, report_page, summarise
+from container_doors.steps.version import version_model
 from container_doors.training.history import history_warnings
 
 STDOUT = (Path("-"), Path("/dev/stdout"))
@@ -25,7 +28,7 @@ STDOUT = (Path("-"), Path("/dev/stdout"))
 
 def metadata(arguments: argparse.Namespace) -> int:
     """Write ``metadata.json`` anew and name the version."""
-    written = pipeline.regenerate_metadata(
+    written = regenerate_metadata(
         arguments.weights_dir,
         repository=GitRepository(Path.cwd()),
         runs_root=Path("runs"),
@@ -51,7 +54,7 @@ def version(arguments: argparse.Namespace) -> int:
         say(f"{arguments.experiment or 'the model'} is not released: {in_one_sentence(held)}")
         return FAULTS
     with console.progress() as progress:
-        written, pointers = pipeline.version(
+        written, pointers = version_model(
             arguments.experiment,
             store=DvcStore(Path.cwd(), progress=progress),
             progress=progress,
@@ -71,9 +74,9 @@ def version(arguments: argparse.Namespace) -> int:
 
 
 def _held(arguments: argparse.Namespace) -> list[Held]:
-    mend_lock_box()
+    restore_looks()
     with console.progress() as progress:
-        held = assessment.gate_published(
+        held = gate_published(
             None if arguments.experiment is None else Run.named(arguments.experiment),
             at_the_point=arguments.point,
             open_detector=opened,
@@ -99,7 +102,7 @@ def _printed_summary(run: Run, arguments: argparse.Namespace) -> int:
         )
     complain(*history_warnings(run, read_record(run)))
     with TemporaryDirectory() as scratch:
-        report = pipeline.summarise(run, Path(scratch) / f"summary_{run.name}.md")
+        report = summarise(run, Path(scratch) / f"summary_{run.name}.md")
         say_text(report.read_text(encoding="utf-8").rstrip())
     complain("its pictures are left out: --output FILE puts them beside it")
     return 0
@@ -121,13 +124,13 @@ def summary(arguments: argparse.Namespace) -> int:
     card = output.with_name(f"{output.stem}_card.md") if arguments.card else None
     page = output.with_suffix(".html") if arguments.html else None
     if card or page:
-        assessment.check_report(run, output, page=page, card=card)
-        mend_lock_box()
+        check_report(run, output, page=page, card=card)
+        restore_looks()
     with console.progress() as progress:
         measured: dict[str, Any] = {"open_detector": opened, "progress": progress}
         if card:
-            say(f"wrote {assessment.model_card(run, card, **measured)}")
+            say(f"wrote {model_card(run, card, **measured)}")
         if page:
-            say(f"wrote {assessment.report_page(run, page, **measured)}")
-    say(f"wrote {pipeline.summarise(run, output)}")  # last: it tells what the others measured
+            say(f"wrote {report_page(run, page, **measured)}")
+    say(f"wrote {summarise(run, output)}")  # last: it tells what the others measured
     return 0

@@ -11,6 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal
 
+from container_doors.core.config import Params
 from container_doors.core.errors import (
     DatasetError,
     DoorsError,
@@ -19,7 +20,7 @@ from container_doors.core.errors import (
     WeightsError,
 )
 from container_doors.core.files import replace_text
-from container_doors.core.ports import ArtifactStore, Detector, Progress, Repository
+from container_doors.core.ports import ArtifactStore, Detector, Progress, Repository, World
 from container_doors.core.records import DatasetFiles, Evaluation, Metadata, RunRecord
 from container_doors.core.run import PUBLISHED, REPORTS, Run, runs_in
 from container_doors.data.data_yaml import DATA_YAML
@@ -48,7 +49,9 @@ from container_doors.publishing.signatures import SIGNATURE, SignaturePolicy
 from container_doors.publishing.ways_back import refuse_other_weights
 from container_doors.reporting.which_run import read_record
 from container_doors.steps.sync import pointers_in, put_in_place
+from container_doors.steps.update import update_record
 from container_doors.training.claim import claim, is_finished
+from container_doors.training.logbook import LOG
 
 FIGURE = "mAP50-95"
 """Ultralytics' on val: what the best epoch of a run is chosen by, too."""
@@ -540,3 +543,47 @@ def _committed(repository: Repository) -> Mapping[str, str] | None:
             if tagged == own.read_text():
                 committed[name] = tagged
     return committed
+
+
+def publish_trained(
+    record: RunRecord, evaluation: Evaluation, run: Run, params: Params, *, world: World
+) -> Metadata:
+    """Publish a run that was trained and evaluated here, if it is better, and say which."""
+    outside = outside_of(record, world)
+    metadata, outcome = finish(
+        record, evaluation, run, when=params.publishing.when, outside=outside
+    )
+    update_record(run, record, status="finished")
+    LOG.info(outcome)
+    world.progress.say(outcome)
+    return metadata
+
+
+def adopt(run: Run, *, outside: Outside) -> tuple[Metadata, str]:
+    """Publish a run that was trained and evaluated elsewhere and brought here, if it is better.
+
+    Adopting it again is harmless: it keeps its version.
+
+    Returns:
+        Its metadata, and what was published or kept, and why.
+
+    Raises:
+        RunError: If the run is not what its record says.
+    """
+    record = RunRecord.read(run.record)
+    layout = read_layout(Path(record.dataset.path))[0]
+    if layout is not None:
+        link_view(layout, run.data_view)
+    when = record.known_params.publishing.when
+    adopted = finish(record, Evaluation.read(run.scores), run, when=when, outside=outside)
+    update_record(run, record, status="finished")
+    return adopted
+
+
+def outside_of(record: RunRecord, world: World) -> Outside:
+    """Open models on the device that this run was trained on."""
+
+    def opened(weights: Path, image_size_px: int) -> Detector:
+        return world.load_detector(weights, image_size_px=image_size_px, hardware=record.hardware)
+
+    return Outside(world.repository, opened, world.progress, world.fetch_published)

@@ -4,15 +4,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from container_doors.core.errors import MissingContentError, SignatureError, VersioningError
-from container_doors.core.ports import ArtifactStore, Progress, Repository
+from container_doors.core.ports import ArtifactStore, Progress, Repository, Upstream
 from container_doors.core.records import Metadata
 from container_doors.core.run import PUBLISHED
 from container_doors.publishing.arrival import (
     Arrival,
     arrival,
+    bring_reports,
     complete,
+    downloaded,
     is_in_place,
     lay_out,
+    refuse_to_lose,
+    weights_alone,
     with_own_signature,
 )
 from container_doors.publishing.names import parse_name
@@ -26,6 +30,7 @@ from container_doors.publishing.publication import (
     METADATA,
     check_weights,
     read_published,
+    recover,
     replacing,
 )
 from container_doors.publishing.signatures import MODEL, SIGNATURE, SignaturePolicy, read_signature
@@ -154,3 +159,100 @@ def _fetch(pointers: Sequence[Path], store: ArtifactStore) -> None:
             f"{name}",
             objects=lost.objects,
         ) from None
+
+
+def sync_model(
+    outputs: Path | None,
+    *,
+    store: ArtifactStore,
+    repository: Repository,
+    progress: Progress,
+    policy: SignaturePolicy,
+) -> Metadata:
+    """Bring here a model that was trained elsewhere, as one step.
+
+    Args:
+        outputs: What was downloaded, with the pointers in it; None if git has them.
+        store: Fetches what the pointers name.
+        repository: Is brought up to date.
+        progress: Told what is done.
+        policy: Whether the model has to be signed, and by whom.
+
+    Raises:
+        VersioningError: If git cannot be brought up to date, if there is no model, if it does not
+            arrive, or if it would replace one that is nowhere else.
+        SignatureError: If it is not signed as the project asks for.
+    """
+    recover()
+    is_in_git = repository.code_state().commit is not None
+    upstream = repository.fetch() if is_in_git else Upstream(None, None)
+    progress.say(_git_said(upstream, is_in_git=is_in_git))
+    if outputs is not None:
+        _follow(upstream, repository, same=[])
+        # What came with this moment's commit counts, and not what was read before it.
+        arriving, revision = downloaded(outputs), upstream.commit or "HEAD"
+    else:
+        arriving, revision = _of_git(upstream, repository)
+    committed = pointers_in("HEAD", repository) if is_in_git else None
+    refuse_to_lose(arriving, committed)
+    metadata = put_in_place(arriving, revision, store=store, policy=policy, progress=progress)
+    bring_reports(arriving, metadata)
+    if outputs is None:
+        # The pointers are here already, so that a kill before this leaves a model that is whole.
+        _follow(upstream, repository, same=_of_git_here(revision, repository))
+    return metadata
+
+
+def sync_weights(
+    outputs: Path,
+    *,
+    store: ArtifactStore,
+    repository: Repository,
+    progress: Progress,
+    policy: SignaturePolicy,
+) -> Path | None:
+    """Bring ``best.pt`` where its pointer came alone.
+
+    Returns:
+        Where it is; None if more came than that, so that :func:`sync` can do it.
+
+    Raises:
+        DoorsError: As :func:`steps.sync.put_weights_in_place`.
+    """
+    recover()
+    arriving = weights_alone(outputs)
+    if arriving is None:
+        return None
+    is_in_git = repository.code_state().commit is not None
+    refuse_to_lose(arriving, pointers_in("HEAD", repository) if is_in_git else None)
+    return put_weights_in_place(arriving, policy, store=store, progress=progress)
+
+
+def _git_said(upstream: Upstream, *, is_in_git: bool) -> str:
+    if not is_in_git:
+        return "git: no commit here, so there is nothing to bring up to date"
+    if upstream.name is None:
+        return "git: the branch follows no remote, so there is nothing to fetch"
+    if upstream.commit is None:
+        return f"git: up to date with {upstream.name}"
+    return f"git: {upstream.name} is ahead, at {upstream.commit[:12]}"
+
+
+def _follow(upstream: Upstream, repository: Repository, *, same: Sequence[Path]) -> None:
+    if upstream.commit is not None:
+        repository.fast_forward(upstream.commit, same=same)
+
+
+def _of_git(upstream: Upstream, repository: Repository) -> tuple[Arrival, str]:
+    """Read the pointers that git will have here, before it has; and of which revision they are."""
+    if upstream.commit is not None:
+        texts = pointers_in(upstream.commit, repository)
+        signature = repository.show(upstream.commit, PUBLISHED / SIGNATURE)
+        return arrival(texts, f"{upstream.name}: {PUBLISHED}", signature), upstream.commit
+    return pointers_here(), "HEAD"
+
+
+def _of_git_here(revision: str, repository: Repository) -> list[Path]:
+    """Name what of a revision was put in place already."""
+    paths = [PUBLISHED / name for name in (*map(pointer_name, TRACKED), SIGNATURE)]
+    return [one for one in paths if one.is_file() and repository.show(revision, one) is not None]

@@ -3,8 +3,8 @@
 import os
 from pathlib import Path
 
-from container_doors.adapters.git.credentials import without_secrets
 from container_doors.adapters.git.repository import run_git, run_git_for_bytes
+from container_doors.adapters.git_credentials import without_secrets
 from container_doors.core.errors import VersioningError
 
 

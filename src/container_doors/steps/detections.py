@@ -1,7 +1,4 @@
-"""What a model says of a split, looked at once and kept, and the one document of all its figures.
-
-The stories of :mod:`container_doors.assessment` and :mod:`container_doors.trials` stand on it.
-"""
+"""What a model finds on a split, detected once and kept; the document of all that is measured."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -31,21 +28,38 @@ from container_doors.core.records import (
 )
 from container_doors.core.run import TEST_LOOKS, Run
 from container_doors.data.attributes import Attributes, read_attributes
+from container_doors.data.labels import read_boxes
 from container_doors.data.layout import Layout, label_of, read_layout
 from container_doors.data.view import ensure_view, link_view
 from container_doors.evaluation.looks import BY_TRAINING, add_look, split_sha256
+from container_doors.evaluation.matching import BoxXyxy
 from container_doors.evaluation.outcome import scene_numbers
 from container_doors.evaluation.promise import Promise
-from container_doors.pipeline import EVALUATED_SPLITS, doors_in
 from container_doors.publishing.hashing import artifact, file_sha256, text_sha256
 from container_doors.publishing.ways_back import refuse_other_weights
 from container_doors.reporting.which_run import read_record
 
+EVALUATED_SPLITS = ("val", "test")
+
+
+def doors_in(photograph: Detections) -> list[BoxXyxy]:
+    """Read the labelled boxes of a photograph, in its pixels."""
+    width, height = photograph.width_px, photograph.height_px
+    return [
+        (left * width, top * height, right * width, bottom * height)
+        for left, top, right, bottom in (
+            box.edges for box in read_boxes(label_of(photograph.image))
+        )
+    ]
+
+
 OpenDetector = Callable[[Path, Params], Detector]
 """Opens a weight file for params, where something must be measured."""
 
+
 Part = Assessment | Robustness | Timings
 """Of what is measured of a run, what one command measures on one split."""
+
 
 LOWEST_CONFIDENCE = 0.001
 """What average precision is measured down to; Ultralytics' own."""

@@ -1,7 +1,6 @@
-"""The story of how a model holds up: on photographs made harder, and in other formats."""
+"""Measures how scores fall on photographs made harder."""
 
 import math
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -9,26 +8,20 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import monotonic
 
-from container_doors.core.errors import MissingToolError, RunError
+from container_doors.core.errors import RunError
 from container_doors.core.files import is_read_only
 from container_doors.core.measurements import (
     BoxXyxy,
-    FormatTiming,
     KeptStep,
     Ladder,
     LadderStep,
     Photograph,
     Robustness,
-    Timings,
 )
-from container_doors.core.ports import Corrupt, Detections, Detector, ExportDetector, Progress
-from container_doors.core.records import Hardware
+from container_doors.core.ports import Corrupt, Detector, Progress
 from container_doors.core.run import Run
-from container_doors.data.view import ensure_view
 from container_doors.evaluation.ladders import Picture, climb, read_picture, write_picture
-from container_doors.evaluation.latency import latency, median
 from container_doors.evaluation.outcome import doors_alike, outcomes, scene_numbers
-from container_doors.evaluation.parity import CONFIDENCE_TOLERANCE, parity
 from container_doors.evaluation.promise import Promise, choose_threshold, recall_target
 from container_doors.evaluation.robustness import (
     key_of,
@@ -39,11 +32,9 @@ from container_doors.evaluation.robustness import (
     scored,
     spread_evenly,
 )
-from container_doors.inspection import (
-    LOWEST_CONFIDENCE,
+from container_doors.steps.detections import (
     OpenDetector,
     detect,
-    images_of,
     keep,
     known_attributes,
     look,
@@ -72,18 +63,7 @@ class Climb:
         return recall_target(self.promise)
 
 
-@dataclass(frozen=True, slots=True)
-class Timed:
-    """What is timed."""
-
-    on: Hardware
-    formats: tuple[str, ...] = ()
-    """Beside PyTorch."""
-    image_size_px: int = 640
-    photographs: int = 50
-
-
-def climb_ladders(
+def measure_robustness(
     run: Run, split: str, *, asked: Climb, open_detector: OpenDetector, progress: Progress
 ) -> Robustness:
     """Measure how the scores fall as photographs are made harder, one step after the other.
@@ -146,6 +126,7 @@ def climb_ladders(
 _Steps = Mapping[tuple[str, float], Path]
 """Where each step is kept."""
 
+
 _Unkept = dict[tuple[str, float], LadderStep]
 """Steps that were measured and cannot be kept."""
 
@@ -194,72 +175,6 @@ def _read(
     return [
         laddered(name, taken, clean=clean, target=target) for name, taken in found if taken
     ], missing
-
-
-def time_formats(
-    run: Run,
-    split: str,
-    *,
-    asked: Timed,
-    export: ExportDetector,
-    open_detector: OpenDetector,
-    progress: Progress,
-) -> Timings:
-    """Time the model on the processor in each format, and compare what each finds with PyTorch.
-
-    Raises:
-        RunError: If there is no such run, or no photograph in the split.
-    """
-    record, layout = trained(run)
-    params = record.known_params
-    params = params.model_copy(
-        update={
-            "training": params.training.model_copy(
-                update={"device": "cpu", "image_size_px": asked.image_size_px}
-            )
-        }
-    )
-    ensure_view(layout, run.data_view)
-    images = [run.data_view / one for one in images_of(run, split)[: asked.photographs]]
-    threshold = params.validation.conf_threshold
-    seen: dict[str, Sequence[Detections]] = {}
-    timings = []
-    with TemporaryDirectory() as scratch:
-        weights = Path(shutil.copy(run.best_weights, scratch))  # exports are written beside it
-        for name in ("pytorch", *asked.formats):
-            progress.say(f"{name}: {len(images)} photographs at {asked.image_size_px} px")
-            try:
-                detector = (
-                    open_detector(run.best_weights, params)
-                    if name == "pytorch"
-                    else export(weights, name, image_size_px=asked.image_size_px, hardware=asked.on)
-                )
-            except MissingToolError as error:
-                why = f"{error.problem} ({error.hint})"
-                timings.append(FormatTiming(format=name, not_measured=why))
-                continue
-            seen[name] = detector.detect(
-                images,
-                conf_threshold=max(LOWEST_CONFIDENCE, threshold - CONFIDENCE_TOLERANCE),
-                iou_threshold=params.validation.iou_threshold,
-            )
-            timings.append(_timing(name, seen, detector.timing_method, threshold))
-    found = Timings(split=split, image_size_px=asked.image_size_px, formats=timings)
-    keep(run, record, found, progress=progress)
-    return found
-
-
-def _timing(
-    name: str, seen: Mapping[str, Sequence[Detections]], method: str, threshold: float
-) -> FormatTiming:
-    durations = [one.duration_ms for one in seen[name] if one.duration_ms is not None]
-    pairs = zip(seen["pytorch"], seen[name], strict=True)
-    return FormatTiming(
-        format=name,
-        latency=latency(durations, method=method),
-        median_ms=median(durations),
-        parity=None if name == "pytorch" else parity(pairs, conf_threshold=threshold),
-    )
 
 
 def _made_harder(

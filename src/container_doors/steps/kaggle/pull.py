@@ -1,0 +1,221 @@
+"""Downloads what a job has left, checks every byte, and puts its runs in place."""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from container_doors.core.config import Params
+from container_doors.core.errors import HostError
+from container_doors.core.files import (
+    force_to_disk,
+    heal,
+    make_folder,
+    put_in_place,
+    replace_and_keep,
+    replace_folder,
+    staged_for,
+)
+from container_doors.core.ports import GpuHost, Progress
+from container_doors.core.records import Metadata, RunRecord
+from container_doors.core.run import Run
+from container_doors.kaggle.archive import (
+    Arrived,
+    Manifest,
+    Outcome,
+    check_archive,
+    manifest_name,
+    read_manifest,
+    unpack,
+)
+from container_doors.kaggle.ledger import JobRecord
+from container_doors.steps.kaggle.jobs import (
+    FINAL_PHASES,
+    HOME_S,
+    POLL_S,
+    FollowerOf,
+    Pause,
+    refuse_discarded,
+    with_what_it_replaces,
+)
+from container_doors.steps.publish import Outside, adopt
+from container_doors.training.checkpoint import faults, find_whole, tidy, use_newest_whole
+from container_doors.training.claim import claim, set_aside
+from container_doors.training.history import best_epoch, read_epochs
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """What became of one experiment of a job."""
+
+    run: Run
+    outcome: Outcome
+
+
+def pull_job(
+    job: JobRecord, *, host: GpuHost, progress: Progress, pause: Pause
+) -> tuple[JobRecord, list[Home]]:
+    """Fetch what a job has left, check every byte, and put its runs in place.
+
+    Raises:
+        HostError: If it still runs, or if what comes is another's or damaged.
+    """
+    refuse_discarded(job)
+    manifest, archive = _fetch(job, host=host, progress=progress, pause=pause)
+    shutil.rmtree(job.folder / "arrived", ignore_errors=True)
+    arrived = unpack(archive, manifest, job.folder / "arrived")
+    homes = [_put_in_place(job, name, arrived, progress) for name in job.experiments]
+    log = arrived.folder / "kernel.log"
+    if log.is_file():
+        put_in_place(log, job.folder / "kernel.log")
+    shutil.rmtree(arrived.folder)
+    archive.unlink()
+    worst = max((home.outcome for home in homes), key=lambda found: _BADNESS[found.kind])
+    job = job.changed(
+        stage="home",
+        outcome=worst.kind,
+        why=worst.why,
+        remedy=worst.remedy,
+        elapsed_s=max(job.elapsed_s, manifest.elapsed_s),
+    )
+    return job, homes
+
+
+_BADNESS = {"finished": 0, "to be continued": 1, "failed": 2}
+
+
+def publish_home(
+    run: Run, *, outside: Outside, follower_of: FollowerOf, progress: Progress
+) -> Metadata:
+    """Publish a run that came home, if it is better than what is published here.
+
+    Its results are shown to the trackers that have its epochs, either way.
+    """
+    with claim(run):
+        metadata, outcome = adopt(run, outside=outside)
+        progress.say(outcome)
+        follower = follower_of(metadata.known_params)
+        follower.settle(run, progress=progress)
+        follower.start(run, progress=progress)
+        follower.finish(exit_code=0)
+    return metadata
+
+
+def best_last(runs: Sequence[Run]) -> list[Run]:
+    """Order runs so that the better one, on val, is published last, and stays."""
+    return sorted(runs, key=lambda run: best_epoch(read_epochs(run.metrics_jsonl)).metrics.get(
+        "val/mAP50-95", -1.0))  # fmt: skip
+
+
+def to_go_on(homes: Sequence[Home]) -> dict[str, Params]:
+    """Name the experiments that a next session would go on with, as they were last trained."""
+    return {
+        home.run.name: RunRecord.read(home.run.record).known_params
+        for home in homes
+        if home.outcome.kind == "to be continued"
+    }
+
+
+def _fetch(
+    job: JobRecord, *, host: GpuHost, progress: Progress, pause: Pause
+) -> tuple[Manifest, Path]:
+    waited, name = 0.0, manifest_name(job.slug)
+    while True:
+        is_final = host.state(job.ref).phase in FINAL_PHASES
+        names = host.files(job.ref)
+        if name in names:
+            host.download(job.ref, name, job.folder / name, progress=progress)
+            manifest = read_manifest(job.folder / name, job.slug)
+            if manifest.archive in names and (is_final or manifest.outcome["is"] != "running"):
+                break
+        _see_whether_to_wait(job, is_final=is_final, waited=waited)
+        if not waited:
+            progress.say(f"waiting for what {job.slug} has left")
+        pause(3 * POLL_S)
+        waited += 3 * POLL_S
+    archive = job.folder / manifest.archive
+    host.download(job.ref, manifest.archive, archive, progress=progress)
+    check_archive(archive, manifest)
+    return manifest, archive
+
+
+def _see_whether_to_wait(job: JobRecord, *, is_final: bool, waited: float) -> None:
+    """What a job left shows a while after its end; before its end there is nothing."""
+    if not is_final and job.stage not in {"ended", "home"}:
+        raise HostError(
+            f"{job.slug} still runs, and has left nothing yet",
+            hint=f"doors kaggle follow {job.experiments[0]}",
+        )
+    if waited >= (HOME_S if not is_final else 60.0):
+        why = f": {job.why}" if job.why else ""
+        raise HostError(
+            f"{job.slug} has left nothing that could be fetched{why}",
+            hint=f"its log is at {job.url}; doors kaggle stop {job.slug} --discard gives it up",
+        )
+
+
+def _put_in_place(job: JobRecord, name: str, arrived: Arrived, progress: Progress) -> Home:
+    run, folder = Run(name), arrived.run_folder(name)
+    outcome = arrived.manifest.outcome_of(name)
+    if not (folder / run.record.name).is_file():
+        return Home(run, outcome if outcome.kind == "failed" else _nothing(job))
+    record = RunRecord.read(folder / run.record.name)
+    expected = job.run_ids.get(name, record.run_id)
+    if record.run_id != expected or record.experiment != name:
+        raise HostError(
+            f"{job.slug} brought another run's files: expected {name}, {expected}, found "
+            f"{record.experiment}, {record.run_id}",
+            hint="nothing was changed here; start it again: doors kaggle run",
+        )
+    with claim(run):
+        _move(folder, run, record)
+        whole = use_newest_whole(run, progress.say)
+    if outcome.kind == "running":
+        outcome = Outcome(kind="to be continued", why=job.why or "it was ended from outside")
+    if outcome.kind == "to be continued" and whole.epoch is None:
+        outcome = _nothing(job)
+    return Home(run, outcome)
+
+
+def _nothing(job: JobRecord) -> Outcome:
+    return Outcome(
+        kind="failed",
+        why=job.why or "it ended before an epoch was finished",
+        remedy=f"{job.folder}/kernel.log, or the page {job.url}, may say why; start it again",
+    )
+
+
+def _move(folder: Path, run: Run, record: RunRecord) -> None:
+    """Replace what is here of the run by what came, its record last, each thing as one step."""
+    complete = with_what_it_replaces(record, run)
+    if run.record.exists() and RunRecord.read(run.record).run_id != record.run_id:
+        set_aside(run)
+    make_folder(run.directory)
+    _move_checkpoints(folder, run)
+    # The machine there knew no versions, so what it called the model counts for nothing here.
+    (folder / run.metadata.name).unlink(missing_ok=True)
+    for path in sorted(folder.iterdir(), key=lambda one: one.name == run.record.name):
+        target = run.directory / path.name
+        if not path.is_dir():
+            put_in_place(path, target)
+            continue
+        heal(target)
+        force_to_disk(path)
+        path.rename(staged_for(target))
+        replace_folder(target)
+        heal(target)
+    if complete != record:
+        complete.write(run.record)
+
+
+def _move_checkpoints(folder: Path, run: Run) -> None:
+    """Make what came the newest here, beside what was; a damaged one takes nobody's place."""
+    for name in (run.previous_checkpoint.name, run.resumable.parent.name):  # the older one first
+        arrived = folder / name
+        if arrived.exists() and (not faults(arrived) or find_whole(run).folder is None):
+            tidy(run)
+            force_to_disk(arrived)
+            arrived.rename(staged_for(run.resumable.parent))
+            replace_and_keep(run.resumable.parent, run.previous_checkpoint)
+            tidy(run)
+        shutil.rmtree(arrived, ignore_errors=True)

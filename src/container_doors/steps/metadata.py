@@ -1,0 +1,72 @@
+"""Writes metadata.json of the published model again."""
+
+from pathlib import Path
+
+from container_doors.core.errors import RunError
+from container_doors.core.ports import Repository
+from container_doors.core.records import Evaluation, Metadata
+from container_doors.core.run import PUBLISHED, REPORTS, Run
+from container_doors.publishing.git_reports import write_reports
+from container_doors.publishing.lineage import find_run, is_record_of, run_of
+from container_doors.publishing.metadata import build_metadata
+from container_doors.publishing.names import TAGS
+from container_doors.publishing.numbering import version_for
+from container_doors.publishing.provenance import file_hashes, record_hashes
+from container_doors.publishing.publication import read_published
+from container_doors.steps.version import refuse_another
+
+
+def regenerate_metadata(
+    weights_dir: Path,
+    *,
+    repository: Repository,
+    runs_root: Path,
+    major: bool,
+    experiment: str | None = None,
+) -> Metadata:
+    """Write ``metadata.json`` anew for a published model, from the run that made it.
+
+    Args:
+        weights_dir: Where the model is.
+        repository: Has the versions that there are.
+        runs_root: Where the run is.
+        major: Whether its number is to begin a major version.
+        experiment: What should be published; None if it may be any.
+
+    Raises:
+        RunError: If another experiment is published, or no run here made the model.
+    """
+    if experiment is not None:
+        _refuse_other_experiment(weights_dir, Run.named(experiment, runs_root))
+    record = find_run(weights_dir, runs_root)
+    run = run_of(record.run_id, record.experiment, runs_root)
+    published = read_published(weights_dir)
+    # What was published stays true of it, even if the run has been set aside since.
+    ours = published if published and published.run_id == record.run_id else None
+    evaluation = ours.evaluation if ours else Evaluation.read(run.scores)
+    version = version_for(
+        record, weights_dir, tags=repository.tags(TAGS), major=major, runs=runs_root
+    )
+    is_here = is_record_of(run, record.run_id)
+    metadata = build_metadata(
+        record,
+        evaluation,
+        version,
+        records=ours.records if ours and ours.records else record_hashes(run) if is_here else {},
+        files=ours.files if ours and ours.files else file_hashes(run) if is_here else {},
+    )
+    metadata.write(weights_dir / "metadata.json")
+    if weights_dir.resolve() == PUBLISHED.resolve() and is_here:
+        metadata.write(run.metadata)
+        write_reports(run, metadata, evaluation, REPORTS)
+    return metadata
+
+
+def _refuse_other_experiment(weights_dir: Path, run: Run) -> None:
+    """See that what is published is of this run; whose a damaged model is, its content says."""
+    try:
+        published = read_published(weights_dir)
+    except RunError:
+        return
+    if published is not None:
+        refuse_another(published, run)

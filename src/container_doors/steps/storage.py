@@ -1,0 +1,62 @@
+"""Chooses the storage of large files, and tests it."""
+
+from container_doors.core.errors import VersioningError
+from container_doors.core.ports import Storage
+from container_doors.storage.credentials import DriveCredentials
+from container_doors.storage.remotes import check_url, kind_of
+
+
+def set_storage(
+    url: str | None,
+    credentials: DriveCredentials | None,
+    *,
+    delegate: str | None,
+    storage: Storage,
+) -> tuple[str, DriveCredentials | None]:
+    """Choose where large files are kept, so that plain ``dvc push`` and ``dvc pull`` work.
+
+    Args:
+        url: Any that DVC knows; None for the one that the repository names already.
+        credentials: For Google Drive; of no use elsewhere.
+        delegate: The person whom a service account acts for.
+        storage: What is told.
+
+    Returns:
+        The address, and the credentials that are used for it.
+
+    Raises:
+        VersioningError: If the address cannot be one, or DVC refuses.
+    """
+    url = url or storage.url
+    if url is None:
+        raise VersioningError(
+            "this repository names no remote yet", hint="doors remote set gdrive://FOLDER_ID"
+        )
+    check_url(url)
+    kind = kind_of(url)
+    if delegate and (kind != "drive" or credentials is None):
+        raise VersioningError(
+            f"{delegate} cannot be acted for: that takes Google Drive and a service account",
+            hint="give --credentials FILE with it"
+            if kind == "drive"
+            else f"doors remote set {url}, without --delegate",
+        )
+    if kind != "drive":
+        storage.configure(url, {"verify": "true"} if kind == "directory" else {})
+        return url, None
+    options = {}
+    if credentials is not None:
+        credentials.options("", delegate=delegate)  # refused before anything is kept
+        file = storage.keep_credentials(credentials.text)
+        options = credentials.options(str(file), delegate=delegate)
+    storage.configure(url, options)
+    return url, credentials
+
+
+def check_storage(*, storage: Storage) -> str:
+    """Write, read and delete a small file on the remote; returns its address.
+
+    Raises:
+        VersioningError: If that does not work: what is wrong, and what to do.
+    """
+    return storage.probe()

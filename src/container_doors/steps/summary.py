@@ -1,0 +1,108 @@
+"""Writes the report of a run: Markdown, page, model card."""
+
+from pathlib import Path
+
+from container_doors.core.errors import RunError
+from container_doors.core.measurements import Detected, Evaluated
+from container_doors.core.ports import Progress
+from container_doors.core.records import Evaluation, RunRecord
+from container_doors.core.run import Run
+from container_doors.publishing.publication import read_published
+from container_doors.reporting.card import refuse_another_card, write_card
+from container_doors.reporting.page import Known, refuse_another_page, write_page
+from container_doors.reporting.summary import Afterwards, make_room, write_summary
+from container_doors.reporting.which_run import read_record
+from container_doors.steps.detections import OpenDetector, damaged_documents, evaluated, trained
+from container_doors.steps.evaluate import both_splits
+from container_doors.steps.publish import own_metadata
+from container_doors.steps.runs import as_it_stands_anywhere
+from container_doors.training.history import read_history
+
+
+def summarise(run: Run, output: Path) -> Path:
+    """Write the report of a run as Markdown, its pictures in a folder beside it.
+
+    Raises:
+        RunError: If the run has not been trained and evaluated.
+    """
+    record = as_it_stands_anywhere(run, RunRecord.read(run.record))
+    evaluation = Evaluation.read(run.scores)
+    published = read_published()
+    since = Evaluated.read(run.evaluation) if run.evaluation.exists() else None
+    write_summary(
+        run,
+        output,
+        record=record,
+        evaluation=evaluation,
+        history=read_history(run.metrics_jsonl, record),
+        afterwards=Afterwards(
+            metadata=published if published and published.run_id == record.run_id else None,
+            own=own_metadata(run),
+            measured=since if since and since.weights_sha256 == evaluation.weights_sha256 else None,
+        ),
+    )
+    return output
+
+
+def check_report(run: Run, output: Path, *, page: Path | None, card: Path | None) -> None:
+    """See, before anything is measured or written, that a whole report can be made.
+
+    Raises:
+        RunError: If a document of the run cannot be read, or another file is in the way.
+    """
+    make_room(output)
+    if page is not None:
+        refuse_another_page(page)
+    if card is not None:
+        refuse_another_card(card)
+    record = read_record(run)
+    damaged = damaged_documents(run)
+    if damaged:
+        more = f"; and {len(damaged) - 1} more: doors doctor --run {run.name}"
+        raise RunError(damaged[0].problem + more * (len(damaged) > 1), hint=damaged[0].hint)
+    Evaluation.read(run.scores)
+    read_published()
+    read_history(run.metrics_jsonl, record)
+
+
+def model_card(run: Run, output: Path, *, open_detector: OpenDetector, progress: Progress) -> Path:
+    """Write a run's model card; what is not measured yet is measured.
+
+    Raises:
+        RunError: If the run has not been trained, or if ``output`` is something else.
+    """
+    record, layout = trained(run)
+    published = read_published()
+    write_card(
+        output,
+        both_splits(run, record, layout, open_detector=open_detector, progress=progress),
+        weights_sha256=evaluated(run, record).weights_sha256,
+        record=record,
+        metadata=published if published and published.run_id == record.run_id else None,
+    )
+    return output
+
+
+def report_page(run: Run, output: Path, *, open_detector: OpenDetector, progress: Progress) -> Path:
+    """Write the report of a run as one page; what is not measured yet is measured.
+
+    Raises:
+        RunError: If the run has not been trained, or if ``output`` is something else.
+    """
+    record, layout = trained(run)
+    assessments = both_splits(run, record, layout, open_detector=open_detector, progress=progress)
+    there = evaluated(run, record)
+    robustness = there.robustness.get("test")
+    test = assessments["test"]
+    of = (test.files_sha256, test.attributes_sha256)
+    is_of_these = robustness and (robustness.files_sha256, robustness.attributes_sha256) == of
+    known = Known(
+        assessments,
+        weights_sha256=there.weights_sha256,
+        test=Detected.read(run.detections_json("test")),
+        robustness=robustness if is_of_these else None,
+        timings=there.latency.get("val"),
+    )
+    history = read_history(run.metrics_jsonl, record)
+    write_page(run, output, known, record=record, history=history)
+    return output

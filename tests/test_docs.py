@@ -127,8 +127,8 @@ def test_the_map_names_what_there_is(repository_root: Path):
 
     assert all(path.exists() for path in named)
     package = repository_root / "src/container_doors"
-    there = {path for path in package.iterdir() if not path.name.startswith("_")}
-    assert {path for path in there if path.name != "py.typed"} <= named
+    there = {path for path in package.glob("*.py") if not path.name.startswith("_")}
+    assert there | {path.parent for path in package.glob("*/*.py")} <= named
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ def finish(run: Run) -> None:
     import_ultralytics()
     from ultralytics.utils.plotting import plot_results
 
-    from container_doors.adapters.yolo_engine import strip_weights
+    from container_doors.adapters.yolo.engine import strip_weights
 
     strip_weights(run.last_weights, run.best_weights)
     plot_results(file=run.trainer_dir / "results.csv")

@@ -99,10 +99,13 @@ def test_every_command_can_be_imported_where_the_system_is_no_unix(tmp_path: Pat
 def test_a_command_line_is_there_where_the_system_is_no_unix(tmp_path: Path):
     code = BLOCKED.partition("import container_doors")[0] + (
         "from container_doors.cli import main, output, inherited\n"
-        "from container_doors import files\n"
+        "from container_doors.core import files\n"
         "from container_doors.training import claim\n"
-        "from container_doors.adapters import ssh_client, kaggle_account, git_repository\n"
-        "from container_doors.adapters import dvc_command, follower, aftermath\n"
+        "from container_doors.adapters import follower\n"
+        "from container_doors.adapters.dvc import command\n"
+        "from container_doors.adapters.git import repository\n"
+        "from container_doors.adapters.kaggle import account\n"
+        "from container_doors.adapters.ssh import aftermath, client\n"
     )
 
     done = run(code, tmp_path, HOME=str(tmp_path))

@@ -43,7 +43,7 @@ TARGET = 0.01
 _UNTIMED = 2
 
 
-class Timed(Callbacks):
+class LatencySettings(Callbacks):
     """Keeps every second epoch, and measures what the training waits for."""
 
     waited_s: ClassVar[list[float]] = []
@@ -76,7 +76,7 @@ def main() -> int:
     parser.add_argument("--image-size", type=int, default=320)
     asked = parser.parse_args()
     vendor: Any = yolo_trainer
-    vendor.Callbacks = Timed
+    vendor.Callbacks = LatencySettings
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         create_workspace(folder / "workspace", files={"README": "a benchmark"})
@@ -118,8 +118,11 @@ def _train(asked: argparse.Namespace, run: Run, data_yaml: Path) -> None:
 
 
 def _print() -> int:
-    lasted = [end - begin for begin, end in zip(Timed.began, Timed.began[1:], strict=False)]
-    timed = list(zip(lasted, Timed.waited_s, strict=False))[_UNTIMED:]
+    lasted = [
+        end - begin
+        for begin, end in zip(LatencySettings.began, LatencySettings.began[1:], strict=False)
+    ]
+    timed = list(zip(lasted, LatencySettings.waited_s, strict=False))[_UNTIMED:]
     kept, others = timed[::2], timed[1::2]
     waited = statistics.median(wait for _, wait in kept)
     share = statistics.median(wait / epoch for epoch, wait in kept)

@@ -18,7 +18,7 @@ from container_doors.core.measurements import BoxXyxy, Photograph
 from container_doors.evaluation.alarms import false_alarms
 from container_doors.evaluation.coco_ap import coco_ap
 from container_doors.evaluation.error_kinds import error_kinds
-from container_doors.evaluation.outcome import outcomes
+from container_doors.evaluation.matched import match_photographs
 from container_doors.evaluation.resampling import REPLICATES, coco_ap_of
 from container_doors.evaluation.scores import all_scores, coco_ranking
 from container_doors.evaluation.slices import slices
@@ -96,7 +96,7 @@ def main() -> int:
     ours_s = perf_counter() - began
 
     began = perf_counter()
-    seen = outcomes(photographs, scenes, conf_threshold=0.25)
+    seen = match_photographs(photographs, scenes, conf_threshold=0.25)
     all_scores(seen)
     slices(seen, {one.image: {"light": one.image[-5]} for one in photographs}, target=0.9)
     false_alarms(photographs, scenes, conf_threshold=0.25)

@@ -45,8 +45,8 @@ from container_doors.core.records import (
     CodeState,
     DatasetFacts,
     Epoch,
+    Recovery,
     RunRecord,
-    Setback,
     StartingWeights,
 )
 from container_doors.core.run import Run
@@ -259,7 +259,7 @@ class Training:
     def batch_finished(self, *, epoch: int, batch: int, batches: int) -> None:
         """Do nothing: the bar is for a person."""
 
-    def set_back(self, setback: Setback) -> None:
+    def set_back(self, setback: Recovery) -> None:
         """Give up: an epoch that was trained again would count twice."""
         raise AssertionError(str(setback))
 

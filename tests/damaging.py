@@ -25,7 +25,7 @@ from container_doors.steps.evaluate import evaluate_split
 from container_doors.steps.gate import gate_published, gate_run
 from container_doors.steps.metadata import regenerate_metadata
 from container_doors.steps.publish import Outside, adopt, publish_run
-from container_doors.steps.robustness import Climb, measure_robustness
+from container_doors.steps.robustness import RobustnessSettings, measure_robustness
 from container_doors.steps.runs import list_runs
 from container_doors.steps.summary import model_card, report_page
 from container_doors.steps.track import sync_tracking
@@ -112,7 +112,7 @@ def climb() -> None:
     def blinded(weights: Path, params: Params) -> Blinded:
         return Blinded()
 
-    asked = Climb(corrupt=corruptions.corrupt, common=(), is_quick=True, photographs=2)
+    asked = RobustnessSettings(corrupt=corruptions.corrupt, common=(), is_quick=True, photographs=2)
     measure_robustness(RUN, "val", asked=asked, open_detector=blinded, progress=FakeProgress())
 
 

@@ -12,7 +12,7 @@ from typing import Literal
 
 from container_doors.core.errors import AbsentError, HostError, UnreachableError
 from container_doors.core.ports import Job, JobState, Progress, Quota
-from container_doors.kaggle.order import SCRIPT
+from container_doors.kaggle.job_spec import SCRIPT
 
 TORCH = """
 __version__ = "2.10.0"

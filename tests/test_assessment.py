@@ -17,13 +17,13 @@ from container_doors.core.measurements import Assessment, Detected, Evaluated
 from container_doors.core.ports import Detections
 from container_doors.core.records import DatasetFiles, Hardware
 from container_doors.core.run import PUBLISHED, TEST_LOOKS, Run
-from container_doors.evaluation.promise import parse_promise
+from container_doors.evaluation.targets import parse_target
 from container_doors.steps.compare import compare_runs
 from container_doors.steps.detections import OpenDetector, detect
-from container_doors.steps.evaluate import evaluate_split, mend_lock_box
+from container_doors.steps.evaluate import evaluate_split, restore_test_uses
 from container_doors.steps.gate import gate_published, gate_run
-from container_doors.steps.latency import Timed, time_formats
-from container_doors.steps.robustness import Climb, measure_robustness
+from container_doors.steps.latency import LatencySettings, time_formats
+from container_doors.steps.robustness import RobustnessSettings, measure_robustness
 from container_doors.steps.summary import model_card, report_page, summarise
 from tests.builders import a_record, sha256_of
 from tests.fakes import FakeDetector, FakeProgress, FakeWorld
@@ -162,7 +162,7 @@ def test_a_folder_of_photographs_that_is_gone_since_the_training_is_said(trained
 def test_no_figure_is_made_where_a_scene_would_be_lost(trained: Path):
     """Though it was measured before, when all was well."""
     asked: Any = {"open_detector": Opened(), "progress": FakeProgress()}
-    climb = Climb(corrupt=lambda kind, severity, name, picture: picture)
+    climb = RobustnessSettings(corrupt=lambda kind, severity, name, picture: picture)
     gate_run(RUN, at_the_point=False, **asked)
     (trained / "attributes.csv").write_text("image,group\nimages/test/0.pgn,quay\n")
 
@@ -234,7 +234,7 @@ def test_a_damaged_lock_box_is_not_begun_anew():
     TEST_LOOKS.write_text("gone\n")
 
     assert str(evaluated().looks) == "3", "that line, the training's, and this one"
-    (said,) = mend_lock_box(FakeWorld().world.repository)
+    (said,) = restore_test_uses(FakeWorld().world.repository)
     assert said.startswith(f"{TEST_LOOKS}:1: expected a JSON object, found 'gone'")
 
 
@@ -242,7 +242,7 @@ def test_a_promise_is_chosen_on_val_and_checked_on_test():
     found = evaluate_split(
         RUN,
         "test",
-        promise=parse_promise("recall>=0.02@95%"),
+        promise=parse_target("recall>=0.02@95%"),
         open_detector=Opened(),
         progress=FakeProgress(),
     )
@@ -257,7 +257,7 @@ def test_a_promise_that_val_cannot_prove_is_not_made():
         evaluate_split(
             RUN,
             "test",
-            promise=parse_promise("recall>=0.98@95%"),
+            promise=parse_target("recall>=0.98@95%"),
             open_detector=Opened(),
             progress=FakeProgress(),
         )
@@ -369,7 +369,7 @@ def test_parts_are_held_against_the_recall_that_is_promised():
     found = evaluate_split(
         RUN,
         "test",
-        promise=parse_promise("recall>=0.02@95%"),
+        promise=parse_target("recall>=0.02@95%"),
         open_detector=Opened(),
         progress=FakeProgress(),
     )
@@ -392,7 +392,7 @@ def test_each_format_is_timed_and_compared_and_one_that_is_not_installed_is_said
     found = time_formats(
         RUN,
         "val",
-        asked=Timed(on=a_record().hardware, formats=("onnx", "openvino")),
+        asked=LatencySettings(on=a_record().hardware, formats=("onnx", "openvino")),
         export=exported,
         open_detector=Opened(),
         progress=FakeProgress(),
@@ -419,7 +419,7 @@ def test_the_weights_that_cannot_be_timed_are_named_as_the_person_knows_them():
     time_formats(
         RUN,
         "val",
-        asked=Timed(on=a_record().hardware, formats=()),
+        asked=LatencySettings(on=a_record().hardware, formats=()),
         export=exported,
         open_detector=opened,
         progress=FakeProgress(),
@@ -541,7 +541,7 @@ def test_a_promise_is_not_checked_where_it_is_chosen():
         evaluate_split(
             RUN,
             "val",
-            promise=parse_promise("recall>=0.02@95%"),
+            promise=parse_target("recall>=0.02@95%"),
             open_detector=Opened(),
             progress=FakeProgress(),
         )

@@ -7,7 +7,7 @@ import pytest
 from container_doors.cli import evaluate, latency, main, robustness, version
 from container_doors.core.config import dump
 from container_doors.core.run import TEST_LOOKS, Run
-from container_doors.steps.evaluate import mend_lock_box
+from container_doors.steps.evaluate import restore_test_uses
 from tests.fakes import Blinded, FakeWorld
 from tests.read_only import read_only
 from tests.trained import PARAMS, RUN, train_in
@@ -103,7 +103,7 @@ def test_a_look_that_was_lost_is_not_hidden_where_it_cannot_be_put_back(
     outside.repository.files = {("HEAD", TEST_LOOKS): committed}
 
     with read_only(workspace):
-        said = mend_lock_box(outside.repository)
+        said = restore_test_uses(outside.repository)
 
     assert said[-1].startswith(f"{TEST_LOOKS} lacks 1 look(s) of the last commit, and they cannot")
 

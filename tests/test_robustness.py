@@ -9,9 +9,9 @@ import pytest
 from container_doors.adapters.corruptions import KINDS, SLOW_KINDS, corrupt
 from container_doors.core.errors import DatasetError
 from container_doors.core.measurements import Evaluated, Robustness
-from container_doors.evaluation.ladders import LADDERS
-from container_doors.evaluation.promise import parse_promise
-from container_doors.steps.robustness import Climb, measure_robustness
+from container_doors.evaluation.corruptions import LADDERS
+from container_doors.evaluation.targets import parse_target
+from container_doors.steps.robustness import RobustnessSettings, measure_robustness
 from tests.fakes import Blinded, FakeDetector, FakeProgress
 from tests.trained import RUN, train_in, train_others
 
@@ -25,7 +25,7 @@ def climbed(detector: FakeDetector, **asked) -> Robustness:
     return measure_robustness(
         RUN,
         "test",
-        asked=Climb(corrupt=corrupt, **asked),
+        asked=RobustnessSettings(corrupt=corrupt, **asked),
         open_detector=lambda weights, params: detector,
         progress=FakeProgress(),
     )
@@ -86,7 +86,7 @@ def test_what_is_below_on_photographs_as_they_are_falls_at_no_step():
 
 
 def test_a_promise_chooses_the_threshold_and_what_each_step_is_held_against():
-    found = climbed(Blinded(), is_quick=True, promise=parse_promise("recall>=0.02@95%"))
+    found = climbed(Blinded(), is_quick=True, promise=parse_target("recall>=0.02@95%"))
 
     assert found.promise == "recall>=0.02@95%"
     assert (found.recall_target, found.conf_threshold) == (0.02, 0.9)

@@ -11,7 +11,7 @@ from container_doors.core.records import (
     FoundBox,
     Prediction,
     Predictions,
-    Setback,
+    Recovery,
     StartingWeights,
 )
 from container_doors.doctor.run_diagnosis import Case, diagnose
@@ -79,7 +79,7 @@ def test_a_full_shared_memory_is_told_apart_from_a_full_gpu():
 
 
 def test_a_batch_that_was_halved_on_the_way_is_recommended_from_the_start():
-    back = Setback(reason="out of memory", after_epoch=3, batch_size=8)
+    back = Recovery(reason="out of memory", after_epoch=3, batch_size=8)
 
     assert "batches of 8" in said(a_case(record=a_record(setbacks=[back])))["memory"]
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from container_doors.evaluation import intervals, spread
-from container_doors.evaluation.outcome import Counted, precision
+from container_doors.evaluation.matched import MatchCounts, precision
 from container_doors.evaluation.ranking import IOU_THRESHOLDS, Ranking
 from container_doors.evaluation.resampling import coco_ap_of, half_samples
 from tests.evaluation.synthetic import imagined, true_precisions
@@ -70,21 +70,21 @@ def test_average_precision_lies_in_its_interval(
     ],
 )
 def test_a_share_lies_in_its_interval_however_alike_the_doors_of_a_scene_are(
-    alike: float, truth: float, scenes: int, sizes: tuple[int, ...], held_by: tuple[float, float]
+    icc: float, truth: float, scenes: int, sizes: tuple[int, ...], held_by: tuple[float, float]
 ):
-    """Doors are found with a confidence; a share ``alike`` of them has that of their scene."""
+    """Doors are found with a confidence; a share ``icc`` of them has that of their scene."""
     generator = np.random.default_rng(2)
     held = 0
     for _ in range(DATA_SETS):
         where = np.repeat(np.arange(scenes), generator.choice(sizes, size=scenes))
         of_scene, own = generator.random(scenes)[where], generator.random(where.size)
-        sure = np.where(generator.random(where.size) < alike, of_scene, own)
-        estimate = intervals.share(
+        sure = np.where(generator.random(where.size) < icc, of_scene, own)
+        estimate = intervals.proportion(
             [int(one >= 1 - truth) for one in sure],
             [1] * where.size,
             where.tolist(),
             of="doors",
-            alike=intervals.likeness(sure.tolist(), where.tolist()),
+            icc=intervals.intraclass_correlation(sure.tolist(), where.tolist()),
         )
         assert estimate is not None
         held += estimate.low <= truth <= estimate.high
@@ -101,7 +101,7 @@ def test_a_share_lies_in_its_interval_where_large_scenes_are_harder(scenes: int)
     for _ in range(DATA_SETS):
         hits = [*(generator.random(half) < 0.98).astype(int), *generator.binomial(10, 0.8, half)]
         totals = [1] * half + [10] * half
-        estimate = intervals.share(hits, totals, range(scenes), of="doors", alike=0.0)
+        estimate = intervals.proportion(hits, totals, range(scenes), of="doors", icc=0.0)
         assert estimate is not None
         held += estimate.low <= truth <= estimate.high
 
@@ -121,7 +121,7 @@ def test_a_precision_lies_in_its_interval_where_false_alarms_come_in_crowds(
         sure = np.where(found, generator.uniform(0.8, 1, photographs), 0.0)
         alarms = generator.poisson(6, photographs) * (generator.random(photographs) < crowded)
         seen = [
-            Counted(number, (bool(is_found),), (float(one),), (0.4,) * int(many))
+            MatchCounts(number, (bool(is_found),), (float(one),), (0.4,) * int(many))
             for number, (is_found, one, many) in enumerate(zip(found, sure, alarms, strict=True))
         ]
         estimate = precision(seen)
@@ -156,21 +156,21 @@ def test_average_precision_lies_in_its_interval_where_all_boxes_are_alike(photog
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("photographs_of_a_scene", "alike"), [(1, 0.0), (4, 0.0), (4, 0.5)])
-def test_a_rate_of_false_alarms_lies_in_its_interval(photographs_of_a_scene: int, alike: float):
-    """150 photographs, 0.1 alarms each; of ``alike`` scenes, all photographs have their alarms."""
+def test_a_rate_of_false_alarms_lies_in_its_interval(photographs_of_a_scene: int, icc: float):
+    """150 photographs, 0.1 alarms each; of ``icc`` scenes, all photographs have their alarms."""
     generator = np.random.default_rng(3)
     scene = np.arange(150) // photographs_of_a_scene
     held = 0
     for _ in range(DATA_SETS):
         one, every = generator.poisson(0.1, 150), generator.poisson(0.1, 150)[scene]
-        counts = np.where(generator.random(150)[scene] < alike, every, one)
-        faint = generator.random(150)[scene] * 0.5 * alike + generator.random(150) * 0.5
+        counts = np.where(generator.random(150)[scene] < icc, every, one)
+        faint = generator.random(150)[scene] * 0.5 * icc + generator.random(150) * 0.5
         surest = np.where(counts > 0, 0.5 + faint, faint)
         estimate = intervals.rate(
             counts.tolist(),
             scene.tolist(),
             of="photographs",
-            alike=intervals.likeness(surest.tolist(), scene.tolist()),
+            icc=intervals.intraclass_correlation(surest.tolist(), scene.tolist()),
         )
         assert estimate is not None
         held += estimate.low <= 0.1 <= estimate.high

@@ -9,8 +9,8 @@ from hotcoco import COCO, COCOeval
 from container_doors.core.measurements import ErrorKind, Photograph
 from container_doors.evaluation.coco_ap import ground_truth, results
 from container_doors.evaluation.error_kinds import error_kinds
+from container_doors.evaluation.matched import match_photographs
 from container_doors.evaluation.matching import BoxXyxy
-from container_doors.evaluation.outcome import outcomes
 
 DOOR, OTHER = (0.0, 0.0, 10.0, 10.0), (50.0, 0.0, 60.0, 10.0)
 NEAR = (0.0, 0.0, 10.0, 30.0)  # a third of it is DOOR
@@ -35,7 +35,7 @@ def photograph(number: int, doors: list[BoxXyxy], found: Found) -> Photograph:
 
 def of(*photographs: tuple[list[BoxXyxy], Found]) -> dict[str, ErrorKind]:
     shown = [photograph(number, *one) for number, one in enumerate(photographs)]
-    seen = outcomes(shown, range(len(shown)), conf_threshold=0.25)
+    seen = match_photographs(shown, range(len(shown)), conf_threshold=0.25)
     return {one.kind: one for one in error_kinds(seen)}
 
 

@@ -3,14 +3,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from container_doors.evaluation.intervals import f1, likeness, rate, share
+from container_doors.evaluation.intervals import f1, intraclass_correlation, proportion, rate
 
 CONFIDENCES = st.lists(st.floats(0, 1), min_size=1, max_size=30)
 
 
 def test_doors_that_are_strangers_have_wilsons_interval():
     """One door a photograph, 75 of 76: published as 0.929 to 0.998."""
-    estimate = share([1] * 75 + [0], [1] * 76, range(76), of="doors", alike=0.0)
+    estimate = proportion([1] * 75 + [0], [1] * 76, range(76), of="doors", icc=0.0)
 
     assert estimate is not None
     assert (estimate.low, estimate.high) == pytest.approx((0.9293, 0.9977), abs=2e-4)
@@ -24,7 +24,7 @@ def test_likeness_is_that_of_a_published_example():
     """
     ratings = [9, 2, 5, 8, 6, 1, 3, 2, 8, 4, 6, 8, 7, 1, 2, 6, 10, 5, 6, 9, 6, 2, 4, 7]
 
-    assert likeness(ratings, [number // 4 for number in range(24)]) == pytest.approx(
+    assert intraclass_correlation(ratings, [number // 4 for number in range(24)]) == pytest.approx(
         0.166, abs=1e-3
     )
 
@@ -41,28 +41,28 @@ def test_likeness_is_that_of_a_published_example():
     ],
     ids=["strangers", "nothing", "one thing", "as apart as can be", "one scene", "no variance"],
 )
-def test_the_ends_of_likeness(values: list[float], scenes: list[int], alike: float):
-    assert likeness(values, scenes) == alike
+def test_the_ends_of_likeness(values: list[float], scenes: list[int], icc: float):
+    assert intraclass_correlation(values, scenes) == icc
 
 
 def test_things_that_are_all_alike_count_once_a_scene():
     """20 of 20 in four scenes prove 0.26, hardly more than three strangers do: 0.025 ** (1 / 3)."""
     scenes = [number // 5 for number in range(20)]
-    as_one = share([1] * 20, [1] * 20, scenes, of="doors", alike=1.0)
-    strangers = share([1] * 20, [1] * 20, scenes, of="doors", alike=0.0)
+    as_one = proportion([1] * 20, [1] * 20, scenes, of="doors", icc=1.0)
+    effective_n = proportion([1] * 20, [1] * 20, scenes, of="doors", icc=0.0)
 
     assert as_one is not None
-    assert strangers is not None
+    assert effective_n is not None
     assert as_one.low == pytest.approx(0.264, abs=1e-3)
-    assert strangers.low == pytest.approx(0.832, abs=1e-3)
-    assert as_one.n == strangers.n == 20
+    assert effective_n.low == pytest.approx(0.832, abs=1e-3)
+    assert as_one.n == effective_n.n == 20
 
 
 def test_finding_one_door_more_never_proves_less():
     """Ten scenes of ten: the bounds rise from 90 of 100 to 100 of 100, step by step."""
     scenes = [number // 10 for number in range(100)]
     bounds = [
-        share([1] * hits + [0] * (100 - hits), [1] * 100, scenes, of="doors", alike=0.1)
+        proportion([1] * hits + [0] * (100 - hits), [1] * 100, scenes, of="doors", icc=0.1)
         for hits in range(90, 101)
     ]
 
@@ -76,9 +76,9 @@ def test_nothing_proves_more_than_finding_all_of_them(data: st.DataObject):
     """At whatever threshold: the same doors of the same scenes, and fewer that are found."""
     sure = data.draw(CONFIDENCES)
     scenes = data.draw(st.lists(st.integers(0, 4), min_size=len(sure), max_size=len(sure)))
-    alike = likeness(sure, scenes)
+    icc = intraclass_correlation(sure, scenes)
     lows = [
-        share([int(one >= t) for one in sure], [1] * len(sure), scenes, of="doors", alike=alike)
+        proportion([int(one >= t) for one in sure], [1] * len(sure), scenes, of="doors", icc=icc)
         for t in sorted(set(sure))
     ]
 
@@ -93,7 +93,7 @@ def test_a_value_is_not_at_the_end_of_its_interval_where_large_scenes_are_harder
     hits = [1] * (half * 49 // 50) + [0] * (half // 50) + [8] * half
     totals = [1] * half + [10] * half
 
-    estimate = share(hits, totals, range(scenes), of="doors", alike=0.5)
+    estimate = proportion(hits, totals, range(scenes), of="doors", icc=0.5)
 
     assert estimate is not None
     assert estimate.value == pytest.approx(8.98 / 11)
@@ -107,13 +107,13 @@ def test_a_value_is_not_at_the_end_of_its_interval_where_large_scenes_are_harder
     st.booleans(),
 )
 def test_a_value_lies_in_its_own_interval(
-    sizes: list[int], alike: float, level: float, is_one_scene: bool
+    sizes: list[int], icc: float, level: float, is_one_scene: bool
 ):
     hits = [max(0, size - 1) for size in sizes]
     scenes = [0] * len(sizes) if is_one_scene else list(range(len(sizes)))
-    estimate = share(hits, sizes, scenes, of="doors", alike=alike, level=level)
-    alarms = rate(hits, scenes, of="photographs", alike=alike, level=level)
-    none = rate([0] * len(sizes), scenes, of="photographs", alike=alike, level=level)
+    estimate = proportion(hits, sizes, scenes, of="doors", icc=icc, level=level)
+    alarms = rate(hits, scenes, of="photographs", icc=icc, level=level)
+    none = rate([0] * len(sizes), scenes, of="photographs", icc=icc, level=level)
 
     for one in (estimate, alarms, none):
         if one is not None:
@@ -122,14 +122,14 @@ def test_a_value_lies_in_its_own_interval(
 
 
 def test_a_share_of_nothing_is_absent():
-    assert share([0, 0], [0, 0], [0, 1], of="doors", alike=0.0) is None
+    assert proportion([0, 0], [0, 0], [0, 1], of="doors", icc=0.0) is None
     assert f1(None) is None
-    assert rate([], [], of="photographs", alike=0.0) is None
+    assert rate([], [], of="photographs", icc=0.0) is None
 
 
 def test_f1_is_the_usual_one():
     """2 * 8 / (2 * 8 + 1 false alarm + 2 missed) = 16 / 19."""
-    estimate = f1(share([1] * 8 + [0] * 3, [1] * 11, range(11), of="both", alike=0.0))
+    estimate = f1(proportion([1] * 8 + [0] * 3, [1] * 11, range(11), of="both", icc=0.0))
 
     assert estimate is not None
     assert estimate.value == pytest.approx(16 / 19)
@@ -138,7 +138,7 @@ def test_f1_is_the_usual_one():
 
 def test_no_false_alarm_on_nine_photographs_proves_little():
     """z^2 / 9 = 0.43: up to that many a photograph may be, and none was seen."""
-    estimate = rate([0] * 9, range(9), of="photographs", alike=0.0)
+    estimate = rate([0] * 9, range(9), of="photographs", icc=0.0)
 
     assert estimate is not None
     assert (estimate.value, estimate.low) == (0, 0)
@@ -146,19 +146,19 @@ def test_no_false_alarm_on_nine_photographs_proves_little():
 
 
 def test_nine_photographs_of_one_scene_prove_less_still():
-    strangers = rate([0] * 9, range(9), of="photographs", alike=0.0)
-    as_one = rate([0] * 9, [0] * 9, of="photographs", alike=1.0)
+    effective_n = rate([0] * 9, range(9), of="photographs", icc=0.0)
+    as_one = rate([0] * 9, [0] * 9, of="photographs", icc=1.0)
 
-    assert strangers is not None
+    assert effective_n is not None
     assert as_one is not None
-    assert as_one.high > 9 * strangers.high
+    assert as_one.high > 9 * effective_n.high
 
 
 def test_mistakes_in_a_crowd_say_less_of_a_share():
     """30 of 130 detections are wrong: one in each of 30 photographs, or six in each of five."""
     hits = [1] * 95 + [1] * 5
-    spread_out = share(hits, [1] * 70 + [2] * 30, range(100), of="detections", alike=0.0)
-    in_a_crowd = share(hits, [1] * 95 + [7] * 5, range(100), of="detections", alike=0.0)
+    spread_out = proportion(hits, [1] * 70 + [2] * 30, range(100), of="detections", icc=0.0)
+    in_a_crowd = proportion(hits, [1] * 95 + [7] * 5, range(100), of="detections", icc=0.0)
 
     assert spread_out is not None
     assert in_a_crowd is not None
@@ -167,8 +167,8 @@ def test_mistakes_in_a_crowd_say_less_of_a_share():
 
 
 def test_false_alarms_in_a_crowd_say_less_of_the_rate():
-    spread_out = rate([1] * 10 + [0] * 30, range(40), of="photographs", alike=0.0)
-    in_a_crowd = rate([10] + [0] * 39, range(40), of="photographs", alike=0.0)
+    spread_out = rate([1] * 10 + [0] * 30, range(40), of="photographs", icc=0.0)
+    in_a_crowd = rate([10] + [0] * 39, range(40), of="photographs", icc=0.0)
 
     assert spread_out is not None
     assert in_a_crowd is not None
@@ -177,9 +177,9 @@ def test_false_alarms_in_a_crowd_say_less_of_the_rate():
 
 
 def test_scenes_may_be_numbered_with_gaps():
-    assert rate([1, 0], [0, 7], of="photographs", alike=0.0) == rate(
-        [1, 0], [0, 1], of="photographs", alike=0.0
+    assert rate([1, 0], [0, 7], of="photographs", icc=0.0) == rate(
+        [1, 0], [0, 1], of="photographs", icc=0.0
     )
-    assert likeness(np.array([1.0, 2, 3, 4]).tolist(), [5, 5, 9, 9]) == likeness(
-        [1, 2, 3, 4], [0, 0, 1, 1]
-    )
+    assert intraclass_correlation(
+        np.array([1.0, 2, 3, 4]).tolist(), [5, 5, 9, 9]
+    ) == intraclass_correlation([1, 2, 3, 4], [0, 0, 1, 1])

@@ -2,9 +2,9 @@ from dataclasses import replace
 
 import pytest
 
-from container_doors.evaluation.outcome import Outcome, outcomes
+from container_doors.evaluation.matched import MatchedPhotograph, match_photographs
 from container_doors.evaluation.paired import alarms_of, differences, sentence
-from tests.evaluation.test_promise import photographs
+from tests.evaluation.test_targets import photographs
 
 
 def test_a_model_that_finds_more_is_better():
@@ -13,7 +13,7 @@ def test_a_model_that_finds_more_is_better():
     sharp = [one.model_copy(update={"scored_xyxy": one.used_xyxy, "scored_confidences": [0.9]})
              for one in every]  # fmt: skip
     blind = [one.model_copy(update={"scored_xyxy": [], "scored_confidences": []}) for one in every]
-    seen = outcomes(sharp, range(40), conf_threshold=0.5)
+    seen = match_photographs(sharp, range(40), conf_threshold=0.5)
     half = [
         replace(one, found=(False,), photograph=blind[number]) if number < 20 else one
         for number, one in enumerate(seen)
@@ -31,7 +31,7 @@ def test_a_model_that_finds_more_is_better():
 
 
 def test_two_models_that_find_the_same_may_still_differ_a_little():
-    seen = outcomes(photographs(*[0.9] * 40), range(40), conf_threshold=0.5)
+    seen = match_photographs(photographs(*[0.9] * 40), range(40), conf_threshold=0.5)
 
     recall = differences(seen, seen)["recall"]
 
@@ -41,7 +41,7 @@ def test_two_models_that_find_the_same_may_still_differ_a_little():
 
 
 def test_one_scene_tells_nothing_of_two_models():
-    seen = outcomes(photographs(*[0.9] * 30), [0] * 30, conf_threshold=0.5)
+    seen = match_photographs(photographs(*[0.9] * 30), [0] * 30, conf_threshold=0.5)
     worse = [replace(one, found=(False,)) if number < 8 else one for number, one in enumerate(seen)]
 
     assert differences(worse, seen) == {}
@@ -52,7 +52,7 @@ def test_models_that_agree_on_few_photographs_may_still_differ():
     every = photographs(*[0.9] * 4)
     sharp = [one.model_copy(update={"scored_xyxy": one.used_xyxy, "scored_confidences": [0.9]})
              for one in every]  # fmt: skip
-    seen = outcomes(sharp, range(4), conf_threshold=0.5)
+    seen = match_photographs(sharp, range(4), conf_threshold=0.5)
 
     by = differences(seen, seen)
 
@@ -60,14 +60,13 @@ def test_models_that_agree_on_few_photographs_may_still_differ():
     assert all(-1 <= one.low <= one.value <= one.high <= 1 for one in by.values())
 
 
-def with_alarms(*alarms: int, found: int) -> list[Outcome]:
+def with_alarms(*alarms: int, found: int) -> list[MatchedPhotograph]:
     """Of as many photographs with a door each, the first ``found`` are found."""
+    many_photographs = photographs(*[0.9] * len(alarms))
+    matched = match_photographs(many_photographs, range(len(alarms)), conf_threshold=0.5)
     return [
         replace(one, found=(number < found,), alarms=(0.9,) * many)
-        for number, (one, many) in enumerate(
-            zip(outcomes(photographs(*[0.9] * len(alarms)), range(len(alarms)), conf_threshold=0.5),
-                alarms, strict=True)
-        )
+        for number, (one, many) in enumerate(zip(matched, alarms, strict=True))
     ]  # fmt: skip
 
 

@@ -1,24 +1,24 @@
 """A part of the photographs is too small to say by itself how alike its doors are."""
 
 from container_doors.core.measurements import Photograph
-from container_doors.evaluation.outcome import Outcome, doors_alike
+from container_doors.evaluation.matched import MatchedPhotograph, door_icc
 from container_doors.evaluation.slices import slices
 
 DOOR = (0.0, 0.0, 10.0, 10.0)
 
 
-def outcome(number: int, scene: int, sureness: float) -> Outcome:
+def outcome(number: int, scene: int, confidences: float) -> MatchedPhotograph:
     photograph = Photograph(
         image=f"images/test/{number}.jpg",
         width_px=100,
         height_px=100,
         doors_xyxy=[DOOR],
         scored_xyxy=[DOOR],
-        scored_confidences=[sureness],
+        scored_confidences=[confidences],
         used_xyxy=[DOOR],
-        used_confidences=[sureness],
+        used_confidences=[confidences],
     )
-    return Outcome(scene, (True,), (sureness,), (), photograph)
+    return MatchedPhotograph(scene, (True,), (confidences,), (), photograph)
 
 
 def test_a_part_proves_no_more_than_the_likeness_of_the_whole_split_allows():
@@ -29,8 +29,8 @@ def test_a_part_proves_no_more_than_the_likeness_of_the_whole_split_allows():
 
     (part,) = [one for one in slices([*night, *day], values, target=0.9) if one.value == "night"]
 
-    assert doors_alike(night) < 0.1
-    assert doors_alike([*night, *day]) > 0.9
+    assert door_icc(night) < 0.1
+    assert door_icc([*night, *day]) > 0.9
     recall = part.scores["recall"]
     assert (recall.value, recall.n) == (1, 50)
     assert recall.low < 0.6, "five scenes, and not fifty strangers"

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from container_doors.adapters.yolo.environment import import_ultralytics
 from container_doors.evaluation.best_f1 import at_best_f1
 from container_doors.evaluation.coco_ap import coco_ap
-from container_doors.evaluation.intervals import share
-from container_doors.evaluation.outcome import counted, recall
+from container_doors.evaluation.intervals import proportion
+from container_doors.evaluation.matched import match_ranking, recall
 from container_doors.evaluation.ranking import rank
 from container_doors.evaluation.resampling import (
     coco_ap_of,
@@ -157,7 +157,7 @@ def test_no_more_is_proven_than_of_the_recall_and_the_value_lies_within(
     ranking = imagined(photographs, np.random.default_rng(seed))
 
     estimate = average_precision(ranking, range(photographs), coco_ap_of, iou_thresholds=AP50)
-    found = recall(counted(ranking, range(photographs), conf_threshold=0.0))
+    found = recall(match_ranking(ranking, range(photographs), conf_threshold=0.0))
 
     assert estimate is not None
     assert found is not None
@@ -192,7 +192,7 @@ def test_a_score_near_zero_may_be_higher_than_it_was_measured():
 
     assert found is not None
     assert 0 < found.value < 0.01
-    share_found = share([1] + [0] * 11, [1] * 12, range(12), of="doors", alike=0.0)
+    share_found = proportion([1] + [0] * 11, [1] * 12, range(12), of="doors", icc=0.0)
     assert share_found is not None
     assert found.high == pytest.approx(share_found.high)
 

@@ -104,7 +104,7 @@ class Version:
         return "new"
 
 
-class Pack:
+class Bundle:
     """``doors data pack`` of a data set, of which an older one was packed."""
 
     def __init__(self, root: Path) -> None:

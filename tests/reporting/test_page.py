@@ -11,8 +11,8 @@ import pytest
 
 from container_doors.core.errors import RunError
 from container_doors.core.measurements import Evaluated
-from container_doors.steps.latency import Timed, time_formats
-from container_doors.steps.robustness import Climb, measure_robustness
+from container_doors.steps.latency import LatencySettings, time_formats
+from container_doors.steps.robustness import RobustnessSettings, measure_robustness
 from container_doors.steps.summary import report_page
 from tests.builders import a_record
 from tests.chromium import CHROMIUM, opened
@@ -246,7 +246,7 @@ def test_robustness_is_shown_when_it_was_measured():
     measure_robustness(
         RUN,
         "test",
-        asked=Climb(corrupt=lambda *asked: asked[-1], is_quick=True, budget_s=-1),
+        asked=RobustnessSettings(corrupt=lambda *asked: asked[-1], is_quick=True, budget_s=-1),
         open_detector=lambda weights, params: FakeDetector(),
         progress=FakeProgress(),
     )
@@ -259,7 +259,7 @@ def test_the_formats_are_shown_when_they_were_timed():
     time_formats(
         RUN,
         "val",
-        asked=Timed(on=a_record().hardware, formats=("onnx",)),
+        asked=LatencySettings(on=a_record().hardware, formats=("onnx",)),
         export=lambda *given, **named: FakeDetector(),
         open_detector=lambda weights, params: FakeDetector(),
         progress=FakeProgress(),
@@ -317,7 +317,7 @@ def ladders() -> None:
     measure_robustness(
         RUN,
         "test",
-        asked=Climb(corrupt=lambda *asked: asked[-1], is_quick=True),
+        asked=RobustnessSettings(corrupt=lambda *asked: asked[-1], is_quick=True),
         open_detector=lambda weights, params: Stubborn(),
         progress=FakeProgress(),
     )

@@ -5,7 +5,7 @@ import itertools
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.training.test_parcel import a_record
+from tests.training.test_bundle import a_record
 
 from container_doors.core.errors import RunError
 from container_doors.core.records import RunRecord

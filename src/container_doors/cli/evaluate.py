@@ -12,17 +12,17 @@ from container_doors.adapters.yolo.detector import YoloDetector
 from container_doors.cli import console
 from container_doors.cli.output import complain, say, say_document
 from container_doors.core.config import Params
-from container_doors.core.measurements import Assessment, Estimate, PromiseCheck, Slice, said
+from container_doors.core.measurements import Assessment, Estimate, Slice, TargetCheck, said
 from container_doors.core.ports import Detector
 from container_doors.core.run import TEST_LOOKS, Run
 from container_doors.evaluation.paired import FALSE_ALARMS
-from container_doors.evaluation.promise import parse_promise
+from container_doors.evaluation.targets import parse_target
 from container_doors.reporting.figures import count
-from container_doors.reporting.gate import Held, in_one_sentence
+from container_doors.reporting.gate import TargetResult, in_one_sentence
 from container_doors.reporting.which_run import named_or_only
 from container_doors.steps.compare import Comparison, Side, compare_runs
 from container_doors.steps.detections import Part, document_with, is_kept
-from container_doors.steps.evaluate import evaluate_split, mend_lock_box
+from container_doors.steps.evaluate import evaluate_split, restore_test_uses
 from container_doors.steps.gate import gate_run
 
 FAULTS = 1
@@ -30,9 +30,9 @@ FAULTS = 1
 
 def evaluate(arguments: argparse.Namespace) -> int:
     """Print every score with its interval; a promise that is not kept is a fault."""
-    promise = None if arguments.promise is None else parse_promise(arguments.promise)
+    promise = None if arguments.promise is None else parse_target(arguments.promise)
     run = named_or_only(arguments.experiment, "evaluate --experiment")
-    restore_looks()
+    warn_of_lost_uses()
     with console.progress(quiet=arguments.json) as progress:
         found = evaluate_split(
             run, arguments.split, promise=promise, open_detector=opened, progress=progress
@@ -46,7 +46,7 @@ def evaluate(arguments: argparse.Namespace) -> int:
 
 def compare(arguments: argparse.Namespace) -> int:
     """Print both side by side, by how much they differ, and a verdict in a sentence."""
-    restore_looks()
+    warn_of_lost_uses()
     with console.progress(quiet=arguments.json) as progress:
         found = compare_runs(
             Run(arguments.first),
@@ -66,7 +66,7 @@ def compare(arguments: argparse.Namespace) -> int:
 
 def gate(arguments: argparse.Namespace) -> int:
     """Print each target and whether it holds; exit 1 unless all of them do."""
-    restore_looks()
+    warn_of_lost_uses()
     with console.progress(quiet=arguments.json) as progress:
         rows = gate_run(
             named_or_only(arguments.experiment, "gate --experiment"),
@@ -91,13 +91,13 @@ def where_kept(run: Run, part: Part) -> list[str]:
     return [f"wrote {run.evaluation}"] if is_kept(run, part) else []
 
 
-def restore_looks() -> None:
+def warn_of_lost_uses() -> None:
     """Warn of what the record of looks at test has lost; what the last commit has comes back."""
-    for line in mend_lock_box(GitRepository(Path.cwd())):
+    for line in restore_test_uses(GitRepository(Path.cwd())):
         complain(f"warning: {line}")
 
 
-def row_of(row: Held) -> str:
+def row_of(row: TargetResult) -> str:
     """Write one target and whether it holds."""
     said = row.said if row.holds else row.said.upper()
     return f"{said:12}  {row.what:15}  {row.target:>12}  {row.measured}"
@@ -231,7 +231,7 @@ def _promise(found: Assessment) -> list[str]:
     ]
 
 
-def _price(check: PromiseCheck) -> str:
+def _price(check: TargetCheck) -> str:
     if check.price is None:
         return "that is not known, for want of photographs to measure it on"
     of = "recall" if check.price.of == "doors" else "false alarms a photograph without a door"

@@ -9,7 +9,7 @@ from container_doors.cli.evaluate import FAULTS, opened, say_measured, where_kep
 from container_doors.cli.output import say
 from container_doors.core.measurements import FormatTiming
 from container_doors.reporting.which_run import named_or_only
-from container_doors.steps.latency import Timed, time_formats
+from container_doors.steps.latency import LatencySettings, time_formats
 
 
 def latency(arguments: argparse.Namespace) -> int:
@@ -19,7 +19,7 @@ def latency(arguments: argparse.Namespace) -> int:
         found = time_formats(
             run,
             arguments.split,
-            asked=Timed(
+            asked=LatencySettings(
                 on=describe_machine("cpu"),
                 formats=tuple(FORMATS),
                 image_size_px=arguments.image_size,

@@ -284,7 +284,7 @@ def _add_evaluate(commands: Commands) -> None:
     )
     _add_run(parser)
     _add_split(parser)
-    _add_promise(parser)
+    _add_target(parser)
     _add_json(parser, "evaluation.json")
     both = _command(
         commands,
@@ -340,7 +340,7 @@ def _add_robustness(commands: Commands) -> None:
         metavar="M",
         help="start no measurement after M minutes; the same command continues (default: no limit)",
     )
-    _add_promise(parser)
+    _add_target(parser)
     _add_json(parser, "evaluation.json")
 
 
@@ -375,7 +375,7 @@ def _add_latency(commands: Commands) -> None:
     _add_json(parser, "evaluation.json")
 
 
-def _add_promise(parser: argparse.ArgumentParser) -> None:
+def _add_target(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--promise",
         metavar="PROMISE",

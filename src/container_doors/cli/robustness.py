@@ -5,13 +5,13 @@ import math
 
 from container_doors.adapters.corruptions import KINDS, SLOW_KINDS, corrupt
 from container_doors.cli import console
-from container_doors.cli.evaluate import opened, restore_looks, say_measured, where_kept
+from container_doors.cli.evaluate import opened, say_measured, warn_of_lost_uses, where_kept
 from container_doors.cli.output import say
 from container_doors.core.measurements import Ladder, Robustness, said
 from container_doors.core.run import Run
-from container_doors.evaluation.promise import parse_promise
+from container_doors.evaluation.targets import parse_target
 from container_doors.reporting.which_run import named_or_only
-from container_doors.steps.robustness import Climb, measure_robustness
+from container_doors.steps.robustness import RobustnessSettings, measure_robustness
 
 _QUICK, _MOST = 16, 100
 
@@ -21,15 +21,15 @@ _COMMON = {None: (), "usual": KINDS, "all": (*KINDS, *SLOW_KINDS)}
 def robustness(arguments: argparse.Namespace) -> int:
     """Print where each ladder falls below the target, and what is kept of the clean score."""
     run = named_or_only(arguments.experiment, "robustness --experiment")
-    asked = Climb(
+    asked = RobustnessSettings(
         corrupt=corrupt,
         common=_COMMON[arguments.common],
         is_quick=arguments.quick,
         photographs=_QUICK if arguments.quick else _MOST,
-        promise=None if arguments.promise is None else parse_promise(arguments.promise),
+        promise=None if arguments.promise is None else parse_target(arguments.promise),
         budget_s=math.inf if arguments.minutes is None else arguments.minutes * 60,
     )
-    restore_looks()
+    warn_of_lost_uses()
     with console.progress(quiet=arguments.json) as progress:
         found = measure_robustness(
             run, arguments.split, asked=asked, open_detector=opened, progress=progress

@@ -9,13 +9,13 @@ from typing import Any
 from container_doors.adapters.dvc.store import DvcStore
 from container_doors.adapters.git.repository import GitRepository
 from container_doors.cli import console
-from container_doors.cli.evaluate import FAULTS, opened, restore_looks, row_of
+from container_doors.cli.evaluate import FAULTS, opened, row_of, warn_of_lost_uses
 from container_doors.cli.output import complain, say, say_text
 from container_doors.cli.signing import signature_policy, signed_checkpoints
 from container_doors.core.errors import ConfigError
 from container_doors.core.run import PUBLISHED, REPORTS, Run
 from container_doors.publishing.names import TAGS
-from container_doors.reporting.gate import Held, in_one_sentence
+from container_doors.reporting.gate import TargetResult, in_one_sentence
 from container_doors.reporting.which_run import named_or_only, read_record
 from container_doors.steps.gate import gate_published
 from container_doors.steps.metadata import regenerate_metadata
@@ -49,7 +49,7 @@ def version(arguments: argparse.Namespace) -> int:
             "--point says how a release is held against the targets, and this is none",
             hint="add --release, or leave --point out",
         )
-    held = _held(arguments) if arguments.release else None
+    held = _result_of(arguments) if arguments.release else None
     if held is not None and not all(row.holds for row in held):
         say(f"{arguments.experiment or 'the model'} is not released: {in_one_sentence(held)}")
         return FAULTS
@@ -73,8 +73,8 @@ def version(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _held(arguments: argparse.Namespace) -> list[Held]:
-    restore_looks()
+def _result_of(arguments: argparse.Namespace) -> list[TargetResult]:
+    warn_of_lost_uses()
     with console.progress() as progress:
         held = gate_published(
             None if arguments.experiment is None else Run.named(arguments.experiment),
@@ -125,7 +125,7 @@ def summary(arguments: argparse.Namespace) -> int:
     page = output.with_suffix(".html") if arguments.html else None
     if card or page:
         check_report(run, output, page=page, card=card)
-        restore_looks()
+        warn_of_lost_uses()
     with console.progress() as progress:
         measured: dict[str, Any] = {"open_detector": opened, "progress": progress}
         if card:

@@ -72,7 +72,7 @@ class Measured(Document):
     mending: ClassVar[str] = "delete it, and measure it again with the doors command that did"
 
 
-class Looks(Value):
+class TestUses(Value):
     """How often somebody has looked at a test split, with the last look."""
 
     at_this: int
@@ -224,7 +224,7 @@ class ErrorKind(Value):
         return f"{self.ap50_gain:+.3f} ({bounds}, n = {self.photographs} photographs)"
 
 
-class PromiseCheck(Value):
+class TargetCheck(Value):
     """A promise, the threshold that was chosen for it on validation, and what became of it."""
 
     promise: str
@@ -277,12 +277,12 @@ class Assessment(Value):
     latency: Latency | None
     latency_ms: Estimate | None
     """The median, by order statistics; None of fewer than six photographs, which bound none."""
-    promise: PromiseCheck | None = None
-    looks: Looks | None = None
+    promise: TargetCheck | None = None
+    looks: TestUses | None = None
     """None for other splits than test."""
 
 
-class LadderStep(Value):
+class SeverityScores(Value):
     """How a model does on photographs that were made harder, to one severity."""
 
     severity: float
@@ -290,10 +290,10 @@ class LadderStep(Value):
     recall: Estimate | None
 
 
-class KeptStep(Measured):
+class CachedSeverity(Measured):
     """``.../robustness/<key>.json``: a step that need not be measured again."""
 
-    step: LadderStep
+    step: SeverityScores
 
 
 class Ladder(Value):
@@ -302,7 +302,7 @@ class Ladder(Value):
     name: str
     unit: str
     """What its severities are."""
-    steps: list[LadderStep]
+    steps: list[SeverityScores]
     falls_at: float | None
     """The first severity at which the measured recall is below the target; None: none of those, or
     it is below on the photographs as they are."""
@@ -321,7 +321,7 @@ class Robustness(Value):
     doors: int
     conf_threshold: float
     recall_target: float
-    clean: LadderStep
+    clean: SeverityScores
     ladders: list[Ladder]
     mean_ap50: float | None
     """Over all ladders; None until each step is measured."""
@@ -331,7 +331,7 @@ class Robustness(Value):
     """The steps for which there was no time."""
     promise: str | None = None
     """What the threshold was chosen for, on val; None: the threshold of the params."""
-    looks: Looks | None
+    looks: TestUses | None
 
 
 class Parity(Value):

@@ -22,8 +22,8 @@ from container_doors.core.records import (
     Hardware,
     Metadata,
     Predictions,
+    Recovery,
     RunRecord,
-    Setback,
     StartingWeights,
 )
 from container_doors.core.run import Run
@@ -51,7 +51,7 @@ class TrainingListener(Protocol):
     def epoch_finished(self, epoch: Epoch) -> None:
         """Hear of an epoch, after its checkpoint is on disk."""
 
-    def set_back(self, setback: Setback) -> None:
+    def set_back(self, setback: Recovery) -> None:
         """Hear that epochs were lost, and how training goes on."""
 
     def wish_to_stop(self, epoch_s: float) -> str | None:

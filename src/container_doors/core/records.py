@@ -282,7 +282,7 @@ class Artifact(_Part):
     size_bytes: int
 
 
-class Setback(_Part):
+class Recovery(_Part):
     """What befell a training, and where it went on."""
 
     reason: Literal["out of memory", "not finite"]
@@ -329,7 +329,7 @@ class RunRecord(Document):
     """Why a run failed."""
     resumed_after: list[int] = []
     """The epoch after which it was taken up, each time that it was."""
-    setbacks: list[Setback] = []
+    setbacks: list[Recovery] = []
     """What befell the training, in order."""
     replaces: list[str] = []
     """The runs of the same name that it takes the place of: the first eight characters of their

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from container_doors.core.measurements import CONFIDENCE_LEVEL, Estimate, FalseAlarms, Photograph
-from container_doors.evaluation.intervals import likeness, rate, share
-from container_doors.evaluation.outcome import renumbered
+from container_doors.evaluation.intervals import intraclass_correlation, proportion, rate
+from container_doors.evaluation.matched import renumbered
 
 THRESHOLDS = tuple(step / 20 for step in range(1, 20))
 
@@ -13,19 +13,19 @@ def false_alarms(
     photographs: Sequence[Photograph], scenes: Sequence[int], *, conf_threshold: float
 ) -> list[FalseAlarms]:
     """Count at 0.05, 0.10, ..., 0.95 and at the operating point; nothing without a photograph."""
-    counted = []
+    match_ranking = []
     for threshold in sorted({*THRESHOLDS, conf_threshold}):
         per_photograph = alarm_rate(photographs, scenes, conf_threshold=threshold)
-        with_one = _share_with_one(photographs, scenes, threshold)
+        with_one = _with_one(photographs, scenes, threshold)
         if per_photograph is not None and with_one is not None:
-            counted.append(
+            match_ranking.append(
                 FalseAlarms(
                     conf_threshold=threshold,
                     per_photograph=per_photograph,
                     photographs_with_one=with_one,
                 )
             )
-    return counted
+    return match_ranking
 
 
 def alarm_rate(
@@ -36,17 +36,17 @@ def alarm_rate(
     level: float = CONFIDENCE_LEVEL,
 ) -> Estimate | None:
     """Estimate the false alarms of a photograph without a door; None if there is none."""
-    empty, groups, alike = _without_door(photographs, scenes)
+    empty, groups, icc = _without_door(photographs, scenes)
     counts = [_count(one, conf_threshold) for one in empty]
-    return rate(counts, groups, of="photographs without a door", alike=alike, level=level)
+    return rate(counts, groups, of="photographs without a door", icc=icc, level=level)
 
 
-def _share_with_one(
+def _with_one(
     photographs: Sequence[Photograph], scenes: Sequence[int], threshold: float
 ) -> Estimate | None:
-    empty, groups, alike = _without_door(photographs, scenes)
+    empty, groups, icc = _without_door(photographs, scenes)
     hits = [min(_count(one, threshold), 1) for one in empty]
-    return share(hits, [1] * len(hits), groups, of="photographs without a door", alike=alike)
+    return proportion(hits, [1] * len(hits), groups, of="photographs without a door", icc=icc)
 
 
 def _count(photograph: Photograph, threshold: float) -> int:
@@ -62,4 +62,4 @@ def _without_door(
     ]
     empty, groups = [one for one, _ in pairs], renumbered([scene for _, scene in pairs])
     surest = [max(one.used_confidences, default=0.0) for one in empty]
-    return empty, groups, likeness(surest, groups)
+    return empty, groups, intraclass_correlation(surest, groups)

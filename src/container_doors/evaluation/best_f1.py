@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from container_doors.core.measurements import CONFIDENCE_LEVEL, Estimate
-from container_doors.evaluation.outcome import counted, f1_score, precision, recall
+from container_doors.evaluation.matched import f1_score, match_ranking, precision, recall
 from container_doors.evaluation.ranking import Floats, Ranking
 
 _CONFIDENCES = np.linspace(0.0, 1.0, 1000)
@@ -30,7 +30,7 @@ def at_best_f1(
     if not ranking.doors.sum() or not ranking.confidence.size:
         return {}
     threshold, values = _read_off(ranking)
-    seen = counted(ranking, scenes, conf_threshold=threshold)
+    seen = match_ranking(ranking, scenes, conf_threshold=threshold)
     estimates = (
         precision(seen, level=level), recall(seen, level=level), f1_score(seen, level=level)
     )  # fmt: skip

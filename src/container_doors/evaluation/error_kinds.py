@@ -13,8 +13,8 @@ from typing import Literal
 import numpy as np
 
 from container_doors.core.measurements import ErrorKind, Photograph
+from container_doors.evaluation.matched import MatchedPhotograph, renumbered
 from container_doors.evaluation.matching import MATCH_IOU, iou
-from container_doors.evaluation.outcome import Outcome, renumbered
 from container_doors.evaluation.ranking import Ranking
 from container_doors.evaluation.resampling import coco_ap_of
 from container_doors.evaluation.spread import AP50, difference
@@ -53,7 +53,7 @@ class _Errors:
     """Of each photograph: neither found nor badly placed."""
 
 
-def error_kinds(seen: Sequence[Outcome]) -> list[ErrorKind]:
+def error_kinds(seen: Sequence[MatchedPhotograph]) -> list[ErrorKind]:
     """Count each kind over all confidences, and what AP50 gains without it; none without a door."""
     photographs = [one.photograph for one in seen]
     if not any(one.doors_xyxy for one in photographs):

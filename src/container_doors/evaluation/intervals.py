@@ -4,7 +4,7 @@ Doors in one photograph, and photographs of one scene, are found or missed toget
 them say less than a hundred strangers. Where some are missed, the scenes show how much less, by
 how they vary (a ratio's linearised variance; Korn and Graubard, Survey Methodology 24, 1998). Where
 all are found nothing varies; so what lies behind is asked, which always does: the model's
-confidence in each (:func:`likeness`). The things count for the fewer of the two.
+confidence in each (:func:`intraclass_correlation`). The things count for the fewer of the two.
 """
 
 import math
@@ -24,7 +24,7 @@ from container_doors.core.measurements import (
 _Values = npt.NDArray[np.float64]
 
 
-def likeness(values: Sequence[float], scenes: Sequence[int]) -> float:
+def intraclass_correlation(values: Sequence[float], scenes: Sequence[int]) -> float:
     """Tell how alike the things of a scene are: 0, as strangers are, to 1, as one thing is.
 
     The intraclass correlation of a one-way layout with unequal groups, estimated from its mean
@@ -49,17 +49,17 @@ def likeness(values: Sequence[float], scenes: Sequence[int]) -> float:
         return 1.0
     mean_between, mean_within = between / (groups - 1), within / (many - groups)
     usual_size = (many - float((sizes**2).sum()) / many) / (groups - 1)
-    alike = (mean_between - mean_within) / (mean_between + (usual_size - 1) * mean_within)
-    return min(1.0, max(0.0, alike))
+    icc = (mean_between - mean_within) / (mean_between + (usual_size - 1) * mean_within)
+    return min(1.0, max(0.0, icc))
 
 
-def share(
+def proportion(
     hits: Sequence[int],
     totals: Sequence[int],
     scenes: Sequence[int],
     *,
     of: str,
-    alike: float,
+    icc: float,
     level: float = CONFIDENCE_LEVEL,
 ) -> Estimate | None:
     """Estimate a share of all things, counted photograph by photograph.
@@ -72,7 +72,7 @@ def share(
         totals: Of each photograph, such as its doors.
         scenes: Of each photograph.
         of: What ``totals`` counts.
-        alike: How alike the things of a scene are (:func:`likeness`).
+        icc: How alike the things of a scene are (:func:`intraclass_correlation`).
         level: How often the interval should hold the true share.
 
     Returns:
@@ -83,12 +83,14 @@ def share(
     if not total.size:
         return None
     many, value = float(total.sum()), float(hit.sum() / total.sum())
-    strangers = float(_strangers(total, alike).sum())
+    effective_n = float(_effective_n(total, icc).sum())
     between = float(((hit - value * total) ** 2).sum())
-    effective = min(strangers, many**2 * value * (1 - value) / between) if between else strangers
+    effective = (
+        min(effective_n, many**2 * value * (1 - value) / between) if between else effective_n
+    )
     low, high = score_interval(value, effective, _quantile(effective, many, level))
     # What strangers who are all found prove, by Clopper and Pearson; nobody proves more.
-    perfect = _tail(_quantile(strangers, many, level)) ** (1 / strangers)
+    perfect = _tail(_quantile(effective_n, many, level)) ** (1 / effective_n)
     return Estimate(
         value=value,
         low=min(low, value, perfect),
@@ -115,7 +117,7 @@ def rate(
     scenes: Sequence[int],
     *,
     of: str,
-    alike: float,
+    icc: float,
     level: float = CONFIDENCE_LEVEL,
 ) -> Estimate | None:
     """Estimate how many things a photograph has, by the score interval of a Poisson rate.
@@ -127,7 +129,7 @@ def rate(
         counts: Of each photograph.
         scenes: Of each photograph.
         of: What the photographs are.
-        alike: How alike the photographs of a scene are (:func:`likeness`).
+        icc: How alike the photographs of a scene are (:func:`intraclass_correlation`).
         level: How often the interval should hold the true rate.
 
     Returns:
@@ -138,8 +140,8 @@ def rate(
     count, sizes = _by_scene(counts, scenes), _by_scene([1] * len(counts), scenes)
     count, sizes = count[sizes > 0], sizes[sizes > 0]
     photographs = float(sizes.sum())
-    value, effective = float(count.sum()) / photographs, float(_strangers(sizes, alike).sum())
-    exposure = effective / _crowding(counts)
+    value, effective = float(count.sum()) / photographs, float(_effective_n(sizes, icc).sum())
+    exposure = effective / _overdispersion(counts)
     between = float(((count - value * sizes) ** 2).sum())
     if between:
         exposure = min(exposure, photographs**2 * value / between)
@@ -173,9 +175,9 @@ def _by_scene(counts: Sequence[int], scenes: Sequence[int]) -> _Values:
     return np.bincount(of, weights=np.asarray(counts, dtype=np.float64)).astype(np.float64)
 
 
-def _strangers(sizes: _Values, alike: float) -> _Values:
+def _effective_n(sizes: _Values, icc: float) -> _Values:
     """Count the strangers that vary as much as the things of each scene do."""
-    return np.asarray(sizes / (1 + (sizes - 1) * alike), dtype=np.float64)
+    return np.asarray(sizes / (1 + (sizes - 1) * icc), dtype=np.float64)
 
 
 def _tail(z: float) -> float:
@@ -189,7 +191,7 @@ def _quantile(effective: float, many: float, level: float) -> float:
     return normal_quantile(level) * wider
 
 
-def _crowding(counts: Sequence[int]) -> float:
+def _overdispersion(counts: Sequence[int]) -> float:
     value = np.asarray(counts, dtype=np.float64)
     if value.size == 1 or not value.any():
         return 1.0

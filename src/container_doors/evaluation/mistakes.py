@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from container_doors.core.measurements import BoxXyxy, Mistake, Photograph
+from container_doors.evaluation.matched import MatchedPhotograph
 from container_doors.evaluation.matching import MATCH_IOU, iou, match
-from container_doors.evaluation.outcome import Outcome
 
 _LOOSE, _TOUCHING = 0.75, 0.1
 """A found door whose box overlaps it less is loose; below the second (TIDE's) it is background."""
@@ -13,7 +13,7 @@ _SURE = 0.8
 """A false alarm or a missed label at such a confidence is rather a mistake of the label."""
 
 
-def mistakes(seen: Sequence[Outcome], *, conf_threshold: float) -> list[Mistake]:
+def mistakes(seen: Sequence[MatchedPhotograph], *, conf_threshold: float) -> list[Mistake]:
     """List them, worst first: misses by their size, the others by the model's confidence."""
     listed = [
         mistake
@@ -26,7 +26,7 @@ def mistakes(seen: Sequence[Outcome], *, conf_threshold: float) -> list[Mistake]
 _ORDER = ("missed", "false alarm", "label in doubt", "duplicate", "badly placed", "loose")
 
 
-def _misses(one: Outcome) -> list[Mistake]:
+def _misses(one: MatchedPhotograph) -> list[Mistake]:
     photograph = one.photograph
     whole = photograph.width_px * photograph.height_px
     return [

@@ -7,7 +7,7 @@ import numpy as np
 
 from container_doors.core.measurements import CONFIDENCE_LEVEL, Estimate
 from container_doors.evaluation.intervals import student_quantile
-from container_doors.evaluation.outcome import Outcome, renumbered
+from container_doors.evaluation.matched import MatchedPhotograph, renumbered
 from container_doors.evaluation.ranking import Ranking
 from container_doors.evaluation.resampling import coco_ap_of
 from container_doors.evaluation.scores import coco_ranking
@@ -24,7 +24,9 @@ _WIDENED = 1.15
 of known truth 95 % of the intervals or more hold it, of crowds in few scenes 90 %."""
 
 
-def differences(first: Sequence[Outcome], second: Sequence[Outcome]) -> dict[str, Estimate]:
+def differences(
+    first: Sequence[MatchedPhotograph], second: Sequence[MatchedPhotograph]
+) -> dict[str, Estimate]:
     """Estimate by how much the second differs; what is undefined is absent.
 
     Args:
@@ -55,7 +57,7 @@ def differences(first: Sequence[Outcome], second: Sequence[Outcome]) -> dict[str
     return {name: one for name, one in estimates.items() if one is not None}
 
 
-def alarms_of(seen: Sequence[Outcome]) -> int:
+def alarms_of(seen: Sequence[MatchedPhotograph]) -> int:
     """Count the false alarms on all photographs, those with a door too."""
     return sum(len(one.alarms) for one in seen)
 
@@ -124,12 +126,15 @@ def _how(name: str, by: Estimate, alarms: tuple[int, int]) -> str:
     return f"{FALSE_ALARMS}: {alarms[1]} and not {alarms[0]}, {how} {than} a photograph"
 
 
-def _ranking(seen: Sequence[Outcome]) -> Ranking:
+def _ranking(seen: Sequence[MatchedPhotograph]) -> Ranking:
     return coco_ranking([one.photograph for one in seen])
 
 
 def _recall_difference(
-    first: Sequence[Outcome], second: Sequence[Outcome], scenes: Sequence[int], least: float
+    first: Sequence[MatchedPhotograph],
+    second: Sequence[MatchedPhotograph],
+    scenes: Sequence[int],
+    least: float,
 ) -> Estimate | None:
     """By the variance between scenes, and at least what scenes that agree leave open."""
     doors = np.bincount(scenes, weights=[len(one.found) for one in first])
@@ -148,7 +153,7 @@ def _recall_difference(
 
 
 def _least_deviation(
-    first: Sequence[Outcome], second: Sequence[Outcome], scenes: Sequence[int]
+    first: Sequence[MatchedPhotograph], second: Sequence[MatchedPhotograph], scenes: Sequence[int]
 ) -> float:
     """Agresti and Min's for pairs, which is above 0 where all agree; each scene is a pair.
 
@@ -157,13 +162,13 @@ def _least_deviation(
     doors = np.bincount(scenes, weights=[len(one.found) for one in first])
     with_door = doors > 0
     net = [other.hits - one.hits for one, other in zip(first, second, strict=True)]
-    share = (np.bincount(scenes, weights=net) / np.maximum(doors, 1))[with_door]
-    gained, lost, many = share.clip(0).sum(), (-share).clip(0).sum(), share.size
+    proportion = (np.bincount(scenes, weights=net) / np.maximum(doors, 1))[with_door]
+    gained, lost, many = proportion.clip(0).sum(), (-proportion).clip(0).sum(), proportion.size
     return math.sqrt(gained + lost + 1 - (gained - lost) ** 2 / (many + 2)) / (many + 2)
 
 
 def _precision_difference(
-    first: Sequence[Outcome], second: Sequence[Outcome], scenes: Sequence[int]
+    first: Sequence[MatchedPhotograph], second: Sequence[MatchedPhotograph], scenes: Sequence[int]
 ) -> Estimate | None:
     """By the variance between scenes of both ratios, linearized; at least one scene's either way.
 
@@ -200,7 +205,7 @@ def _precision_difference(
 
 
 def _alarms_difference(
-    first: Sequence[Outcome], second: Sequence[Outcome], scenes: Sequence[int]
+    first: Sequence[MatchedPhotograph], second: Sequence[MatchedPhotograph], scenes: Sequence[int]
 ) -> Estimate:
     """By the variance between scenes, and at least that of as many single events, and one more."""
     many, count = len(first), max(scenes) + 1

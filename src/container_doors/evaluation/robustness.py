@@ -4,9 +4,9 @@ import hashlib
 import json
 from collections.abc import Iterable, Sequence
 
-from container_doors.core.measurements import Detected, Estimate, Ladder, LadderStep, Photograph
-from container_doors.evaluation.ladders import LADDERS, unit_of
-from container_doors.evaluation.outcome import outcomes, recall
+from container_doors.core.measurements import Detected, Estimate, Ladder, Photograph, SeverityScores
+from container_doors.evaluation.corruptions import LADDERS, unit_of
+from container_doors.evaluation.matched import match_photographs, recall
 from container_doors.evaluation.ranking import rank
 from container_doors.evaluation.resampling import coco_ap_of
 from container_doors.evaluation.spread import AP50, average_precision
@@ -59,8 +59,8 @@ def scored(
     *,
     severity: float,
     conf: float,
-    alike: float,
-) -> LadderStep:
+    icc: float,
+) -> SeverityScores:
     """Score what was found, by AP50 over all confidences and by the recall at a threshold.
 
     Args:
@@ -68,21 +68,23 @@ def scored(
         scenes: Of each.
         severity: How hard they were made.
         conf: The threshold.
-        alike: How alike the doors of a scene are.
+        icc: How alike the doors of a scene are.
     """
     ranking = rank(
         [one.doors_xyxy for one in photographs],
         [one.used_xyxy for one in photographs],
         [one.used_confidences for one in photographs],
     )
-    return LadderStep(
+    return SeverityScores(
         severity=severity,
-        ap50=average_precision(ranking, scenes, coco_ap_of, iou_thresholds=AP50, alike=alike),
-        recall=recall(outcomes(photographs, scenes, conf_threshold=conf), alike=alike),
+        ap50=average_precision(ranking, scenes, coco_ap_of, iou_thresholds=AP50, icc=icc),
+        recall=recall(match_photographs(photographs, scenes, conf_threshold=conf), icc=icc),
     )
 
 
-def laddered(name: str, steps: Sequence[LadderStep], *, clean: LadderStep, target: float) -> Ladder:
+def laddered(
+    name: str, steps: Sequence[SeverityScores], *, clean: SeverityScores, target: float
+) -> Ladder:
     """Say at which step the measured recall falls below the target, if it is not below before."""
     if clean.recall is None or clean.recall.value < target:
         return Ladder(name=name, unit=unit_of(name), steps=list(steps), falls_at=None)
@@ -102,7 +104,7 @@ def mean_ap50(ladders: Sequence[Ladder]) -> float | None:
     return sum(means) / len(means) if means else None
 
 
-def retention(clean: LadderStep, ladders: Sequence[Ladder]) -> float | None:
+def retention(clean: SeverityScores, ladders: Sequence[Ladder]) -> float | None:
     """Tell which share of the clean AP50 is kept; None where that is undefined or 0."""
     mean = mean_ap50(ladders)
     if mean is None or clean.ap50 is None or not clean.ap50.value:

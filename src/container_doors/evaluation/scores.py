@@ -4,7 +4,13 @@ from collections.abc import Sequence
 
 from container_doors.core.measurements import Estimate, Photograph
 from container_doors.evaluation.best_f1 import at_best_f1
-from container_doors.evaluation.outcome import Outcome, f1_score, precision, recall, renumbered
+from container_doors.evaluation.matched import (
+    MatchedPhotograph,
+    f1_score,
+    precision,
+    recall,
+    renumbered,
+)
 from container_doors.evaluation.ranking import Ranking, rank, rank_as_matched
 from container_doors.evaluation.resampling import coco_ap_of, ultralytics_ap_of
 from container_doors.evaluation.spread import AP50, AP50_95, Score, average_precision
@@ -18,7 +24,7 @@ _COCO = ("AP50", "AP50-95")
 _ULTRALYTICS = ("mAP50", "mAP50-95", "mP", "mR", "mF1")
 
 
-def all_scores(seen: Sequence[Outcome]) -> tuple[dict[str, Estimate], dict[str, str]]:
+def all_scores(seen: Sequence[MatchedPhotograph]) -> tuple[dict[str, Estimate], dict[str, str]]:
     """Score a split.
 
     Returns:

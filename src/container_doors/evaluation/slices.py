@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 
 from container_doors.core.measurements import NO_DOOR, PROVEN, Estimate, Slice, said
 from container_doors.evaluation.appearance import kind_of
-from container_doors.evaluation.outcome import (
-    Outcome,
-    detections_alike,
-    doors_alike,
+from container_doors.evaluation.matched import (
+    MatchedPhotograph,
+    detection_icc,
+    door_icc,
     precision,
     recall,
     renumbered,
@@ -23,14 +23,14 @@ Values = Mapping[str, Mapping[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
-class _Alike:
+class _Icc:
     """How alike the things of a scene are, in the whole split: a part has too few to tell."""
 
     doors: float
     detections: float
 
 
-def slices(seen: Sequence[Outcome], values: Values, *, target: float) -> list[Slice]:
+def slices(seen: Sequence[MatchedPhotograph], values: Values, *, target: float) -> list[Slice]:
     """Score the photographs of each value of each attribute, and the doors of each kind.
 
     Args:
@@ -44,11 +44,11 @@ def slices(seen: Sequence[Outcome], values: Values, *, target: float) -> list[Sl
         for attribute, value in values.get(one.photograph.image, {}).items()
     )
     of_doors = _grouped((kind, part) for one in seen for kind, part in _by_kind(one))
-    alike = _Alike(doors_alike(seen), detections_alike(seen))
+    icc = _Icc(door_icc(seen), detection_icc(seen))
     return [
-        *(_slice(*key, part, _of_photographs(part, alike), target) for key, part in of_photographs),
+        *(_slice(*key, part, _of_photographs(part, icc), target) for key, part in of_photographs),
         *(
-            _slice(*key, part, {"recall": recall(part, alike=alike.doors)}, target)
+            _slice(*key, part, {"recall": recall(part, icc=icc.doors)}, target)
             for key, part in of_doors
         ),
     ]
@@ -77,15 +77,15 @@ def verdict(found: Estimate | None, scenes: int, *, target: float) -> str:
 
 
 def _grouped(
-    pairs: Iterable[tuple[tuple[str, str], Outcome]],
-) -> list[tuple[tuple[str, str], list[Outcome]]]:
-    groups: defaultdict[tuple[str, str], list[Outcome]] = defaultdict(list)
+    pairs: Iterable[tuple[tuple[str, str], MatchedPhotograph]],
+) -> list[tuple[tuple[str, str], list[MatchedPhotograph]]]:
+    groups: defaultdict[tuple[str, str], list[MatchedPhotograph]] = defaultdict(list)
     for key, one in pairs:
         groups[key].append(one)
     return sorted(groups.items())
 
 
-def _by_kind(one: Outcome) -> list[tuple[tuple[str, str], Outcome]]:
+def _by_kind(one: MatchedPhotograph) -> list[tuple[tuple[str, str], MatchedPhotograph]]:
     """Part a photograph by the kinds of its doors; a false alarm is of no kind."""
     photograph = one.photograph
     parts: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
@@ -98,7 +98,7 @@ def _by_kind(one: Outcome) -> list[tuple[tuple[str, str], Outcome]]:
             replace(
                 one,
                 found=tuple(one.found[number] for number in numbers),
-                sureness=tuple(one.sureness[number] for number in numbers),
+                confidences=tuple(one.confidences[number] for number in numbers),
                 alarms=(),
             ),
         )
@@ -106,23 +106,21 @@ def _by_kind(one: Outcome) -> list[tuple[tuple[str, str], Outcome]]:
     ]
 
 
-def _of_photographs(part: Sequence[Outcome], alike: _Alike) -> dict[str, Estimate | None]:
+def _of_photographs(part: Sequence[MatchedPhotograph], icc: _Icc) -> dict[str, Estimate | None]:
     photographs = [one.photograph for one in part]
     ranking = coco_ranking(photographs)
     scenes = renumbered([one.scene for one in part])
     return {
-        "recall": recall(part, alike=alike.doors),
-        "precision": precision(part, alike=alike.detections),
-        "AP50": average_precision(
-            ranking, scenes, coco_ap_of, iou_thresholds=AP50, alike=alike.doors
-        ),
+        "recall": recall(part, icc=icc.doors),
+        "precision": precision(part, icc=icc.detections),
+        "AP50": average_precision(ranking, scenes, coco_ap_of, iou_thresholds=AP50, icc=icc.doors),
     }
 
 
 def _slice(
     attribute: str,
     value: str,
-    part: Sequence[Outcome],
+    part: Sequence[MatchedPhotograph],
     scores: Mapping[str, Estimate | None],
     target: float,
 ) -> Slice:

@@ -13,8 +13,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from container_doors.core.measurements import CONFIDENCE_LEVEL, Estimate
-from container_doors.evaluation.intervals import share, student_quantile
-from container_doors.evaluation.outcome import counted, doors_alike
+from container_doors.evaluation.intervals import proportion, student_quantile
+from container_doors.evaluation.matched import door_icc, match_ranking
 from container_doors.evaluation.ranking import Floats, Ranking
 from container_doors.evaluation.resampling import half_samples
 
@@ -40,7 +40,7 @@ def average_precision(
     *,
     iou_thresholds: slice,
     level: float = CONFIDENCE_LEVEL,
-    alike: float | None = None,
+    icc: float | None = None,
 ) -> Estimate | None:
     """Estimate an average precision over all confidences.
 
@@ -53,7 +53,7 @@ def average_precision(
         score: COCO's or Ultralytics'.
         iou_thresholds: Which of them it is the mean over.
         level: How often the interval should hold the true value.
-        alike: How alike the doors of a scene are; None: as those that are given.
+        icc: How alike the doors of a scene are; None: as those that are given.
 
     Returns:
         None if there is no door. From 0 to 1 if fewer than four groups have one.
@@ -68,7 +68,7 @@ def average_precision(
     if seen < _FEWEST_GROUPS:
         low, high = 0.0, 1.0
     else:
-        found = _found(ranking, groups, iou_thresholds, level=level, alike=alike)
+        found = _found(ranking, groups, iou_thresholds, level=level, icc=icc)
         low = min(low, whole, float(np.mean([one.low for one in found])))
         # Where none is found every half agrees on 0; and a centre of 0 has no width in the logit.
         unseen = float(np.mean([0.0 if one.value else one.high for one in found]))
@@ -152,18 +152,20 @@ def _found(
     iou_thresholds: slice,
     *,
     level: float,
-    alike: float | None,
+    icc: float | None,
 ) -> list[Estimate]:
     """Estimate the share of doors that are found at any confidence, at each overlap."""
     totals = ranking.doors.tolist()
-    if alike is None:
-        alike = doors_alike(counted(ranking, groups, conf_threshold=0.0))
+    if icc is None:
+        icc = door_icc(match_ranking(ranking, groups, conf_threshold=0.0))
     hits = [
         np.bincount(ranking.photograph[row], minlength=ranking.doors.size).tolist()
         for row in ranking.is_door[iou_thresholds]
     ]
-    shares = [share(one, totals, groups, of="doors", alike=alike, level=level) for one in hits]
-    return [one for one in shares if one is not None]
+    proportions = [
+        proportion(one, totals, groups, of="doors", icc=icc, level=level) for one in hits
+    ]
+    return [one for one in proportions if one is not None]
 
 
 def _in_logit(centre: float, half: float) -> tuple[float, float]:

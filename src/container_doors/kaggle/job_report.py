@@ -6,8 +6,8 @@ from typing import Any, Protocol
 
 from container_doors.core.ports import JobState, Quota
 from container_doors.kaggle.archive import Outcome
+from container_doors.kaggle.bundles import Bundle
 from container_doors.kaggle.ledger import JobRecord
-from container_doors.kaggle.packing import Pack
 
 _MOST_CHANGED = 20
 _KEPT_MINUTES = "checkpoints.every_minutes"
@@ -21,7 +21,7 @@ class Planned(Protocol):
         """The job."""
 
     @property
-    def packs(self) -> Sequence[Pack]:
+    def packs(self) -> Sequence[Bundle]:
         """What is sent."""
 
     @property

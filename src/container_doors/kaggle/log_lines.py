@@ -10,7 +10,7 @@ MARK = "@doors "
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Event:
     """One line for programs."""
 
     kind: str
@@ -36,7 +36,7 @@ def parts_with(line: str, parts: list[str]) -> list[str]:
     return [*parts, line] if not line.startswith(MARK) else [line]
 
 
-def told(line: str) -> Told | None:
+def told(line: str) -> Event | None:
     """Read a line of a log; None if it is for people, or was cut.
 
     >>> told('@doors {"is": "alive", "elapsed_s": 60.1}').facts["elapsed_s"]
@@ -48,6 +48,6 @@ def told(line: str) -> Told | None:
         return None
     try:
         facts = parse_json(line.removeprefix(MARK), _MOST_BYTES)
-        return Told(facts.pop("is"), facts)
+        return Event(facts.pop("is"), facts)
     except (ValueError, LookupError, AttributeError, TypeError, RecursionError):
         return None

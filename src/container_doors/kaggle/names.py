@@ -35,7 +35,7 @@ def job_slug(experiments: list[str], mark: str) -> str:
     return f"{PREFIX}{slugged('-'.join(experiments))[:room].strip('-')}-{mark}"
 
 
-def pack_slug(kind: str, sha256: str) -> str:
+def bundle_slug(kind: str, sha256: str) -> str:
     """Name what is sent by its content, so that it is sent once.
 
     >>> pack_slug("data", "0123456789abcdef" * 4)

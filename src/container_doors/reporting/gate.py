@@ -16,7 +16,7 @@ ABOVE = {(split, name): bound for split, name, bound in TARGETS}
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class TargetResult:
     """One target, and whether it holds."""
 
     what: str
@@ -38,7 +38,7 @@ class Held:
 
 def held(
     record: RunRecord, assessments: Mapping[str, Assessment], *, at_the_point: bool
-) -> list[Held]:
+) -> list[TargetResult]:
     """Compare with every target.
 
     Args:
@@ -61,7 +61,7 @@ def held(
     ]
 
 
-def in_one_sentence(rows: Sequence[Held]) -> str:
+def in_one_sentence(rows: Sequence[TargetResult]) -> str:
     """Say whether all of them hold, and name those that do not."""
     lacking = [row for row in rows if not row.holds]
     if not lacking:
@@ -70,7 +70,7 @@ def in_one_sentence(rows: Sequence[Held]) -> str:
     return f"{len(lacking)} of {len(rows)} targets do not hold: {'; '.join(each)}"
 
 
-def in_one_line(rows: Sequence[Held]) -> str:
+def in_one_line(rows: Sequence[TargetResult]) -> str:
     """Count them by what became of them; a table beside it has their names and figures.
 
     >>> missed = Held("test mAP50", "> 0.88", "0.800", holds=False, is_reached=False)
@@ -87,28 +87,32 @@ def in_one_line(rows: Sequence[Held]) -> str:
     return f"{held} of {count(len(rows), 'target')} {'holds' if held == 1 else 'hold'}: {each}"
 
 
-def _size(weight: Compared) -> Held:
+def _size(weight: Compared) -> TargetResult:
     is_met, is_known = weight.verdict == "met", weight.verdict != NOT_MEASURED
-    return Held("model size", weight.target, weight.measured, is_met, is_met, is_known)
+    return TargetResult("model size", weight.target, weight.measured, is_met, is_met, is_known)
 
 
-def _above(estimate: Estimate | None, what: str, bound: float, at_the_point: bool) -> Held:
+def _above(estimate: Estimate | None, what: str, bound: float, at_the_point: bool) -> TargetResult:
     target = f"> {bound:.2f}"
     if estimate is None:
-        return Held(what, target, "undefined", holds=False, is_reached=False, is_known=False)
+        return TargetResult(
+            what, target, "undefined", holds=False, is_reached=False, is_known=False
+        )
     reached = estimate.value > bound
     holds = reached if at_the_point else estimate.low > bound
-    return Held(what, target, str(estimate), holds, reached)
+    return TargetResult(what, target, str(estimate), holds, reached)
 
 
-def _latency(test: Assessment, at_the_point: bool) -> Held:
+def _latency(test: Assessment, at_the_point: bool) -> TargetResult:
     what, target = "latency, median", f"< {LATENCY_BELOW_MS} ms"
     if test.latency is None:
-        return Held(what, target, NOT_MEASURED, holds=False, is_reached=False, is_known=False)
+        return TargetResult(
+            what, target, NOT_MEASURED, holds=False, is_reached=False, is_known=False
+        )
     median, bounded = test.latency.median_ms, test.latency_ms
     n = f"n = {test.latency.images}"
     bounds = f"{bounded.bounds(1)}, {n}" if bounded else f"{n}: too few to bound it"
     measured = f"{milliseconds(median)} ({bounds}) on {test.device}"
     reached = median < LATENCY_BELOW_MS
     holds = reached if at_the_point else bool(bounded and bounded.high < LATENCY_BELOW_MS)
-    return Held(what, target, measured, holds, reached)
+    return TargetResult(what, target, measured, holds, reached)

@@ -31,7 +31,7 @@ from container_doors.core.records import Epoch, RunRecord, short_name
 from container_doors.core.run import Run
 from container_doors.reporting import charts, curve_table
 from container_doors.reporting.figures import NOT_MEASURED, count, duration
-from container_doors.reporting.gate import ABOVE, Held, held, in_one_line
+from container_doors.reporting.gate import ABOVE, TargetResult, held, in_one_line
 from container_doors.reporting.outputs import refuse_another_file
 
 _BEGINS = "<!doctype html><!-- doors summary -->"
@@ -82,7 +82,7 @@ class _Figure:
     name: str
     of: Estimate
     chart: Markup
-    target: Held | None
+    target: TargetResult | None
     note: str
     """What it is, where it has no target."""
 
@@ -248,12 +248,12 @@ def _embedded(path: Path) -> str:
     return _data("image/jpeg", written.getvalue())
 
 
-def _overall(rows: Sequence[Held]) -> str:
+def _overall(rows: Sequence[TargetResult]) -> str:
     """Name the state of all targets together: the worst of them."""
     return max((row.said for row in rows), key=_WORST_LAST.index, default=NOT_MEASURED)
 
 
-def _figures(test: Assessment, rows: Sequence[Held]) -> list[_Figure]:
+def _figures(test: Assessment, rows: Sequence[TargetResult]) -> list[_Figure]:
     """Choose the figures that a person looks for first; one that is undefined is absent."""
     targets = {row.what: row for row in rows}
     chosen = (

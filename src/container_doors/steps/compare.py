@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from container_doors.core.errors import RunError
-from container_doors.core.measurements import Estimate, Looks
+from container_doors.core.measurements import Estimate, TestUses
 from container_doors.core.ports import Progress
 from container_doors.core.run import Run
-from container_doors.evaluation.outcome import Outcome, outcomes
+from container_doors.evaluation.matched import MatchedPhotograph, match_photographs
 from container_doors.evaluation.paired import alarms_of, differences, sentence
 from container_doors.evaluation.scores import all_scores
 from container_doors.steps.detections import (
@@ -45,7 +45,7 @@ class Comparison:
     by: dict[str, Estimate]
     """By how much the second differs: of false alarms, a photograph."""
     verdict: str
-    looks: Looks | None
+    looks: TestUses | None
 
 
 def compare_runs(
@@ -67,7 +67,9 @@ def compare_runs(
         detected = detected.model_copy(update={"photographs": by_name})
         scenes = scenes_of(detected, known_attributes(layout, progress))
         thresholds.append(threshold)
-        seen.append((detected, outcomes(detected.photographs, scenes, conf_threshold=threshold)))
+        seen.append(
+            (detected, match_photographs(detected.photographs, scenes, conf_threshold=threshold))
+        )
     (one, its), (other, others) = seen
     if photographs_sha256(one) != photographs_sha256(other):
         raise RunError(
@@ -106,7 +108,7 @@ def compare_runs(
     )
 
 
-def _side(run: Run, conf_threshold: float, seen: Sequence[Outcome]) -> Side:
+def _side(run: Run, conf_threshold: float, seen: Sequence[MatchedPhotograph]) -> Side:
     scores, _ = all_scores(seen)
     return Side(
         run.name,

@@ -12,9 +12,9 @@ from container_doors.core.measurements import (
     Assessment,
     Detected,
     Evaluated,
-    Looks,
     Photograph,
     Robustness,
+    TestUses,
     Timings,
 )
 from container_doors.core.ports import Detections, Detector, Progress
@@ -31,10 +31,10 @@ from container_doors.data.attributes import Attributes, read_attributes
 from container_doors.data.labels import read_boxes
 from container_doors.data.layout import Layout, label_of, read_layout
 from container_doors.data.view import ensure_view, link_view
-from container_doors.evaluation.looks import BY_TRAINING, add_look, split_sha256
+from container_doors.evaluation.matched import scene_numbers
 from container_doors.evaluation.matching import BoxXyxy
-from container_doors.evaluation.outcome import scene_numbers
-from container_doors.evaluation.promise import Promise
+from container_doors.evaluation.targets import OperatingTarget
+from container_doors.evaluation.test_uses import BY_TRAINING, record_use, split_sha256
 from container_doors.publishing.hashing import artifact, file_sha256, text_sha256
 from container_doors.publishing.ways_back import refuse_other_weights
 from container_doors.reporting.which_run import read_record
@@ -116,7 +116,7 @@ def detect(run: Run, split: str, *, open_detector: OpenDetector, progress: Progr
     """
     record, layout = trained(run)
     params = record.known_params
-    kept = kept_detections(run, split, record, layout)
+    kept = cached_detections(run, split, record, layout)
     if kept is not None:
         ensure_view(layout, run.data_view)
         return kept
@@ -172,7 +172,7 @@ def one_by_one(detector: Detector, images: Sequence[Path], iou: float) -> Sequen
     return detector.detect(images, conf_threshold=LOWEST_CONFIDENCE, iou_threshold=iou)
 
 
-def kept_detections(run: Run, split: str, record: RunRecord, layout: Layout) -> Detected | None:
+def cached_detections(run: Run, split: str, record: RunRecord, layout: Layout) -> Detected | None:
     """Read what was detected before, if nothing has changed that it depends on."""
     if not run.detections_json(split).exists():
         return None
@@ -252,8 +252,8 @@ def photographs_sha256(detected: Detected) -> str:
 
 
 def look(
-    run: Run, detected: Detected, promise: Promise | None, *, progress: Progress
-) -> Looks | None:
+    run: Run, detected: Detected, promise: OperatingTarget | None, *, progress: Progress
+) -> TestUses | None:
     """Count a look at test, after the one of the training, which may have been elsewhere."""
     if detected.split != "test":
         return None
@@ -263,9 +263,9 @@ def look(
         "split_sha256": photographs_sha256(detected),
         "weights_sha256": detected.weights_sha256,
     }
-    add_look(TEST_LOOKS, seen | {"by": BY_TRAINING})
+    record_use(TEST_LOOKS, seen | {"by": BY_TRAINING})
     promised = {"promise": promise.text} if promise else {}
-    return add_look(TEST_LOOKS, seen | promised, say=progress.say)
+    return record_use(TEST_LOOKS, seen | promised, say=progress.say)
 
 
 def evaluated(run: Run, record: RunRecord) -> Evaluated:

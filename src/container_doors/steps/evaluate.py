@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from container_doors.core.config import Params
 from container_doors.core.errors import MissingToolError, RunError
-from container_doors.core.measurements import Assessment, Detected, PromiseCheck
+from container_doors.core.measurements import Assessment, Detected, TargetCheck
 from container_doors.core.ports import Detector, Progress, Repository, World
 from container_doors.core.records import Evaluation, Predictions, RunRecord, SplitScores
 from container_doors.core.run import TEST_LOOKS, Run
@@ -16,26 +16,26 @@ from container_doors.evaluation.appearance import look_of
 from container_doors.evaluation.coco_ap import coco_ap
 from container_doors.evaluation.error_kinds import error_kinds
 from container_doors.evaluation.latency import latency, median
-from container_doors.evaluation.looks import BY_TRAINING, add_look, mend_looks, split_sha256
+from container_doors.evaluation.matched import match_photographs, precision_over_recall
 from container_doors.evaluation.matching import match, operating_point
 from container_doors.evaluation.mistakes import mistakes
-from container_doors.evaluation.outcome import outcomes, precision_over_recall
 from container_doors.evaluation.predictions import prediction
-from container_doors.evaluation.promise import Promise, choose_threshold, recall_target
 from container_doors.evaluation.resampling import precision_recall
 from container_doors.evaluation.scores import all_scores, coco_ranking
 from container_doors.evaluation.slices import slices
+from container_doors.evaluation.targets import OperatingTarget, choose_threshold, recall_target
+from container_doors.evaluation.test_uses import BY_TRAINING, record_use, restore_uses, split_sha256
 from container_doors.publishing.hashing import artifact
 from container_doors.publishing.ways_back import refuse_other_weights
 from container_doors.steps.detections import (
     EVALUATED_SPLITS,
     OpenDetector,
+    cached_detections,
     changed_since_training,
     detect,
     doors_in,
     evaluated,
     keep,
-    kept_detections,
     known_attributes,
     look,
     scenes_of,
@@ -67,24 +67,24 @@ def evaluate_run(record: RunRecord, run: Run, *, world: World) -> Evaluation:
             for split in EVALUATED_SPLITS
         },
     )
-    for line in mend_lock_box(world.repository):
+    for line in restore_test_uses(world.repository):
         LOG.warning("%s", line)
         world.progress.say(f"warning: {line}")
-    _look_at_test(run, evaluation.weights_sha256)
+    _record_training_use(run, evaluation.weights_sha256)
     evaluation.write(run.scores)
     return evaluation
 
 
-def mend_lock_box(repository: Repository) -> list[str]:
+def restore_test_uses(repository: Repository) -> list[str]:
     """Put back what the record of looks at test has lost since the last commit; say what it was."""
     try:
         committed = repository.show("HEAD", TEST_LOOKS)
     except MissingToolError:  # without git nothing is ever committed
         committed = None
-    return mend_looks(TEST_LOOKS, committed)
+    return restore_uses(TEST_LOOKS, committed)
 
 
-def _look_at_test(run: Run, weights_sha256: str) -> None:
+def _record_training_use(run: Run, weights_sha256: str) -> None:
     """Count that these weights were seen on test: whoever chooses among runs may choose by it."""
     seen = Predictions.read(run.predictions_json("test")).pictures
     look = {
@@ -94,7 +94,7 @@ def _look_at_test(run: Run, weights_sha256: str) -> None:
         "split_sha256": split_sha256((one.image, one.labelled_xyxy) for one in seen),
         "weights_sha256": weights_sha256,
     }
-    add_look(TEST_LOOKS, look)
+    record_use(TEST_LOOKS, look)
 
 
 def score_split(
@@ -156,7 +156,7 @@ def evaluate_split(
     run: Run,
     split: str,
     *,
-    promise: Promise | None = None,
+    promise: OperatingTarget | None = None,
     open_detector: OpenDetector,
     progress: Progress,
 ) -> Assessment:
@@ -228,7 +228,7 @@ def assessed(
 ) -> Assessment:
     """Derive everything that is said of a split from what was detected there."""
     photographs, scenes = detected.photographs, scenes_of(detected, attributes)
-    seen = outcomes(photographs, scenes, conf_threshold=conf_threshold)
+    seen = match_photographs(photographs, scenes, conf_threshold=conf_threshold)
     scores, undefined = all_scores(seen)
     alarms = false_alarms(photographs, scenes, conf_threshold=conf_threshold)
     if not alarms:
@@ -265,8 +265,8 @@ def assessed(
 
 
 def _checked(
-    promise: Promise, val: Detected, detected: Detected, attributes: Attributes
-) -> PromiseCheck:
+    promise: OperatingTarget, val: Detected, detected: Detected, attributes: Attributes
+) -> TargetCheck:
     """Choose the threshold on val, and measure it on the split that was asked for."""
     threshold, chosen = choose_threshold(promise, val.photographs, scenes_of(val, attributes))
     scenes = scenes_of(detected, attributes)
@@ -276,7 +276,7 @@ def _checked(
             f"{promise.text} is undefined on {detected.split}",
             hint="it takes photographs with a door for a recall, and without one for false alarms",
         )
-    return PromiseCheck(
+    return TargetCheck(
         promise=promise.text,
         conf_threshold=threshold,
         chosen_on=chosen,
@@ -290,7 +290,7 @@ def _present(
     run: Run, split: str, record: RunRecord, layout: Layout, attributes: Attributes
 ) -> Assessment | None:
     """Read an assessment of these very weights, photographs and labels."""
-    detected = kept_detections(run, split, record, layout)
+    detected = cached_detections(run, split, record, layout)
     there = evaluated(run, record).splits.get(split)
     if detected is None or there is None:
         return None

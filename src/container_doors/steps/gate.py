@@ -7,7 +7,7 @@ from container_doors.core.run import PUBLISHED, Run
 from container_doors.publishing.hashing import artifact
 from container_doors.publishing.lineage import run_of
 from container_doors.publishing.publication import read_published
-from container_doors.reporting.gate import Held, held
+from container_doors.reporting.gate import TargetResult, held
 from container_doors.steps.detections import OpenDetector, known_attributes, look, trained
 from container_doors.steps.evaluate import _present, evaluate_split
 from container_doors.steps.version import nothing_published, refuse_another
@@ -15,7 +15,7 @@ from container_doors.steps.version import nothing_published, refuse_another
 
 def gate_run(
     run: Run, *, at_the_point: bool, open_detector: OpenDetector, progress: Progress
-) -> list[Held]:
+) -> list[TargetResult]:
     """Hold a run against the targets of section 10.3; what is not measured yet is measured."""
     record, layout = trained(run)
     attributes = known_attributes(layout, progress)
@@ -32,7 +32,7 @@ def gate_run(
 
 def gate_published(
     run: Run | None, *, at_the_point: bool, open_detector: OpenDetector, progress: Progress
-) -> list[Held]:
+) -> list[TargetResult]:
     """Hold what is published against the targets, by the run that made it.
 
     Args:

@@ -24,7 +24,7 @@ from container_doors.steps.detections import (
 
 
 @dataclass(frozen=True, slots=True)
-class Timed:
+class LatencySettings:
     """What is timed."""
 
     on: Hardware
@@ -38,7 +38,7 @@ def time_formats(
     run: Run,
     split: str,
     *,
-    asked: Timed,
+    asked: LatencySettings,
     export: ExportDetector,
     open_detector: OpenDetector,
     progress: Progress,

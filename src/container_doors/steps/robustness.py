@@ -12,17 +12,16 @@ from container_doors.core.errors import RunError
 from container_doors.core.files import is_read_only
 from container_doors.core.measurements import (
     BoxXyxy,
-    KeptStep,
+    CachedSeverity,
     Ladder,
-    LadderStep,
     Photograph,
     Robustness,
+    SeverityScores,
 )
 from container_doors.core.ports import Corrupt, Detector, Progress
 from container_doors.core.run import Run
-from container_doors.evaluation.ladders import Picture, climb, read_picture, write_picture
-from container_doors.evaluation.outcome import doors_alike, outcomes, scene_numbers
-from container_doors.evaluation.promise import Promise, choose_threshold, recall_target
+from container_doors.evaluation.corruptions import Picture, climb, read_picture, write_picture
+from container_doors.evaluation.matched import door_icc, match_photographs, scene_numbers
 from container_doors.evaluation.robustness import (
     key_of,
     laddered,
@@ -32,6 +31,7 @@ from container_doors.evaluation.robustness import (
     scored,
     spread_evenly,
 )
+from container_doors.evaluation.targets import OperatingTarget, choose_threshold, recall_target
 from container_doors.steps.detections import (
     OpenDetector,
     detect,
@@ -45,7 +45,7 @@ from container_doors.steps.detections import (
 
 
 @dataclass(frozen=True, slots=True)
-class Climb:
+class RobustnessSettings:
     """How far up the ladders."""
 
     corrupt: Corrupt
@@ -54,7 +54,7 @@ class Climb:
     is_quick: bool = False
     photographs: int = 100
     budget_s: float = math.inf
-    promise: Promise | None = None
+    promise: OperatingTarget | None = None
     """Chooses the threshold, on val; a promised recall is what each step is held against."""
 
     @property
@@ -64,7 +64,12 @@ class Climb:
 
 
 def measure_robustness(
-    run: Run, split: str, *, asked: Climb, open_detector: OpenDetector, progress: Progress
+    run: Run,
+    split: str,
+    *,
+    asked: RobustnessSettings,
+    open_detector: OpenDetector,
+    progress: Progress,
 ) -> Robustness:
     """Measure how the scores fall as photographs are made harder, one step after the other.
 
@@ -89,11 +94,11 @@ def measure_robustness(
     scenes = scene_numbers([one.image for one in photographs], attributes.scenes)
 
     # Of the split, and not of a step: a harder one must not prove more.
-    alike = doors_alike(outcomes(photographs, scenes, conf_threshold=conf))
+    icc = door_icc(match_photographs(photographs, scenes, conf_threshold=conf))
 
-    def measured(step: tuple[str, float], detector: Detector) -> LadderStep:
+    def measured(step: tuple[str, float], detector: Detector) -> SeverityScores:
         harder = _made_harder(run, photographs, step, detector, detected.iou_threshold, asked)
-        return scored(harder, scenes, severity=step[1], conf=conf, alike=alike)
+        return scored(harder, scenes, severity=step[1], conf=conf, icc=icc)
 
     steps = {
         step: run.robustness_step(split, key_of(detected, photographs, scenes, step, conf))
@@ -101,7 +106,7 @@ def measure_robustness(
     }
     opened = partial(open_detector, run.best_weights, params)
     unkept = _take(steps, asked, measured, opened, progress)
-    clean = scored(photographs, scenes, severity=0, conf=conf, alike=alike)
+    clean = scored(photographs, scenes, severity=0, conf=conf, icc=icc)
     ladders, missing = _read(steps, unkept, clean, asked.target)
     found = Robustness(
         files_sha256=detected.files_sha256,
@@ -127,14 +132,14 @@ _Steps = Mapping[tuple[str, float], Path]
 """Where each step is kept."""
 
 
-_Unkept = dict[tuple[str, float], LadderStep]
+_Unkept = dict[tuple[str, float], SeverityScores]
 """Steps that were measured and cannot be kept."""
 
 
 def _take(
     steps: _Steps,
-    asked: Climb,
-    measure: Callable[[tuple[str, float], Detector], LadderStep],
+    asked: RobustnessSettings,
+    measure: Callable[[tuple[str, float], Detector], SeverityScores],
     open_it: Callable[[], Detector],
     progress: Progress,
 ) -> _Unkept:
@@ -150,7 +155,7 @@ def _take(
             opened = opened or open_it()
             measured = measure(step, opened)
             try:
-                KeptStep(step=measured).write(path)
+                CachedSeverity(step=measured).write(path)
             except OSError as error:
                 if not is_read_only(error):
                     raise
@@ -160,15 +165,15 @@ def _take(
 
 
 def _read(
-    steps: _Steps, unkept: _Unkept, clean: LadderStep, target: float
+    steps: _Steps, unkept: _Unkept, clean: SeverityScores, target: float
 ) -> tuple[list[Ladder], list[str]]:
     """Read what is kept, ladder by ladder, and name the steps that are not."""
-    measured: dict[str, list[LadderStep]] = {ladder: [] for ladder, _ in steps}
+    measured: dict[str, list[SeverityScores]] = {ladder: [] for ladder, _ in steps}
     missing = []
     for (ladder, severity), path in steps.items():
         if (ladder, severity) in unkept or path.exists():
             known = unkept.get((ladder, severity))
-            measured[ladder].append(known or KeptStep.read(path).step)
+            measured[ladder].append(known or CachedSeverity.read(path).step)
         else:
             missing.append(f"{ladder} {severity:g}")
     found = measured.items()
@@ -183,7 +188,7 @@ def _made_harder(
     step: tuple[str, float],
     detector: Detector,
     iou_threshold: float,
-    asked: Climb,
+    asked: RobustnessSettings,
 ) -> list[Photograph]:
     """Make one step of every photograph, and look at it as the model will be used."""
     with TemporaryDirectory() as scratch:
@@ -208,7 +213,7 @@ def _made_harder(
 
 
 def _made(
-    picture: Picture, one: Photograph, step: tuple[str, float], asked: Climb
+    picture: Picture, one: Photograph, step: tuple[str, float], asked: RobustnessSettings
 ) -> tuple[Picture, list[BoxXyxy]]:
     ladder, severity = step
     if ladder in asked.common:

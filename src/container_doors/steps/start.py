@@ -18,6 +18,7 @@ from container_doors.publishing.comparison import shown, unequal
 from container_doors.publishing.hashing import artifact, params_sha256
 from container_doors.steps.data import facts_of, layout_of, list_files
 from container_doors.steps.update import update_record
+from container_doors.training.bundle import short_id
 from container_doors.training.checkpoint import (
     find_whole,
     how_to_begin_anew,
@@ -29,7 +30,6 @@ from container_doors.training.claim import claim, earlier_record, refuse_finishe
 from container_doors.training.fetching import RunChoice, fetch_newer, prefer
 from container_doors.training.known_runs import KnownRuns, known_runs
 from container_doors.training.lease import clone_id, watch
-from container_doors.training.parcel import short_id
 
 MOST_NAMED = 3
 """Files of other data that a message names."""
@@ -153,13 +153,13 @@ def _is_same(earlier: RunRecord, params: Params, report: Report) -> bool:
 def _without_places(params: Mapping[str, Any]) -> dict[str, Any]:
     """Leave out on what it is trained as well: a run may move to other GPUs, or to one."""
     training = {key: value for key, value in params["training"].items() if key != "device"}
-    return without_looks(params) | {"training": training}
+    return training_params(params) | {"training": training}
 
 
 _LOOKS = ("tensorboard", "checkpoints", "publishing", "versioning")
 
 
-def without_looks(params: Mapping[str, Any]) -> dict[str, Any]:
+def training_params(params: Mapping[str, Any]) -> dict[str, Any]:
     """Leave out what decides only how a run is watched and kept, and may change meanwhile."""
     wandb = {key: value for key, value in params["wandb"].items() if key != "mode"}
     shown = {key: value for key, value in params.items() if key not in _LOOKS}
@@ -168,10 +168,10 @@ def without_looks(params: Mapping[str, Any]) -> dict[str, Any]:
 
 def _what_is_other(earlier: RunRecord, params: Params, run: Run, report: Report) -> str:
     """Name what a run was begun with and is not resumed with, as old -> new."""
-    asked = without_looks(params.model_dump(mode="json"))
+    asked = training_params(params.model_dump(mode="json"))
     other = [
         f"{key} {shown(old)} -> {shown(new)}"
-        for key, old, new in unequal(without_looks(with_defaults(earlier.params)), asked)
+        for key, old, new in unequal(training_params(with_defaults(earlier.params)), asked)
     ]
     if earlier.dataset.sha256 != facts_of(report).sha256:
         was = DatasetFiles.read(run.dataset).files if run.dataset.is_file() else {}

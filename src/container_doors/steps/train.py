@@ -9,7 +9,7 @@ from container_doors.core.config import Params
 from container_doors.core.errors import ToBeContinued
 from container_doors.core.files import copy_of, force_to_disk, heal, replace_copy
 from container_doors.core.ports import World
-from container_doors.core.records import Epoch, RunRecord, Setback, Status
+from container_doors.core.records import Epoch, Recovery, RunRecord, Status
 from container_doors.core.run import Run
 from container_doors.data.checks import Report
 from container_doors.data.view import link_view
@@ -96,7 +96,7 @@ def train_weights(start: Start, run: Run, report: Report, *, world: World) -> Ru
             epochs=params.training.epochs,
             progress=world.progress,
             stopping=world.stopping,
-            on_setback=lambda setback: _set_back(run, setback),
+            on_recovery=lambda setback: _record_recovery(run, setback),
         )
         data_yaml = link_view(layout_of(report), run.data_view)
         began = monotonic()
@@ -164,7 +164,7 @@ def _outcome_recorded(run: Run) -> Iterator[None]:
         raise
 
 
-def _set_back(run: Run, setback: Setback) -> None:
+def _record_recovery(run: Run, setback: Recovery) -> None:
     record = RunRecord.read(run.record)
     update_record(run, record, setbacks=[*record.setbacks, setback])
 

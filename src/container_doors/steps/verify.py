@@ -35,7 +35,7 @@ from container_doors.publishing.ways_back import metadata_back
 from container_doors.steps.data import check_data
 from container_doors.steps.detections import EVALUATED_SPLITS
 from container_doors.steps.evaluate import score_split
-from container_doors.steps.start import without_looks
+from container_doors.steps.start import training_params
 from container_doors.steps.sync import pointers_in
 from container_doors.steps.version import another_published, nothing_published
 
@@ -319,7 +319,7 @@ def _comparable(params: Params | Mapping[str, Any]) -> dict[str, Any]:
             params = Params.model_validate(params)
         except ValueError:
             return dict(params)
-    return without_looks(params.model_dump(mode="json"))
+    return training_params(params.model_dump(mode="json"))
 
 
 def _own_reports(metadata: Metadata, run: Run) -> dict[str, str]:

@@ -8,10 +8,10 @@ from container_doors.core.errors import RunError, VersioningError
 from container_doors.core.ports import CheckpointRemote
 from container_doors.core.records import RunRecord
 from container_doors.core.run import Run
+from container_doors.training.bundle import CheckpointBundle, parcel, put_in_place, short_id, unpack
 from container_doors.training.checkpoint import find_whole, how_to_begin_anew
 from container_doors.training.claim import set_aside
 from container_doors.training.known_runs import KnownRuns, choose
-from container_doors.training.parcel import Parcel, parcel, put_in_place, short_id, unpack
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ def _say_what_is_left(known: KnownRuns, chosen: str, say: Callable[[str], None])
 def _fetch_first_whole(
     run: Run,
     record: RunRecord | None,
-    newer: list[Parcel],
+    newer: list[CheckpointBundle],
     remote: CheckpointRemote,
     *,
     here: int | None,
@@ -112,7 +112,9 @@ def _fetch_first_whole(
     )
 
 
-def _fetch(run: Run, record: RunRecord | None, one: Parcel, remote: CheckpointRemote) -> None:
+def _fetch(
+    run: Run, record: RunRecord | None, one: CheckpointBundle, remote: CheckpointRemote
+) -> None:
     fetched = run.root / f".{run.name}.fetched"
     shutil.rmtree(fetched, ignore_errors=True)
     try:

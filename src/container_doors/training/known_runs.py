@@ -1,6 +1,6 @@
 """Which runs of an experiment a storage knows, and which of them takes the place of which.
 
-Read from a list of names alone (:mod:`container_doors.training.parcel`). What a run replaces is
+Read from a list of names alone (:mod:`container_doors.training.bundle`). What a run replaces is
 written down by it; no clock is asked.
 """
 
@@ -9,15 +9,15 @@ from dataclasses import dataclass, field
 
 from container_doors.core.errors import RunError
 from container_doors.core.records import RunRecord
+from container_doors.training.bundle import CheckpointBundle, parcel, short_id
 from container_doors.training.lease import Lease, lease
-from container_doors.training.parcel import Parcel, parcel, short_id
 
 
 @dataclass
 class KnownRuns:
     """What a storage has of one experiment, and this clone beside it. Runs by their short ids."""
 
-    copies: dict[str, list[Parcel]] = field(default_factory=dict)
+    copies: dict[str, list[CheckpointBundle]] = field(default_factory=dict)
     """The checkpoints of each run, the newest first."""
     finished: set[str] = field(default_factory=set)
     replaces: dict[str, set[str]] = field(default_factory=dict)
@@ -78,7 +78,7 @@ def known_runs(names: Iterable[str], record: RunRecord | None = None) -> KnownRu
     return known
 
 
-def _add(known: KnownRuns, one: Parcel) -> None:
+def _add(known: KnownRuns, one: CheckpointBundle) -> None:
     if one.epoch is not None:
         known.copies.setdefault(one.run, []).append(one)
         return

@@ -17,10 +17,8 @@ from container_doors.core.errors import DoorsError, VersioningError
 from container_doors.core.ports import CheckpointRemote
 from container_doors.core.records import RunRecord
 from container_doors.core.run import Run
-from container_doors.training.known_runs import known_runs
-from container_doors.training.logbook import LOG
-from container_doors.training.parcel import (
-    Parcel,
+from container_doors.training.bundle import (
+    CheckpointBundle,
     finished_name,
     pack,
     parcel,
@@ -28,6 +26,8 @@ from container_doors.training.parcel import (
     short_id,
     snapshot,
 )
+from container_doors.training.known_runs import known_runs
+from container_doors.training.logbook import LOG
 
 _LOOK_S = 1.0
 _PATIENCE_S = 120.0
@@ -134,7 +134,7 @@ class Publisher:
         copies = known_runs(names).copies.get(short_id(record), [])
         return any(self._is_whole(one) for one in copies if one.epoch == epoch)
 
-    def _is_whole(self, one: Parcel) -> bool:
+    def _is_whole(self, one: CheckpointBundle) -> bool:
         if one.name not in self._whole:
             try:
                 found = self._remote.sha256(one.name, self._run.name)
@@ -152,7 +152,7 @@ class Publisher:
         names = self._names or []
         copies = known_runs(names).copies.get(short_id(record), [])
         copies.sort(key=lambda one: (-(one.epoch or 0), one.name not in self._whole))
-        whole: list[Parcel] = []
+        whole: list[CheckpointBundle] = []
         for one in copies:
             if len(whole) < _KEPT and self._is_whole(one):
                 whole.append(one)

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from container_doors.core.ports import Progress, Stopping
-from container_doors.core.records import Epoch, Hardware, Setback
+from container_doors.core.records import Epoch, Hardware, Recovery
 from container_doors.core.run import Run
 from container_doors.training.history import append_epoch, best_epoch, read_epochs
 from container_doors.training.logbook import LOG
@@ -28,11 +28,11 @@ class Recorder:
         epochs: int,
         progress: Progress,
         stopping: Stopping | None = None,
-        on_setback: Callable[[Setback], None] | None = None,
+        on_recovery: Callable[[Recovery], None] | None = None,
     ) -> None:
         self._run = run
         self._stopping = stopping
-        self._on_setback = on_setback
+        self._on_setback = on_recovery
         self._epochs = epochs
         self._progress: Progress | None = progress
         self._told = 0
@@ -55,7 +55,7 @@ class Recorder:
         """Pass on whether anybody wishes it."""
         return None if self._stopping is None else self._stopping.wish(epoch_s)
 
-    def set_back(self, setback: Setback) -> None:
+    def set_back(self, setback: Recovery) -> None:
         """Say what befell the training; its epochs may come again."""
         LOG.warning("%s", setback)
         if self._progress is not None:

@@ -46,7 +46,7 @@ class Git(Protocol):
         """
 
 
-def pack_code(
+def bundle_code(
     commit: str, target: Path, changed: Sequence[Path], *, git: Git, directory: Path
 ) -> PackedCode:
     """Pack a commit with the files that differ from it, and make it anew from the pack.

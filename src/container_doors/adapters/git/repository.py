@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from container_doors.adapters.git.bundle import pack_code
+from container_doors.adapters.git.bundle import bundle_code
 from container_doors.adapters.shell import (
     Finished,
     FinishedBytes,
@@ -283,7 +283,7 @@ class GitRepository:
         Raises:
             VersioningError: If it cannot be rebuilt from them.
         """
-        return pack_code(
+        return bundle_code(
             self.check_ready(), target, changed, git=self._data, directory=self._directory
         )
 

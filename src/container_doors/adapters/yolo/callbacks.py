@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from container_doors.adapters.yolo import state as yolo_state
-from container_doors.adapters.yolo.setbacks import NotFiniteError, is_finite
+from container_doors.adapters.yolo.recovery import NotFiniteError, is_finite
 from container_doors.adapters.yolo.workers import become_worker, is_worker, writes_to_disk
 from container_doors.core.config import Params
 from container_doors.core.errors import ToBeContinued

@@ -12,12 +12,12 @@ from typing import Any
 from container_doors.adapters.machine import describe_machine
 from container_doors.adapters.yolo.callbacks import Callbacks
 from container_doors.adapters.yolo.environment import import_ultralytics
-from container_doors.adapters.yolo.resume import finish, go_back
-from container_doors.adapters.yolo.setbacks import (
+from container_doors.adapters.yolo.recovery import (
     is_out_of_memory,
     let_go_of_memory,
     not_finite_epoch,
 )
+from container_doors.adapters.yolo.resume import finish, go_back
 from container_doors.adapters.yolo.weights import open_weights
 from container_doors.adapters.yolo.workers import WorkersError, supervised
 from container_doors.core.child_environment import NETWORK, secrets_put_away
@@ -25,7 +25,7 @@ from container_doors.core.config import Params
 from container_doors.core.errors import RunError, ToBeContinued, WeightsError
 from container_doors.core.files import put_in_place
 from container_doors.core.ports import TrainingListener
-from container_doors.core.records import Hardware, Setback, StartingWeights
+from container_doors.core.records import Hardware, Recovery, StartingWeights
 from container_doors.core.run import PRETRAINED, Run
 from container_doors.training.arguments import (
     Argument,
@@ -120,7 +120,7 @@ class YoloTrainer:
                 wish = listener.wish_to_stop(0.0)
                 if isinstance(error, WorkersError) and wish:  # which is how they end then
                     raise ToBeContinued(wish) from None
-                setback = _setback(error, run, params, batch_size=batch_size, retries=retries)
+                setback = _recovery(error, run, params, batch_size=batch_size, retries=retries)
             else:
                 return
             let_go_of_memory()
@@ -159,19 +159,21 @@ def _untrained(params: Params, weights: StartingWeights) -> Any:  # noqa: ANN401
     return open_weights(Path(weights.path), sha256=weights.sha256)
 
 
-def _setback(
+def _recovery(
     error: RuntimeError, run: Run, params: Params, *, batch_size: int, retries: Counter[int]
-) -> Setback:
+) -> Recovery:
     """Decide how to go on after an error, or raise what is left to say."""
     after_epoch = use_newest_whole(run, LOG.warning).epoch or 0
     lost = not_finite_epoch(error)
     if lost is not None and retries[lost] < _RETRIES:
         retries[lost] += 1
-        return Setback(after_epoch=after_epoch, reason="not finite", batch_size=batch_size)
+        return Recovery(after_epoch=after_epoch, reason="not finite", batch_size=batch_size)
     processes = params.training.processes
     each = batch_size // processes // 2
     if is_out_of_memory(error) and each > 0:
-        return Setback(after_epoch=after_epoch, reason="out of memory", batch_size=each * processes)
+        return Recovery(
+            after_epoch=after_epoch, reason="out of memory", batch_size=each * processes
+        )
     raise _explained(error, run) from error
 
 

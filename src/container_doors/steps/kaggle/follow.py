@@ -10,7 +10,7 @@ from container_doors.core.ports import Follower, GpuHost, JobState, Progress
 from container_doors.core.records import Epoch, RunRecord
 from container_doors.core.run import Run
 from container_doors.kaggle.ledger import JobRecord
-from container_doors.kaggle.log_lines import Told, line_is_cut, parts_with, told
+from container_doors.kaggle.log_lines import Event, line_is_cut, parts_with, told
 from container_doors.steps.kaggle.jobs import (
     _AGAIN_S,
     FINAL_PHASES,
@@ -51,7 +51,7 @@ def follow_job(
     job = settled(job, host)
     refuse_discarded(job)
     left_h = _say_what_is_left(job, host, progress)
-    heard = _Heard(job, left_h=left_h, follower_of=follower_of, progress=progress)
+    heard = _JobLog(job, left_h=left_h, follower_of=follower_of, progress=progress)
     with ExitStack() as stack:
         for name in job.experiments:
             stack.enter_context(claim(Run(name)))
@@ -64,7 +64,7 @@ def follow_job(
     return heard.job
 
 
-class _Heard:
+class _JobLog:
     """What a job has said, as this machine keeps and shows it."""
 
     def __init__(
@@ -115,7 +115,7 @@ class _Heard:
         for follower in self._followers.values():
             follower.finish(exit_code=code)
 
-    def _told(self, said: Told) -> dict[str, Any]:
+    def _told(self, said: Event) -> dict[str, Any]:
         facts = said.facts
         elapsed = {"elapsed_s": facts["elapsed_s"]} if "elapsed_s" in facts else {}
         match said.kind:
@@ -213,7 +213,7 @@ def _say_what_is_left(job: JobRecord, host: GpuHost, progress: Progress) -> floa
     return None
 
 
-def _listen(heard: _Heard, host: GpuHost, *, progress: Progress, pause: Pause) -> None:
+def _listen(heard: _JobLog, host: GpuHost, *, progress: Progress, pause: Pause) -> None:
     """Read the log again and again until the job has said its last word, or the host has."""
     gone_s, silent_s, last, read = 0.0, 0.0, "", -1
     while True:
@@ -247,7 +247,7 @@ def _say_that_it_waits(job: JobRecord, state: JobState, last: str, progress: Pro
         progress.say("it waits in the queue, which costs nothing")
 
 
-def _end_without_a_word(heard: _Heard, state: JobState) -> None:
+def _end_without_a_word(heard: _JobLog, state: JobState) -> None:
     """The host has ended it, and its log was read to the end after that."""
     why = state.message or f"the host says {state.phase}, and the job said nothing more"
     heard.job = heard.job.model_copy(

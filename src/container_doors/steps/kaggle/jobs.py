@@ -9,7 +9,7 @@ from container_doors.core.ports import Follower, GpuHost, JobState, Progress
 from container_doors.core.records import RunRecord
 from container_doors.core.run import Run
 from container_doors.kaggle.ledger import JobRecord, readable_jobs
-from container_doors.training.parcel import short_id
+from container_doors.training.bundle import short_id
 
 READY_S, POLL_S, HOME_S, _AGAIN_S = 900.0, 5.0, 1800.0, 30.0
 

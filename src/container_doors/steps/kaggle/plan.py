@@ -19,11 +19,11 @@ from container_doors.data.checks import Report
 from container_doors.data.data_yaml import DATA_YAML
 from container_doors.data.facts import dataset_facts
 from container_doors.kaggle import estimate
+from container_doors.kaggle.bundles import Bundle, bundle_files, packed
 from container_doors.kaggle.confidential import looks_confidential
+from container_doors.kaggle.job_spec import Code, JobTask, Limits, job_spec, spread_gpus, write_job
 from container_doors.kaggle.ledger import JobRecord, read_jobs, refuse_two
 from container_doors.kaggle.names import job_slug
-from container_doors.kaggle.order import Assignment, Code, Limits, job_order, spread_gpus, write_job
-from container_doors.kaggle.packing import Pack, pack_files, packed
 from container_doors.steps.data import fit_data
 from container_doors.steps.kaggle.jobs import settled
 from container_doors.steps.start import epoch_to_go_on_after
@@ -68,7 +68,7 @@ class Plan:
     """What would be sent, and what it would cost."""
 
     record: JobRecord
-    packs: Sequence[Pack]
+    packs: Sequence[Bundle]
     hours: float
     """That it may take; a guess."""
     session_h: float
@@ -105,7 +105,7 @@ def plan_job(
     given = _devices(wanted.experiments)
     wanted = replace(wanted, experiments=_by_their_own_numbers(wanted.experiments))
     params = _one_data_set(wanted.experiments)
-    none: list[Pack] = []
+    none: list[Bundle] = []
     owner = asked.ask("whose account it is", host.owner, "ACCOUNT")
     quota = asked.ask("how many GPU hours are left", host.quota, None)
     session_h = _session_h(wanted.hours, quota if any(given) else None)
@@ -119,25 +119,25 @@ def plan_job(
     job = job_slug(list(wanted.experiments), secrets.token_hex(3))
     folder = JOBS / job
     changed = _uncommitted(wanted, params, repository)
-    code_pack, code, filtered = _pack_code(folder, repository, changed, params)
+    code_bundle, code, filtered = _bundle_code(folder, repository, changed, params)
     packs = [
-        code_pack,
-        _pack_data(folder, params, report),
+        code_bundle,
+        _bundle_data(folder, params, report),
         *asked.ask(
             "which weights it starts from",
-            lambda: list(_pack_weights(folder, wanted.experiments, trainer)),
+            lambda: list(_bundle_weights(folder, wanted.experiments, trainer)),
             none,
         ),
-        *(_pack_state(folder, runs[name]) for name in after),
+        *(_bundle_state(folder, runs[name]) for name in after),
     ]
     hours, epoch_s = _expected(wanted.experiments, report, given, after)
-    order = job_order(
+    order = job_spec(
         job,
         owner,
         packs=packs,
         code=code,
         assignments=[
-            Assignment(name, dump(settings), gpus)
+            JobTask(name, dump(settings), gpus)
             for (name, settings), gpus in zip(wanted.experiments.items(), given, strict=True)
         ],
         limits=_limits(session_h, params, epoch_s),
@@ -273,9 +273,9 @@ def _uncommitted(wanted: Wanted, params: Params, repository: Repository) -> list
     return changed
 
 
-def _pack_code(
+def _bundle_code(
     folder: Path, repository: Repository, changed: Sequence[Path], params: Params
-) -> tuple[Pack, Code, Sequence[Path]]:
+) -> tuple[Bundle, Code, Sequence[Path]]:
     path = folder / "packs/code/code.pack"
     if repository.show("HEAD", Path(_OURS)) is None:
         raise VersioningError(
@@ -294,9 +294,9 @@ def _pack_code(
     return packed("code", path, made.files, into=""), code, filtered
 
 
-def _pack_data(folder: Path, params: Params, report: Report) -> Pack:
+def _bundle_data(folder: Path, params: Params, report: Report) -> Bundle:
     root = Path(params.data.path)
-    return pack_files("data", _data_files(root, report), folder / "packs/data", into=str(root))
+    return bundle_files("data", _data_files(root, report), folder / "packs/data", into=str(root))
 
 
 def _data_files(root: Path, report: Report) -> dict[str, Path]:
@@ -315,16 +315,16 @@ def _data_files(root: Path, report: Report) -> dict[str, Path]:
     return files
 
 
-def _pack_weights(
+def _bundle_weights(
     folder: Path, experiments: Mapping[str, Params], trainer: Trainer
-) -> Iterator[Pack]:
+) -> Iterator[Bundle]:
     found = {trainer.starting_weights(params).path for params in experiments.values()}
     files = {path: Path(path) for path in found if path is not None}
     if files:
-        yield pack_files("weights", files, folder / "packs/weights", into=".")
+        yield bundle_files("weights", files, folder / "packs/weights", into=".")
 
 
-def _pack_state(folder: Path, run: Run) -> Pack:
+def _bundle_state(folder: Path, run: Run) -> Bundle:
     """Pack what a cut-off run goes on from, its newest whole checkpoint; the rest stays here."""
     files = [run.record]
     if RunRecord.read(run.record).status == "trained":
@@ -334,7 +334,7 @@ def _pack_state(folder: Path, run: Run) -> Pack:
     if checkpoint is not None:
         here = run.resumable.parent.name
         names |= {f"{here}/{path.name}": path for path in sorted(checkpoint.iterdir())}
-    return pack_files("state", names, folder / f"packs/state-{run.name}", into=str(run.directory))
+    return bundle_files("state", names, folder / f"packs/state-{run.name}", into=str(run.directory))
 
 
 def _expected(

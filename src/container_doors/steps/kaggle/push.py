@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from container_doors.core.errors import HostError, UnreachableError
 from container_doors.core.ports import GpuHost, Progress
 from container_doors.core.run import JOBS
+from container_doors.kaggle.bundles import Bundle
 from container_doors.kaggle.ledger import JobRecord, newest_job
-from container_doors.kaggle.packing import Pack
 from container_doors.steps.kaggle.jobs import POLL_S, READY_S, Pause
 from container_doors.steps.kaggle.plan import Plan, discard_plan
 
@@ -59,7 +59,7 @@ def _refuse_what_was_stopped(record: JobRecord) -> None:
         )
 
 
-def _send(pack: Pack, *, host: GpuHost, progress: Progress) -> None:
+def _send(pack: Bundle, *, host: GpuHost, progress: Progress) -> None:
     if host.dataset_state(pack.slug) != "absent":
         progress.say(f"{pack.kind}: {pack.slug} is there already")
         return
@@ -72,7 +72,7 @@ def _send(pack: Pack, *, host: GpuHost, progress: Progress) -> None:
     shutil.rmtree(sending)
 
 
-def _wait_until_ready(pack: Pack, *, host: GpuHost, progress: Progress, pause: Pause) -> None:
+def _wait_until_ready(pack: Bundle, *, host: GpuHost, progress: Progress, pause: Pause) -> None:
     waited = 0.0
     while (state := host.dataset_state(pack.slug)) != "ready":
         if state == "failed" or waited > READY_S:

@@ -1,6 +1,6 @@
 """Real trainings that something befalls, or that are wished to end; run by the tests.
 
-    python -m tests.setbacks ROOT DATA_YAML CASE ...
+    python -m tests.recovering ROOT DATA_YAML CASE ...
 
 Each case leaves a run named ``a`` under ``ROOT/CASE``, and prints what its listener was told.
 """

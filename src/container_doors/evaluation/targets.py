@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from container_doors.core.errors import ConfigError, RunError
 from container_doors.core.measurements import Estimate, Photograph
 from container_doors.evaluation.alarms import alarm_rate
-from container_doors.evaluation.outcome import outcomes, recall
+from container_doors.evaluation.matched import match_photographs, recall
 
 _SPELLING = re.compile(
     r"(?:(?P<recall>recall)\s*>=|(?P<alarms>false-alarms)\s*<=)"
@@ -20,7 +20,7 @@ RECALL_TARGET = 0.90
 
 
 @dataclass(frozen=True, slots=True)
-class Promise:
+class OperatingTarget:
     """At least so many of the doors, or at most so many false alarms, with such confidence."""
 
     text: str
@@ -35,7 +35,8 @@ class Promise:
         """Measure what is promised, at a threshold; None if it is undefined there."""
         if self.is_of_recall:
             return recall(
-                outcomes(photographs, scenes, conf_threshold=conf_threshold), level=self.level
+                match_photographs(photographs, scenes, conf_threshold=conf_threshold),
+                level=self.level,
             )
         return alarm_rate(photographs, scenes, conf_threshold=conf_threshold, level=self.level)
 
@@ -48,7 +49,7 @@ class Promise:
         """
         if self.is_of_recall:
             return alarm_rate(photographs, scenes, conf_threshold=conf_threshold)
-        return recall(outcomes(photographs, scenes, conf_threshold=conf_threshold))
+        return recall(match_photographs(photographs, scenes, conf_threshold=conf_threshold))
 
     def is_kept(self, estimate: Estimate) -> bool:
         """Tell whether the worse end of the interval keeps it."""
@@ -70,7 +71,7 @@ class Promise:
         return "broken" if broken else f"unproven, n = {estimate.n}"
 
 
-def parse_promise(text: str) -> Promise:
+def parse_target(text: str) -> OperatingTarget:
     """Read ``recall>=0.98@95%``, or ``false-alarms<=20@95%`` per 1,000 photographs without a door.
 
     Raises:
@@ -98,16 +99,18 @@ def parse_promise(text: str) -> Promise:
             f"--promise: expected {expected}, found {text!r}",
             hint="0.98 is 98 of 100; all, or none, is proven by no number of photographs",
         )
-    return Promise(text.strip(), is_of_recall, bound if is_of_recall else bound / _PER, level)
+    return OperatingTarget(
+        text.strip(), is_of_recall, bound if is_of_recall else bound / _PER, level
+    )
 
 
-def recall_target(promise: Promise | None) -> float:
+def recall_target(promise: OperatingTarget | None) -> float:
     """Say what the recall of a part is held against: what is promised, or else 0.90."""
     return promise.bound if promise is not None and promise.is_of_recall else RECALL_TARGET
 
 
 def choose_threshold(
-    promise: Promise, photographs: Sequence[Photograph], scenes: Sequence[int]
+    promise: OperatingTarget, photographs: Sequence[Photograph], scenes: Sequence[int]
 ) -> tuple[float, Estimate]:
     """Choose the threshold that keeps a promise and costs least of the other kind.
 
@@ -144,14 +147,14 @@ def choose_threshold(
 
 
 def _safest_first(
-    promise: Promise, photographs: Sequence[Photograph], scenes: Sequence[int]
+    promise: OperatingTarget, photographs: Sequence[Photograph], scenes: Sequence[int]
 ) -> list[float]:
     """List the thresholds at which something changes, the one first that promises most.
 
     A recall changes where a door is lost, and false alarms wherever something is detected.
     """
     if promise.is_of_recall:
-        seen = outcomes(photographs, scenes, conf_threshold=0.0)
-        sure = {confidence for one in seen for confidence in one.sureness if confidence > 0}
+        seen = match_photographs(photographs, scenes, conf_threshold=0.0)
+        sure = {confidence for one in seen for confidence in one.confidences if confidence > 0}
         return sorted(sure or {1.0})
     return sorted({c for one in photographs for c in one.used_confidences} or {1.0}, reverse=True)

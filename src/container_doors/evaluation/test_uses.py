@@ -13,7 +13,7 @@ from pathlib import Path
 
 from container_doors.core.files import make_folder, open_lock, unless_read_only, wait_for_lock
 from container_doors.core.lines import Fault, append_line, parse_lines
-from container_doors.core.measurements import Looks
+from container_doors.core.measurements import TestUses
 from container_doors.evaluation.matching import BoxXyxy
 
 BY_TRAINING = "training"
@@ -30,9 +30,9 @@ def _say_nothing(_: str) -> None:
     pass
 
 
-def add_look(
+def record_use(
     path: Path, look: Mapping[str, str], *, say: Callable[[str], None] = _say_nothing
-) -> Looks:
+) -> TestUses:
     """Write a look down, and count.
 
     That of a training is written once: a training that was cut off may look again. A line that
@@ -50,10 +50,10 @@ def add_look(
                 append_line(path, dict(sorted(look.items())), keeps_tail=True)
             looks.append(look)
     at_this = sum(one["split_sha256"] == look["split_sha256"] for one in looks)
-    return Looks(at_this=at_this + len(faults), at_any=len(looks) + len(faults))
+    return TestUses(at_this=at_this + len(faults), at_any=len(looks) + len(faults))
 
 
-def mend_looks(path: Path, committed: str | None) -> list[str]:
+def restore_uses(path: Path, committed: str | None) -> list[str]:
     """Put back the looks that the last commit has and the file lacks: no count begins anew.
 
     Args:

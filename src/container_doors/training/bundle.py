@@ -33,7 +33,7 @@ _RECORD = "run.json"
 
 
 @dataclass(frozen=True, slots=True)
-class Parcel:
+class CheckpointBundle:
     """What a name says."""
 
     name: str
@@ -53,7 +53,7 @@ class Parcel:
         return self.name.endswith("-finished")
 
 
-def parcel(name: str) -> Parcel | None:
+def parcel(name: str) -> CheckpointBundle | None:
     """Read a name; None if it is of something else, such as an upload that was cut off.
 
     >>> parcel("20261125T101500-0f3c9a1b-000012-0123456789abcdef.tar").epoch
@@ -66,7 +66,9 @@ def parcel(name: str) -> Parcel | None:
     if found is None:
         return None
     epoch = None if found["epoch"] is None else int(found["epoch"])
-    return Parcel(name, found["begun"], found["run"], epoch, found["sha"], found["replaces"])
+    return CheckpointBundle(
+        name, found["begun"], found["run"], epoch, found["sha"], found["replaces"]
+    )
 
 
 def short_id(record: RunRecord) -> str:

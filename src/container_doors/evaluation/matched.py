@@ -5,19 +5,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from container_doors.core.measurements import CONFIDENCE_LEVEL, Estimate, Photograph
-from container_doors.evaluation.intervals import f1, likeness, share
+from container_doors.evaluation.intervals import f1, intraclass_correlation, proportion
 from container_doors.evaluation.matching import match
 from container_doors.evaluation.ranking import Ranking
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
+class MatchCounts:
     """What became of the doors of one photograph."""
 
     scene: int
     found: tuple[bool, ...]
     """Of each door, in order."""
-    sureness: tuple[float, ...]
+    confidences: tuple[float, ...]
     """Of each door: the confidence with which it is found at any threshold; 0 where it never is."""
     alarms: tuple[float, ...]
     """The confidence of each false alarm at the threshold."""
@@ -29,15 +29,15 @@ class Counted:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome(Counted):
+class MatchedPhotograph(MatchCounts):
     """The same, as the model is used, and of which photograph."""
 
     photograph: Photograph
 
 
-def outcomes(
+def match_photographs(
     photographs: Sequence[Photograph], scenes: Sequence[int], *, conf_threshold: float
-) -> list[Outcome]:
+) -> list[MatchedPhotograph]:
     """Match what is used; each door is found once, by the most confident box.
 
     A box is matched before all that are less confident, so what a threshold takes away changes
@@ -47,17 +47,17 @@ def outcomes(
     for photograph, scene in zip(photographs, scenes, strict=True):
         confidences = photograph.used_confidences
         matches = match(photograph.used_xyxy, confidences, photograph.doors_xyxy)
-        sureness = [0.0] * len(photograph.doors_xyxy)
+        of_doors = [0.0] * len(photograph.doors_xyxy)
         for door, confidence in zip(matches.door_of, confidences, strict=True):
             if door is not None:
-                sureness[door] = confidence
+                of_doors[door] = confidence
         alarms = [
             confidence
             for door, confidence in zip(matches.door_of, confidences, strict=True)
             if door is None and confidence >= conf_threshold
         ]
-        found = tuple(0 < one >= conf_threshold for one in sureness)
-        seen.append(Outcome(scene, found, tuple(sureness), tuple(alarms), photograph))
+        found = tuple(0 < one >= conf_threshold for one in of_doors)
+        seen.append(MatchedPhotograph(scene, found, tuple(of_doors), tuple(alarms), photograph))
     return seen
 
 
@@ -70,9 +70,9 @@ def precision_over_recall(photographs: Sequence[Photograph]) -> list[tuple[float
     Returns:
         Where the recall changes, before and after; nothing without a door or a detection.
     """
-    seen = outcomes(photographs, range(len(photographs)), conf_threshold=0.0)
+    seen = match_photographs(photographs, range(len(photographs)), conf_threshold=0.0)
     doors = sum(len(one.found) for one in seen)
-    hits = Counter(sure for one in seen for sure in one.sureness if sure > 0)
+    hits = Counter(sure for one in seen for sure in one.confidences if sure > 0)
     alarms = Counter(alarm for one in seen for alarm in one.alarms)
     curve: list[tuple[float, float]] = []
     found = wrong = 0
@@ -85,26 +85,28 @@ def precision_over_recall(photographs: Sequence[Photograph]) -> list[tuple[float
     return curve
 
 
-def counted(ranking: Ranking, scenes: Sequence[int], *, conf_threshold: float) -> list[Counted]:
+def match_ranking(
+    ranking: Ranking, scenes: Sequence[int], *, conf_threshold: float
+) -> list[MatchCounts]:
     """Tell what became of each photograph by a ranking, at an IoU of 0.5; doors are in no order."""
-    sureness: list[list[float]] = [[] for _ in scenes]
+    confidences: list[list[float]] = [[] for _ in scenes]
     alarms: list[list[float]] = [[] for _ in scenes]
     for photograph, confidence, is_door in zip(
         ranking.photograph.tolist(), ranking.confidence.tolist(), ranking.is_door[0], strict=True
     ):
         if is_door:
-            sureness[photograph].append(confidence)
+            confidences[photograph].append(confidence)
         elif confidence >= conf_threshold:
             alarms[photograph].append(confidence)
     return [
-        Counted(
+        MatchCounts(
             scene,
             tuple(confidence >= conf_threshold for confidence in sure) + (False,) * lost,
             (*sure, *[0.0] * lost),
             tuple(wrong),
         )
         for scene, sure, wrong, doors in zip(
-            scenes, sureness, alarms, ranking.doors.tolist(), strict=True
+            scenes, confidences, alarms, ranking.doors.tolist(), strict=True
         )
         for lost in [doors - len(sure)]
     ]
@@ -128,63 +130,63 @@ def renumbered(scenes: Sequence[int]) -> list[int]:
 
 
 def recall(
-    seen: Sequence[Counted], *, level: float = CONFIDENCE_LEVEL, alike: float | None = None
+    seen: Sequence[MatchCounts], *, level: float = CONFIDENCE_LEVEL, icc: float | None = None
 ) -> Estimate | None:
     """Estimate the share of doors that are found.
 
     Args:
         seen: What became of each photograph.
         level: Of the interval.
-        alike: How alike the doors of a scene are; None: as those that are given. Of a part of a
-            split, the whole tells it better (:func:`doors_alike`).
+        icc: How alike the doors of a scene are; None: as those that are given. Of a part of a
+            split, the whole tells it better (:func:`door_icc`).
     """
-    alike = doors_alike(seen) if alike is None else alike
-    return _share(seen, [len(one.found) for one in seen], of="doors", level=level, alike=alike)
+    icc = door_icc(seen) if icc is None else icc
+    return _proportion(seen, [len(one.found) for one in seen], of="doors", level=level, icc=icc)
 
 
 def precision(
-    seen: Sequence[Counted], *, level: float = CONFIDENCE_LEVEL, alike: float | None = None
+    seen: Sequence[MatchCounts], *, level: float = CONFIDENCE_LEVEL, icc: float | None = None
 ) -> Estimate | None:
     """Estimate the share of detections that are doors; the arguments are those of a recall."""
-    alike = detections_alike(seen) if alike is None else alike
+    icc = detection_icc(seen) if icc is None else icc
     totals = [one.hits + len(one.alarms) for one in seen]
-    return _share(seen, totals, of="detections", level=level, alike=alike)
+    return _proportion(seen, totals, of="detections", level=level, icc=icc)
 
 
-def f1_score(seen: Sequence[Counted], *, level: float = CONFIDENCE_LEVEL) -> Estimate | None:
+def f1_score(seen: Sequence[MatchCounts], *, level: float = CONFIDENCE_LEVEL) -> Estimate | None:
     """Estimate the harmonic mean of both."""
     totals = [len(one.found) + len(one.alarms) for one in seen]
-    alike = _alike(seen, [(*one.sureness, *_wrong(one)) for one in seen])
-    return f1(_share(seen, totals, of="doors and false alarms", level=level, alike=alike))
+    icc = _icc(seen, [(*one.confidences, *_wrong(one)) for one in seen])
+    return f1(_proportion(seen, totals, of="doors and false alarms", level=level, icc=icc))
 
 
-def doors_alike(seen: Sequence[Counted]) -> float:
+def door_icc(seen: Sequence[MatchCounts]) -> float:
     """Tell how alike the doors of a scene are: as the model is equally sure of them."""
-    return _alike(seen, [one.sureness for one in seen])
+    return _icc(seen, [one.confidences for one in seen])
 
 
-def detections_alike(seen: Sequence[Counted]) -> float:
+def detection_icc(seen: Sequence[MatchCounts]) -> float:
     """Tell how alike the detections in a scene are; one that is wrong is sure the other way."""
-    return _alike(seen, [(*_of_found(one), *_wrong(one)) for one in seen])
+    return _icc(seen, [(*_of_found(one), *_wrong(one)) for one in seen])
 
 
-def _of_found(one: Counted) -> list[float]:
-    return [sure for sure, is_found in zip(one.sureness, one.found, strict=True) if is_found]
+def _of_found(one: MatchCounts) -> list[float]:
+    return [sure for sure, is_found in zip(one.confidences, one.found, strict=True) if is_found]
 
 
-def _wrong(one: Counted) -> list[float]:
+def _wrong(one: MatchCounts) -> list[float]:
     return [-alarm for alarm in one.alarms]
 
 
-def _alike(seen: Sequence[Counted], sureness: Sequence[Sequence[float]]) -> float:
-    each = [value for values in sureness for value in values]
-    where = [one.scene for one, values in zip(seen, sureness, strict=True) for _ in values]
-    return likeness(each, where)
+def _icc(seen: Sequence[MatchCounts], confidences: Sequence[Sequence[float]]) -> float:
+    each = [value for values in confidences for value in values]
+    where = [one.scene for one, values in zip(seen, confidences, strict=True) for _ in values]
+    return intraclass_correlation(each, where)
 
 
-def _share(
-    seen: Sequence[Counted], totals: Sequence[int], *, of: str, level: float, alike: float
+def _proportion(
+    seen: Sequence[MatchCounts], totals: Sequence[int], *, of: str, level: float, icc: float
 ) -> Estimate | None:
     scenes = renumbered([one.scene for one in seen])
     hits = [one.hits for one in seen]
-    return share(hits, totals, scenes, of=of, alike=alike, level=level)
+    return proportion(hits, totals, scenes, of=of, icc=icc, level=level)

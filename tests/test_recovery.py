@@ -1,4 +1,4 @@
-"""Trainings that run out of memory, come to nothing, or are wished to end (tests/setbacks.py)."""
+"""Trainings that run out of memory, come to nothing, or are wished to end (tests/recovering.py)."""
 
 import re
 import subprocess
@@ -11,7 +11,7 @@ from container_doors.adapters.yolo import state as yolo_state
 from container_doors.core.run import Run
 from container_doors.training.checkpoint import resumable_epoch
 from container_doors.training.history import read_epochs
-from tests.setbacks import CASES
+from tests.recovering import CASES
 from tests.tiny import tiny_data
 
 
@@ -19,7 +19,7 @@ from tests.tiny import tiny_data
 def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
     root = tmp_path_factory.mktemp("setbacks")
     data_yaml = tiny_data(root / "data")
-    argv = [sys.executable, "-m", "tests.setbacks", str(root), str(data_yaml), *CASES]
+    argv = [sys.executable, "-m", "tests.recovering", str(root), str(data_yaml), *CASES]
     done = subprocess.run(argv, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     parts = re.split(r"^== (.*)\n", done.stdout, flags=re.MULTILINE)[1:]

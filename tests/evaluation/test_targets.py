@@ -2,7 +2,7 @@ import pytest
 
 from container_doors.core.errors import ConfigError, RunError
 from container_doors.core.measurements import Photograph
-from container_doors.evaluation.promise import choose_threshold, parse_promise
+from container_doors.evaluation.targets import choose_threshold, parse_target
 
 DOOR = (0.0, 0.0, 10.0, 10.0)
 FAR = (50.0, 50.0, 60.0, 60.0)
@@ -29,7 +29,7 @@ def test_the_highest_threshold_that_keeps_a_recall_is_chosen():
     confidences = [number / 100 for number in range(100)]
 
     threshold, found = choose_threshold(
-        parse_promise("recall>=0.88@95%"), photographs(*confidences), range(100)
+        parse_target("recall>=0.88@95%"), photographs(*confidences), range(100)
     )
 
     assert threshold == 0.05
@@ -41,7 +41,7 @@ def test_the_lowest_threshold_that_keeps_the_false_alarms_is_chosen():
     confidences = [number / 100 for number in range(100)]
 
     threshold, found = choose_threshold(
-        parse_promise("false-alarms<=60@95%"), photographs(*confidences, doors=0), range(100)
+        parse_target("false-alarms<=60@95%"), photographs(*confidences, doors=0), range(100)
     )
 
     assert threshold == 0.99
@@ -53,21 +53,21 @@ def test_false_alarms_are_not_avoided_by_finding_no_door():
     seen = [*photographs(*[0.1] * 48, 0.92, 0.95, doors=0), *photographs(0.9, 0.8)]
 
     with pytest.raises(RunError, match="kept on val only where no door is found"):
-        choose_threshold(parse_promise("false-alarms<=120@95%"), seen, range(52))
+        choose_threshold(parse_target("false-alarms<=120@95%"), seen, range(52))
 
 
 def test_no_threshold_below_one_that_breaks_the_promise_is_chosen():
     """Two alarms at 0.6 break it; that the bound is low again below does not mend that."""
     seen = [*photographs(*[0.0] * 98, 0.6, 0.6, doors=0), *photographs(0.9)]
 
-    threshold, _ = choose_threshold(parse_promise("false-alarms<=60@95%"), seen, range(101))
+    threshold, _ = choose_threshold(parse_target("false-alarms<=60@95%"), seen, range(101))
 
     assert threshold == 0.9
 
 
 def test_a_promise_says_what_it_costs():
     seen = [*photographs(0.4, 0.9, doors=0), *photographs(0.9, 0.3)]
-    of_recall, of_alarms = parse_promise("recall>=0.9@95%"), parse_promise("false-alarms<=60@95%")
+    of_recall, of_alarms = parse_target("recall>=0.9@95%"), parse_target("false-alarms<=60@95%")
 
     alarms = of_recall.price(seen, range(4), conf_threshold=0.5)
     recall = of_alarms.price(seen, range(4), conf_threshold=0.5)
@@ -80,7 +80,7 @@ def test_a_promise_says_what_it_costs():
 
 def test_false_alarms_are_undefined_where_every_photograph_has_a_door():
     with pytest.raises(RunError, match="undefined on val: it has no photograph without a door"):
-        choose_threshold(parse_promise("false-alarms<=60@95%"), photographs(0.5), range(1))
+        choose_threshold(parse_target("false-alarms<=60@95%"), photographs(0.5), range(1))
 
 
 @pytest.mark.parametrize(
@@ -98,11 +98,11 @@ def test_false_alarms_are_undefined_where_every_photograph_has_a_door():
 )
 def test_what_is_no_promise_is_refused(text: str, expected: str):
     with pytest.raises(ConfigError, match=f"--promise: expected {expected}"):
-        parse_promise(text)
+        parse_target(text)
 
 
 def test_false_alarms_are_refused_in_the_unit_in_which_they_are_promised():
     seen = photographs(*[0.001] * 3, 0.9, doors=0)
 
     with pytest.raises(RunError, match=r"the safest has 250 of 1,000 \(44 to 1417, n = 4 photo"):
-        choose_threshold(parse_promise("false-alarms<=500@95%"), seen, range(4))
+        choose_threshold(parse_target("false-alarms<=500@95%"), seen, range(4))

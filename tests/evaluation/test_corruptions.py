@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from container_doors.evaluation.ladders import LADDERS, Picture, carried, climb, turned
+from container_doors.evaluation.corruptions import LADDERS, Picture, carried, climb, turned
 
 STEPS = [(name, step) for name, steps in LADDERS.items() for step in steps]
 
@@ -66,12 +66,12 @@ def test_no_turn_changes_nothing():
 
 
 @pytest.mark.parametrize("share", LADDERS["occluder"])
-def test_the_occluder_covers_its_share_of_the_door(share: float):
+def test_the_occluder_covers_its_share_of_the_door(proportion: float):
     picture = np.zeros((200, 200, 3), dtype=np.uint8)
-    covered, _ = climb("occluder", share, "a.jpg", picture, [(50, 50, 150, 150)])
+    covered, _ = climb("occluder", proportion, "a.jpg", picture, [(50, 50, 150, 150)])
 
     changed = (covered != picture).any(axis=2)
-    assert changed[50:150, 50:150].mean() == pytest.approx(share, abs=0.02)
+    assert changed[50:150, 50:150].mean() == pytest.approx(proportion, abs=0.02)
     assert changed.sum() == changed[50:150, 50:150].sum()
 
 

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from container_doors.core.measurements import Photograph
-from container_doors.evaluation.outcome import (
-    outcomes,
+from container_doors.evaluation.matched import (
+    match_photographs,
     precision,
     precision_over_recall,
     recall,
@@ -60,7 +60,7 @@ CONFIDENCES = st.lists(st.sampled_from([0.1, 0.2, 0.3, 0.5, 0.7, 0.9]), max_size
 )
 def test_every_operating_point_is_on_the_curve(boxes, threshold: float):
     photographs = [photograph(number, *both) for number, both in enumerate(boxes)]
-    seen = outcomes(photographs, range(len(photographs)), conf_threshold=threshold)
+    seen = match_photographs(photographs, range(len(photographs)), conf_threshold=threshold)
     found, right = recall(seen), precision(seen)
     curve = precision_over_recall(photographs)
 

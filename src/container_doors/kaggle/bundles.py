@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from container_doors.kaggle.names import pack_slug
+from container_doors.kaggle.names import bundle_slug
 
 Kind = Literal["code", "data", "weights", "state"]
 
 
 @dataclass(frozen=True, slots=True)
-class Pack:
+class Bundle:
     """One file of the job's input, in a data set of its own."""
 
     kind: Kind
@@ -28,17 +28,17 @@ class Pack:
     @property
     def slug(self) -> str:
         """By its content."""
-        return pack_slug(self.kind, self.sha256)
+        return bundle_slug(self.kind, self.sha256)
 
 
-def pack_files(kind: Kind, files: Mapping[str, Path], folder: Path, *, into: str) -> Pack:
+def bundle_files(kind: Kind, files: Mapping[str, Path], folder: Path, *, into: str) -> Bundle:
     """Pack files under the names that they get there.
 
     Args:
         kind: Of what.
         files: By name, with forward slashes.
         folder: Where the pack is put.
-        into: See :attr:`Pack.into`.
+        into: See :attr:`Bundle.into`.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{kind}.pack"
@@ -59,8 +59,8 @@ def _add(tar: tarfile.TarFile, name: str, path: Path) -> None:
         tar.addfile(info, file)
 
 
-def packed(kind: Kind, path: Path, files: int, *, into: str) -> Pack:
+def packed(kind: Kind, path: Path, files: int, *, into: str) -> Bundle:
     """Describe a pack that is there."""
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    return Pack(kind, path, into, files, path.stat().st_size, sha256)
+    return Bundle(kind, path, into, files, path.stat().st_size, sha256)

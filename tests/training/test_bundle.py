@@ -23,9 +23,7 @@ from container_doors.core.records import (
     StartingWeights,
 )
 from container_doors.core.run import Run
-from container_doors.training.fetching import fetch_newer
-from container_doors.training.known_runs import known_runs
-from container_doors.training.parcel import (
+from container_doors.training.bundle import (
     finished_name,
     pack,
     parcel,
@@ -33,6 +31,8 @@ from container_doors.training.parcel import (
     snapshot,
     unpack,
 )
+from container_doors.training.fetching import fetch_newer
+from container_doors.training.known_runs import known_runs
 from container_doors.training.publisher import Publisher, mark_finished
 
 A, B = "0f3c9a1b" * 4, "1c22d0fe" * 4

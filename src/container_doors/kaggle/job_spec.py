@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from container_doors.core.errors import ConfigError
-from container_doors.kaggle.packing import Pack
+from container_doors.kaggle.bundles import Bundle
 
 SCRIPT, METADATA = "kernel.py", "kernel-metadata.json"
 _UNFILLED = "ORDER: dict[str, Any] = {}\n"
@@ -59,7 +59,7 @@ class Code:
 
 
 @dataclass(frozen=True, slots=True)
-class Assignment:
+class JobTask:
     """One experiment of a job, and the GPUs that it gets."""
 
     name: str
@@ -89,13 +89,13 @@ def spread_gpus(devices: Sequence[str]) -> list[list[int]]:
     return given
 
 
-def job_order(
+def job_spec(
     job: str,
     owner: str,
     *,
-    packs: Sequence[Pack],
+    packs: Sequence[Bundle],
     code: Code,
-    assignments: Sequence[Assignment],
+    assignments: Sequence[JobTask],
     limits: Limits,
 ) -> dict[str, Any]:
     """Write down what the script is to do, as :data:`worker.ORDER` reads it."""

@@ -1,0 +1,153 @@
+"""Writes docs/commands.md and docs/params.md, from the parser and from the models.
+
+    uv run python scripts/write_reference.py
+
+tests/test_reference.py fails while one of them is not what this would write.
+"""
+
+import argparse
+import ast
+import inspect
+import json
+import re
+import textwrap
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from container_doors.cli.parser import build_parser
+from container_doors.core import config
+
+DOCS = Path(__file__).parents[1] / "docs"
+_NOTE = "<!-- Written by scripts/write_reference.py. Change the {source} instead. -->\n\n"
+
+
+def main() -> None:
+    """Write both."""
+    for name, text in pages().items():
+        (DOCS / name).write_text(text, encoding="utf-8")
+
+
+def pages() -> dict[str, str]:
+    """Write both as text, by file name."""
+    return {"commands.md": commands(build_parser()), "params.md": params()}
+
+
+def commands(parser: argparse.ArgumentParser) -> str:
+    """Describe every command: what it does, its arguments and options."""
+    parts = [
+        "# Commands\n",
+        _NOTE.format(source="parser, src/container_doors/cli/parser.py,"),
+        f"{parser.epilog[0].upper()}{parser.epilog[1:]}.\n" if parser.epilog else "",
+    ]
+    for prog, command in _each(parser):
+        parts.append(f"\n## {prog}\n{command.description}\n\n")
+        rows = [_row(action) for action in command._actions if action.dest != "help"]  # noqa: SLF001 - argparse has no other name for it
+        if rows:
+            parts += ["| argument | what it does |\n", "| --- | --- |\n", *rows]
+    return "".join(parts)
+
+
+def _each(parser: argparse.ArgumentParser) -> Iterator[tuple[str, argparse.ArgumentParser]]:
+    """Find every command that does something, in the order of the help."""
+    for action in parser._actions:  # noqa: SLF001
+        if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001
+            for command in dict.fromkeys(action.choices.values()):
+                if command.get_default("handler"):
+                    yield command.prog, command
+                yield from _each(command)
+
+
+def _row(action: argparse.Action) -> str:
+    shown = action.metavar or "|".join(map(str, action.choices or ()))
+    if not action.option_strings:
+        name = f"`{shown or action.dest}`"
+    elif action.nargs == 0:
+        name = ", ".join(f"`{option}`" for option in action.option_strings)
+    else:
+        value = f"[{shown}]" if action.nargs == "?" else shown
+        name = ", ".join(f"`{option} {value}`" for option in action.option_strings)
+    return f"| {_cell(name)} | {_cell((action.help or '') % vars(action))} |\n"
+
+
+def params() -> str:
+    """Describe every key of params.yaml: its type, its limits, its default."""
+    schema = config.Params.model_json_schema()
+    parts = [
+        "# Parameters\n",
+        _NOTE.format(source="models, src/container_doors/core/config.py,"),
+        "Keys of `params.yaml`, below `detection`. Each can be overridden: "
+        "`--set detection.training.epochs=3`.\n",
+    ]
+    for section in schema["properties"]:
+        model = config.Params.model_fields[section].annotation
+        if not (inspect.isclass(model) and issubclass(model, config.Section)):
+            raise TypeError(f"{section}: expected a section, found {model}")
+        meanings = _descriptions(model)
+        parts.append(f"\n## {section}\n{inspect.cleandoc(model.__doc__ or '')}\n\n")
+        parts += ["| key | value | default | meaning |\n", "| --- | --- | --- | --- |\n"]
+        described = model.model_json_schema()
+        for key, value in described["properties"].items():
+            default = _literal(value["default"]) if "default" in value else "none: give one"
+            meaning = meanings.get(key, "")
+            parts.append(
+                f"| `{key}` | {_cell(_kind(value))} | {_cell(default)} | {_cell(meaning)} |\n"
+            )
+    return "".join(parts)
+
+
+def _descriptions(model: type) -> dict[str, str]:
+    """Read the text under each field, which Python itself does not keep."""
+    (tree,) = ast.parse(textwrap.dedent(inspect.getsource(model))).body
+    found: dict[str, str] = {}
+    if isinstance(tree, ast.ClassDef):
+        for field, text in zip(tree.body, tree.body[1:], strict=False):
+            if (
+                isinstance(field, ast.AnnAssign)
+                and isinstance(field.target, ast.Name)
+                and isinstance(text, ast.Expr)
+                and isinstance(text.value, ast.Constant)
+            ):
+                found[field.target.id] = " ".join(str(text.value.value).split())
+    return {key: re.sub(r"``([^`]*)``", r"`\1`", text) for key, text in found.items()}
+
+
+def _kind(value: Mapping[str, Any]) -> str:
+    """Name the type of a value and its limits.
+
+    >>> _kind({"type": "integer", "exclusiveMinimum": 0})
+    'integer, above 0'
+    """
+    if "anyOf" in value:
+        return " or ".join(_kind(one) for one in value["anyOf"])
+    if "enum" in value or "const" in value:
+        return " or ".join(_literal(one) for one in value.get("enum", [value.get("const")]))
+    kind = {"null": "null", "array": "list", "object": "map"}.get(value["type"], value["type"])
+    if kind == "list" and "items" in value:
+        kind = f"list of {_kind(value['items'])}s"
+    limits = {
+        "exclusiveMinimum": "above {}",
+        "minimum": "from {}",
+        "exclusiveMaximum": "below {}",
+        "maximum": "to {}",
+        "multipleOf": "a multiple of {}",
+    }
+    bounds = [text.format(f"{value[key]:.12g}") for key, text in limits.items() if key in value]
+    return ", ".join([kind, *bounds])
+
+
+def _literal(value: object) -> str:
+    """Write a value as YAML does.
+
+    >>> _literal(None), _literal(True), _literal(0.5), _literal([])
+    ('`null`', '`true`', '`0.5`', '`[]`')
+    """
+    return f"`{json.dumps(value).strip(chr(34))}`"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+if __name__ == "__main__":
+    main()

@@ -248,7 +248,7 @@ def documented(heading: str) -> list[str]:
 
 
 def test_the_documented_lines_renumber_classes_and_keep_the_boxes_of_poses(tree: Tree):
-    [keep_one, call_all_0], [boxes_alone] = documented("More classes than one"), documented("Poses")
+    [keep_one, call_all_0], [boxes_alone] = documented("Several classes"), documented("Poses")
 
     tree.write("labels/train/train_0.txt", "0 .1 .1 .1 .1\n1 .2 .2 .2 .2\n")
     ran(keep_one, tree.root)
@@ -264,7 +264,7 @@ def test_the_documented_lines_renumber_classes_and_keep_the_boxes_of_poses(tree:
 
 
 def test_the_documented_lines_make_pictures_of_what_would_train_as_nothing(tree: Tree):
-    [spread, on_white] = documented("Pictures that train as nothing")
+    [spread, on_white] = documented("Pictures that are blank to the trainer")
     deep, clear = tree.root / "images/train/deep.png", tree.root / "images/train/clear.png"
     noise = np.random.default_rng(0).integers(0, 4096, (48, 64), np.uint16)
     cv2.imwrite(str(deep), noise)

@@ -1,12 +1,12 @@
-"""What keeping and publishing checkpoints costs a training: time on its own thread, per epoch.
+"""Measures the cost of saving and publishing checkpoints: waiting time of the training, per epoch.
 
     uv run python benchmarks/checkpoints.py
 
-A real training of YOLO11-small on drawn pictures, every epoch kept and published to a DVC remote
-(a folder). Measured is what the training itself waits for: the copy of its state in memory, and
-the end of what was written before. The writing, the packing and the sending happen beside it; what
-they take from the processor shows in the second ratio, epochs with them over epochs without, in
-one run by turns.
+A real training of YOLO11-small on drawn pictures; every second epoch is saved and published to a
+DVC remote (a folder). The first ratio is the time that the training itself waits: for the copy of
+its state in memory, and for the end of the write before. Writing, bundling and sending run in the
+background; the processor time that they take is in the second ratio: epochs with a checkpoint over
+epochs without, alternating in one run.
 """
 
 import argparse
@@ -38,13 +38,13 @@ from container_doors.training.publisher import Publisher
 from container_doors.training.recorder import Recorder
 
 TARGET = 0.01
-"""Of an epoch, on the training's own thread."""
+"""The waiting time as a fraction of an epoch, on the training's own thread."""
 
 _UNTIMED = 2
 
 
-class LatencySettings(Callbacks):
-    """Keeps every second epoch, and measures what the training waits for."""
+class TimedCallbacks(Callbacks):
+    """Saves every second epoch, and measures how long the training waits."""
 
     waited_s: ClassVar[list[float]] = []
     began: ClassVar[list[float]] = []
@@ -56,33 +56,33 @@ class LatencySettings(Callbacks):
 
     def _training_ended(self, trainer: Any) -> None:  # noqa: ANN401
         before = time.perf_counter()
-        self._background.settle()
+        self._background.wait()
         self.waited_s.append(time.perf_counter() - before)
         super()._training_ended(trainer)
 
-    def _saved(self, trainer: Any) -> None:  # noqa: ANN401
+    def _model_saved(self, trainer: Any) -> None:  # noqa: ANN401
         before = time.perf_counter()
-        super()._saved(trainer)
+        super()._model_saved(trainer)
         self.waited_s[-1] += time.perf_counter() - before
 
 
 def main() -> int:
-    """Print both ratios; the exit code is 1 if the target is missed."""
+    """Print both ratios; the exit code is 1 if the target is not met."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--epochs", type=int, default=14)
     parser.add_argument("--pictures", type=int, default=48)
     parser.add_argument("--image-size", type=int, default=320)
-    asked = parser.parse_args()
+    options = parser.parse_args()
     vendor: Any = yolo_trainer
-    vendor.Callbacks = LatencySettings
+    vendor.Callbacks = TimedCallbacks
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         create_workspace(folder / "workspace", files={"README": "a benchmark"})
         (folder / "workspace/remote-storage").mkdir(exist_ok=True)
         draw_sample(
-            folder / "data", counts={"train": asked.pictures, "val": 8}, seed=0,
+            folder / "data", counts={"train": options.pictures, "val": 8}, seed=0,
             image_size_px=(640, 480),
         )  # fmt: skip
         (folder / "data/data.yaml").write_text(
@@ -94,44 +94,44 @@ def main() -> int:
         remote = DvcCheckpoints(folder / "workspace", "a folder")
         publisher = Publisher(run, remote, every_s=0.001, say=print)
         publisher.start()
-        _train(asked, run, folder / "data/data.yaml")
+        _train(options, run, folder / "data/data.yaml")
         publisher.finish()
         size_mb = run.resumable.stat().st_size / 1e6
         published = remote.names("a")
-    print(f"checkpoint: {size_mb:.0f} MB; published at last: {published}")
+    print(f"checkpoint: {size_mb:.0f} MB; published at the end: {published}")
     return _print()
 
 
-def _train(asked: argparse.Namespace, run: Run, data_yaml: Path) -> None:
+def _train(options: argparse.Namespace, run: Run, data_yaml: Path) -> None:
     params = Params(
         model=Model(architecture="yolov11s", pretrained=False),
         training=Training(
-            epochs=asked.epochs, batch_size=8, learning_rate=0.001, patience=0,
-            image_size_px=asked.image_size, device="cpu",
+            epochs=options.epochs, batch_size=8, learning_rate=0.001, patience=0,
+            image_size_px=options.image_size, device="cpu",
         ),
         augmentation=Augmentation(close_mosaic=0),
     )  # fmt: skip
     yolo_trainer.YoloTrainer().train(
         params, run, data_yaml=data_yaml, weights=StartingWeights(source="random"),
-        listener=Recorder(run, epochs=asked.epochs, progress=PlainProgress()),
+        listener=Recorder(run, epochs=options.epochs, progress=PlainProgress()),
     )  # fmt: skip
 
 
 def _print() -> int:
-    lasted = [
+    epochs_s = [
         end - begin
-        for begin, end in zip(LatencySettings.began, LatencySettings.began[1:], strict=False)
+        for begin, end in zip(TimedCallbacks.began, TimedCallbacks.began[1:], strict=False)
     ]
-    timed = list(zip(lasted, LatencySettings.waited_s, strict=False))[_UNTIMED:]
-    kept, others = timed[::2], timed[1::2]
-    waited = statistics.median(wait for _, wait in kept)
-    share = statistics.median(wait / epoch for epoch, wait in kept)
-    ratio = statistics.median(e for e, _ in kept) / statistics.median(e for e, _ in others)
-    print(f"the training waits {waited * 1e3:.0f} ms per kept epoch: {share:.2%} of it, "
+    timed = list(zip(epochs_s, TimedCallbacks.waited_s, strict=False))[_UNTIMED:]
+    saved, others = timed[::2], timed[1::2]
+    waited = statistics.median(wait for _, wait in saved)
+    fraction = statistics.median(wait / epoch for epoch, wait in saved)
+    ratio = statistics.median(e for e, _ in saved) / statistics.median(e for e, _ in others)
+    print(f"the training waits {waited * 1e3:.0f} ms per saved epoch: {fraction:.2%} of it, "
           f"target {TARGET:.0%}")  # fmt: skip
-    print(f"epochs that are kept over epochs that are not: {ratio:.3f} "
-          f"({len(kept)} and {len(others)} epochs)")  # fmt: skip
-    return 0 if share <= TARGET else 1
+    print(f"saved epochs over epochs that are not saved: {ratio:.3f} "
+          f"({len(saved)} and {len(others)} epochs)")  # fmt: skip
+    return 0 if fraction <= TARGET else 1
 
 
 def _record() -> RunRecord:

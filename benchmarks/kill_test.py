@@ -1,4 +1,4 @@
-"""Kills a training at random moments, goes on each time, and compares with one that was left alone.
+"""Kills a training at random moments, resumes it each time, and compares it with one not killed.
 
     uv run python benchmarks/kill_test.py --kills 20
     uv run python benchmarks/kill_test.py --kills 6 --trouble disk-full
@@ -6,16 +6,15 @@
     uv run python benchmarks/kill_test.py --kills 12 --damage
 
 Everything is real: the command ``doors train``, git, DVC with a folder as its remote. After every
-second kill the next command runs in a fresh clone, which knows the data and the code alone. In
-the end the weights must be, to the bit, those of the training that was never interrupted; a kill
-may cost the epoch that was under way and no other; and the model is published once.
+second kill the next command runs in a fresh clone, which has only the data and the code. At the
+end the weights must be identical, bit by bit, to those of a training without interruption; a kill
+may cost only the epoch that was running; and the model is published once.
 
-With ``disk-full`` the run's folder lies on a small tmpfs, which is filled up instead of killing
-(Linux, as root). With ``remote-down`` the remote is out of reach whenever the training runs, so
-every command goes on in the same clone. With ``--damage`` one copy of the checkpoint is damaged
-after each kill, the newest or the one before it, here or on the remote, by a flipped byte, a cut,
-an emptied file or its deletion; one whole copy is always left. No command may advise to begin
-anew.
+With ``disk-full`` the run's folder is on a small tmpfs, which is filled instead of a kill (Linux,
+as root). With ``remote-down`` the remote cannot be reached while the training runs, so every
+command resumes in the same clone. With ``--damage`` one copy of the checkpoint is damaged after
+each kill, the newest or the one before it, here or on the remote: by a flipped byte, a truncation,
+an emptied file or its deletion; one whole copy always stays. No command may advise to start again.
 """
 
 import argparse
@@ -57,16 +56,16 @@ RESUMED = re.compile(r"resuming \S+ after epoch (\d+)")
 
 @dataclass
 class Cost:
-    """What the kills of one kind cost."""
+    """The cost of the kills of one kind."""
 
     kills: int = 0
     repeated: list[int] = field(default_factory=list)
-    """Finished epochs that were trained again, by kill."""
+    """The number of finished epochs that were trained again, for each kill."""
 
 
 @dataclass
 class Pace:
-    """How a training goes that is left alone."""
+    """The times of a training without a kill."""
 
     start_s: float
     epoch_s: float
@@ -74,36 +73,37 @@ class Pace:
 
 
 def main() -> int:
-    """Run it; the exit code is 1 if anything was lost."""
+    """Run the test; the exit code is 1 if anything was lost."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--epochs", type=int, default=14)
     parser.add_argument("--pictures", type=int, default=240)
-    parser.add_argument("--seed", type=int, default=0, help="of the moments")
+    parser.add_argument("--seed", type=int, default=0, help="of the random moments")
     parser.add_argument("--trouble", choices=("disk-full", "remote-down"))
-    parser.add_argument("--damage", action="store_true", help="one copy after each kill")
-    asked = parser.parse_args()
-    moments = random.Random(asked.seed)  # noqa: S311 - moments, not secrets
+    parser.add_argument("--damage", action="store_true", help="damage one copy after each kill")
+    options = parser.parse_args()
+    moments = random.Random(options.seed)  # noqa: S311 - moments, not secrets
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        workspace = _workspace(folder / "workspace", asked)
-        print(f"{asked.pictures} pictures, {asked.epochs} epochs, seed {asked.seed}", flush=True)
+        workspace = _workspace(folder / "workspace", options)
+        print(f"{options.pictures} pictures, {options.epochs} epochs, seed {options.seed}",
+              flush=True)  # fmt: skip
         alone = _clone(workspace, folder / "alone")
         pace = _train_alone(alone)
-        print(f"left alone: {pace.start_s:.0f} s to start, {pace.epoch_s:.1f} s an epoch, "
+        print(f"without a kill: {pace.start_s:.0f} s to start, {pace.epoch_s:.1f} s per epoch, "
               f"{pace.end_s:.0f} s to evaluate and publish", flush=True)  # fmt: skip
-        _forget_checkpoints(workspace)
-        with _small_disk(folder) if asked.trouble == "disk-full" else nullcontext():
-            last, costs = _kill_and_go_on(workspace, folder, asked, moments, pace)
-        return _verdict(alone, last, costs, asked)
+        _delete_checkpoints(workspace)
+        with _small_disk(folder) if options.trouble == "disk-full" else nullcontext():
+            last, costs = _kill_and_resume(workspace, folder, options, moments, pace)
+        return _verdict(alone, last, costs, options)
 
 
-def _workspace(directory: Path, asked: argparse.Namespace) -> Path:
+def _workspace(directory: Path, options: argparse.Namespace) -> Path:
     overrides = [
         "model.architecture=yolov11n", "model.pretrained=false", "training.image_size_px=64",
-        f"training.epochs={asked.epochs}", "training.batch_size=8", "training.device=cpu",
+        f"training.epochs={options.epochs}", "training.batch_size=8", "training.device=cpu",
         "training.nominal_batch_size=20", "training.patience=0", "data.min_train_images=1",
         "data.min_val_images=1", "wandb.mode=disabled", "checkpoints.every_minutes=0.001",
         "augmentation.close_mosaic=3", "training.warmup_epochs=1",
@@ -114,7 +114,8 @@ def _workspace(directory: Path, asked: argparse.Namespace) -> Path:
         files={"params.yaml": dump(params), ".gitignore": ROOT / ".gitignore",
                ".dvcignore": ROOT / ".dvcignore"},
     )  # fmt: skip
-    counts = {"train": asked.pictures, "val": asked.pictures // 6, "test": asked.pictures // 6}
+    count = options.pictures
+    counts = {"train": count, "val": count // 6, "test": count // 6}
     draw_sample(directory / DATA, counts=counts, seed=0, image_size_px=(320, 240))
     track(directory, DATA)
     commit(directory, "Data")
@@ -122,7 +123,7 @@ def _workspace(directory: Path, asked: argparse.Namespace) -> Path:
 
 
 def _clone(workspace: Path, target: Path) -> Path:
-    """Make what another machine has: the code, the data, and the address of the remote."""
+    """Make the clone of another machine: the code, the data, and the address of the remote."""
     _must("git", "clone", "--quiet", str(workspace), str(target), cwd=workspace)
     remote = workspace / "remote-storage"
     _must("dvc", "remote", "modify", "--local", "storage", "url", str(remote), cwd=target)
@@ -130,21 +131,21 @@ def _clone(workspace: Path, target: Path) -> Path:
     return target
 
 
-def _kill_and_go_on(
-    workspace: Path, folder: Path, asked: argparse.Namespace, moments: random.Random, pace: Pace
+def _kill_and_resume(
+    workspace: Path, folder: Path, options: argparse.Namespace, moments: random.Random, pace: Pace
 ) -> tuple[Path, dict[str, Cost]]:
     costs = {"the same clone": Cost(), "a fresh clone": Cost()}
     here = _clone(workspace, folder / "clone-0")
-    runs = folder / "disk" if asked.trouble == "disk-full" else None
+    runs = folder / "disk" if options.trouble == "disk-full" else None
     if runs is not None:
         (here / "runs").symlink_to(runs)
     finished_before, where = 0, "the same clone"
-    damages = Damages(moments) if asked.damage else None
-    for kill in range(1, asked.kills + 1):
-        with _unreachable(workspace) if asked.trouble == "remote-down" else nullcontext():
-            said, ended = _interrupt(here, _moment(kill, asked, moments, pace), runs)
+    damages = Damages(moments) if options.damage else None
+    for kill in range(1, options.kills + 1):
+        with _unreachable(workspace) if options.trouble == "remote-down" else nullcontext():
+            output, ended = _interrupt(here, _moment(kill, options, moments, pace), runs)
         finished = len(read_epochs(Run(NAME, here / "runs").metrics_jsonl))
-        resumed = RESUMED.search(said)
+        resumed = RESUMED.search(output)
         if resumed:
             costs[where].repeated.append(max(finished_before - int(resumed[1]), 0))
             costs[where].kills += 1
@@ -153,16 +154,16 @@ def _kill_and_go_on(
               f"{finished} epochs", flush=True)  # fmt: skip
         finished_before = finished
         where = "the same clone"
-        is_moving = kill % 2 == 0 and asked.trouble is None
+        is_moving = kill % 2 == 0 and options.trouble is None
         if damages is not None:
-            damages.after(said, here, workspace, is_moving=is_moving)
+            damages.after(output, here, workspace, is_moving=is_moving)
         if is_moving:
             where = "a fresh clone"
             here = _clone(workspace, folder / f"clone-{kill}")
-    said = _train_to_the_end(here)
+    output = _train_to_the_end(here)
     if damages is not None:
-        damages.check(said)
-    resumed = RESUMED.search(said)
+        damages.check(output)
+    resumed = RESUMED.search(output)
     if resumed:
         costs[where].repeated.append(max(finished_before - int(resumed[1]), 0))
         costs[where].kills += 1
@@ -187,7 +188,7 @@ def _empty(path: Path) -> None:
 
 
 class Damages:
-    """Damages one copy of a checkpoint after the other, each in another way."""
+    """Damages one copy of a checkpoint after the other, in different ways."""
 
     WAYS = (_flip, _truncate, _empty, Path.unlink)
 
@@ -195,34 +196,34 @@ class Damages:
         self._moments = moments
         self._done = 0
 
-    def after(self, said: str, here: Path, workspace: Path, *, is_moving: bool) -> None:
-        """Check and show what was said of the damage before, and do the next."""
-        self.check(said)
-        for line in said.splitlines():
-            if "passed over" in line or "checkpoint before is whole" in line:
+    def after(self, output: str, here: Path, workspace: Path, *, is_moving: bool) -> None:
+        """Check and print the messages about the last damage, and do the next."""
+        self.check(output)
+        for line in output.splitlines():
+            if "skipped" in line or "previous checkpoint is intact" in line:
                 print(f"      {line.strip()}", flush=True)
         print(f"    {self._do(here, workspace, is_moving=is_moving)}", flush=True)
 
-    def check(self, said: str) -> None:
-        """Nobody is to begin anew."""
-        if "--replace" in said:
-            sys.exit(f"it was advised to begin anew:\n{said}")
+    def check(self, output: str) -> None:
+        """Exit if a message advises to start again."""
+        if "--replace" in output:
+            sys.exit(f"a message advises to start again:\n{output}")
 
     def _do(self, here: Path, workspace: Path, *, is_moving: bool) -> str:
-        """Damage the next copy that is not the only whole one; say which, and how."""
+        """Damage the next copy that is not the only whole one; return which, and how."""
         run = Run(NAME, here / "runs")
-        there = sorted(
+        archives = sorted(
             (workspace / f"remote-storage/checkpoints/{NAME}").glob("*.tar"),
             key=lambda path: path.name.split("-")[2], reverse=True,
         )  # fmt: skip
-        remote = [path for path in there if _is_whole_archive(path)]
+        remote = [path for path in archives if _is_whole_archive(path)]
         local = [
             folder for folder in (run.resumable.parent, run.previous_checkpoint)
             if folder.exists() and not faults(folder)
         ]  # fmt: skip
         whole = remote if is_moving else [*local, *remote]
         if len(whole) < 2:
-            return "nothing is damaged: one copy alone is whole"
+            return "nothing is damaged: only one copy is whole"
         name, path = self._choose(remote, [] if is_moving else local)
         way = self.WAYS[self._done // 2 % len(self.WAYS)]
         way(path)
@@ -230,7 +231,7 @@ class Damages:
         return f"damaged: {name}, {path.name}: {way.__name__.strip('_')}"
 
     def _choose(self, remote: list[Path], local: list[Path]) -> tuple[str, Path]:
-        """Take the newest and the one before in turn, here and there."""
+        """Choose the newest and the one before in turn, here and on the remote."""
         kinds = [("the newest here", local[:1]), ("the one before here", local[1:2]),
                  ("the newest on the remote", remote[:1]),
                  ("the one before on the remote", remote[1:2])]  # fmt: skip
@@ -249,15 +250,15 @@ def _is_whole_archive(path: Path) -> bool:
 
 @dataclass(frozen=True)
 class Moment:
-    """When to kill: so many seconds after a line of output, or after something is on the disk."""
+    """When to kill: a number of seconds after a line of output."""
 
     after: str
     delay_s: float
 
 
-def _moment(kill: int, asked: argparse.Namespace, moments: random.Random, pace: Pace) -> Moment:
+def _moment(kill: int, options: argparse.Namespace, moments: random.Random, pace: Pace) -> Moment:
     """Choose: most after an epoch, some while it starts, the last ones while it publishes."""
-    if kill > asked.kills - min(_AT_THE_END, asked.kills // 4):
+    if kill > options.kills - min(_AT_THE_END, options.kills // 4):
         return Moment("evaluating best.pt on val", moments.uniform(0.0, pace.end_s))
     if kill % 5 == 0:
         return Moment("", moments.uniform(0.5, pace.start_s))
@@ -267,7 +268,7 @@ def _moment(kill: int, asked: argparse.Namespace, moments: random.Random, pace: 
 
 
 def _interrupt(here: Path, moment: Moment, disk: Path | None) -> tuple[str, str]:
-    """Start, kill or fill the disk, and wait; returns what was said, and how it ended."""
+    """Start, kill or fill the disk, and wait; return the output, and how it ended."""
     with tempfile.NamedTemporaryFile("w+") as output:
         with subprocess.Popen(
             _doors("train", "--experiment", NAME), cwd=here, stdout=output, stderr=output
@@ -283,12 +284,12 @@ def _interrupt(here: Path, moment: Moment, disk: Path | None) -> tuple[str, str]
             code = process.wait(600)
         if disk is not None:
             (disk / "ballast").unlink(missing_ok=True)
-        said = Path(output.name).read_text()
-    if code not in (-signal.SIGKILL, 0, 2) or "Traceback" in said:
-        sys.exit(f"it ended with exit code {code}:\n{said}")
-    if "is finished already" in said or "has been finished" in said:
+        text = Path(output.name).read_text()
+    if code not in (-signal.SIGKILL, 0, 2) or "Traceback" in text:
+        sys.exit(f"it ended with exit code {code}:\n{text}")
+    if "is finished already" in text or "was finished on another machine" in text:
         return "", "was finished before"
-    return said, {0: "ended well", 2: "ended for lack of space"}.get(code, "killed")
+    return text, {0: "finished", 2: "ended with a full disk"}.get(code, "killed")
 
 
 def _status(here: Path) -> str | None:
@@ -311,7 +312,7 @@ def _train_alone(here: Path) -> Pace:
             if not last_s and _status(here) == "trained":
                 last_s = time.monotonic() - began
     if process.returncode:
-        sys.exit(f"the training that was left alone ended with exit code {process.returncode}")
+        sys.exit(f"the training without a kill ended with exit code {process.returncode}")
     epoch_s = statistics.median(
         epoch.metrics["perf/epoch_s"] for epoch in read_epochs(run.metrics_jsonl)
     )
@@ -327,7 +328,7 @@ def _train_to_the_end(here: Path) -> str:
     return done.stdout
 
 
-def _verdict(alone: Path, last: Path, costs: dict[str, Cost], asked: argparse.Namespace) -> int:
+def _verdict(alone: Path, last: Path, costs: dict[str, Cost], options: argparse.Namespace) -> int:
     published = [here / PUBLISHED for here in (alone, last)]
     lost = [
         f"{name} differs"
@@ -339,15 +340,15 @@ def _verdict(alone: Path, last: Path, costs: dict[str, Cost], asked: argparse.Na
         lost.append("metrics.jsonl differs")
     for where, cost in costs.items():
         worst = max(cost.repeated, default=0)
-        print(f"{where}: gone on {cost.kills} times, finished epochs trained again: "
+        print(f"{where}: resumed {cost.kills} times, finished epochs trained again: "
               f"{worst} at most, {sum(cost.repeated)} in all")  # fmt: skip
-        if worst > (3 if asked.damage else 1):
+        if worst > (3 if options.damage else 1):
             lost.append(f"{worst} finished epochs were trained again after one kill")
     versions = [_version(here) for here in (alone, last)]
     if versions[0] != versions[1]:
-        lost.append(f"published as {versions[1]}, and {versions[0]} when left alone")
-    print("\n".join(lost) or "the weights and every epoch are those of the training left alone; "
-          "published once")  # fmt: skip
+        lost.append(f"published as {versions[1]}, but as {versions[0]} without a kill")
+    print("\n".join(lost) or "the weights and every epoch are those of the training without a "
+          "kill; published once")  # fmt: skip
     return 1 if lost else 0
 
 
@@ -374,8 +375,8 @@ def _version(here: Path) -> str:
     ]
 
 
-def _forget_checkpoints(workspace: Path) -> None:
-    """The next training is another run, which must not hear of the finished one."""
+def _delete_checkpoints(workspace: Path) -> None:
+    """Delete the remote's checkpoints: the next training must not see the finished one."""
     shutil.rmtree(workspace / "remote-storage/checkpoints", ignore_errors=True)
 
 
@@ -410,7 +411,7 @@ def _fill(ballast: Path) -> None:
 
 
 def _doors(*words: str) -> list[str]:
-    """Whoever trained it before is dead, which the next clone need not find out by waiting."""
+    """Return the command; with --take-over a clone does not wait for the process that is dead."""
     return [sys.executable, "-m", "container_doors", *words, "--take-over"]
 
 

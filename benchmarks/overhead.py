@@ -1,15 +1,15 @@
-"""What the whole pipeline costs over plain Ultralytics: wall time, in one run, as a ratio.
+"""Measures the overhead of the whole pipeline over plain Ultralytics: the ratio of wall times.
 
     uv run python benchmarks/overhead.py --epochs 30 --image-size 320
 
 Ours is ``bash scripts/run_training.sh NAME`` from the first line to the last: set-up check, data
 pulled and validated, training, two evaluations, prediction pictures, publication, DVC, report.
-The alternative is ``yolo train`` and ``yolo val`` with the very arguments that ours left in
-``args.yaml``, on the same photographs, and nothing else.
+The alternative is only ``yolo train`` and ``yolo val``, with the same arguments (from our
+``args.yaml``) and on the same photographs.
 
-Both run in a fresh clone of this repository; its environment is installed before the clock starts.
-The data set is the real photographs where $CONTAINER_DOORS_REAL_DATA names them, drawn ones
-otherwise; weights come from $CONTAINER_DOORS_WEIGHTS/yolo11s-standin.pt, or are random.
+Both run in a fresh clone of this repository; its environment is installed before the timing. The
+data set is the real photographs in $CONTAINER_DOORS_REAL_DATA, or drawn ones if it is not set;
+weights are $CONTAINER_DOORS_WEIGHTS/yolo11s-standin.pt, or random.
 """
 
 import argparse
@@ -25,8 +25,8 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 NAME = "overhead"
-_OURS_TO_SAY = {"project", "name", "exist_ok", "save_dir", "mode", "task", "model", "data"}
-"""Arguments that say where and what, not how; the command line of the alternative sets them."""
+_NOT_COPIED = {"project", "name", "exist_ok", "save_dir", "mode", "task", "model", "data"}
+"""Arguments for paths and names; the command line of the alternative sets its own."""
 
 
 def main() -> int:
@@ -48,7 +48,7 @@ def main() -> int:
 
 
 def _prepare(clone: Path, epochs: int, image_size_px: int) -> str | None:
-    """Clone, install, get data and a remote; returns the weights to start from."""
+    """Clone, install, get data and a remote; return the weights to start from."""
     _run(["git", "clone", "--quiet", str(ROOT), str(clone)], ROOT)
     _run(["bash", "scripts/setup_kaggle.sh"], clone)
     data = clone / "data/processed/detection"
@@ -70,12 +70,12 @@ def _prepare(clone: Path, epochs: int, image_size_px: int) -> str | None:
 
 
 def _alternative(clone: Path, weights: str | None) -> list[list[str]]:
-    """The same training and one evaluation, spelled for Ultralytics' own command."""
-    asked = yaml.safe_load((clone / "runs" / NAME / "trainer/args.yaml").read_text("utf-8"))
+    """Return the same training and one evaluation as commands of Ultralytics."""
+    ours = yaml.safe_load((clone / "runs" / NAME / "trainer/args.yaml").read_text("utf-8"))
     same = [
         f"{key}={value}"
-        for key, value in asked.items()
-        if key not in _OURS_TO_SAY and value is not None
+        for key, value in ours.items()
+        if key not in _NOT_COPIED and value is not None
     ]
     data = f"data={clone / 'runs' / NAME / 'data/data.yaml'}"
     out = clone / "alternative"
@@ -83,7 +83,7 @@ def _alternative(clone: Path, weights: str | None) -> list[list[str]]:
         ["yolo", "detect", "train", f"model={weights or 'yolo11s.yaml'}", data, *same,
          f"project={out}", "name=train", "exist_ok=True"],
         ["yolo", "detect", "val", f"model={out}/train/weights/best.pt", data, "split=test",
-         f"imgsz={asked['imgsz']}", f"device={asked['device']}", f"project={out}", "name=val"],
+         f"imgsz={ours['imgsz']}", f"device={ours['device']}", f"project={out}", "name=val"],
     ]  # fmt: skip
 
 

@@ -1,12 +1,12 @@
-"""Lay real photographs out as a data set of three splits, by source, never at random.
+"""Arranges real photographs as a data set of three splits: by source, not at random.
 
     uv run python benchmarks/real_photographs.py --out data/processed/detection
 
-The photographs are found in $CONTAINER_DOORS_REAL_DATA: ``images/``, ``labels/`` and
+The photographs are in $CONTAINER_DOORS_REAL_DATA: ``images/``, ``labels/`` and
 ``provenance.csv`` with the columns ``file``, ``source_repo`` and ``group``. A source is often one
-camera in one yard, so photographs of one source must not straddle a split. Those of one group are
-one scene, which attributes.csv says. The test split is three sources, so that it has more than
-the one scene that most of its doors are in.
+camera in one yard, so all photographs of a source are in the same split. Those of one group are
+one scene, which attributes.csv records. The test split has three sources, because most of its
+doors are in a single scene.
 """
 
 import argparse
@@ -37,7 +37,7 @@ names: ['container_door']
 
 
 def lay_out(source: Path, out: Path) -> dict[str, int]:
-    """Copy every photograph and its label; returns the photographs of each split."""
+    """Copy every photograph and its label; return the number of photographs of each split."""
     counts = dict.fromkeys(("train", "val", "test"), 0)
     scenes = []
     with (source / "provenance.csv").open(encoding="utf-8", newline="") as file:
@@ -62,7 +62,7 @@ def lay_out(source: Path, out: Path) -> dict[str, int]:
 
 
 def main() -> int:
-    """Parse, lay out, say what there is."""
+    """Parse, copy, print the number of photographs of each split."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, required=True, help="a new folder")
     out: Path = parser.parse_args().out

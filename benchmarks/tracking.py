@@ -1,21 +1,21 @@
-"""What tracking costs an epoch of training, offline and online, as a ratio to none, in one run.
+"""Measures the cost of tracking per training epoch, offline and online, as a ratio to none.
 
     uv run python benchmarks/tracking.py
 
-One real training goes through rounds of three blocks of epochs, in shuffled order. In each block it
-appends its epochs to the ``metrics.jsonl`` of another run: one that nobody follows, or one that
-``doors track follow`` shows to W&B offline or online. Both followers live throughout, as they do
-beside a run; while it is not their turn, they and all processes below them are stopped by a signal.
-What they cost once, at their start and their end, falls outside the training and is printed apart.
+One real training runs rounds of three blocks of epochs, in shuffled order. In each block it appends
+its epochs to the ``metrics.jsonl`` of another run: one without a follower, or one that
+``doors track follow`` sends to W&B offline or online. Both followers run the whole time, as in a
+real run; outside of their blocks a signal stops them and all processes below them. Their cost at
+start and end, once per run, is outside of the training and printed separately.
 
-The first epoch of a block is not timed: in it a follower catches up on what its timers missed.
-Each epoch is divided by the median of its round, because a machine drifts; an interval holds 95 %
-of what comes out when rounds are drawn again (bootstrap), and is a little narrow: in simulation it
-held the truth nine times of ten. A median does not see what happens in one epoch of ten, such as
-W&B's look at the machine every 15 s; the mean and the CPU time do. CPU time is the most that
-tracking can take from a training that keeps all cores busy, but for what it displaces in caches,
-and the only figure here that is finer than the noise. Online it errs upwards: after a pause the
-client sends at once what it otherwise sends every 15 s.
+The first epoch of a block is not timed: in it a follower does what its timers missed. Each epoch is
+divided by the median of its round, because a machine's speed drifts; the interval is a 95 %
+bootstrap interval over rounds, and a little narrow: in simulation it covered the true value nine
+times of ten. A median does not show an event in one epoch of ten, such as W&B's measurement of the
+machine every 15 s; the mean and the CPU time do. CPU time is the most that tracking can take from a
+training that keeps all cores busy, apart from cache effects, and the only figure here that is finer
+than the noise. Online it is too high: after a pause the client sends at once what it otherwise
+sends every 15 s.
 """
 
 import argparse
@@ -56,19 +56,19 @@ from container_doors.training.recorder import Recorder
 
 ROOT = Path(__file__).resolve().parents[1]
 MODES = {"off": "disabled", "offline": "offline", "online": "online"}
-"""As this file calls them, and as ``detection.wandb.mode`` does."""
+"""The names in this file, and the values of ``detection.wandb.mode``."""
 
 TARGET_RATIO, TARGET_S = 1.001, 0.005
-UNTIMED = 3  # at the very start: Ultralytics draws its batches, memory is filled
+UNTIMED = 3  # epochs at the start: Ultralytics plots its batches, memory is allocated
 OPEN_S = 60.0
-SETTLED_S = 5.0  # once it is open, the client tells of the machine
+SETTLED_S = 5.0  # after the start, the client sends facts about the machine
 DRAWS = 5000
-FEWEST_ROUNDS = 8  # with fewer, the interval is too narrow to be believed
+FEWEST_ROUNDS = 8  # with fewer, the interval is too narrow to be reliable
 
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """What an epoch is used for."""
+    """The use of one epoch."""
 
     mode: str = "off"
     is_timed: bool = False
@@ -76,31 +76,31 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What was measured of one epoch, in seconds."""
+    """The measurements of one epoch, in seconds."""
 
     epoch_s: float
     listening_s: float
-    """Of the epoch: the training's own thread in its listener."""
+    """The part of the epoch that the training's own thread is in its listener."""
     cpu_s: float
-    """Of the processes that track."""
+    """CPU time of the tracking processes."""
     server_cpu_s: float
 
 
 def main() -> int:
-    """Train once and print what each way of tracking cost."""
+    """Train once, and print the cost of each tracking mode."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--epochs-per-block", type=int, default=5, help="the first is not timed")
     parser.add_argument("--rounds", type=int, default=16)
     parser.add_argument("--image-size", type=int, default=160)
-    parser.add_argument("--pictures", type=int, default=32, help="to train on; half as many to val")
-    asked = parser.parse_args()
-    if asked.epochs_per_block < 2 or asked.rounds < 1 or asked.pictures < 2:
+    parser.add_argument("--pictures", type=int, default=32, help="in train; val has half as many")
+    options = parser.parse_args()
+    if options.epochs_per_block < 2 or options.rounds < 1 or options.pictures < 2:
         parser.error("expected two epochs per block, one round and two pictures, or more")
-    plan = _plan(asked.rounds, asked.epochs_per_block)
-    params = {mode: _params(asked, len(plan), its_name) for mode, its_name in MODES.items()}
+    plan = _plan(options.rounds, options.epochs_per_block)
+    params = {mode: _params(options, len(plan), its_name) for mode, its_name in MODES.items()}
     with tempfile.TemporaryDirectory() as temporary, ExitStack() as stack:
         folder = Path(temporary)
-        counts = {"train": asked.pictures, "val": asked.pictures // 2}
+        counts = {"train": options.pictures, "val": options.pictures // 2}
         draw_sample(folder / "data", counts=counts, seed=0, image_size_px=(320, 240))
         server, environment = stack.enter_context(_server())
         arms = {mode: Arm(Run(mode, folder), params[mode]) for mode in MODES}
@@ -115,9 +115,10 @@ def main() -> int:
             listener=training,
         )
     cores = len(psutil.Process().cpu_affinity())
-    print(f"{asked.pictures} pictures at {asked.image_size} px on {cores} cores, {asked.rounds} "
-          f"rounds of 3 blocks of {asked.epochs_per_block - 1} timed epochs")  # fmt: skip
-    _print(training.samples, arms, asked.rounds)
+    print(f"{options.pictures} pictures at {options.image_size} px on {cores} cores, "
+          f"{options.rounds} rounds of 3 blocks of {options.epochs_per_block - 1} timed "
+          "epochs")  # fmt: skip
+    _print(training.samples, arms, options.rounds)
     return 0
 
 
@@ -131,17 +132,17 @@ def _plan(rounds: int, epochs_per_block: int) -> list[Slot]:
     ]
 
 
-def _params(asked: argparse.Namespace, epochs: int, wandb_mode: str) -> Params:
+def _params(options: argparse.Namespace, epochs: int, wandb_mode: str) -> Params:
     settings = {
         "model.architecture": "yolov11n",
         "model.pretrained": "false",
         "training.epochs": epochs,
-        "training.image_size_px": asked.image_size,
+        "training.image_size_px": options.image_size,
         "training.cache": "ram",
-        "training.learning_rate": "1.0e-6",  # or validation takes ever longer, or ever shorter
+        "training.learning_rate": "1.0e-6",  # otherwise the time of a validation drifts
         "training.warmup_epochs": 0,
         "training.patience": 0,
-        "training.save_period": epochs,  # alike in every mode, and its waits for the disk are not
+        "training.save_period": epochs,  # the same cost in every mode, but with noisy disk waits
         "augmentation.close_mosaic": 0,
         "wandb.mode": wandb_mode,
     }
@@ -151,13 +152,13 @@ def _params(asked: argparse.Namespace, epochs: int, wandb_mode: str) -> Params:
 
 @contextmanager
 def _server() -> Iterator[tuple[psutil.Process, dict[str, str]]]:
-    """Run the stand-in for W&B's server; yields it, and what a client must be told."""
+    """Run the stand-in for W&B's server; yield it, and the variables for its clients."""
     argv = [sys.executable, "-m", "tests.loopback.wandb_backend"]
     with subprocess.Popen(argv, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         try:
             lines = [process.stdout.readline() for _ in range(2)] if process.stdout else []
-            told = (line.removeprefix("export ").strip().partition("=") for line in lines)
-            yield psutil.Process(process.pid), {name: value for name, _, value in told}
+            pairs = (line.removeprefix("export ").strip().partition("=") for line in lines)
+            yield psutil.Process(process.pid), {name: value for name, _, value in pairs}
         finally:
             process.terminate()
 
@@ -170,7 +171,7 @@ class Arm:
         self.once: dict[str, float] = {}
         self._run = run
         self._processes: list[psutil.Process] = []
-        self._said: list[str] = []
+        self._messages: list[str] = []
         document = params.model_dump(mode="json")
         RunRecord(
             run_id=uuid.uuid4().hex,
@@ -188,8 +189,8 @@ class Arm:
         ).write(run.record)
 
     def say(self, text: str) -> None:
-        """Remember what the follower says."""
-        self._said.append(text)
+        """Store the follower's message."""
+        self._messages.append(text)
 
     def step(self, what: str, done: int, total: int) -> None:
         """Show nothing."""
@@ -199,15 +200,15 @@ class Arm:
 
     @contextmanager
     def followed(self, environment: Mapping[str, str]) -> Iterator[None]:
-        """Have a follower, at rest until :meth:`go_on`; at the end see that it had everything."""
+        """Run a follower, suspended until :meth:`go_on`; at the end check that it sent all."""
         follower, began = FollowerProcess({**QUIET, **environment}), time.perf_counter()
         follower.start(self._run, progress=self)
         started = psutil.Process().children()
         self._processes = [one for one in started if str(self._run.directory) in one.cmdline()]
         try:
-            while not self._said and time.perf_counter() < began + OPEN_S:
+            while not self._messages and time.perf_counter() < began + OPEN_S:
                 time.sleep(0.01)
-            self._check(self._said[:1], f"W&B: {self._run.name},")
+            self._check(self._messages[:1], f"W&B: {self._run.name},")
             self.once["start_s"] = time.perf_counter() - began
             time.sleep(SETTLED_S)
             self.go_on()
@@ -220,34 +221,34 @@ class Arm:
             follower.finish(exit_code=0)
             self.once["end_s"] = time.perf_counter() - began
             self.once["end_cpu_s"] = _ended_children_cpu_s() - before_s
-        self._check(self._said[-1:], "W&B: everything is at", "W&B: recorded offline")
+        self._check(self._messages[-1:], "W&B: everything was sent to", "W&B: recorded offline")
 
-    def _check(self, said: Sequence[str], *expected: str) -> None:
-        """Measure no tracker that does not track."""
-        if not any(line.startswith(expected) for line in said):
+    def _check(self, messages: Sequence[str], *expected: str) -> None:
+        """Check that the tracker works."""
+        if not any(line.startswith(expected) for line in messages):
             raise AssertionError(
-                f"{self._run.name} is not tracked: expected {expected}, found {said}"
+                f"{self._run.name} is not tracked: expected {expected}, found {messages}"
             )
 
     def go_on(self) -> None:
-        """Let the follower and all that is below it work."""
+        """Resume the follower and all processes below it."""
         top = self._processes[:1]
         self._processes = top + [below for one in top for below in one.children(recursive=True)]
         for process in self._processes:
             process.resume()
 
     def rest(self) -> None:
-        """Stop them all, until :meth:`go_on`."""
+        """Suspend them all, until :meth:`go_on`."""
         for process in self._processes:
             process.suspend()
 
     def cpu_s(self) -> float:
-        """Add up the CPU time of all that were there when they last went on."""
+        """Add up the CPU time of all processes that existed at the last :meth:`go_on`."""
         return sum(map(_cpu_s, self._processes))
 
 
 class Training:
-    """The training's listener: hands each epoch to its arm, and measures."""
+    """The training's listener: passes each epoch to its arm, and measures."""
 
     def __init__(
         self, plan: Sequence[Slot], arms: Mapping[str, Arm], server: psutil.Process
@@ -259,34 +260,39 @@ class Training:
     def batch_finished(self, *, epoch: int, batch: int, batches: int) -> None:
         """Do nothing: the bar is for a person."""
 
-    def set_back(self, setback: Recovery) -> None:
-        """Give up: an epoch that was trained again would count twice."""
-        raise AssertionError(str(setback))
+    def training_recovered(self, recovery: Recovery) -> None:
+        """Fail: an epoch that is trained again would count twice."""
+        raise AssertionError(str(recovery))
 
-    def wish_to_stop(self, epoch_s: float) -> str | None:
-        """Wish for nothing."""
+    def reason_to_stop(self, epoch_s: float) -> str | None:
+        """Never stop."""
 
     def epoch_finished(self, epoch: Epoch) -> None:
-        """Append an epoch where it belongs; whatever is done after that is of no epoch's time."""
-        slot, to_come = self._plan[epoch.number - 1], self._plan[epoch.number :]
-        arm, told = self._arms[slot.mode], time.perf_counter()
+        """Append an epoch to the run of its arm; the work after that belongs to no epoch's time."""
+        slot, next_slots = self._plan[epoch.number - 1], self._plan[epoch.number :]
+        arm, started = self._arms[slot.mode], time.perf_counter()
         arm.recorder.epoch_finished(epoch)
         ended = time.perf_counter()
         if slot.is_timed:
             cpu_s, server_cpu_s = arm.cpu_s() - self._cpu_s, _cpu_s(self._server)
             self.samples[slot.mode].append(
-                Sample(ended - self._began, ended - told, cpu_s, server_cpu_s - self._server_cpu_s)
+                Sample(
+                    ended - self._began,
+                    ended - started,
+                    cpu_s,
+                    server_cpu_s - self._server_cpu_s,
+                )
             )
-        if to_come and to_come[0].mode != slot.mode:
+        if next_slots and next_slots[0].mode != slot.mode:
             arm.rest()
-            arm = self._arms[to_come[0].mode]
+            arm = self._arms[next_slots[0].mode]
             arm.go_on()
         self._cpu_s, self._server_cpu_s = arm.cpu_s(), _cpu_s(self._server)
         self._began = time.perf_counter()
 
 
 def _cpu_s(process: psutil.Process) -> float:
-    """Add up user and system time, its own and that of its ended children."""
+    """Return user and system time, of the process and its ended children."""
     return float(sum(process.cpu_times()[:4]))
 
 
@@ -296,7 +302,7 @@ def _ended_children_cpu_s() -> float:
 
 
 def _print(samples: Mapping[str, Sequence[Sample]], arms: Mapping[str, Arm], rounds: int) -> None:
-    """Print a column for each mode, and how it stands to the target."""
+    """Print a column for each mode, and whether it meets the target."""
     of = {mode: np.array([astuple(sample) for sample in found]) for mode, found in samples.items()}
     seconds = {mode: values[:, 0].reshape(rounds, -1) for mode, values in of.items()}
     cpu_s = {mode: float(values[:, 2].mean()) for mode, values in of.items()}
@@ -306,7 +312,7 @@ def _print(samples: Mapping[str, Sequence[Sample]], arms: Mapping[str, Arm], rou
     medians = {mode: _ratio(seconds, mode, np.median) for mode in tracked}
     rows = {
         "": list(of),
-        "an epoch, median": [f"{np.median(values):.3f} s" for values in seconds.values()],
+        "epoch, median": [f"{np.median(values):.3f} s" for values in seconds.values()],
         "ratio of medians": ["1", *map(_spelled, medians.values())],
         "ratio of means": ["1", *(_spelled(_ratio(seconds, mode, np.mean)) for mode in tracked)],
         "CPU time of tracking": ["", *(f"{cpu_s[mode] * 1e3:.1f} ms" for mode in tracked)],
@@ -318,7 +324,7 @@ def _print(samples: Mapping[str, Sequence[Sample]], arms: Mapping[str, Arm], rou
     }
     for name, cells in rows.items():
         print(f"{name:26}{cells[0]:>9}" + "".join(f"{cell:>25}" for cell in cells[1:]))
-    print("the server is a stand-in on the same cores: its work is in the times, and is not ours")
+    print("the server is a stand-in on the same cores: the times include its work, not ours")
     print(f"target: {TARGET_RATIO} x + {TARGET_S * 1e3:g} ms, here a ratio of {target:.4f}")
     for mode, ratio in medians.items():
         by_cpu = "met" if 1 + cpu_s[mode] / off_s <= target else "missed"
@@ -328,7 +334,7 @@ def _print(samples: Mapping[str, Sequence[Sample]], arms: Mapping[str, Arm], rou
 def _ratio(
     seconds: Mapping[str, NDArray[np.float64]], mode: str, average: Callable[..., Any]
 ) -> tuple[float, float, float]:
-    """Compare a mode with off, rounds in rows: the estimate, and the ends of its interval."""
+    """Compare a mode with off, rounds in rows: return the estimate, and its interval's bounds."""
     level = np.median(np.hstack(list(seconds.values())), axis=1, keepdims=True)
     rounds = len(level)
     drawn = np.random.default_rng(0).integers(rounds, size=(DRAWS, rounds))

@@ -1,12 +1,12 @@
-"""What a data set costs on Google Drive: as a folder and as archives, in seconds and as a ratio.
+"""Measures the transfer of a data set to Google Drive: as a folder and as archives, in seconds.
 
     uv run python benchmarks/transfer.py --files 600 --latency-ms 300
 
 Both are pushed and pulled by the unmodified dvc command, as ``doors data pack`` and ``doors data
-pull`` call it, from and to a stand-in for Drive on loopback that answers every call that much
-later. What is counted begins with a data set that DVC tracks, is packing too, and ends with the
-files in place. Google's own limits
-of calls per minute are not in it; they make the folder slower still.
+pull`` call it, from and to a stand-in for Drive on loopback that answers every call with that
+latency. The timing starts with a data set that DVC tracks, includes packing, and ends with the
+files in place. It does not include Google's own limits of calls per minute, which make the folder
+even slower.
 """
 
 import argparse
@@ -30,26 +30,26 @@ from container_doors.steps.data import pack_data, pull_data
 
 TARGET = 10.0
 DATA = Path("data/detection")
-FILE_BYTES = 20_000  # the calls are what is slow; photographs of 300 kB would measure this disk
+FILE_BYTES = 20_000  # the calls are slow, not the bytes; files of 300 kB would measure the disk
 
 
 def main() -> int:
-    """Send and fetch a data set in both forms; print seconds, calls and ratio."""
+    """Push and pull a data set in both forms; print seconds, calls and ratio."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--files", type=int, default=600, help="half photographs, half labels")
     parser.add_argument("--latency-ms", type=float, default=300)
-    asked = parser.parse_args()
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         home = Path(temporary)
-        with DriveBackend(home / "drive", latency_s=asked.latency_ms / 1000) as drive:
+        with DriveBackend(home / "drive", latency_s=options.latency_ms / 1000) as drive:
             os.environ.update(drive.environment)
             os.environ["GDRIVE_CREDENTIALS_DATA"] = drive.accounts.add_person()
             os.environ["DVC_SITE_CACHE_DIR"] = str(home / "site")
             rows = {
-                form: _measure(form, home / form, drive, asked.files)
+                form: _measure(form, home / form, drive, options.files)
                 for form in ("folder", "archives")
             }
-    print(f"{asked.files} files of {FILE_BYTES // 1000} kB, {asked.latency_ms:g} ms a call, "
+    print(f"{options.files} files of {FILE_BYTES // 1000} kB, {options.latency_ms:g} ms per call, "
           f"{len(os.sched_getaffinity(0))} cores")  # fmt: skip
     print(f"{'':10}{'push':>9}{'calls':>7}{'pull':>10}{'calls':>7}")
     for form, ((push_s, push_calls), (pull_s, pull_calls)) in rows.items():
@@ -86,18 +86,18 @@ def _measure(form: str, home: Path, drive: DriveBackend, files: int) -> list[tup
         shutil.rmtree(path)
     pulled = _timed(pull, drive)
     if _content() != expected:
-        raise AssertionError(f"{form}: other bytes came back")
+        raise AssertionError(f"{form}: the pulled bytes differ")
     return [pushed, pulled]
 
 
 def _draw(home: Path, files: int) -> None:
-    randomly = random.Random(0)  # noqa: S311 - bytes that no archive makes smaller
+    generator = random.Random(0)  # noqa: S311 - bytes that cannot be compressed
     for number in range(files):
         kind, suffix = (("images", "jpg"), ("labels", "txt"))[number % 2]
         split = "val" if number % 10 > 7 else "train"
         path = home / DATA / kind / split / f"{number // 2:05}.{suffix}"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(randomly.randbytes(FILE_BYTES))
+        path.write_bytes(generator.randbytes(FILE_BYTES))
 
 
 def _content() -> dict[str, bytes]:

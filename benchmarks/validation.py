@@ -1,11 +1,11 @@
-"""What reading a data set in full costs: seconds, and as a ratio to the plain way, in one run.
+"""Measures a complete validation of a data set: seconds, and the ratio to a simple check.
 
     uv run python benchmarks/validation.py --pictures 5000
 
-Ours is ``check()``: every picture read, hashed and decoded, every label parsed, every rule asked.
-The plain way finds less: Ultralytics' own label scan, which reads headers only, and then a loop of
-``cv2.imread`` over every file, which does not say what is wrong with one. All files are read once
-before the clock starts, so that neither pays for the disk.
+Ours is ``check()``: it reads, hashes and decodes every picture, parses every label, checks every
+rule. The simple check finds less: Ultralytics' own label scan, which reads headers only, and then a
+loop of ``cv2.imread`` over every file, which does not report what is wrong. All files are read once
+before the timing, so that neither reads from the disk.
 """
 
 import argparse
@@ -32,7 +32,7 @@ Result = TypeVar("Result")
 
 
 def main() -> int:
-    """Draw pictures, read them in both ways, print seconds and ratio."""
+    """Draw pictures, check them in both ways, print seconds and ratio."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--pictures", type=int, default=5000)
     parser.add_argument("--workers", type=int, help="processes; by default one per processor")
@@ -44,7 +44,7 @@ def main() -> int:
         decode_s, _ = _timed(lambda: _decode(images))
         ours_s, report = _timed(lambda: _check(Path(folder), arguments.workers))
     if report.findings:
-        raise AssertionError(f"a picture of the benchmark is not right: {report.findings[0]}")
+        raise AssertionError(f"a picture of the benchmark has a fault: {report.findings[0]}")
     print(f"{len(images)} JPEGs of {WIDTH_PX} x {HEIGHT_PX}, {size_mb:.0f} MB, {_cores()} cores")
     print(f"check()                 {ours_s:7.1f} s  {len(images) / ours_s:6.0f}/s")
     print(f"Ultralytics' label scan {scan_s:7.1f} s")
@@ -54,7 +54,7 @@ def main() -> int:
 
 
 def _draw(root: Path, count: int) -> list[Path]:
-    """Write a data set; pictures repeat, but for a comment that makes each file another."""
+    """Write a data set; pictures repeat, with a comment that makes each file different."""
     encoded = [_picture(seed) for seed in range(min(count, _DIFFERENT))]
     images = []
     for number in range(count):
@@ -73,7 +73,7 @@ def _draw(root: Path, count: int) -> list[Path]:
 
 
 def _picture(seed: int) -> bytes:
-    """Draw coarse shapes under fine grain: 300 kB, as a phone's picture of this size has."""
+    """Draw coarse shapes under fine grain: 300 kB, like a phone's picture of this size."""
     random = np.random.default_rng(seed)
     shapes = random.integers(0, 256, (12, 16, 3), np.uint8)
     smooth = cv2.resize(shapes, (WIDTH_PX, HEIGHT_PX), interpolation=cv2.INTER_CUBIC)
@@ -93,7 +93,7 @@ def _check(root: Path, workers: int | None) -> Report:
 
 
 def _ultralytics_scan(images: list[Path]) -> None:
-    """Do what ``YOLODataset.cache_labels`` does, with as many threads, and keep nothing."""
+    """Do what ``YOLODataset.cache_labels`` does, with as many threads; store nothing."""
     from ultralytics.data.utils import verify_image_label  # noqa: PLC0415 - settings come first
     from ultralytics.utils import NUM_THREADS  # noqa: PLC0415
 
@@ -101,7 +101,7 @@ def _ultralytics_scan(images: list[Path]) -> None:
     with ThreadPool(NUM_THREADS) as pool:
         dropped = sum(read[0] is None for read in pool.imap(verify_image_label, pairs))
     if dropped:
-        raise AssertionError(f"{dropped} pictures of the benchmark are not right")
+        raise AssertionError(f"{dropped} pictures of the benchmark have a fault")
 
 
 def _decode(images: list[Path]) -> None:
@@ -115,6 +115,6 @@ def _cores() -> int:
 
 if __name__ == "__main__":
     import_ultralytics()
-    from ultralytics.data import utils  # noqa: F401 - two seconds that neither way should pay
+    from ultralytics.data import utils  # noqa: F401 - its two seconds must not be timed
 
     raise SystemExit(main())

@@ -6,9 +6,9 @@
 
 ``import`` reads OSV's dump, one file with every advisory of PyPI:
 https://osv-vulnerabilities.storage.googleapis.com/PyPI/all.zip. ``ask`` asks PyPI for single
-packages, one request each, where that file cannot be had. The database holds OSV's records, cut
-down to what is compared: https://ossf.github.io/osv-schema/. An advisory that is to be lived with
-stands in .ci/advisory-exceptions.toml, with its reason.
+packages, one request each, if that file is not available. The database has OSV's records, reduced
+to the fields that are compared: https://ossf.github.io/osv-schema/. An accepted advisory is in
+.ci/advisory-exceptions.toml, with its reason.
 """
 
 import argparse
@@ -38,23 +38,24 @@ Database = dict[str, Document]
 
 
 class AuditError(Exception):
-    """A file cannot be used: where, what was expected, and what to do."""
+    """A file or an answer cannot be used: the problem, and what to do."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Check, or renew the database: 0 if nothing is wrong, 1 for findings, 2 for a broken file."""
-    asked = _arguments(arguments)
-    database = asked.repository / ".ci" / "advisories.json"
+    """Check, or update the database: 0 if nothing is wrong, 1 for findings, 2 for a broken file."""
+    options = _arguments(arguments)
+    database = options.repository / ".ci" / "advisories.json"
     try:
-        locked = read_lock(asked.repository / "uv.lock")
-        if asked.do == "check":
-            exceptions = read_exceptions(asked.repository / ".ci" / "advisory-exceptions.toml")
-            return check(locked, read_database(database), exceptions, today=asked.today)
-        if asked.do == "import":
-            write_database(database, imported(asked.path, locked))
+        locked = read_lock(options.repository / "uv.lock")
+        if options.do == "check":
+            exceptions = read_exceptions(options.repository / ".ci" / "advisory-exceptions.toml")
+            return check(locked, read_database(database), exceptions, today=options.today)
+        if options.do == "import":
+            write_database(database, read_dump(options.path, locked))
         else:
             known = read_database(database)
-            write_database(database, known | ask(asked.names, locked, asked.index, asked.today))
+            new = ask(options.names, locked, options.index, options.today)
+            write_database(database, known | new)
     except AuditError as error:
         print(f"error: {error.args[0]}\n  hint: {error.args[1]}", file=sys.stderr)
         return 2
@@ -72,7 +73,7 @@ def check(
         for advisory in database[name]["advisories"]
         if affects(advisory, version)
     ]
-    faults = [hit.described() for hit in hits if not any(hit.is_of(one) for one in exceptions)]
+    faults = [hit.describe() for hit in hits if not any(hit.is_of(one) for one in exceptions)]
     faults += [stale for one in exceptions if (stale := _stale(one, locked, hits))]
     lines = [*_warnings(database, locked, today), *map(_accepted, exceptions)]
     print("\n".join([*lines, *(f"error: {fault}" for fault in faults)]))
@@ -82,19 +83,19 @@ def check(
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """An advisory that is about a locked version."""
+    """An advisory that affects a locked version."""
 
     name: str
     version: str
     advisory: Document
 
     def is_of(self, exception: Document) -> bool:
-        """Tell whether an exception is about it, by any of its names."""
+        """Return whether an exception names this advisory, by its id or an alias."""
         names = {self.advisory["id"], *self.advisory.get("aliases", ())}
         return exception["package"] == self.name and exception.get("id") in names
 
-    def described(self) -> str:
-        """Say what it is."""
+    def describe(self) -> str:
+        """Return a line with the advisory."""
         names = ", ".join([self.advisory["id"], *self.advisory.get("aliases", ())])
         fixed = ", ".join(self.advisory.get("fixed_in", ())) or "no release"
         summary = self.advisory.get("summary", "")
@@ -102,7 +103,7 @@ class Hit:
 
 
 def affects(advisory: Document, version: str) -> bool:
-    """Tell whether a version is affected, as OSV's schema defines it."""
+    """Return whether a version is affected, as OSV's schema defines it."""
     if advisory.get("withdrawn"):
         return False
     number = Version(version)
@@ -114,7 +115,7 @@ def affects(advisory: Document, version: str) -> bool:
 
 
 def _within(version: Version, events: Sequence[Mapping[str, str]]) -> bool:
-    """Walk events in order: from ``introduced`` on it is affected, from ``fixed`` on no longer."""
+    """Apply events in order: affected from ``introduced`` on, not affected from ``fixed`` on."""
     is_affected = False
     for event in sorted(events, key=_event_order):
         (kind, text), *_ = event.items()
@@ -142,10 +143,10 @@ def _same(version: Version, text: str) -> bool:
 def _stale(exception: Document, locked: Locked, hits: Sequence[Hit]) -> str | None:
     package, about = exception["package"], _about(exception)
     if package not in {name for name, _ in locked}:
-        return f"the exception for {package} ({about}) is of no use: it is not locked. Remove it"
+        return f"the exception for {package} ({about}) is unused: it is not locked. Remove it"
     if "id" in exception and not any(hit.is_of(exception) for hit in hits):
         return (
-            f"the exception for {package} ({about}) is of no use: no locked version is known to "
+            f"the exception for {package} ({about}) is unused: no locked version is known to "
             "be affected. Remove it, or ask again if the database is of another version"
         )
     return None
@@ -159,7 +160,7 @@ def _warnings(database: Database, locked: Locked, today: date) -> Iterator[str]:
              if _knows(database, name, version)]  # fmt: skip
     if dates and (today - min(dates)).days > OLD_DAYS:
         yield (f"warning: the database is of {min(dates)}, more than {OLD_DAYS} days ago: "
-               "scripts/audit_lock.py says how to renew it")  # fmt: skip
+               "scripts/audit_lock.py describes how to update it")  # fmt: skip
 
 
 def _accepted(exception: Document) -> str:
@@ -175,13 +176,13 @@ def _knows(database: Database, name: str, version: str) -> bool:
     return entry is not None and (entry["versions"] is None or version in entry["versions"])
 
 
-# Renewing
+# Updating the database
 
 
-def imported(dump: Path, locked: Locked) -> Database:
-    """Take what OSV's dump has about the locked packages; all of them are known then.
+def read_dump(dump: Path, locked: Locked) -> Database:
+    """Read the advisories of all locked packages from OSV's dump.
 
-    The dump is as old as its newest record.
+    The dump's date is that of its newest record.
     """
     names = {name for name, _ in locked}
     found: dict[str, list[Document]] = {name: [] for name in names}
@@ -189,9 +190,9 @@ def imported(dump: Path, locked: Locked) -> Database:
     for record in _records(dump):
         newest = max(newest, record.get("modified", ""))
         for name in names & {canonicalize_name(one["package"]["name"]) for one in _of_pypi(record)}:
-            found[name].append(_cut_down(record, name))
+            found[name].append(_reduce(record, name))
     if not newest:
-        raise AuditError(f"{dump} has no advisory", "it is to be OSV's all.zip, or its folder")
+        raise AuditError(f"{dump} has no advisory", "use OSV's all.zip, or a folder of its files")
     return {
         name: {"as_of": newest[:10], "source": "OSV's dump", "versions": None,
                "advisories": sorted(advisories, key=lambda one: one["id"])}
@@ -216,7 +217,7 @@ def _of_pypi(record: Document) -> list[Document]:
     return [one for one in record.get("affected", ()) if one["package"]["ecosystem"] == "PyPI"]
 
 
-def _cut_down(record: Document, name: str) -> Document:
+def _reduce(record: Document, name: str) -> Document:
     affected = [
         one for one in _of_pypi(record) if canonicalize_name(one["package"]["name"]) == name
     ]
@@ -251,8 +252,8 @@ def ask(names: Sequence[str], locked: Locked, index: str, today: date) -> Databa
     for name in map(canonicalize_name, names):
         versions = sorted(version for one, version in locked if one == name)
         if not versions:
-            raise AuditError(f"{name} is not locked", "give names that stand in uv.lock")
-        records = {version: _asked(index, name, version) for version in versions}
+            raise AuditError(f"{name} is not locked", "give names that are in uv.lock")
+        records = {version: _ask_version(index, name, version) for version in versions}
         found[name] = {
             "as_of": today.isoformat(),
             "source": "PyPI",
@@ -267,18 +268,18 @@ def ask(names: Sequence[str], locked: Locked, index: str, today: date) -> Databa
     return found
 
 
-def _asked(index: str, name: str, version: str) -> list[Document]:
-    """Ask about a version; where PyPI is mirrored without versions, about the newest."""
+def _ask_version(index: str, name: str, version: str) -> list[Document]:
+    """Ask about a version; on a PyPI mirror without versions, about the newest."""
     for address in (f"{index}/{name}/{version}/json", f"{index}/{name}/json"):
         try:
             answer = requests.get(address, timeout=30)
             document = answer.json() if answer.ok else {}
-        except requests.RequestException as error:  # also of an answer that is no JSON
+        except requests.RequestException as error:  # also for an answer that is no JSON
             raise AuditError(f"{address}: {type(error).__name__}", "is there a network?") from None
         if document.get("info", {}).get("version") == version and "vulnerabilities" in document:
             return list(document["vulnerabilities"])
     raise AuditError(
-        f"{index} does not say what is known of {name} {version}",
+        f"{index} reports no advisories for {name} {version}",
         "import OSV's dump instead, or lock the newest release",
     )
 
@@ -287,7 +288,7 @@ def _asked(index: str, name: str, version: str) -> list[Document]:
 
 
 def read_lock(path: Path) -> Locked:
-    """Read which versions are locked; there are several of one package for several Pythons."""
+    """Read the locked versions; one package may have several, for different Pythons."""
     try:
         document = tomllib.loads(_text(path))
     except tomllib.TOMLDecodeError as error:
@@ -300,7 +301,7 @@ def read_lock(path: Path) -> Locked:
 
 
 def read_database(path: Path) -> Database:
-    """Read what is known."""
+    """Read the database of advisories."""
     try:
         document = json.loads(_text(path))
         packages: Database = document["packages"]
@@ -317,7 +318,7 @@ def read_database(path: Path) -> Database:
 
 
 def read_exceptions(path: Path) -> list[Document]:
-    """Read what is lived with: each ``[[exception]]`` has a package, a reason, and mostly an id."""
+    """Read the accepted advisories: each has a package, a reason, and usually an id."""
     try:
         document = tomllib.loads(_text(path))
     except tomllib.TOMLDecodeError as error:
@@ -330,14 +331,14 @@ def read_exceptions(path: Path) -> list[Document]:
             raise AuditError(
                 f"{path}: exception {number}: expected package, reason and perhaps id, found "
                 f"{', '.join(one) or 'nothing'}",
-                "an id is that of the advisory, CVE-... or GHSA-...; without one the package is "
-                "unmaintained",
+                "id is that of the advisory, CVE-... or GHSA-...; leave it out for a package that "
+                "is unmaintained",
             )
     return exceptions
 
 
 def write_database(path: Path, database: Database) -> None:
-    """Write it, the same bytes for the same content."""
+    """Write the database; equal content gives equal bytes."""
     text = json.dumps({"schema": 1, "packages": database}, indent=1, sort_keys=True) + "\n"
     path.write_text(text, encoding="utf-8")
 
@@ -357,14 +358,14 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.set_defaults(do="check")
     commands = parser.add_subparsers(dest="do")
     commands.add_parser("check", help="compare; the default")
-    import_ = commands.add_parser("import", help="renew all of it from OSV's dump")
+    import_ = commands.add_parser("import", help="update all packages from OSV's dump")
     import_.add_argument("path", type=Path, help="all.zip, or a folder of its files")
-    ask_ = commands.add_parser("ask", help="renew single packages from PyPI")
+    ask_ = commands.add_parser("ask", help="update single packages from PyPI")
     ask_.add_argument("names", nargs="+", metavar="NAME")
-    ask_.add_argument("--index", default=PYPI, help="its JSON interface")
-    asked = parser.parse_args(arguments)
-    asked.do = asked.do or "check"
-    return asked
+    ask_.add_argument("--index", default=PYPI, help="the address of PyPI's JSON interface")
+    options = parser.parse_args(arguments)
+    options.do = options.do or "check"
+    return options
 
 
 if __name__ == "__main__":

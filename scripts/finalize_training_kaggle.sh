@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Describe, track and push the model that is published; of another experiment, nothing is done.
+# Describe, track and push the published model; do nothing if it is of another experiment.
 #
 #   bash scripts/finalize_training_kaggle.sh [experiment]
 set -euo pipefail

@@ -1,11 +1,11 @@
-"""Install what uv.lock names, each file known by its sha256, beside what a machine's image holds.
+"""Install the packages of uv.lock, checked by sha256, beside those of a machine's image.
 
     python scripts/install_locked.py --without dvc --project
     python scripts/install_locked.py --environment FOLDER --group dvc
 
-The first installs for the Python that runs it. PyTorch, NumPy and OpenCV stay the image's own:
-another torch would not fit its CUDA. The second makes an environment of one dependency group.
-Standard library alone, because nothing is installed yet.
+The first installs for the Python that runs it. The image's PyTorch, NumPy and OpenCV stay: another
+torch would not fit its CUDA. The second makes an environment of one dependency group. This uses
+the standard library only, because nothing is installed yet.
 """
 
 import argparse
@@ -30,34 +30,34 @@ OPENCV = (
     "opencv-contrib-python-headless",
     "opencv-contrib-python",
 )
-"""Builds of one program, with the same files: where one is there, none is installed."""
+"""Builds of one program, with the same files: if one is installed, no other is."""
 ULTRALYTICS = ("ultralytics-opencv-headless", "ultralytics")
-"""Likewise; we install the first."""
+"""Builds of one program, too; we install the first."""
 OLDEST_UV = (0, 8)  # reads revision 3 of the lock, and knows `export --prune`
 PASSED_ON = {
     "PATH", "HOME", "USER", "TMPDIR", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "XDG_CACHE_HOME",
     "XDG_CONFIG_HOME", "XDG_DATA_HOME", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE",
     "CURL_CA_BUNDLE", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY",
 }  # fmt: skip
-"""What installers need to know, beside their own settings: they run packages' code, beside
-secrets that are none of its business."""
+"""The variables that installers get besides their own settings: they run code of packages, which
+must not see secrets."""
 _REQUIRED = re.compile(r"^([A-Za-z0-9._-]+)==", re.MULTILINE)
 _UNMET = re.compile(r"The package `([^`]+)` requires `([A-Za-z0-9._-]+)([^`]*)`, but (.+)")
 
 
 class InstallError(Exception):
-    """Something was not installed: what, and what a person can do."""
+    """The installation failed: the problem, and what a person can do."""
 
 
 def main() -> int:
-    """Install, and print what; 2 if it could not be done."""
-    asked = _arguments()
+    """Install, and print what was installed; 2 if it failed."""
+    options = _arguments()
     try:
         uv = find_uv()
-        if asked.environment:
-            make_environment(uv, asked.environment, asked.group)
+        if options.environment:
+            make_environment(uv, options.environment, options.group)
         else:
-            install(uv, without=asked.without, with_project=asked.project)
+            install(uv, without=options.without, with_project=options.project)
     except InstallError as failed:
         problem, hint = failed.args
         print(f"error: {problem}\n  hint: {hint}", file=sys.stderr)
@@ -66,8 +66,8 @@ def main() -> int:
 
 
 def install(uv: Path, *, without: Sequence[str], with_project: bool) -> None:
-    """Install the project's packages for this Python; what the image holds stays as it is."""
-    image = of_the_image()
+    """Install the project's packages for this Python; the image's packages do not change."""
+    image = image_packages()
     own = set(image)
     if own & set(OPENCV):
         own |= set(OPENCV)
@@ -78,7 +78,7 @@ def install(uv: Path, *, without: Sequence[str], with_project: bool) -> None:
         _install(uv, export(uv, "--only-group", "setup", without=["uv"]))
         call([uv, "pip", "install", "--quiet", "--python", sys.executable, "--no-deps",
               "--no-build-isolation", "--editable", REPOSITORY])  # fmt: skip
-    after = {name: number for name, number in of_the_image().items() if name in image}
+    after = {name: number for name, number in image_packages().items() if name in image}
     if after != image:
         raise InstallError(
             f"the image's packages were changed: {_listed(image)} before, {_listed(after)} now",
@@ -94,7 +94,7 @@ def make_environment(uv: Path, folder: Path, group: str) -> None:
     python = folder / "bin" / "python"
     if not python.exists():
         call([uv, "venv", "--quiet", "--python", sys.executable, folder])
-    # First what builds those that are published as source alone: a build fetches nothing itself.
+    # First the build tools, for packages published only as source: a build downloads nothing.
     tools = export(uv, "--only-group", "setup", without=["uv"])
     _install(uv, tools, python=python)
     both = export(uv, "--only-group", group, "--only-group", "setup", without=["uv"])
@@ -103,14 +103,14 @@ def make_environment(uv: Path, folder: Path, group: str) -> None:
               "--no-build-isolation", path])  # fmt: skip
 
 
-def of_the_image() -> dict[str, str]:
-    """Find the versions of what is not ours to change."""
-    found = {name: installed(name) for name in (*IMAGE, *OPENCV)}
+def image_packages() -> dict[str, str]:
+    """Return the versions of the image's packages that must not change."""
+    found = {name: installed_version(name) for name in (*IMAGE, *OPENCV)}
     return {name: number for name, number in found.items() if number}
 
 
-def installed(name: str) -> str | None:
-    """Find the version of a distribution."""
+def installed_version(name: str) -> str | None:
+    """Return the version of a distribution; None if it is not installed."""
     try:
         return version(name)
     except PackageNotFoundError:
@@ -118,7 +118,7 @@ def installed(name: str) -> str | None:
 
 
 def export(uv: Path, *groups: str, without: Sequence[str]) -> str:
-    """Write requirements with hashes, from uv.lock as it is."""
+    """Return requirements with hashes, from the unchanged uv.lock."""
     pruned = [word for name in without for word in ("--prune", name)]
     return call(
         [uv, "export", "--quiet", "--frozen", "--no-emit-project", "--no-header", "--no-annotate",
@@ -127,7 +127,7 @@ def export(uv: Path, *groups: str, without: Sequence[str]) -> str:
 
 
 def find_uv() -> Path:
-    """Find uv; where there is none, or an old one, fetch the one that uv.lock names."""
+    """Find uv; if there is none, or only an old one, download the version in uv.lock."""
     found = shutil.which("uv")
     if found is not None and _version_of_uv(Path(found)) >= OLDEST_UV:
         return Path(found)
@@ -161,27 +161,28 @@ def _data_home() -> Path:
 
 
 def _install(uv: Path, locked: str, *, python: Path = Path(sys.executable)) -> None:
-    """Install wheels alone: what is built from source would fetch what builds it unchecked."""
+    """Install wheels only: a build from source would download its build tools unchecked."""
     with _written(locked) as path:
         call([uv, "pip", "install", "--quiet", "--python", python, "--no-deps", "--no-build",
               "--require-hashes", "--requirement", path])  # fmt: skip
 
 
 def _remove_other_builds(uv: Path) -> None:
-    """Remove both builds where the other one is there: removing one alone takes files of both."""
-    if installed(ULTRALYTICS[1]) is not None:
-        print(f"replacing {ULTRALYTICS[1]} {installed(ULTRALYTICS[1])} by {ULTRALYTICS[0]}, the "
+    """Remove both builds if the other one is installed: removing one takes files of both."""
+    other = installed_version(ULTRALYTICS[1])
+    if other is not None:
+        print(f"replacing {ULTRALYTICS[1]} {other} by {ULTRALYTICS[0]}, the "
               "same program without windows")  # fmt: skip
         call([uv, "pip", "uninstall", "--quiet", "--python", sys.executable, *ULTRALYTICS])
 
 
 def check(uv: Path, names: set[str], *, absent: set[str]) -> None:
-    """See that what was installed fits what the image holds.
+    """Check that the installed packages are compatible with the image's.
 
     Args:
         uv: The program.
-        names: What was installed. Others' quarrels in the image are none of ours.
-        absent: What is left out, or replaced by another build.
+        names: The installed packages; conflicts between other packages are ignored.
+        absent: Packages that are left out, or replaced by another build.
     """
     done = _run([uv, "pip", "check", "--python", sys.executable])
     complaints = _UNMET.findall(done.stdout + done.stderr)
@@ -192,8 +193,8 @@ def check(uv: Path, names: set[str], *, absent: set[str]) -> None:
     ]
     if unmet:
         raise InstallError(
-            f"what the image holds does not fit: {'; '.join(unmet)}",
-            "choose the latest environment in the notebook's settings; if that is it, "
+            f"the image's packages do not fit: {'; '.join(unmet)}",
+            "choose the latest environment in the notebook's settings; if it is the latest, "
             "`uv lock --upgrade-package NAME` and commit",
         )
 
@@ -202,7 +203,7 @@ def call(command: Sequence[str | Path]) -> str:
     """Run a program without the secrets of this one.
 
     Raises:
-        InstallError: If it fails; what it said comes first.
+        InstallError: If it fails; its output is printed before.
     """
     done = _run(command)
     if done.returncode == 0:
@@ -211,8 +212,8 @@ def call(command: Sequence[str | Path]) -> str:
     if "mismatch" in done.stderr.lower() or "do not match the hashes" in done.stderr.lower():
         raise InstallError(
             "a package is not the file that uv.lock names, by its sha256; it was not installed",
-            "do not go on: what serves packages here (UV_INDEX_URL, PIP_INDEX_URL, a proxy) "
-            "serves another file. On the laptop, `uv lock` shows whether the release was replaced",
+            "do not continue: the package server here (UV_INDEX_URL, PIP_INDEX_URL, a proxy) "
+            "has another file. On the laptop, `uv lock` shows whether the release was replaced",
         )
     raise InstallError(
         "the packages could not be installed: see above",
@@ -231,7 +232,7 @@ def _run(command: Sequence[str | Path]) -> "subprocess.CompletedProcess[str]":
 
 
 def environment() -> dict[str, str]:
-    """Choose the variables that an installer is given."""
+    """Return the environment for an installer."""
     own = ("UV_", "PIP_")
     return {
         name: value
@@ -255,11 +256,11 @@ def _listed(versions: dict[str, str]) -> str:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--without", action="append", default=[], metavar="NAME",
-                        help="leave a package out, with all that it alone needs")  # fmt: skip
+                        help="leave a package out, and those that only it needs")  # fmt: skip
     parser.add_argument("--project", action="store_true", help="install this repository as well")
     parser.add_argument("--environment", type=Path, metavar="FOLDER",
-                        help="make an environment of its own instead")  # fmt: skip
-    parser.add_argument("--group", default="dvc", help="the dependency group that it is made of")
+                        help="make a separate environment instead")  # fmt: skip
+    parser.add_argument("--group", default="dvc", help="the dependency group of that environment")
     return parser.parse_args()
 
 

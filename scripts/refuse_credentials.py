@@ -1,20 +1,21 @@
-"""Refuse a commit that holds credentials, whatever they are called.
+"""Refuse a commit that contains credentials, whatever the file's name.
 
     uv run --frozen python scripts/refuse_credentials.py FILE ...
 
-Before each commit (.pre-commit-config.yaml) of its files, in .ci/run of all that git keeps.
+It runs before each commit (.pre-commit-config.yaml) on its files, and in .ci/run on all tracked
+files.
 """
 
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from container_doors.kaggle.confidential import holds_credentials
+from container_doors.kaggle.confidential import contains_credentials
 
 
 def main(names: Sequence[str]) -> int:
-    """Name each file that looks like credentials; 1 if there is one."""
-    found = [name for name in names if holds_credentials(Path(name))]
+    """Print each file that looks like credentials; 1 if there is one."""
+    found = [name for name in names if contains_credentials(Path(name))]
     for name in found:
         print(f"error: {name!a} looks like credentials")
     if found:

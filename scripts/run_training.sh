@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# One experiment from end to end: set up, data, train, version, report.
+# Run one experiment from end to end: set up, data, train, version, report.
 #
 #   bash scripts/run_training.sh [experiment] [options of doors train]
 #
-# Each phase is a command that can be run again on its own; the first to fail stops the rest. After
-# a kill, a lost machine or a time limit the same command goes on where it stopped.
+# Each phase is a command that can be run again alone; the first that fails stops the rest. After a
+# kill, a lost machine or a time limit the same command resumes where it stopped.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 experiment="${1:-detection_exp001_yolo11s_baseline}"
@@ -18,7 +18,7 @@ echo "[2/5] Getting the data set..."
 if [ -f data/processed/detection.dvc ]; then
   doors data pull
 else
-  echo "no data/processed/detection.dvc: taking data/processed/detection as it is"
+  echo "no data/processed/detection.dvc: using data/processed/detection as it is"
 fi
 python src/utils/validate_dataset.py --path data/processed/detection
 
@@ -36,7 +36,7 @@ if cmp -s "runs/$experiment/metadata.json" weights/detection/metadata.json; then
   is_published=true
   bash scripts/finalize_training_kaggle.sh "$experiment"
 else
-  echo "nothing to version: $experiment is not published, for what is there is better, or may be"
+  echo "nothing to version: $experiment is not published, the published model is, or may be, better"
 fi
 
 echo "[5/5] Reporting..."
@@ -53,6 +53,6 @@ else
 fi
 echo "  summary   summary_${experiment}.md"
 if ! "$is_published"; then
-  echo "To compare: doors runs. To publish it all the same: doors publish $experiment --anyway"
+  echo "To compare: doors runs. To publish it anyway: doors publish $experiment --anyway"
   echo "and then: bash scripts/finalize_training_kaggle.sh $experiment"
 fi

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Install what training needs, configure DVC and W&B, and show that it is there. Safe to run again.
+# Install what training needs, configure DVC and W&B, and check it. Safe to run again.
 #
 #   bash scripts/setup_kaggle.sh
 #
-# On a Kaggle machine, which holds secrets, everything is the file that uv.lock names, by its sha256.
-# The image's own torch is kept: replacing it breaks torchvision and CUDA there. DVC gets an
-# environment of its own there, for its Google Drive plugin would change others' packages.
-# Elsewhere uv makes the locked environment.
+# On a Kaggle machine, which has secrets, every package is checked against the sha256 in uv.lock. The
+# image's own torch stays: replacing it breaks torchvision and CUDA there. DVC gets its own
+# environment there, because its Google Drive plugin would change packages of others. Elsewhere uv
+# makes the locked environment.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 path_of_the_shell="$PATH"
@@ -23,14 +23,14 @@ not_installed() {
   fail "the packages could not be installed: see above" "is Internet on, in the notebook's settings? Is the disk full (df -h)? Then run this again"
 }
 
-# Before the packages, which take minutes.
-look_for_secrets() {
+# This runs before the packages, which take minutes.
+check_secrets() {
   if [ -n "$drive_json" ]; then
     echo "DVC: credentials of ${#drive_json} characters"
   elif ! grep -qs "gdrive://" .dvc/config .dvc/config.local; then
-    echo "DVC: no credentials, and none needed: the remote is no Google Drive"
+    echo "DVC: no credentials, and none needed: the remote is not a Google Drive"
   elif grep -qsE "gdrive_(user_credentials|service_account_json)_file" .dvc/config.local; then
-    echo "DVC: the credentials that this clone has already"
+    echo "DVC: the credentials of this clone"
   elif [ -n "$on_kaggle" ]; then
     fail "KAGGLE_SECRET_DVC_JSON is not set, and the remote is a Google Drive" \
       "add the secret DVC_SERVICE_ACCOUNT_JSON, tick it for the notebook and run its cells again; or choose a remote that needs none: doors remote set DIRECTORY"
@@ -56,16 +56,16 @@ install_beside_the_image() {
   ln -sf "$home/bin/dvc" "$(python -c 'import sysconfig; print(sysconfig.get_path("scripts"))')/dvc"
 }
 
-# `wandb` itself knows nothing of KAGGLE_SECRET_WANDB_KEY. The machine is thrown away; a person's is not.
+# `wandb` does not know KAGGLE_SECRET_WANDB_KEY. A Kaggle machine is deleted; a person's machine is not.
 log_in_to_wandb() {
   if [ -n "$on_kaggle" ] && [ -z "${WANDB_API_KEY:-}" ] && [ -n "$wandb_key" ]; then
     printf '%s\n' "$wandb_key" | env -u KAGGLE_SECRET_WANDB_KEY doors track login ||
-      echo "warning: without it runs are recorded offline, and doors track sync sends them later"
+      echo "warning: runs are recorded offline without it, and doors track sync sends them later"
   fi
 }
 
-say_versions() {
-  python - << 'END' || echo "warning: python is not that of doors; doors doctor says more"
+print_versions() {
+  python - << 'END' || echo "warning: python is not that of doors; doors doctor shows more"
 from container_doors.adapters.account_health import wandb
 from container_doors.adapters.machine_health import gpu, packages, torch_build
 from container_doors.doctor.health import as_lines
@@ -74,7 +74,7 @@ print(*as_lines([packages(), torch_build(), gpu(), wandb()]), sep="\n")
 END
 }
 
-say_what_is_next() {
+print_next_steps() {
   echo "Next steps:"
   if [ "$(PATH="$path_of_the_shell" command -v dvc)" != "$(command -v dvc)" ]; then
     echo "  source $PWD/.venv/bin/activate"
@@ -90,7 +90,7 @@ say_what_is_next() {
 command -v git > /dev/null || fail "git is not installed" "apt-get install git"
 
 echo "[1/4] Looking for secrets..."
-look_for_secrets
+check_secrets
 
 echo "[2/4] Installing packages..."
 if [ -n "$on_kaggle" ]; then
@@ -106,7 +106,7 @@ echo "[3/4] Configuring DVC and W&B..."
 if [ -n "$drive_json" ]; then
   doors remote set
 else
-  echo "the remote stays as it is"
+  echo "the remote does not change"
 fi
 log_in_to_wandb
 
@@ -116,6 +116,6 @@ echo "dvc $(dvc --version)"
 if [ -n "$on_kaggle" ]; then
   doors doctor --setup
 else
-  say_versions
+  print_versions
 fi
-if [ "${1:-}" != "--go-on" ]; then say_what_is_next; fi
+if [ "${1:-}" != "--go-on" ]; then print_next_steps; fi

@@ -91,7 +91,7 @@ def main(runs: Path, data_yaml: Path, epochs: int, *, resume: bool) -> None:
     if resume:
         rewind(run)
     recorder = Recorder(run, epochs=epochs, progress=Printing())
-    with logbook(run.train_log), recorder.hearing_workers(TWO):
+    with logbook(run.train_log), recorder.following_workers(TWO):
         YoloTrainer(vendor_trainer=CpuDdpTrainer).train(
             tiny_params(epochs=epochs), run, data_yaml=data_yaml, listener=recorder,
             weights=StartingWeights(source="random"), resume=resume,

@@ -112,8 +112,12 @@ def climb() -> None:
     def blinded(weights: Path, params: Params) -> Blinded:
         return Blinded()
 
-    asked = RobustnessSettings(corrupt=corruptions.corrupt, common=(), is_quick=True, photographs=2)
-    measure_robustness(RUN, "val", asked=asked, open_detector=blinded, progress=FakeProgress())
+    settings = RobustnessSettings(
+        corrupt=corruptions.corrupt, common=(), is_quick=True, photographs=2
+    )
+    measure_robustness(
+        RUN, "val", settings=settings, open_detector=blinded, progress=FakeProgress()
+    )
 
 
 def command(*argv: str) -> None:

@@ -17,7 +17,7 @@ from container_doors.core.errors import RunError, ToBeContinued
 from container_doors.core.ports import TrainingListener
 from container_doors.core.records import Epoch, StartingWeights
 from container_doors.core.run import Run
-from container_doors.training.checkpoint import put_down, stage
+from container_doors.training.checkpoint import make_newest, stage
 from container_doors.training.history import read_epochs
 from tests.fakes import FakeTrainer, FakeWorld
 
@@ -54,8 +54,8 @@ class Pieces(FakeTrainer):
                 path.write_text(f"weights of epoch {number}")
             epoch = Epoch(number, {"val/mAP50-95": number / 10, "perf/epoch_s": 0.1})
             is_last = number == params.training.epochs
-            staged = stage(run, save=a_state, best_is_kept=False, is_last=is_last)
-            put_down(run, staged, epoch, is_last=is_last)
+            staged = stage(run, save=a_state, previous_has_best=False, is_last=is_last)
+            make_newest(run, staged, epoch, is_last=is_last)
             listener.epoch_finished(epoch)
             if number == done + 2 and not is_last:
                 end()
@@ -69,7 +69,7 @@ def end() -> None:
         time.sleep(2)  # so that the checkpoint is kept
         os.killpg(os.getpid(), signal.SIGKILL)
     if mood == "fail":
-        raise RunError("out of memory with one photograph a batch", hint="less")
+        raise RunError("out of memory with batch size 1", hint="less")
 
 
 def a_state(path: Path) -> None:

@@ -75,7 +75,7 @@ class FakeTrainer:
 class NeverStopping:
     """A :class:`ports.Stopping` that wishes for nothing."""
 
-    def wish(self, epoch_s: float) -> str | None:
+    def reason_to_stop(self, epoch_s: float) -> str | None:
         return None
 
     def training(self) -> AbstractContextManager[None]:
@@ -301,7 +301,7 @@ class FakeRepository:
         target.write_bytes(b"PACK")
         return PackedCode("0" * 40, "1" * 40, files=0)
 
-    def holds(self, commit: str) -> bool | None:
+    def has_commit(self, commit: str) -> bool | None:
         return commit == self.code_state().commit
 
     def show(self, revision: str, path: Path) -> str | None:

@@ -22,7 +22,7 @@ from container_doors.core.errors import RunError, ToBeContinued
 from container_doors.core.records import StartingWeights
 from container_doors.core.run import Run
 from container_doors.training.recorder import Recorder
-from container_doors.training.stopping import Wishes
+from container_doors.training.stopping import StopRequests
 from tests.resuming import in_a_fork
 from tests.tiny import Printing, tiny_params
 
@@ -97,9 +97,9 @@ def train(root: Path, data_yaml: Path, name: str) -> None:
     run.directory.mkdir(parents=True, exist_ok=True)
     deadline = time.time() + 0.001 if name == "out of time" else None
     grace_s = 1.0 if name == "sigterm in a long epoch" else 600.0
-    wishes = Wishes(run.stop_request, deadline=deadline, grace_s=grace_s)
+    wishes = StopRequests(run.stop_request, deadline=deadline, grace_s=grace_s)
     recorder = Recorder(run, epochs=4, progress=Printing(), stopping=wishes)
-    with wishes.heeding_sigterm():
+    with wishes.handling_sigterm():
         try:
             with wishes.training():
                 YoloTrainer(vendor_trainer=Befallen).train(

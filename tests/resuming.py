@@ -26,7 +26,7 @@ from container_doors.adapters.yolo.trainer import YoloTrainer  # noqa: E402
 from container_doors.core.records import Epoch, StartingWeights  # noqa: E402
 from container_doors.core.run import Run  # noqa: E402
 from container_doors.training.checkpoint import resumable_epoch  # noqa: E402
-from container_doors.training.history import append_epoch, read_epochs, spelled  # noqa: E402
+from container_doors.training.history import append_epoch, format_epochs, read_epochs  # noqa: E402
 from container_doors.training.recorder import Recorder  # noqa: E402
 from tests.resuming_cases import CASES, Case  # noqa: E402
 from tests.tiny import Printing, tiny_params  # noqa: E402
@@ -85,7 +85,7 @@ class Dying(Recorder):
             die()
         if due and self.case.moment == "in a line":
             with path.open("a", encoding="utf-8") as file:
-                file.write(spelled([epoch])[:30])
+                file.write(format_epochs([epoch])[:30])
             die()
         if due and self.case.moment == "told":
             append_epoch(path, epoch)
@@ -99,7 +99,7 @@ def train(root: Path, data_yaml: Path, case: Case, scores: tuple[float, ...], **
     Dying.case = case
     if case.moment == "staged":
         callbacks: Any = yolo_callbacks
-        callbacks.put_down = _dying_in(callbacks.put_down, case)
+        callbacks.make_newest = _dying_in(callbacks.make_newest, case)
     recorder = Dying(run, epochs=case.epochs, progress=Printing())
     YoloTrainer(vendor_trainer=a_trainer(case, scores)).train(
         tiny_params(epochs=case.epochs, **case.training), run, data_yaml=data_yaml,
@@ -107,11 +107,11 @@ def train(root: Path, data_yaml: Path, case: Case, scores: tuple[float, ...], **
     )  # fmt: skip
 
 
-def _dying_in(put_down: Callable[..., None], case: Case) -> Callable[..., None]:
+def _dying_in(make_newest: Callable[..., None], case: Case) -> Callable[..., None]:
     def replaced(run: Run, staged: Path, epoch: Epoch, *, is_last: bool) -> None:
         if epoch.number == case.at_epoch:
             die()
-        put_down(run, staged, epoch, is_last=is_last)
+        make_newest(run, staged, epoch, is_last=is_last)
 
     return replaced
 

@@ -16,7 +16,7 @@ from container_doors.core.errors import DatasetError, MissingToolError, RunError
 from container_doors.core.measurements import Assessment, Detected, Evaluated
 from container_doors.core.ports import Detections
 from container_doors.core.records import DatasetFiles, Hardware
-from container_doors.core.run import PUBLISHED, TEST_LOOKS, Run
+from container_doors.core.run import PUBLISHED, TEST_USES, Run
 from container_doors.evaluation.targets import parse_target
 from container_doors.steps.compare import compare_runs
 from container_doors.steps.detections import OpenDetector, detect
@@ -172,7 +172,7 @@ def test_no_figure_is_made_where_a_scene_would_be_lost(trained: Path):
         lambda: report_page(RUN, trained / "page.html", **asked),
         lambda: model_card(RUN, trained / "card.md", **asked),
         lambda: compare_runs(RUN, RUN, "test", **asked),
-        lambda: measure_robustness(RUN, "test", asked=climb, **asked),
+        lambda: measure_robustness(RUN, "test", settings=climb, **asked),
     ):
         with pytest.raises(DatasetError, match=r"attributes.csv:2: .* found 'images/test/0.pgn'"):
             command()
@@ -207,14 +207,14 @@ def test_what_was_detected_is_measured_once_and_each_look_at_test_is_counted():
 
     assert opened.times == 1
     assert evaluated("val", opened).looks is None
-    lines = TEST_LOOKS.read_text().splitlines()
+    lines = TEST_USES.read_text().splitlines()
     assert [json.loads(line).get("by") for line in lines] == ["training", None, None, None]
 
 
 def test_each_model_that_was_trained_has_looked_at_test_once_wherever_that_was():
     pipeline.train(PARAMS, Run("exp2"), world=FakeWorld().world)
     assert str(evaluated().looks) == "2"  # the fakes' weights are equal: it is the same model
-    TEST_LOOKS.unlink()  # as in a clone to which the run was brought
+    TEST_USES.unlink()  # as in a clone to which the run was brought
 
     assert str(evaluated().looks) == "2"
 
@@ -230,12 +230,12 @@ def test_other_weights_are_measured_anew():
 
 
 def test_a_damaged_lock_box_is_not_begun_anew():
-    TEST_LOOKS.parent.mkdir(exist_ok=True)
-    TEST_LOOKS.write_text("gone\n")
+    TEST_USES.parent.mkdir(exist_ok=True)
+    TEST_USES.write_text("gone\n")
 
     assert str(evaluated().looks) == "3", "that line, the training's, and this one"
     (said,) = restore_test_uses(FakeWorld().world.repository)
-    assert said.startswith(f"{TEST_LOOKS}:1: expected a JSON object, found 'gone'")
+    assert said.startswith(f"{TEST_USES}:1: expected a JSON object, found 'gone'")
 
 
 def test_a_promise_is_chosen_on_val_and_checked_on_test():
@@ -248,12 +248,12 @@ def test_a_promise_is_chosen_on_val_and_checked_on_test():
     )
 
     assert found.promise is not None
-    assert (found.promise.verdict, found.promise.conf_threshold) == ("kept", 0.9)
+    assert (found.promise.verdict, found.promise.conf_threshold) == ("met", 0.9)
     assert found.conf_threshold == 0.9
 
 
 def test_a_promise_that_val_cannot_prove_is_not_made():
-    with pytest.raises(RunError, match=r"no threshold keeps recall>=0\.98@95% on val"):
+    with pytest.raises(RunError, match=r"no threshold meets recall>=0\.98@95% on val"):
         evaluate_split(
             RUN,
             "test",
@@ -261,7 +261,7 @@ def test_a_promise_that_val_cannot_prove_is_not_made():
             open_detector=Opened(),
             progress=FakeProgress(),
         )
-    assert len(TEST_LOOKS.read_text().splitlines()) == 1  # the training's
+    assert len(TEST_USES.read_text().splitlines()) == 1  # the training's
 
 
 def test_a_split_without_photographs_is_not_measured(trained: Path):
@@ -307,7 +307,9 @@ def test_models_on_other_labels_are_not_compared():
     moved = [one.model_copy(update={"doors_xyxy": []}) for one in theirs.photographs]
     theirs.model_copy(update={"photographs": moved}).write(other.detections_json("test"))
 
-    with pytest.raises(RunError, match="exp1 and exp2 have other photographs or labels in test"):
+    with pytest.raises(
+        RunError, match="exp1 and exp2 have different photographs or labels in test"
+    ):
         compare_runs(RUN, other, "test", open_detector=Opened(), progress=FakeProgress())
 
 
@@ -319,7 +321,7 @@ def test_models_whose_data_sets_know_other_scenes_are_not_compared(trained: Path
         update={"path": str(elsewhere)})})  # fmt: skip
     pipeline.train(params, other, world=FakeWorld().world)
 
-    with pytest.raises(RunError, match="exp1 and exp2 have other scenes in test"):
+    with pytest.raises(RunError, match="exp1 and exp2 have different scenes in test"):
         compare_runs(RUN, other, "test", open_detector=Opened(), progress=FakeProgress())
 
 
@@ -335,7 +337,7 @@ def test_models_are_not_told_apart_by_one_scene():
 def test_a_model_that_is_compared_with_itself_is_said_to_be():
     compared = compare_runs(RUN, RUN, "test", open_detector=Opened(), progress=FakeProgress())
 
-    assert compared.verdict == "exp1 and exp1 are the same weights: there is nothing to tell"
+    assert compared.verdict == "exp1 and exp1 have the same weights: there is no difference"
 
 
 def test_one_document_holds_every_split_and_nothing_of_other_weights():
@@ -392,7 +394,7 @@ def test_each_format_is_timed_and_compared_and_one_that_is_not_installed_is_said
     found = time_formats(
         RUN,
         "val",
-        asked=LatencySettings(on=a_record().hardware, formats=("onnx", "openvino")),
+        settings=LatencySettings(on=a_record().hardware, formats=("onnx", "openvino")),
         export=exported,
         open_detector=Opened(),
         progress=FakeProgress(),
@@ -419,7 +421,7 @@ def test_the_weights_that_cannot_be_timed_are_named_as_the_person_knows_them():
     time_formats(
         RUN,
         "val",
-        asked=LatencySettings(on=a_record().hardware, formats=()),
+        settings=LatencySettings(on=a_record().hardware, formats=()),
         export=exported,
         open_detector=opened,
         progress=FakeProgress(),
@@ -436,7 +438,7 @@ def test_the_gate_asks_the_worse_end_of_each_interval():
     }
 
     assert [row.holds for row in asked[False][:4]] == [False, False, False, False]
-    assert {row.said for row in asked[False][:4]} == {"not proven"}
+    assert {row.status for row in asked[False][:4]} == {"not proven"}
     assert [row.holds for row in asked[True][:4]] == [True] * 4
 
 
@@ -523,13 +525,13 @@ def test_weights_that_were_changed_after_publishing_come_back_by_the_command_tha
 
 def test_the_report_says_what_holds_with_intervals_as_soon_as_that_was_measured():
     output = summarise(RUN, Path("summary.md"))
-    assert "Whether they hold at the worse end" in output.read_text()
+    assert "checks whether they hold at the worse end" in output.read_text()
     evaluated("val")
     evaluated("test")
 
     text = summarise(RUN, output).read_text()
 
-    assert "**With their intervals of 95 %, 5 of 5 targets do not hold: val mAP50" in text
+    assert "**With 95 % confidence intervals, 5 of 5 targets do not hold: val mAP50" in text
     assert "(`doors evaluate`): test recall 1.000 (0.025 to 1.000, n = 1 doors)" in text
     RUN.evaluation.write_text(RUN.evaluation.read_text().replace("weights_sha256", "weights"))
     with pytest.raises(RunError, match=r"evaluation\.json cannot be read"):
@@ -597,7 +599,7 @@ def test_the_reports_give_one_latency():
     for text in (after, Path("after.html").read_text()):
         assert set(re.findall(r"[\d.]+ ms", text.replace("50 ms", ""))) == {"49.98 ms"}
     assert "| Inference time | &lt; 50 ms | 49.98 ms | median of 2 photographs | met |" in after
-    assert "latency, median 49.98 ms (n = 2: too few to bound it) on a sundial" in after
+    assert "latency, median 49.98 ms (n = 2: too few for an interval) on a sundial" in after
 
 
 def test_a_report_says_that_its_intervals_are_of_other_labels_than_its_table(trained: Path):

@@ -135,7 +135,7 @@ def test_an_exception_that_no_longer_applies_is_a_finding(
     accept(repository, exception)
 
     assert run(audit, repository) == 1
-    assert "is of no use" in capsys.readouterr().out
+    assert "is unused" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ def test_the_demo_trains_a_detector_that_finds_doors(tmp_path: Path):
     assert list((workspace / "runs/demo_exp001/predictions").glob("*.jpg"))
     page = workspace / "summary_demo_exp001.html"
     assert page.exists()
-    assert done.stdout.splitlines()[-4:] == [*demo._the_way_on(page)]
+    assert done.stdout.splitlines()[-4:] == [*demo._next_steps(page)]
     for command in (
         ["dvc", "status", "--json"],
         ["dvc", "status", "--cloud", "--json"],
@@ -82,7 +82,7 @@ def test_the_last_lines_lead_to_the_report_and_to_ones_own_photographs(
     monkeypatch.setattr(console, "is_terminal", lambda: is_terminal)
     page = tmp_path / "summary.html"
 
-    report, _, *commands = demo._the_way_on(page)
+    report, _, *commands = demo._next_steps(page)
 
     assert report == f"the report: {page.as_uri() if is_terminal else page}"
     handlers = [

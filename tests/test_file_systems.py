@@ -148,7 +148,7 @@ def test_a_folder_of_others_in_the_temporary_one_is_not_locked_in(
     place = temporary / f"container-doors-{os.getuid()}"
     prepare(place)
 
-    with pytest.raises(PermissionError, match="others can write here"):
+    with pytest.raises(PermissionError, match="others can write to this folder"):
         open_lock(drive / ".exp1.lock")
 
     assert list(place.iterdir()) == []

@@ -148,7 +148,7 @@ def test_an_image_that_does_not_fit_the_lock_is_named(machine: Machine):
     done = machine.install()
 
     assert done.returncode == 2
-    assert "what the image holds does not fit: newlib needs torch>=3, but" in done.stderr
+    assert "the image's packages do not fit: newlib needs torch>=3, but" in done.stderr
 
 
 def test_the_other_build_of_ultralytics_is_replaced_and_leaves_no_file(machine: Machine):

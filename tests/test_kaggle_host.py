@@ -191,7 +191,7 @@ def test_the_quota_is_in_hours_and_says_when_it_begins_anew(
         (Fault(503), r"just now \(503\)"),
         (Fault(429), r"too many requests \(429\)"),
         (Fault(is_page=True), "answers with a page"),
-        (Fault(sent_share=0.5), "hung up|does not know|page"),
+        (Fault(sent_share=0.5), "closed the connection|cannot read|page"),
         pytest.param(Fault(hangs=True), "does not answer in time", marks=pytest.mark.slow),
     ],
     ids=["503", "429", "a page", "half an answer", "silence"],
@@ -245,7 +245,7 @@ def test_an_impostor_is_not_spoken_to(
 ):
     monkeypatch.delenv("REQUESTS_CA_BUNDLE")
 
-    with pytest.raises(UnreachableError, match=r"impostor \(TLS\)"):
+    with pytest.raises(UnreachableError, match=r"not trusted \(TLS\)"):
         host.owner()
     assert kaggle.names == []
 
@@ -448,7 +448,7 @@ def test_a_job_that_would_run_without_its_data_is_ended(
         kaggle.state.datasets[f"{USER}/{DATA}"] = Dataset(USER, DATA, DATA, True, folder)
     job = a_job(tmp_path, "import time; time.sleep(60)", dataset_sources=[f"{USER}/{DATA}"])
 
-    with pytest.raises(HostError, match=f"run without {USER}/{DATA}.* it was ended"):
+    with pytest.raises(HostError, match=f"run without {USER}/{DATA}.* the job was deleted"):
         host.start(job)
     assert kaggle.state.kernels == {}
 
@@ -487,7 +487,7 @@ def test_a_start_whose_answer_was_lost_is_found_and_not_repeated(
         ([Fault(503, only="SaveKernel")], r"start .* just now \(503\)$"),
         (
             [Fault(503, only="SaveKernel"), Fault(503, only="GetKernelSessionStatus", times=2)],
-            "has begun is not known",
+            "has started is not known",
         ),
     ],
     ids=["it has not", "nobody knows"],
@@ -528,7 +528,7 @@ def test_a_state_that_the_client_does_not_know_is_not_made_up(
     host.start(a_job(tmp_path))
     kaggle.rules.status = "HIBERNATING"
 
-    with pytest.raises(HostError, match="what its client does not know"):
+    with pytest.raises(HostError, match="Kaggle's client cannot read the answer"):
         host.state(REF)
 
 
@@ -702,7 +702,11 @@ def test_a_cut_download_is_not_begun_anew(host: KaggleHost, kaggle: KaggleBacken
         (Fault(is_page=True, only="output", times=9), "a page of HTML", HostError),
         (Fault(403, only="output", times=9), "expired", UnreachableError),
         (Fault(500, only="output", times=9), "500", UnreachableError),
-        (Fault(sent_share=0.0, only="output", times=9), "cut|hung up", UnreachableError),
+        (
+            Fault(sent_share=0.0, only="output", times=9),
+            "interrupted|closed the connection",
+            UnreachableError,
+        ),
     ],
     ids=["a page", "expired", "500", "nothing at all"],
 )

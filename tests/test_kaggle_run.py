@@ -167,9 +167,9 @@ def test_one_command_survives_a_killed_session_and_ends_with_a_versioned_model(
     monkeypatch.chdir(laptop.clone)
     assert len(kaggle.state.kernels) == 2
     assert "doors kaggle follow exp1" in left
-    assert "is under way: following it" in said
+    assert "is already started: following it" in said
     assert TOO_LONG in said
-    assert "session 2 of 3: going on with exp1" in said
+    assert "session 2 of 3: continuing exp1" in said
     run = Run("exp1")
     record = RunRecord.read(run.record)
     assert len(record.resumed_after) == 1

@@ -161,7 +161,7 @@ def test_the_notebook_lets_its_owner_in_and_leaves_nothing(
     said, _ = running.communicate("stop\n", timeout=60)
 
     assert shown.stdout == f"/usr/local/nvidia/lib64 40 {tmp_path}/clone none none\n", shown.stderr
-    assert "stopped: no way in is left" in said
+    assert "stopped: the tunnel is closed" in said
     saved = (tmp_path / "saved").read_text("utf-8")
     assert "KAGGLE_SECRET_DVC_JSON: missing" in saved
     assert KEY not in saved

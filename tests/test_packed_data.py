@@ -154,7 +154,7 @@ def test_data_that_is_lost_in_both_forms_is_packed_or_pushed_again(packed: Path,
     said = run(clone, "doors", "data", "pull", expect=2)
 
     assert "val-000.tar: neither here nor on the remote; detection: neither here nor on" in said
-    assert f"hint: where the data set is whole: dvc push {POINTER}, or doors data pack" in said
+    assert f"hint: where the data set is complete: dvc push {POINTER}, or doors data pack" in said
     run(packed, *f"dvc push {POINTER}".split())
     run(packed, "doors", "data", "pack")
 
@@ -170,7 +170,7 @@ def test_a_remote_that_has_vanished_is_said_to_have(packed: Path, clone: Path):
     assert not remote.exists()
     (packed.parent / "unmounted").rename(remote)
     for said in (pulled, packs):
-        assert f"the remote's folder {remote} is not there" in said
+        assert f"the remote's folder {remote} does not exist" in said
 
 
 @pytest.mark.slow

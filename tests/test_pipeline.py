@@ -33,11 +33,11 @@ from container_doors.publishing.signed_checkpoints import SignedCheckpoints
 from container_doors.steps import start
 from container_doors.steps.data import fit_data
 from container_doors.steps.metadata import regenerate_metadata
-from container_doors.steps.start import epoch_to_go_on_after
+from container_doors.steps.start import epoch_to_resume_after
 from container_doors.steps.summary import summarise
 from container_doors.steps.track import follow_run, sync_tracking
 from container_doors.steps.version import version_model
-from container_doors.training.checkpoint import put_down, rewind, stage
+from container_doors.training.checkpoint import make_newest, rewind, stage
 from container_doors.training.claim import claim
 from container_doors.training.fetching import RunChoice
 from container_doors.training.lease import own_lease, watch
@@ -354,7 +354,7 @@ def test_a_push_that_fails_leaves_no_pointer():
 def test_versioning_another_experiment_than_the_published_one_is_refused():
     pipeline.train(PARAMS, Run("exp1"), world=FakeWorld().world)
 
-    with pytest.raises(RunError, match="holds 'exp1', and 'exp2' was asked for"):
+    with pytest.raises(RunError, match="has the model of 'exp1', and 'exp2' was asked for"):
         version_model("exp2", store=FakeStore(), progress=FakeProgress())
 
 
@@ -371,7 +371,7 @@ def test_the_report_replaces_no_file_that_is_not_one(workspace: Path):
     pipeline.train(PARAMS, Run("exp1"), world=FakeWorld().world)
     (workspace / "params.yaml").write_text("mine")
 
-    with pytest.raises(RunError, match="is there already, and is no report"):
+    with pytest.raises(RunError, match="exists already, and is not a report"):
         summarise(Run("exp1"), workspace / "params.yaml")
 
     assert (workspace / "params.yaml").read_text() == "mine"
@@ -381,7 +381,7 @@ def test_what_a_run_leaves_is_what_its_trackers_show(workspace: Path):
     metadata = pipeline.train(PARAMS, Run("exp1"), world=FakeWorld().world)
     tracker = FakeTracker()
 
-    follow_run(Run("exp1"), {"": tracker}, ended=lambda: 0, say=print)
+    follow_run(Run("exp1"), {"": tracker}, poll_exit=lambda: 0, say=print)
 
     assert tracker.epochs == [1, 2, 3]
     assert tracker.best == [1, 2]
@@ -449,8 +449,8 @@ def cut_off(checkpoints: FakeCheckpoints | None = None, *, replace: bool = False
 
     def stop() -> None:
         (run.trainer_dir / "results.csv").write_text("epoch\n1\n")
-        staged = stage(run, save=a_state, best_is_kept=False, is_last=False)
-        put_down(run, staged, Epoch(1, {FITNESS: 0.2, "perf/epoch_s": 1.0}), is_last=False)
+        staged = stage(run, save=a_state, previous_has_best=False, is_last=False)
+        make_newest(run, staged, Epoch(1, {FITNESS: 0.2, "perf/epoch_s": 1.0}), is_last=False)
         rewind(run)
         raise ToBeContinued("SIGTERM")
 
@@ -502,7 +502,7 @@ def test_a_resume_that_is_refused_names_what_is_other():
 
     with pytest.raises(
         RunError,
-        match=r"on other data: training.learning_rate 0.001 -> 0.01, labels/val/0.txt\n",
+        match=r"or other data: training.learning_rate 0.001 -> 0.01, labels/val/0.txt\n",
     ):
         pipeline.train(params, Run("exp1"), world=FakeWorld().world, resume=True)
 
@@ -621,11 +621,11 @@ def test_another_machine_is_told_and_the_same_clone_is_not(
 
     pipeline.train(PARAMS, Run("exp1"), world=outside.world)
 
-    assert not any("has begun to train" in line for line in outside.progress.lines)
+    assert not any("started to train" in line for line in outside.progress.lines)
     (checkpoints.folder / "exp1" / killed.name).write_text("lease")
     said = elsewhere(checkpoints).progress.lines
-    assert any("has begun to train exp1" in line for line in said)
-    assert "no sign of life for 150 s: going on in its place" in said
+    assert any("started to train exp1" in line for line in said)
+    assert "no heartbeat for 150 s: taking over" in said
     assert not [name for name in checkpoints.names("exp1") if name.startswith("lease")]
 
 
@@ -633,7 +633,7 @@ def test_a_damaged_checkpoint_without_another_is_not_begun_anew_in_silence():
     run = cut_off()
     run.resumable.write_bytes(b"PK")
 
-    with pytest.raises(RunError, match=r"no whole checkpoint of exp1 is left: resume\.pt") as told:
+    with pytest.raises(RunError, match=r"no intact checkpoint of exp1 is left: resume\.pt") as told:
         pipeline.train(PARAMS, Run("exp1"), world=FakeWorld().world)
 
     assert "--replace" in told.value.hint
@@ -660,7 +660,7 @@ def test_a_remote_out_of_reach_keeps_nobody_from_beginning(tmp_path: Path):
 
     pipeline.train(PARAMS, Run("exp1"), world=outside.world)
 
-    assert "checkpoints of other machines are not looked for: a far place cannot be reached" in (
+    assert "checkpoints of other machines were not checked: a far place cannot be reached" in (
         outside.progress.lines
     )
     with pytest.raises(VersioningError, match="a far place cannot be reached"):
@@ -705,6 +705,6 @@ def test_a_cut_off_run_may_move_to_other_gpus():
     def after(**training: object) -> int | None:
         asked = PARAMS.training.model_copy(update=training)
         params = PARAMS.model_copy(update={"training": asked})
-        return epoch_to_go_on_after(params, run, report)
+        return epoch_to_resume_after(params, run, report)
 
     assert (after(), after(device="0,1"), after(learning_rate=0.1)) == (1, 1, None)

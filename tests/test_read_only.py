@@ -6,7 +6,7 @@ import pytest
 
 from container_doors.cli import evaluate, latency, main, robustness, version
 from container_doors.core.config import dump
-from container_doors.core.run import TEST_LOOKS, Run
+from container_doors.core.run import TEST_USES, Run
 from container_doors.steps.evaluate import restore_test_uses
 from tests.fakes import Blinded, FakeWorld
 from tests.read_only import read_only
@@ -78,7 +78,7 @@ def test_what_cannot_be_kept_is_said(workspace: Path, capsys: pytest.CaptureFixt
         assert main(["evaluate", "--experiment", "exp1"]) == 0
 
     said = capsys.readouterr().out
-    assert f"this look at test is not written down in {TEST_LOOKS}: Read-only file system" in said
+    assert f"this use of the test set is not written to {TEST_USES}: Read-only file system" in said
     assert "what was detected is not kept: Read-only file system" in said
     assert f"{RUN.evaluation} stays as it is: Read-only file system" in said
     assert f"wrote {RUN.evaluation}" not in said
@@ -97,15 +97,15 @@ def test_a_look_that_was_lost_is_not_hidden_where_it_cannot_be_put_back(
     workspace: Path, capsys: pytest.CaptureFixture[str]
 ):
     """The last commit has one more than the file."""
-    committed = TEST_LOOKS.read_text()
-    TEST_LOOKS.write_text("")
+    committed = TEST_USES.read_text()
+    TEST_USES.write_text("")
     outside = FakeWorld()
-    outside.repository.files = {("HEAD", TEST_LOOKS): committed}
+    outside.repository.files = {("HEAD", TEST_USES): committed}
 
     with read_only(workspace):
         said = restore_test_uses(outside.repository)
 
-    assert said[-1].startswith(f"{TEST_LOOKS} lacks 1 look(s) of the last commit, and they cannot")
+    assert said[-1].startswith(f"{TEST_USES} lacks 1 use(s) of the last commit; they cannot")
 
 
 def test_a_training_is_seen_though_nothing_can_be_written(workspace: Path):

@@ -41,7 +41,7 @@ def test_where_a_batch_does_not_fit_half_of_it_is_tried(told: tuple[Path, dict[s
     root, said = told
     name = "memory for half a batch"
 
-    assert "out of memory: going on from the beginning with batches of 2" in said[name]
+    assert "out of memory: continuing from the beginning with batches of 2" in said[name]
     assert epochs(root, name) == [1, 2, 3, 4]
     assert batch_size(root, name) == 2
     state = yolo_state.load(Run("a", root=root / name).resumable)
@@ -54,7 +54,7 @@ def test_memory_that_is_gone_later_costs_the_epoch_only(told: tuple[Path, dict[s
     root, said = told
     name = "memory gone in the third epoch"
 
-    assert "going on after epoch 2 with batches of 2" in said[name]
+    assert "continuing after epoch 2 with batches of 2" in said[name]
     assert said[name].count("told 1/4") == said[name].count("told 2/4") == 1
     assert epochs(root, name) == [1, 2, 3, 4]
 
@@ -62,8 +62,8 @@ def test_memory_that_is_gone_later_costs_the_epoch_only(told: tuple[Path, dict[s
 def test_memory_for_no_photograph_at_all_is_an_error(told: tuple[Path, dict[str, str]]):
     said = told[1]["memory for nothing"]
 
-    assert said.count("out of memory: going on") == 2
-    assert "error: out of memory with one photograph a batch" in said
+    assert said.count("out of memory: continuing") == 2
+    assert "error: out of memory with batch size 1" in said
     assert "hint: lower detection.training.image_size_px" in said
 
 
@@ -79,8 +79,8 @@ def test_an_epoch_that_comes_to_nothing_is_trained_again(
 ):
     root, said = told
 
-    assert said[name].count("the loss is not finite: going on") == 1
-    assert f"going on {where} with other pictures" in said[name]
+    assert said[name].count("the loss is not finite: continuing") == 1
+    assert f"continuing {where} with another random seed" in said[name]
     assert epochs(root, name) == [1, 2, 3, 4]
 
 
@@ -99,8 +99,10 @@ def test_after_three_times_it_is_an_error(told: tuple[Path, dict[str, str]]):
     root, said = told
     name = "not a number, for ever"
 
-    assert said[name].count("the loss is not finite: going on after epoch 1") == 3
-    assert "error: the loss or a weight is not finite in epoch 2, 3 times over" in said[name]
+    assert said[name].count("the loss is not finite: continuing after epoch 1") == 3
+    assert (
+        "error: the loss or a weight is not finite in epoch 2, also after 3 retries" in said[name]
+    )
     assert epochs(root, name) == [1]
 
 

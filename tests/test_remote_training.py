@@ -27,11 +27,16 @@ from container_doors.kaggle.ledger import JobRecord, newest_job, read_jobs
 from container_doors.steps.kaggle import plan as kaggle_plan
 from container_doors.steps.kaggle.follow import follow_job
 from container_doors.steps.kaggle.jobs import discard_job, known_jobs
-from container_doors.steps.kaggle.plan import Plan, Wanted, plan_job
-from container_doors.steps.kaggle.pull import Home, publish_home, pull_job, to_go_on
+from container_doors.steps.kaggle.plan import JobRequest, Plan, plan_job
+from container_doors.steps.kaggle.pull import (
+    PulledRun,
+    experiments_to_continue,
+    publish_pulled,
+    pull_job,
+)
 from container_doors.steps.kaggle.push import push_job
 from container_doors.steps.publish import Outside
-from container_doors.training.checkpoint import find_whole
+from container_doors.training.checkpoint import find_intact
 from container_doors.training.history import read_epochs
 from tests.builders import a_small_dataset
 from tests.fake_host import FakeHost
@@ -117,7 +122,7 @@ def git(*arguments: str) -> str:
 def planned(
     host: FakeHost, device: str = "cpu", trainer: FakeTrainer | None = None, **options: object
 ) -> Plan:
-    wanted = Wanted(**{"experiments": {"exp1": params(device)}, **options})  # type: ignore[arg-type]
+    wanted = JobRequest(**{"experiments": {"exp1": params(device)}, **options})  # type: ignore[arg-type]
     return plan_job(
         wanted,
         host=host,
@@ -142,11 +147,11 @@ def followed(host: FakeHost, job: JobRecord, follower: FakeFollower | None = Non
     )
 
 
-def pulled(host: FakeHost, job: JobRecord) -> tuple[JobRecord, list[Home]]:
+def pulled(host: FakeHost, job: JobRecord) -> tuple[JobRecord, list[PulledRun]]:
     return pull_job(job, host=host, progress=FakeProgress(), pause=no_time)
 
 
-def all_of_it(host: FakeHost, plan: Plan) -> Home:
+def all_of_it(host: FakeHost, plan: Plan) -> PulledRun:
     _, (home,) = pulled(host, followed(host, pushed(host, plan)))
     return home
 
@@ -168,7 +173,7 @@ def test_a_training_comes_home_as_the_one_that_was_sent(ran: tuple[FakeHost, Job
     assert RunRecord.read(Run("exp1").record).status == "running"  # it is not here yet
 
     job, (home,) = pulled(host, job)
-    metadata = publish_home(
+    metadata = publish_pulled(
         home.run,
         outside=Outside(GitRepository(Path()), lambda *_: FakeDetector(), FakeProgress()),
         follower_of=lambda _: follower,
@@ -187,7 +192,7 @@ def test_a_training_comes_home_as_the_one_that_was_sent(ran: tuple[FakeHost, Job
 def test_a_time_limit_that_is_hit_twice_ends_as_one_run(host: FakeHost):
     host.environment["MOOD"] = "stop"
     sessions, home = [], all_of_it(host, planned(host))
-    while rest := to_go_on([home]):
+    while rest := experiments_to_continue([home]):
         sessions.append(epochs())
         home = all_of_it(host, planned(host, experiments=rest))
 
@@ -222,7 +227,7 @@ def test_a_checkpoint_that_came_home_is_there_after_a_power_cut(
         disk.left("nothing", tmp_path / "left")
 
     run = Run("exp1", root=tmp_path / "left/runs")
-    assert find_whole(run).epoch == 2
+    assert find_intact(run).epoch == 2
 
 
 @pytest.mark.slow
@@ -242,9 +247,9 @@ def test_a_failed_training_leaves_its_log_and_its_reason(host: FakeHost):
 
     home = all_of_it(host, planned(host))
 
-    assert "out of memory with one photograph" in home.outcome.why
+    assert "out of memory with batch size 1" in home.outcome.why
     (job,) = read_jobs()
-    assert "out of memory with one photograph" in (job.folder / "kernel.log").read_text()
+    assert "out of memory with batch size 1" in (job.folder / "kernel.log").read_text()
 
 
 def test_what_nobody_thought_of_ends_well_for_the_host_which_then_keeps_the_archive(
@@ -345,12 +350,12 @@ def test_lines_that_the_host_cuts_in_pieces_are_put_together(ran: tuple[FakeHost
 
 
 def test_a_start_that_was_cut_off_is_looked_into(host: FakeHost):
-    planned(host).record.changed(stage="starting")
+    planned(host).record.save_changes(stage="starting")
 
     plan = planned(host)  # the host knows of no such job, so that another may begin
 
     (job,) = read_jobs()
-    assert (job.stage, job.why, plan.record.stage) == ("discarded", "it never began", "starting")
+    assert (job.stage, job.why, plan.record.stage) == ("discarded", "it never started", "starting")
 
 
 def test_a_job_that_ends_without_a_word_is_seen_to_have_ended(ran: tuple[FakeHost, JobRecord]):
@@ -368,7 +373,7 @@ def test_what_is_sent_is_the_data_the_code_and_nothing_else(host: FakeHost, clon
 
     plan = planned(host)
 
-    assert [pack.kind for pack in plan.packs] == ["code", "data"]
+    assert [bundle.kind for bundle in plan.bundles] == ["code", "data"]
     packed = b"".join(
         path.read_bytes() for path in plan.record.folder.rglob("*.*") if path.is_file()
     )
@@ -416,7 +421,7 @@ def test_whoever_sends_changed_code_reads_which_files(host: FakeHost, clone: Pat
     lines = plan_lines(planned(host, with_changes=True))
 
     assert "  changed: new00.py" in lines
-    assert "  and 2 more; --dry-run packs them all" in lines
+    assert "  and 2 more; --dry-run writes them all" in lines
 
 
 @dataclass
@@ -444,17 +449,17 @@ def test_without_an_account_a_plan_says_what_is_known_and_what_could_not_be_aske
             "commit": "c" * 40, "gpus": 0, "epochs_asked": {"exp2": 5}, "stage": "starting",
             "started_at": "2026-11-23T08:30:00Z",
         }
-    ).changed()  # fmt: skip
+    ).save_changes()  # fmt: skip
 
     lines = plan_lines(planned(host, trainer=Offline(), for_reading=True))
 
     assert "exp1: 5 epochs" in lines
     assert any(line.startswith("send: data ") for line in lines)
     assert any(line.startswith("time: about ") for line in lines)
-    assert [line for line in lines if line.startswith("could not be asked: ")] == [
-        "could not be asked: whether doors-exp2-1 has begun, whose account it is, how many GPU "
+    assert [line for line in lines if line.startswith("not known: ")] == [
+        "not known: whether doors-exp2-1 has started, whose account it is, how many GPU "
         "hours are left: there are no Kaggle credentials on this machine; make a token",
-        "could not be asked: which weights it starts from: no pretrained weights at x.pt; put "
+        "not known: which weights it starts from: no pretrained weights at x.pt; put "
         "the file there",
     ]
     assert not any(line.startswith("quota") for line in lines)
@@ -524,7 +529,7 @@ def test_photographs_that_a_filter_keeps_elsewhere_and_links_to_a_cache_are_sent
 @pytest.mark.slow
 def test_an_input_that_was_damaged_on_its_way_is_refused_there(host: FakeHost):
     plan = planned(host)
-    data = next(pack for pack in plan.packs if pack.kind == "data")
+    data = next(one for one in plan.bundles if one.kind == "data")
     with data.path.open("ab") as file:
         file.write(b"more")
 
@@ -536,7 +541,7 @@ def test_an_archive_that_arrives_damaged_changes_nothing_here(ran: tuple[FakeHos
     archive = next(host.left(job.ref).glob("*.tar"))
     archive.write_bytes(archive.read_bytes()[:-1] + b"x")
 
-    with pytest.raises(HostError, match="did not arrive as it was sent"):
+    with pytest.raises(HostError, match="was damaged on the way"):
         pulled(host, job)
 
     assert not Run("exp1").best_weights.exists()
@@ -545,7 +550,7 @@ def test_an_archive_that_arrives_damaged_changes_nothing_here(ran: tuple[FakeHos
 def test_the_files_of_another_run_are_refused(ran: tuple[FakeHost, JobRecord]):
     host, job = ran[0], followed(*ran)
 
-    with pytest.raises(HostError, match="brought another run's files: expected exp1, 0000"):
+    with pytest.raises(HostError, match="has another run's files: expected exp1, 0000"):
         pulled(host, job.model_copy(update={"run_ids": {"exp1": "0000"}}))
 
 
@@ -561,7 +566,7 @@ def test_the_files_of_an_earlier_job_are_refused(ran: tuple[FakeHost, JobRecord]
 def test_a_job_that_everybody_could_read_is_deleted_at_once(host: FakeHost):
     host.is_public, host.gpus = True, ()
 
-    with pytest.raises(HostError, match="could be read by everybody"):
+    with pytest.raises(HostError, match="could be read by everyone"):
         pushed(host, planned(host, "0"))
 
     assert [ref.partition("/")[0] for ref in host.deleted] == ["someone"]
@@ -608,7 +613,7 @@ def test_a_job_that_is_discarded_while_it_is_followed_is_no_error(ran: tuple[Fak
     )
 
     assert end_line(job).startswith(f"{job.slug} discarded after")
-    with pytest.raises(HostError, match="was given up"):
+    with pytest.raises(HostError, match="was discarded"):
         pulled(host, newest_job("exp1"))
 
 
@@ -622,7 +627,7 @@ def test_a_list_without_the_host_says_that_it_is_what_was_last_heard(
 
     assert [(one.slug, state) for one, state in known] == [(job.slug, None)]
     assert progress.lines == [
-        f"{job.slug} is shown as it was last heard of: the host cannot be reached"
+        f"{job.slug} is shown in its last known state: the host cannot be reached"
     ]
 
 
@@ -695,7 +700,7 @@ def test_faulty_data_are_never_sent(host: FakeHost, clone: Path):
 
 def test_a_stop_between_two_sessions_begins_no_next_one(host: FakeHost):
     home = pushed(host, planned(host))
-    home.changed(stage="home", outcome="to be continued", is_to_stop=True)
+    home.save_changes(stage="home", outcome="to be continued", is_to_stop=True)
     following = planned(host, session=2)
 
     with pytest.raises(HostError, match="stopped before session 2 began"):
@@ -707,6 +712,6 @@ def test_a_stop_between_two_sessions_begins_no_next_one(host: FakeHost):
 
 def test_a_stop_that_is_asked_for_elsewhere_is_not_forgotten(ran: tuple[FakeHost, JobRecord]):
     host, job = ran
-    newest_job("exp1").changed(is_to_stop=True)
+    newest_job("exp1").save_changes(is_to_stop=True)
 
     assert followed(host, job).is_to_stop

@@ -112,12 +112,12 @@ def _alone(run: Run) -> None:
 
 
 SPOILS = [
-    pytest.param(_cut_short, "resume.pt in .* is not what was put there", id="cut short"),
-    pytest.param(_overwritten, "resume.pt in .* is not what was put there", id="damaged"),
-    pytest.param(_flipped, "resume.pt in .* is not what was put there", id="a flipped bit"),
+    pytest.param(_cut_short, "resume.pt in .* is damaged", id="cut short"),
+    pytest.param(_overwritten, "resume.pt in .* is damaged", id="damaged"),
+    pytest.param(_flipped, "resume.pt in .* is damaged", id="a flipped bit"),
     pytest.param(_of_something_else, "resume.pt in .* is not what was", id="weights and no state"),
     pytest.param(_of_another_epoch, "epoch.json in .* is not what was", id="of another epoch"),
-    pytest.param(_absent, "no whole checkpoint is left", id="absent"),
+    pytest.param(_absent, "no intact checkpoint is left", id="absent"),
     pytest.param(_alone, "epoch.json in .* is not what was", id="of nobody knows which epoch"),
 ]
 
@@ -162,7 +162,7 @@ def test_where_the_one_before_is_whole_the_same_weights_come_out(
 def test_a_setting_that_would_be_ignored_is_refused(quick: Path, tmp_path: Path):
     shutil.copytree(quick / "then moved" / "later" / "a", tmp_path / "a")
 
-    with pytest.raises(RunError, match="was made with epochs 3 and not 9: it would be"):
+    with pytest.raises(RunError, match="was made with epochs 3 and not 9: this would be"):
         go_on(Run("a", root=tmp_path), quick / "data" / "data.yaml", epochs=9)
 
 

@@ -9,7 +9,7 @@ import pytest
 from container_doors.adapters.corruptions import KINDS, SLOW_KINDS, corrupt
 from container_doors.core.errors import DatasetError
 from container_doors.core.measurements import Evaluated, Robustness
-from container_doors.evaluation.corruptions import LADDERS
+from container_doors.evaluation.corruptions import SEVERITIES
 from container_doors.evaluation.targets import parse_target
 from container_doors.steps.robustness import RobustnessSettings, measure_robustness
 from tests.fakes import Blinded, FakeDetector, FakeProgress
@@ -25,7 +25,7 @@ def climbed(detector: FakeDetector, **asked) -> Robustness:
     return measure_robustness(
         RUN,
         "test",
-        asked=RobustnessSettings(corrupt=corrupt, **asked),
+        settings=RobustnessSettings(corrupt=corrupt, **asked),
         open_detector=lambda weights, params: detector,
         progress=FakeProgress(),
     )
@@ -35,8 +35,8 @@ def test_a_model_that_is_blind_in_bad_conditions_falls_at_the_first_step():
     found = climbed(Blinded(), is_quick=True)
 
     assert found == Evaluated.read(RUN.evaluation).robustness["test"]
-    assert {ladder.name for ladder in found.ladders} == set(LADDERS)
-    assert all(ladder.falls_at == LADDERS[ladder.name][0] for ladder in found.ladders)
+    assert {ladder.name for ladder in found.ladders} == set(SEVERITIES)
+    assert all(ladder.falls_at == SEVERITIES[ladder.name][0] for ladder in found.ladders)
     assert found.clean.ap50 is not None
     assert (found.clean.ap50.value, found.mean_ap50, found.retention) == (1, 0, 0)
     assert str(found.looks) == "2", "the training, and this"
@@ -51,12 +51,12 @@ def test_what_there_was_no_time_for_is_named_and_done_the_next_time():
 
     assert Evaluated.read(RUN.evaluation).robustness["test"] == second
     assert second.mean_ap50 is not None
-    assert len(first.not_measured) == 3 * len(LADDERS)
+    assert len(first.not_measured) == 3 * len(SEVERITIES)
     assert (first.ladders, first.mean_ap50, first.retention) == ([], None, None)
     assert second.not_measured == []
-    assert detector.looked_at - before == 3 * len(LADDERS)
+    assert detector.looked_at - before == 3 * len(SEVERITIES)
     climbed(detector, is_quick=True)
-    assert detector.looked_at - before == 3 * len(LADDERS)
+    assert detector.looked_at - before == 3 * len(SEVERITIES)
 
 
 def test_a_mean_waits_for_every_step():
@@ -69,7 +69,7 @@ def test_a_mean_waits_for_every_step():
 
     assert len(found.not_measured) == 1
     assert (found.mean_ap50, found.retention) == (None, None)
-    assert sum(len(ladder.steps) for ladder in found.ladders) == 3 * len(LADDERS) - 1
+    assert sum(len(ladder.steps) for ladder in found.ladders) == 3 * len(SEVERITIES) - 1
 
 
 def test_what_is_below_on_photographs_as_they_are_falls_at_no_step():
@@ -86,7 +86,7 @@ def test_what_is_below_on_photographs_as_they_are_falls_at_no_step():
 
 
 def test_a_promise_chooses_the_threshold_and_what_each_step_is_held_against():
-    found = climbed(Blinded(), is_quick=True, promise=parse_target("recall>=0.02@95%"))
+    found = climbed(Blinded(), is_quick=True, operating_target=parse_target("recall>=0.02@95%"))
 
     assert found.promise == "recall>=0.02@95%"
     assert (found.recall_target, found.conf_threshold) == (0.02, 0.9)
@@ -100,7 +100,7 @@ def test_other_weights_are_climbed_anew():
 
     climbed(detector, is_quick=True)
 
-    assert detector.looked_at - before == 3 * len(LADDERS) + 2  # and the two photographs of test
+    assert detector.looked_at - before == 3 * len(SEVERITIES) + 2  # and the two photographs of test
 
 
 def test_common_corruptions_are_climbed_when_they_are_asked_for():

@@ -67,4 +67,4 @@ def test_the_commands_of_the_documentation_sign_a_release(
     before = (laptop / PUBLISHED / "best.pt").read_bytes()
     refused = shell(f"doors sync --from {forged}", laptop)
     assert (refused.returncode, (laptop / PUBLISHED / "best.pt").read_bytes()) == (2, before)
-    assert "the signature of metadata.json is not good" in refused.stderr
+    assert "the signature of metadata.json is not valid" in refused.stderr

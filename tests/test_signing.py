@@ -129,7 +129,7 @@ UNSIGNED: dict[str, tuple[Callable[[Team], SignaturePolicy], str, str]] = {
     "no list": (lambda team: team.policy(None), r"no \.allowed_signers", ">> .allowed_signers"),
     "not in the list": (
         lambda team: team.policy(f"m@x {public(team.desk.mallory)}\n"),
-        "git's signing key may not sign", ">> .allowed_signers",
+        "git's signing key is not allowed", ">> .allowed_signers",
     ),
     "expired": (
         lambda team: team.policy(f'a@x valid-before="20200101" {public(team.desk.alice)}\n'),
@@ -160,7 +160,7 @@ def test_what_nobody_asks_for_is_published_unsigned(why: str, is_said: bool, tea
 
     assert not SIGNED.exists()
     assert any(line.startswith("not signed: ") for line in team.progress.lines) is is_said
-    assert team.verify(optional).holds == "none, and params.yaml asks for none"
+    assert team.verify(optional).holds == "none, and params.yaml does not ask for one"
 
 
 def test_a_signature_that_no_list_knows_is_made_and_its_key_said(team: Team):
@@ -168,8 +168,10 @@ def test_a_signature_that_no_list_knows_is_made_and_its_key_said(team: Team):
 
     team.version(optional)
 
-    assert "whom no .allowed_signers names yet" in team.progress.lines[-1]
-    assert team.verify(optional).holds.endswith("no .allowed_signers says whose key that is")
+    assert "but there is no .allowed_signers yet" in team.progress.lines[-1]
+    assert team.verify(optional).holds.endswith(
+        "there is no .allowed_signers to say whose key that is"
+    )
     before = SIGNED.read_bytes()
     team.desk.sign_with_nothing()
     team.version(optional)
@@ -217,10 +219,10 @@ def sign_another_version(team: Team) -> None:
 
 
 WRONG: dict[str, tuple[Callable[[Team], object], str]] = {
-    "tampered": (lambda team: tamper(), "it is not of this file's bytes"),
-    "another purpose": (sign_for_another_purpose, "it was made for another purpose"),
-    "another key": (sign_by_nobody, "nobody who may sign has its key"),
-    "another version": (sign_another_version, "it is not of this file's bytes"),
+    "tampered": (lambda team: tamper(), "it does not match this file"),
+    "another purpose": (sign_for_another_purpose, "it has another namespace"),
+    "another key": (sign_by_nobody, "no allowed signer has its key"),
+    "another version": (sign_another_version, "it does not match this file"),
     "truncated": (lambda team: cut_off(SIGNED), "it is cut off"),
     "100 MB": (lambda team: make_huge(SIGNED), "at most 16 KiB"),
 }
@@ -307,7 +309,7 @@ def test_who_may_sign_is_never_what_a_download_says(team: Team):
     (laptop / DOWNLOAD / ALLOWED_SIGNERS).write_text(mallory)
     (laptop / ALLOWED_SIGNERS).write_text(mallory)  # nor what nobody has committed
 
-    with pytest.raises(SignatureError, match="nobody who may sign has its key"):
+    with pytest.raises(SignatureError, match="no allowed signer has its key"):
         team.sync()
 
 
@@ -433,7 +435,7 @@ def test_weights_that_signed_metadata_does_not_name_are_not_taken(team: Team):
         (PUBLISHED / pointer_name(name)).write_text(pointer.to_yaml())
     team.download()
 
-    with pytest.raises(RunError, match=r"does not say what last\.pt is"):
+    with pytest.raises(RunError, match=r"does not describe last\.pt"):
         team.sync()
 
     assert not PUBLISHED.exists()

@@ -22,7 +22,7 @@ from container_doors.publishing.checklist import (
 )
 from container_doors.publishing.pointers import TRACKED, pointer_name
 from container_doors.publishing.signatures import SignaturePolicy
-from container_doors.steps.checklist import check_synced, check_weights_alone
+from container_doors.steps.checklist import check_synced, check_weights_only
 from container_doors.steps.release import is_released, release_model
 from container_doors.steps.sync import sync_model, sync_weights
 from container_doors.steps.version import version_model
@@ -128,7 +128,7 @@ def alone(laptop: Laptop, *names: str, is_required: bool = False) -> list[Check]
     )
     if weights is None:
         return None
-    return check_weights_alone(
+    return check_weights_only(
         weights, Path("none"), load_detector=FakeDetector(), hardware=laptop.metadata.hardware
     )
 
@@ -151,7 +151,7 @@ def test_weights_alone_replace_no_model_that_is_described(laptop: Laptop):
     laptop.sync(KAGGLE)
     before = published()
 
-    with pytest.raises(VersioningError, match=r"best.pt.dvc alone, .* would replace detection_v1"):
+    with pytest.raises(VersioningError, match=r"only best.pt.dvc, .* would replace detection_v1"):
         alone(laptop, "best.pt.dvc")
 
     assert published() == before
@@ -188,7 +188,7 @@ def test_syncing_again_fetches_nothing(laptop: Laptop):
 
     assert laptop.sync() == laptop.metadata
     assert published() == before
-    assert "git: the branch follows no remote, so there is nothing to fetch" in (
+    assert "git: the branch tracks no remote, so there is nothing to fetch" in (
         laptop.progress.lines
     )
 
@@ -276,7 +276,7 @@ def test_a_file_that_is_damaged_is_not_taken_for_a_model(name: str, laptop: Lapt
     content[-3] ^= 1
     (PUBLISHED / name).write_bytes(content)
 
-    with pytest.raises(VersioningError, match=f"{name} is damaged: it is not") as caught:
+    with pytest.raises(VersioningError, match=f"{name} is damaged: it does not match") as caught:
         laptop.sync()
 
     assert caught.value.hint.startswith(f"dvc pull --force {PUBLISHED / name}.dvc, ")
@@ -320,7 +320,7 @@ def test_a_tag_of_another_model_is_no_tag_of_this_one(laptop: Laptop):
     release_model(metadata, laptop.repository)
     laptop.repository.files[metadata.git_tag, POINTERS[0]] = "another"
 
-    with pytest.raises(VersioningError, match=r"is there already, and holds another best\.pt\.dvc"):
+    with pytest.raises(VersioningError, match=r"exists already, with another best\.pt\.dvc"):
         release_model(metadata, laptop.repository)
 
 
@@ -386,7 +386,7 @@ def test_weights_that_differ_are_not_opened(laptop: Laptop):
     checks = {check.name: check for check in found}
 
     assert checks["loads"].is_ok is False
-    assert checks["inference"].not_checked == "the model is another"
+    assert checks["inference"].not_checked == "it is another model"
 
 
 def test_a_server_is_asked_for_the_whole_history(laptop: Laptop):

@@ -197,7 +197,7 @@ class TestARunOnline:
 
     def test_it_ends_well(self, online: RemoteRun, done: subprocess.CompletedProcess[str]):
         assert (online.state, online.exit_code) == ("finished", 0)
-        assert "W&B: everything is at" in done.stdout
+        assert "W&B: everything was sent to" in done.stdout
 
     def test_the_machine_is_watched(self, online: RemoteRun):
         assert any(key.startswith("system.") for row in online.system for key in row)
@@ -307,7 +307,7 @@ def test_an_outage_of_a_minute_is_bridged(workspace: Path, backend: WandbBackend
 
     assert run.returncode == 0
     assert before < len(told(workspace))
-    assert "W&B: everything is at" in said
+    assert "W&B: everything was sent to" in said
     assert shown(the_run(backend)) == told(workspace)
     assert (the_run(backend).state, the_run(backend).times_opened) == ("finished", 1)
 
@@ -517,7 +517,7 @@ def test_a_follower_is_started_by_a_training_and_by_nobody_else(
     done = doors(workspace, seen, "track", "follow", "runs/exp1")
 
     assert done.returncode == 2
-    assert "a training starts this by itself" in done.stderr
+    assert "only a training can start this command" in done.stderr
     assert the_run(backend).state == "finished"
 
 
@@ -538,7 +538,7 @@ def test_a_disabled_run_is_sent_by_its_name_only(workspace: Path, backend: Wandb
     doors_said = doors(workspace, seen, "track", "sync")
 
     assert doors_said.returncode == 0, doors_said.stderr
-    assert "exp1: not sent, for its tracking is disabled" in doors_said.stdout
+    assert "exp1: not sent, because its tracking is disabled" in doors_said.stdout
     assert the_run(backend).name == "exp2"
     assert doors(workspace, seen, "track", "sync", "exp1").returncode == 0
     assert {run.name for run in backend.runs.values()} == {"exp1", "exp2"}
@@ -586,7 +586,7 @@ class TestLogin:
     @pytest.mark.parametrize(
         ("typed", "complaint"),
         [
-            pytest.param(WRONG_KEY, "does not take the key", id="refused"),
+            pytest.param(WRONG_KEY, "refuses the key", id="refused"),
             pytest.param("short", "expected a W&B key of 40 or more", id="short"),
             pytest.param("", "expected a W&B key of 40 or more", id="nothing"),
         ],

@@ -155,10 +155,7 @@ def test_stopped_in_the_middle_of_an_epoch_it_ends_cleanly_and_can_be_run_again(
         _, errors = process.communicate(timeout=60)
 
     assert process.returncode == 130
-    assert (
-        errors.strip()
-        == "stopped; what was finished is kept, and the same command can be run again"
-    )
+    assert errors.strip() == "stopped; finished work is kept, and the same command can be run again"
     assert RunRecord.read(workspace / "runs/stopped/run.json").status == "interrupted"
     again = doors("train", "--experiment", "stopped", cwd=workspace)
     assert again.returncode == 0, again.stderr
@@ -169,7 +166,9 @@ def test_stopped_in_the_middle_of_an_epoch_it_ends_cleanly_and_can_be_run_again(
     ("overrides", "complaint"),
     [
         pytest.param(("detection.model.weights=no.pt",), "no file at no.pt", id="missing"),
-        pytest.param(("detection.model.weights=bad.pt",), "damaged, or no weights", id="corrupt"),
+        pytest.param(
+            ("detection.model.weights=bad.pt",), "damaged, or not a weight file", id="corrupt"
+        ),
         pytest.param((), "no pretrained weights at weights/pretrained", id="no network"),
     ],
 )

@@ -279,7 +279,7 @@ def test_metadata_of_an_earlier_release_is_read_and_says_what_it_lacks(model: Mo
 
 
 def test_a_later_training_is_no_model_of_another_name(model: Model):
-    with pytest.raises(RunError, match="holds 'exp1', and 'exp2' was asked for"):
+    with pytest.raises(RunError, match="has the model of 'exp1', and 'exp2' was asked for"):
         model.verify_as("exp2")
 
 
@@ -328,4 +328,4 @@ def test_weights_that_differ_are_not_opened_to_be_measured_again(model: Model):
     (PUBLISHED / "best.pt").write_text("others")
     failing = FakeDetector(broken=True)  # as soon as it is used
 
-    assert "not what was published" in (measured_again(failing).not_checked or "")
+    assert "not the published file" in (measured_again(failing).not_checked or "")

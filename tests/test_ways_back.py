@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from container_doors.core.run import PUBLISHED, Run
-from container_doors.publishing.data_evidence import said_md5
+from container_doors.publishing.data_evidence import pointer_md5
 from tests.released import DATA, must, release, shell
 
 pytestmark = pytest.mark.slow
@@ -55,7 +55,7 @@ def flip_md5(path: Path) -> None:
 
 
 def kept(folder: Path, pointer: str) -> Path:
-    md5 = said_md5(folder / pointer)
+    md5 = pointer_md5(folder / pointer)
     assert md5 is not None
     return folder.parent / "remote/files/md5" / md5[:2] / md5[2:]
 

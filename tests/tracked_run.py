@@ -16,7 +16,7 @@ from PIL import Image
 from container_doors import pipeline
 from container_doors.adapters import follower
 from container_doors.cli.console import PlainProgress
-from container_doors.cli.upload import as_chosen, follower_for
+from container_doors.cli.upload import follower_for, with_chosen_mode
 from container_doors.core.config import Augmentation, Data, Params, Tensorboard, Training, Wandb
 from container_doors.core.errors import RunError
 from container_doors.core.ports import TrainingListener
@@ -83,7 +83,7 @@ def main() -> None:
     parser.add_argument("--end", choices=("well", "failed", "killed"), default="well")
     parser.add_argument("--mode", default="auto")
     parser.add_argument("--tensorboard", action="store_true")
-    parser.add_argument("--patience-s", type=float, default=follower.PATIENCE_S)
+    parser.add_argument("--patience-s", type=float, default=follower.TIMEOUT_S)
     parser.add_argument("--held-until", type=Path)
     parser.add_argument("--replace", action="store_true")
     arguments = parser.parse_args()
@@ -97,12 +97,14 @@ def main() -> None:
     progress = PlainProgress()
     chosen = follower_for(params, progress)
     if isinstance(chosen, follower.FollowerProcess):
-        chosen._patience_s = arguments.patience_s
+        chosen._timeout_s = arguments.patience_s
     trainer = SlowTrainer(
         pause_s=arguments.pause_s, end=arguments.end, held_until=arguments.held_until
     )
     world = replace(FakeWorld(trainer=trainer).world, follower=chosen, progress=progress)
-    pipeline.train(as_chosen(params), Run(arguments.name), world=world, replace=arguments.replace)
+    pipeline.train(
+        with_chosen_mode(params), Run(arguments.name), world=world, replace=arguments.replace
+    )
 
 
 if __name__ == "__main__":

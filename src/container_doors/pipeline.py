@@ -1,8 +1,8 @@
 """A run from start to end: check the data, train, evaluate, publish.
 
-Each line is a step, in a file of its name below :mod:`container_doors.steps`; the command is
-``doors train``. What follows is a command each, and a step of its name: ``version`` records the
-model with DVC and uploads it, ``summary`` writes the report, ``verify`` checks both.
+Each line is a step, in a file of its name in :mod:`container_doors.steps`; the command is
+``doors train``. The next steps are commands of their own: ``version`` records the model with DVC
+and uploads it, ``summary`` writes the report, ``verify`` checks both.
 """
 
 from container_doors.core.config import Params
@@ -27,26 +27,26 @@ def train(
     resume: bool = False,
     choice: RunChoice = RunChoice(),  # noqa: B008 - it cannot be changed
 ) -> Metadata:
-    """Train, evaluate the best epoch, and publish it if it is better than what is published.
+    """Train, evaluate the best epoch, and publish it if it is better than the published model.
 
-    Whatever fails, the last model stays.
+    If anything fails, the published model does not change.
 
     Args:
-        params: What is asked for.
-        run: Where it is trained. One that was interrupted is resumed from its newest whole
-            checkpoint; one with other params or other data is set aside.
-        world: Everything outside of this program.
-        replace: Set an earlier run aside, and start from the beginning.
-        resume: Start nothing: resume, or refuse.
-        choice: Which run of the experiment to resume, where the storage has several.
+        params: The parameters.
+        run: The run. An interrupted one is resumed from its newest intact checkpoint; one with
+            other params or other data is renamed and kept as ``NAME~1``.
+        world: The adapters for everything outside of this program.
+        replace: Rename an earlier run to ``NAME~1``, and start from the beginning.
+        resume: Resume, or refuse; never start a new run.
+        choice: Which run of the experiment to resume, if the storage has several.
 
     Returns:
-        What came out, published or not.
+        The metadata of the model, published or not.
 
     Raises:
         DoorsError: If params, data, weights or the device cannot be used, if the run is finished
-            already and ``replace`` is false, if ``resume`` asks for what cannot be continued, or
-            if another machine trains the experiment now.
+            already and ``replace`` is false, if ``resume`` is true and the run cannot be resumed,
+            or if another machine trains the experiment now.
         ToBeContinued: If it was asked to stop; nothing is lost.
     """
     with claim(run):

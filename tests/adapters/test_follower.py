@@ -17,7 +17,7 @@ def test_a_module_of_the_working_folder_is_not_taken_for_the_library_s(
     for name in ("random", "tempfile", "container_doors"):
         (tmp_path / f"{name}.py").write_text("raise SystemExit('of the folder')\n")
     run = Run("exp1")
-    follower = FollowerProcess({}, patience_s=60)
+    follower = FollowerProcess({}, timeout_s=60)
 
     follower.start(run, progress=FakeProgress())
     follower.finish(exit_code=0)

@@ -64,7 +64,7 @@ def test_a_consent_becomes_credentials_that_last(drive: DriveBackend):
 REFUSED = {
     "denied": ({"error": "access_denied"}, "no consent was given: access_denied"),
     "a stranger": ({"code": CODE, "state": "forged"}, "no consent was given"),
-    "a wrong code": ({"code": "4/other"}, "Google gives no token: invalid_grant"),
+    "a wrong code": ({"code": "4/other"}, "Google refuses a token: invalid_grant"),
 }
 
 

@@ -101,7 +101,7 @@ def test_wandb_is_asked_whose_the_key_is(monkeypatch: pytest.MonkeyPatch):
     with WandbBackend(entity="team") as backend:
         for name, value in backend.environment().items():
             monkeypatch.setenv(name, value)
-        assert account_health.wandb().found == "team, by the key of WANDB_API_KEY"
+        assert account_health.wandb().found == "team, with the key in WANDB_API_KEY"
 
         monkeypatch.setenv("WANDB_API_KEY", "x" * 40)
         line = account_health.wandb()
@@ -187,7 +187,7 @@ def test_on_kaggle_remedies_are_kaggles(monkeypatch: pytest.MonkeyPatch):
             "pass",
         ),
         ("WARNING py.warnings: /a/b.py:1: UserWarning: no deterministic implementation", "pass"),
-        ("WARNING container_doors: checkpoints are kept here only, for now", "warn"),
+        ("WARNING container_doors: checkpoints are only on this machine for now", "warn"),
         ("ERROR   container_doors: a thread ended: no space left", "warn"),
     ],
 )
@@ -238,7 +238,7 @@ def test_epochs_that_are_lost_are_a_failure(
 
     shown = capsys.readouterr().out
     assert f"{run.metrics_jsonl}:5: expected a JSON object" in shown
-    assert f"{run.metrics_jsonl} lacks epoch 5 of those that were finished" in shown
+    assert f"{run.metrics_jsonl} lacks epoch 5 of the finished ones" in shown
 
 
 def test_a_last_run_that_says_running_and_has_no_process_is_named(
@@ -249,7 +249,7 @@ def test_a_last_run_that_says_running_and_has_no_process_is_named(
     record.model_copy(update={"status": "running"}).write(run.record)
 
     assert last_run().verdict == "warn"
-    assert "exp1: interrupted: run.json says that it is running" in last_run().found
+    assert "exp1: interrupted: its status is running" in last_run().found
     with claim(run):
         assert last_run().found == "exp1: running"
 
@@ -265,5 +265,5 @@ def test_checkpoints_that_are_damaged_are_named_while_they_are_needed(
 
     assert main(["doctor", "--run", "exp1"]) == 1
     said = capsys.readouterr().out
-    assert f"epoch.json in {run.resumable.parent} is not what was put there" in said
+    assert f"epoch.json in {run.resumable.parent} is damaged" in said
     assert "the storage may have one: doors train --resume --experiment exp1" in said

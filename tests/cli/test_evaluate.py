@@ -19,7 +19,7 @@ from container_doors.core.run import Run
 def _trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     train_in(tmp_path, monkeypatch)
     for module in (evaluate, latency, robustness, version):
-        monkeypatch.setattr(module, "opened", lambda weights, params: Blinded())
+        monkeypatch.setattr(module, "open_detector", lambda weights, params: Blinded())
     monkeypatch.setattr(latency, "FORMATS", {})
 
 
@@ -35,7 +35,7 @@ def test_every_score_is_printed_with_its_interval_and_its_n(capsys: pytest.Captu
     assert code == 0
     assert "exp1 on test: 2 photographs, 1 door, 1 without a door" in out
     assert "recall     1.000 (0.025 to 1.000, n = 1 doors)" in out
-    assert "looks at this test split, with this one: 2" in out
+    assert "uses of this test set, with this one: 2" in out
     assert "wrote runs/exp1/evaluation.json" in out
 
 
@@ -112,8 +112,8 @@ def test_each_command_adds_its_part_to_one_document(capsys: pytest.CaptureFixtur
 @pytest.mark.parametrize(
     ("promise", "code", "said"),
     [
-        ("recall>=0.02@95%", 0, "recall>=0.02@95%: kept, at a confidence of 0.9000"),
-        ("recall>=0.03@95%", 2, "no threshold keeps recall>=0.03@95% on val"),
+        ("recall>=0.02@95%", 0, "recall>=0.02@95%: met, at a confidence of 0.9000"),
+        ("recall>=0.03@95%", 2, "no threshold meets recall>=0.03@95% on val"),
         ("false-alarms<=9@95%", 2, "false-alarms<=9@95% is undefined on val"),
     ],
 )
@@ -125,7 +125,7 @@ def test_a_promise_is_kept_or_not(
     printed = capsys.readouterr()
     assert said in printed.out + printed.err
     if code == 0:
-        assert "it costs: false alarms a photograph without a door 0.000" in printed.out
+        assert "cost: false alarms per photograph without a door 0.000" in printed.out
 
 
 def test_a_gate_that_does_not_hold_is_a_fault(capsys: pytest.CaptureFixture[str]):
@@ -139,7 +139,7 @@ def test_comparing_prints_a_verdict_in_a_sentence(capsys: pytest.CaptureFixture[
     code, out = run(capsys, "compare", "exp1", "exp1", "--split", "val", "--json")
 
     assert code == 0
-    assert json.loads(out)["verdict"].startswith("exp1 and exp1 are the same weights")
+    assert json.loads(out)["verdict"].startswith("exp1 and exp1 have the same weights")
 
 
 class Eager(FakeDetector):
@@ -173,7 +173,7 @@ def careful_and_eager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     train_others(other, "others that are eager")
     monkeypatch.setattr(
         evaluate,
-        "opened",
+        "open_detector",
         lambda weights, params: Eager() if weights == other.best_weights else Careful(),
     )
 
@@ -191,10 +191,10 @@ def test_comparing_hides_no_false_alarm(
     assert table["false alarms"][2].startswith("+2.000 a photograph (+1.")
     assert [one[:6] for one in table["precision"]] == ["1.000 ", "0.328 ", "-0.672"]
     assert [one[:6] for one in table["recall"]] == ["0.122 ", "1.000 ", "+0.878"]
-    assert "exp2 is better than exp1 in one sense and worse in another. Better: AP50-95" in out
+    assert "exp2 is better than exp1 in some metrics and worse in others. Better: AP50-95" in out
     assert "recall higher by 0.878" in out
     assert "Worse: precision lower by 0.672" in out
-    assert "false alarms: 84 and not 0, 2.000" in out
+    assert "false alarms: 84 instead of 0, 2.000" in out
 
 
 def test_a_comparison_can_be_read_by_programs(

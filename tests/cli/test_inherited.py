@@ -76,7 +76,7 @@ def test_a_launch_of_another_program_is_named_and_passed_over(tmp_path: Path):
     done = run(code, tmp_path, HOME=str(tmp_path), RANK="0", LOCAL_RANK="0", WORLD_SIZE="2")
 
     assert done.stdout.endswith("\n[]\n")
-    assert "RANK, WORLD_SIZE, LOCAL_RANK: of another program's launch" in done.stderr
+    assert "RANK, WORLD_SIZE, LOCAL_RANK: set by another program's launcher" in done.stderr
 
 
 BLOCKED = """

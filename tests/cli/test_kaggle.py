@@ -18,8 +18,8 @@ from container_doors.core.run import Run
 from container_doors.kaggle.archive import Outcome
 from container_doors.kaggle.job_report import stop_lines, table
 from container_doors.kaggle.ledger import JobRecord, newest_job
-from container_doors.steps.kaggle.plan import Plan, Wanted
-from container_doors.steps.kaggle.pull import Home
+from container_doors.steps.kaggle.plan import JobRequest, Plan
+from container_doors.steps.kaggle.pull import PulledRun
 
 
 @pytest.fixture(autouse=True)
@@ -27,9 +27,9 @@ def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
 
 
-def wanted(*words: str) -> Wanted:
+def wanted(*words: str) -> JobRequest:
     arguments = build_parser().parse_args(["kaggle", "plan", "--config", str(PARAMS_YAML), *words])
-    return kaggle._wanted(arguments)
+    return kaggle._request(arguments)
 
 
 def a_job(**changes: object) -> JobRecord:
@@ -66,10 +66,10 @@ def test_a_setting_of_nobodys_is_refused():
 
 
 def test_nothing_is_sent_unasked_where_nobody_can_answer():
-    with pytest.raises(ConfigError, match="Nobody is here to answer") as raised:
+    with pytest.raises(ConfigError, match="No one is here to answer") as raised:
         kaggle._agreed("send it?", yes=False)
 
-    assert raised.value.hint == "say so: --yes"
+    assert raised.value.hint == "answer with --yes"
 
 
 def test_a_job_that_nobody_knows_is_said_to_be_unknown(capsys: pytest.CaptureFixture[str]):
@@ -80,7 +80,7 @@ def test_a_job_that_nobody_knows_is_said_to_be_unknown(capsys: pytest.CaptureFix
 
 
 def test_a_stop_names_the_page_and_is_remembered(capsys: pytest.CaptureFixture[str]):
-    a_job().changed()
+    a_job().save_changes()
 
     assert kaggle.stop(build_parser().parse_args(["kaggle", "stop", "exp1"])) == 0
 
@@ -119,7 +119,7 @@ def test_an_empty_name_is_not_the_default():
 
 
 def test_who_would_not_discard_a_job_has_not_stopped_it(monkeypatch: pytest.MonkeyPatch):
-    a_job().changed()
+    a_job().save_changes()
     monkeypatch.setattr(kaggle, "_agreed", lambda *_, **__: False)
 
     kaggle.stop(build_parser().parse_args(["kaggle", "stop", "exp1", "--discard"]))
@@ -139,9 +139,9 @@ def test_a_run_that_comes_home_worse_is_kept_here_and_not_versioned(
     versioned: list[Run] = []
     monkeypatch.setattr(kaggle, "_version", lambda run, *_, **__: versioned.append(run))
     monkeypatch.setattr(kaggle, "relayed_follower_for", lambda *_: FakeFollower())
-    home = Home(Run("exp2"), Outcome(kind="finished"))
+    home = PulledRun(Run("exp2"), Outcome(kind="finished"))
 
-    assert kaggle._go_home(a_job(experiments=["exp2"]), [home], commit=True) == 0
+    assert kaggle._finish_pulled(a_job(experiments=["exp2"]), [home], commit=True) == 0
 
     assert versioned == []
     said = capsys.readouterr().out
@@ -149,8 +149,8 @@ def test_a_run_that_comes_home_worse_is_kept_here_and_not_versioned(
     assert "doors publish exp2 --anyway" in said
     assert Path("summary_exp2.md").exists()
     assert Run("exp2").metadata.exists()
-    home = Home(Run("exp1"), Outcome(kind="finished"))
-    assert kaggle._go_home(a_job(experiments=["exp1"]), [home], commit=True) == 0
+    home = PulledRun(Run("exp1"), Outcome(kind="finished"))
+    assert kaggle._finish_pulled(a_job(experiments=["exp1"]), [home], commit=True) == 0
     assert versioned == [Run("exp1")]
 
 
@@ -161,7 +161,7 @@ def test_what_was_not_agreed_to_leaves_no_packs_behind(monkeypatch: pytest.Monke
     monkeypatch.setattr(kaggle, "_plan", lambda *_: planned)
     arguments = build_parser().parse_args(["kaggle", "push", "--config", str(PARAMS_YAML)])
 
-    with pytest.raises(ConfigError, match="Nobody is here to answer"):
+    with pytest.raises(ConfigError, match="No one is here to answer"):
         kaggle.push(arguments)
 
     assert not record.folder.exists()
@@ -172,7 +172,7 @@ def test_a_missing_remote_is_said_before_anything_is_sent(tmp_path: Path):
     (tmp_path / ".dvc").mkdir()
     (tmp_path / ".dvc/config").touch()
 
-    assert kaggle._home_line() == (
-        "home: DVC has no remote to push to; before it comes home: doors remote set DIRECTORY, "
+    assert kaggle._push_target_line() == (
+        "model: DVC has no remote to push to; before it is downloaded: doors remote set DIRECTORY, "
         "or gdrive://FOLDER_ID, or any URL that DVC knows"
     )

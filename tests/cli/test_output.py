@@ -17,7 +17,7 @@ from container_doors.cli.console import PlainProgress, rich_console
 from container_doors.cli.output import say
 from container_doors.core.printable import printable
 from container_doors.data.checks import Report
-from container_doors.training.logbook import lead_to, logbook
+from container_doors.training.logbook import link_log, logbook
 
 FORGED = "0 error(s), 0 warning(s): fit to train on"
 HOSTILE = [
@@ -181,12 +181,12 @@ def test_the_log_is_seen_where_the_specification_looks_for_it(tmp_path: Path):
     shown = tmp_path / "train_output.log"
     for name in ("a", "b"):
         (tmp_path / name).write_text(name)
-        lead_to(tmp_path / name, shown)
+        link_log(tmp_path / name, shown)
     assert shown.read_text() == "b"
     assert len(list(tmp_path.iterdir())) == 3
 
     shown.unlink()
     shown.write_text("mine")
-    lead_to(tmp_path / "a", shown)
-    lead_to(tmp_path / "a", tmp_path / "none/train_output.log")
+    link_log(tmp_path / "a", shown)
+    link_log(tmp_path / "a", tmp_path / "none/train_output.log")
     assert shown.read_text() == "mine"

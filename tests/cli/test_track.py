@@ -164,7 +164,7 @@ def test_what_is_lost_of_a_run_is_a_fault_and_the_rest_is_shown(
     assert "finished, 3 of 30 epochs, the best 4," in shown.out
     damaged, missing, way_back = shown.err.splitlines()
     assert damaged.startswith(f"warning: {run.metrics_jsonl}:2: NUL bytes")
-    assert missing.endswith("lacks epoch 2 of those that were finished")
+    assert missing.endswith("lacks epoch 2 of the finished ones")
     assert way_back.startswith("  hint: ")
 
 

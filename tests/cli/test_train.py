@@ -15,7 +15,7 @@ from container_doors.core.config import dump
 from container_doors.core.errors import ToBeContinued
 from container_doors.core.records import FITNESS, Epoch, RunRecord
 from container_doors.core.run import Run
-from container_doors.training.checkpoint import put_down, rewind, stage
+from container_doors.training.checkpoint import make_newest, rewind, stage
 
 
 class Workspace:
@@ -34,8 +34,8 @@ class Workspace:
             return
         run = self.run
         (run.trainer_dir / "results.csv").write_text("epoch\n1\n")
-        staged = stage(run, save=a_state, best_is_kept=False, is_last=False)
-        put_down(run, staged, Epoch(1, {FITNESS: 0.2, "perf/epoch_s": 1.0}), is_last=False)
+        staged = stage(run, save=a_state, previous_has_best=False, is_last=False)
+        make_newest(run, staged, Epoch(1, {FITNESS: 0.2, "perf/epoch_s": 1.0}), is_last=False)
         rewind(run)
         raise ToBeContinued("SIGTERM")
 
@@ -75,7 +75,7 @@ def test_a_run_goes_on_with_the_settings_that_it_was_begun_with(
     assert record_of().known_params.training.seed == 7
     assert record_of().known_params.wandb.mode == "disabled"
     assert (
-        "going on with exp1 with its own settings, whatever params.yaml says by now: "
+        "resuming exp1 with its own settings, not those that params.yaml has now: "
         "training.seed 7 (there 0), wandb.mode disabled (there auto)\n"
     ) in capsys.readouterr().out
 
@@ -102,7 +102,7 @@ def test_what_is_said_and_is_other_is_refused(
     assert main(["train", "--resume", "--experiment", "exp1", *argv]) == 2
 
     said = capsys.readouterr().err
-    assert f"exp1 was begun with other params or on other data: {other}" in said
+    assert f"exp1 was started with other params or other data: {other}" in said
     assert record_of().status == "stopped"
 
 
@@ -153,4 +153,4 @@ def test_of_several_runs_that_were_cut_off_none_is_chosen(
 
     said = capsys.readouterr().err
     assert "which run? 2 are not finished, the newest first: exp2, exp1" in said
-    assert "hint: say which: doors train --resume --experiment exp2" in said
+    assert "hint: name one: doors train --resume --experiment exp2" in said

@@ -25,7 +25,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeStore:
     pipeline.train(PARAMS, Run("exp1"), world=FakeWorld().world)
     kept = FakeStore()
     monkeypatch.setattr("container_doors.cli.version.DvcStore", lambda *given, **named: kept)
-    monkeypatch.setattr("container_doors.cli.version.opened", lambda *given: FakeDetector())
+    monkeypatch.setattr("container_doors.cli.version.open_detector", lambda *given: FakeDetector())
     # The weights of the fakes are a few bytes; what a model weighs is tested with the verdicts.
     monkeypatch.setattr("container_doors.reporting.verdicts.EXPECTED_SIZE_MB", {})
     return kept
@@ -63,7 +63,7 @@ def test_a_version_that_is_no_release_says_that_no_target_was_asked(
     code, said = released(capsys)
 
     assert code == 0
-    assert "its targets were not asked" in said
+    assert "its targets were not checked" in said
     assert "targets hold" not in said
     assert store.objects
 

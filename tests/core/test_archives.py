@@ -16,7 +16,7 @@ from container_doors.core.errors import DoorsError, HostError
 from container_doors.data.shards import read_shards
 from container_doors.kaggle.archive import Manifest, read_manifest
 from container_doors.kaggle.archive import unpack as unpack_of_kaggle
-from container_doors.kaggle.log_lines import told
+from container_doors.kaggle.log_lines import parse_event
 from tests.hostile_archives import CLASHES, HOSTILE, NAMES, member, of
 
 
@@ -69,7 +69,7 @@ def test_names_that_some_systems_take_for_one_are_refused_where_they_are_not_ask
 ):
     CLASHES[name](tmp_path / "archive.tar")
 
-    with pytest.raises(HostError, match="has the place of another"):
+    with pytest.raises(HostError, match="has the same path as another member"):
         plainly(tmp_path / "archive.tar", tmp_path / "folder")
 
 
@@ -147,7 +147,7 @@ def test_a_manifest_that_the_job_did_not_write_is_one_line(text: str, tmp_path: 
 
 
 def test_a_line_of_brackets_in_a_log_is_for_people():
-    assert told("@doors " + "[" * 100_000) is None
+    assert parse_event("@doors " + "[" * 100_000) is None
 
 
 NAME = st.text(alphabet="ab./\\: \n\u00fcC", max_size=6)

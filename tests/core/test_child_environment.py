@@ -15,9 +15,9 @@ from container_doors.core.child_environment import (
     TOOLS,
     environment_for,
     full_environment,
+    hide_secrets,
     is_secret_name,
     remote_schemes,
-    secrets_put_away,
 )
 from container_doors.core.errors import ConfigError
 from tests.markers import SECRETS
@@ -164,9 +164,9 @@ PUT_AWAY = """
 import os, sys, json
 from collections.abc import Sequence
 from pathlib import Path
-from container_doors.core.child_environment import environment_for, secrets_put_away
+from container_doors.core.child_environment import environment_for, hide_secrets
 def block(): return Path("/proc/self/environ").read_bytes().decode()
-with secrets_put_away():
+with hide_secrets():
     forked = os.fork()
     if not forked:
         print(json.dumps([block(), dict(os.environ)]), flush=True)
@@ -198,7 +198,7 @@ def test_a_process_that_computes_has_no_secret_in_its_environment(tmp_path: Path
 def test_what_was_put_away_is_still_hidden_in_messages():
     from container_doors.adapters.shell import redacted
 
-    with secrets_put_away():
+    with hide_secrets():
         assert redacted("no marker-of-HF_TOKEN") == "no ***"
 
 

@@ -63,13 +63,13 @@ def test_every_fault_is_reported_at_once(tmp_path: Path):
     assert str(caught.value).splitlines()[1:8] == [
         "  - detection.model.architecture: expected 'yolov11n', 'yolov11s', 'yolov11m', "
         "'yolov11l' or 'yolov11x', found 'yolo11s'; did you mean 'yolov11s'?",
-        "  - detection.training.epochs: required, and absent",
+        "  - detection.training.epochs: required, but absent",
         "  - detection.training.batch_size: input should be greater than 0, found 0",
         "  - detection.training.learning_rate: YAML reads 1e-3 as text; write 0.001 or 1.0e-3",
         "  - detection.training.device: expected auto, cpu, cuda, or GPUs by number such as 0 or "
         "0,1, found 'gpu'",
         "  - detection.training.epoch: no such key; did you mean 'epochs'?",
-        "  - detection.augmentation.copy_paste: needs masks, and doors have boxes: write 0.0, "
+        "  - detection.augmentation.copy_paste: needs masks, but doors have boxes: write 0.0, "
         "found 0.3",
     ]
 
@@ -81,7 +81,7 @@ def test_every_fault_is_reported_at_once(tmp_path: Path):
         pytest.param("", "expected a section 'detection'", id="empty"),
         pytest.param("- 1\n- 2", "expected a section 'detection'", id="a list"),
         pytest.param("detection: 3", "expected a section 'detection'", id="no keys"),
-        pytest.param("detection:\n  training: {epochs: 1, epochs: 2}", "stands twice", id="twice"),
+        pytest.param("detection:\n  training: {epochs: 1, epochs: 2}", "duplicate key", id="twice"),
         pytest.param("detection: {training: {epochs: .nan}}", "whole number", id="nan"),
         pytest.param("detection: {training: {learning_rate: .inf}}", "finite", id="infinite"),
         pytest.param("detection: {training: {epochs: yes}}", "whole number", id="true is no 1"),
@@ -104,7 +104,7 @@ def test_every_fault_is_reported_at_once(tmp_path: Path):
         pytest.param("detection: {training: {device: '0,1,0'}}", "each GPU once", id="a GPU twice"),
         pytest.param(
             "detection: {training: {device: '0,1', epochs: 1, learning_rate: 0.1, batch_size: 7}}",
-            "cannot be shared by 2 GPUs: set batch_size to 8",
+            "cannot be divided evenly among 2 GPUs: set batch_size to 8",
             id="a batch that cannot be shared",
         ),
     ],

@@ -147,9 +147,9 @@ def test_every_form_that_a_spreadsheet_saves_says_the_same(content: bytes, tmp_p
         pytest.param("image,a\ntest/0.png,1,2\n", ":2: expected 2 cells, found 3", id="one more"),
         pytest.param("image\n/etc/passwd\n", ":2: .* found '/etc/passwd'", id="elsewhere"),
         pytest.param("image\n../images/test/0.png\n", r":2: .* found '\.\./images", id="above"),
-        pytest.param("image,a\n,1\n", ":2: .* found a row that names none", id="no name"),
+        pytest.param("image,a\n,1\n", ":2: .* found a row without a name", id="no name"),
         pytest.param("image\n0.png\n", ":2: .* images/train/0.png or images/val/0.png", id="short"),
-        pytest.param('image,a\ntest/0.png,"x\n', ":2: .* quotes that are closed", id="open quote"),
+        pytest.param('image,a\ntest/0.png,"x\n', ":2: .* a closing quote", id="open quote"),
         pytest.param(
             f"image,a\ntest/0.png,{'x' * 200_000}\n",
             ":2: expected cells of at most 1000 characters, found one of more than 131072",
@@ -191,7 +191,7 @@ def test_what_cannot_be_meant_is_refused(content: str | bytes, complaint: str, t
             "image,group\ntest/0.png,q\n", "of test, found none for 1 of 2", id="some without"
         ),
         pytest.param(
-            "image,group\ntest/0.png,q\ntest/1.png,Q\n", ":3: .* the 'q' of line 2", id="spelling"
+            "image,group\ntest/0.png,q\ntest/1.png,Q\n", ":3: .* 'q' on line 2", id="spelling"
         ),
         pytest.param("image,split\ntest/0.png,val\n", ":2: .* photograph of val", id="split"),
         pytest.param("image,,a\ntest/0.png,x,1\n", ":2: .* 'x' in a column without", id="no name"),

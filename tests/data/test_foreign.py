@@ -92,7 +92,7 @@ def test_labels_in_another_form_are_recognised_and_the_line_that_is_named_conver
     assert "dvc pull" not in missing.remedy
     assert "Label Studio" in missing.remedy
 
-    line = re.search(r"make YOLO labels of them: (.*?); or", missing.remedy)
+    line = re.search(r"convert them to YOLO labels: (.*?); or", missing.remedy)
     assert line
     ran(line[1], tmp_path)
 
@@ -207,7 +207,7 @@ def test_a_class_that_is_none_is_to_be_numbered_anew(tree: Tree):
         (b"\0\0\0\x18ftypheic", "HEIC", "heif-convert"),
         (b"\0\0\0\x18ftypmif1", "HEIC", "heif-convert"),
         (b"\0\0\0\x18ftypavif", "a damaged AVIF", "original photograph"),
-        (b"\0\0\0\x18ftypqt  ", "a film", "ffmpeg"),
+        (b"\0\0\0\x18ftypqt  ", "a video", "ffmpeg"),
         (b"PK\x03\x04", "a ZIP archive", "unpack it"),
         (b"%PDF-1.7", "a PDF", "pdfimages"),
         (b"\xff\x0a", "JPEG XL", "djxl"),

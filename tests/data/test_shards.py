@@ -124,7 +124,7 @@ def test_a_damaged_archive_is_named_and_nothing_is_replaced(damage: str, tmp_pat
     assert not (tmp_path / "elsewhere").exists()
 
 
-@pytest.mark.parametrize("fault", ["gone", "has changed"])
+@pytest.mark.parametrize("fault", ["is missing", "has changed"])
 def test_what_is_not_as_it_was_tracked_is_not_packed(fault: str, tmp_path: Path):
     folder = write(tmp_path / "data", FILES)
     before = read(pack(folder))

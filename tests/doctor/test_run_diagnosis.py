@@ -20,7 +20,12 @@ from tests.builders import a_history, a_record
 
 def a_case(**changes: Any) -> Case:
     record = changes.pop("record", a_record())
-    usual: dict[str, Any] = {"history": a_history(30), "log": "", "is_held": False, "idle_s": 5.0}
+    usual: dict[str, Any] = {
+        "history": a_history(30),
+        "log": "",
+        "is_running": False,
+        "idle_s": 5.0,
+    }
     return Case(record, **(usual | changes))
 
 
@@ -46,14 +51,14 @@ def test_a_run_that_went_well_gets_no_remedy():
 
 def test_a_run_that_was_killed_is_told_from_one_that_trains():
     killed = a_case(record=a_record(status="running"), history=a_history(3))
-    trains = a_case(record=a_record(status="running"), is_held=True)
+    trains = a_case(record=a_record(status="running"), is_running=True)
 
     assert said(killed)["outcome"].startswith("fail: it was killed after 3 of 30 epochs")
     assert said(trains)["outcome"] == "pass: in training, 30 of 30 epochs -> "
 
 
 def test_a_run_that_hangs_is_one_that_is_held_and_writes_nothing():
-    hangs = a_case(record=a_record(status="running"), is_held=True, idle_s=7200.0)
+    hangs = a_case(record=a_record(status="running"), is_running=True, idle_s=7200.0)
 
     assert said(hangs)["progress"].startswith("fail: nothing was written for 120 min")
 
@@ -81,7 +86,7 @@ def test_a_full_shared_memory_is_told_apart_from_a_full_gpu():
 def test_a_batch_that_was_halved_on_the_way_is_recommended_from_the_start():
     back = Recovery(reason="out of memory", after_epoch=3, batch_size=8)
 
-    assert "batches of 8" in said(a_case(record=a_record(setbacks=[back])))["memory"]
+    assert "batch size 8" in said(a_case(record=a_record(setbacks=[back])))["memory"]
 
 
 def test_a_loss_that_is_no_number_is_named_with_its_epoch():
@@ -94,11 +99,11 @@ def test_a_loss_that_is_no_number_is_named_with_its_epoch():
     ("why", "case"),
     [
         (
-            "still learning",
+            "still improving",
             a_case(history=epochs(**{"val__mAP50": lambda x: x / 2, "val__mAP50-95": lambda x: x})),
         ),
         (
-            "learns them by heart",
+            "it overfits",
             a_case(
                 history=epochs(
                     val__mAP50=lambda x: 0.5,
@@ -136,7 +141,7 @@ def test_a_loss_that_is_no_number_is_named_with_its_epoch():
         ),
         ("doors data validate", a_case(history=epochs(val__mAP50=lambda x: 0.5))),
     ],
-    ids=["too short", "by heart", "false alarms", "missed", "from nothing", "no sign of a cause"],
+    ids=["too short", "overfits", "alarms", "missed", "from nothing", "no sign of a cause"],
 )
 def test_a_low_map_comes_with_its_likely_cause(why: str, case: Case):
     assert "is below 0.85" in said(case)["accuracy"]
@@ -149,7 +154,7 @@ def test_few_photographs_are_a_cause_too():
     record = a_record(dataset=facts.model_copy(update={"splits": splits}))
     case = a_case(record=record, history=epochs(val__mAP50=lambda x: 0.5))
 
-    assert "110 photographs" in said(case)["accuracy"]
+    assert "110 training photographs" in said(case)["accuracy"]
 
 
 def found(*confidences: float, image: str = "images/val/a.jpg", missed: int = 0) -> Prediction:
@@ -173,7 +178,7 @@ def found(*confidences: float, image: str = "images/val/a.jpg", missed: int = 0)
         ),
         pytest.param(
             [found(0.9, missed=1), found(0.9, 0.4, image="images/val/b.jpg", missed=2)],
-            "3 doors of val are missed, the most mistakes are in images/val/b.jpg",
+            "3 doors of val are missed, the most errors are in images/val/b.jpg",
             id="doors that are missed",
         ),
     ],
@@ -196,15 +201,17 @@ T4 = a_record().hardware.model_copy(
 @pytest.mark.parametrize(
     ("metrics", "why"),
     [
-        pytest.param({}, "8 loaders, on 4 cores -> --set detection.training.cache=", id="loader"),
+        pytest.param(
+            {}, "8 data loader workers on 4 cores -> --set detection.training.cache=", id="loader"
+        ),
         pytest.param(
             {"perf__gpu_memory_gb": lambda x: 3.1 * x},
-            "batches of 16 use 3.1 of 14.6 GiB -> --set detection.training.batch_size=32",
+            "batch size 16 uses 3.1 of 14.6 GiB -> --set detection.training.batch_size=32",
             id="half of the memory is free",
         ),
         pytest.param(
             {"perf__gpu_memory_gb": lambda x: 2.0},
-            "batches of 16 use 2.0 of 14.6 GiB -> --set detection.training.batch_size=64",
+            "batch size 16 uses 2.0 of 14.6 GiB -> --set detection.training.batch_size=64",
             id="most of the memory is free",
         ),
         pytest.param(
@@ -238,6 +245,6 @@ def test_a_training_of_many_hours_is_slow_on_a_processor_too():
     quick = epochs(perf__images_per_s=lambda x: 2.0, perf__epoch_s=lambda x: 60.0)
 
     advice = said(a_case(history=slow))["speed"]
-    assert "30 epochs take 15.0 h, and 5 are expected: it was trained on a processor" in advice
+    assert "30 epochs take 15.0 h, expected at most 5 h: it was trained on the CPU" in advice
     assert "doors kaggle run --experiment detection_exp001" in advice
     assert said(a_case(history=quick))["speed"].startswith("pass")

@@ -1,4 +1,4 @@
-"""Detections of imagined photographs, whose true average precision is known."""
+"""Synthetic detections with a known average precision."""
 
 import numpy as np
 
@@ -6,8 +6,8 @@ from container_doors.evaluation.ranking import IOU_THRESHOLDS, Ranking
 from container_doors.evaluation.resampling import coco_ap_of
 
 
-def imagined(photographs: int, generator: np.random.Generator) -> Ranking:
-    """Photographs with 0 to 2 doors: hard ones are hard for both, and false alarms are Poisson."""
+def synthetic_ranking(photographs: int, generator: np.random.Generator) -> Ranking:
+    """Draw photographs with 0 to 2 doors, correlated confidences, and Poisson false alarms."""
     doors = generator.choice(3, size=photographs, p=(0.1, 0.7, 0.2))
     where = np.repeat(np.arange(photographs), doors)
     hard = generator.normal(size=photographs)
@@ -29,14 +29,14 @@ def imagined(photographs: int, generator: np.random.Generator) -> Ranking:
 
 
 def true_precisions(photographs: int = 400_000) -> np.ndarray:
-    """By IoU threshold, of so many photographs that chance is below 0.001."""
-    all_of_them = imagined(photographs, np.random.default_rng(0))
-    # One photograph of that many doors has the same curve, and needs no matrix of photographs.
+    """Return AP by IoU threshold, of so many photographs that its error is below 0.001."""
+    ranking = synthetic_ranking(photographs, np.random.default_rng(0))
+    # One photograph with all doors has the same curve, and needs no matrix of photographs.
     as_one = Ranking(
-        np.zeros_like(all_of_them.photograph),
-        all_of_them.confidence,
-        all_of_them.is_door,
-        np.array([all_of_them.doors.sum()]),
+        np.zeros_like(ranking.photograph),
+        ranking.confidence,
+        ranking.is_door,
+        np.array([ranking.doors.sum()]),
     )
     precisions: np.ndarray = coco_ap_of(as_one, np.ones((1, 1)))[0]
     return precisions

@@ -1,4 +1,4 @@
-"""pycocotools is the referee: the definition of COCO's AP is its code."""
+"""Check AP against pycocotools, whose code defines COCO's AP."""
 
 import contextlib
 import io
@@ -21,7 +21,7 @@ confidence = st.sampled_from([0.1, 0.5, 0.5, 0.9])  # ties on purpose
 photograph = st.tuples(st.lists(box, max_size=4), st.lists(st.tuples(box, confidence), max_size=6))
 
 
-def referee(doors, detections, confidences) -> list[float]:
+def pycocotools_ap(doors, detections, confidences) -> list[float]:
     truth, results = COCO(), []
     truth.dataset = {
         "info": {},
@@ -55,7 +55,7 @@ def referee(doors, detections, confidences) -> list[float]:
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(photograph, min_size=1, max_size=5))
-def test_equals_pycocotools(photographs):
+def test_average_precision_equals_pycocotools(photographs):
     doors = [truth for truth, _ in photographs]
     detections = [[b for b, _ in found] for _, found in photographs]
     confidences = [[s for _, s in found] for _, found in photographs]
@@ -68,12 +68,12 @@ def test_equals_pycocotools(photographs):
         assert set(ours.values()) == {0.0}
     else:
         assert list(ours.values()) == pytest.approx(
-            referee(doors, detections, confidences), abs=1e-9
+            pycocotools_ap(doors, detections, confidences), abs=1e-9
         )
 
 
 def test_a_perfect_detector_scores_one():
-    """Ultralytics would say 0.995: its curve ends at recall 1 with precision 0."""
+    """Ultralytics gives 0.995: its curve ends at recall 1 with precision 0."""
     assert coco_ap([[DOOR]], [[DOOR]], [[0.9]]) == pytest.approx(
         {"AP": 1.0, "AP50": 1.0, "AP75": 1.0}
     )

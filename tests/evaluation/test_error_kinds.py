@@ -1,4 +1,4 @@
-"""Each kind by a case worked out by hand, and hotcoco's ``tide_errors`` as the referee of many."""
+"""Check each kind by hand, and many random cases against hotcoco's ``tide_errors``."""
 
 from typing import Any
 
@@ -34,40 +34,40 @@ def photograph(number: int, doors: list[BoxXyxy], found: Found) -> Photograph:
 
 
 def of(*photographs: tuple[list[BoxXyxy], Found]) -> dict[str, ErrorKind]:
-    shown = [photograph(number, *one) for number, one in enumerate(photographs)]
-    seen = match_photographs(shown, range(len(shown)), conf_threshold=0.25)
-    return {one.kind: one for one in error_kinds(seen)}
+    records = [photograph(number, *one) for number, one in enumerate(photographs)]
+    matched = match_photographs(records, range(len(records)), conf_threshold=0.25)
+    return {one.kind: one for one in error_kinds(matched)}
 
 
 def gains(kinds: dict[str, ErrorKind]) -> dict[str, Any]:
     return {name: (one.count, one.ap50_gain) for name, one in kinds.items() if one.count}
 
 
-def test_a_door_that_is_missed_costs_what_the_recall_lacks():
-    """One of two doors: precision 1 at the recalls 0 to 0.5, 51 of 101; all without the other."""
+def test_a_missed_door_costs_the_missing_recall():
+    """One of two doors: precision 1 at recalls 0 to 0.5, 51 of 101; at all without the other."""
     assert gains(of(([DOOR, OTHER], [(DOOR, 0.9)]))) == {"missed": (1, pytest.approx(1 - 51 / 101))}
 
 
-def test_a_false_alarm_costs_the_precision_of_the_doors_below_it():
-    """Above the only door: precision 1/2 at every recall."""
+def test_a_false_alarm_costs_the_precision_of_doors_with_a_lower_confidence():
+    """More confident than the only door: precision 1/2 at every recall."""
     assert gains(of(([DOOR], [(FAR, 0.9), (DOOR, 0.8)]))) == {
         "false alarm": (1, pytest.approx(0.5))
     }
 
 
-def test_a_box_that_is_badly_placed_would_find_its_door_which_is_not_missed_too():
-    """Nothing is found, AP50 0; with the box on the door, 1."""
+def test_the_door_of_a_badly_placed_box_does_not_count_as_missed():
+    """No door is found, AP50 is 0; with the box on the door it is 1."""
     assert gains(of(([DOOR], [(NEAR, 0.9)]))) == {"badly placed": (1, pytest.approx(1.0))}
 
 
-def test_of_two_badly_placed_boxes_the_more_confident_one_is_moved_and_the_other_goes():
-    """Were both kept, one would be a duplicate: the next door would have precision 2/3."""
+def test_of_two_badly_placed_boxes_the_more_confident_is_moved_and_the_other_is_removed():
+    """With both, one would be a duplicate: the next door would have precision 2/3."""
     kinds = of(([DOOR, OTHER], [(NEAR, 0.9), (NEAR, 0.8), (OTHER, 0.7)]))
     base = 51 / 101 / 3
     assert gains(kinds) == {"badly placed": (2, pytest.approx(1 - base))}
 
 
-def test_a_badly_placed_box_beside_one_that_found_the_door_only_goes():
+def test_a_badly_placed_box_on_a_found_door_is_removed():
     assert gains(of(([DOOR, OTHER], [(DOOR, 0.9), (NEAR, 0.8), (OTHER, 0.7)]))) == {
         "badly placed": (1, pytest.approx(50 / 101 / 3))
     }
@@ -80,16 +80,16 @@ def test_a_second_box_on_a_door_is_a_duplicate():
     }
 
 
-def test_without_a_door_there_is_nothing_to_gain():
+def test_without_a_door_there_are_no_error_kinds():
     assert of(([], [(FAR, 0.9)])) == {}
 
 
-def test_where_every_door_is_missed_no_average_precision_is_left_to_gain():
+def test_if_every_door_is_missed_the_gain_is_undefined():
     assert gains(of(([DOOR], [(FAR, 0.9)]))) == {"missed": (1, None), "false alarm": (1, 0.0)}
 
 
-def test_an_error_of_one_scene_has_no_interval_and_one_of_many_has():
-    """Two in three doors found: what the others cost is somewhere about it."""
+def test_an_error_in_one_scene_has_no_interval_but_one_in_many_scenes_has():
+    """Two of three doors are found; the cost of the others has an interval."""
     few = of(([DOOR], []), *[([DOOR], [(DOOR, 0.9)])] * 9)["missed"]
     many = of(*[([DOOR], []), *[([DOOR], [(DOOR, 0.9)])] * 2] * 10)["missed"]
 
@@ -98,11 +98,11 @@ def test_an_error_of_one_scene_has_no_interval_and_one_of_many_has():
     assert many.high is not None
     assert many.ap50_gain is not None
     assert 0 < many.low < many.ap50_gain < many.high < 0.6
-    assert str(few) == "+0.099 (in too few scenes to bound it, n = 10 photographs)"
+    assert str(few) == "+0.099 (too few scenes for an interval, n = 10 photographs)"
 
 
 def a_split(generator: np.random.Generator) -> list[tuple[list[BoxXyxy], Found]]:
-    """Boxes without equals: which of two that overlap alike comes first is nobody's definition."""
+    """Draw boxes without ties, since the order of equal overlaps is not defined."""
 
     def boxes(most: int) -> list[BoxXyxy]:
         corners = generator.uniform(0, 40, (generator.integers(0, most + 1), 2))
@@ -115,26 +115,26 @@ def a_split(generator: np.random.Generator) -> list[tuple[list[BoxXyxy], Found]]
 
 
 @pytest.mark.parametrize("seed", range(40))
-def test_equals_hotcoco(seed: int):
+def test_error_kinds_equal_hotcoco(seed: int):
     photographs = a_split(np.random.default_rng(seed))
     truth = COCO(ground_truth([doors for doors, _ in photographs]))
-    said = results([[b for b, _ in found] for _, found in photographs],
-                   [[c for _, c in found] for _, found in photographs])  # fmt: skip
-    evaluation = COCOeval(truth, truth.load_res(said), "bbox")
+    detections = results([[b for b, _ in found] for _, found in photographs],
+                         [[c for _, c in found] for _, found in photographs])  # fmt: skip
+    evaluation = COCOeval(truth, truth.load_res(detections), "bbox")
     evaluation.evaluate()
-    referee = evaluation.tide_errors()
+    expected = evaluation.tide_errors()
 
     ours = of(*photographs)
 
-    assert {name: ours[name].count for name in REFEREES} == {
-        name: referee["counts"][theirs] for name, theirs in REFEREES.items()
+    assert {name: ours[name].count for name in HOTCOCO_NAMES} == {
+        name: expected["counts"][theirs] for name, theirs in HOTCOCO_NAMES.items()
     }
-    assert [ours[name].ap50_gain for name in REFEREES] == pytest.approx(
-        [referee["delta_ap"][theirs] for theirs in REFEREES.values()], abs=1e-9
+    assert [ours[name].ap50_gain for name in HOTCOCO_NAMES] == pytest.approx(
+        [expected["delta_ap"][theirs] for theirs in HOTCOCO_NAMES.values()], abs=1e-9
     )
 
 
-REFEREES = {
+HOTCOCO_NAMES = {
     "missed": "Miss",
     "badly placed": "Loc",
     "duplicate": "Dupe",
@@ -142,7 +142,7 @@ REFEREES = {
 }
 
 
-def test_false_alarms_that_cost_nothing_here_are_not_proven_to_cost_nothing():
+def test_false_alarms_without_a_measured_cost_have_no_interval():
     kinds = of(*[([DOOR], [(DOOR, 0.9), (FAR, 0.1)])] * 8)
 
     assert (kinds["false alarm"].count, kinds["false alarm"].ap50_gain) == (8, 0)

@@ -1,4 +1,4 @@
-"""What a model does as it is used, at one threshold and at all of them."""
+"""Check precision and recall in use, at one threshold and at all of them."""
 
 from collections.abc import Sequence
 
@@ -18,7 +18,7 @@ DOOR, FAR = (0.0, 0.0, 10.0, 10.0), (50.0, 50.0, 60.0, 60.0)
 
 
 def photograph(number: int, found: Sequence[float], alarms: Sequence[float]) -> Photograph:
-    """One door, boxes on it and boxes elsewhere."""
+    """Build a photograph with one door, boxes on it and boxes elsewhere."""
     return Photograph(
         image=f"images/val/{number}.jpg",
         width_px=100,
@@ -31,17 +31,17 @@ def photograph(number: int, found: Sequence[float], alarms: Sequence[float]) -> 
     )
 
 
-def test_the_curve_follows_every_confidence():
-    """Of two doors: one at 0.9, an alarm at 0.8 and one at 0.7, the other at 0.6, an alarm at 0.5.
+def test_the_curve_has_a_point_at_every_change_of_the_recall():
+    """Two doors, found at 0.9 and 0.6; false alarms at 0.8, 0.7 and 0.5.
 
-    The alarm at 0.8 lies between two points of one recall, and so on the line.
+    The alarm at 0.8 is between two points of the same recall, so it is on the line.
     """
     seen = [photograph(0, [0.9], [0.8, 0.5]), photograph(1, [0.6], [0.7])]
 
     assert precision_over_recall(seen) == [(0.5, 1.0), (0.5, 1 / 3), (1.0, 0.5), (1.0, 0.4)]
 
 
-def test_equal_confidences_are_one_step():
+def test_equal_confidences_are_one_point():
     assert precision_over_recall([photograph(0, [0.5], [0.5])]) == [(1.0, 0.5)]
 
 
@@ -73,7 +73,7 @@ def test_every_operating_point_is_on_the_curve(boxes, threshold: float):
 def _is_between(
     point: tuple[float, float], start: tuple[float, float], end: tuple[float, float]
 ) -> bool:
-    """Whether it is one of two ends, or above one another with them and between."""
+    """Return whether a point is one of two ends, or between two ends of the same recall."""
     if any(point == pytest.approx(one) for one in (start, end)):
         return True
     same = point[0] == pytest.approx(start[0]) == pytest.approx(end[0])

@@ -3,12 +3,12 @@ from dataclasses import replace
 import pytest
 
 from container_doors.evaluation.matched import MatchedPhotograph, match_photographs
-from container_doors.evaluation.paired import alarms_of, differences, sentence
+from container_doors.evaluation.paired import count_alarms, differences, sentence
 from tests.evaluation.test_targets import photographs
 
 
 def test_a_model_that_finds_more_is_better():
-    """Of 40 doors the second finds 40 and the first 20, at a confidence of 0.5 and over all."""
+    """The second finds 40 of 40 doors and the first 20, at a confidence of 0.5 and at all."""
     every = photographs(*[0.9] * 40)
     sharp = [one.model_copy(update={"scored_xyxy": one.used_xyxy, "scored_confidences": [0.9]})
              for one in every]  # fmt: skip
@@ -30,7 +30,7 @@ def test_a_model_that_finds_more_is_better():
     assert by["precision"].value == by["false alarms"].value == 0
 
 
-def test_two_models_that_find_the_same_may_still_differ_a_little():
+def test_the_interval_is_not_zero_for_two_equal_models():
     seen = match_photographs(photographs(*[0.9] * 40), range(40), conf_threshold=0.5)
 
     recall = differences(seen, seen)["recall"]
@@ -40,15 +40,15 @@ def test_two_models_that_find_the_same_may_still_differ_a_little():
     assert recall.high > 0.02
 
 
-def test_one_scene_tells_nothing_of_two_models():
+def test_one_scene_cannot_compare_two_models():
     seen = match_photographs(photographs(*[0.9] * 30), [0] * 30, conf_threshold=0.5)
     worse = [replace(one, found=(False,)) if number < 8 else one for number, one in enumerate(seen)]
 
     assert differences(worse, seen) == {}
 
 
-def test_models_that_agree_on_few_photographs_may_still_differ():
-    """All of four are found by both: a fifth may tell them apart, by AP50 as well as by recall."""
+def test_the_interval_is_wide_for_equal_models_on_few_photographs():
+    """Both find all four doors; a fifth door may show a difference, in AP50 and in recall."""
     every = photographs(*[0.9] * 4)
     sharp = [one.model_copy(update={"scored_xyxy": one.used_xyxy, "scored_confidences": [0.9]})
              for one in every]  # fmt: skip
@@ -61,7 +61,7 @@ def test_models_that_agree_on_few_photographs_may_still_differ():
 
 
 def with_alarms(*alarms: int, found: int) -> list[MatchedPhotograph]:
-    """Of as many photographs with a door each, the first ``found`` are found."""
+    """Match as many photographs with one door each; the first ``found`` doors are found."""
     many_photographs = photographs(*[0.9] * len(alarms))
     matched = match_photographs(many_photographs, range(len(alarms)), conf_threshold=0.5)
     return [
@@ -70,48 +70,48 @@ def with_alarms(*alarms: int, found: int) -> list[MatchedPhotograph]:
     ]  # fmt: skip
 
 
-def test_a_model_that_finds_more_and_alarms_more_is_better_and_worse():
-    """Of 40 doors 34 and not 4, for 80 false alarms and not 4."""
+def test_a_model_with_more_doors_and_more_false_alarms_is_better_and_worse():
+    """34 of 40 doors instead of 4, with 80 false alarms instead of 4."""
     careful = with_alarms(*[1] * 4, *[0] * 36, found=4)
     eager = with_alarms(*[2] * 40, found=34)
 
     by = differences(careful, eager)
-    said = sentence(("a", "b"), by, (alarms_of(careful), alarms_of(eager)))
+    text = sentence(("a", "b"), by, (count_alarms(careful), count_alarms(eager)))
 
     assert by["recall"].value == 0.75
     assert by["precision"].value == pytest.approx(34 / 114 - 4 / 8)
     assert by["false alarms"].value == 76 / 40
     assert by["false alarms"].low > 1.4
-    assert said.startswith(
-        "b is better than a in one sense and worse in another. Better: recall higher by 0.750 ("
+    assert text.startswith(
+        "b is better than a in some metrics and worse in others. Better: recall higher by 0.750 ("
     )
-    assert "Worse: false alarms: 80 and not 4, 1.900 (" in said
-    assert "as measured, and no more than that, worse: precision lower by 0.202 (" in said.lower()
-    assert "cannot be told" not in said
+    assert "Worse: false alarms: 80 instead of 4, 1.900 (" in text
+    assert "Measured, but not proven: worse: precision lower by 0.202 (" in text
+    assert "no difference" not in text
 
-    back = sentence(("b", "a"), differences(eager, careful), (80, 4))
-    assert "Better: false alarms: 4 and not 80, 1.900 (" in back
-    assert "Worse: recall lower by 0.750 (" in back
+    reverse = sentence(("b", "a"), differences(eager, careful), (80, 4))
+    assert "Better: false alarms: 4 instead of 80, 1.900 (" in reverse
+    assert "Worse: recall lower by 0.750 (" in reverse
 
 
-def test_what_cannot_be_told_is_still_said_in_which_sense_it_was_measured():
-    """21 false alarms and 27, 20 doors and 21, of 40."""
+def test_differences_that_are_not_proven_are_listed_as_measured():
+    """21 and 27 false alarms; 20 and 21 of 40 doors."""
     first = with_alarms(*[1] * 21, *[0] * 19, found=20)
     second = with_alarms(*[0] * 13, *[1] * 27, found=21)
 
-    said = sentence(("a", "b"), differences(first, second), (21, 27))
+    text = sentence(("a", "b"), differences(first, second), (21, 27))
 
-    assert said.startswith("it cannot be told whether b is better than a, on the same 40 photo")
-    better, worse = said.split("As measured, and no more than that, better: ")[1].split("worse: ")
+    assert text.startswith("no difference between a and b is proven, on the same 40 photographs")
+    better, worse = text.split("Measured, but not proven: better: ")[1].split("worse: ")
     assert better.startswith("recall higher by 0.025 (-")
-    assert "false alarms: 27 and not 21, 0.150 (-" in worse
+    assert "false alarms: 27 instead of 21, 0.150 (-" in worse
     assert worse.startswith("precision lower by ")
 
 
-def test_the_interval_of_false_alarms_is_that_of_the_scenes():
-    """Of 8 photographs 4 have one more: 8 residuals of 0.5, their sum 2, times 8/7, widened by 1.15
-    is 0.217; single events leave sqrt(4 + 1) / 8 = 0.280 open, which is more. t of 7, to
-    the first order: 2.299."""
+def test_the_interval_of_false_alarms_uses_the_variance_between_scenes():
+    """4 of 8 photographs have one more: 8 residuals of 0.5, sum of squares 2, times 8/7, widened by
+    1.15, is 0.217. The Poisson deviation sqrt(4 + 1) / 8 = 0.280 is larger. Student's quantile for
+    7, to the first order, is 2.299."""
     by = differences(with_alarms(*[0] * 8, found=8), with_alarms(*[1, 0] * 4, found=8))
 
     alarms = by["false alarms"]
@@ -119,17 +119,19 @@ def test_the_interval_of_false_alarms_is_that_of_the_scenes():
     assert alarms.high - alarms.value == pytest.approx(2.2989 * 0.27951, abs=1e-4)
 
 
-def test_false_alarms_of_one_scene_are_one_piece_of_evidence():
-    apart = differences(with_alarms(*[0] * 40, found=40), with_alarms(*[0, 2] * 20, found=40))
-    crowd = differences(with_alarms(*[0] * 40, found=40), with_alarms(*[0] * 39, 40, found=40))
+def test_false_alarms_in_one_scene_prove_less_than_in_many():
+    spread_out = differences(with_alarms(*[0] * 40, found=40), with_alarms(*[0, 2] * 20, found=40))
+    in_one_scene = differences(
+        with_alarms(*[0] * 40, found=40), with_alarms(*[0] * 39, 40, found=40)
+    )
 
-    assert apart["false alarms"].value == crowd["false alarms"].value == 1
-    assert apart["false alarms"].low > 0 > crowd["false alarms"].low
+    assert spread_out["false alarms"].value == in_one_scene["false alarms"].value == 1
+    assert spread_out["false alarms"].low > 0 > in_one_scene["false alarms"].low
 
 
 def test_the_precision_of_a_model_that_detects_nothing_is_not_compared():
     silent = with_alarms(*[0] * 20, found=0)
 
     assert "precision" not in differences(silent, with_alarms(*[0] * 20, found=20))
-    said = sentence(("a", "b"), differences(silent, silent), (0, 0))
-    assert said == "it cannot be told whether b is better than a, on the same 20 photographs"
+    text = sentence(("a", "b"), differences(silent, silent), (0, 0))
+    assert text == "no difference between a and b is proven, on the same 20 photographs"

@@ -61,8 +61,8 @@ def test_the_colours_are_those_of_the_page():
     }  # fmt: skip
 
 
-def test_without_colour_a_label_what_was_found_and_a_mistake_differ_by_their_line(tmp_path: Path):
-    """Of the top edge of each box: solid, dashed, and three times as thick."""
+def test_labels_detections_and_mistakes_have_different_lines(tmp_path: Path):
+    """Check the top edge of each box: solid, dashed, and three times as thick."""
     label, found, missed = (
         drawn(tmp_path, found, doors)
         for found, doors in (([DOOR], [DOOR]), ([DOOR], []), ([], [DOOR]))
@@ -89,7 +89,7 @@ def test_a_legend_is_as_wide_as_its_words(tmp_path: Path):
     assert colours(right) == {(255, 255, 255)}
 
 
-def test_a_turned_photograph_is_drawn_the_way_people_see_it(tmp_path: Path):
+def test_a_photograph_is_drawn_upright_by_its_exif_orientation(tmp_path: Path):
     photograph = Image.new("RGB", (200, 100), "white")
     exif = photograph.getexif()
     exif[0x0112] = 6

@@ -1,4 +1,4 @@
-"""What a network really says of real photographs, scored here and by pycocotools."""
+"""Detections of a real network on real photographs, scored here and by pycocotools."""
 
 import os
 import shutil
@@ -12,7 +12,7 @@ from container_doors.adapters.yolo.export import FORMATS, export_detector
 from container_doors.data.labels import read_boxes
 from container_doors.evaluation.coco_ap import coco_ap
 from container_doors.evaluation.parity import parity
-from tests.evaluation.test_coco_ap import referee
+from tests.evaluation.test_coco_ap import pycocotools_ap
 
 REAL = Path(os.environ.get("CONTAINER_DOORS_REAL_DATA", "-"))
 WEIGHTS = Path(os.environ.get("CONTAINER_DOORS_WEIGHTS", "-")) / "yolo11s-standin.pt"
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["onnx", "openvino"])
-def test_each_format_says_what_pytorch_says_of_real_photographs(name: str, tmp_path: Path):
+def test_each_format_has_the_boxes_of_pytorch_on_real_photographs(name: str, tmp_path: Path):
     images = sorted((REAL / "images").iterdir())[::20]
     hardware = describe_machine("cpu")
     weights = Path(shutil.copy(WEIGHTS, tmp_path / "best.pt"))
@@ -44,7 +44,7 @@ def test_each_format_says_what_pytorch_says_of_real_photographs(name: str, tmp_p
 
 @pytest.mark.slow
 def test_average_precision_on_real_photographs_equals_pycocotools():
-    """Every fifth of them, with a door or without; all 80 of COCO's things are taken for doors."""
+    """Use every fifth photograph, with or without a door; all 80 classes of COCO count as doors."""
     images = sorted((REAL / "images").iterdir())[::5]
     detector = YoloDetector(WEIGHTS, image_size_px=160, hardware=describe_machine("cpu"))
     found = detector.detect(images, conf_threshold=0.001, iou_threshold=0.7)
@@ -64,4 +64,5 @@ def test_average_precision_on_real_photographs_equals_pycocotools():
     assert sum(map(len, doors)) >= 20
     assert sum(map(len, detections)) >= 500
     assert 0.001 < ours["AP50"] < 1
-    assert list(ours.values()) == pytest.approx(referee(doors, detections, confidences), abs=1e-9)
+    theirs = pycocotools_ap(doors, detections, confidences)
+    assert list(ours.values()) == pytest.approx(theirs, abs=1e-9)

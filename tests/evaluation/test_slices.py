@@ -1,4 +1,4 @@
-"""A part of the photographs is too small to say by itself how alike its doors are."""
+"""A slice uses the intraclass correlation of the whole split."""
 
 from container_doors.core.measurements import Photograph
 from container_doors.evaluation.matched import MatchedPhotograph, door_icc
@@ -7,24 +7,24 @@ from container_doors.evaluation.slices import slices
 DOOR = (0.0, 0.0, 10.0, 10.0)
 
 
-def outcome(number: int, scene: int, confidences: float) -> MatchedPhotograph:
+def matched(number: int, scene: int, confidence: float) -> MatchedPhotograph:
     photograph = Photograph(
         image=f"images/test/{number}.jpg",
         width_px=100,
         height_px=100,
         doors_xyxy=[DOOR],
         scored_xyxy=[DOOR],
-        scored_confidences=[confidences],
+        scored_confidences=[confidence],
         used_xyxy=[DOOR],
-        used_confidences=[confidences],
+        used_confidences=[confidence],
     )
-    return MatchedPhotograph(scene, (True,), (confidences,), (), photograph)
+    return MatchedPhotograph(scene, (True,), (confidence,), (), photograph)
 
 
-def test_a_part_proves_no_more_than_the_likeness_of_the_whole_split_allows():
-    """Ten scenes of ten, five by night: doors of a night scene are unlike only those of the day."""
-    night = [outcome(n, n // 10, 0.6 + 0.01 * (n % 10)) for n in range(50)]
-    day = [outcome(n, n // 10, 0.9 + 0.005 * (n % 10)) for n in range(50, 100)]
+def test_a_slice_uses_the_intraclass_correlation_of_the_whole_split():
+    """Ten scenes of ten, five by night: the confidence differ only between night and day."""
+    night = [matched(n, n // 10, 0.6 + 0.01 * (n % 10)) for n in range(50)]
+    day = [matched(n, n // 10, 0.9 + 0.005 * (n % 10)) for n in range(50, 100)]
     values = {one.photograph.image: {"light": "night"} for one in night}
 
     (part,) = [one for one in slices([*night, *day], values, target=0.9) if one.value == "night"]
@@ -33,11 +33,11 @@ def test_a_part_proves_no_more_than_the_likeness_of_the_whole_split_allows():
     assert door_icc([*night, *day]) > 0.9
     recall = part.scores["recall"]
     assert (recall.value, recall.n) == (1, 50)
-    assert recall.low < 0.6, "five scenes, and not fifty strangers"
+    assert recall.low < 0.6, "five scenes, not fifty independent doors"
     assert part.verdict == "unproven, n = 50"
 
 
-def test_a_target_with_more_digits_is_said_in_full():
-    seen = [outcome(n, n, 0.9) for n in range(400)]
+def test_a_verdict_has_all_digits_of_the_target():
+    seen = [matched(n, n, 0.9) for n in range(400)]
 
     assert {one.verdict for one in slices(seen, {}, target=0.985)} == {"at least 0.985"}

@@ -1,4 +1,4 @@
-"""Resampled scores against those of data sets that are really drawn, and against the referees."""
+"""Check resampled scores against real copies of the data, hotcoco and Ultralytics."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ from container_doors.evaluation.resampling import (
     ultralytics_ap_of,
 )
 from container_doors.evaluation.spread import average_precision, difference
-from tests.evaluation.synthetic import imagined
+from tests.evaluation.synthetic import synthetic_ranking
 from tests.evaluation.test_coco_ap import DOOR, photograph
 
 AP50 = slice(0, 1)
@@ -36,15 +36,19 @@ def parts(photographs: list[Any]) -> tuple[list[Any], list[Any], list[Any]]:
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(photograph, min_size=1, max_size=6), st.data())
-def test_weights_score_as_the_photographs_that_are_left(photographs, data):
-    """Of half of the photographs hotcoco, and so pycocotools, says the same: to 1e-9."""
-    kept = data.draw(st.lists(st.booleans(), min_size=len(photographs), max_size=len(photographs)))
+def test_weights_give_the_score_of_the_remaining_photographs(photographs, data):
+    """hotcoco, and so pycocotools, gives the same for a part of the photographs, to 1e-9."""
+    chosen = data.draw(
+        st.lists(st.booleans(), min_size=len(photographs), max_size=len(photographs))
+    )
     ranking = rank(*parts(photographs))
 
-    scores = coco_ap_of(ranking, np.array([kept, [True] * len(kept)], dtype=float))
+    scores = coco_ap_of(ranking, np.array([chosen, [True] * len(chosen)], dtype=float))
 
     for row, some in zip(
-        scores, ([p for p, k in zip(photographs, kept, strict=True) if k], photographs), strict=True
+        scores,
+        ([p for p, c in zip(photographs, chosen, strict=True) if c], photographs),
+        strict=True,
     ):
         expected = coco_ap(*parts(some))
         if expected:
@@ -54,7 +58,7 @@ def test_weights_score_as_the_photographs_that_are_left(photographs, data):
             assert np.isnan(row).all()
 
 
-def test_a_crowd_of_more_than_100_boxes_is_cut_as_pycocotools_cuts_it():
+def test_only_the_100_most_confident_boxes_count_as_in_pycocotools():
     boxes = [[(float(x), 0.0, x + 5.0, 5.0) for x in range(150)] + [DOOR]]
     scores = [[0.9] * 150 + [0.1]]
 
@@ -65,11 +69,11 @@ def test_a_crowd_of_more_than_100_boxes_is_cut_as_pycocotools_cuts_it():
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_ultralytics_definition_is_ultralytics_own(seed: int):
+def test_average_precision_equals_ultralytics_own(seed: int):
     import_ultralytics()
     from ultralytics.utils.metrics import compute_ap
 
-    ranking = imagined(60, np.random.default_rng(seed))
+    ranking = synthetic_ranking(60, np.random.default_rng(seed))
     ours = ultralytics_ap_of(ranking, np.ones((1, 60)))[0]
 
     for row, value in zip(ranking.is_door, ours, strict=True):
@@ -80,11 +84,11 @@ def test_ultralytics_definition_is_ultralytics_own(seed: int):
 
 @pytest.mark.parametrize("photographs", [1, 8, 60])
 @pytest.mark.parametrize("seed", range(3))
-def test_precision_recall_and_f1_of_the_best_f1_are_ultralytics_own(photographs: int, seed: int):
+def test_precision_recall_and_f1_at_the_best_f1_equal_ultralytics_own(photographs: int, seed: int):
     import_ultralytics()
     from ultralytics.utils.metrics import ap_per_class
 
-    ranking = imagined(photographs, np.random.default_rng(seed))
+    ranking = synthetic_ranking(photographs, np.random.default_rng(seed))
     doors, things = int(ranking.doors.sum()), ranking.confidence.size
     theirs = ap_per_class(
         ranking.is_door.T, ranking.confidence, np.zeros(things), np.zeros(doors)
@@ -97,7 +101,7 @@ def test_precision_recall_and_f1_of_the_best_f1_are_ultralytics_own(photographs:
     assert ours["mR"].n == doors
 
 
-def test_half_of_the_scenes_are_drawn_and_none_is_torn():
+def test_half_of_the_scenes_are_drawn_and_no_scene_is_split():
     weights = half_samples([0, 0, 1, 1, 2, 3], replicates=50, seed=4)
 
     assert (weights[:, 0] == weights[:, 1]).all()
@@ -105,15 +109,15 @@ def test_half_of_the_scenes_are_drawn_and_none_is_torn():
 
 
 def test_the_same_data_give_the_same_interval():
-    ranking = imagined(30, np.random.default_rng(0))
+    ranking = synthetic_ranking(30, np.random.default_rng(0))
     first, second = (
         average_precision(ranking, range(30), coco_ap_of, iou_thresholds=AP50) for _ in range(2)
     )
     assert first == second
 
 
-def test_a_perfect_detector_on_19_doors_proves_what_its_recall_proves():
-    """19 of 19: at least 0.025 ** (1 / 19) = 0.824; and not 1 to 1, as any resampling has it."""
+def test_a_perfect_detector_on_19_doors_has_the_lower_bound_of_its_recall():
+    """19 of 19: at least 0.025 ** (1 / 19) = 0.824; resampling alone would give 1 to 1."""
     ranking = rank([[DOOR]] * 19, [[DOOR]] * 19, [[0.9]] * 19)
 
     estimate = average_precision(ranking, range(19), coco_ap_of, iou_thresholds=AP50)
@@ -129,8 +133,8 @@ def test_without_a_door_average_precision_is_absent():
     assert average_precision(ranking, range(2), coco_ap_of, iou_thresholds=AP50) is None
 
 
-def test_photographs_of_three_scenes_bound_nothing():
-    ranking = imagined(30, np.random.default_rng(0))
+def test_photographs_of_three_scenes_have_an_interval_of_zero_to_one():
+    ranking = synthetic_ranking(30, np.random.default_rng(0))
     groups = [number % 3 for number in range(30)]
 
     estimate = average_precision(ranking, groups, coco_ap_of, iou_thresholds=AP50)
@@ -141,7 +145,7 @@ def test_photographs_of_three_scenes_bound_nothing():
 
 
 def test_a_model_does_not_differ_from_itself():
-    ranking = imagined(30, np.random.default_rng(0))
+    ranking = synthetic_ranking(30, np.random.default_rng(0))
 
     estimate = difference(ranking, ranking, range(30), coco_ap_of, iou_thresholds=AP50)
 
@@ -151,10 +155,8 @@ def test_a_model_does_not_differ_from_itself():
 
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("photographs", [5, 12])
-def test_no_more_is_proven_than_of_the_recall_and_the_value_lies_within(
-    seed: int, photographs: int
-):
-    ranking = imagined(photographs, np.random.default_rng(seed))
+def test_the_lower_bound_is_not_above_that_of_the_recall(seed: int, photographs: int):
+    ranking = synthetic_ranking(photographs, np.random.default_rng(seed))
 
     estimate = average_precision(ranking, range(photographs), coco_ap_of, iou_thresholds=AP50)
     found = recall(match_ranking(ranking, range(photographs), conf_threshold=0.0))
@@ -165,8 +167,8 @@ def test_no_more_is_proven_than_of_the_recall_and_the_value_lies_within(
     assert estimate.value <= estimate.high
 
 
-def test_doors_of_one_scene_prove_nothing_however_many_other_scenes_have_none():
-    """Each half has all of the doors or none: they agree, and their spread is none."""
+def test_doors_in_a_single_scene_prove_nothing():
+    """Each half has all doors or none, so the halves are equal and have no variance."""
     near = (12.0, 20.0, 110.0, 220.0)
     ranking = rank([[DOOR]] * 6 + [[]] * 6, [[near]] * 6 + [[DOOR]] * 6, [[0.9]] * 6 + [[0.1]] * 6)
 
@@ -181,8 +183,8 @@ def test_doors_of_one_scene_prove_nothing_however_many_other_scenes_have_none():
     ) is None  # fmt: skip
 
 
-def test_a_score_near_zero_may_be_higher_than_it_was_measured():
-    """One door of twelve is found, behind false alarms: corrected for bias it is below zero."""
+def test_a_score_near_zero_has_an_upper_bound_above_it():
+    """One of twelve doors is found, below false alarms: with the bias correction AP is below 0."""
     far = (50.0, 50.0, 60.0, 60.0)
     ranking = rank(
         [[DOOR]] * 12, [[far, DOOR]] + [[far]] * 11, [[0.9, 0.1]] + [[0.9]] * 11
@@ -192,13 +194,13 @@ def test_a_score_near_zero_may_be_higher_than_it_was_measured():
 
     assert found is not None
     assert 0 < found.value < 0.01
-    share_found = proportion([1] + [0] * 11, [1] * 12, range(12), of="doors", icc=0.0)
-    assert share_found is not None
-    assert found.high == pytest.approx(share_found.high)
+    recall_estimate = proportion([1] + [0] * 11, [1] * 12, range(12), of="doors", icc=0.0)
+    assert recall_estimate is not None
+    assert found.high == pytest.approx(recall_estimate.high)
 
 
-def test_precision_over_recall_is_worked_out_by_hand():
-    """Three doors; found at the 1st and the 3rd of three detections, the 2nd is a false alarm."""
+def test_the_precision_recall_curve_equals_one_by_hand():
+    """Three doors; the 1st and 3rd of three detections find one, the 2nd is a false alarm."""
     far = (50.0, 50.0, 60.0, 60.0)
     ranking = rank([[DOOR]] * 3, [[DOOR], [far], [DOOR]], [[0.9], [0.8], [0.7]])
 

@@ -24,7 +24,7 @@ def photographs(*confidences: float, doors: int = 1) -> list[Photograph]:
     ]
 
 
-def test_the_highest_threshold_that_keeps_a_recall_is_chosen():
+def test_the_highest_threshold_that_meets_a_recall_is_chosen():
     """Of 100 doors 95 must be found: 95 of 100 prove 0.888 or more, 94 prove 0.875."""
     confidences = [number / 100 for number in range(100)]
 
@@ -36,7 +36,7 @@ def test_the_highest_threshold_that_keeps_a_recall_is_chosen():
     assert found.value == 0.95
 
 
-def test_the_lowest_threshold_that_keeps_the_false_alarms_is_chosen():
+def test_the_lowest_threshold_that_meets_the_false_alarms_is_chosen():
     """No alarm on 100 photographs proves 37 of 1,000 or less; one proves 56."""
     confidences = [number / 100 for number in range(100)]
 
@@ -48,16 +48,16 @@ def test_the_lowest_threshold_that_keeps_the_false_alarms_is_chosen():
     assert found.value == 0.01
 
 
-def test_false_alarms_are_not_avoided_by_finding_no_door():
-    """One false alarm of 50 photographs keeps it, two do not, and both are above every door."""
+def test_a_threshold_that_finds_no_door_is_refused():
+    """One false alarm on 50 photographs meets it, two do not; both are above every door."""
     seen = [*photographs(*[0.1] * 48, 0.92, 0.95, doors=0), *photographs(0.9, 0.8)]
 
-    with pytest.raises(RunError, match="kept on val only where no door is found"):
+    with pytest.raises(RunError, match="met on val only where no door is found"):
         choose_threshold(parse_target("false-alarms<=120@95%"), seen, range(52))
 
 
-def test_no_threshold_below_one_that_breaks_the_promise_is_chosen():
-    """Two alarms at 0.6 break it; that the bound is low again below does not mend that."""
+def test_no_threshold_below_one_that_misses_the_target_is_chosen():
+    """Two alarms at 0.6 miss it, even if a lower threshold would meet it again."""
     seen = [*photographs(*[0.0] * 98, 0.6, 0.6, doors=0), *photographs(0.9)]
 
     threshold, _ = choose_threshold(parse_target("false-alarms<=60@95%"), seen, range(101))
@@ -65,7 +65,7 @@ def test_no_threshold_below_one_that_breaks_the_promise_is_chosen():
     assert threshold == 0.9
 
 
-def test_a_promise_says_what_it_costs():
+def test_a_target_has_a_cost():
     seen = [*photographs(0.4, 0.9, doors=0), *photographs(0.9, 0.3)]
     of_recall, of_alarms = parse_target("recall>=0.9@95%"), parse_target("false-alarms<=60@95%")
 
@@ -86,22 +86,22 @@ def test_false_alarms_are_undefined_where_every_photograph_has_a_door():
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("recall>0.9", r"such as recall>=0\.98@95%"),
-        ("precision>=0.9@95%", r"such as recall>=0\.98@95%"),
-        ("recall<=0.9@95%", r"such as recall>=0\.98@95%"),
-        ("", r"such as recall>=0\.98@95%"),
-        ("recall>=1.0@95%", "a share of the doors between 0 and 1"),
-        ("recall>=98@95%", "a share of the doors between 0 and 1"),
+        ("recall>0.9", r"a target such as recall>=0\.98@95%"),
+        ("precision>=0.9@95%", r"a target such as recall>=0\.98@95%"),
+        ("recall<=0.9@95%", r"a target such as recall>=0\.98@95%"),
+        ("", r"a target such as recall>=0\.98@95%"),
+        ("recall>=1.0@95%", "a recall between 0 and 1"),
+        ("recall>=98@95%", "a recall between 0 and 1"),
         ("false-alarms<=0@95%", "more than 0"),
         ("recall>=0.9@100%", "a confidence between 0 and 100 %"),
     ],
 )
-def test_what_is_no_promise_is_refused(text: str, expected: str):
+def test_an_invalid_target_is_refused(text: str, expected: str):
     with pytest.raises(ConfigError, match=f"--promise: expected {expected}"):
         parse_target(text)
 
 
-def test_false_alarms_are_refused_in_the_unit_in_which_they_are_promised():
+def test_an_error_about_false_alarms_has_the_unit_of_the_target():
     seen = photographs(*[0.001] * 3, 0.9, doors=0)
 
     with pytest.raises(RunError, match=r"the safest has 250 of 1,000 \(44 to 1417, n = 4 photo"):

@@ -12,7 +12,13 @@ import pytest
 
 from container_doors.core import child_environment
 from container_doors.kaggle import worker
-from container_doors.kaggle.worker import JobError, install, is_missing, leave, left_over
+from container_doors.kaggle.worker import (
+    JobError,
+    files_to_archive,
+    install,
+    is_missing,
+    write_archive,
+)
 from tests.hostile_archives import member, of
 
 INSTALLER = """import sys
@@ -67,7 +73,7 @@ def test_what_is_missing_is_what_a_training_needs_and_the_image_lacks(
 def test_what_is_used_at_home_alone_is_not_installed(repository: Path):
     log = an_installer(repository)
 
-    with pytest.raises(JobError, match="does not meet nobody-has-this>=2"):
+    with pytest.raises(JobError, match="do not meet nobody-has-this>=2"):
         install(repository)
 
     asked = log.read_text().split()
@@ -165,14 +171,14 @@ def a_checkpoint(folder: Path, state: str) -> None:
 def test_what_is_kept_of_a_training_is_its_newest_whole_checkpoint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str | None
 ):
-    monkeypatch.setattr(worker, "ORDER", {"experiments": [{"name": "a"}]})
+    monkeypatch.setattr(worker, "JOB_SPEC", {"experiments": [{"name": "a"}]})
     monkeypatch.setattr(worker, "WORKING", tmp_path)
     run = tmp_path / "repository" / "runs" / "a"
     a_checkpoint(run / "checkpoint", "newest")
     a_checkpoint(run / "checkpoint-previous", "before")
 
     def left() -> str:
-        files = dict(left_over(tmp_path / "repository", "running"))
+        files = dict(files_to_archive(tmp_path / "repository", "running"))
         return files["runs/a/checkpoint/resume.pt"].read_text()
 
     assert left() == "newest"
@@ -186,15 +192,15 @@ def test_what_is_kept_of_a_training_is_its_newest_whole_checkpoint(
 def test_an_archive_without_a_checkpoint_takes_no_others_place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(worker, "ORDER", {"experiments": [{"name": "a"}], "job": "job"})
+    monkeypatch.setattr(worker, "JOB_SPEC", {"experiments": [{"name": "a"}], "job": "job"})
     monkeypatch.setattr(worker, "WORKING", tmp_path)
     run = tmp_path / "repository" / "runs" / "a"
     a_checkpoint(run / "checkpoint", "newest")
     (run / "run.json").write_text("{}")
-    leave(tmp_path / "repository", {"is": "running"})
+    write_archive(tmp_path / "repository", {"is": "running"})
     (archive,) = tmp_path.glob("job-*.tar")
     (run / "checkpoint" / "resume.pt").write_text("flipped")
 
-    leave(tmp_path / "repository", {"is": "running"})
+    write_archive(tmp_path / "repository", {"is": "running"})
 
     assert list(tmp_path.glob("job-*.tar")) == [archive]

@@ -20,7 +20,7 @@ from container_doors.core.errors import RunError
 from container_doors.core.files import heal
 from container_doors.core.lines import read_lines
 from container_doors.core.records import Metadata, RunRecord
-from container_doors.core.run import PUBLISHED, TEST_LOOKS, Run
+from container_doors.core.run import PUBLISHED, TEST_USES, Run
 from container_doors.data.shards import read_shards, write_shards
 from container_doors.publishing.hashing import file_sha256
 from container_doors.publishing.pointers import TRACKED, pointer_to
@@ -204,7 +204,7 @@ class FirstTraining:
         is_over = record.exists() and RunRecord.read(record).status == "finished"
         assert metadata.experiment_name == "exp2" or not is_over
         assert not is_over or not history_faults(Run("exp2"), RunRecord.read(record))
-        assert not read_lines(TEST_LOOKS).faults
+        assert not read_lines(TEST_USES).faults
         return "new" if is_over else {"exp1": "old", "exp2": "published"}[metadata.experiment_name]
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from container_doors.core.records import Epoch, OperatingPoint, Version
 from container_doors.publishing.git_reports import write_reports
 from container_doors.publishing.metadata import build_metadata
-from container_doors.training.history import spelled
+from container_doors.training.history import format_epochs
 from tests.builders import a_trained_run, an_evaluation, split_scores
 
 VERSION = Version(major=1, minor=0, date="20261123", experiment="exp001")
@@ -58,7 +58,7 @@ def test_curves_have_a_row_per_finished_epoch(tmp_path: Path):
     run, record, evaluation = a_trained_run(tmp_path)
     record = record.model_copy(update={"epochs_finished": 2, "best_epoch": 2})
     run.metrics_jsonl.write_text(
-        spelled(
+        format_epochs(
             [
                 Epoch(1, {"train/box_loss": 1.5}),
                 Epoch(2, {"train/box_loss": math.nan, "val/mAP50": 0.5}),

@@ -29,5 +29,5 @@ def test_before_the_first_release_nothing_is_known(tmp_path: Path):
 def test_a_pointer_after_a_failed_merge_is_named(text: str, tmp_path: Path):
     (tmp_path / "best.pt.dvc").write_text(text)
 
-    with pytest.raises(VersioningError, match=r"best\.pt\.dvc is not a pointer"):
+    with pytest.raises(VersioningError, match=r"best\.pt\.dvc is not a DVC pointer"):
         known_versions([], tmp_path)

@@ -116,7 +116,7 @@ def test_weights_that_the_metadata_does_not_describe_are_never_published(
 ):
     (models[1][0].trainer_dir / "weights" / name).write_bytes(b"changed after training")
 
-    with pytest.raises(RunError, match="is not the file that its metadata"):
+    with pytest.raises(RunError, match="does not match its metadata"):
         publish(*models[1], destination)
 
     assert whole(destination) == "model_a"
@@ -255,7 +255,7 @@ def test_a_swap_that_fails_is_undone(
 ):
     fault(monkeypatch)
 
-    with pytest.raises(RunError, match="could not be replaced, and is as it was"):
+    with pytest.raises(RunError, match="could not be replaced, and is unchanged"):
         publish(*models[1], destination)
 
     assert whole(destination) == "model_a"
@@ -285,7 +285,7 @@ def test_a_disk_that_fails_leaves_the_previous_model_whole(
 ):
     _refusing(errno.EIO, monkeypatch)
 
-    with pytest.raises(RunError, match="could not be replaced, and is as it was"):
+    with pytest.raises(RunError, match="could not be replaced, and is unchanged"):
         publish(*models[1], destination)
 
     assert whole(destination) == "model_a"

@@ -80,7 +80,7 @@ def test_nothing_is_signed_where_nobody_asks(machines: Machines):
 def test_a_checkpoint_that_cannot_be_signed_is_not_sent(machines: Machines):
     machines.desk.sign_with(str(machines.desk.mallory))
 
-    with pytest.raises(VersioningError, match="nobody who may sign has its key"):
+    with pytest.raises(VersioningError, match="no allowed signer has its key"):
         machines.send()
 
     assert machines.storage.names("exp1") == []
@@ -114,10 +114,10 @@ def move_from_another_experiment(machines: Machines) -> None:
 
 
 WRONG: dict[str, tuple[Callable[[Machines], None], str]] = {
-    "another key": (by_another_key, "nobody who may sign has its key"),
-    "poison": (poison, "it is not of this file's bytes"),
-    "another epoch": (move_from_another_epoch, "it is not of this file's bytes"),
-    "another experiment": (move_from_another_experiment, "it is not of this file's bytes"),
+    "another key": (by_another_key, "no allowed signer has its key"),
+    "poison": (poison, "it does not match this file"),
+    "another epoch": (move_from_another_epoch, "it does not match this file"),
+    "another experiment": (move_from_another_experiment, "it does not match this file"),
     "100 MB": (lambda machines: make_huge(machines.there(f"{NAME}.sig")), "at most 16 KiB"),
     "cut off": (lambda machines: cut_off(machines.there(f"{NAME}.sig")), "it is cut off"),
 }

@@ -30,7 +30,7 @@ def output(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def quick_curves(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave the drawing out, which takes half a second; test_curves.py has it."""
+    """Replace the drawing, which takes half a second; test_curves.py tests it."""
 
     def draw(history: list[Epoch], best_epoch: int | None, path: Path) -> None:
         path.write_text(f"{len(history)} epochs, the best {best_epoch}", encoding="utf-8")
@@ -40,7 +40,7 @@ def quick_curves(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def report(run: Run, output: Path, quick_curves: None) -> Report:
-    """Write the report of a run that is as ``tests.builders`` has it, but for what is passed."""
+    """Write the report of a run from ``tests.builders``; arguments replace its parts."""
 
     def write(
         *,

@@ -1,4 +1,4 @@
-"""A model card that Hugging Face's own library reads."""
+"""Check the model card with Hugging Face's own library."""
 
 from pathlib import Path
 from typing import Any
@@ -28,8 +28,8 @@ def card() -> str:
     return CARD.read_text()
 
 
-def test_hugging_face_reads_the_figures_that_were_measured():
-    """``validate`` would ask their server; ``eval_results`` is what their pages are made of."""
+def test_hugging_face_reads_the_measured_scores():
+    """``validate`` would need their server; their pages are made from ``eval_results``."""
     data: Any = ModelCard(card()).data
     measured = Evaluated.read(RUN.evaluation).splits["test"]
 
@@ -45,16 +45,16 @@ def test_hugging_face_reads_the_figures_that_were_measured():
     assert {one.dataset_split for one in data.eval_results} == {"val", "test"}
 
 
-def test_people_read_the_same_and_what_is_not_proven():
+def test_the_text_has_the_same_scores_and_what_is_not_proven():
     text = card()
 
     assert "targets do not hold" in text
     assert "| recall | 1.000 (0.025 to 1.000, n = 1 doors) |" in text
     assert "unproven, n = 1" in text
-    assert "False alarms a photograph without a door: 0.000" in text
+    assert "False alarms per photograph without a door: 0.000" in text
 
 
-def test_the_card_names_no_place_on_this_machine(tmp_path: Path):
+def test_the_card_has_no_path_of_this_machine(tmp_path: Path):
     assert str(tmp_path) not in card()
 
 
@@ -62,8 +62,8 @@ def test_the_same_run_gives_the_same_card():
     assert card() == card()
 
 
-def test_what_is_no_card_is_not_replaced():
+def test_a_file_that_is_not_a_card_is_not_replaced():
     CARD.write_text("---\nmine: true\n---\n")
 
-    with pytest.raises(RunError, match=r"card\.md is there already, and is no card"):
+    with pytest.raises(RunError, match=r"card\.md exists already, and is not a card"):
         card()

@@ -1,4 +1,4 @@
-"""Charts of a page: what is drawn, where, and what is said of it."""
+"""Check the charts of a page: positions, legends and descriptions."""
 
 import re
 
@@ -15,7 +15,7 @@ def drawn(history: list[Epoch], best_epoch: int | None = None) -> dict[str, char
 
 
 def lines(panel: charts.Panel) -> list[list[tuple[float, float]]]:
-    """Each line's points, from 0 to 1000 to the right and down."""
+    """Return each line's points; x and y (downwards) are from 0 to 1000."""
     return [
         [(float(x), float(y)) for x, y in (point.split(",") for point in points.split())]
         for points in re.findall(r'points="([^"]*)"', panel.chart)
@@ -43,19 +43,19 @@ def test_every_measured_panel_is_drawn_from_the_first_epoch_to_the_last():
             assert all(0 <= y <= 1000 for _, y in line)
 
 
-def test_what_was_not_measured_is_absent():
+def test_a_panel_without_measurements_is_absent():
     assert list(drawn(epochs(0.5, 0.6))) == ["mAP on validation"]
     assert drawn([]) == {}
     assert drawn(epochs(None, float("nan"))) == {}
 
 
-def test_a_value_is_where_its_axis_says():
+def test_values_have_the_positions_of_the_axis():
     (line,) = lines(drawn(epochs(0.2, 0.95, 0.5))["mAP on validation"])
 
     assert line == [(0, 800), (500, 50), (1000, 500)]
 
 
-def test_an_epoch_without_a_figure_is_a_gap_and_not_a_line():
+def test_an_epoch_without_a_value_is_a_gap_in_the_line():
     first, second = lines(drawn(epochs(0.2, 0.3, None, float("nan"), 0.5))["mAP on validation"])
 
     assert (len(first), len(second)) == (2, 1)
@@ -68,10 +68,10 @@ def test_one_epoch_is_a_dot_in_the_middle():
     assert "mAP50 0.2 in epoch 1" in panel.chart
 
 
-def test_the_target_is_that_of_the_metric_that_is_drawn():
-    assert "mAP50 wanted: 0.90" in drawn(epochs(0.2))["mAP on validation"].legend
+def test_the_target_belongs_to_the_metric_that_is_drawn():
+    assert "mAP50 target: 0.90" in drawn(epochs(0.2))["mAP on validation"].legend
     other = drawn(epochs(0.2, name="val/mAP50-95"))["mAP on validation"]
-    assert "wanted" not in other.legend
+    assert "target" not in other.legend
     assert 'class="target"' not in other.chart
 
 
@@ -84,20 +84,20 @@ def test_a_loss_that_explodes_leaves_the_others_readable():
     panel = drawn(history)["Loss (box + cls + dfl), logarithmic"]
 
     (line,) = lines(panel)
-    assert line[1][1] - line[2][1] < -50, "2 and 1 are still apart"
+    assert line[1][1] - line[2][1] < -50, "2 and 1 are still distinct"
     assert re.findall(">([^<]+)</text>", panel.chart)[:4] == [
         "1", "10", "100", "1000",
     ]  # fmt: skip
 
 
-def test_a_loss_of_which_a_part_is_missing_is_no_sum():
+def test_losses_are_not_added_up_if_one_is_missing():
     history = [Epoch(number=1, metrics={"train/box_loss": 1.0, "train/cls_loss": 1.0})]
 
     assert drawn(history) == {}
 
 
 @pytest.mark.parametrize("many", [1, 2, 7, 30, 99, 300])
-def test_epochs_are_numbered_by_round_ones_that_are_not_on_one_another(many: int):
+def test_epoch_numbers_are_round_and_do_not_overlap(many: int):
     panel = drawn(epochs(*[0.5] * many))["mAP on validation"]
 
     numbers = [int(one) for one in re.findall(r'y="100%"[^>]*>(\d+)</text>', panel.chart)]

@@ -62,13 +62,13 @@ def test_an_epoch_is_a_row_and_its_validation_losses_are_one_sum():
         pytest.param("perf/epoch_s", "seconds", id="the time"),
     ],
 )
-def test_what_was_not_measured_is_a_dash_and_the_rest_stays(metric: str, column: str):
+def test_a_missing_metric_is_a_dash_and_the_others_stay(metric: str, column: str):
     rest = {name: value for name, value in WHOLE.items() if name != metric}
 
     assert cells(rest) == cells(WHOLE) | {column: ABSENT}
 
 
-def test_what_was_measured_as_zero_is_no_dash():
+def test_a_measured_zero_is_not_a_dash():
     assert cells({"val/mAP50": 0.0, "lr/pg0": 0.0})["mAP50"] == "0.000"
     assert cells({"val/mAP50": 0.0, "lr/pg0": 0.0})["lr"] == "0.00"
 
@@ -95,7 +95,7 @@ def test_the_best_epoch_has_a_star():
         pytest.param(math.inf, id="infinity"),
     ],
 )
-def test_every_line_fits_a_hundred_columns_and_columns_stay_aligned(extreme: float):
+def test_lines_have_at_most_100_characters_and_aligned_columns(extreme: float):
     losses = {name: extreme for name in WHOLE if name.endswith("_loss")}
     lines = plain_lines(table([Epoch(1, WHOLE), Epoch(1000, WHOLE | losses)], 1000))
 
@@ -104,7 +104,7 @@ def test_every_line_fits_a_hundred_columns_and_columns_stay_aligned(extreme: flo
     assert {len(line.split()) for line in lines} == {len(COLUMNS)}
 
 
-def test_json_has_every_metric_exactly_and_is_json_even_of_nan():
+def test_json_has_every_metric_and_null_for_nan():
     history = [Epoch(1, WHOLE), Epoch(2, {"train/box_loss": math.nan})]
 
     read = json.loads(json.dumps(as_json(history, 1), allow_nan=False))
@@ -115,7 +115,7 @@ def test_json_has_every_metric_exactly_and_is_json_even_of_nan():
     ]
 
 
-def test_a_run_under_way_says_how_far_it_is():
+def test_the_headline_has_the_progress_of_a_running_training():
     record = a_record(status="running", epochs_finished=None, best_epoch=None)
 
     assert headline(record, a_history(7), 5) == (

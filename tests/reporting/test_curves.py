@@ -1,4 +1,4 @@
-"""The picture of a run, whatever the run measured."""
+"""Check the picture of a run's curves, with and without each metric."""
 
 import math
 from pathlib import Path
@@ -43,7 +43,7 @@ def without(history: list[Epoch], prefix: str) -> list[Epoch]:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The picture of a run in which everything was measured, and whose best epoch is 24."""
+    """Draw a run with all metrics and the best epoch 24."""
     path = tmp_path_factory.mktemp("curves") / "curves.png"
     draw_curves(a_history(), 24, path)
     return path
@@ -99,8 +99,8 @@ def test_the_best_epoch_has_a_star_and_a_line(whole: Path, tmp_path: Path):
                       "parameter group 1"], id="other groups"),
     ],
 )  # fmt: skip
-def test_learning_rates_are_named_by_what_they_are_of(rates, labels):
-    """Ultralytics' ``build_optimizer``: 0 has weights, 1 normalization, 2 biases."""
+def test_learning_rates_have_the_names_of_their_parameter_groups(rates, labels):
+    """Ultralytics' ``build_optimizer``: 0 weights, 1 normalization, 2 biases."""
     panel = Figure().subplots()
     curves._draw_learning_rate(
         panel, [Epoch(1, {f"lr/pg{number}": rate for number, rate in enumerate(rates)})]
@@ -109,9 +109,7 @@ def test_learning_rates_are_named_by_what_they_are_of(rates, labels):
     assert panel.get_legend_handles_labels()[1] == labels
 
 
-def test_equal_histories_give_equal_files_whatever_matplotlib_is_set_to(
-    whole: Path, tmp_path: Path
-):
+def test_equal_histories_give_equal_files_with_any_matplotlib_settings(whole: Path, tmp_path: Path):
     with mpl.rc_context({"figure.facecolor": "red", "font.size": 30, "axes.grid": False}):
         before = dict(mpl.rcParams)
         draw_curves(a_history(), 24, tmp_path / "curves.png")

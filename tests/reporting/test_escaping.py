@@ -1,4 +1,4 @@
-"""Free text is shown as it was written."""
+"""Check that free text is shown literally."""
 
 from html.parser import HTMLParser
 
@@ -13,7 +13,7 @@ MARKDOWN = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 
 
 class _Text(HTMLParser):
-    """The text and the tags of a page."""
+    """Collects the text and the tags of a page."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -54,5 +54,5 @@ def test_plain_names_stay_readable_in_the_source(text: str):
     assert escaped(text) == text
 
 
-def test_none_is_not_measured():
+def test_none_is_shown_as_not_measured():
     assert escaped(None) == "not measured"

@@ -1,4 +1,4 @@
-"""One page that needs nothing else."""
+"""Check the report as one HTML page."""
 
 import base64
 import re
@@ -23,7 +23,7 @@ PAGE = Path("summary.html")
 
 
 class Blind(FakeDetector):
-    """Finds a door where there is none, and none where there is one."""
+    """Finds a door in photographs without one, and none in photographs with one."""
 
     def _look(self, image: Path):
         from container_doors.core.ports import Detections
@@ -49,7 +49,7 @@ def _trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Silent(FakeDetector):
-    """Finds nothing at all."""
+    """Finds nothing."""
 
     def _look(self, image: Path):
         from container_doors.core.ports import Detections
@@ -77,7 +77,7 @@ def tags(text: str) -> list[tuple[str, dict[str, str | None]]]:
     return parser.seen
 
 
-def test_one_line_of_verdict_comes_first_and_every_figure_has_its_n():
+def test_the_verdict_comes_first_and_every_score_has_its_n():
     text = page()
 
     (verdict,) = re.findall(r'<p class="verdict ([\w-]+)">.*?<span>([^<]+)</span></p>', text)
@@ -88,7 +88,7 @@ def test_one_line_of_verdict_comes_first_and_every_figure_has_its_n():
     assert "unproven, n = 1" in text
 
 
-def test_three_large_figures_have_their_intervals_and_the_state_of_their_target():
+def test_the_three_main_scores_have_their_intervals_and_the_status_of_their_target():
     text = page()
 
     figures = re.findall(r'<li class="figure">.*?</li>', text, re.DOTALL)
@@ -102,8 +102,8 @@ def test_three_large_figures_have_their_intervals_and_the_state_of_their_target(
     assert 'not proven</span> <span class="soft">target &gt; 0.88<' in figures[0]
 
 
-def test_a_figure_that_is_undefined_is_absent():
-    """Of boxes that the evaluator did not match itself, there is no mAP; without any, no more."""
+def test_an_undefined_score_is_absent():
+    """Without the evaluator's own matches there is no mAP; without a box, no precision either."""
     text = page(Blind())
     assert re.findall('class="name">([^<]+)<', text) == [
         "Test recall", "Test precision",
@@ -118,7 +118,7 @@ def test_a_figure_that_is_undefined_is_absent():
     assert "Precision over recall" not in text
 
 
-def test_what_the_model_does_is_said_in_a_sentence():
+def test_a_sentence_has_the_found_doors_and_false_alarms():
     found = "it finds 1 of 1 door in 2 test photographs, with 0 false alarms: a recall of 0.025"
     missed = "it finds 0 of 1 door in 2 test photographs, with 1 false alarm: a recall of 0.000"
     assert found in page()
@@ -127,17 +127,19 @@ def test_what_the_model_does_is_said_in_a_sentence():
     assert missed in page(Blind())
 
 
-def test_scores_stand_side_by_side_in_the_order_of_the_documentation():
+def test_scores_are_in_the_order_of_the_documentation():
     text = page()
     names = re.findall(r'scope="row">(\w[\w-]*)</th>', text[text.index("In use, at") :])
 
     assert names[:10] == [
         "recall", "precision", "F1", "AP50", "AP50-95", "mAP50", "mAP50-95", "mP", "mR", "mF1",
     ]  # fmt: skip
-    assert '5.0 ms</span> <span class="detail">(n = 2: too few to bound it) on a sundial<' in text
+    assert (
+        '5.0 ms</span> <span class="detail">(n = 2: too few for an interval) on a sundial<' in text
+    )
 
 
-def test_precision_over_recall_is_drawn_and_said():
+def test_the_precision_recall_curve_has_a_description():
     drawn = [attributes["aria-label"] for tag, attributes in tags(page()) if tag == "svg" and
              "Precision over recall" in (attributes.get("aria-label") or "")]  # fmt: skip
 
@@ -149,9 +151,9 @@ def test_precision_over_recall_is_drawn_and_said():
 
 
 class Doubling(FakeDetector):
-    """Finds a door where it is and twice where it is not, less surely; the evaluator sees less.
+    """Finds each door, and two false alarms of lower confidence that the evaluator does not see.
 
-    So the curve of average precision, all 1, is another one than that of the model in use.
+    So the curve of average precision, all 1, differs from the curve in use.
     """
 
     def _look(self, image: Path):
@@ -170,8 +172,8 @@ class Doubling(FakeDetector):
         return metrics, found
 
 
-def test_the_dot_is_on_its_curve():
-    """One door found at 0.9, and at 0.8 and 0.3 a false alarm on each of two photographs."""
+def test_the_operating_point_is_on_its_curve():
+    """One door is found at 0.9; two photographs each have a false alarm at 0.8 and at 0.3."""
     text = page(Doubling())
 
     svg = first(r'(<svg class="square c0"[^>]*on test in use.*?</svg>.*?</svg>)', text)
@@ -189,16 +191,18 @@ def test_the_dot_is_on_its_curve():
     )
 
 
-def test_a_curve_of_an_earlier_release_has_no_dot_and_says_why():
+def test_a_curve_of_an_earlier_release_has_no_operating_point_and_the_reason():
     page()
-    there = Evaluated.read(RUN.evaluation)
-    older = {split: one.model_copy(update={"in_use": None}) for split, one in there.splits.items()}
-    there.model_copy(update={"splits": older}).write(RUN.evaluation)
+    document = Evaluated.read(RUN.evaluation)
+    older = {
+        split: one.model_copy(update={"in_use": None}) for split, one in document.splits.items()
+    }
+    document.model_copy(update={"splits": older}).write(RUN.evaluation)
 
     text = page()
 
-    assert text.count("The model in use is not on this curve") == 2
-    assert "doors evaluate --experiment exp1 --split test draws the one that it is on" in text
+    assert text.count("The operating point is not on this curve") == 2
+    assert "doors evaluate --experiment exp1 --split test draws the curve in use" in text
     for svg in re.findall(r'<svg class="square.*?</svg>.*?</svg>', text):
         assert "<circle" not in svg
 
@@ -209,10 +213,10 @@ def test_the_training_is_drawn_by_epoch():
     drawn = re.findall(r'aria-label="(mAP on validation[^"]+)"', text)
     assert drawn == ["mAP on validation, by epoch: mAP50-95 from 0.2 in epoch 1 to 0.5 in epoch 3"]
     assert "epoch 2, the best" in text
-    assert "Loss (box" not in text, "what no epoch has is absent"
+    assert "Loss (box" not in text, "a metric of no epoch is absent"
 
 
-def test_it_needs_no_network_and_no_script():
+def test_the_page_needs_no_network_and_no_script():
     for tag, attributes in tags(page(Blind())):
         assert tag not in {"script", "link", "iframe"}
         for name in ("src", "href"):
@@ -220,12 +224,12 @@ def test_it_needs_no_network_and_no_script():
     assert "url(" not in PAGE.read_text()
 
 
-def test_a_screen_reader_is_told_what_the_pictures_show():
+def test_pictures_have_a_description_for_screen_readers():
     seen = tags(page(Blind()))
 
     assert all(attributes.get("alt") for tag, attributes in seen if tag == "img")
     for tag, attributes in seen:
-        if tag == "svg" and attributes.get("preserveaspectratio") != "none":  # a part of one
+        if tag == "svg" and attributes.get("preserveaspectratio") != "none":  # a part of another
             assert attributes.get("aria-label") or attributes.get("aria-hidden") == "true"
     assert seen[0] == ("html", {"lang": "en"})
 
@@ -246,7 +250,7 @@ def test_robustness_is_shown_when_it_was_measured():
     measure_robustness(
         RUN,
         "test",
-        asked=RobustnessSettings(corrupt=lambda *asked: asked[-1], is_quick=True, budget_s=-1),
+        settings=RobustnessSettings(corrupt=lambda *asked: asked[-1], is_quick=True, budget_s=-1),
         open_detector=lambda weights, params: FakeDetector(),
         progress=FakeProgress(),
     )
@@ -259,24 +263,24 @@ def test_the_formats_are_shown_when_they_were_timed():
     time_formats(
         RUN,
         "val",
-        asked=LatencySettings(on=a_record().hardware, formats=("onnx",)),
+        settings=LatencySettings(on=a_record().hardware, formats=("onnx",)),
         export=lambda *given, **named: FakeDetector(),
         open_detector=lambda weights, params: FakeDetector(),
         progress=FakeProgress(),
     )
 
     assert "yes, 1 boxes, at most 0.00 px apart" in page()
-    assert '5.0 ms</span> <span class="detail">(too few to bound, n = 1)<' in page()
+    assert '5.0 ms</span> <span class="detail">(too few for an interval, n = 1)<' in page()
 
 
 def test_the_same_run_gives_the_same_page():
     assert page() == page()
 
 
-def test_what_is_no_report_is_not_replaced():
+def test_a_file_that_is_not_a_report_is_not_replaced():
     PAGE.write_text("mine")
 
-    with pytest.raises(RunError, match=r"summary\.html is there already, and is no report"):
+    with pytest.raises(RunError, match=r"summary\.html exists already, and is not a report"):
         page()
 
 
@@ -294,7 +298,7 @@ INJECTED = """
 
 
 def watched(text: str) -> str:
-    """Have the page note what is refused and what runs, before anything of it is read."""
+    """Return a page that first starts to record what is refused and what runs."""
     listening = (
         "<script>refused = []; happened = []; ran = one => happened.push(one);"
         "document.addEventListener('securitypolicyviolation', one =>"
@@ -304,7 +308,7 @@ def watched(text: str) -> str:
 
 
 class Stubborn(FakeDetector):
-    """Finds the same in every picture, with labels beside it or without."""
+    """Finds the same box in every picture."""
 
     def _look(self, image: Path):
         from container_doors.core.ports import Detections
@@ -313,11 +317,11 @@ class Stubborn(FakeDetector):
 
 
 @pytest.fixture
-def ladders() -> None:
+def corruptions() -> None:
     measure_robustness(
         RUN,
         "test",
-        asked=RobustnessSettings(corrupt=lambda *asked: asked[-1], is_quick=True),
+        settings=RobustnessSettings(corrupt=lambda *asked: asked[-1], is_quick=True),
         open_detector=lambda weights, params: Stubborn(),
         progress=FakeProgress(),
     )
@@ -325,19 +329,19 @@ def ladders() -> None:
 
 @pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
 @pytest.mark.parametrize("detector", [FakeDetector, Blind, Silent], ids=lambda of: of.__name__)
-def test_a_browser_shows_it_at_every_width_without_scrolling_aside(
-    detector: type[FakeDetector], ladders: None, tmp_path: Path
+def test_the_page_fits_every_width_without_horizontal_scrolling(
+    detector: type[FakeDetector], corruptions: None, tmp_path: Path
 ):
-    """Names are as long as they may be, and sixty parts have them."""
+    """There are sixty slices with the longest possible names."""
     page(detector())
-    there = Evaluated.read(RUN.evaluation)
-    test = there.splits["test"]
+    document = Evaluated.read(RUN.evaluation)
+    test = document.splits["test"]
     many = [
         test.slices[0].model_copy(update={"attribute": "w" * 90, "value": f"{number} {'m' * 80}"})
         for number in range(60)
     ]
     test = test.model_copy(update={"slices": [*test.slices, *many]})
-    there.model_copy(update={"splits": there.splits | {"test": test}}).write(RUN.evaluation)
+    document.model_copy(update={"splits": document.splits | {"test": test}}).write(RUN.evaluation)
     page(detector())
     with opened(PAGE, tmp_path / "profile") as shown:
         shown.evaluate("document.querySelector('h1').textContent = 'x_'.repeat(50)")
@@ -398,8 +402,8 @@ CONTRASTS = """
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
-def test_words_and_states_stand_out_in_light_and_dark(ladders: None, tmp_path: Path):
-    """WCAG 2.2 AA: 4.5 to 1 for words, 3 to 1 for what a chart or a state is read by."""
+def test_text_and_states_have_enough_contrast_in_light_and_dark(corruptions: None, tmp_path: Path):
+    """WCAG 2.2 AA: 4.5 to 1 for text, 3 to 1 for the shapes of charts and states."""
     page(Blind())
     with opened(PAGE, tmp_path / "profile") as shown:
         for scheme, paper in (("light", "rgb(255, 255, 255)"), ("dark", "rgb(13, 17, 23)")):
@@ -424,7 +428,7 @@ def test_a_state_is_a_word_and_a_shape_beside_its_colour():
 
 @pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
 @pytest.mark.parametrize("width_px", [390, 1280])
-def test_a_browser_goes_through_it_by_the_keyboard(width_px: int, ladders: None, tmp_path: Path):
+def test_the_page_can_be_used_with_the_keyboard(width_px: int, corruptions: None, tmp_path: Path):
     page(Blind())
     with opened(PAGE, tmp_path / "profile") as shown:
         shown.show(width_px=width_px)
@@ -441,7 +445,7 @@ def test_a_browser_goes_through_it_by_the_keyboard(width_px: int, ladders: None,
                 assert shown.evaluate(seen) == "inline"
                 shown.press(" ", "Space", 32, " ")
                 assert shown.evaluate(seen) == "none"
-        assert reached[0] == "#summary", "one may skip the navigation"
+        assert reached[0] == "#summary", "the navigation can be skipped"
         assert {"truth", "found", "wrong"} <= set(reached)
 
         sections = shown.evaluate("[...document.querySelectorAll('section')].map(one => one.id)")
@@ -460,7 +464,7 @@ def test_a_browser_goes_through_it_by_the_keyboard(width_px: int, ladders: None,
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
-def test_a_phone_stacks_the_rows_and_a_screen_reader_still_hears_a_table(tmp_path: Path):
+def test_a_phone_stacks_the_rows_and_a_screen_reader_still_gets_a_table(tmp_path: Path):
     page(Blind())
     with opened(PAGE, tmp_path / "profile") as shown:
         shown.show(width_px=390)
@@ -481,8 +485,8 @@ def test_a_phone_stacks_the_rows_and_a_screen_reader_still_hears_a_table(tmp_pat
         assert name == val == test
 
 
-def test_rows_that_are_stacked_say_what_they_are():
-    """Safari forgets that it is a table where rows are blocks; Chromium does not."""
+def test_stacked_rows_have_roles():
+    """Safari drops the table roles of rows that are blocks; Chromium does not."""
     names = {"table": "table", "thead": "rowgroup", "tbody": "rowgroup", "tr": "row", "td": "cell"}
     heads = {"col": "columnheader", "row": "rowheader", "rowgroup": "rowheader"}
 
@@ -496,7 +500,7 @@ def test_rows_that_are_stacked_say_what_they_are():
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
-def test_headings_are_in_order_and_every_link_leads_somewhere(ladders: None, tmp_path: Path):
+def test_headings_are_in_order_and_every_link_has_a_target(corruptions: None, tmp_path: Path):
     page(Blind())
     with opened(PAGE, tmp_path / "profile") as shown:
         levels = shown.evaluate(
@@ -513,7 +517,9 @@ def test_headings_are_in_order_and_every_link_leads_somewhere(ladders: None, tmp
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
-def test_it_is_printed_in_dark_on_light_without_its_navigation(ladders: None, tmp_path: Path):
+def test_the_page_is_printed_dark_on_light_without_its_navigation(
+    corruptions: None, tmp_path: Path
+):
     page(Blind())
     with opened(PAGE, tmp_path / "profile") as shown:
         dark = [{"name": "prefers-color-scheme", "value": "dark"}]
@@ -530,8 +536,8 @@ def test_it_is_printed_in_dark_on_light_without_its_navigation(ladders: None, tm
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
-def test_a_browser_refuses_nothing_of_it_and_all_that_is_put_into_it(ladders: None, tmp_path: Path):
-    """Whatever an unescaped name could be: a handler, a script, a frame, a style, a form."""
+def test_a_browser_blocks_injected_content_and_nothing_else(corruptions: None, tmp_path: Path):
+    """An unescaped name could be a handler, a script, a frame, a style, a form."""
     PAGE.write_text(watched(page(Blind())))
     with opened(PAGE, tmp_path / "profile") as shown:
         assert shown.evaluate("refused.length + happened.length") == 0
@@ -550,7 +556,7 @@ def test_a_browser_refuses_nothing_of_it_and_all_that_is_put_into_it(ladders: No
         assert shown.evaluate("happened") == []
 
 
-def test_the_policy_stands_before_all_that_it_is_for():
+def test_the_policy_comes_before_everything_that_it_restricts():
     seen = tags(page())
 
     names = [tag for tag, _ in seen[:4]]

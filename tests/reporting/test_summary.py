@@ -1,4 +1,4 @@
-"""The report: what it says, what it links to, and where it may be put."""
+"""Check the Markdown report: its text, its links and its output path."""
 
 import re
 import shutil
@@ -31,7 +31,7 @@ SECTIONS = ["Targets", "In use", "Average precision", "Training", "Precision, re
 
 
 def rows(text: str) -> dict[str, list[str]]:
-    """Every table row by its first cell."""
+    """Return every table row by its first cell."""
     cells = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("|")]
     return {row[0]: row[1:] for row in cells}
 
@@ -54,17 +54,17 @@ def tables(text: str) -> list[list[str]]:
     return [table for table in found if table]
 
 
-def test_the_verdict_comes_first_and_names_what_was_not_met(report: Report):
-    first, asked, second = report().splitlines()[2:5]
+def test_the_verdict_comes_first_and_names_the_missed_targets(report: Report):
+    first, intervals, second = report().splitlines()[2:5]
 
     assert first == (
         "**As measured, 4 of 5 targets met. NOT MET: Inference time (87.4 ms, target &lt; 50 ms).**"
     )
-    assert "`doors gate --experiment detection_exp001` tells" in asked
+    assert "`doors gate --experiment detection_exp001` checks" in intervals
     assert "it finds 72 of 76 doors in 75 test photographs, with 3 false alarms" in second
 
 
-def test_the_targets_table_has_the_six_of_the_specification(report: Report):
+def test_the_table_has_the_six_targets_of_the_specification(report: Report):
     (table,) = tables(section(report(), "Targets"))
 
     assert len(table) == 2 + 6
@@ -74,7 +74,7 @@ def test_the_targets_table_has_the_six_of_the_specification(report: Report):
     ]  # fmt: skip
 
 
-def test_the_latency_says_how_and_on_what_it_was_measured(report: Report):
+def test_the_latency_has_its_method_and_hardware(report: Report):
     text = section(report(), "Targets")
 
     latency = split_scores().latency
@@ -83,7 +83,7 @@ def test_the_latency_says_how_and_on_what_it_was_measured(report: Report):
     assert "set for a Tesla P100" in text
 
 
-def test_both_definitions_of_average_precision_stand_side_by_side(report: Report):
+def test_both_definitions_of_average_precision_are_side_by_side(report: Report):
     text = section(report(), "Average precision")
 
     assert rows(text)["test"] == ["75", "76", "0.951", "0.956", "0.742", "0.731", "0.810",
@@ -91,7 +91,7 @@ def test_both_definitions_of_average_precision_stand_side_by_side(report: Report
     assert "scores 0.995 there, and 1.000 by COCO's definition" in text
 
 
-def test_the_operating_point_is_whole(report: Report):
+def test_the_operating_point_is_complete(report: Report):
     row = rows(section(report(), "In use"))["test"]
 
     assert row[:7] == ["75", "76", "0.25", "0.45", "72", "4", "3"]
@@ -99,7 +99,7 @@ def test_the_operating_point_is_whole(report: Report):
     assert row[8].startswith("0.947 (0.872 to ")
 
 
-def test_what_was_not_measured_is_never_zero(report: Report):
+def test_a_missing_measurement_is_never_zero(report: Report):
     point = split_scores().operating_point.model_copy(
         update={"true_positives": 0, "false_positives": 0, "missed": 0, "precision": None,
                 "recall": None}
@@ -115,7 +115,7 @@ def test_what_was_not_measured_is_never_zero(report: Report):
     assert "0 of 4 targets met" not in text
     assert "As measured, 1 of 5 targets met. Not measured: Validation mAP@50, " in text
     assert "Inference time was not measured." in text
-    assert "How many epochs were finished is not recorded." in text
+    assert "The number of finished epochs is not recorded." in text
     assert "None" not in text
     assert "nan" not in text.replace("naN", "")
 
@@ -126,20 +126,20 @@ def test_a_run_without_a_test_split_is_reported(report: Report):
     assert "It was not evaluated on a test split." in text
 
 
-def test_a_run_that_did_not_finish_says_so(report: Report):
+def test_the_report_has_the_status_of_an_unfinished_run(report: Report):
     text = report(record=a_record(status="failed", message="OutOfMemory:\n| no *room*"))
 
     assert "> This run's status is failed: OutOfMemory: &#124; no &#42;room&#42;\n" in text
 
 
-def test_a_run_that_stopped_early_says_so(report: Report):
+def test_the_report_has_the_epochs_of_a_run_that_stopped_early(report: Report):
     text = report(record=a_record(epochs_finished=12, best_epoch=9), history=a_history(12))
 
-    assert "It ended after 12 of 30 epochs.\n`best.pt` is of epoch 9" in text
+    assert "It ended after 12 of 30 epochs.\n`best.pt` is from epoch 9" in text
 
 
 @pytest.mark.parametrize(
-    ("weights", "said"),
+    ("weights", "expected"),
     [
         (StartingWeights(source="random"), "Random: the network started untrained."),
         (StartingWeights(source="file", path="a.pt", sha256="e" * 64, official=True),
@@ -150,21 +150,23 @@ def test_a_run_that_stopped_early_says_so(report: Report):
     ],
     ids=["random", "official", "not official", "unknown"],
 )  # fmt: skip
-def test_the_starting_weights_are_what_they_are(report: Report, weights, said: str):
-    assert said in section(report(record=a_record(starting_weights=weights)), "Starting weights")
+def test_the_report_describes_the_starting_weights(report: Report, weights, expected: str):
+    assert expected in section(
+        report(record=a_record(starting_weights=weights)), "Starting weights"
+    )
 
 
 @pytest.mark.parametrize(
-    ("code", "said"),
+    ("code", "expected"),
     [
         (CodeState(commit="c" * 40, clean=True), f"<code>{'c' * 40}</code>, clean"),
         (CodeState(commit="c" * 40, clean=False), "with uncommitted changes"),
-        (CodeState(commit=None, clean=None), "no commit, cleanliness unknown"),
+        (CodeState(commit=None, clean=None), "no commit, not known whether clean"),
     ],
     ids=["clean", "changed", "no repository"],
 )
-def test_the_code_is_what_it_was(report: Report, code: CodeState, said: str):
-    assert said in rows(report(record=a_record(code=code)))["Code"][0]
+def test_the_report_describes_the_state_of_the_code(report: Report, code: CodeState, expected: str):
+    assert expected in rows(report(record=a_record(code=code)))["Code"][0]
 
 
 def test_the_lineage_names_every_hash(report: Report, metadata: Metadata):
@@ -193,7 +195,7 @@ def test_a_published_model_has_its_next_steps(report: Report, metadata: Metadata
 def test_a_model_that_is_not_published_has_no_version(report: Report, status: str, command: str):
     text = report(record=a_record(status=status), metadata=None)
 
-    assert rows(text)["Version"] == ["none: what is published is not of this run"]
+    assert rows(text)["Version"] == ["none: this run is not published"]
     assert rows(text)["Git tag"] == ["none"]
     assert command in section(text, "Next steps")
     assert "git commit" not in text
@@ -207,7 +209,7 @@ def test_every_setting_is_listed_once(report: Report):
     assert len(settings) == 2 + sum(len(keys) for keys in a_record().params.values())
 
 
-def test_every_link_is_relative_and_leads_to_a_picture(report: Report, output: Path):
+def test_every_link_is_relative_and_points_to_a_picture(report: Report, output: Path):
     found = links(report())
 
     assert len(found) == 1 + 2 * 3 + 10
@@ -216,7 +218,7 @@ def test_every_link_is_relative_and_leads_to_a_picture(report: Report, output: P
         assert (output.parent / unquote(link)).is_file()
 
 
-def test_the_folder_holds_what_is_linked_and_nothing_else(report: Report, output: Path):
+def test_the_folder_has_only_linked_files(report: Report, output: Path):
     linked = {unquote(link).partition("/")[2] for link in links(report())}
     folder = output.with_name("summary of exp001_files")
 
@@ -224,7 +226,7 @@ def test_the_folder_holds_what_is_linked_and_nothing_else(report: Report, output
     assert {path.name for path in output.parent.iterdir()} == {output.name, folder.name}
 
 
-def test_a_report_that_was_moved_still_has_its_pictures(
+def test_a_moved_report_still_has_its_pictures(
     report: Report, run: Run, output: Path, tmp_path: Path
 ):
     text = report()
@@ -259,7 +261,7 @@ def test_a_run_without_pictures_is_reported(report: Report, run: Run):
 def test_a_history_of_one_epoch_is_reported(report: Report):
     record = a_record(epochs_finished=1, best_epoch=1)
 
-    assert "`best.pt` is of epoch 1" in report(record=record, history=a_history(1))
+    assert "`best.pt` is from epoch 1" in report(record=record, history=a_history(1))
 
 
 def test_equal_runs_have_equal_reports(report: Report, output: Path, metadata: Metadata):
@@ -274,7 +276,7 @@ def test_equal_runs_have_equal_reports(report: Report, output: Path, metadata: M
     assert written() == written()
 
 
-def test_pictures_of_an_earlier_report_are_gone(report: Report, run: Run, output: Path):
+def test_pictures_of_an_earlier_report_are_removed(report: Report, run: Run, output: Path):
     report()
     shutil.rmtree(run.predictions)
     report()
@@ -290,7 +292,7 @@ def test_the_sections_are_in_order(report: Report, metadata: Metadata):
     assert "\n\n\n" not in text
 
 
-def test_every_table_is_a_table(report: Report, metadata: Metadata):
+def test_every_table_is_valid_markdown(report: Report, metadata: Metadata):
     text = report(metadata=metadata)
     page = MarkdownIt("commonmark").enable("table").render(text)
 
@@ -301,8 +303,8 @@ def test_every_table_is_a_table(report: Report, metadata: Metadata):
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=st.text(min_size=1))
-def test_no_text_that_people_wrote_breaks_a_table(tmp_path: Path, quick_curves: None, text: str):
-    """A pipe that is not escaped would be a cell more; a line end would be a row more."""
+def test_free_text_breaks_no_table(tmp_path: Path, quick_curves: None, text: str):
+    """An unescaped pipe would add a cell, and a line end a row."""
     plain = a_record()
     written = plain.model_copy(
         update={
@@ -374,7 +376,7 @@ def test_a_failure_leaves_the_earlier_report(report: Report, output: Path, monke
     assert all((output.parent / unquote(link)).is_file() for link in links(before))
 
 
-def test_a_report_that_is_being_read_is_replaced_and_not_written_over(report: Report, output: Path):
+def test_a_report_is_replaced_and_not_overwritten_in_place(report: Report, output: Path):
     before = report()
     read_by_someone = output.with_name("the same file.md")
     read_by_someone.hardlink_to(output)
@@ -384,7 +386,7 @@ def test_a_report_that_is_being_read_is_replaced_and_not_written_over(report: Re
     assert read_by_someone.read_text(encoding="utf-8") == before != after
 
 
-def test_a_run_as_it_lies_on_disk_is_reported(tmp_path: Path):
+def test_a_run_on_disk_is_reported(tmp_path: Path):
     run, record, evaluation = a_trained_run(tmp_path / "runs")
     output = tmp_path / "summary.md"
 

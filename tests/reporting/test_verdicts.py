@@ -1,15 +1,15 @@
-"""Every target is met, missed, or said not to be measured."""
+"""Check that every target is met, missed, or reported as not measured."""
 
 import math
 
 import pytest
 
 from container_doors.core.records import Artifact, Evaluation, Latency, RunRecord, SplitScores
-from container_doors.reporting.verdicts import Compared, compare, in_one_sentence
+from container_doors.reporting.verdicts import TargetRow, compare, in_one_sentence
 from tests.builders import a_record, an_evaluation, split_scores
 
 
-def row(what: str, *, record: RunRecord | None = None, **splits: SplitScores) -> Compared:
+def row(what: str, *, record: RunRecord | None = None, **splits: SplitScores) -> TargetRow:
     evaluation = an_evaluation(splits=splits or {"val": split_scores(), "test": split_scores()})
     return next(row for row in compare(record or a_record(), evaluation) if row.what == what)
 
@@ -29,7 +29,7 @@ def row(what: str, *, record: RunRecord | None = None, **splits: SplitScores) ->
         ("Test mAP@50", "test", "mAP50", 0.88, "0.880", "NOT MET"),
     ],
 )
-def test_a_score_is_judged_by_its_own_target(what, split, name, value, shown, verdict):
+def test_a_score_is_compared_with_its_own_target(what, split, name, value, shown, verdict):
     splits = {split: split_scores(ultralytics={name: value})}
     found = next(
         row for row in compare(a_record(), an_evaluation(splits=splits)) if row.what == what
@@ -39,12 +39,12 @@ def test_a_score_is_judged_by_its_own_target(what, split, name, value, shown, ve
 
 
 @pytest.mark.parametrize("what", ["Validation mAP@50", "Validation mAP@50-95", "Test mAP@50"])
-def test_a_score_says_on_how_much_it_was_measured(what: str):
+def test_a_score_has_its_sample_size(what: str):
     assert row(what).on == "75 photographs, 76 doors"
 
 
 @pytest.mark.parametrize("what", ["Validation mAP@50", "Validation mAP@50-95", "Test mAP@50"])
-def test_a_split_without_doors_has_no_score_and_not_a_zero(what: str):
+def test_a_split_without_doors_has_no_score_instead_of_zero(what: str):
     empty = split_scores(images=3, doors=0, ultralytics={}, coco={})
 
     found = row(what, val=empty, test=empty)
@@ -53,7 +53,7 @@ def test_a_split_without_doors_has_no_score_and_not_a_zero(what: str):
     assert found.on == "3 photographs, 0 doors"
 
 
-def test_a_split_that_was_not_evaluated_is_said_not_to_be():
+def test_a_missing_split_is_reported_as_not_measured():
     found = row("Test mAP@50", val=split_scores())
 
     assert (found.on, found.verdict) == ("no test split", "not measured")
@@ -69,7 +69,9 @@ def test_a_split_that_was_not_evaluated_is_said_not_to_be():
         (math.nan, "not measured", "not measured"),
     ],
 )
-def test_the_median_inference_time_is_judged(median_ms: float, shown: str, verdict: str):
+def test_the_median_inference_time_is_compared_with_its_target(
+    median_ms: float, shown: str, verdict: str
+):
     latency = Latency(median_ms=median_ms, p95_ms=99, images=1, method="a watch")
 
     found = row("Inference time", test=split_scores(latency=latency))
@@ -94,13 +96,13 @@ def test_timings_on_test_are_preferred_to_those_on_validation():
 @pytest.mark.parametrize(
     ("size_bytes", "verdict"),
     [
-        pytest.param(19_117_594, "met", id="what YOLO11s weighs"),
+        pytest.param(19_117_594, "met", id="the size of YOLO11s"),
         pytest.param(17_000_000, "NOT MET", id="too small"),
         pytest.param(38_000_000, "NOT MET", id="in float32"),
         pytest.param(57_000_000, "NOT MET", id="with its optimizer"),
     ],
 )
-def test_the_size_of_the_model_is_judged(size_bytes: int, verdict: str):
+def test_the_size_of_the_model_is_compared_with_its_target(size_bytes: int, verdict: str):
     best = Artifact(sha256="b" * 64, size_bytes=size_bytes)
 
     assert row("Model size", record=a_record(artifacts={"best.pt": best})).verdict == verdict
@@ -114,7 +116,7 @@ def test_another_architecture_has_no_target_for_its_size():
     assert (found.target, found.measured, found.verdict) == ("n/a", "19.1 MB", "n/a")
 
 
-def test_a_model_that_is_not_there_has_no_size():
+def test_a_missing_model_has_no_size():
     found = row("Model size", record=a_record(artifacts={}))
 
     assert (found.measured, found.verdict) == ("not measured", "not measured")
@@ -127,15 +129,15 @@ def test_the_training_time_is_information(seconds: float | None, shown: str):
     assert (found.measured, found.verdict) == (shown, "information")
 
 
-def said(evaluation: Evaluation) -> str:
+def verdict_sentence(evaluation: Evaluation) -> str:
     return in_one_sentence(compare(a_record(), evaluation))
 
 
-def test_the_sentence_names_what_was_missed_and_what_is_not_known():
+def test_the_sentence_names_missed_and_unknown_targets():
     val = split_scores(ultralytics={"mAP50": 0.8}, latency=None)
     evaluation = an_evaluation(splits={"val": val, "test": split_scores(latency=None)})
 
-    assert said(evaluation) == (
+    assert verdict_sentence(evaluation) == (
         "As measured, 2 of 5 targets met. NOT MET: Validation mAP@50 (0.800, target > 0.90). "
         "Not measured: Validation mAP@50-95, Inference time."
     )
@@ -145,6 +147,6 @@ def test_the_sentence_of_a_good_model_is_short():
     fast = split_scores(latency=Latency(median_ms=9, p95_ms=9, images=9, method=""))
 
     assert (
-        said(an_evaluation(splits={"val": fast, "test": fast}))
+        verdict_sentence(an_evaluation(splits={"val": fast, "test": fast}))
         == "As measured, 5 of 5 targets met."
     )

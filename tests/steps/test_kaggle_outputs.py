@@ -93,7 +93,7 @@ def test_a_name_that_leads_outside_is_refused(name: str, kernels: Kernels):
 def test_a_kernel_that_left_nothing_and_a_name_that_is_none_are_said(kernels: Kernels):
     kernels.left_by_name = {".git/config": "of git"}
 
-    with pytest.raises(AbsentError, match="has left no file"):
+    with pytest.raises(AbsentError, match="has no output files"):
         fetch_outputs(REF, host=kernels, progress=FakeProgress())
     with pytest.raises(HostError, match="expected USER/KERNEL"):
         fetch_outputs("https://example.org/a/b", host=kernels, progress=FakeProgress())

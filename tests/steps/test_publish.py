@@ -167,7 +167,7 @@ def test_a_worse_training_keeps_what_is_published_and_is_complete_all_the_same(c
     version = Metadata.read(PUBLISHED / "metadata.json").version
     assert clone.said == (
         f"kept {version} in weights/detection: val mAP50-95 0.156 of exp2 against 0.216 of "
-        f"{version}; to publish exp2 all the same: doors publish exp2 --anyway"
+        f"{version}; to publish exp2 anyway: doors publish exp2 --anyway"
     )
     assert clone.said in Run("exp2").train_log.read_text()
     assert status("exp2") == "finished"
@@ -185,7 +185,7 @@ def test_a_better_training_is_published_and_both_figures_are_said(clone: Clone):
 
     assert published() == "exp2 v1.1"
     assert clone.said == (
-        f"published {second.version} in weights/detection, in the place of {first.version}: "
+        f"published {second.version} in weights/detection, in place of {first.version}: "
         f"val mAP50-95 0.300 of exp2 against 0.216 of {first.version}"
     )
 
@@ -213,7 +213,7 @@ def test_whoever_says_always_gets_every_training_published(clone: Clone):
     clone.train("exp2", 0.1, params=ALWAYS)
 
     assert published() == "exp2 v1.1"
-    assert "in the place of" in clone.said
+    assert "in place of" in clone.said
 
 
 def test_when_to_publish_does_not_make_a_run_another(clone: Clone):
@@ -338,7 +338,7 @@ def flip(path: Path) -> None:
 
 
 UNKNOWN: dict[str, tuple[Callable[[], object], str]] = {
-    "other weights": (lambda: flip(PUBLISHED / "best.pt"), "is not the file that its metadata"),
+    "other weights": (lambda: flip(PUBLISHED / "best.pt"), "does not match its metadata"),
     "no weights": ((PUBLISHED / "best.pt").unlink, "found no file"),
     "a torn document": (
         lambda: (PUBLISHED / "metadata.json").write_text("{"), "metadata.json cannot be read",
@@ -407,7 +407,7 @@ def test_a_model_of_which_only_pointers_can_be_had_is_not_replaced(clone: Clone)
 
     clone.train("exp2", 0.95, fetches=True)
 
-    assert "only its pointers are here, and the remote is down" in clone.said
+    assert "only its pointers are here: the remote is down" in clone.said
     assert [path.read_text() for path in sorted(PUBLISHED.glob("*.dvc"))] == pointers
     assert not (PUBLISHED / "best.pt").exists()
 
@@ -454,7 +454,7 @@ def test_any_finished_run_can_be_put_in_place_and_back(clone: Clone):
 
     with pytest.raises(RunError, match=r"val mAP50-95 0\.156 of exp2 against 0\.216 of") as raised:
         clone.publish("exp2")
-    assert raised.value.hint == "to put it in place all the same: doors publish exp2 --anyway"
+    assert raised.value.hint == "to publish it anyway: doors publish exp2 --anyway"
     assert everything() == model
     clone.publish("exp2", anyway=True)
     assert published() == "exp2 v1.1"
@@ -548,9 +548,9 @@ def test_a_run_that_has_not_ended_is_refused_with_the_way_on(clone: Clone):
     with pytest.raises(RunError, match=r"not finished yet \(status: stopped\)") as raised:
         clone.publish("exp1")
 
-    assert raised.value.hint == "go on with it: doors train --experiment exp1"
+    assert raised.value.hint == "continue it: doors train --experiment exp1"
     Run("exp1").directory.rename("runs/exp1~1")
-    with pytest.raises(RunError, match="was set aside before it was finished"):
+    with pytest.raises(RunError, match="was renamed before it was finished"):
         clone.publish("exp1~1")
 
 
@@ -635,7 +635,7 @@ def test_a_version_does_not_replace_a_model_that_is_nowhere_else(clone: Clone):
     shutil.rmtree(Run("exp2").directory)
     before = everything()
 
-    with pytest.raises(VersioningError, match="never versioned, and another would replace it"):
+    with pytest.raises(VersioningError, match="never versioned, and another one would replace it"):
         clone.publish_version(first.version)
 
     assert everything() == before
@@ -688,11 +688,13 @@ def test_versioning_a_run_that_is_not_published_says_what_to_type(clone: Clone):
     clone.train("exp1", 0.9)
     clone.train("exp2", 0.1)
 
-    with pytest.raises(RunError, match="holds 'exp1', and 'exp2' was asked for") as raised:
+    with pytest.raises(
+        RunError, match="has the model of 'exp1', and 'exp2' was asked for"
+    ) as raised:
         version_model("exp2", store=clone.store, progress=clone.progress)
 
     assert raised.value.hint.startswith("doors publish exp2 puts exp2 there")
-    with pytest.raises(RunError, match="holds 'exp1', and 'exp2' was asked for"):
+    with pytest.raises(RunError, match="has the model of 'exp1', and 'exp2' was asked for"):
         regenerate_metadata(
             PUBLISHED, repository=clone.repository, runs_root=Path("runs"), major=False,
             experiment="exp2",
@@ -703,7 +705,7 @@ def test_a_name_alone_does_not_make_another_run_the_published_one(clone: Clone):
     clone.train("exp1", 0.9)
     clone.train("exp1", 0.1, replacing=True)
 
-    with pytest.raises(RunError, match="holds 'exp1~1', and 'exp1' was asked for"):
+    with pytest.raises(RunError, match="has the model of 'exp1~1', and 'exp1' was asked for"):
         version_model("exp1", store=clone.store, progress=clone.progress)
 
     metadata, _ = version_model("exp1~1", store=clone.store, progress=clone.progress)

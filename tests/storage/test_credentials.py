@@ -66,42 +66,42 @@ def test_a_persons_credentials_are_filled_up_for_oauth2client(kind: dict[str, st
 def test_a_person_acts_for_nobody_else():
     found = parse_credentials(json.dumps(PERSON), source="it")
 
-    with pytest.raises(VersioningError, match="act for that person alone"):
+    with pytest.raises(VersioningError, match="cannot act for another person"):
         found.options("/f", delegate="you@example.org")
 
 
 WRONG = {
     "nothing": ("", "found nothing"),
-    "cut off": ('{"type": "service_acc', "half a JSON"),
-    "a path": ("/home/me/key.json", "17 characters that are no JSON"),
-    "a list": ("[1]", "no JSON object"),
+    "cut off": ('{"type": "service_acc', "incomplete JSON"),
+    "a path": ("/home/me/key.json", "17 characters that are not a JSON"),
+    "a list": ("[1]", "not a JSON object"),
     "an API key": ('{"key": "AIza"}', "found neither"),
     "another type": ('{"type": "external_account"}', "found type external_account"),
-    "a client": ('{"installed": {"client_id": "x"}}', "holds an OAuth client"),
+    "a client": ('{"installed": {"client_id": "x"}}', "has an OAuth client"),
     "no key": (json.dumps(SERVICE | {"private_key": ""}), "without private_key"),
-    "a mangled key": (json.dumps(SERVICE | {"private_key": "S3CRET"}), "is not a key"),
+    "a mangled key": (json.dumps(SERVICE | {"private_key": "S3CRET"}), "is not a valid key"),
     "a stub of a key": (
         json.dumps(SERVICE | {"private_key": private_key("MIIB")}),
-        "is not a key",
+        "is not a valid key",
     ),
     "a key without its end": (
         json.dumps(SERVICE | {"private_key": rsa_key()[:-60]}),
-        "is not a key",
+        "is not a valid key",
     ),
     "a key that lacks a line": (
         json.dumps(
             SERVICE
             | {"private_key": "\n".join(rsa_key().split("\n")[:3] + rsa_key().split("\n")[4:])}
         ),
-        "is not a key",
+        "is not a valid key",
     ),
     "a key with another letter": (
         json.dumps(SERVICE | {"private_key": with_another_letter(rsa_key())}),
-        "is not a key",
+        "is not a valid key",
     ),
     "a key whose line ends were doubled": (
         json.dumps(SERVICE | {"private_key": rsa_key().replace("\n", "\\n")}),
-        "is not a key",
+        "is not a valid key",
     ),
     "no secret": (json.dumps(PERSON | {"client_secret": None}), "without client_secret"),
 }

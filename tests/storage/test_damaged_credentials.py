@@ -52,7 +52,7 @@ def test_a_damaged_kaggle_json_is_there_but(text: str, fault: str, home: Path):
 
     assert fault in str(caught.value)
     assert SECRET[:8] not in str(caught.value)
-    assert caught.value.hint.startswith("put that file right, or remove it")
+    assert caught.value.hint.startswith("correct that file, or remove it")
     health = account_health.kaggle()
     assert (health.verdict, fault in health.found) == ("warn", True)
 
@@ -92,7 +92,7 @@ def test_a_token_with_more_than_itself_is_said(text: str, home: Path):
     [
         pytest.param(
             f"machine a login b password c\nmachine api.wandb.ai login user {SECRET}\n",
-            "line 2 or 3 is no entry", id="one bad entry",
+            "line 2 or 3 is not a valid .netrc entry", id="one bad entry",
         ),
         pytest.param(f"\ufeffmachine api.wandb.ai login u password {SECRET}", "line 1", id="BOM"),
         pytest.param("machine api.wandb.ai login user\n", "", id="no password"),

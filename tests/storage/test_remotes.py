@@ -51,13 +51,13 @@ SAID = {
     "Service Accounts do not have storage quota. ... storageQuotaExceeded": "owns no storage",
     "The user's Drive storage quota has been exceeded. storageQuotaExceeded": "Drive is full",
     "HttpAccessTokenRefreshError: invalid_grant: Token has": "expired or was revoked",
-    "invalid_grant: Invalid grant: account not found": "no longer good",
-    "unauthorized_client: Client is unauthorized": "may not act for",
-    "accessNotConfigured. Drive API has not been used": "not switched on",
+    "invalid_grant: Invalid grant: account not found": "no longer valid",
+    "unauthorized_client: Client is unauthorized": "may not impersonate",
+    "accessNotConfigured. Drive API has not been used": "not enabled",
     "gdrive is supported, but requires 'dvc-gdrive' to be installed": "plugin",
     "httplib2.error.ServerNotFoundError: Unable to find the server": "no network",
-    "KeyError: 'access_token'": "another kind",
-    "json.decoder.JSONDecodeError: Expecting value": "no JSON",
+    "KeyError: 'access_token'": "not of the kind",
+    "json.decoder.JSONDecodeError: Expecting value": "not JSON",
     "PermissionError\nFile not found: 1aBc": "not shared",
 }
 

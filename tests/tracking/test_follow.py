@@ -8,7 +8,7 @@ from tests.fakes import FakeTracker
 
 from container_doors.core.errors import TrackingError
 from container_doors.core.records import FITNESS, Epoch
-from container_doors.tracking.follow import follow, tell
+from container_doors.tracking.follow import follow, send_run
 
 EPOCHS = [Epoch(n, {FITNESS: value}) for n, value in enumerate((0.1, 0.3, 0.3, 0.2), start=1)]
 
@@ -24,7 +24,7 @@ def following(
         {f"tracker {number}": tracker for number, tracker in enumerate(trackers)},
         epochs=lambda: next(on_disk),
         results=lambda: None,
-        ended=each_of([None] * (len(seen) - 1) + [exit_code]),
+        poll_exit=each_of([None] * (len(seen) - 1) + [exit_code]),
         say=said.append,
     )
     return said
@@ -97,13 +97,13 @@ def test_with_nobody_left_to_hear_it_does_not_wait_for_the_end():
 
 def test_telling_one_tracker_everything_raises_what_it_raises():
     with pytest.raises(TrackingError, match="log_epoch fails"):
-        tell(FakeTracker(fails_at="log_epoch"), a_record(), EPOCHS, None, exit_code=0)
+        send_run(FakeTracker(fails_at="log_epoch"), a_record(), EPOCHS, None, exit_code=0)
 
 
 def test_without_results_a_run_still_ends():
     tracker = FakeTracker()
 
-    tell(tracker, a_record(), EPOCHS, None, exit_code=137)
+    send_run(tracker, a_record(), EPOCHS, None, exit_code=137)
 
     assert tracker.results is None
     assert tracker.exit_codes == [137]

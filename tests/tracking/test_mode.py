@@ -7,7 +7,7 @@ from container_doors.tracking.mode import choose_mode
 
 
 @pytest.mark.parametrize(
-    ("asked", "key", "variable", "mode", "because"),
+    ("asked", "key", "variable", "mode", "reason"),
     [
         ("auto", "WANDB_API_KEY", "", "online", "a key is in WANDB_API_KEY"),
         ("auto", None, "", "offline", "there is no key"),
@@ -22,11 +22,11 @@ from container_doors.tracking.mode import choose_mode
     ],
 )
 def test_params_come_first_then_the_variable_then_the_key(
-    asked: str, key: str | None, variable: str, mode: str, because: str
+    asked: str, key: str | None, variable: str, mode: str, reason: str
 ):
     settings = Wandb.model_validate({"mode": asked})
 
     choice = choose_mode(settings, key_source=key, environment={"WANDB_MODE": variable})
 
     assert choice.mode == mode
-    assert choice.because.startswith(because)
+    assert choice.reason.startswith(reason)

@@ -25,11 +25,11 @@ from container_doors.core.records import (
 from container_doors.core.run import Run
 from container_doors.training.bundle import (
     finished_name,
-    pack,
-    parcel,
+    parse_bundle_name,
     replaces_name,
     snapshot,
-    unpack,
+    unpack_bundle,
+    write_bundle,
 )
 from container_doors.training.fetching import fetch_newer
 from container_doors.training.known_runs import known_runs
@@ -85,16 +85,16 @@ def publish(run: Run, remote: FakeCheckpoints) -> list[str]:
 
 def fetch(
     run: Run, remote: FakeCheckpoints, say: Callable[[str], None] = print, *,
-    wanted: str | None = None,
+    requested: str | None = None,
 ) -> bool:  # fmt: skip
     record = RunRecord.read(run.record) if run.record.exists() else None
     known = known_runs(remote.names("a"), record)
-    return fetch_newer(run, record, known, remote, wanted=wanted, say=say)
+    return fetch_newer(run, record, known, remote, requested=requested, say=say)
 
 
 def sent(remote: FakeCheckpoints) -> list[int]:
     """Epochs of the checkpoints on the remote, in order."""
-    every = [parcel(name) for name in remote.names("a")]
+    every = [parse_bundle_name(name) for name in remote.names("a")]
     return sorted(one.epoch for one in every if one is not None and one.epoch is not None)
 
 
@@ -218,7 +218,7 @@ def test_the_newest_whole_one_is_fetched(
     assert fetch(there, remote, said.append)
 
     assert epoch_of(there) == 3
-    assert said[1].startswith(f"passed over it: {of_epoch(remote, 4).name} is damaged: its sha256")
+    assert said[1].startswith(f"skipped it: {of_epoch(remote, 4).name} is damaged: its sha256")
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
@@ -255,7 +255,7 @@ def test_where_none_is_whole_each_is_named_and_nothing_is_changed(
         flip(of_epoch(remote, epoch))
     there = Run("a", root=tmp_path / "there")
 
-    with pytest.raises(RunError, match="no whole checkpoint of a is left") as refused:
+    with pytest.raises(RunError, match="no intact checkpoint of a is left") as refused:
         fetch(there, remote)
 
     for epoch in (3, 4):
@@ -306,7 +306,7 @@ def test_a_consistent_name_around_something_else_is_damage(
     archive = a_tar(tmp_path / "tar", *members)
 
     with pytest.raises(RunError, match=f"{archive.name} is damaged: "):
-        unpack(archive, tmp_path / "unpacked", Run("a", root=tmp_path))
+        unpack_bundle(archive, tmp_path / "unpacked", Run("a", root=tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -320,11 +320,11 @@ def test_one_whose_record_is_of_something_else_is_damage(tmp_path: Path, named: 
     here = a_run(tmp_path, 3, a_record())
     epoch = snapshot(here, tmp_path / "there")
     assert epoch == 3
-    packed = pack(tmp_path / "there", a_record(), epoch, tmp_path)
+    packed = write_bundle(tmp_path / "there", a_record(), epoch, tmp_path)
     archive = packed.rename(packed.with_name(packed.name.replace("0f3c9a1b", named)))
 
-    with pytest.raises(RunError, match="it is of a, run 0f3c9a1b"):
-        unpack(archive, tmp_path / "unpacked", Run(run, root=tmp_path))
+    with pytest.raises(RunError, match="it belongs to a, run 0f3c9a1b"):
+        unpack_bundle(archive, tmp_path / "unpacked", Run(run, root=tmp_path))
 
 
 def test_damage_before_it_was_packed_is_found(tmp_path: Path):
@@ -340,7 +340,7 @@ def test_damage_before_it_was_packed_is_found(tmp_path: Path):
     archive = (tmp_path / "tar").rename(tmp_path / name)
 
     with pytest.raises(RunError, match=r"resume\.pt in it has changed"):
-        unpack(archive, tmp_path / "unpacked", run)
+        unpack_bundle(archive, tmp_path / "unpacked", run)
 
 
 def test_a_finished_run_leaves_a_mark_and_no_checkpoint(tmp_path: Path, remote: FakeCheckpoints):
@@ -349,7 +349,7 @@ def test_a_finished_run_leaves_a_mark_and_no_checkpoint(tmp_path: Path, remote: 
     mark_finished(here, remote)
 
     assert remote.names("a") == [finished_name(a_record())]
-    with pytest.raises(RunError, match="has been finished on another machine") as refused:
+    with pytest.raises(RunError, match="was finished on another machine") as refused:
         fetch(Run("a", root=tmp_path / "there"), remote)
     assert "--replace" in refused.value.hint
 
@@ -378,7 +378,7 @@ def test_a_remote_that_is_down_is_said_once_and_costs_nothing(
     said = publish(a_run(tmp_path / "here", 3, a_record()), remote)
 
     assert len(said) == 1
-    assert said[0].startswith("checkpoints are kept here only, for now: a far place cannot be")
+    assert said[0].startswith("checkpoints are only on this machine for now: a far place cannot be")
 
 
 def test_a_checkpoint_that_is_replaced_meanwhile_is_not_mixed(
@@ -400,10 +400,10 @@ def test_a_checkpoint_that_is_replaced_meanwhile_is_not_mixed(
 def test_a_parcel_names_its_content(tmp_path: Path):
     run = a_run(tmp_path, 3, a_record())
     assert snapshot(run, tmp_path / "snapshot") == 3
-    packed = pack(tmp_path / "snapshot", a_record(), 3, tmp_path / "out")
+    packed = write_bundle(tmp_path / "snapshot", a_record(), 3, tmp_path / "out")
 
-    named = parcel(packed.name)
+    named = parse_bundle_name(packed.name)
     assert named is not None
-    assert (named.begun, named.run, named.epoch) == ("20261125T101500", "0f3c9a1b", 3)
-    assert parcel(f".{packed.name}") is None
-    assert parcel(f"{packed.name}.part") is None
+    assert (named.started, named.run, named.epoch) == ("20261125T101500", "0f3c9a1b", 3)
+    assert parse_bundle_name(f".{packed.name}") is None
+    assert parse_bundle_name(f"{packed.name}.part") is None

@@ -17,14 +17,14 @@ from container_doors.core.run import Run
 from container_doors.training.checkpoint import (
     Checkpoint,
     faults,
-    find_whole,
-    put_down,
+    find_intact,
+    make_newest,
     resumable_epoch,
     rewind,
     stage,
-    use_newest_whole,
+    use_newest_intact,
 )
-from container_doors.training.history import append_epoch, read_epochs, spelled
+from container_doors.training.history import append_epoch, format_epochs, read_epochs
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def text_of(path: Path) -> str:
 
 
 def save(
-    run: Run, number: int, *, is_best: bool = False, best_is_kept: bool = False,
+    run: Run, number: int, *, is_best: bool = False, previous_has_best: bool = False,
     is_told: bool = True, is_last: bool = False,
 ) -> None:  # fmt: skip
     """Do what the trainer and we do after an epoch."""
@@ -56,8 +56,8 @@ def save(
     table = "".join(f"{n},0.5\n" for n in range(1, number + 1))
     (run.trainer_dir / "results.csv").write_text(f"epoch,loss\n{table}")
     epoch = Epoch(number, {"val/mAP50": number / 10})
-    staged = stage(run, save=state(number), best_is_kept=best_is_kept, is_last=is_last)
-    put_down(run, staged, epoch, is_last=is_last)
+    staged = stage(run, save=state(number), previous_has_best=previous_has_best, is_last=is_last)
+    make_newest(run, staged, epoch, is_last=is_last)
     if is_told:
         append_epoch(run.metrics_jsonl, epoch)
 
@@ -68,7 +68,7 @@ def state(number: int) -> Callable[[Path], None]:
 
 def test_everything_goes_back_to_the_checkpoint(run: Run):
     save(run, 1, is_best=True)
-    save(run, 2, best_is_kept=True, is_told=False)
+    save(run, 2, previous_has_best=True, is_told=False)
     run.last_weights.write_text("torn")
     run.best_weights.write_text("torn")
     (run.trainer_dir / "results.csv").write_text("epoch,loss\n1,0.5\n2,0.5\n3,0")
@@ -91,7 +91,7 @@ def test_what_the_checkpoint_lacks_is_cut_off(run: Run):
     for _ in range(2):  # once more is harmless
         rewind(run)
 
-    assert run.metrics_jsonl.read_text() == spelled([Epoch(1, {"val/mAP50": 0.1})])
+    assert run.metrics_jsonl.read_text() == format_epochs([Epoch(1, {"val/mAP50": 0.1})])
 
 
 def test_the_trainer_rewriting_its_files_in_place_does_not_touch_the_checkpoint(run: Run):
@@ -129,7 +129,7 @@ def test_a_best_epoch_between_two_checkpoints_is_kept(run: Run):
 def test_a_kill_while_the_next_is_made_leaves_the_one_before(run: Run):
     save(run, 1, is_best=True)
     weights(run.last_weights, "epoch 2")
-    stage(run, save=state(2), best_is_kept=False, is_last=False)
+    stage(run, save=state(2), previous_has_best=False, is_last=False)
 
     assert resumable_epoch(run) == 1
     assert rewind(run).epoch == 1
@@ -202,20 +202,20 @@ def test_where_the_newest_is_damaged_the_one_before_is_gone_on_from(
     run: Run, name: str, damage: Callable[[Path], None]
 ):
     for number in (1, 2, 3):
-        save(run, number, is_best=number == 1, best_is_kept=number > 1)
+        save(run, number, is_best=number == 1, previous_has_best=number > 1)
     damage(run.resumable.parent / name)
     said: list[str] = []
 
-    assert use_newest_whole(run, said.append).epoch == 2
+    assert use_newest_intact(run, said.append).epoch == 2
 
     assert rewind(run) == Checkpoint(2, is_last=False)
     assert text_of(run.resumable) == "state 2"
     assert text_of(run.best_weights) == "epoch 1"
-    assert said[0].startswith("passed over a damaged checkpoint: ")
-    assert f"in {run.resumable.parent} is not what was put there" in said[0]
-    assert said[1:] == ["the checkpoint before is whole, of epoch 2"]
+    assert said[0].startswith("skipped a damaged checkpoint: ")
+    assert f"in {run.resumable.parent} is damaged" in said[0]
+    assert said[1:] == ["the previous checkpoint is intact, of epoch 2"]
     said.clear()
-    use_newest_whole(run, said.append)
+    use_newest_intact(run, said.append)
     assert said == [], "once is enough"
 
 
@@ -224,7 +224,7 @@ def test_a_newest_that_was_deleted_is_no_loss_either(run: Run):
         save(run, number, is_best=True)
     shutil.rmtree(run.resumable.parent)
 
-    assert use_newest_whole(run, print).epoch == 1
+    assert use_newest_intact(run, print).epoch == 1
     assert rewind(run).epoch == 1
 
 
@@ -235,7 +235,7 @@ def test_a_damaged_predecessor_goes_with_the_next_checkpoint(
     for number in (1, 2):
         save(run, number, is_best=True)
     damage(run.previous_checkpoint / "resume.pt")
-    assert use_newest_whole(run, print).epoch == 2
+    assert use_newest_intact(run, print).epoch == 2
 
     save(run, 3, is_best=True)
 
@@ -249,20 +249,20 @@ def test_where_none_is_whole_each_is_named_and_nothing_changes(run: Run):
     flip(run.resumable)
     (run.previous_checkpoint / "epoch.json").write_text('{"epoch": 1, "sha256": {}}')
 
-    found = use_newest_whole(run, print)
+    found = use_newest_intact(run, print)
 
     assert found.folder is None
-    assert found.passed_over == (
-        f"resume.pt in {run.resumable.parent} is not what was put there",
-        f"epoch.json in {run.previous_checkpoint} is not what was put there",
+    assert found.skipped == (
+        f"resume.pt in {run.resumable.parent} is damaged",
+        f"epoch.json in {run.previous_checkpoint} is damaged",
     )
-    assert find_whole(run) == found
+    assert find_intact(run) == found
 
 
 def test_two_checkpoints_share_no_file(run: Run):
     """Damage to a file that both have would be damage to both."""
     save(run, 1, is_best=True)
-    save(run, 2, best_is_kept=True)
+    save(run, 2, previous_has_best=True)
 
     for path in run.resumable.parent.iterdir():
         assert path.stat().st_nlink == 1, path
@@ -272,14 +272,14 @@ def test_damage_to_the_best_epoch_is_not_carried_on_as_if_it_were_whole(run: Run
     save(run, 1, is_best=True)
     flip(run.resumable.parent / "best.pt")
 
-    save(run, 2, best_is_kept=True)
+    save(run, 2, previous_has_best=True)
 
     assert text_of(run.resumable.parent / "best.pt") == "epoch 1"
     flip(run.resumable.parent / "best.pt")
     for path in (run.best_weights, run.previous_checkpoint / "best.pt"):
         path.unlink()
     with pytest.raises(OSError, match="the best epoch so far is damaged"):
-        save(run, 3, best_is_kept=True)
+        save(run, 3, previous_has_best=True)
     assert epochs_of(run) == [2, 1]
 
 
@@ -324,9 +324,9 @@ def test_killed_at_any_call_two_whole_checkpoints_are_left(
         shutil.rmtree(run.directory)
         shutil.copytree(kept, run.directory)
         code = in_a_child(lambda: save(run, 3, is_best=True), step)
-        found = use_newest_whole(run, print)
+        found = use_newest_intact(run, print)
         assert found.epoch in {2, 3}, step
-        assert found.passed_over == (), step
+        assert found.skipped == (), step
         assert len({*epochs_of(run)}) == 2, step
         assert all(faults(folder) == [] for folder in copies(run)), step
         if code == 0:

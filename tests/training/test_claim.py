@@ -11,7 +11,7 @@ from tests.publishing.power_cuts import watched
 from container_doors.core.errors import RunError
 from container_doors.core.files import replace_text
 from container_doors.core.run import Run
-from container_doors.training.claim import claim, set_aside
+from container_doors.training.claim import claim, rename_earlier
 
 HOLD = """
 import sys, time
@@ -42,11 +42,11 @@ def test_nothing_is_overwritten(tmp_path: Path):
     for text in ("first", "second"):
         run.directory.mkdir()
         (run.directory / "run.json").write_text(text)
-        set_aside(run)
+        rename_earlier(run)
 
     assert (tmp_path / "a~1" / "run.json").read_text() == "first"
     assert (tmp_path / "a~2" / "run.json").read_text() == "second"
-    assert set_aside(run) is None
+    assert rename_earlier(run) is None
 
 
 def test_what_is_set_aside_is_there_after_a_power_cut(tmp_path: Path):
@@ -55,7 +55,7 @@ def test_what_is_set_aside_is_there_after_a_power_cut(tmp_path: Path):
     with watched(tmp_path) as disk:
         with claim(run):
             replace_text(run.record, "{}")
-            set_aside(run)
+            rename_earlier(run)
         disk.left("nothing", tmp_path / "left")
 
     assert (tmp_path / "left/runs/a~1/run.json").read_text() == "{}"

@@ -15,11 +15,11 @@ from container_doors.core.run import Run
 from container_doors.training.history import (
     append_epoch,
     best_epoch,
+    epoch_reader,
     history_faults,
     history_warnings,
     read_epochs,
     read_history,
-    reading,
 )
 
 
@@ -42,7 +42,7 @@ def test_a_line_cut_off_by_a_kill_is_left_out(tmp_path: Path):
 
 def test_reading_again_gives_what_is_new_and_what_was_cut_back(tmp_path: Path):
     path = tmp_path / "metrics.jsonl"
-    read = reading(path)
+    read = epoch_reader(path)
     assert read() == []
 
     append_epoch(path, Epoch(1, {}))
@@ -82,7 +82,7 @@ def test_what_is_lost_is_named_and_the_rest_is_read(run: Run):
     assert [epoch.number for epoch in read_history(run.metrics_jsonl)] == [1, 3, 4]
     damaged, missing, way_back = history_faults(run, FINISHED)
     assert damaged == f"{run.metrics_jsonl}:2: expected a JSON object, found 'rubbish'"
-    assert missing == f"{run.metrics_jsonl} lacks epochs 2, 5 of those that were finished"
+    assert missing == f"{run.metrics_jsonl} lacks epochs 2, 5 of the finished ones"
     assert "--replace" in way_back
     assert history_warnings(run, FINISHED)[-1] == f"  hint: {way_back}"
 
@@ -98,7 +98,7 @@ def test_an_emptied_history_is_not_one_before_its_first_epoch(run: Run):
     run.metrics_jsonl.write_bytes(b"")
 
     assert "lacks epochs 1 to 5 of" in history_faults(run, FINISHED)[0]
-    with pytest.raises(RunError, match=r"holds no epoch, and run\.json says that 5 were finished"):
+    with pytest.raises(RunError, match=r"holds no epoch, but run\.json records 5 finished ones"):
         read_history(run.metrics_jsonl, FINISHED)
 
 
@@ -107,9 +107,9 @@ def put_back(way_back: str) -> None:
 
 
 COPIES: dict[str, Callable[[Run], Path]] = {
-    "the copy of it": lambda run: copy_of(run.metrics_jsonl),
+    "its copy": lambda run: copy_of(run.metrics_jsonl),
     "the newest checkpoint": lambda run: run.resumable.parent / "metrics.jsonl",
-    "the checkpoint before": lambda run: run.previous_checkpoint / "metrics.jsonl",
+    "the previous checkpoint": lambda run: run.previous_checkpoint / "metrics.jsonl",
 }
 
 

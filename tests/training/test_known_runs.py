@@ -32,10 +32,10 @@ def here(run: str, *others: str) -> RunRecord:
 
 
 def chosen(
-    *names: str, record: RunRecord | None = None, begun: bool = True, wanted: str | None = None
+    *names: str, record: RunRecord | None = None, begun: bool = True, requested: str | None = None
 ) -> str | None:
     known = known_runs(names, record)
-    return choose(known, record if begun else None, experiment="e", wanted=wanted)
+    return choose(known, record if begun else None, experiment="e", requested=requested)
 
 
 def test_a_run_that_replaces_another_is_the_one_whatever_the_clocks_said():
@@ -74,7 +74,7 @@ def test_two_that_replace_the_same_are_both_named():
     assert "--replace" not in refused.value.hint
     assert chosen(*names, record=here(B, A)) == B
     assert chosen(*names, record=here(C, A)) == C
-    assert chosen(*names, wanted=B) == B
+    assert chosen(*names, requested=B) == B
 
 
 def test_two_without_any_relation_as_earlier_releases_left_them_are_both_named():
@@ -101,7 +101,7 @@ def test_what_another_machine_replaced_is_told():
     with pytest.raises(RunError, match=f"{A} of e has been replaced by {B} on another") as refused:
         chosen(replaces(B, A), checkpoint(C), record=here(A))
     assert f"--run {A}" in refused.value.hint
-    assert chosen(replaces(B, A), record=here(A), wanted=A) == A
+    assert chosen(replaces(B, A), record=here(A), requested=A) == A
 
 
 def test_opposite_choices_are_no_circle_that_swallows_both():
@@ -113,10 +113,10 @@ def test_opposite_choices_are_no_circle_that_swallows_both():
 
 
 def test_a_run_that_is_asked_for_and_not_there_is_refused():
-    for wanted in (C, "", "x"):
+    for requested in (C, "", "x"):
         with pytest.raises(RunError, match=r"expected a run .*, found a{8} \(epoch 3\)"):
-            chosen(checkpoint(A), wanted=wanted)
-    assert chosen(checkpoint(A), wanted="aaaa") == A
+            chosen(checkpoint(A), requested=requested)
+    assert chosen(checkpoint(A), requested="aaaa") == A
 
 
 def test_other_files_are_nobodys_runs():

@@ -15,8 +15,8 @@ from container_doors.training.lease import (
     Heartbeat,
     Lease,
     clone_id,
-    lease,
     own_lease,
+    parse_lease,
     watch,
 )
 
@@ -35,7 +35,7 @@ def leave(remote: FakeCheckpoints, one: Lease) -> None:
 
 def watched(remote: FakeCheckpoints, pause: Callable[[float], None]) -> list[str]:
     said: list[str] = []
-    leases = [one for name in remote.names("a") if (one := lease(name))]
+    leases = [one for name in remote.names("a") if (one := parse_lease(name))]
     watch(leases, lambda: remote.names("a"), experiment="a", say=said.append, pause=pause)
     return said
 
@@ -61,8 +61,8 @@ def test_one_that_stands_still_is_of_a_machine_that_was_lost(remote: FakeCheckpo
     said = watched(remote, waited.append)
 
     assert sum(waited) == WATCH_S
-    assert said[0].startswith("anna@lab-3 (process 4242, run 0f3c9a1b) has begun to train a")
-    assert said[1] == f"no sign of life for {WATCH_S:.0f} s: going on in its place"
+    assert said[0].startswith("anna@lab-3 (process 4242, run 0f3c9a1b) started to train a")
+    assert said[1] == f"no heartbeat for {WATCH_S:.0f} s: taking over"
 
 
 def test_one_that_ends_meanwhile_is_not_waited_for(remote: FakeCheckpoints):
@@ -106,7 +106,9 @@ def test_it_counts_while_its_process_lives_and_is_gone_afterwards(
 
     heartbeat.start()
     while len(beats) < 3:
-        beats |= {one.beat for name in remote.names("a") if (one := lease(name)) and one != dead}
+        beats |= {
+            one.beat for name in remote.names("a") if (one := parse_lease(name)) and one != dead
+        }
     heartbeat.stop()
 
     assert remote.names("a") == []
@@ -155,5 +157,5 @@ def test_whatever_the_names_of_people_and_machines_a_lease_is_read_back(
 
     own = own_lease(Run("a", root=tmp_path), "9" * 32)
 
-    assert lease(own.name) == own
+    assert parse_lease(own.name) == own
     assert len(own.name) < 200

@@ -8,7 +8,7 @@ import pytest
 from container_doors.core.files import replace_text
 from container_doors.core.records import FITNESS, Epoch, Hardware
 from container_doors.core.run import Run
-from container_doors.training.history import append_epoch, read_epochs, spelled
+from container_doors.training.history import append_epoch, format_epochs, read_epochs
 from container_doors.training.recorder import Recorder
 
 
@@ -45,7 +45,7 @@ def run(tmp_path: Path) -> Run:
 def test_an_epoch_is_on_disk_when_it_is_told(run: Run):
     progress = Noted()
     recorder = Recorder(run, epochs=3, progress=progress)
-    with recorder.hearing_workers(ONE):
+    with recorder.following_workers(ONE):
         for epoch in (scored(1, 0.2), scored(2, 0.2), scored(3, 0.1)):
             recorder.epoch_finished(epoch)
 
@@ -67,7 +67,7 @@ def test_in_a_worker_it_writes_and_the_parent_tells_each_epoch_once(run: Run):
     append_epoch(run.metrics_jsonl, scored(1, 0.9))
     recorder = Recorder(run, epochs=4, progress=progress)
     in_worker = pickle.loads(pickle.dumps(recorder))
-    with recorder.hearing_workers(TWO):
+    with recorder.following_workers(TWO):
         in_worker.epoch_finished(scored(2, 0.1))
         deadline = time.monotonic() + 10
         while not progress.epochs and time.monotonic() < deadline:
@@ -84,7 +84,7 @@ def test_what_was_finished_is_told_when_training_fails(run: Run):
     recorder = Recorder(run, epochs=4, progress=progress)
 
     def train() -> None:
-        with recorder.hearing_workers(TWO):
+        with recorder.following_workers(TWO):
             append_epoch(run.metrics_jsonl, scored(1, 0.9))
             raise ValueError("lost")
 
@@ -98,8 +98,8 @@ def test_an_epoch_that_was_cut_off_and_trained_again_is_told_again(run: Run):
     progress = Noted()
     for number in (1, 2, 3):
         append_epoch(run.metrics_jsonl, scored(number, 0.9))
-    with Recorder(run, epochs=3, progress=progress).hearing_workers(TWO):
-        replace_text(run.metrics_jsonl, spelled([scored(1, 0.9)]))
+    with Recorder(run, epochs=3, progress=progress).following_workers(TWO):
+        replace_text(run.metrics_jsonl, format_epochs([scored(1, 0.9)]))
         time.sleep(1.5)  # a worker needs longer to start
         append_epoch(run.metrics_jsonl, scored(2, 0.5))
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from container_doors.tunnel.environment import as_shell, handed_on
+from container_doors.tunnel.environment import as_shell, session_variables
 
 
 @pytest.mark.parametrize(
@@ -24,12 +24,12 @@ def test_the_tokens_of_kaggle_and_of_the_tunnel_stay_in_the_notebook(
     """Also where all is asked for: whoever comes in would act as the account."""
     monkeypatch.setenv("CONTAINER_DOORS_PASS", "session:*")
 
-    assert handed_on({name: "t0ken", "HF_TOKEN": "t0ken"}, {}) == {"HF_TOKEN": "t0ken"}
+    assert session_variables({name: "t0ken", "HF_TOKEN": "t0ken"}, {}) == {"HF_TOKEN": "t0ken"}
 
 
 @pytest.mark.parametrize("name", ["HOME", "TERM", "MPLBACKEND", "JPY_PARENT_PID", "PAGER", "SHLVL"])
 def test_what_is_true_of_a_notebook_alone_stays_there(name: str):
-    assert handed_on({name: "x"}, {}) == {}
+    assert session_variables({name: "x"}, {}) == {}
 
 
 @pytest.mark.parametrize(
@@ -46,29 +46,29 @@ def test_what_is_true_of_a_notebook_alone_stays_there(name: str):
     ],
 )
 def test_what_training_needs_is_handed_on(name: str):
-    assert handed_on({name: "x"}, {}) == {name: "x"}
+    assert session_variables({name: "x"}, {}) == {name: "x"}
 
 
 @pytest.mark.parametrize("name", ["GITHUB_TOKEN", "HF_TOKEN", "OPENAI_API_KEY", "DB_PASSWORD"])
 def test_a_secret_that_training_has_no_use_for_stays_there(name: str):
-    assert handed_on({name: "x"}, {}) == {}
+    assert session_variables({name: "x"}, {}) == {}
 
 
 @pytest.mark.parametrize(
     "name", ["AWS_SECRET_ACCESS_KEY", "WANDB_API_KEY", "GDRIVE_CREDENTIALS_DATA"]
 )
 def test_a_secret_of_dvc_s_and_wandb_s_is_handed_on(name: str):
-    assert handed_on({name: "x"}, {}) == {name: "x"}
+    assert session_variables({name: "x"}, {}) == {name: "x"}
 
 
 def test_one_more_is_handed_on_by_its_name(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("CONTAINER_DOORS_PASS", "session:HF_TOKEN")
 
-    assert handed_on({"HF_TOKEN": "x", "GH_TOKEN": "y"}, {}) == {"HF_TOKEN": "x"}
+    assert session_variables({"HF_TOKEN": "x", "GH_TOKEN": "y"}, {}) == {"HF_TOKEN": "x"}
 
 
 def test_a_name_that_no_shell_can_set_is_left_out():
-    assert handed_on({"BASH_FUNC_x%%": "() { :; }", "a-b": "x"}, {}) == {}
+    assert session_variables({"BASH_FUNC_x%%": "() { :; }", "a-b": "x"}, {}) == {}
 
 
 def test_a_shell_reads_any_value_back(tmp_path: Path):

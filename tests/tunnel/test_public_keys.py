@@ -34,14 +34,14 @@ def test_what_is_no_public_key_is_refused(text: str):
 def test_a_private_key_is_refused_and_not_repeated():
     pasted = private_key("b3BlbnNz", kind="OPENSSH")
 
-    with pytest.raises(TunnelError, match="never leave the machine") as caught:
-        parse_public_keys(pasted, source="what was pasted")
+    with pytest.raises(TunnelError, match="must never leave its machine") as caught:
+        parse_public_keys(pasted, source="the pasted key")
 
     assert "b3BlbnNz" not in str(caught.value)
 
 
 def test_an_account_without_keys_lets_nobody_in():
-    with pytest.raises(TunnelError, match="holds no public key"):
+    with pytest.raises(TunnelError, match="contains no public key"):
         parse_public_keys("\n", source="github.com/nobody.keys")
 
 

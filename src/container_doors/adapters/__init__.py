@@ -1,1 +1,1 @@
-"""The only place where other people's programs are met: one vendor, one module."""
+"""Adapters: the only code that uses third-party programs; one module or folder per vendor."""

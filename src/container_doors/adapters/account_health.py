@@ -1,6 +1,6 @@
-"""Are the accounts and stores there that a run uses? Git, DVC, Drive, W&B, Kaggle.
+"""Check the accounts and stores that a run uses: git, DVC, Drive, W&B, Kaggle.
 
-Each is asked as training would ask it. What is said is short, and holds no secret.
+Each is used as training would use it. The messages are short and contain no secrets.
 """
 
 import base64
@@ -24,7 +24,7 @@ _WAIT_S = 15.0
 
 
 def git() -> Health:
-    """See which code a run would be made with."""
+    """Check which commit a run would be made with."""
     from container_doors.adapters.git.repository import GitRepository
 
     repository = GitRepository(Path.cwd())
@@ -38,7 +38,7 @@ def git() -> Health:
     if state.commit is None:
         return warned(
             "git",
-            "this is no repository with a commit",
+            "this is not a repository with a commit",
             "git clone the project: runs name the commit that they were made with",
         )
     if not state.clean:
@@ -51,7 +51,7 @@ def git() -> Health:
 
 
 def _data() -> list[Path]:
-    """Name the folder of photographs, where the params can be read: these are no code."""
+    """Return the data folder, which is not code; nothing if the params cannot be read."""
     try:
         from container_doors.core.config import load_params
 
@@ -61,7 +61,7 @@ def _data() -> list[Path]:
 
 
 def dvc_remote() -> Health:
-    """Write, read and delete a small file on the remote: credentials and sharing are tried so."""
+    """Write, read and delete a small file on the remote, to check credentials and permissions."""
     from container_doors.adapters.dvc.remote import DvcRemote
 
     remote = DvcRemote(Path.cwd())
@@ -70,16 +70,16 @@ def dvc_remote() -> Health:
             return warned(
                 "dvc remote", "none: no model can be pushed", "doors remote set DIRECTORY"
             )
-        return passed("dvc remote", f"{remote.probe()} can be written, read and deleted from")
+        return passed("dvc remote", f"{remote.probe()}: writing, reading and deleting work")
     except ReadOnlyRemoteError as error:
-        found = f"the data set can be pulled, and no model pushed: {error.problem}"
+        found = f"the data set can be pulled, but no model can be pushed: {error.problem}"
         return warned("dvc remote", found, error.hint)
     except DoorsError as error:
         return failed("dvc remote", error.problem, error.hint)
 
 
 def drive_credentials() -> Health:
-    """Read the Drive credentials of the environment, if there are any."""
+    """Check the Drive credentials of the environment, if there are any."""
     from container_doors.storage.credentials import SOURCES, find_credentials
     from container_doors.storage.remotes import kind_of
 
@@ -92,7 +92,7 @@ def drive_credentials() -> Health:
     whose = f"{credentials.kind} {credentials.account}, from {credentials.source}"
     url = _remote()
     if url is not None and kind_of(url) != "drive":
-        return passed("drive", f"{whose}; not used, for the remote is {url}")
+        return passed("drive", f"{whose}; not used, because the remote is {url}")
     return passed("drive", whose)
 
 
@@ -106,7 +106,7 @@ def _remote() -> str | None:
 
 
 def wandb() -> Health:
-    """Ask W&B whether it knows the key."""
+    """Ask W&B whether it accepts the key."""
     from container_doors.adapters.wandb.account import find_credentials, how_to_log_in, server
 
     try:
@@ -115,9 +115,9 @@ def wandb() -> Health:
         return warned("w&b", f"{error.problem}: runs are recorded offline", error.hint)
     if credentials is None:
         return warned("w&b", "no key: runs are recorded offline", how_to_log_in())
-    key = credentials.environment.get("WANDB_API_KEY") or _kept_key(server())
+    key = credentials.environment.get("WANDB_API_KEY") or _key_in_netrc(server())
     try:
-        name = _who(server(), key)
+        name = _account_name(server(), key)
     except OSError as error:
         if isinstance(error, urllib.error.HTTPError):
             error.close()
@@ -129,13 +129,13 @@ def wandb() -> Health:
         )
     if name is None:
         return _refused_key(server(), credentials.source, how_to_log_in())
-    return passed("w&b", f"{name}, by the key of {credentials.source}")
+    return passed("w&b", f"{name}, with the key in {credentials.source}")
 
 
 def kaggle() -> Health:
-    """Ask Kaggle whose the credentials are that its client would find, and what they may use."""
+    """Ask Kaggle for the account of the credentials that its client finds, and for its quota."""
     if is_kaggle():
-        return passed("kaggle", "this is a Kaggle machine, which needs none of your credentials")
+        return passed("kaggle", "this is a Kaggle machine, which does not need your credentials")
     from container_doors.adapters.kaggle.account import damaged, how_to_log_in, sources
 
     found = sources()
@@ -145,9 +145,7 @@ def kaggle() -> Health:
         return warned("kaggle", "no credentials: doors kaggle cannot be used here", how_to_log_in())
     is_open = next((source for source in found if source.is_open), None)
     if is_open:
-        return warned(
-            "kaggle", f"{is_open.name} can be read by others", f"chmod 600 {is_open.name}"
-        )
+        return warned("kaggle", f"other users can read {is_open.name}", f"chmod 600 {is_open.name}")
     return _kaggle_account()
 
 
@@ -168,12 +166,12 @@ def _kaggle_account() -> Health:
 
 
 def _refused_key(server: str, source: str, remedy: str) -> Health:
-    found = f"{server} refuses the key of {source}: runs are recorded offline"
+    found = f"{server} refuses the key in {source}: runs are recorded offline"
     return warned("w&b", found, remedy)
 
 
-def _who(server: str, key: str) -> str | None:
-    """Ask for the account's name as W&B's own client does; None if the key is no one's."""
+def _account_name(server: str, key: str) -> str | None:
+    """Ask for the account's name like W&B's own client; None if the key belongs to no account."""
     basic = base64.b64encode(f"api:{key}".encode()).decode()
     request = urllib.request.Request(  # noqa: S310 - https, or what WANDB_BASE_URL says
         f"{server}/graphql",
@@ -184,11 +182,11 @@ def _who(server: str, key: str) -> str | None:
         try:
             viewer = (json.load(answer).get("data") or {}).get("viewer")
         except (ValueError, AttributeError):
-            raise OSError("it answers with something else") from None
+            raise OSError("unexpected answer") from None
     return str(viewer.get("username")) if viewer else None
 
 
-def _kept_key(server: str) -> str:
+def _key_in_netrc(server: str) -> str:
     from container_doors.adapters.wandb.account import netrc_path
 
     path = netrc_path(os.environ)

@@ -1,4 +1,4 @@
-"""The common corruptions of Hendrycks and Dietterich (arXiv 1903.12261), behind ports.Corrupt."""
+"""The common corruptions of Hendrycks and Dietterich (arXiv 1903.12261); see ports.Corrupt."""
 
 import hashlib
 
@@ -16,26 +16,27 @@ KINDS = (
 """All but :data:`SLOW_KINDS`."""
 
 SLOW_KINDS = ("glass_blur",)
-"""It moves each pixel by itself: 2 s a picture."""
+"""It moves single pixels, which takes 2 s a picture."""
 
 _SMALLEST_PX = 32
 
 _IMPULSES = (0.03, 0.06, 0.09, 0.17, 0.27)
-"""Share of the values that are black or white; the library's. Its own draws from a generator that
-cannot be seeded (scikit-image's ``random_noise``), so it is made here."""
+"""Fraction of the values that become black or white, by severity; the library's values. The
+library uses a generator that cannot be seeded (scikit-image's ``random_noise``), so it is done
+here."""
 
 
 def corrupt(
     kind: str, severity: int, name: str, picture: npt.NDArray[np.uint8]
 ) -> npt.NDArray[np.uint8]:
-    """Corrupt an RGB picture; boxes stay where they are.
+    """Corrupt an RGB picture; boxes do not change.
 
-    The library draws from numpy's global generator, so that is seeded by what is asked for, and
-    put back as it was.
+    The library uses numpy's global generator, so that is seeded from the arguments, and restored
+    afterwards.
 
     Raises:
         MissingToolError: If imagecorruptions-imaug is not installed.
-        DatasetError: If the picture is too small for it.
+        DatasetError: If the picture is too small.
     """
     try:
         from imagecorruptions import corrupt as library
@@ -47,12 +48,12 @@ def corrupt(
     if min(picture.shape[:2]) < _SMALLEST_PX:
         raise DatasetError(
             f"{name}: expected {_SMALLEST_PX} px a side at least, found {min(picture.shape[:2])}",
-            hint="the common corruptions need that much: leave --common out",
+            hint="the common corruptions need that size: leave --common out",
         )
     seed = hashlib.sha256(f"{name}\n{kind}\n{severity}".encode()).digest()
     if kind == "impulse_noise":
         return _impulses(picture, severity, int.from_bytes(seed[:8], "big"))
-    if kind == "glass_blur":  # compiled code draws from a generator of its own
+    if kind == "glass_blur":  # compiled code, with its own random generator
         blurred = glass_blur(picture, severity, seed=int.from_bytes(seed[:4], "big"))
         return np.asarray(blurred, dtype=np.uint8)
     before = np.random.get_state()

@@ -1,10 +1,10 @@
-"""Become a program that the system kills when the process that started it ends, however it ends.
+"""Run a program that the system kills when its parent process ends, however that ends.
 
     python -I -S die_with_parent.py PARENT PROGRAM ARGUMENT ...
 
-In a process of its own, because what runs between fork and exec may not be Python where there are
-threads. The system forgets the wish only for programs that change whose they are; sshd and
-cloudflared do not. It counts as the parent's end when the thread ends that started it.
+This is a separate process, because in a program with threads no Python may run between fork and
+exec. The system drops the setting only for programs that change their user; sshd and cloudflared do
+not. The end of the thread that started it counts as the parent's end.
 """
 
 import ctypes
@@ -16,10 +16,10 @@ PR_SET_PDEATHSIG = 1
 
 
 def main() -> None:
-    """Ask the system for it, then be the program."""
+    """Ask the system to kill this process with its parent, then become the program."""
     parent, program, *arguments = sys.argv[1:]
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() == int(parent):  # else it ended before the system was asked
+    if os.getppid() == int(parent):  # otherwise it ended before the request
         os.execv(program, [program, *arguments])  # noqa: S606 - no shell is wanted
 
 

@@ -1,8 +1,8 @@
-"""Which installed distributions supply a program that is published under several names.
+"""Find installed packages, also if a program is published under several package names.
 
-Ultralytics and OpenCV are each built more than once, and the builds write the same files. Whoever
-asks for a version means the program, whatever the build is called. Nothing that may be missing is
-imported at the top, for the doctor looks here on machines where packages are missing.
+Ultralytics and OpenCV have several builds, which write the same files. A version is asked for the
+program, whatever the build is called. Only the standard library is imported at the top, because
+``doors doctor`` runs on machines where packages are missing.
 """
 
 import json
@@ -24,26 +24,26 @@ BUILDS = {
         "opencv-contrib-python",
     ),
 }
-"""The names by program; the first is the one that we depend on."""
+"""Package names by program; we depend on the first."""
 
 
 def installed_builds(program: str) -> dict[str, str]:
-    """Find the version of each build that is installed, by its name."""
+    """Return the versions of the installed builds, by name."""
     found = {name: _version(name) for name in BUILDS.get(program, (program,))}
     return {name: number for name, number in found.items() if number}
 
 
 def version_of(program: str) -> str | None:
-    """Find the version of a program; None if it is not installed.
+    """Return the version of a program; None if it is not installed.
 
-    Where several builds are installed, the first of :data:`BUILDS` counts; :func:`clashes` tells
+    If several builds are installed, the first of :data:`BUILDS` counts; :func:`clashes` checks
     whether that can be wrong.
     """
     return next(iter(installed_builds(program).values()), None)
 
 
 def clashes() -> list[str]:
-    """Describe builds of one program whose versions differ: their files are mixed on the disk."""
+    """List installed builds of one program with different versions: their files are mixed."""
     every = (installed_builds(program) for program in BUILDS)
     return [
         " and ".join(f"{name} {number}" for name, number in builds.items())
@@ -53,22 +53,22 @@ def clashes() -> list[str]:
 
 
 def installed_packages() -> "Sequence[Installed]":
-    """List what Python finds here, by name; of a name that stands twice, what is imported."""
+    """List the installed packages by name; of two with the same name, the one that is imported."""
     found: dict[str, Installed] = {}
     for distribution in distributions():
-        described = _described(distribution)
-        if described is not None:
-            found.setdefault(described.name, described)
+        package = _describe(distribution)
+        if package is not None:
+            found.setdefault(package.name, package)
     return [found[name] for name in sorted(found)]
 
 
-def _described(distribution: Distribution) -> "Installed | None":
+def _describe(distribution: Distribution) -> "Installed | None":
     from container_doors.core.ports import Installed
 
     metadata: Any = distribution.metadata  # a message, with headers
     name, number = metadata.get("Name"), metadata.get("Version")
     if not name or not number:
-        return None  # a folder that an installer left half removed
+        return None  # a package that was not removed completely
     classified = [one.rpartition(" :: ")[2] for one in metadata.get_all("Classifier") or ()
                   if one.startswith("License :: ")]  # fmt: skip
     stated = metadata.get("License") or ""
@@ -83,7 +83,7 @@ def _described(distribution: Distribution) -> "Installed | None":
 
 
 def _sha256_of_archive(distribution: Distribution) -> str | None:
-    """Read what the installer has kept of the file (PEP 610), where it was named by address."""
+    """Read the archive's sha256 that the installer stored (PEP 610), if it came from a URL."""
     try:
         document = json.loads(distribution.read_text("direct_url.json") or "{}")
         sha256 = document.get("archive_info", {}).get("hashes", {}).get("sha256")

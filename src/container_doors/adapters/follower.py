@@ -1,8 +1,8 @@
-"""A process beside the training that shows it to trackers, behind :class:`ports.Follower`.
+"""A process beside the training that sends it to trackers; implements :class:`ports.Follower`.
 
-It reads what the run writes and nothing else, so a tracker that waits, fails or crashes costs the
-training nothing; and it outlives the training, so a run that is killed still ends properly there.
-A pipe connects the two: a line says how the run ended, its end without a line that it was killed.
+It only reads the run's files, so a tracker that waits, fails or crashes does not affect the
+training. It outlives the training, so the trackers also receive the end of a killed run. A pipe
+connects the two: a line in it is the run's exit code; its end without a line means a kill.
 """
 
 import contextlib
@@ -26,20 +26,20 @@ from container_doors.core.run import Run
 
 _LOG = logging.getLogger(__name__)
 
-PATIENCE_S = 90.0
-"""How long a run waits for its follower: more than the sum of the follower's own waits."""
+TIMEOUT_S = 90.0
+"""How long a run waits for its follower: more than the sum of the follower's own timeouts."""
 
 KILLED = 137
-"""What a shell calls the end of a process that was killed, which is all that is known."""
+"""The exit code that a shell reports for a killed process; nothing more is known."""
 
-_SECOND_LOOK_S = 1.0
+_JOIN_S = 1.0
 
 _LOCK = "CONTAINER_DOORS_TRACKING_LOCK"
-"""The number of the open lock that the process is handed."""
+"""The environment variable with the inherited lock's file descriptor."""
 
 
 class NoFollower:
-    """For a run that nobody watches."""
+    """For a run without trackers."""
 
     def settle(self, run: Run, *, progress: Progress) -> None:
         """Do nothing."""
@@ -52,41 +52,41 @@ class NoFollower:
 
 
 class FollowerProcess:
-    """Runs ``doors track follow`` while the training goes on."""
+    """Runs ``doors track follow`` during the training."""
 
-    def __init__(self, environment: Mapping[str, str], *, patience_s: float = PATIENCE_S) -> None:
+    def __init__(self, environment: Mapping[str, str], *, timeout_s: float = TIMEOUT_S) -> None:
         """Prepare.
 
         Args:
-            environment: What the process sees beside its own of our environment, such as a key.
-            patience_s: How long :meth:`finish` waits at most.
+            environment: Additional variables for the process, such as a key.
+            timeout_s: How long :meth:`finish` waits at most.
         """
         self._environment = dict(environment)
-        self._patience_s = patience_s
+        self._timeout_s = timeout_s
         self._process: subprocess.Popen[str] | None = None
-        self._listener: threading.Thread | None = None
+        self._relay_thread: threading.Thread | None = None
         self._run: Run | None = None
         self._progress: Progress | None = None
 
-    def see(self, environment: Mapping[str, str]) -> None:
-        """Let the process see this as well."""
+    def add_environment(self, environment: Mapping[str, str]) -> None:
+        """Add variables to the process's environment."""
         self._environment |= environment
 
     def settle(self, run: Run, *, progress: Progress) -> None:
-        """Wait until the follower of a killed training has ended, which takes it a moment."""
-        with alone(run, wait_s=0) as is_settled:
+        """Wait until the follower of a killed training has ended, which takes a moment."""
+        with follower_lock(run, wait_s=0) as is_settled:
             if is_settled:
                 return
-        progress.say("waiting for the trackers of the run that was cut off")
-        with alone(run, wait_s=self._patience_s):
+        progress.say("waiting for the trackers of the interrupted run")
+        with follower_lock(run, wait_s=self._timeout_s):
             pass
 
     def start(self, run: Run, *, progress: Progress) -> None:
-        """Start the process; what it says, the person and the log hear."""
+        """Start the process; its output goes to the person and the log."""
         self._run, self._progress = run, progress
         seen = environment_for("wandb") | self._environment
-        seen.pop("WANDB_SERVICE", None)  # another program's client, of which we are no part
-        # Python that the client starts imports nothing from the working folder, either.
+        seen.pop("WANDB_SERVICE", None)  # belongs to another program's client
+        # Python programs that the client starts import nothing from the working folder, either.
         seen |= {"PYTHONSAFEPATH": "1", "PYTHONIOENCODING": "utf-8:backslashreplace"}
         try:
             run.tracking.mkdir(parents=True, exist_ok=True)
@@ -94,7 +94,7 @@ class FollowerProcess:
                 (run.tracking / "follower.log").open("a", encoding="utf-8") as log,
                 open_lock(run.tracking_lock) as lock,
             ):
-                # From now on, and not when the process is up, which may be after a next attempt.
+                # Lock now: the process may need longer to start than the next attempt.
                 try_lock(lock)
                 seen[_LOCK] = str(lock.fileno())
                 self._process = subprocess.Popen(
@@ -119,11 +119,11 @@ class FollowerProcess:
         except OSError as error:
             self._say(f"tracking: cannot start ({error}); later: doors track sync {run.name}")
             return
-        self._listener = threading.Thread(target=self._listen, daemon=True)
-        self._listener.start()
+        self._relay_thread = threading.Thread(target=self._relay, daemon=True)
+        self._relay_thread.start()
 
     def finish(self, *, exit_code: int) -> None:
-        """Pass on how the run ended, and wait; after ``patience_s`` the process is ended."""
+        """Send the run's exit code, and wait; after ``timeout_s`` kill the process."""
         if self._process is None or self._process.stdin is None or self._run is None:
             return
         began = time.monotonic()
@@ -131,13 +131,13 @@ class FollowerProcess:
             self._process.stdin.write(f"{exit_code}\n")
             self._process.stdin.close()
         try:
-            code = self._process.wait(self._patience_s)
+            code = self._process.wait(self._timeout_s)
         except subprocess.TimeoutExpired:
             code = None
             _kill_with_children(self._process)
-        if self._listener is not None:
-            self._listener.join(_SECOND_LOOK_S)
-            if self._process.stdout is not None and not self._listener.is_alive():
+        if self._relay_thread is not None:
+            self._relay_thread.join(_JOIN_S)
+            if self._process.stdout is not None and not self._relay_thread.is_alive():
                 self._process.stdout.close()
         if code != 0:
             why = "did not end in time" if code is None else f"ended with exit code {code}"
@@ -148,7 +148,7 @@ class FollowerProcess:
         _LOG.info("waited %.1f s for the trackers", time.monotonic() - began)
         self._process = None
 
-    def _listen(self) -> None:
+    def _relay(self) -> None:
         if self._process is None or self._process.stdout is None:
             return
         for line in self._process.stdout:
@@ -161,7 +161,7 @@ class FollowerProcess:
 
 
 def _kill_with_children(process: subprocess.Popen[str]) -> None:
-    """End it and the client's own processes, which are in sessions of their own."""
+    """Kill it and the client's processes, which are in their own sessions."""
     with contextlib.suppress(psutil.NoSuchProcess):
         family = psutil.Process(process.pid).children(recursive=True)
         process.kill()
@@ -172,30 +172,30 @@ def _kill_with_children(process: subprocess.Popen[str]) -> None:
 
 
 def is_started_by_trainer() -> bool:
-    """Tell a follower from a process that a person started, which no training tells its end."""
-    return _LOCK in os.environ  # not its parent's number: that may have been killed since
+    """Check whether a training started this process, and not a person."""
+    return _LOCK in os.environ  # not by the parent's pid: the parent may be dead by now
 
 
-def ended_when_told(pipe: IO[str], *, wait_s: float = 1.0) -> Callable[[], int | None]:
-    """Make the follower's question to its parent: has the run ended, and how?"""
+def exit_poller(pipe: IO[str], *, wait_s: float = 1.0) -> Callable[[], int | None]:
+    """Return a function that returns the run's exit code; None while the run continues."""
     parent = os.getppid()
 
     def ended() -> int | None:
         readable, _, _ = select.select([pipe], [], [], wait_s)
         if readable:
-            said = pipe.readline().strip()
-            return int(said) if said else KILLED
-        # Loader processes of a killed training may hold the pipe open for some seconds.
+            line = pipe.readline().strip()
+            return int(line) if line else KILLED
+        # Data loaders of a killed training may keep the pipe open for some seconds.
         return None if os.getppid() == parent else KILLED
 
     return ended
 
 
 @contextmanager
-def alone(run: Run, *, wait_s: float) -> Iterator[bool]:
-    """Hold the right to show ``run``; false if somebody else still has it after ``wait_s``.
+def follower_lock(run: Run, *, wait_s: float) -> Iterator[bool]:
+    """Lock the tracking of ``run``; yield false if another process still has it after ``wait_s``.
 
-    The follower of a training that was killed takes a moment to end it properly.
+    The follower of a killed training takes a moment to end it properly.
     """
     run.root.mkdir(parents=True, exist_ok=True)
     deadline = time.monotonic() + wait_s
@@ -206,9 +206,9 @@ def alone(run: Run, *, wait_s: float) -> Iterator[bool]:
 
 
 def _open_lock(run: Run) -> IO[str]:
-    """Take the lock that came with this process, or open it."""
-    handed = os.environ.pop(_LOCK, None)
-    if handed is None:
+    """Return the lock that this process inherited, or open it."""
+    descriptor = os.environ.pop(_LOCK, None)
+    if descriptor is None:
         return open_lock(run.tracking_lock)
-    os.set_inheritable(int(handed), False)
-    return os.fdopen(int(handed), "w")
+    os.set_inheritable(int(descriptor), False)
+    return os.fdopen(int(descriptor), "w")

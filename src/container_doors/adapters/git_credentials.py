@@ -1,9 +1,9 @@
-"""How git proves who it is, without a secret in the arguments of any program.
+"""Give git its credentials without a secret in the arguments of any program.
 
-git hands an address to the program below it, ``git remote-https origin https://me:token@host/``,
-where every user of the machine can read it. So a password in an address is handed over in git's
-environment instead, and asked for by a credential helper of one line. A user's name alone may be a
-token; it would stand in the question that a program for passwords (``GIT_ASKPASS``) is asked.
+git passes an address to a child program, ``git remote-https origin https://me:token@host/``, where
+every user of the machine can read it. So a password in an address is passed in git's environment
+instead, and a credential helper of one line reads it there. A user name alone may be a token; git
+would put it into the question to a password program (``GIT_ASKPASS``).
 """
 
 import re
@@ -14,14 +14,16 @@ from urllib.parse import unquote
 
 from container_doors.core.child_environment import full_environment
 
-_TALKS = frozenset(("fetch", "pull", "push", "clone", "ls-remote", "remote", "submodule", "lfs"))
-"""What may ask a server; other commands of git need no password, but in a partial clone."""
+_SERVER_COMMANDS = frozenset(
+    ("fetch", "pull", "push", "clone", "ls-remote", "remote", "submodule", "lfs")
+)
+"""git commands that contact a server; others need no password, except in a partial clone."""
 
 _BY_HELPER: Mapping[str, Sequence[str]] = {
     "gh": ("GH_TOKEN", "GITHUB_TOKEN", "GH_ENTERPRISE_TOKEN", "GITHUB_ENTERPRISE_TOKEN"),
     "glab": ("GITLAB_TOKEN", "GITLAB_ACCESS_TOKEN", "OAUTH_TOKEN", "GITLAB_HOST"),
 }
-"""What programs read that are called as helpers (``gh auth git-credential``)."""
+"""The variables that known credential helpers read (``gh auth git-credential``)."""
 
 _VARIABLE = re.compile(r"\$\{?([A-Za-z_][A-Za-z0-9_]*)")
 _WORD = re.compile(r"[\w-]+")
@@ -39,7 +41,7 @@ _ASK = (
     r"""test -z "$ask" || typed=$("$ask" "Password for '${place}': "); """
     r"""printf 'username=%s\npassword=%s\n' "${user}" "$typed"; }; f"""
 )
-"""What git would ask by itself, without the name in it; a token has an empty password."""
+"""Asks like git itself, but without the user name; a token has an empty password."""
 
 _LONGEST_SCRIPT = 65536
 
@@ -47,20 +49,20 @@ _LONGEST_SCRIPT = 65536
 def git_credentials(
     argv: Sequence[str], directory: Path, environment: Mapping[str, str]
 ) -> dict[str, str]:
-    """Find what a git that talks to a server must see as well.
+    """Return the additional environment for a git command that contacts a server.
 
     Args:
-        argv: The command; one that talks to nobody needs nothing.
+        argv: The command; one that contacts no server needs nothing.
         directory: Where it runs.
-        environment: What it sees otherwise.
+        environment: Its other environment variables.
     """
-    if not _TALKS.intersection(argv[1:]) and not _is_partial(directory, environment):
+    if not _SERVER_COMMANDS.intersection(argv[1:]) and not _is_partial(directory, environment):
         return {}
     return _for_helpers(directory, environment) | _for_addresses(directory, environment)
 
 
 def without_secrets(address: str) -> str:
-    """Take out of an address what may be secret.
+    """Remove what may be secret from an address.
 
     >>> without_secrets("https://t0ken@host/a.git"), without_secrets("ssh://git:pw@host/a.git")
     ('https://host/a.git', 'ssh://git@host/a.git')
@@ -74,12 +76,12 @@ def without_secrets(address: str) -> str:
 
 
 def _is_partial(directory: Path, environment: Mapping[str, str]) -> bool:
-    """Tell whether git may fetch what it reads, whatever the command."""
+    """Check whether it is a partial clone, where any command may fetch."""
     return any(_configured(directory, environment, r"^remote\..*\.promisor$"))
 
 
 def _for_helpers(directory: Path, environment: Mapping[str, str]) -> dict[str, str]:
-    """Pass the variables that the person's own helper reads: it names them, or is known to."""
+    """Return the variables that the person's own helper reads: named in it, or known to us."""
     helpers = [
         helper for _, helper in _configured(directory, environment, r"^credential\.(.*\.)?helper$")
     ]
@@ -92,10 +94,10 @@ def _for_helpers(directory: Path, environment: Mapping[str, str]) -> dict[str, s
 
 
 def _for_addresses(directory: Path, environment: Mapping[str, str]) -> dict[str, str]:
-    """Let git use each remote's address without the password in it, and ask a helper for that.
+    """Make git use each remote's address without the password, and a helper for the password.
 
-    ``url.ADDRESS.insteadOf`` replaces the longest beginning that fits: a whole address outranks
-    what the person has for the host.
+    ``url.ADDRESS.insteadOf`` replaces the longest matching prefix, so our full address wins over
+    the person's own setting for the host.
     """
     rewrites = [
         (prefix, key.removeprefix("url.").removesuffix(".insteadof"))
@@ -105,12 +107,12 @@ def _for_addresses(directory: Path, environment: Mapping[str, str]) -> dict[str,
     secrets: dict[str, str] = {}
     remotes = _configured(directory, environment, r"^(remote\..*\.url|branch\..*\.remote)$")
     for number, address in enumerate(dict.fromkeys(address for _, address in remotes)):
-        meant = _rewritten(address, rewrites)
-        public = without_secrets(meant)
-        if public == meant:
+        target = _rewritten(address, rewrites)
+        public = without_secrets(target)
+        if public == target:
             continue
         settings.append((f"url.{public}.insteadOf", address))
-        found = _ADDRESS.fullmatch(meant)
+        found = _ADDRESS.fullmatch(target)
         if found and found["scheme"].lower() in _SCHEMES:
             login, helpers = _login(public, found["login"], number)
             secrets |= login
@@ -121,13 +123,13 @@ def _for_addresses(directory: Path, environment: Mapping[str, str]) -> dict[str,
 def _login(
     public: str, login: str, number: int
 ) -> tuple[dict[str, str], Iterator[tuple[str, str]]]:
-    """Return variables with what an address held, and the settings that let git ask for it."""
+    """Return the login of an address as variables, and the settings with which git reads it."""
     user, password, place = (f"{name}_{number}" for name in (_USER, _PASSWORD, _PLACE))
     name, colon, secret = login.partition(":")
     values = {user: unquote(name), password: unquote(secret), place: public}
     names = {"user": f"${user}", "password": f"${password}", "place": f"${place}"}
     if colon:
-        # The empty one ends the list of others: they were not asked while it stood in the address.
+        # The empty helper clears the others, which are not asked either if the address has a login.
         pairs = (("helper", ""), ("helper", _filled(_ANSWER, names)))
     else:
         pairs = (("username", values[user]), ("helper", _filled(_ASK, names)))
@@ -141,7 +143,7 @@ def _filled(script: str, names: Mapping[str, str]) -> str:
 
 
 def _rewritten(address: str, rewrites: Sequence[tuple[str, str]]) -> str:
-    """Replace an address's beginning as git will.
+    """Replace an address's prefix as git does.
 
     >>> _rewritten("https://host/a.git", [("https://host/", "https://me:t0ken@host/")])
     'https://me:t0ken@host/a.git'
@@ -154,7 +156,7 @@ def _rewritten(address: str, rewrites: Sequence[tuple[str, str]]) -> str:
 def _as_variables(
     settings: Sequence[tuple[str, str]], environment: Mapping[str, str]
 ) -> dict[str, str]:
-    """Spell settings as git reads them from its environment, after those that are there."""
+    """Return settings as git's environment variables, numbered after the existing ones."""
     count = environment.get("GIT_CONFIG_COUNT", "")
     first = int(count) if count.isdecimal() else 0
     variables = {"GIT_CONFIG_COUNT": str(first + len(settings))} if settings else {}
@@ -172,7 +174,7 @@ def _configured(
             cwd=directory, env=environment, stdin=subprocess.DEVNULL, capture_output=True,
             text=True, errors="surrogateescape", check=False,
         )  # fmt: skip
-    except OSError:  # whoever runs git next says so
+    except OSError:  # the next git command reports it
         return
     for entry in listed.stdout.split("\0")[:-1]:
         key, _, value = entry.partition("\n")
@@ -180,7 +182,7 @@ def _configured(
 
 
 def _text_of(*programs: str | None) -> Iterator[str]:
-    """Read scripts; a program in another form names no variables that could be read."""
+    """Read the programs as text; only scripts contain variable names that can be found."""
     for program in programs:
         if program and Path(program).is_file():
             with Path(program).open(encoding="utf-8", errors="replace") as file:

@@ -1,6 +1,6 @@
-"""A person's consent to use their Drive, asked for in their browser, once.
+"""Ask a person in their browser, once, for consent to use their Drive.
 
-The flow for programs on a computer (loopback address, PKCE):
+The OAuth flow for desktop programs (loopback address, PKCE):
 https://developers.google.com/identity/protocols/oauth2/native-app
 """
 
@@ -16,7 +16,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from time import monotonic
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-from container_doors.core.child_environment import NETWORK, secrets_put_away
+from container_doors.core.child_environment import NETWORK, hide_secrets
 from container_doors.core.errors import VersioningError
 from container_doors.storage.credentials import OAuthClient
 
@@ -32,19 +32,19 @@ def ask_for_consent(
     browse: Callable[[str], bool] | None = None,
     wait_s: float = 300.0,
 ) -> str:
-    """Send the person to Google, and fetch what they consented to.
+    """Send the person to Google, and return the credentials that they allow.
 
     Args:
-        client: The app that asks.
-        say: Told where to go, in case no browser opens.
+        client: The OAuth client of our app.
+        say: Receives the address, in case no browser opens.
         browse: Opens a browser; by default the person's own.
-        wait_s: When to give up.
+        wait_s: The timeout.
 
     Returns:
         The credentials, as JSON.
 
     Raises:
-        VersioningError: If they refuse, do nothing, or Google refuses.
+        VersioningError: If the person refuses or does nothing, or if Google refuses.
     """
     state, verifier = secrets.token_urlsafe(16), secrets.token_urlsafe(48)
     with _Listener() as listener:
@@ -61,9 +61,9 @@ def ask_for_consent(
     return _exchange(client, answer["code"], address, verifier)
 
 
-@secrets_put_away(but=NETWORK)
+@hide_secrets(but=NETWORK)
 def open_browser(url: str) -> bool:
-    """Show a page in the person's own browser, which sees no secret of this environment."""
+    """Open a page in the person's browser, without the secrets of this environment."""
     return webbrowser.open(url)
 
 
@@ -74,8 +74,8 @@ def _question(client: OAuthClient, address: str, state: str, verifier: str) -> d
         "redirect_uri": address,
         "response_type": "code",
         "scope": _SCOPES,
-        "access_type": "offline",  # or there is no refresh token,
-        "prompt": "consent",  # as there is none the second time without this
+        "access_type": "offline",  # otherwise there is no refresh token,
+        "prompt": "consent",  # and without this there is none the second time
         "state": state,
         "code_challenge": base64.urlsafe_b64encode(digest).rstrip(b"=").decode(),
         "code_challenge_method": "S256",
@@ -97,13 +97,13 @@ def _exchange(client: OAuthClient, code: str, address: str, verifier: str) -> st
             document = json.load(reply)
     except urllib.error.HTTPError as error:
         with error:
-            said = json.load(error).get("error", error.code)
+            reason = json.load(error).get("error", error.code)
         raise VersioningError(
-            f"Google gives no token: {said}", hint="compare the client's JSON with the console"
+            f"Google refuses a token: {reason}", hint="compare the client's JSON with the console"
         ) from None
     except OSError as error:
         raise VersioningError(
-            f"Google does not answer: {error}", hint="is the network up? Then run this again"
+            f"Google does not answer: {error}", hint="check the network, then run this again"
         ) from None
     return json.dumps({
         "client_id": client.client_id,
@@ -115,7 +115,7 @@ def _exchange(client: OAuthClient, code: str, address: str, verifier: str) -> st
 
 
 class _Listener(HTTPServer):
-    """Waits at a loopback address for the browser to come back."""
+    """Waits at a loopback address for the browser's redirect."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -126,7 +126,7 @@ class _Listener(HTTPServer):
         return f"http://127.0.0.1:{self.server_address[1]}"
 
     def wait(self, wait_s: float) -> Mapping[str, str]:
-        """Serve until an answer came; browsers also ask for an icon."""
+        """Serve until the answer arrives; browsers also request an icon."""
         until = monotonic() + wait_s
         while not self.answer and monotonic() < until:
             self.timeout = max(0.0, until - monotonic())
@@ -138,13 +138,13 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Listener
 
     def do_GET(self) -> None:
-        asked = parse_qs(urlsplit(self.path).query)
-        if {"code", "error"} & asked.keys():
-            self.server.answer = {key: values[0] for key, values in asked.items()}
+        query = parse_qs(urlsplit(self.path).query)
+        if {"code", "error"} & query.keys():
+            self.server.answer = {key: values[0] for key, values in query.items()}
         self.send_response(200)
         self.send_header("Content-Type", "text/plain")
         self.end_headers()
         self.wfile.write(_DONE)
 
     def log_message(self, *_: object) -> None:
-        """Say nothing: the address holds the code."""
+        """Log nothing: the address contains the code."""

@@ -1,4 +1,4 @@
-"""The machine that we are on: its processor, its GPUs, the programs installed."""
+"""Describe this machine: its CPU, its GPUs, the installed programs."""
 
 import os
 import platform
@@ -9,7 +9,7 @@ from typing import Any
 
 from container_doors.adapters.distributions import version_of
 from container_doors.adapters.shell import call
-from container_doors.core.child_environment import secrets_put_away
+from container_doors.core.child_environment import hide_secrets
 from container_doors.core.errors import ConfigError, MissingToolError
 from container_doors.core.records import Environment, Hardware
 
@@ -17,13 +17,13 @@ _PACKAGES = (
     "container-doors", "ultralytics", "torch", "torchvision", "numpy", "opencv-python-headless",
     "opencv-python", "pillow", "hotcoco", "dvc", "wandb",
 )  # fmt: skip
-"""Those whose version can change a result. ``ultralytics`` is what its builds have in common."""
+"""Packages whose version can change a result. ``ultralytics`` stands for all its builds."""
 
 
 def import_torch() -> Any:  # noqa: ANN401 - a module
-    """Import PyTorch so that its threads wait asleep.
+    """Import PyTorch so that its threads sleep while they wait.
 
-    Awake, which is OpenMP's default, they take the processor from one another as soon as
+    By default OpenMP's threads wait actively, and take the CPU from one another as soon as
     anything else runs: on two busy cores an epoch of 4 s took 20 s.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read once, when the library is loaded
@@ -32,15 +32,15 @@ def import_torch() -> Any:  # noqa: ANN401 - a module
     return torch
 
 
-@secrets_put_away()
+@hide_secrets()
 def describe_machine(device: str) -> Hardware:
-    """Choose a device or several, prove that each computes, and name them.
+    """Choose one or more devices, check that each computes, and describe them.
 
     Args:
         device: ``auto``, ``cpu``, ``cuda``, or GPUs by number: ``0`` or ``0,1``.
 
     Raises:
-        ConfigError: If a GPU is asked for that is not there or does not compute.
+        ConfigError: If a requested GPU does not exist or does not compute.
     """
     import psutil
 
@@ -53,7 +53,7 @@ def describe_machine(device: str) -> Hardware:
     return Hardware(
         device=chosen[0] if chosen else "cpu",
         devices=chosen if len(chosen) > 1 else [],
-        description=counted([_gpu_name(one) for one in chosen]) if chosen else cpu,
+        description=join_counts([_gpu_name(one) for one in chosen]) if chosen else cpu,
         cpu=cpu,
         cores=len(psutil.Process().cpu_affinity() or [0]),
         memory_gib=round(psutil.virtual_memory().total / 2**30, 1),
@@ -63,9 +63,9 @@ def describe_machine(device: str) -> Hardware:
     )
 
 
-@secrets_put_away()  # Python asks uname what processor this is
+@hide_secrets()  # Python asks uname what processor this is
 def describe_environment() -> Environment:
-    """Name the programs whose version can change a result."""
+    """Return the versions of the programs that can change a result."""
     found = {name: version_of(name) for name in _PACKAGES}
     return Environment(
         python=platform.python_version(),
@@ -75,7 +75,7 @@ def describe_environment() -> Environment:
 
 
 def choose_devices(device: str, gpus: int) -> list[str]:
-    """Name the GPUs to train on; none for the processor.
+    """Return the GPUs to train on; none for the CPU.
 
     >>> choose_devices("auto", 2), choose_devices("1,0", 2), choose_devices("auto", 0)
     (['cuda:0'], ['cuda:1', 'cuda:0'], [])
@@ -91,16 +91,16 @@ def choose_devices(device: str, gpus: int) -> list[str]:
     if max(indices) >= gpus:
         raise ConfigError(
             f"detection.training.device: expected one of {gpus} GPU(s) here, found {device!r}",
-            hint="use device: auto or cpu; on a machine with a GPU, see that nvidia-smi lists it "
+            hint="use device: auto or cpu; on a machine with a GPU, check that nvidia-smi lists it "
             "and that the installed torch is a CUDA build",
         )
     return [f"cuda:{index}" for index in indices]
 
 
-def counted(names: Sequence[str]) -> str:
-    """Name alike things once.
+def join_counts(names: Sequence[str]) -> str:
+    """Join names; write equal ones once, with their number.
 
-    >>> counted(["Tesla T4, 14.6 GiB", "Tesla T4, 14.6 GiB"]), counted(["A", "B"])
+    >>> join_counts(["Tesla T4, 14.6 GiB", "Tesla T4, 14.6 GiB"]), join_counts(["A", "B"])
     ('2 x Tesla T4, 14.6 GiB', 'A + B')
     """
     return " + ".join(
@@ -109,19 +109,19 @@ def counted(names: Sequence[str]) -> str:
 
 
 def _compute_on(device: str) -> None:
-    """Run a real operation: a GPU can be listed and still be too old for the installed torch."""
+    """Run a real operation: a listed GPU may be too old for the installed torch."""
     torch = import_torch()
     try:
         probe = torch.ones(8, 8, device=device)
         total = float((probe @ probe).sum())
     except RuntimeError as error:
         raise ConfigError(
-            f"{device} is listed and does not compute: {error}",
+            f"{device} is listed but does not compute: {error}",
             hint="use device: cpu, or install a torch build for this GPU and driver",
         ) from None
     if total != 512.0:  # 64 sums of 8
         raise ConfigError(f"{device} computes wrongly: expected 512, found {total}",
-                          hint="use device: cpu, and have the GPU looked at")  # fmt: skip
+                          hint="use device: cpu, and have the GPU checked")  # fmt: skip
 
 
 def _gpu_name(device: str) -> str:
@@ -131,7 +131,7 @@ def _gpu_name(device: str) -> str:
 
 
 def _driver() -> str | None:
-    """Ask NVIDIA's own tool; None where it is not there to be asked."""
+    """Ask nvidia-smi for the driver's version; None if it is not installed."""
     try:
         done = call(
             ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"],

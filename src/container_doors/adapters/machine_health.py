@@ -1,6 +1,6 @@
-"""Is this machine fit to train? Python, packages, GPU, memory, disk, network.
+"""Check whether this machine can train: Python, packages, GPU, memory, disk, network.
 
-Nothing is imported that may be missing until it is looked at.
+A package that may be missing is imported only in the check that needs it.
 """
 
 import os
@@ -14,7 +14,7 @@ from pathlib import Path
 from container_doors.adapters.distributions import BUILDS, clashes, version_of
 from container_doors.adapters.shell import call
 from container_doors.core.errors import MissingToolError
-from container_doors.doctor.health import Health, failed, is_kaggle, passed, set_up, warned
+from container_doors.doctor.health import Health, failed, install_command, is_kaggle, passed, warned
 
 REQUIRED = (
     "ultralytics",
@@ -33,18 +33,18 @@ REQUIRED = (
     "rich",
     "tensorboardx",
 )
-"""Programs without which there is no training, or no view of it."""
+"""Programs that training needs, or its reports and trackers."""
 _HOSTS = ("api.wandb.ai", "www.googleapis.com", "github.com", "pypi.org")
 _LEAST_DISK_GIB, _GOOD_DISK_GIB = 2, 8
 _GOOD_MEMORY_GIB = 4
 _GOOD_SHARED_GIB = 1
 _WAIT_S = 5.0
-_CONNECT = "is the network up? Behind a proxy, set HTTPS_PROXY; a firewall has to let https out"
+_CONNECT = "check the network. Behind a proxy, set HTTPS_PROXY; a firewall must allow https"
 _NO_GPU = "none"
 
 
 def python() -> Health:
-    """Look at Python itself."""
+    """Check Python's version."""
     found = f"{platform.python_version()} ({sys.executable})"
     if (3, 11) <= sys.version_info[:2] <= (3, 13):
         return passed("python", found)
@@ -52,22 +52,22 @@ def python() -> Health:
 
 
 def packages() -> Health:
-    """Look for what training imports."""
+    """Check that the packages for training are installed."""
     missing = [BUILDS.get(name, (name,))[0] for name in REQUIRED if not version_of(name)]
     if missing:
-        return failed("packages", f"not installed: {', '.join(missing)}", set_up())
+        return failed("packages", f"not installed: {', '.join(missing)}", install_command())
     if mixed := clashes():
         return warned(
             "packages",
-            f"these write the same files, and differ: {'; '.join(mixed)}",
-            f"uninstall all of them (pip uninstall, or uv pip uninstall), then {set_up()}",
+            f"these write the same files, but differ: {'; '.join(mixed)}",
+            f"uninstall all of them (pip uninstall, or uv pip uninstall), then {install_command()}",
         )
     named = ("ultralytics", "wandb")
     return passed("packages", ", ".join(f"{name} {version_of(name)}" for name in named))
 
 
 def torch_build() -> Health:
-    """See that torch and torchvision are of one build, by an operation that needs both."""
+    """Check that torch and torchvision fit together, by an operation that needs both."""
     from container_doors.adapters.machine import import_torch
 
     try:
@@ -75,23 +75,27 @@ def torch_build() -> Health:
         import torchvision
 
         boxes = torch.tensor([[0.0, 0.0, 2.0, 2.0], [0.0, 0.0, 2.0, 2.0]])
-        kept = torchvision.ops.nms(boxes, torch.tensor([0.9, 0.8]), 0.5)
+        boxes_left = torchvision.ops.nms(boxes, torch.tensor([0.9, 0.8]), 0.5)
     except (OSError, RuntimeError, AttributeError) as error:
         reason = str(error).partition("\n")[0]
         return failed(
             "torch",
-            f"torch and torchvision do not fit: {reason}",
-            f"install the pair that the image came with, and no other; then {set_up()}"
+            f"torch and torchvision do not fit together: {reason}",
+            f"install the versions that the image came with; then {install_command()}"
             if is_kaggle()
             else "uv sync --reinstall-package torch --reinstall-package torchvision",
         )
     found = f"{torch.__version__}, torchvision {torchvision.__version__}"
-    return passed("torch", found) if len(kept) == 1 else failed("torch", found, set_up())
+    return (
+        passed("torch", found)
+        if len(boxes_left) == 1
+        else failed("torch", found, install_command())
+    )
 
 
 def gpu() -> Health:
-    """Compute on each GPU, for one can be listed and still be of no use."""
-    from container_doors.adapters.machine import counted, describe_machine, import_torch
+    """Compute on each GPU, because a listed one may not work."""
+    from container_doors.adapters.machine import describe_machine, import_torch, join_counts
     from container_doors.core.errors import ConfigError
 
     torch, listed = import_torch(), _listed_by_the_driver()
@@ -103,12 +107,12 @@ def gpu() -> Health:
     except ConfigError as error:
         return failed("gpu", error.problem, error.hint)
     return passed(
-        "gpu", f"{counted(hardware.gpus)}, CUDA {hardware.cuda}, driver {hardware.driver}"
+        "gpu", f"{join_counts(hardware.gpus)}, CUDA {hardware.cuda}, driver {hardware.driver}"
     )
 
 
 def gpu_for_set_up() -> Health:
-    """As :func:`gpu`; a machine without any can be set up all the same, to look around."""
+    """Like :func:`gpu`, but only warn without a GPU: such a machine can still be set up."""
     found = gpu()
     if found.verdict == "fail" and found.found == _NO_GPU:
         return warned(found.name, f"{_NO_GPU}: a training would take days", found.remedy)
@@ -116,13 +120,13 @@ def gpu_for_set_up() -> Health:
 
 
 def memory() -> Health:
-    """Look at memory, and at the part of it that loaders share."""
+    """Check the free memory, and the shared memory of data loaders."""
     import psutil
 
     free = psutil.virtual_memory().available / 2**30
     total = psutil.virtual_memory().total / 2**30
     found = f"{free:.1f} of {total:.1f} GiB free, {len(os.sched_getaffinity(0))} cores"
-    shared = Path("/dev/shm")  # noqa: S108 - looked at
+    shared = Path("/dev/shm")  # noqa: S108 - only its size is read
     if free < _GOOD_MEMORY_GIB:
         return warned("memory", found, "end other programs; --set detection.training.cache=none")
     if shared.exists() and shutil.disk_usage(shared).free < _GOOD_SHARED_GIB * 2**30:
@@ -135,7 +139,7 @@ def memory() -> Health:
 
 
 def disk() -> Health:
-    """Look at the disk that a run would be written to."""
+    """Check the free space on the disk for runs."""
     free = shutil.disk_usage(Path.cwd()).free / 2**30
     found, remedy = (
         f"{free:.0f} GiB free in {Path.cwd()}",
@@ -147,23 +151,23 @@ def disk() -> Health:
 
 
 def network() -> Health:
-    """Try to reach what a run may need, all at once."""
+    """Try to connect to the servers that a run may need, in parallel."""
     proxy = os.environ.get("HTTPS_PROXY") or os.environ.get("https_proxy")
     if proxy:
-        return passed("network", "through a proxy, not looked at from here")
+        return passed("network", "through a proxy, not checked")
     with ThreadPoolExecutor(len(_HOSTS)) as pool:
-        silent = [
+        unreachable = [
             host
             for host, answers in zip(_HOSTS, pool.map(_answers, _HOSTS), strict=True)
             if not answers
         ]
-    if not silent:
+    if not unreachable:
         return passed("network", f"{', '.join(_HOSTS)} answer")
     return warned(
         "network",
-        f"no answer from {', '.join(silent)}",
+        f"no answer from {', '.join(unreachable)}",
         ("Settings > Internet on, in the notebook's editor" if is_kaggle() else _CONNECT)
-        + ". Training needs none once the data and the weights are here",
+        + ". Training needs no network once the data and the weights are here",
     )
 
 
@@ -171,15 +175,15 @@ def _without_gpu(build: str | None, listed: str) -> Health:
     if listed and build is None:
         return failed(
             "gpu",
-            f"{listed} is there, and torch is built for processors alone",
+            f"{listed} is there, but torch is built for the CPU only",
             "install torch for CUDA: https://pytorch.org/get-started/locally",
         )
     if listed:
-        newer = "the driver is too old for this torch: nvidia-smi shows the CUDA that it knows"
-        by_ssh = "is LD_LIBRARY_PATH set? doors tunnel serve hands it on; else " + newer
+        newer = "the driver is too old for this torch: nvidia-smi shows its CUDA version"
+        by_ssh = "check LD_LIBRARY_PATH, which doors tunnel serve passes on; otherwise " + newer
         return failed(
             "gpu",
-            f"{listed} is there, and torch (CUDA {build}) does not see it",
+            f"{listed} is there, but torch (CUDA {build}) does not find it",
             by_ssh if is_kaggle() or "SSH_CONNECTION" in os.environ else newer,
         )
     if is_kaggle():
@@ -187,8 +191,8 @@ def _without_gpu(build: str | None, listed: str) -> Health:
         return failed("gpu", _NO_GPU, remedy)
     return warned(
         "gpu",
-        f"{_NO_GPU}: training would run on the processor, slowly",
-        "doors kaggle plan: what it takes to train on Kaggle's GPUs, from here",
+        f"{_NO_GPU}: training would run on the CPU, slowly",
+        "doors kaggle plan: what is needed to train on Kaggle's GPUs, from here",
     )
 
 

@@ -1,4 +1,4 @@
-"""Programs that run beside us for hours: found again, and ended with all that they started."""
+"""Programs that run beside us for hours: start, find and end them with their children."""
 
 import os
 import subprocess
@@ -13,24 +13,24 @@ _STOP_S = 5.0
 
 
 _SAME_START_S = 5.0
-"""How far the clock may be set meanwhile; an id does not come round again so soon."""
+"""How far the clock may be changed meanwhile; a pid is not reused that soon."""
 
 
-def dying_with_us(program: str, arguments: Sequence[str | Path]) -> list[str | Path]:
-    """Say how to start a program that the system kills when this process ends."""
+def command_tied_to_us(program: str, arguments: Sequence[str | Path]) -> list[str | Path]:
+    """Return a command for a program that the system kills when this process ends."""
     launcher = Path(__file__).with_name("die_with_parent.py")
     return [sys.executable, "-I", "-S", launcher, str(os.getpid()), program, *arguments]
 
 
-def as_left_over(pid: int) -> str:
-    """Write by what a program is found again: ids are used again, so its start as well."""
+def process_identity(pid: int) -> str:
+    """Return a process's pid and start time; pids are reused, so the pid is not enough."""
     return f"{pid} {psutil.Process(pid).create_time():.2f}"
 
 
-def left_over(pid_file: Path) -> psutil.Process | None:
-    """Find the program of which :func:`as_left_over` is in a file, if it still runs.
+def find_process(pid_file: Path) -> psutil.Process | None:
+    """Return the process whose :func:`process_identity` is in a file; None if it has ended.
 
-    Its arguments would not do: sshd writes those anew, with what is no ASCII in another form.
+    Its arguments cannot be compared: sshd rewrites them, and encodes non-ASCII differently.
     """
     try:
         pid, started_s = pid_file.read_text("utf-8").split()
@@ -42,7 +42,7 @@ def left_over(pid_file: Path) -> psutil.Process | None:
 
 
 def end_child(process: subprocess.Popen[bytes]) -> None:
-    """End a program that we started, and what it started, if it still runs."""
+    """End a program that we started, with its children, if it still runs."""
     if process.poll() is None:
         with suppress(psutil.NoSuchProcess):
             end_with_children(psutil.Process(process.pid))
@@ -50,9 +50,9 @@ def end_child(process: subprocess.Popen[bytes]) -> None:
 
 
 def end_with_children(program: psutil.Process) -> None:
-    """End a program and what it started; whatever does not end in 5 s is killed."""
+    """End a program and its children; kill those that do not end within 5 s."""
     try:
-        program.suspend()  # or it might start another while these are counted
+        program.suspend()  # otherwise it might start another child meanwhile
         processes = [program, *program.children(recursive=True)]
     except psutil.NoSuchProcess:
         return

@@ -1,4 +1,4 @@
-"""Programs, run: no shell, no prompt, no wait without end, and no secret in what they said."""
+"""Run programs without a shell, prompts or endless waits, and hide secrets in their output."""
 
 import codecs
 import json
@@ -24,22 +24,22 @@ _USER_INFO = re.compile(r"(?<=://)[^/\s]+@")
 """``user:password@`` of a URL."""
 
 _SHORTEST_SECRET = 8
-"""Shorter values are words such as ``true``; hiding them would spoil every message."""
+"""Shorter values are words such as ``true``; hiding them would make messages unreadable."""
 
 _MOST_LINES = 3
-"""Of a complaint; the rest repeats it."""
+"""Lines of an error message that are kept; the rest repeats them."""
 
 _LINE_END = re.compile(r"(?:\r|\n|\x1b\[[0-9;]*[A-Za-z])+")
-"""Lines end, or are overwritten: a carriage return, a cursor that is moved."""
+"""A line ends, or is overwritten by a carriage return or a cursor movement."""
 
 _IN_ENGLISH = {"LC_ALL": "C.UTF-8", "LANGUAGE": ""}
-"""What programs say is compared with English; LANGUAGE outranks every locale but C itself:
+"""We match English messages; LANGUAGE has priority over every locale except C itself:
 https://www.gnu.org/software/gettext/manual/html_node/The-LANGUAGE-variable.html"""
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """How a program ended, and what it said; secrets are replaced by ``***``."""
+    """A program's exit code and output; secrets are replaced by ``***``."""
 
     exit_code: int
     stdout: str
@@ -47,27 +47,27 @@ class Finished:
 
     @property
     def complaint(self) -> str:
-        """What it said went wrong, in one line."""
-        said = _joined((self.stderr.strip() or self.stdout.strip()).splitlines())
-        errors = [line for line in said if line.startswith(("ERROR", "error:", "fatal:"))]
-        is_traceback = bool(said) and said[0].startswith("Traceback")
-        telling = said[-1:] if is_traceback else said[:1]
-        lines = errors or telling or [f"exit code {self.exit_code}"]
-        if len(lines) > _MOST_LINES:  # a thousand files may fail alike
+        """Return its error message, in one line."""
+        output = _joined((self.stderr.strip() or self.stdout.strip()).splitlines())
+        errors = [line for line in output if line.startswith(("ERROR", "error:", "fatal:"))]
+        is_traceback = bool(output) and output[0].startswith("Traceback")
+        informative = output[-1:] if is_traceback else output[:1]
+        lines = errors or informative or [f"exit code {self.exit_code}"]
+        if len(lines) > _MOST_LINES:  # a thousand files may fail in the same way
             lines = [*lines[: _MOST_LINES - 1], f"and {len(lines) - _MOST_LINES + 1} more"]
         return "; ".join(
             line.removeprefix("ERROR: ").removeprefix("unexpected error - ") for line in lines
         )
 
 
-def _joined(said: Sequence[str]) -> list[str]:
-    r"""Join a line that ends with a colon with the one that it announces.
+def _joined(output: Sequence[str]) -> list[str]:
+    r"""Join a line that ends with a colon with the next line.
 
     >>> _joined(["error: overwritten by merge:", "\tparams.yaml", "Please commit"])
     ['error: overwritten by merge: params.yaml', 'Please commit']
     """
     lines: list[str] = []
-    for line in said:
+    for line in output:
         if lines and lines[-1].endswith(":") and not lines[-1].startswith("Traceback"):
             lines[-1] += f" {line.strip()}"
         else:
@@ -77,7 +77,7 @@ def _joined(said: Sequence[str]) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class FinishedBytes:
-    """How a program ended that wrote data; they are kept as they are, and never for a message."""
+    """A program's exit code and binary output; the output is unchanged, and not for messages."""
 
     exit_code: int
     stdout: bytes
@@ -97,14 +97,14 @@ def call(
     """Run a program to its end, whatever its exit code.
 
     Args:
-        argv: The program and its arguments; never a secret, for every user sees them in ``ps``.
+        argv: The program and its arguments; never a secret, because every user sees them in ``ps``.
         cwd: Where it runs.
-        hint: How to get the program, should it be missing.
-        environment: What it sees beside what is its own of our environment; what is None, it
-            does not see.
-        timeout_s: When to give up; never by default.
-        tool: Whose variables it sees (:data:`child_environment.TOOLS`), if not those of a program
-            of its name.
+        hint: How to install the program, if it is missing.
+        environment: Additional variables, beside those of our environment that it may have; None
+            removes one.
+        timeout_s: The timeout; none by default.
+        tool: The tool whose variables it may have (:data:`child_environment.TOOLS`); by default
+            the one with the program's name.
 
     Raises:
         MissingToolError: If there is no such program.
@@ -116,7 +116,7 @@ def call(
     return Finished(done.exit_code, redacted(text_of(done.stdout)), done.stderr)
 
 
-def call_for_bytes(  # noqa: PLR0913 - those of call, and what it reads
+def call_for_bytes(  # noqa: PLR0913 - the arguments of call, and the input
     argv: Sequence[str | Path],
     *,
     cwd: Path,
@@ -126,7 +126,7 @@ def call_for_bytes(  # noqa: PLR0913 - those of call, and what it reads
     tool: str | None = None,
     given: bytes = b"",
 ) -> FinishedBytes:
-    """Run a program as :func:`call` does, and keep what it wrote byte for byte.
+    """Run a program like :func:`call`, and return its output as bytes.
 
     Args:
         argv: See :func:`call`.
@@ -135,7 +135,7 @@ def call_for_bytes(  # noqa: PLR0913 - those of call, and what it reads
         environment: See :func:`call`.
         timeout_s: See :func:`call`.
         tool: See :func:`call`.
-        given: What it reads on its standard input.
+        given: Its standard input.
 
     Raises:
         MissingToolError: If there is no such program.
@@ -160,7 +160,7 @@ def call_for_bytes(  # noqa: PLR0913 - those of call, and what it reads
 
 
 def text_of(written: bytes) -> str:
-    r"""Read bytes as Python reads a text file, whatever their line ends; no bytes are an error.
+    r"""Decode bytes as a text file, with any line ends; replace invalid bytes.
 
     >>> text_of(b"a\r\nb\xff")
     'a\nb\ufffd'
@@ -169,17 +169,17 @@ def text_of(written: bytes) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def call_and_hear(  # noqa: PLR0913 - those of call, and whom to tell
+def call_streaming(  # noqa: PLR0913 - the arguments of call, and the callback
     argv: Sequence[str | Path],
     *,
     cwd: Path,
     hint: str,
     environment: Mapping[str, str | None] | None = None,
     tool: str | None = None,
-    hear: Callable[[str], bool],
+    on_line: Callable[[str], bool],
     stall_s: float,
 ) -> Finished:
-    """Run a program as :func:`call` does, and hear what it says on standard error meanwhile.
+    """Run a program like :func:`call`, and receive its standard error line by line meanwhile.
 
     Args:
         argv: See :func:`call`.
@@ -187,8 +187,9 @@ def call_and_hear(  # noqa: PLR0913 - those of call, and whom to tell
         hint: See :func:`call`.
         environment: See :func:`call`.
         tool: See :func:`call`.
-        hear: Told each line, also such as overwrites the last; true keeps it out of the result.
-        stall_s: How long it may say nothing. Then it is killed, and its last line says so.
+        on_line: Receives each line, also one that overwrites the last; true keeps it out of the
+            result.
+        stall_s: How long it may write nothing. Then it is killed, and a last line reports that.
 
     Raises:
         MissingToolError: If there is no such program.
@@ -207,13 +208,13 @@ def call_and_hear(  # noqa: PLR0913 - those of call, and whom to tell
             raise _missing(argv, cwd, error, hint) from None
         with process:
             try:
-                kept = [line for line in _lines(process, stall_s) if not hear(line)]
+                remaining = [line for line in _lines(process, stall_s) if not on_line(line)]
             except BaseException:
                 process.kill()
                 raise
         stdout.seek(0)
-        said = stdout.read()
-    return Finished(process.returncode, redacted(said), redacted("\n".join(kept)))
+        output = stdout.read()
+    return Finished(process.returncode, redacted(output), redacted("\n".join(remaining)))
 
 
 def _lines(process: "subprocess.Popen[bytes]", stall_s: float) -> Iterator[str]:
@@ -247,7 +248,7 @@ def _environment(
         for name, value in {**environment_for(tool, cwd), **changes}.items()
         if value is not None
     }
-    if tool == "git":  # which repository's addresses, GIT_DIR would have a say in
+    if tool == "git":  # GIT_DIR can change the repository, and so the addresses
         own |= git_credentials([str(part) for part in argv], cwd, own)
     return own
 
@@ -261,7 +262,7 @@ def _missing(
 
 
 def redacted(text: str) -> str:
-    """Hide the credentials of URLs, and every secret that the environment holds.
+    """Hide credentials in URLs, and every secret of the environment.
 
     >>> redacted("cannot reach https://me:t0ken@example.org/x.git")
     'cannot reach https://***@example.org/x.git'
@@ -281,7 +282,7 @@ def _secrets() -> Iterator[str]:
 
 
 def _strings(name: str, value: str) -> Iterator[str]:
-    """Yield a variable's value, and what the JSON in it keeps secret: programs quote parts."""
+    """Yield a variable's value, and the secrets in its JSON, because programs quote parts."""
     try:
         document = json.loads(value)
     except (ValueError, RecursionError):

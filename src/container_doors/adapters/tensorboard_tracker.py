@@ -1,4 +1,4 @@
-"""TensorBoard's event files, behind :class:`container_doors.core.ports.Tracker`."""
+"""TensorBoard's event files; implements :class:`container_doors.core.ports.Tracker`."""
 
 import contextlib
 import io
@@ -18,27 +18,27 @@ from container_doors.evaluation import pictures
 from container_doors.evaluation.matching import match
 
 MOST_PICTURES = 12
-"""Prediction pictures that are shown, those with the most mistakes first."""
+"""Prediction pictures that are shown, those with the most errors first."""
 
 _PREFIX, _SUFFIX = "events.out.tfevents.", ".container-doors"
 _COMPARED = ("best/val/mAP50-95", "best/val/mAP50", "best/test/mAP50-95", "best/test/mAP50")
-"""The columns beside the params where TensorBoard compares runs."""
+"""The metrics in TensorBoard's table that compares runs."""
 
 _NOT_TRAINING = ("wandb", "tensorboard")
-"""Sections of the params that do not bear upon the model."""
+"""Sections of the params that do not affect the model."""
 
 _ABOUT_A_RUN = {
     "run_id", "experiment", "started_at", "params", "code", "dataset", "starting_weights",
     "hardware", "environment", "seed",
 }  # fmt: skip
-"""What is known of a run from its start on, and stays so."""
+"""Fields of a run's record that are known from its start and do not change."""
 
 
 class TensorboardTracker:
     """Writes one event file into ``directory``, for ``tensorboard --logdir runs`` to show.
 
-    It is derived from the run's own record, so every start begins it anew. tensorboardX's
-    ``SummaryWriter`` is not used: its thread dies of a full disk, and then it blocks for ever.
+    It is derived from the run's own record, so every start writes it again. tensorboardX's
+    ``SummaryWriter`` is not used: on a full disk its thread ends, and then it blocks forever.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -46,24 +46,24 @@ class TensorboardTracker:
         self._file: Any = None
 
     def start(self, record: RunRecord) -> int:
-        """Replace an event file of ours that is there already; every epoch is to be told."""
+        """Replace our earlier event file, if there is one; all epochs have to be sent again."""
         self._close()
-        with self._reported():
+        with self._as_tracking_error():
             self._directory.mkdir(parents=True, exist_ok=True)
             for earlier in self._directory.glob(f"{_PREFIX}*{_SUFFIX}"):
                 earlier.unlink()
-            # By the clock: a TensorBoard that is open must not take it for more of the old one.
+            # A new name: an open TensorBoard must not read it as a continuation of the old file.
             name = f"{_PREFIX}{time.time_ns()}{_SUFFIX}"
             self._file = _record_writer()(str(self._directory / name))
             self._write(file_version="brain.Event:2")
             self._write(
                 session_log={"status": "START"}
-            )  # drops what a TensorBoard that is open has
+            )  # makes an open TensorBoard drop the earlier data
         self._show(0, _about(record))
         return 0
 
     def log_epoch(self, epoch: Epoch, *, is_best: bool) -> None:
-        """Show each metric under its own name; of the best so far, mAP under ``best/`` too."""
+        """Write each metric under its name; for the best epoch so far, mAP under ``best/`` too."""
         best = {
             f"best/{name}": value
             for name, value in epoch.metrics.items()
@@ -72,11 +72,11 @@ class TensorboardTracker:
         self._show(epoch.number, _scalars(epoch.metrics | best))
 
     def log_results(self, results: Results) -> None:
-        """Show the scores, plots and predictions of ``best.pt`` at the epoch that it is of."""
+        """Write the scores, plots and predictions of ``best.pt`` at its epoch."""
         self._show(results.metadata.best_epoch, _results(results))
 
     def finish(self, *, exit_code: int) -> None:
-        """Say how the run ended, and close the file."""
+        """Write how the run ended, and close the file."""
         if self._file is not None:
             self._show(0, [_session_end(exit_code)])
             self._close()
@@ -86,9 +86,9 @@ class TensorboardTracker:
         if self._file is None:
             raise TrackingError(
                 f"no event file is open in {self._directory}",
-                hint="it ended with an earlier error; every epoch is in metrics.jsonl",
+                hint="an earlier error closed it; every epoch is in metrics.jsonl",
             )
-        with self._reported():
+        with self._as_tracking_error():
             for summary in summaries:
                 self._write(step=step, summary=summary)
             self._file.flush()
@@ -99,26 +99,25 @@ class TensorboardTracker:
         self._file.write(Event(wall_time=time.time(), **fields).SerializeToString())
 
     @contextlib.contextmanager
-    def _reported(self) -> Iterator[None]:
+    def _as_tracking_error(self) -> Iterator[None]:
         try:
             yield
         except OSError as error:
             self._close()
             raise TrackingError(
                 f"{error.filename or self._directory}: {error.strerror or error}",
-                hint="see that there is space and that it can be read and written; "
-                "every epoch is in metrics.jsonl",
+                hint="check the free space and the permissions; every epoch is in metrics.jsonl",
             ) from error
 
     def _close(self) -> None:
         file, self._file = self._file, None
         if file is not None:
-            with contextlib.suppress(OSError):  # on a full disk it fails once more, and is closed
+            with contextlib.suppress(OSError):  # on a full disk it fails again, but is closed
                 file.close()
 
 
 def _record_writer() -> Any:  # noqa: ANN401 - the package is untyped
-    import_torch()  # tensorboardX imports it too, and would leave its threads waiting awake
+    import_torch()  # tensorboardX imports it too, but with threads that wait actively
     from tensorboardX.record_writer import RecordWriter
 
     return RecordWriter
@@ -127,17 +126,17 @@ def _record_writer() -> Any:  # noqa: ANN401 - the package is untyped
 def _about(record: RunRecord) -> Iterator[Any]:
     from tensorboardX.summary import hparams, text
 
-    params = {name: held for name, held in record.params.items() if name not in _NOT_TRAINING}
-    yield from hparams(dict(_flat(params)), dict.fromkeys(_COMPARED, 0.0))[:2]
+    params = {name: section for name, section in record.params.items() if name not in _NOT_TRAINING}
+    yield from hparams(dict(_flatten(params)), dict.fromkeys(_COMPARED, 0.0))[:2]
     document = record.model_dump_json(indent=2, include=_ABOUT_A_RUN)
     yield text("run", textwrap.indent(document, "    "))  # code, in Markdown
 
 
-def _flat(section: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Name each value as ``--set`` does, without ``detection``; TensorBoard knows no lists."""
+def _flatten(section: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Name each value as in ``--set``, without ``detection``; TensorBoard has no lists."""
     for name, value in section.items():
         if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{name}.")
+            yield from _flatten(value, f"{prefix}{name}.")
         else:
             is_scalar = value is None or isinstance(value, bool | int | float | str)
             yield f"{prefix}{name}", value if is_scalar else str(value)
@@ -160,9 +159,9 @@ def _results(results: Results) -> Iterator[Any]:
     yield text("results", _table(results))
     for name, path in results.plots.items():
         yield _image(name, path.read_bytes())
-    for prediction in _most_telling(results):
+    for prediction in _worst_pictures(results):
         name = f"predictions/{short_name(prediction.image)}"
-        yield _image(f"{results.predictions.split}/{name}", _drawn(prediction, results.images))
+        yield _image(f"{results.predictions.split}/{name}", _draw(prediction, results.images))
 
 
 def _table(results: Results) -> str:
@@ -171,13 +170,13 @@ def _table(results: Results) -> str:
     return "\n".join([title, "", "| measured | best.pt |", "| --- | --- |", *lines])
 
 
-def _most_telling(results: Results) -> list[Prediction]:
-    """Pick photographs that are still where they were."""
+def _worst_pictures(results: Results) -> list[Prediction]:
+    """Return the pictures with the most errors whose files still exist."""
     ordered = results.predictions.worst_first()
     return [each for each in ordered if (results.images / each.image).exists()][:MOST_PICTURES]
 
 
-def _drawn(prediction: Prediction, images: Path) -> bytes:
+def _draw(prediction: Prediction, images: Path) -> bytes:
     boxes = [found.box_xyxy for found in prediction.found]
     confidences = [found.confidence for found in prediction.found]
     matches = match(boxes, confidences, prediction.labelled_xyxy)
@@ -190,7 +189,7 @@ def _drawn(prediction: Prediction, images: Path) -> bytes:
 
 
 def _image(name: str, encoded: bytes) -> Any:  # noqa: ANN401
-    """Show a PNG or JPEG as it is."""
+    """Return a PNG or JPEG as a summary, without re-encoding."""
     from tensorboardX.proto.summary_pb2 import Summary
 
     with Image.open(io.BytesIO(encoded)) as picture:
@@ -201,7 +200,7 @@ def _image(name: str, encoded: bytes) -> Any:  # noqa: ANN401
 
 
 def _session_end(exit_code: int) -> Any:  # noqa: ANN401
-    """Say in the table of runs whether this one ended well, as ``hparams()`` cannot."""
+    """Return the summary with the run's status for the table of runs; ``hparams()`` cannot."""
     from tensorboardX.proto.api_pb2 import Status
     from tensorboardX.proto.plugin_hparams_pb2 import HParamsPluginData, SessionEndInfo
     from tensorboardX.proto.summary_pb2 import Summary, SummaryMetadata

@@ -1,4 +1,4 @@
-"""A working directory from nothing: git, DVC, and a folder as the remote."""
+"""Create a working directory with git, DVC, and a folder as the remote."""
 
 import os
 import shutil
@@ -12,32 +12,32 @@ from container_doors.adapters.shell import Finished, call
 from container_doors.core.errors import VersioningError
 
 _UNATTENDED = (f"core.hooksPath={os.devnull}", "core.autocrlf=false", "core.safecrlf=false")
-"""Hooks that a person has for all repositories, and the line ends, are for their own work."""
+"""The person's global hooks and line-end settings are for their own work, not for this."""
 
 REMOTE = "remote-storage"
-"""The folder that stands in for Google Drive; git ignores it."""
+"""The folder that replaces Google Drive; git ignores it."""
 
 
 def create_workspace(directory: Path, *, files: Mapping[str, str | Path]) -> None:
-    """Make ``directory`` a git and DVC repository that holds ``files``, and commit them.
+    """Make ``directory`` a git and DVC repository with ``files``, and commit them.
 
-    The remote is known by its path relative to the workspace, which may be moved as a whole.
+    The remote's path is relative to the workspace, so the workspace can be moved.
 
     Args:
-        directory: Absent or empty.
-        files: Relative path to text, or to a file that is copied.
+        directory: A new or empty folder.
+        files: By relative path, the text, or a file to copy.
 
     Raises:
         MissingToolError: If git or dvc is not installed.
-        VersioningError: If one of them refuses.
+        VersioningError: If one of them fails.
     """
     directory.mkdir(parents=True, exist_ok=True)
     _git(directory, "init", "--quiet", "--initial-branch", "main", "--template", "")
     for key, value in (("user.name", "Container Doors"), ("user.email", "doors@localhost")):
         if _git(directory, "config", "--get", key, may_fail=True).exit_code:
             _git(directory, "config", key, value)
-    _dvc(directory, "init")  # --quiet would hide what went wrong
-    for name, content in files.items():  # after DVC, which leaves a .dvcignore of comments
+    _dvc(directory, "init")  # --quiet would hide errors
+    for name, content in files.items():  # after DVC, which writes a .dvcignore of comments
         _place(content, directory / name)
     (directory / REMOTE).mkdir(exist_ok=True)
     _dvc(directory, "remote", "add", "--default", "storage", REMOTE)
@@ -47,7 +47,7 @@ def create_workspace(directory: Path, *, files: Mapping[str, str | Path]) -> Non
 
 
 def track(directory: Path, path: Path) -> Path:
-    """Give a file or folder to DVC, and push it; returns its pointer.
+    """Add a file or folder to DVC and push it; return its pointer.
 
     Args:
         directory: The workspace.
@@ -60,10 +60,10 @@ def track(directory: Path, path: Path) -> Path:
 
 
 def commit(directory: Path, message: str) -> None:
-    """Commit everything that git does not ignore; nothing new is no error.
+    """Commit everything that git does not ignore; without changes, do nothing.
 
-    Neither signed nor checked by hooks: a key may ask for a passphrase, and hooks that a person
-    has for all repositories are for their own work.
+    It is not signed and runs no hooks: a key may ask for a passphrase, and the person's global
+    hooks are for their own work.
     """
     _git(directory, "add", "--all")
     if _git(directory, "diff", "--cached", "--quiet", may_fail=True).exit_code:
@@ -80,7 +80,7 @@ def _place(content: str | Path, target: Path) -> None:
 
 
 def _ignore_remote(path: Path) -> None:
-    """Without this line git would commit every model twice, once as the remote's object."""
+    """Make git ignore the remote; otherwise it commits every model twice."""
     line = f"/{REMOTE}/"
     text = path.read_text(encoding="utf-8") if path.exists() else ""
     if line not in text.splitlines():

@@ -1,7 +1,7 @@
 """The console command: parse, call one function of the pipeline, print, set the exit code.
 
 Exit codes: 0 done; 1 the step ran and found faults; 2 the user must change something; 130 the
-user stopped it. Anything else is a bug and keeps its traceback.
+user stopped it. Any other error is a bug and keeps its traceback.
 """
 
 import argparse
@@ -16,38 +16,38 @@ from container_doors.cli.inherited import forget_inherited
 from container_doors.cli.output import complain, leave_pipe, prepare_streams
 from container_doors.cli.parser import build_parser
 from container_doors.cli.workspace import in_workspace
-from container_doors.core.child_environment import NETWORK, secrets_put_away
+from container_doors.core.child_environment import NETWORK, hide_secrets
 from container_doors.core.disk import how_to_free, is_full, what_is_full
 from container_doors.core.errors import DoorsError
-from container_doors.doctor.health import set_up
+from container_doors.doctor.health import install_command
 
 DONE, FOUND_FAULTS, USER_ERROR, STOPPED = 0, 1, 2, 130
 
 _DISK = {
-    errno.EROFS: "choose a folder that can be written",
+    errno.EROFS: "choose a folder that is not read-only",
     errno.EACCES: "change the permissions of that path, or run as its owner",
     errno.EPERM: "change the permissions of that path, or run as its owner",
 }
 
 
-_LACKING = (errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.ENOLCK, errno.EXDEV)
+_UNSUPPORTED = (errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.ENOLCK, errno.EXDEV)
 
-_ANY_PATH = "see that this path exists and can be read and written"
+_ANY_PATH = "check that this path exists and can be read and written"
 
 
 def program(argv: Sequence[str] | None = None) -> int:
-    """Run one command as a program of its own: what others left in the environment is dropped.
+    """Run one command as a program: first remove variables of other programs from the environment.
 
     Args:
         argv: See :func:`main`.
     """
     dropped = forget_inherited()
-    of_a_launch = [name for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK") if name in dropped]
-    if of_a_launch:
+    launcher = [name for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK") if name in dropped]
+    if launcher:
         prepare_streams()
         complain(
-            f"{', '.join(of_a_launch)}: of another program's launch, and passed over; several GPUs "
-            "are asked for by detection.training.device"
+            f"{', '.join(launcher)}: set by another program's launcher, and ignored; for several "
+            "GPUs set detection.training.device"
         )
     return main(argv)
 
@@ -56,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code.
 
     Args:
-        argv: The arguments after the program's name; the process's own by default.
+        argv: The arguments after the program's name; by default those of the process.
     """
     prepare_streams()
     arguments = build_parser().parse_args(argv)
@@ -66,9 +66,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(arguments: argparse.Namespace) -> int:
     try:
-        # Named, not imported: a command loads what it needs, and --help needs nothing.
+        # Handlers are names: a command imports only what it needs, and --help imports nothing.
         module, _, function = arguments.handler.partition(":")
-        with secrets_put_away(but=NETWORK):  # Matplotlib, imported, runs fc-list once
+        with hide_secrets(but=NETWORK):  # Matplotlib, imported, runs fc-list once
             handler = getattr(importlib.import_module(f"container_doors.cli.{module}"), function)
         code = int(handler(arguments))
         sys.stdout.flush()
@@ -77,7 +77,7 @@ def _run(arguments: argparse.Namespace) -> int:
         return _complain(error.lines(), USER_ERROR)
     except KeyboardInterrupt:
         return _complain(
-            ["stopped; what was finished is kept, and the same command can be run again"], STOPPED
+            ["stopped; finished work is kept, and the same command can be run again"], STOPPED
         )
     except BrokenPipeError:  # the reader of a pipe has left: `doors ... | head`
         leave_pipe()
@@ -85,7 +85,9 @@ def _run(arguments: argparse.Namespace) -> int:
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("container_doors"):
             raise
-        return _complain([f"{error.name} is not installed", f"  hint: {set_up()}"], USER_ERROR)
+        return _complain(
+            [f"{error.name} is not installed", f"  hint: {install_command()}"], USER_ERROR
+        )
     except OSError as error:
         if error.errno is None:
             raise
@@ -95,15 +97,15 @@ def _run(arguments: argparse.Namespace) -> int:
 def _explained(error: OSError) -> list[str]:
     if is_full(error):
         return [what_is_full(error), f"  hint: {how_to_free(error)}"]
-    # Of two names, the second is the one that was to be made: the first may be sound.
+    # Of two names, the second is the one to be made; the first may have no fault.
     where = Path(os.fsdecode(error.filename2 or error.filename or Path.cwd()))
     hint = _DISK.get(error.errno or 0) or _of_file_system(error.errno or 0, where)
     return [f"{where}: {error.strerror}", f"  hint: {hint}"]
 
 
 def _of_file_system(code: int, path: Path) -> str:
-    """Name the file system, where it is what cannot do it."""
-    if code not in _LACKING:
+    """Return a hint; it names the file system if that does not support the operation."""
+    if code not in _UNSUPPORTED:
         return _ANY_PATH
     import psutil
 
@@ -111,8 +113,8 @@ def _of_file_system(code: int, path: Path) -> str:
     of_path = [mount for mount in mounts if path.absolute().is_relative_to(mount)]
     kind = mounts[max(of_path, key=lambda mount: len(mount.parts))] if of_path else "unknown"
     return (
-        f"its file system ({kind}) cannot do this: work in a folder of this machine's own disk, "
-        "and copy there what is needed"
+        f"its file system ({kind}) cannot do this: work in a folder on this machine's own disk, "
+        "and copy the needed files there"
     )
 
 

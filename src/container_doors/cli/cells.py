@@ -1,4 +1,4 @@
-"""The notebook's four cells: install, SSH, secrets, tunnel; ``doors tunnel serve`` runs all."""
+"""The notebook's four cells: install, SSH, secrets, tunnel; ``doors tunnel serve`` runs them."""
 
 import atexit
 import os
@@ -16,11 +16,11 @@ from container_doors.cli.output import say
 from container_doors.core.errors import TunnelError
 from container_doors.core.files import user_folder
 from container_doors.tunnel.client_settings import HOST, host_block, known_host
-from container_doors.tunnel.environment import handed_on
+from container_doors.tunnel.environment import session_variables
 from container_doors.tunnel.keep_open import addresses, keep_open
 from container_doors.tunnel.public_keys import PublicKey, parse_public_keys
 from container_doors.tunnel.remote_run import REPOSITORY
-from container_doors.tunnel.secrets import PAGE, PUBLIC_KEY, SECRETS, TUNNEL_TOKEN, gathered
+from container_doors.tunnel.secrets import PAGE, PUBLIC_KEY, SECRETS, TUNNEL_TOKEN, find_secrets
 
 WARNING = """\
 Kaggle has stopped tunnels before, and accounts were locked for them. This is at your own risk;
@@ -28,27 +28,27 @@ read Kaggle's terms first. The default is the batch way, from your laptop: doors
 """
 
 NAMED_PORT = 22022
-"""A named tunnel's service, on its page, is ssh://localhost:22022; a quick one takes any port."""
+"""A named tunnel's service must be ssh://localhost:22022; a quick tunnel uses any port."""
 
 
 def install() -> None:
-    """Install the programs that the image lacks."""
+    """Install the programs that are missing from the image."""
     say(*WARNING.splitlines())
     installed = ssh_server.install_programs()
     say(f"installed {', '.join(installed)}" if installed else "OpenSSH and tmux are here")
     say(f"cloudflared: {_cloudflared()}")
     if forget_password(Path.cwd()):
-        say("the password in the repository's address is removed here: .git/config is published "
+        say("the password was removed from the repository's address here: .git/config is published "
               "with the notebook's output. git asks for it from now on")  # fmt: skip
 
 
 def start_ssh(*, public_key: str = "", github: str = "", port: int = 0) -> SshServer:
-    """Let one person in: by a key that is pasted, a GitHub account's, or the one kept at Kaggle.
+    """Start the SSH server for one person: a pasted key, a GitHub account's, or a Kaggle secret.
 
     Args:
         public_key: The line of a ``.pub`` file.
         github: A user name; its keys are fetched.
-        port: On loopback; by default whichever is free.
+        port: The port on loopback; any free one by default.
 
     Raises:
         TunnelError: If there is no key, or the server does not start.
@@ -58,34 +58,34 @@ def start_ssh(*, public_key: str = "", github: str = "", port: int = 0) -> SshSe
     server = SshServer()
     server.start(keys, port=port)
     atexit.register(server.stop)
-    say(f"SSH listens on 127.0.0.1:{server.port}, for {source} and nobody else:")
+    say(f"SSH listens on 127.0.0.1:{server.port}, only for {source}:")
     say(*(f"  {key.fingerprint} {key.comment}".rstrip() for key in keys))
-    say(f"this machine proves itself by the host key {server.host_key.fingerprint}")
+    say(f"this machine's host key is {server.host_key.fingerprint}")
     return server
 
 
 def hand_on_secrets(server: SshServer) -> None:
-    """Let every kind of SSH session see what this notebook sees, and the secrets."""
-    found = gathered({secret.label: kaggle_secrets_client.look_up(secret.label)
+    """Give every kind of SSH session the notebook's environment variables and the secrets."""
+    found = find_secrets({secret.label: kaggle_secrets_client.look_up(secret.label)
                       for secret in SECRETS})  # fmt: skip
     labels = {secret.label for secret in SECRETS}
     notebook = {name: value for name, value in os.environ.items() if name not in labels}
-    variables = handed_on({**notebook, REPOSITORY: str(Path.cwd())}, found.values)
+    variables = session_variables({**notebook, REPOSITORY: str(Path.cwd())}, found.values)
     path = server.keep_environment(variables)
     say(*(line for found_line in found.lines for line in found_line.splitlines()))
-    say(f"{len(variables)} variables are in {path}, for its owner alone, until the tunnel ends")
+    say(f"{len(variables)} variables are in {path}, only for its owner, until the tunnel ends")
 
 
 def open_tunnel(server: SshServer, *, hostname: str = "", protocol: str = "auto") -> None:
-    """Open the way in, say how to use it, and keep it open until this cell is interrupted.
+    """Open the tunnel, print how to use it, and keep it open until this cell is interrupted.
 
     Args:
-        server: What :func:`start_ssh` returned.
-        hostname: Of a named tunnel, whose token is a secret; otherwise a quick one is opened.
+        server: The result of :func:`start_ssh`.
+        hostname: A named tunnel's, whose token is a secret; by default a quick one is opened.
         protocol: See :class:`CloudflaredTunnel`.
 
     Raises:
-        TunnelError: If it cannot be opened, or the server has ended.
+        TunnelError: If it cannot be opened, or the server has stopped.
     """
     seen: list[str] = []
 
@@ -95,10 +95,10 @@ def open_tunnel(server: SshServer, *, hostname: str = "", protocol: str = "auto"
 
     def revive() -> None:
         if server.revive():
-            say("the SSH server was killed, and is started again: ssh again")
+            say("the SSH server was killed and has been restarted: connect again")
 
     server.check_is_running()
-    # Before the server is this cell's to stop: after a fault here the cell can run again.
+    # Before ``with server``, which stops it: after an error here the cell can run again.
     program, named = _cloudflared(), Named(hostname, _token()) if hostname else None
     with server, CloudflaredTunnel(program, server.directory, port=server.port, named=named,
                                    protocol=protocol, meanwhile=revive) as tunnel:  # fmt: skip
@@ -106,29 +106,29 @@ def open_tunnel(server: SshServer, *, hostname: str = "", protocol: str = "auto"
             keep_open(tunnel, announce=announce, say=say)
         except KeyboardInterrupt:
             say("stopping")
-    say("stopped: no way in is left, and what sessions could read is removed")
+    say("stopped: the tunnel is closed, and the variables of the sessions are removed")
 
 
 def _cloudflared() -> str:
     cache = user_folder("XDG_CACHE_HOME", ".cache")
     if cache is None:
-        raise TunnelError("there is no home folder to keep cloudflared in",
+        raise TunnelError("there is no home folder to install cloudflared in",
                           hint="set XDG_CACHE_HOME to a folder of yours")  # fmt: skip
     return find_or_download(cache / "container-doors")
 
 
 def _keys(public_key: str, github: str) -> tuple[Sequence[PublicKey], str]:
     if public_key.strip():
-        return parse_public_keys(public_key, source="what was pasted"), "the key that was pasted"
+        return parse_public_keys(public_key, source="the pasted key"), "the pasted key"
     if github.strip():
         return keys_of(github.strip()), f"the keys of github.com/{github.strip()}"
     for answer in kaggle_secrets_client.look_up(PUBLIC_KEY):
         if answer.value:
             return parse_public_keys(answer.value, source=PUBLIC_KEY), f"the key of {answer.where}"
     raise TunnelError(
-        "nobody can come in: there is no public key",
-        hint="give the line of your ~/.ssh/id_ed25519.pub, or your GitHub user name, or keep the "
-        f"line as {PUBLIC_KEY}: {PAGE}",
+        "no one can log in: there is no public key",
+        hint="give the line of your ~/.ssh/id_ed25519.pub, or your GitHub user name, or save the "
+        f"line as the secret {PUBLIC_KEY}: {PAGE}",
     )
 
 
@@ -137,7 +137,7 @@ def _token() -> str:
         if answer.value:
             return answer.value
     raise TunnelError(
-        f"a named tunnel needs its token, and {TUNNEL_TOKEN} is not there",
+        f"a named tunnel needs its token, but there is no secret {TUNNEL_TOKEN}",
         hint=f"copy it from the tunnel's page at Cloudflare; {PAGE}",
     )
 

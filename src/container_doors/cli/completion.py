@@ -1,4 +1,4 @@
-"""``doors completion``: a script with which a shell completes what is typed after ``doors``."""
+"""``doors completion``: a script for the shell, which completes arguments of ``doors``."""
 
 import argparse
 from typing import Any
@@ -15,7 +15,7 @@ _LIST_RUNS = (
     f'find "${{folder:-$PWD}}/{RUNS}" -mindepth 2 -maxdepth 2 -name run.json 2>/dev/null '
     '| sed "s|/run.json$||; s|.*/||" | grep -v "~" | sort'
 )
-"""For ``sh``, which every shell has at hand: no Python is started for a key that was pressed."""
+"""For ``sh``, which every system has: no Python is started at each press of the Tab key."""
 
 _RUNS = {
     "bash": "_doors_runs",
@@ -36,20 +36,20 @@ _RUN_METAVARS = {"NAME", "A", "B"}
 def completion(arguments: argparse.Namespace) -> int:
     """Print the script."""
     parser = build_parser()
-    _say_what_completes(parser)
+    _mark_completions(parser)
     say_text(shtab.complete(parser, arguments.shell))
     return 0
 
 
-def _say_what_completes(parser: argparse.ArgumentParser) -> None:
+def _mark_completions(parser: argparse.ArgumentParser) -> None:
     """Mark the arguments, at each level, that are files, folders or names of runs."""
     for action in parser._actions:  # noqa: SLF001 - as shtab itself reads them
         if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001
             for below in action.choices.values():
-                _say_what_completes(below)
+                _mark_completions(below)
             continue
-        known: Any = _BY_METAVAR.get(str(action.metavar))
+        completer: Any = _BY_METAVAR.get(str(action.metavar))
         if action.metavar in _RUN_METAVARS and action.dest in _NAMES_OF_RUNS:
-            known = _RUNS
-        if known is not None:
-            action.complete = known  # type: ignore[attr-defined]
+            completer = _RUNS
+        if completer is not None:
+            action.complete = completer  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""What a person sees: bars and tables on a terminal, plain lines elsewhere."""
+"""The output for a person: bars and tables on a terminal, plain lines elsewhere."""
 
 import os
 import sys
@@ -18,20 +18,20 @@ from container_doors.core.ports import Progress
 from container_doors.core.records import Epoch
 
 _NARROWEST = 40
-"""Columns; some environments say that there are none (COLUMNS=0), and mean that nobody knows."""
+"""Columns; some environments set COLUMNS=0 if the width is unknown."""
 
 _USUAL = 80
 
 _PLAIN_STEP_S = 10.0
-"""How often a long step says how far it is where there is no terminal."""
+"""How often a long step reports its progress without a terminal."""
 
 
 @contextmanager
 def progress(*, quiet: bool = False) -> Iterator[Progress]:
-    """Choose what fits the output; bars are gone from the screen when the block ends.
+    """Choose a progress display for the output; bars are removed when the block ends.
 
     Args:
-        quiet: Whether the output is a document, so that what is said goes to stderr.
+        quiet: Whether the output is a document, so that messages go to stderr.
     """
     if not is_terminal(sys.stderr if quiet else sys.stdout):
         yield PlainProgress(sys.stderr if quiet else None)
@@ -49,12 +49,12 @@ def progress(*, quiet: bool = False) -> Iterator[Progress]:
 
 
 def is_terminal(stream: TextIO | None = None) -> bool:
-    """Tell whether somebody looks on; a variable such as FORCE_COLOR makes no screen of a file."""
+    """Return whether a stream is a terminal, whatever variables such as FORCE_COLOR are set."""
     return (sys.stdout if stream is None else stream).isatty()
 
 
 def rich_console(*, stderr: bool = False) -> Console:
-    """Make what draws tables and bars; of text it takes nothing for its own markup."""
+    """Make the console for tables and bars; it does not interpret text as markup."""
     columns = os.environ.get("COLUMNS", "")
     narrow = columns.isdigit() and int(columns) < _NARROWEST
     return Console(
@@ -77,12 +77,12 @@ class TerminalProgress:
 
     def say(self, text: str) -> None:
         """Print above the bar."""
-        with suppress(OSError):  # of a terminal that was closed
+        with suppress(OSError):  # the terminal was closed
             self._bars.console.print(shown(text))
 
     def step(self, what: str, done: int, total: int) -> None:
-        """Move the bar, or begin a new one."""
-        if begins_anew(self._at, what, done, total):
+        """Move the bar, or start a new one."""
+        if is_new_step(self._at, what, done, total):
             self._bars.reset(self._task, total=total)
         self._at = (what, done, total)
         self._bars.update(
@@ -94,56 +94,56 @@ class TerminalProgress:
         )
 
     def epoch(self, epoch: Epoch, *, total: int, is_best: bool) -> None:
-        """Leave one line for the epoch."""
+        """Print one line for the epoch."""
         self.say(epoch_line(epoch, total=total, is_best=is_best, remaining=self._remaining))
 
 
 class PlainProgress:
-    """A :class:`ports.Progress` for logs: a line when something is worth one."""
+    """A :class:`ports.Progress` for logs, without bars."""
 
     def __init__(self, output: TextIO | None = None) -> None:
         self._output = output
-        self._said_at = self._began_at = monotonic()
+        self._printed_at = self._began_at = monotonic()
         self._at = ("", 0, 0)
         self._remaining = Remaining()
 
     def say(self, text: str) -> None:
-        """Print at once; a reader who has left, or a full disk, is no reason to stop."""
+        """Print at once; ignore a closed pipe or a full disk."""
         try:
             say(text, file=self._output)
         except OSError:
             leave_pipe()
 
     def step(self, what: str, done: int, total: int) -> None:
-        """Say how far it is and how long it may take, every ten seconds."""
+        """Print the progress and the estimated time left, every ten seconds."""
         now = monotonic()
-        is_new = begins_anew(self._at, what, done, total)
+        is_new = is_new_step(self._at, what, done, total)
         self._at = (what, done, total)
         if is_new:
-            self._said_at = self._began_at = now
-        elif done < total and now - self._said_at >= _PLAIN_STEP_S:
-            self._said_at = now
+            self._printed_at = self._began_at = now
+        elif done < total and now - self._printed_at >= _PLAIN_STEP_S:
+            self._printed_at = now
             self.say(f"{what}: {done} of {total}{_eta(done, total, now - self._began_at)}")
 
     def epoch(self, epoch: Epoch, *, total: int, is_best: bool) -> None:
-        """Leave one line for the epoch."""
-        self._said_at = monotonic()
+        """Print one line for the epoch."""
+        self._printed_at = monotonic()
         self.say(epoch_line(epoch, total=total, is_best=is_best, remaining=self._remaining))
 
 
-def begins_anew(before: tuple[str, int, int], what: str, done: int, total: int) -> bool:
-    """Tell another piece of work from the same one under a changed description.
+def is_new_step(before: tuple[str, int, int], what: str, done: int, total: int) -> bool:
+    """Return whether this is another step, not the same one with a changed description.
 
-    >>> begins_anew(("exp1, 0.1 h used", 2, 30), "exp1, 0.2 h used", 3, 30)
+    >>> is_new_step(("exp1, 0.1 h used", 2, 30), "exp1, 0.2 h used", 3, 30)
     False
-    >>> begins_anew(("reading", 29, 30), "hashing", 0, 30)
+    >>> is_new_step(("reading", 29, 30), "hashing", 0, 30)
     True
     """
     return what != before[0] and not (total == before[2] and done > before[1] > 0)
 
 
 def _eta(done: int, total: int, elapsed_s: float) -> str:
-    """Estimate from the mean so far; nothing before there is one.
+    """Estimate the time left from the mean so far; empty if nothing is done yet.
 
     >>> _eta(120, 600, 60), _eta(0, 600, 60)
     (', ETA 0:04:00', '')
@@ -154,20 +154,20 @@ def _eta(done: int, total: int, elapsed_s: float) -> str:
 
 
 class Remaining:
-    """Estimates the time left from the last five epochs; the first is slow and soon forgotten."""
+    """Estimates the time left from the last five epochs; the slow first one soon drops out."""
 
     def __init__(self) -> None:
         self._seconds: deque[float] = deque(maxlen=5)
 
     def after(self, epoch_s: float, *, epochs_left: int) -> timedelta:
-        """Take one more epoch into account."""
+        """Add one epoch, and return the time left."""
         self._seconds.append(epoch_s)
         mean = sum(self._seconds) / len(self._seconds)
         return timedelta(seconds=round(mean * epochs_left))
 
 
 def epoch_line(epoch: Epoch, *, total: int, is_best: bool, remaining: Remaining) -> str:
-    """Spell one epoch in 80 columns; the loss is the sum of its parts."""
+    """Write one epoch in 80 columns; the loss is the sum of its parts."""
     losses = [value for name, value in epoch.metrics.items() if name.startswith("train/")]
     shown = [
         f"{label} {epoch.metrics[name]:.3f}"

@@ -18,7 +18,7 @@ from container_doors.steps.data import check_data, draw_samples, pack_data, pull
 
 
 def sample(arguments: argparse.Namespace) -> int:
-    """Draw a data set and say where it is."""
+    """Draw a data set and print its path."""
     counts = {split: getattr(arguments, split) for split in ("train", "val", "test")}
     with console.progress() as progress:
         draw_samples(
@@ -50,7 +50,7 @@ def validate(arguments: argparse.Namespace) -> int:
 
 
 def pack(arguments: argparse.Namespace) -> int:
-    """Make and push the archives, and say what is for git."""
+    """Write and push the archives, and print the git commands that remain."""
     with console.progress() as progress:
         store = DvcStore(Path.cwd(), progress=progress)
         pointers = pack_data(arguments.path, store=store, progress=progress)
@@ -63,7 +63,7 @@ def pack(arguments: argparse.Namespace) -> int:
 
 
 def pull(arguments: argparse.Namespace) -> int:
-    """Fetch the data set, and say in which form it came."""
+    """Fetch the data set, and print in which form it was fetched."""
     with console.progress() as progress:
         store = DvcStore(Path.cwd(), progress=progress)
         form = pull_data(arguments.path, store=store, progress=progress, force=arguments.force)
@@ -72,7 +72,7 @@ def pull(arguments: argparse.Namespace) -> int:
 
 
 def _minimums(arguments: argparse.Namespace) -> Data:
-    """Read the minimums from the configuration, or go by the defaults where there is none."""
+    """Read the minimums from the configuration; the defaults if there is none."""
     if not arguments.overrides and not arguments.config.exists():
         return Data()
     return load_params(arguments.config, arguments.overrides).data
@@ -120,8 +120,8 @@ def _print_table(report: Report) -> None:
     for column in ("photographs", "doors", "without a door", "errors", "warnings"):
         table.add_column(column, justify="right")
     for name, counts in report.splits.items():
-        of_split = [finding for finding in report.findings if name in finding.path.parts]
-        severities = [finding.severity for finding in of_split]
+        findings = [finding for finding in report.findings if name in finding.path.parts]
+        severities = [finding.severity for finding in findings]
         table.add_row(
             printable(name),
             str(counts.images),
@@ -131,9 +131,9 @@ def _print_table(report: Report) -> None:
             str(severities.count("warning")),
         )
     console.rich_console().print(table)
-    errors, warned = len(report.errors), len(report.warnings)
+    errors, warnings = len(report.errors), len(report.warnings)
     say(
-        f"{errors} error(s), {warned} warning(s): "
+        f"{errors} error(s), {warnings} warning(s): "
         + ("not fit" if errors else "fit")
         + " to train on"
     )

@@ -1,4 +1,4 @@
-"""``doors demo``: the whole pipeline on drawn pictures, in a workspace of its own."""
+"""``doors demo``: the whole pipeline on drawn pictures, in its own workspace."""
 
 import argparse
 import contextlib
@@ -15,7 +15,7 @@ from container_doors.adapters import workspace
 from container_doors.adapters.dvc.store import DvcStore
 from container_doors.adapters.git.repository import GitRepository
 from container_doors.cli import console
-from container_doors.cli.evaluate import opened
+from container_doors.cli.evaluate import open_detector
 from container_doors.cli.output import say
 from container_doors.cli.train import real_world, scores
 from container_doors.core.config import Params, dump, load_params
@@ -28,10 +28,10 @@ from container_doors.steps.metadata import regenerate_metadata
 from container_doors.steps.publish import is_published
 from container_doors.steps.summary import report_page, summarise
 from container_doors.steps.version import version_model
-from container_doors.training.stopping import Wishes
+from container_doors.training.stopping import StopRequests
 
 _MARKER = ".doors-demo"
-"""Says that a folder was made here, and may be replaced."""
+"""Marks a folder that the demo made, and may replace."""
 
 _DATA = Path("data/processed/detection")
 _COUNTS = {"train": 200, "val": 32, "test": 48}
@@ -56,23 +56,23 @@ _ON_A_LAPTOP = (
     "detection.augmentation.close_mosaic=0",
     "detection.wandb.tags=[demo]",
 )
-"""What differs from params.yaml: a network and pictures that one processor core can train.
+"""The differences from params.yaml: a network and pictures that one processor core can train.
 
-At 96 px the smallest door is 27 px wide. Small batches, and small changes of scale, make so few
-epochs enough.
+At 96 px the smallest door is 27 px wide. With small batches and small changes of scale, these few
+epochs are enough.
 """
 
 
 class DemoError(DoorsError):
-    """The workspace cannot be used."""
+    """The demo's folder cannot be used."""
 
 
 def demo(arguments: argparse.Namespace) -> int:
-    """Make the workspace, run every step in it, and say what was made."""
+    """Make the workspace, run every step in it, and print what was made."""
     began = monotonic()
     with console.progress() as progress:
         _prepare(arguments.workspace, keep=arguments.keep, progress=progress)
-        # Of so small a batch two threads have little to share: they took 1.6 times the time of one.
+        # The batch is so small that two threads took 1.6 times the time of one.
         os.environ.setdefault("OMP_NUM_THREADS", "1")
         with contextlib.chdir(arguments.workspace):
             run, params = _next_run(arguments.track)
@@ -81,12 +81,12 @@ def demo(arguments: argparse.Namespace) -> int:
     minutes, seconds = divmod(round(monotonic() - began), 60)
     say(*_what_was_made(arguments.workspace, run, metadata))
     say(f"done in {minutes} min {seconds} s")
-    say(*_the_way_on(page))
+    say(*_next_steps(page))
     return 0
 
 
 def _prepare(directory: Path, *, keep: bool, progress: Progress) -> None:
-    """Make the workspace with its data, or take up the one that is there."""
+    """Make the workspace, or reuse an existing one with ``keep``."""
     if directory.exists() and any(directory.iterdir()):
         if not (directory / _MARKER).exists():
             raise DemoError(
@@ -94,7 +94,7 @@ def _prepare(directory: Path, *, keep: bool, progress: Progress) -> None:
                 hint="choose another folder: doors demo --workspace DIR",
             )
         if keep:
-            progress.say(f"keeping the demo in {directory}, and training one more model in it")
+            progress.say(f"keeping the demo in {directory}, and training another model in it")
             return
         progress.say(f"replacing the earlier demo in {directory} (--keep would keep it)")
         shutil.rmtree(directory)
@@ -118,7 +118,7 @@ def _next_run(mode: str) -> tuple[Run, Params]:
 
 
 def _run_every_step(params: Params, run: Run, progress: Progress) -> Metadata:
-    """Exactly what ``scripts/run_training.sh`` does, by the same functions."""
+    """Run the same functions as ``scripts/run_training.sh``."""
     here = Path.cwd()
     if not (_DATA / "data.yaml").exists():
         progress.say(f"[2/6] drawing {sum(_COUNTS.values())} pictures of container doors")
@@ -130,10 +130,10 @@ def _run_every_step(params: Params, run: Run, progress: Progress) -> Metadata:
         workspace.commit(here, "Draw the data set")
     progress.say("[3/6] checking, training and evaluating")
     metadata = pipeline.train(
-        params, run, world=real_world(params, progress, stopping=Wishes(run.stop_request))
+        params, run, world=real_world(params, progress, stopping=StopRequests(run.stop_request))
     )
     if not is_published(metadata.run_id):
-        progress.say("[4/6] and [5/6]: nothing is to be versioned, for the better model stays")
+        progress.say("[4/6] and [5/6]: nothing to version: the published model is better")
         progress.say("[6/6] writing the report")
         summarise(run, Path(f"summary_{run.name}.md"))
         return metadata
@@ -150,9 +150,9 @@ def _run_every_step(params: Params, run: Run, progress: Progress) -> Metadata:
 
 
 def _write_page(run: Run, progress: Progress) -> Path:
-    """Measure with what confidence the figures are known, and show it all on one page."""
+    """Measure the scores with their confidence intervals, and write the HTML page."""
     page = report_page(
-        run, Path(f"summary_{run.name}.html"), open_detector=opened, progress=progress
+        run, Path(f"summary_{run.name}.html"), open_detector=open_detector, progress=progress
     )
     workspace.commit(Path.cwd(), f"Evaluate {run.name}")
     return page
@@ -160,7 +160,7 @@ def _write_page(run: Run, progress: Progress) -> Path:
 
 def _what_was_made(directory: Path, run: Run, metadata: Metadata) -> Iterator[str]:
     yield from scores(metadata)
-    yield f"what was made, in {directory}, which is where every command above is for:"
+    yield f"what was made, in {directory}; run the commands above in that folder:"
     for path, what in (
         (f"summary_{run.name}.html", "the report: open it first"),
         (f"summary_{run.name}.md", "the same in Markdown"),
@@ -168,20 +168,20 @@ def _what_was_made(directory: Path, run: Run, metadata: Metadata) -> Iterator[st
         (PUBLISHED / "best.pt", "the model, with metadata.json beside it"),
         (_DATA, "the drawn data set, in the layout that your photographs need"),
         (run.directory, "everything about the run"),
-        ("params.yaml", "what was asked for; change it, then: dvc repro"),
+        ("params.yaml", "the settings; change them, then: dvc repro"),
     ):
         yield f"  {path!s:<34}{what}"
-    yield f"a small network on small pictures ({_on_what(metadata)}), so that a laptop can do it"
+    yield f"a small network on small pictures ({_network(metadata)}), so that a laptop can do it"
 
 
-def _the_way_on(page: Path) -> Iterator[str]:
+def _next_steps(page: Path) -> Iterator[str]:
     yield f"the report: {page.as_uri() if console.is_terminal() else page}"
     yield f"next, your own photographs: put them into {_DATA}, laid out like the drawn ones, then"
     yield f"  uv run doors data validate --path {_DATA}"
     yield "  uv run doors train --experiment detection_exp001"
 
 
-def _on_what(metadata: Metadata) -> str:
+def _network(metadata: Metadata) -> str:
     return f"{metadata.model_architecture}, {metadata.evaluation.image_size_px} px"
 
 
@@ -190,7 +190,7 @@ def _template(name: str) -> str:
 
 
 def _template_path(name: str) -> Path:
-    """Find a file of the repository: packed into the wheel, or in the checkout that we run from."""
-    packed = Path(str(resources.files("container_doors"))) / "template" / name
-    checkout = Path(sys.modules["container_doors"].__path__[0]).parents[1] / name
-    return packed if packed.exists() else checkout
+    """Return the path of a template: in the wheel, or in the checkout that we run from."""
+    in_wheel = Path(str(resources.files("container_doors"))) / "template" / name
+    in_checkout = Path(sys.modules["container_doors"].__path__[0]).parents[1] / name
+    return in_wheel if in_wheel.exists() else in_checkout

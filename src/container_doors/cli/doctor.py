@@ -1,7 +1,7 @@
-"""``doors doctor``: what is amiss here, or with a run, and what to do about it.
+"""``doors doctor``: check this machine, or a run, and print what is wrong and how to correct it.
 
-Each check is looked up when its turn comes: one that needs a package which is missing fails by
-itself, and the others are made all the same.
+Each check is imported only when it runs: if one needs a package that is missing, only that check
+fails.
 """
 
 import argparse
@@ -19,8 +19,8 @@ from container_doors.doctor.health import (
     as_document,
     as_lines,
     failed,
+    install_command,
     passed,
-    set_up,
     warned,
     worst,
 )
@@ -52,17 +52,17 @@ _OF_SET_UP = tuple(
 )
 _LOG_END = 20_000
 _MOST_WORDS = 160
-_BY_HAND = "put your photographs there, laid out as the README says"
-_NOT_OURS_TO_SAY = ("may produce non-deterministic training results", " py.warnings: ")
-"""Warnings that nobody can act on: of a cache that changes nothing here, and of Python's kind."""
+_BY_HAND = "put your photographs there, in the layout of the README"
+_IGNORED_WARNINGS = ("may produce non-deterministic training results", " py.warnings: ")
+"""Warnings without a remedy: about a cache that changes nothing here, and Python's own ones."""
 
 
 def doctor(arguments: argparse.Namespace) -> int:
-    """Print a line for each thing looked at; exit 1 if one of them fails."""
+    """Print a line for each check; exit 1 if one fails."""
     checks = _OF_SET_UP if arguments.setup else _CHECKS
     is_of_run = arguments.run is not None
-    looked = _diagnosis(arguments.run) if is_of_run else _look_around(checks, arguments.json)
-    lines = list(looked)
+    health = _diagnosis(arguments.run) if is_of_run else _run_checks(checks, arguments.json)
+    lines = list(health)
     if arguments.json:
         say_document(as_document(lines))
     elif is_of_run:
@@ -71,7 +71,7 @@ def doctor(arguments: argparse.Namespace) -> int:
 
 
 def data_set() -> Health:
-    """Check the data set that params name, as training would."""
+    """Check the data set of the params, as training does."""
     from container_doors.cli.console import progress
     from container_doors.core.config import load_params
     from container_doors.steps.data import check_data
@@ -81,7 +81,7 @@ def data_set() -> Health:
     if not path.exists():
         return failed(
             "data set",
-            f"{path} is not there",
+            f"{path} does not exist",
             (f"doors data pull --path {path}" if Path(f"{path}.dvc").exists() else _BY_HAND)
             + f", or doors data sample --out {path}",
         )
@@ -98,7 +98,7 @@ def data_set() -> Health:
 
 
 def last_run() -> Health:
-    """Say how the newest run ended, and what its log complained of last."""
+    """Return how the newest run ended, and the last warning or error in its log."""
     from container_doors.steps.track import show_run
 
     records = sorted(Path("runs").glob("*/run.json"), key=lambda path: path.stat().st_mtime)
@@ -112,7 +112,7 @@ def last_run() -> Health:
         line
         for line in _log_end(run.train_log).splitlines()
         if (" ERROR " in line or " WARNING " in line)
-        and not any(said in line for said in _NOT_OURS_TO_SAY)
+        and not any(text in line for text in _IGNORED_WARNINGS)
     ]
     found = f"{run.name}: {record.status}"
     remedy = f"doors doctor --run {run.name}"
@@ -125,21 +125,21 @@ def last_run() -> Health:
     return passed("last run", found)
 
 
-def _look_around(checks: Sequence[tuple[str, str]], quiet: bool) -> Iterator[Health]:
-    """Make each check, and say what came of it at once."""
+def _run_checks(checks: Sequence[tuple[str, str]], quiet: bool) -> Iterator[Health]:
+    """Run the checks, and print each result at once."""
     for name, place in checks:
-        line = _made(name, place)
+        line = _run_check(name, place)
         if not quiet:
-            say(*_spaced(line))
+            say(*_in_columns(line))
         yield line
 
 
-def _spaced(line: Health) -> Sequence[str]:
+def _in_columns(line: Health) -> Sequence[str]:
     width = max(len(name) for name, _ in _CHECKS)
     return as_lines([Health(f"{line.name:<{width}}", line.verdict, line.found, line.remedy)])
 
 
-def _made(name: str, place: str) -> Health:
+def _run_check(name: str, place: str) -> Health:
     module, _, function = place.partition(":")
     try:
         check = getattr(importlib.import_module(f"container_doors.{module}"), function)
@@ -147,9 +147,9 @@ def _made(name: str, place: str) -> Health:
     except DoorsError as error:
         return failed(name, error.problem, error.hint)
     except ModuleNotFoundError as error:
-        return failed(name, f"{error.name} is not installed", set_up())
+        return failed(name, f"{error.name} is not installed", install_command())
     except ImportError as error:
-        return failed(name, f"a package is damaged: {error}", set_up())
+        return failed(name, f"a package is damaged: {error}", install_command())
     return made
 
 
@@ -172,7 +172,7 @@ def _diagnosis(name: str | Literal[True]) -> Sequence[Health]:
         record,
         history,
         log,
-        is_held=is_claimed(run),
+        is_running=is_claimed(run),
         idle_s=time() - max(written),
         predictions=_found_on_val(run, record),
     )
@@ -180,7 +180,7 @@ def _diagnosis(name: str | Literal[True]) -> Sequence[Health]:
 
 
 def _found_on_val(run: Run, record: "RunRecord") -> "Predictions | None":
-    """Read them, if they are of this run; what is damaged is said elsewhere."""
+    """Read the predictions on val, if they are of this run; damage is reported elsewhere."""
     from container_doors.core.records import Predictions
 
     try:
@@ -191,13 +191,13 @@ def _found_on_val(run: Run, record: "RunRecord") -> "Predictions | None":
 
 
 def _damage(run: Run, record: "RunRecord") -> list[Health]:
-    """Name what a run has left that cannot be read any more, or is not what it was."""
+    """List a run's files that cannot be read, or have changed."""
     from container_doors.core.records import Metadata
     from container_doors.publishing.evidence import records_check
     from container_doors.publishing.ways_back import other_weights
     from container_doors.steps.detections import damaged_documents
     from container_doors.training.history import history_faults
-    from container_doors.training.standing import as_it_stands
+    from container_doors.training.standing import correct_status
 
     *lost, remedy = history_faults(run, record) or [""]
     weights = [other_weights(record, run, one) for one in (run.best_weights, run.last_weights)]
@@ -206,9 +206,9 @@ def _damage(run: Run, record: "RunRecord") -> list[Health]:
         *(failed("document", error.problem, error.hint) for error in damaged_documents(run)),
         *(failed("weights", error.problem, error.hint) for error in weights if error),
     ]
-    if as_it_stands(run, record).status in {"stopped", "interrupted", "failed"}:
+    if correct_status(run, record).status in {"stopped", "interrupted", "failed"}:
         found += _damaged_checkpoints(run)
-    if not found and run.metadata.exists():  # all of it can be read: is it what was published?
+    if not found and run.metadata.exists():  # all can be read: check that it is what was published
         for one in records_check(Metadata.read(run.metadata), run).mismatches:
             what = f"{one.where}: expected {one.expected}, found {one.found}"
             found.append(failed("records", what, one.remedy))
@@ -216,16 +216,16 @@ def _damage(run: Run, record: "RunRecord") -> list[Health]:
 
 
 def _damaged_checkpoints(run: Run) -> Iterator[Health]:
-    from container_doors.training.checkpoint import find_whole, how_to_begin_anew
+    from container_doors.training.checkpoint import find_intact, how_to_start_over
 
-    whole = find_whole(run)
-    for why in whole.passed_over:
-        if whole.folder is None:
+    found = find_intact(run)
+    for why in found.skipped:
+        if found.folder is None:
             elsewhere = f"the storage may have one: doors train --resume --experiment {run.name}"
-            yield failed("checkpoint", why, f"{elsewhere}; else {how_to_begin_anew(run)}")
+            yield failed("checkpoint", why, f"{elsewhere}; else {how_to_start_over(run)}")
         else:
-            again = f"doors train --resume --experiment {run.name} goes on after {whole.epoch}"
-            yield warned("checkpoint", f"{why}; the one before is whole", again)
+            again = f"doors train --resume --experiment {run.name} resumes after {found.epoch}"
+            yield warned("checkpoint", f"{why}; the previous one is intact", again)
 
 
 def _log_end(path: Path) -> str:

@@ -12,9 +12,15 @@ from container_doors.adapters.yolo.detector import YoloDetector
 from container_doors.cli import console
 from container_doors.cli.output import complain, say, say_document
 from container_doors.core.config import Params
-from container_doors.core.measurements import Assessment, Estimate, Slice, TargetCheck, said
+from container_doors.core.measurements import (
+    Assessment,
+    Estimate,
+    Slice,
+    TargetCheck,
+    format_fraction,
+)
 from container_doors.core.ports import Detector
-from container_doors.core.run import TEST_LOOKS, Run
+from container_doors.core.run import TEST_USES, Run
 from container_doors.evaluation.paired import FALSE_ALARMS
 from container_doors.evaluation.targets import parse_target
 from container_doors.reporting.figures import count
@@ -29,30 +35,30 @@ FAULTS = 1
 
 
 def evaluate(arguments: argparse.Namespace) -> int:
-    """Print every score with its interval; a promise that is not kept is a fault."""
+    """Print every score with its interval; an operating target that is not met is a fault."""
     promise = None if arguments.promise is None else parse_target(arguments.promise)
     run = named_or_only(arguments.experiment, "evaluate --experiment")
     warn_of_lost_uses()
     with console.progress(quiet=arguments.json) as progress:
         found = evaluate_split(
-            run, arguments.split, promise=promise, open_detector=opened, progress=progress
+            run, arguments.split, promise=promise, open_detector=open_detector, progress=progress
         )
     if arguments.json:
         say_measured(run, found)
     else:
         say(*_lines(run, found), *where_kept(run, found))
-    return 0 if found.promise is None or found.promise.verdict == "kept" else FAULTS
+    return 0 if found.promise is None or found.promise.verdict == "met" else FAULTS
 
 
 def compare(arguments: argparse.Namespace) -> int:
-    """Print both side by side, by how much they differ, and a verdict in a sentence."""
+    """Print two runs side by side, their differences, and a verdict in a sentence."""
     warn_of_lost_uses()
     with console.progress(quiet=arguments.json) as progress:
         found = compare_runs(
             Run(arguments.first),
             Run(arguments.second),
             arguments.split,
-            open_detector=opened,
+            open_detector=open_detector,
             progress=progress,
         )
     if arguments.json:
@@ -60,7 +66,7 @@ def compare(arguments: argparse.Namespace) -> int:
         return 0
     say(*_side_by_side(found), found.verdict)
     if found.looks is not None:
-        say(f"looks at this test split, with these: {found.looks}")
+        say(f"uses of this test set, with these: {found.looks}")
     return 0
 
 
@@ -71,7 +77,7 @@ def gate(arguments: argparse.Namespace) -> int:
         rows = gate_run(
             named_or_only(arguments.experiment, "gate --experiment"),
             at_the_point=arguments.point,
-            open_detector=opened,
+            open_detector=open_detector,
             progress=progress,
         )
     if arguments.json:
@@ -82,25 +88,25 @@ def gate(arguments: argparse.Namespace) -> int:
 
 
 def say_measured(run: Run, part: Part) -> None:
-    """Print ``evaluation.json``, as it is with what was measured."""
+    """Print ``evaluation.json``, with the new measurement."""
     say_document(json.loads(document_with(run, part).to_json()))
 
 
 def where_kept(run: Run, part: Part) -> list[str]:
-    """Say where what was measured is, if it could be kept."""
+    """Return a line with the file of the measurement, if it could be written."""
     return [f"wrote {run.evaluation}"] if is_kept(run, part) else []
 
 
 def warn_of_lost_uses() -> None:
-    """Warn of what the record of looks at test has lost; what the last commit has comes back."""
+    """Restore lost lines of the record of test set uses from the last commit, and warn of them."""
     for line in restore_test_uses(GitRepository(Path.cwd())):
         complain(f"warning: {line}")
 
 
 def row_of(row: TargetResult) -> str:
     """Write one target and whether it holds."""
-    said = row.said if row.holds else row.said.upper()
-    return f"{said:12}  {row.what:15}  {row.target:>12}  {row.measured}"
+    status = row.status if row.holds else row.status.upper()
+    return f"{status:12}  {row.what:15}  {row.target:>12}  {row.measured}"
 
 
 def _as_json(found: Comparison) -> dict[str, Any]:
@@ -117,7 +123,7 @@ def _as_json(found: Comparison) -> dict[str, Any]:
 
 
 def _side_by_side(found: Comparison) -> list[str]:
-    """Write a row for each measure, both models and their difference beside one another."""
+    """Return a table: a row for each score, with both models and their difference."""
     doors = count(found.doors, "door")
     rows = [
         ("", *(side.name for side in found.sides), "difference"),
@@ -126,7 +132,7 @@ def _side_by_side(found: Comparison) -> list[str]:
         (
             FALSE_ALARMS,
             *(str(side.false_alarms) for side in found.sides),
-            _difference(found.by.get(FALSE_ALARMS), " a photograph"),
+            _difference(found.by.get(FALSE_ALARMS), " per photograph"),
         ),
         *(
             (name, *(_in_brackets(side, name) for side in found.sides), _difference(by))
@@ -137,7 +143,7 @@ def _side_by_side(found: Comparison) -> list[str]:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
         f"on {found.split}: {count(found.photographs, 'photograph')}, {doors}; in brackets the "
-        "interval of 95 %",
+        "95 % confidence interval",
         *(
             "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
             for row in rows
@@ -154,7 +160,7 @@ def _difference(by: Estimate | None, of: str = "") -> str:
     return f"{by.value:+.3f}{of} ({by.low:+.3f} to {by.high:+.3f})" if by else ""
 
 
-def opened(weights: Path, params: Params) -> Detector:
+def open_detector(weights: Path, params: Params) -> Detector:
     """Open weights on the device that their params ask for."""
     return YoloDetector(
         weights,
@@ -172,10 +178,10 @@ def _lines(run: Run, found: Assessment) -> list[str]:
         *(_score(name, score) for name, score in found.scores.items()),
         *(f"  {name:10} undefined: {why}" for name, why in found.undefined.items()),
         *_alarms(found),
-        *_promise(found),
+        *_operating_target(found),
         *_error_kinds(found),
         *_slices(found),
-        *_looks(found),
+        *_test_uses(found),
     ]
 
 
@@ -188,13 +194,14 @@ def _slices(found: Assessment) -> list[str]:
     parts = [one for one in found.slices if one.doors]
     if not parts:
         return []
-    return [f"recall of each part, held against {said(found.recall_target)}:", *map(_slice, parts)]
+    target = format_fraction(found.recall_target)
+    return [f"recall of each slice, compared with {target}:", *map(_slice, parts)]
 
 
-def _looks(found: Assessment) -> list[str]:
+def _test_uses(found: Assessment) -> list[str]:
     if found.looks is None:
         return []
-    return [f"looks at this test split, with this one: {found.looks}; they are in {TEST_LOOKS}"]
+    return [f"uses of this test set, with this one: {found.looks}; listed in {TEST_USES}"]
 
 
 def _score(name: str, score: Estimate) -> str:
@@ -203,7 +210,7 @@ def _score(name: str, score: Estimate) -> str:
 
 def _alarms(found: Assessment) -> list[str]:
     return [
-        f"  false alarms a photograph without a door: {one.per_photograph}"
+        f"  false alarms per photograph without a door: {one.per_photograph}"
         for one in found.false_alarms
         if one.conf_threshold == found.conf_threshold
     ]
@@ -213,13 +220,13 @@ def _error_kinds(found: Assessment) -> list[str]:
     if not found.error_kinds:
         return []
     return [
-        "what AP50 would gain without each kind of error, over all confidences, also those too "
-        "faint to be used:",
+        "what AP50 would gain without each kind of error, over all confidences, also those below "
+        "the threshold:",
         *(f"  {one.kind:12} {one.count:4}  {one}" for one in found.error_kinds),
     ]
 
 
-def _promise(found: Assessment) -> list[str]:
+def _operating_target(found: Assessment) -> list[str]:
     check = found.promise
     if check is None:
         return [f"  at a confidence of {found.conf_threshold}"]
@@ -227,12 +234,12 @@ def _promise(found: Assessment) -> list[str]:
         f"  {check.promise}: {check.verdict}, at a confidence of {check.conf_threshold:.4f}",
         f"    chosen on val:  {check.chosen_on}",
         f"    checked on {found.split}: {check.checked_on}",
-        f"    it costs: {_price(check)}",
+        f"    cost: {_cost(check)}",
     ]
 
 
-def _price(check: TargetCheck) -> str:
+def _cost(check: TargetCheck) -> str:
     if check.price is None:
-        return "that is not known, for want of photographs to measure it on"
-    of = "recall" if check.price.of == "doors" else "false alarms a photograph without a door"
+        return "not known: there are no photographs to measure it on"
+    of = "recall" if check.price.of == "doors" else "false alarms per photograph without a door"
     return f"{of} {check.price}"

@@ -1,8 +1,8 @@
-"""What other programs left in the environment, and is not meant for us.
+"""Removes inherited environment variables that were set for other programs.
 
 A scheduler's job, a notebook's kernel, a launcher of several processes and a shell with settings
-for one program hand their variables to whatever is started there. Those that our libraries would
-take for their own are dropped before any of them is imported.
+for one program pass their variables to every child process. Those that our libraries would read
+are removed before any library is imported.
 """
 
 import os
@@ -13,15 +13,15 @@ from collections.abc import MutableMapping
 from pathlib import Path
 
 _OTHERS = re.compile(
-    # Of a launcher of several processes (torchrun, MPI): ours are started by Ultralytics.
+    # Of a launcher of several processes (torchrun, MPI): our processes are started by Ultralytics.
     r"(?:LOCAL_|GROUP_|ROLE_|NODE_)?(?:RANK|WORLD_SIZE)|ROLE_NAME|MASTER_(?:ADDR|PORT)"
     r"|TORCHELASTIC_.*|PMI_.*|OMPI_COMM_WORLD_.*"
-    # Of a run that another program shows to W&B: another process, run or sweep.
+    # Of a run that another program tracks with W&B: another process, run or sweep.
     r"|WANDB_(?:SERVICE|_SERVICE.*|RUN_ID|RUN_PATH|RESUME.*|FORK_FROM|SWEEP_.*|LAUNCH.*"
     r"|X_(?:PRIMARY|LABEL)|DIR|NAME|PROJECT|CONSOLE)"
-    # Of Ultralytics on its own; what it needs to hear from us is set where it is imported.
+    # Settings of Ultralytics; ours are set where it is imported.
     r"|YOLO_.*"
-    # A kernel's own drawing board, which only the kernel has.
+    # A notebook kernel's own Matplotlib backend, which only the kernel has.
     r"|MPLBACKEND"
 )
 
@@ -30,21 +30,21 @@ _NUMBERS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEX
 
 
 def forget_inherited(environment: MutableMapping[str, str] | None = None) -> list[str]:
-    """Drop what is not meant for us, and keep the working folder out of our own processes' imports.
+    """Remove variables of other programs; keep the working folder out of our processes' imports.
 
     Returns:
-        The names of what was dropped.
+        The names of the removed variables.
     """
     environment = os.environ if environment is None else environment
     dropped = [name for name in environment if _OTHERS.fullmatch(name)]
-    dropped += [name for name, value in environment.items() if not _makes_sense(name, value)]
+    dropped += [name for name, value in environment.items() if not _is_valid(name, value)]
     for name in dropped:
         del environment[name]
     environment["MPLBACKEND"] = "agg"  # no window is ever opened
     environment["PYTHONSAFEPATH"] = "1"  # a random.py here is not the one that libraries import
     _keep_working_folder_out(environment)
     if environment.pop("PYTHONWARNINGS", None) is not None:
-        dropped.append("PYTHONWARNINGS")  # 'error' would make a failure of a library's deprecation
+        dropped.append("PYTHONWARNINGS")  # 'error' would turn a library's deprecation into an error
         warnings.resetwarnings()
         if not sys.warnoptions:
             warnings.simplefilter("default")
@@ -52,10 +52,10 @@ def forget_inherited(environment: MutableMapping[str, str] | None = None) -> lis
 
 
 def _keep_working_folder_out(environment: MutableMapping[str, str]) -> None:
-    """Drop the empty entries of PYTHONPATH, which name whatever folder a process is in."""
-    named = environment.get("PYTHONPATH", "")
-    entries = [entry for entry in named.split(os.pathsep) if entry]
-    if environment is os.environ and named and len(entries) < len(named.split(os.pathsep)):
+    """Remove the empty entries of PYTHONPATH, which mean the working folder of a process."""
+    value = environment.get("PYTHONPATH", "")
+    entries = [entry for entry in value.split(os.pathsep) if entry]
+    if environment is os.environ and value and len(entries) < len(value.split(os.pathsep)):
         sys.path[:] = [entry for entry in sys.path if entry not in {"", str(Path.cwd())}]
     if entries:
         environment["PYTHONPATH"] = os.pathsep.join(entries)
@@ -63,10 +63,10 @@ def _keep_working_folder_out(environment: MutableMapping[str, str]) -> None:
         environment.pop("PYTHONPATH", None)
 
 
-def _makes_sense(name: str, value: str) -> bool:
-    """Tell whether a number is one, and a folder one whatever the working folder is.
+def _is_valid(name: str, value: str) -> bool:
+    """Return whether a number is a number, and a folder an absolute path.
 
-    https://specifications.freedesktop.org/basedir-spec/latest asks to ignore relative ones.
+    https://specifications.freedesktop.org/basedir-spec/latest: relative paths are to be ignored.
     """
     if name in _NUMBERS:
         return _is_count(value)
@@ -77,7 +77,7 @@ def _makes_sense(name: str, value: str) -> bool:
 
 
 def _is_count(text: str) -> bool:
-    """Tell whether a library would take it for a number of threads; OpenMP takes a list of them.
+    """Return whether a library accepts it as a number of threads; OpenMP accepts a list of them.
 
     >>> _is_count("4"), _is_count("4,2"), _is_count("all"), _is_count("0"), _is_count("")
     (True, True, False, False, False)

@@ -5,7 +5,7 @@ import argparse
 from container_doors.adapters.machine import describe_machine
 from container_doors.adapters.yolo.export import FORMATS, export_detector
 from container_doors.cli import console
-from container_doors.cli.evaluate import FAULTS, opened, say_measured, where_kept
+from container_doors.cli.evaluate import FAULTS, open_detector, say_measured, where_kept
 from container_doors.cli.output import say
 from container_doors.core.measurements import FormatTiming
 from container_doors.reporting.which_run import named_or_only
@@ -13,20 +13,20 @@ from container_doors.steps.latency import LatencySettings, time_formats
 
 
 def latency(arguments: argparse.Namespace) -> int:
-    """Print how fast each format answers; one that says something else is a fault."""
+    """Print the latency of each format; one with other detections than PyTorch is a fault."""
     run = named_or_only(arguments.experiment, "latency --experiment")
     with console.progress(quiet=arguments.json) as progress:
         found = time_formats(
             run,
             arguments.split,
-            asked=LatencySettings(
+            settings=LatencySettings(
                 on=describe_machine("cpu"),
                 formats=tuple(FORMATS),
                 image_size_px=arguments.image_size,
                 photographs=arguments.photographs,
             ),
             export=export_detector,
-            open_detector=opened,
+            open_detector=open_detector,
             progress=progress,
         )
     if arguments.json:
@@ -41,7 +41,7 @@ def latency(arguments: argparse.Namespace) -> int:
 def _lines(one: FormatTiming) -> list[str]:
     if one.latency is None:
         return [f"{one.format:9} not measured: {one.not_measured or 'nothing was timed'}"]
-    median, apart = one.median_ms, one.parity
+    median, parity = one.median_ms, one.parity
     bounds = (
         f"{median.bounds(1)}, n = {median.n}" if median else f"n = {one.latency.images}, too few"
     )
@@ -50,14 +50,14 @@ def _lines(one: FormatTiming) -> list[str]:
         f"95th percentile {one.latency.p95_ms:.1f} ms",
         f"{'':9} {one.latency.method}",
     ]
-    if apart is not None:
-        said = "says what PyTorch says" if apart.holds else "DOES NOT SAY WHAT PYTORCH SAYS"
-        if apart.holds and not apart.boxes:
-            return [*lines, f"{'':9} nothing is proven of its boxes, for none was found"]
+    if parity is not None:
+        verdict = "same boxes as PyTorch" if parity.holds else "OTHER BOXES THAN PYTORCH"
+        if parity.holds and not parity.boxes:
+            return [*lines, f"{'':9} not compared with PyTorch: no box was found"]
         lines.append(
-            f"{'':9} {said}: {apart.boxes} boxes in {apart.photographs} photographs, "
-            f"{apart.without_a_match} without a match, at most {apart.most_box_px:.2f} px and "
-            f"{apart.most_confidence:.4f} in confidence apart (tolerated: "
-            f"{apart.box_tolerance_px:g} px, {apart.confidence_tolerance:g})"
+            f"{'':9} {verdict}: {parity.boxes} boxes in {parity.photographs} photographs, "
+            f"{parity.without_a_match} without a match, at most {parity.most_box_px:.2f} px and "
+            f"{parity.most_confidence:.4f} in confidence apart (tolerated: "
+            f"{parity.box_tolerance_px:g} px, {parity.confidence_tolerance:g})"
         )
     return lines

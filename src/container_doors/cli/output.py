@@ -1,7 +1,7 @@
-"""What a command prints: each line escaped once, here, in whatever the stream can hold.
+"""Prints a command's output: each line is escaped once, here, for the encoding of the stream.
 
-Names of files, classes, hosts and branches come from outside, and so does what programs say. A
-line of ours is one line on the screen, whatever stands in it. Nothing else in this package prints.
+Names of files, classes, hosts and branches come from outside, and so do messages of programs. One
+line of ours is one line on the screen, whatever it contains. Nothing else in this package prints.
 """
 
 import io
@@ -18,10 +18,10 @@ from container_doors.core.printable import printable
 
 
 def prepare_streams() -> None:
-    """Let no character and no closed descriptor be a reason to fail.
+    """Make the streams accept every character, and open closed descriptors.
 
-    A descriptor that is closed (``doors ... >&-``) would be the number of the next file that is
-    opened, and what a library prints would stand in it.
+    The next opened file would get the number of a closed descriptor (``doors ... >&-``), and a
+    library's output would be written into it.
     """
     for descriptor in range(3):
         try:
@@ -37,20 +37,20 @@ def prepare_streams() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-_KEPT_IN = ("..", "runs", "weights", "reports", "data")
-"""What names a file of ours, also one that is not there."""
+_OUR_FOLDERS = ("..", "runs", "weights", "reports", "data")
+"""A path that begins with one of these is a file of the workspace, even if it does not exist."""
 
 
-class _Naming:
-    """Names files of the workspace from another folder than its root."""
+class _Renamer:
+    """Writes paths of the workspace relative to another folder than its root."""
 
     def __init__(self, here: Path, root: Path, typed: Sequence[str]) -> None:
         self._here, self._root = here, root
         whole = "|".join(map(re.escape, [*sorted(typed, key=len, reverse=True), ""]))
         self._words = re.compile(rf"(?<![^\s'\"`(\[])(?:(?:{whole})[^\s'\"`()\[\],;:=<>|]*)")
 
-    def renamed(self, text: str) -> str:
-        """Name each file in a text anew; any other word is left as it is."""
+    def rename(self, text: str) -> str:
+        """Rewrite each path in a text; any other word stays as it is."""
         return self._words.sub(self._word, text)
 
     def _word(self, found: re.Match[str]) -> str:
@@ -64,36 +64,36 @@ class _Naming:
         first, below, _ = name.partition("/")
         if name.startswith(("/", "~", "-")) or not (below or "." in name):
             return False
-        return first in _KEPT_IN or os.path.lexists(self._root / name)
+        return first in _OUR_FOLDERS or os.path.lexists(self._root / name)
 
 
-_naming: list[_Naming] = []
-"""The one of this process; threads say things too, which rules out a context's variable."""
+_renamers: list[_Renamer] = []
+"""That of this process. Threads print too, so it cannot be a context variable."""
 
 
 @contextmanager
-def named_from(here: Path, root: Path, typed: Sequence[str]) -> Iterator[None]:
-    """Name files of the workspace, in what is printed, from where the person stands.
+def paths_relative_to(here: Path, root: Path, typed: Sequence[str]) -> Iterator[None]:
+    """Print paths of the workspace relative to the person's folder, while inside.
 
     Args:
-        here: Where that is.
-        root: The workspace's, which everything is named from otherwise.
-        typed: Paths that are each one word, whatever characters they have.
+        here: The person's folder.
+        root: The root of the workspace, which paths are otherwise relative to.
+        typed: Paths that the person typed; each is one word, whatever characters it has.
     """
-    _naming.append(_Naming(here, root, typed))
+    _renamers.append(_Renamer(here, root, typed))
     try:
         yield
     finally:
-        _naming.pop()
+        _renamers.pop()
 
 
 def shown(text: object) -> str:
-    """Write a line for a person: printable, its files named from where they stand."""
-    return printable(_naming[-1].renamed(str(text)) if _naming else text)
+    """Return a line as it is printed: printable, with paths relative to the person's folder."""
+    return printable(_renamers[-1].rename(str(text)) if _renamers else text)
 
 
 def say(*lines: object, file: TextIO | None = None) -> None:
-    """Print lines at once, because the reader may be following a log.
+    """Print lines at once: the reader may follow a log.
 
     Args:
         lines: Each one line on the screen.
@@ -103,23 +103,23 @@ def say(*lines: object, file: TextIO | None = None) -> None:
 
 
 def complain(*lines: object) -> None:
-    """Print lines on standard error, if anybody is there to read them."""
+    """Print lines on standard error; ignore a closed stream."""
     with suppress(OSError):
         say(*lines, file=sys.stderr)
 
 
 def say_text(text: str) -> None:
-    """Print a text of ours that a program reads, as it is."""
+    """Print a text of ours for a program, unchanged."""
     print(text, flush=True)
 
 
 def say_document(document: object) -> None:
-    """Print one JSON document, in ASCII: any stream can hold it, and it hides no control."""
+    """Print one JSON document, in ASCII: it fits any encoding, and has no control characters."""
     print(json.dumps(document, indent=2), flush=True)
 
 
 def leave_pipe() -> None:
-    """Let what is left to write go nowhere: the reader of the pipe has gone."""
+    """Discard the remaining output: the reader of the pipe has closed it."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):

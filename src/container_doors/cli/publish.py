@@ -1,4 +1,4 @@
-"""``doors publish``: the model of any finished run, or an earlier version, in place."""
+"""``doors publish``: publish the model of any finished run, or an earlier version."""
 
 import argparse
 from collections.abc import Callable
@@ -20,7 +20,7 @@ from container_doors.steps.sync import pointers_here, put_in_place
 
 
 def publish(arguments: argparse.Namespace) -> int:
-    """Put it in place, and name what comes next; a worse one is refused unless it was asked for."""
+    """Publish the model and print the next step; refuse a worse one unless asked to."""
     if arguments.version is not None:
         return _publish_version(arguments)
     name = arguments.name
@@ -32,12 +32,12 @@ def publish(arguments: argparse.Namespace) -> int:
 
 
 def real_outside(progress: Progress) -> step.Outside:
-    """Choose the adapters; nothing heavy is imported until a model is opened."""
-    return step.Outside(GitRepository(Path.cwd()), _opened, progress, fetch_published(progress))
+    """Return the real dependencies; nothing heavy is imported until a model is loaded."""
+    return step.Outside(GitRepository(Path.cwd()), _load, progress, fetch_published(progress))
 
 
 def fetch_published(progress: Progress) -> Callable[[], object]:
-    """Say how the published model comes here, where git has brought its pointers alone."""
+    """Return a function that fetches the published model when only its pointers are here."""
 
     def fetch() -> None:
         store = DvcStore(Path.cwd(), progress=progress)
@@ -51,7 +51,7 @@ def fetch_published(progress: Progress) -> Callable[[], object]:
 def _publish_version(arguments: argparse.Namespace) -> int:
     if arguments.anyway:
         raise ConfigError(
-            "--anyway is for a run, and --version names what is wanted already",
+            "--anyway is for a run, but --version names a version",
             hint="leave --anyway out",
         )
     with console.progress() as progress:
@@ -63,7 +63,7 @@ def _publish_version(arguments: argparse.Namespace) -> int:
             progress=progress,
         )
     say(
-        f"published {metadata.version} in {PUBLISHED}; next, for the others:",
+        f"published {metadata.version} in {PUBLISHED}; next, to share it:",
         f"  git add {PUBLISHED} {REPORTS}/",
         f'  git commit -m "Back to {metadata.version}"',
         "  git push, and elsewhere: doors sync",
@@ -71,5 +71,5 @@ def _publish_version(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _opened(weights: Path, image_size_px: int) -> Detector:
+def _load(weights: Path, image_size_px: int) -> Detector:
     return YoloDetector(weights, image_size_px=image_size_px, hardware=describe_machine("auto"))

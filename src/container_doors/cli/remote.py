@@ -1,4 +1,4 @@
-"""``doors remote``: where large files are kept."""
+"""``doors remote``: configure the storage of large files."""
 
 import argparse
 import os
@@ -22,16 +22,16 @@ from container_doors.storage.remotes import kind_of
 
 
 def choose(arguments: argparse.Namespace) -> int:
-    """Configure the remote, and say as whom it will be used."""
+    """Configure the remote, and print the account that it is used with."""
     return _configure(arguments.url, _credentials(arguments), delegate=arguments.delegate)
 
 
 def login(arguments: argparse.Namespace) -> int:
-    """Have a person consent in their browser, then use the remote as them."""
+    """Ask a person to consent in their browser, then use the remote with their account."""
     url = arguments.url or DvcRemote(Path.cwd()).url
     if url is None or kind_of(url) != "drive":
         raise VersioningError(
-            f"there is no one to log in to at {url or 'no remote'}: this is for Google Drive",
+            f"cannot log in to {url or 'no remote'}: this is for Google Drive",
             hint="doors remote login gdrive://FOLDER_ID --client FILE",
         )
     client = parse_client(_read(arguments.client), source=str(arguments.client))
@@ -40,7 +40,7 @@ def login(arguments: argparse.Namespace) -> int:
 
 
 def check(arguments: argparse.Namespace) -> int:  # noqa: ARG001
-    """Say that the remote can be used."""
+    """Test the remote and print that it works."""
     url = check_storage(storage=DvcRemote(Path.cwd()))
     say(f"{url}: a small file was written, read and deleted")
     return 0
@@ -50,17 +50,17 @@ def _configure(
     url: str | None, credentials: DriveCredentials | None, *, delegate: str | None
 ) -> int:
     storage = DvcRemote(Path.cwd())
-    url, used = set_storage(url, credentials, delegate=delegate, storage=storage)
+    url, account = set_storage(url, credentials, delegate=delegate, storage=storage)
     say(f"the remote is {url}")
-    if used is not None:
-        say(f"used as {used.kind} {used.account}{f', for {delegate}' if delegate else ''}")
-        say(f"the credentials are kept in {storage.credentials_file}, outside of git")
-        if used.kind == "service account" and not delegate:
+    if account is not None:
+        say(f"used as {account.kind} {account.account}{f', for {delegate}' if delegate else ''}")
+        say(f"the credentials are stored in {storage.credentials_file}, outside of git")
+        if account.kind == "service account" and not delegate:
             say(
                 "it can push to a folder of a shared drive, and only pull from a personal Drive, "
-                f"for it owns no storage: there, {THREE_WAYS}"
+                f"because it owns no storage: there, {THREE_WAYS}"
             )
-        for line in _warnings(used):
+        for line in _warnings(account):
             say(f"warning: {line}")
     elif kind_of(url) == "drive":
         say(f"warning: no credentials in {', '.join(SOURCES)}; add --credentials FILE")
@@ -77,7 +77,7 @@ def _credentials(arguments: argparse.Namespace) -> DriveCredentials | None:
         return None if other else find_credentials(os.environ)
     if arguments.url and kind_of(arguments.url) != "drive":
         raise VersioningError(
-            f"{arguments.url} has no use for {file}: these credentials are for Google Drive",
+            f"{arguments.url} does not use {file}: these credentials are for Google Drive",
             hint="leave --credentials out, and configure the remote as DVC documents",
         )
     return parse_credentials(_read(file), source=str(file))
@@ -88,7 +88,7 @@ def _read(file: Path) -> str:
         return file.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
         raise VersioningError(
-            f"{file} is no text, and credentials are JSON", hint="docs/google-drive.md"
+            f"{file} is not text, but credentials are JSON", hint="docs/google-drive.md"
         ) from None
 
 
@@ -96,6 +96,4 @@ def _warnings(credentials: DriveCredentials) -> list[str]:
     dvc_prefers = os.environ.get(SOURCES[0], "").strip()
     if not dvc_prefers or credentials.is_usable(dvc_prefers):
         return []
-    return [
-        f"{SOURCES[0]} is set, DVC prefers it, and it cannot use it as it is: unset {SOURCES[0]}"
-    ]
+    return [f"DVC prefers {SOURCES[0]}, which is set but which it cannot use: unset {SOURCES[0]}"]

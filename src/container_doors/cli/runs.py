@@ -1,4 +1,4 @@
-"""``doors runs``: which runs and versions there are, side by side."""
+"""``doors runs``: list the runs and versions side by side."""
 
 import argparse
 from collections.abc import Callable, Sequence
@@ -31,15 +31,15 @@ def runs(arguments: argparse.Namespace) -> int:
 
 
 def _print(rows: Sequence[Row]) -> None:
-    whole = [row for row in rows if row.problem is None]
-    if whole and console.is_terminal():
+    readable = [row for row in rows if row.problem is None]
+    if readable and console.is_terminal():
         table = Table(*_COLUMNS, box=None, pad_edge=False)
-        for row in whole:
+        for row in readable:
             cells = [printable(cell(row)) for cell in _COLUMNS.values()]
             table.add_row(*cells, style="bold" if row.is_published else None)
         console.rich_console().print(table)
-    elif whole:
-        lines = [list(_COLUMNS), *([cell(row) for cell in _COLUMNS.values()] for row in whole)]
+    elif readable:
+        lines = [list(_COLUMNS), *([cell(row) for cell in _COLUMNS.values()] for row in readable)]
         widths = [max(len(printable(line[at])) for line in lines) for at in range(len(_COLUMNS))]
         for line in lines:
             padded = (f"{printable(one):<{width}}" for one, width in zip(line, widths, strict=True))
@@ -49,12 +49,12 @@ def _print(rows: Sequence[Row]) -> None:
             say(f"{row.name}  {row.status}: {row.problem}")
 
 
-def _shown(value: Score | int | None) -> str:
+def _cell(value: Score | int | None) -> str:
     return NONE if value is None else str(value)
 
 
 def _number(row: Row) -> str:
-    """Write v1.0 of a whole version, which is long, and stands in the name where no run does."""
+    """Return the number, such as v1.0; the whole version is long, and is the name without a run."""
     return row.version.split("_")[1] if row.version and row.version.count("_") > 1 else NONE
 
 
@@ -67,10 +67,10 @@ def _state(row: Row) -> str:
 _COLUMNS: dict[str, Callable[[Row], str]] = {
     "name": lambda row: row.name,
     "version": _number,
-    "val mAP50-95": lambda row: _shown(row.val.get("mAP50-95")),
-    "test mAP50-95": lambda row: _shown(row.test.get("mAP50-95")),
-    "test recall": lambda row: _shown(row.test.get("recall")),
-    "false alarms": lambda row: _shown(row.test_false_alarms),
+    "val mAP50-95": lambda row: _cell(row.val.get("mAP50-95")),
+    "test mAP50-95": lambda row: _cell(row.test.get("mAP50-95")),
+    "test recall": lambda row: _cell(row.test.get("recall")),
+    "false alarms": lambda row: _cell(row.test_false_alarms),
     "size": lambda row: NONE if row.size_bytes is None else megabytes(row.size_bytes),
     "ms": lambda row: NONE if row.latency_ms is None else f"{row.latency_ms:.1f}",
     "date": lambda row: NONE if row.date is None else f"{row.date:%Y-%m-%d}",

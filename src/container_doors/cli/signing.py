@@ -1,4 +1,4 @@
-"""What a command asks of signatures: the params say whether, git says whose."""
+"""The signature policy of a command: from the params, and from git."""
 
 from pathlib import Path
 
@@ -11,16 +11,16 @@ from container_doors.publishing.signed_checkpoints import SignedCheckpoints
 
 
 def signature_policy(params: Params | None = None) -> SignaturePolicy:
-    """Read what these params ask for, or those of ``params.yaml``, where there is one."""
+    """Return the policy of these params, or of ``params.yaml`` if there is one."""
     path = Path("params.yaml")
     if params is None and path.exists():
         params = load_params(path)
-    asked = params.versioning if params else Versioning()
+    versioning = params.versioning if params else Versioning()
     here = Path.cwd()
-    return SignaturePolicy(SshSignatures(here), GitRepository(here), asked.require_signature)
+    return SignaturePolicy(SshSignatures(here), GitRepository(here), versioning.require_signature)
 
 
 def signed_checkpoints(params: Params | None = None) -> SignedCheckpoints | None:
-    """Find the remote for checkpoints, and look at whose they are; None without a remote."""
+    """Return the remote for checkpoints, with its signature policy; None without a remote."""
     remote = checkpoints_of(Path.cwd())
     return SignedCheckpoints(remote, signature_policy(params)) if remote else None

@@ -1,4 +1,4 @@
-"""``doors sync``: the model that was trained elsewhere, here, and looked at."""
+"""``doors sync``: fetch a model that was trained elsewhere, and check it."""
 
 import argparse
 from pathlib import Path
@@ -17,7 +17,7 @@ from container_doors.core.errors import DoorsError
 from container_doors.core.ports import Progress, TrackingServer
 from container_doors.core.records import Check, Metadata
 from container_doors.core.run import Run
-from container_doors.steps.checklist import check_synced, check_weights_alone
+from container_doors.steps.checklist import check_synced, check_weights_only
 from container_doors.steps.release import is_released, release_model
 from container_doors.steps.sync import sync_model, sync_weights
 
@@ -25,13 +25,13 @@ _FAILED = "failed"
 
 
 def sync(arguments: argparse.Namespace) -> int:
-    """Fetch, check, print the checklist, and commit where that was asked for."""
+    """Fetch the model, check it, print the checklist, and commit if asked to."""
     with console.progress(quiet=arguments.json) as progress:
         repository = GitRepository(Path.cwd())
         if arguments.outputs is not None:
-            alone = _weights_alone(arguments.outputs, repository, progress)
-            if alone is not None:
-                return _say_weights(alone, json=arguments.json)
+            weights_checks = _sync_weights(arguments.outputs, repository, progress)
+            if weights_checks is not None:
+                return _say_weights(weights_checks, json=arguments.json)
         metadata = sync_model(
             arguments.outputs,
             store=DvcStore(Path.cwd(), progress=progress),
@@ -52,7 +52,7 @@ def sync(arguments: argparse.Namespace) -> int:
     return 0 if is_good else 1
 
 
-def _weights_alone(
+def _sync_weights(
     outputs: Path, repository: GitRepository, progress: Progress
 ) -> list[Check] | None:
     store = DvcStore(Path.cwd(), progress=progress)
@@ -61,19 +61,19 @@ def _weights_alone(
     )
     if weights is None:
         return None
-    return check_weights_alone(
+    return check_weights_only(
         weights, _dataset(), load_detector=YoloDetector, hardware=describe_machine("auto")
     )
 
 
 def _say_weights(checks: list[Check], *, json: bool) -> int:
-    """Say what came of ``best.pt.dvc`` alone; there is no version to commit or to name."""
+    """Print the checks of weights without metadata; there is no version to commit."""
     if json:
         say_document(checklist.as_json(checks, failed=_FAILED, version=None))
     else:
         checklist.print_checks(checks, failed=_FAILED)
-        say("weights/detection/best.pt is here, and nothing says which version it is: "
-            "with metadata.json.dvc beside best.pt.dvc the same command tells")  # fmt: skip
+        say("weights/detection/best.pt is here, but its version is not known: put "
+            "metadata.json.dvc beside best.pt.dvc and run this again")  # fmt: skip
     return 0 if all(check.is_ok is not False for check in checks) else 1
 
 
@@ -93,10 +93,10 @@ def _dataset() -> Path:
 
 
 def _server(metadata: Metadata) -> TrackingServer | str:
-    """Choose whom to ask about the run; a reason not to ask is no failure."""
+    """Return the tracking server, or the reason why it is not asked, which is not a failure."""
     try:
         if metadata.known_params.wandb.mode == "disabled":
-            return "the run was to be shown to nobody (detection.wandb.mode)"
+            return "the run was not tracked (detection.wandb.mode)"
         return WandbServer(Run(metadata.experiment_name), find_credentials())
     except DoorsError as error:
         return f"{error.problem}: {error.hint}"
@@ -110,7 +110,7 @@ def _release(metadata: Metadata, repository: GitRepository, progress: Progress) 
 
 def _outcome(metadata: Metadata, *, is_good: bool, is_released: bool) -> str:
     if not is_good:
-        return f"{metadata.version} is here, and is not what it should be"
+        return f"{metadata.version} is here, but some checks failed"
     if is_released:
         return f"{metadata.version} is here, committed and tagged"
     return f"{metadata.version} is here; doors sync --commit commits its pointers and tags them"

@@ -1,4 +1,4 @@
-"""``doors track``: look at a run, here or elsewhere."""
+"""``doors track``: show the epochs of a run."""
 
 import argparse
 from collections.abc import Sequence
@@ -19,13 +19,13 @@ from container_doors.training.history import history_warnings
 
 FAULTS = 1
 _WIDE = 90
-"""Columns from which on there is room for two spaces between a table's."""
+"""From this width of the terminal on, table columns are two spaces apart."""
 
 
 def show(arguments: argparse.Namespace) -> int:
-    """Print a run's epochs and draw its curves, without an account and while it is trained.
+    """Print a run's epochs and draw its curves; it needs no account and works during training.
 
-    Exit code 1 if some of what it recorded is lost.
+    Exit code 1 if some of its epoch records are lost.
     """
     run = named_or_only(arguments.name, "track show")
     picture = _picture(run, arguments)
@@ -42,16 +42,16 @@ def show(arguments: argparse.Namespace) -> int:
     if history:
         _print_table(curve_table.table(history, best))
         say(curve_table.LEGEND)
-        _draw(run, picture, is_asked_for=arguments.output is not None)  # last: a disk may be full
+        _draw(run, picture, is_requested=arguments.output is not None)  # last: a disk may be full
     return FAULTS if faults else 0
 
 
-def _draw(run: Run, picture: Path | None, *, is_asked_for: bool) -> None:
-    """Draw the curves; beside a run that cannot be written they may be left out."""
+def _draw(run: Run, picture: Path | None, *, is_requested: bool) -> None:
+    """Draw the curves; leave them out if the run's folder is read-only."""
     try:
         show_run(run, picture=picture)
     except OSError as error:
-        if is_asked_for or not is_read_only(error):
+        if is_requested or not is_read_only(error):
             raise
         say(f"not drawn: {picture}: {error.strerror}; --output FILE draws them elsewhere")
     else:
@@ -59,7 +59,7 @@ def _draw(run: Run, picture: Path | None, *, is_asked_for: bool) -> None:
 
 
 def _picture(run: Run, arguments: argparse.Namespace) -> Path | None:
-    """Choose where to draw; beside JSON only where it is asked for."""
+    """Choose where to draw the curves; with --json only if --output is given."""
     output: Path | None = arguments.output
     if output is None:
         return None if arguments.json else run.curves

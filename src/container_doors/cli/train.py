@@ -18,54 +18,56 @@ from container_doors.cli.output import say
 from container_doors.cli.parser import CONFIG
 from container_doors.cli.publish import fetch_published
 from container_doors.cli.signing import signed_checkpoints
-from container_doors.cli.upload import as_chosen, follower_for
+from container_doors.cli.upload import follower_for, with_chosen_mode
 from container_doors.core.config import Params, load_params, params_with
 from container_doors.core.errors import ConfigError, ToBeContinued
 from container_doors.core.ports import Progress, Stopping, World
 from container_doors.core.records import Metadata
 from container_doors.core.run import Run
 from container_doors.steps.publish import is_published
-from container_doors.steps.resume import remembered, run_to_resume, said_otherwise
+from container_doors.steps.resume import differing_settings, run_to_resume, stored_params
 from container_doors.steps.start import fetch_run
 from container_doors.training.claim import is_finished
 from container_doors.training.fetching import RunChoice
-from container_doors.training.logbook import lead_to
-from container_doors.training.stopping import Wishes
+from container_doors.training.logbook import link_log
+from container_doors.training.stopping import StopRequests
 
 OUTPUT_LOG = Path("/kaggle/working/train_output.log")
-"""Where the specification (8.2) looks at a training from another terminal."""
+"""Where the specification (8.2) reads the log from another terminal."""
 
 
 def train(arguments: argparse.Namespace) -> int:
-    """Train, evaluate and publish; print what came out."""
-    params, run = _asked(arguments)
+    """Train, evaluate and publish; print the results."""
+    params, run = _read_request(arguments)
     if arguments.unless_finished and is_finished(run):
         say(f"{run.name} is finished already ({run.directory})")
         return 0
     if "KAGGLE_KERNEL_RUN_TYPE" in os.environ and not arguments.alone:
-        lead_to(run.train_log, OUTPUT_LOG)
+        link_log(run.train_log, OUTPUT_LOG)
     hours = arguments.max_hours
-    wishes = Wishes(run.stop_request, deadline=None if hours is None else time() + hours * 3600)
-    with console.progress() as progress, wishes.heeding_sigterm():
+    stop_requests = StopRequests(
+        run.stop_request, deadline=None if hours is None else time() + hours * 3600
+    )
+    with console.progress() as progress, stop_requests.handling_sigterm():
         try:
             metadata = pipeline.train(
-                params if arguments.alone else as_chosen(params),
+                params if arguments.alone else with_chosen_mode(params),
                 run,
-                world=real_world(params, progress, stopping=wishes, alone=arguments.alone),
+                world=real_world(params, progress, stopping=stop_requests, alone=arguments.alone),
                 replace=arguments.replace,
                 resume=arguments.resume or arguments.run is not None,
                 choice=RunChoice(run=arguments.run, takes_over=arguments.take_over),
             )
-        except ToBeContinued as wish:
-            progress.say(f"to be continued: {wish}")
+        except ToBeContinued as reason:
+            progress.say(f"to be continued: {reason}")
             progress.say("next: the same command again, here or on another machine")
             return 0
     say(*scores(metadata), *what_to_do_next(metadata, run))
     return 0
 
 
-def _asked(arguments: argparse.Namespace) -> tuple[Params, Run]:
-    """Read what is to be trained; a run that is to go on knows it by itself."""
+def _read_request(arguments: argparse.Namespace) -> tuple[Params, Run]:
+    """Return the params and the run; a resumed run has its own params."""
     if arguments.config is not CONFIG or not (arguments.resume or arguments.run):
         params = load_params(arguments.config, arguments.overrides)
         return params, Run(_or(arguments.experiment, params.wandb.name))
@@ -77,7 +79,7 @@ def _asked(arguments: argparse.Namespace) -> tuple[Params, Run]:
         _fetch(run, load_params(CONFIG), arguments)
     if not run.has_record:
         return load_params(CONFIG, arguments.overrides), run
-    return _remembered(run, arguments.overrides), run
+    return _stored_params(run, arguments.overrides), run
 
 
 def _or(name: str | None, other: str) -> str:
@@ -85,38 +87,38 @@ def _or(name: str | None, other: str) -> str:
 
 
 def _fetch(run: Run, params: Params, arguments: argparse.Namespace) -> None:
-    """Bring a run here that was begun on another machine: what was asked of it stands there."""
+    """Fetch a run that was started on another machine, with its params."""
     with console.progress() as progress:
-        stopping = Wishes(run.stop_request, deadline=None)
+        stopping = StopRequests(run.stop_request, deadline=None)
         world = real_world(params, progress, stopping=stopping, alone=arguments.alone)
         choice = RunChoice(run=arguments.run, takes_over=arguments.take_over)
         fetch_run(run, world=world, choice=choice)
 
 
-def _remembered(run: Run, overrides: Sequence[str]) -> Params:
-    """Read what a run was begun with; what params.yaml says by now is named, and passed over."""
+def _stored_params(run: Run, overrides: Sequence[str]) -> Params:
+    """Return the params of a run; report the settings in params.yaml that are not used."""
     try:
         present = load_params(CONFIG)
-    except ConfigError:  # it is not asked
+    except ConfigError:  # it is not needed
         present = None
-    own = remembered(run, present)
-    otherwise = [] if present is None else said_otherwise(own, present)
-    if otherwise:
-        where = f"its own settings, whatever {CONFIG} says by now"
-        say(f"going on with {run.name} with {where}: {', '.join(otherwise)}")
+    own = stored_params(run, present)
+    differing = [] if present is None else differing_settings(own, present)
+    if differing:
+        where = f"its own settings, not those that {CONFIG} has now"
+        say(f"resuming {run.name} with {where}: {', '.join(differing)}")
     return params_with(own, overrides, where=f"run.json of {run.name}, with --set,")
 
 
 def real_world(
     params: Params, progress: Progress, *, stopping: Stopping, alone: bool = False
 ) -> World:
-    """Choose the adapters; nothing heavy is imported until they are used.
+    """Return the adapters; large packages are imported only when they are used.
 
     Args:
-        params: Of the run.
-        progress: For the person.
-        stopping: Who may wish it to end.
-        alone: Whether whoever started it shows it, and keeps its checkpoints.
+        params: The params of the run.
+        progress: Receives messages for the person.
+        stopping: May request an early stop.
+        alone: Whether the program that started this one does the tracking and the uploads.
     """
     publishes = params.checkpoints.publish and not alone
     return World(
@@ -134,7 +136,7 @@ def real_world(
 
 
 def scores(metadata: Metadata) -> list[str]:
-    """Say what was measured."""
+    """Return the scores as lines for a person."""
     return [
         f"{split} ({found.images} photographs, {found.doors} doors): "
         + "  ".join(f"{name} {value:.3f}" for name, value in found.ultralytics.items())
@@ -143,7 +145,7 @@ def scores(metadata: Metadata) -> list[str]:
 
 
 def what_to_do_next(metadata: Metadata, run: Run) -> list[str]:
-    """Name the next commands; what is not published has no version to push."""
+    """Return the next commands; without publication there is no version to push."""
     if is_published(metadata.run_id):
         return [
             f"next: doors version --experiment {run.name}",

@@ -1,4 +1,4 @@
-"""``doors tunnel``: into a Kaggle machine by SSH."""
+"""``doors tunnel``: connect to a Kaggle machine by SSH."""
 
 import argparse
 import signal
@@ -16,8 +16,8 @@ from container_doors.tunnel.remote_run import in_tmux
 
 
 def serve(arguments: argparse.Namespace) -> int:
-    """Do what the notebook's cells do, on the machine that is to be reached."""
-    for number in (signal.SIGTERM, signal.SIGHUP):  # the second: its terminal is closed
+    """Run the notebook's cells on the remote machine."""
+    for number in (signal.SIGTERM, signal.SIGHUP):  # SIGHUP: the terminal was closed
         if signal.getsignal(number) != signal.SIG_IGN:  # as nohup does
             signal.signal(number, signal.default_int_handler)
     cells.install()
@@ -30,39 +30,41 @@ def serve(arguments: argparse.Namespace) -> int:
 
 
 def connect(arguments: argparse.Namespace) -> int:
-    """Write the laptop's settings, so that ``ssh kaggle-training`` works."""
+    """Write the laptop's SSH settings, so that ``ssh kaggle-training`` works."""
     client = SshClient(arguments.ssh_dir)
     key = client.connect(
         parse_address(arguments.url),
         parse_host_key(arguments.host_key) if arguments.host_key else None,
         cloudflared=find_cloudflared(),
         user=arguments.user,
-        identity=arguments.identity and _expanded(arguments.identity).absolute(),
+        identity=arguments.identity and _expand(arguments.identity).absolute(),
     )
-    say(f"{HOST} is {arguments.url}, known by {key.fingerprint} ({client.config})")
+    say(f"{HOST} is {arguments.url}, with the host key {key.fingerprint} ({client.config})")
     say(f"next: ssh {HOST}, or {HOST} in Remote-SSH, or doors tunnel run NAME")
     return 0
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Train there in tmux, or come back to a training that is there."""
+    """Train on the remote machine in tmux, or attach to a training that runs there."""
     name = Run(arguments.name).name
     attach = not arguments.detach and sys.stdin.isatty()
     code = SshClient(arguments.ssh_dir).run(in_tmux(name, attach=attach), terminal=attach)
     if code == 0 and not attach:
-        say(f"{name} runs there; look on: doors tunnel run {name}")
+        say(f"{name} is running there; to watch it: doors tunnel run {name}")
     return 1 if code else 0
 
 
-def _expanded(path: Path) -> Path:
-    """Take a ``~`` for the home folder, as a shell would where it stands alone."""
+def _expand(path: Path) -> Path:
+    """Expand a ``~`` to the home folder, as a shell does; unchanged if there is none."""
     try:
         return path.expanduser()
-    except RuntimeError:  # nobody of that name, or no home folder
+    except RuntimeError:  # no such user, or no home folder
         return path
 
 
 def _public_key(arguments: argparse.Namespace) -> str:
-    given: str = arguments.key
-    path = _expanded(Path(given))
-    return path.read_text("utf-8") if given and len(given) < 256 and path.is_file() else given
+    argument: str = arguments.key
+    path = _expand(Path(argument))
+    return (
+        path.read_text("utf-8") if argument and len(argument) < 256 and path.is_file() else argument
+    )

@@ -1,4 +1,4 @@
-"""``doors track follow``, ``sync`` and ``login``: a run as others see it."""
+"""``doors track follow``, ``sync`` and ``login``: send runs to W&B and TensorBoard."""
 
 import argparse
 import getpass
@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from container_doors.adapters.follower import (
-    PATIENCE_S,
+    TIMEOUT_S,
     FollowerProcess,
     NoFollower,
-    alone,
-    ended_when_told,
+    exit_poller,
+    follower_lock,
     is_started_by_trainer,
 )
 from container_doors.adapters.tensorboard_tracker import TensorboardTracker
@@ -22,8 +22,8 @@ from container_doors.adapters.wandb.account import (
     Credentials,
     check_environment,
     find_credentials,
-    goes_first,
     log_in,
+    overriding_variable,
     unusable_key,
 )
 from container_doors.adapters.wandb.server import WandbServer
@@ -40,7 +40,7 @@ from container_doors.steps.track import follow_run, sync_tracking
 from container_doors.tracking.mode import NO_KEY, Choice, choose_mode
 
 _COURTESY = 10
-"""On a machine whose cores are all busy, the training goes first: a tenth of its weight."""
+"""The niceness: on a busy machine, the follower gets a tenth of the training's CPU time."""
 
 _NOT_THIS_MACHINE = {"WANDB_X_DISABLE_STATS": "true", "WANDB_X_DISABLE_MACHINE_INFO": "true"}
 
@@ -48,31 +48,31 @@ Say = Callable[[str], None]
 
 
 def follower_for(params: Params, progress: Progress) -> Follower:
-    """Choose whether anybody watches a run, and ask for the key that params cannot do without."""
+    """Return the follower for the params' trackers; ask for a key if the mode is online."""
     choice, credentials = _choose(params)
     if params.wandb.mode == "online" and credentials is None and sys.stdin.isatty():
-        os.environ["WANDB_API_KEY"] = getpass.getpass("W&B key (Enter: go on offline): ")
+        os.environ["WANDB_API_KEY"] = getpass.getpass("W&B key (Enter: continue offline): ")
         choice, credentials = _choose(params)
     if choice.mode == "disabled":
-        progress.say(f"W&B: disabled, because {choice.because}")
+        progress.say(f"W&B: disabled, because {choice.reason}")
     if choice.mode == "disabled" and not params.tensorboard.enabled:
         return NoFollower()
     return FollowerProcess(QUIET | (credentials.environment if credentials else unusable_key()))
 
 
 def relayed_follower_for(params: Params, progress: Progress) -> Follower:
-    """As :func:`follower_for`, for a run whose epochs come from another machine.
+    """Return a follower like :func:`follower_for`, for a run that trains on another machine.
 
-    This one's processor and memory are none of the run's, and are not shown as such.
+    The CPU and memory use of this machine do not belong to the run, and are not sent.
     """
     follower = follower_for(params, progress)
     if isinstance(follower, FollowerProcess):
-        follower.see(_NOT_THIS_MACHINE)
+        follower.add_environment(_NOT_THIS_MACHINE)
     return follower
 
 
-def as_chosen(params: Params) -> Params:
-    """Write into params that nobody is to see the run, also where WANDB_MODE says so."""
+def with_chosen_mode(params: Params) -> Params:
+    """Return params with W&B disabled, if WANDB_MODE disables it."""
     if _choose(params)[0].mode != "disabled":
         return params
     private = params.wandb.model_copy(update={"mode": "disabled"})
@@ -80,33 +80,33 @@ def as_chosen(params: Params) -> Params:
 
 
 def follow(arguments: argparse.Namespace) -> int:
-    """Show a run while its trainer lives; the trainer holds the other end of the input."""
+    """Send a run to trackers while it trains; the trainer holds the other end of the input."""
     os.nice(_COURTESY)
     logging.raiseExceptions = False  # the client's own log, on a full disk
     run = Run(arguments.directory.name, root=arguments.directory.parent)
     if not is_started_by_trainer():
         raise RunError(
-            "a training starts this by itself, and tells it how it ends",
+            "only a training can start this command",
             hint=f"look at the run: doors track show {run.name}, or upload what W&B lacks: "
             f"doors track sync {run.name}",
         )
-    ended = ended_when_told(sys.stdin)
-    with alone(run, wait_s=PATIENCE_S) as is_ours:
+    poll_exit = exit_poller(sys.stdin)
+    with follower_lock(run, wait_s=TIMEOUT_S) as is_ours:
         if not is_ours:
             raise RunError(
-                f"another process has been showing {run.name} for {PATIENCE_S:.0f} s",
+                f"another process has been showing {run.name} for {TIMEOUT_S:.0f} s",
                 hint=f"end it, then: doors track sync {run.name}",
             )
-        follow_run(run, _trackers(run, _say), ended=ended, say=_say)
+        follow_run(run, _trackers(run, _say), poll_exit=poll_exit, say=_say)
     return 0
 
 
 def sync(arguments: argparse.Namespace) -> int:
-    """Send what W&B lacks of each run, and say what that was; one that fails stops no other."""
+    """Send what W&B lacks of each run, and print it; a failed run does not stop the others."""
     runs = [Run(name) for name in dict.fromkeys(arguments.names)]
     for run in runs:
         if not run.record.exists():
-            read_record(run)  # says which names there are
+            read_record(run)  # raises an error that names the existing runs
     failures = []
     with console.progress() as progress:
         runs = runs or list(_recorded_runs(progress))
@@ -114,7 +114,7 @@ def sync(arguments: argparse.Namespace) -> int:
             raise RunError("no run in runs/ to send", hint="train one: doors train")
         for run in runs:
             try:
-                progress.say(_sent(run, progress))
+                progress.say(_send(run, progress))
             except DoorsError as error:
                 failures.append(error)
     for failure in failures[:-1]:
@@ -125,7 +125,7 @@ def sync(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _sent(run: Run, progress: Progress) -> str:
+def _send(run: Run, progress: Progress) -> str:
     check_environment(os.environ)
     server = WandbServer(run, find_credentials())
     follower = FollowerProcess(QUIET)
@@ -134,17 +134,17 @@ def _sent(run: Run, progress: Progress) -> str:
 
 
 def login(arguments: argparse.Namespace) -> int:  # noqa: ARG001
-    """Take a key from the keyboard, unseen, or from a pipe; check it and keep it."""
+    """Read a key from the keyboard, without echo, or from a pipe; check and store it."""
     key = getpass.getpass("W&B key: ") if sys.stdin.isatty() else sys.stdin.readline()
-    outranked_by = goes_first()
-    say(f"the key is good, and kept in {log_in(key)}")
+    outranked_by = overriding_variable()
+    say(f"the key is valid, and stored in {log_in(key)}")
     if outranked_by is not None:
         say(f"but {outranked_by} is set and is used instead: unset {outranked_by}")
     return 0
 
 
 def _say(line: str) -> None:
-    """Tell whoever listens; a training that was killed does not, and the follower goes on."""
+    """Print a line; if the training was killed, nothing reads it, and the follower continues."""
     try:
         say(line)
     except BrokenPipeError:
@@ -170,7 +170,7 @@ def _trackers(run: Run, say: Say) -> dict[str, Tracker]:
 
 
 def _choose(params: Params) -> tuple[Choice, Credentials | None]:
-    """Choose a mode; what cannot be a key is a reason to be offline, not to fail."""
+    """Choose the mode; an invalid key means offline, not an error."""
     check_environment(os.environ)
     credentials, why_no_key = None, NO_KEY
     try:
@@ -185,13 +185,13 @@ def _choose(params: Params) -> tuple[Choice, Credentials | None]:
 
 
 def _recorded_runs(progress: Progress) -> Iterator[Run]:
-    """Every run by name, but those that were to be shown to nobody."""
+    """Yield the runs in order of their names, without those with W&B disabled."""
     for path in sorted(Path("runs").glob("*/run.json")):
         if "~" in path.parent.name:
             continue
         run = Run(path.parent.name)
         if _is_private(run):
-            progress.say(f"{run.name}: not sent, for its tracking is disabled; only by its name: "
+            progress.say(f"{run.name}: not sent, because its tracking is disabled; to send it: "
                          f"doors track sync {run.name}")  # fmt: skip
         else:
             yield run
@@ -200,7 +200,7 @@ def _recorded_runs(progress: Progress) -> Iterator[Run]:
 def _is_private(run: Run) -> bool:
     try:
         return RunRecord.read(run.record).known_params.wandb.mode == "disabled"
-    except (RunError, ConfigError):  # sending it says what is wrong with it
+    except (RunError, ConfigError):  # sending it reports the error
         return False
 
 

@@ -1,4 +1,4 @@
-"""``doors verify``: is the model still what it was said to be?"""
+"""``doors verify``: check that the model and its inputs have not changed."""
 
 import argparse
 from pathlib import Path
@@ -32,7 +32,7 @@ def verify(arguments: argparse.Namespace) -> int:
         )
         checks.append(signature := check_signature(signature_policy(params)))
         if arguments.re_evaluate and metadata is not None:
-            checks.append(_measured_again(metadata, signature, params, progress))
+            checks.append(_measure_again(metadata, signature, params, progress))
     if arguments.json:
         version = metadata.version if metadata else None
         say_document(checklist.as_json(checks, failed=_DIFFERS, version=version))
@@ -41,11 +41,11 @@ def verify(arguments: argparse.Namespace) -> int:
     return checklist.exit_code(checks)
 
 
-def _measured_again(
+def _measure_again(
     metadata: Metadata, signature: Check, params: Params, progress: Progress
 ) -> Check:
     if not signature.is_ok:
-        return Check("figures", "", not_checked="the model is not signed as it should be")
+        return Check("figures", "", not_checked="the model is not signed as required")
     return measure_again(
         metadata,
         Path(params.data.path),

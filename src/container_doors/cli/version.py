@@ -9,7 +9,7 @@ from typing import Any
 from container_doors.adapters.dvc.store import DvcStore
 from container_doors.adapters.git.repository import GitRepository
 from container_doors.cli import console
-from container_doors.cli.evaluate import FAULTS, opened, row_of, warn_of_lost_uses
+from container_doors.cli.evaluate import FAULTS, open_detector, row_of, warn_of_lost_uses
 from container_doors.cli.output import complain, say, say_text
 from container_doors.cli.signing import signature_policy, signed_checkpoints
 from container_doors.core.errors import ConfigError
@@ -27,7 +27,7 @@ STDOUT = (Path("-"), Path("/dev/stdout"))
 
 
 def metadata(arguments: argparse.Namespace) -> int:
-    """Write ``metadata.json`` anew and name the version."""
+    """Write ``metadata.json`` again and print the version."""
     written = regenerate_metadata(
         arguments.weights_dir,
         repository=GitRepository(Path.cwd()),
@@ -40,18 +40,18 @@ def metadata(arguments: argparse.Namespace) -> int:
 
 
 def version(arguments: argparse.Namespace) -> int:
-    """Track and push the published model, then name what is left for the person to do.
+    """Track and push the published model, then print the git commands that remain.
 
-    A release is pushed only if the targets hold; otherwise nothing is.
+    With ``--release`` nothing is pushed unless the targets hold.
     """
     if arguments.point and not arguments.release:
         raise ConfigError(
-            "--point says how a release is held against the targets, and this is none",
+            "--point is about the targets of a release, but --release is not given",
             hint="add --release, or leave --point out",
         )
-    held = _result_of(arguments) if arguments.release else None
-    if held is not None and not all(row.holds for row in held):
-        say(f"{arguments.experiment or 'the model'} is not released: {in_one_sentence(held)}")
+    results = _result_of(arguments) if arguments.release else None
+    if results is not None and not all(row.holds for row in results):
+        say(f"{arguments.experiment or 'the model'} is not released: {in_one_sentence(results)}")
         return FAULTS
     with console.progress() as progress:
         written, pointers = version_model(
@@ -66,53 +66,53 @@ def version(arguments: argparse.Namespace) -> int:
     say(f"  git add {files} {REPORTS}/")
     say(f'  git commit -m "Release {written.version}"')
     if written.git_tag not in GitRepository(Path.cwd()).tags(TAGS):
-        say(f"  git tag -a {written.git_tag} -m {shlex.quote(written.version + _said(arguments))}")
+        say(f"  git tag -a {written.git_tag} -m {shlex.quote(written.version + _note(arguments))}")
     say("  git push --follow-tags, and elsewhere: doors sync")
-    if held is None:
-        say("its targets were not asked: doors version --release pushes only if they hold")
+    if results is None:
+        say("its targets were not checked: doors version --release pushes only if they hold")
     return 0
 
 
 def _result_of(arguments: argparse.Namespace) -> list[TargetResult]:
     warn_of_lost_uses()
     with console.progress() as progress:
-        held = gate_published(
+        results = gate_published(
             None if arguments.experiment is None else Run.named(arguments.experiment),
             at_the_point=arguments.point,
-            open_detector=opened,
+            open_detector=open_detector,
             progress=progress,
         )
-    say(*(row_of(row) for row in held))
-    return held
+    say(*(row_of(row) for row in results))
+    return results
 
 
-def _said(arguments: argparse.Namespace) -> str:
+def _note(arguments: argparse.Namespace) -> str:
     if not arguments.release:
         return ""
     how = "as they were measured" if arguments.point else "at the worse end of each interval"
     return f", all targets hold {how}"
 
 
-def _printed_summary(run: Run, arguments: argparse.Namespace) -> int:
-    """Print the report; what stands beside it, pictures and pages, is left out."""
+def _print_summary(run: Run, arguments: argparse.Namespace) -> int:
+    """Print the report without its pictures and pages."""
     if arguments.html or arguments.card:
         raise ConfigError(
-            "--html and --card are files, and standard output is none",
-            hint="--output FILE names the report that they stand beside",
+            "--html and --card write files, but the output is standard output",
+            hint="--output FILE names the report that they are written beside",
         )
     complain(*history_warnings(run, read_record(run)))
     with TemporaryDirectory() as scratch:
         report = summarise(run, Path(scratch) / f"summary_{run.name}.md")
         say_text(report.read_text(encoding="utf-8").rstrip())
-    complain("its pictures are left out: --output FILE puts them beside it")
+    complain("its pictures are left out: --output FILE writes them beside it")
     return 0
 
 
 def summary(arguments: argparse.Namespace) -> int:
-    """Write the report and say where it is."""
+    """Write the report and print its path."""
     run = named_or_only(arguments.experiment, "summary --experiment")
     if arguments.output in STDOUT:
-        return _printed_summary(run, arguments)
+        return _print_summary(run, arguments)
     output = arguments.output or Path(f"summary_{run.name}.md")
     if output.suffix == ".html":
         raise ConfigError(
@@ -127,10 +127,10 @@ def summary(arguments: argparse.Namespace) -> int:
         check_report(run, output, page=page, card=card)
         warn_of_lost_uses()
     with console.progress() as progress:
-        measured: dict[str, Any] = {"open_detector": opened, "progress": progress}
+        measured: dict[str, Any] = {"open_detector": open_detector, "progress": progress}
         if card:
             say(f"wrote {model_card(run, card, **measured)}")
         if page:
             say(f"wrote {report_page(run, page, **measured)}")
-    say(f"wrote {summarise(run, output)}")  # last: it tells what the others measured
+    say(f"wrote {summarise(run, output)}")  # last: it has what the others measured
     return 0

@@ -1,7 +1,7 @@
-"""The folder that a command works in, found from any below it, as git does.
+"""Finds the workspace of a command from any folder below it, as git does.
 
-Everything in it is named from its root. What a person types is named from where they stand, and so
-is what they read.
+Inside, all paths are relative to its root. Paths that a person types or reads are relative to the
+person's folder.
 """
 
 import argparse
@@ -10,18 +10,18 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from container_doors.cli.output import named_from
+from container_doors.cli.output import paths_relative_to
 from container_doors.core.run import WORKSPACE_MARKS
 
-_WHERE_ONE_STANDS = ("demo:demo", "completion:completion")
+_WITHOUT_WORKSPACE = ("demo:demo", "completion:completion")
 """The handlers that need no workspace."""
 
 
 def workspace_root() -> Path | None:
-    """Find the next folder, from here upwards, that is a workspace; None if there is none."""
+    """Return the nearest folder, from here upwards, that is a workspace; None if there is none."""
     try:
         here = Path.cwd()
-    except FileNotFoundError:  # it was deleted: whatever needs it says so
+    except FileNotFoundError:  # it was deleted: code that needs it raises an error
         return None
     folders = (here, *here.parents)
     return next((one for one in folders if any(map(os.path.exists, _marks(one)))), None)
@@ -32,18 +32,18 @@ def _marks(folder: Path) -> list[str]:
 
 
 def typed_path(text: str) -> Path:
-    """Read a path that a person has typed, which says it from where they stand.
+    """Read a path that a person has typed, relative to their folder.
 
     Returns:
-        The same place, from the root of the workspace; absolute where that would be a bare word,
-        which could not be told from any other in what is printed.
+        The same path, relative to the root of the workspace. It is absolute if that would be a
+        single word, which could not be distinguished from other words in the output.
     """
     path = typed_folder(text)
     return Path(path) if path == text or {"/", "."} & {*path} else Path(text).absolute()
 
 
 def typed_folder(text: str) -> str:
-    """Read what may be an address instead (``s3://...``), or a folder of somebody's (``~``)."""
+    """Read a folder, relative as :func:`typed_path`; an address or ``~`` stays unchanged."""
     root = workspace_root()
     is_relative = text.strip("- ") and "://" not in text and not text.startswith(("/", "~"))
     if root is None or root == Path.cwd() or not is_relative:
@@ -52,7 +52,7 @@ def typed_folder(text: str) -> str:
 
 
 def typed_file_or_value(text: str) -> str:
-    """Read the name of a file, or else a value, which is left as it is."""
+    """Read the name of a file; any other value stays unchanged."""
     try:
         return typed_folder(text) if Path(text).is_file() else text
     except OSError:  # too long for a name
@@ -61,11 +61,11 @@ def typed_file_or_value(text: str) -> str:
 
 @contextlib.contextmanager
 def in_workspace(arguments: argparse.Namespace) -> Iterator[None]:
-    """Work at the root of the workspace, and name its files from where the person stands."""
+    """Work in the root of the workspace, and print paths relative to the person's folder."""
     root = workspace_root()
-    if root is None or root == Path.cwd() or arguments.handler in _WHERE_ONE_STANDS:
+    if root is None or root == Path.cwd() or arguments.handler in _WITHOUT_WORKSPACE:
         yield
         return
     typed = [str(value) for value in vars(arguments).values() if isinstance(value, Path)]
-    with named_from(Path.cwd(), root, typed), contextlib.chdir(root):
+    with paths_relative_to(Path.cwd(), root, typed), contextlib.chdir(root):
         yield

@@ -1,1 +1,1 @@
-"""What every feature stands on: the params, the paths of a run, files, documents, errors, ports."""
+"""What every feature depends on: params, paths of a run, files, documents, errors, ports."""

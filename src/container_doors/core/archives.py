@@ -1,7 +1,7 @@
-"""Archives that others packed, unpacked so that nothing is written but plain files below a folder.
+"""Unpacks archives from outside safely: only plain files below one folder are written.
 
-An archive may name files outside, links, devices, one file twice, or a terabyte of zeros. All of it
-is judged before anything is written, and nothing is left of what is refused.
+An archive may contain files outside of the folder, links, devices, one file twice, or a terabyte of
+zeros. Every member is checked before anything is written; of a refused archive nothing stays.
 """
 
 import io
@@ -32,10 +32,10 @@ _DAMAGE = (
     TypeError,
     ValueError,
 )
-"""What tarfile raises of bytes that are no archive."""
+"""What tarfile raises for bytes that are no archive."""
 
 Refuse = Callable[[str], Exception]
-"""Makes the error of a problem, with the caller's hint."""
+"""Makes an error from a problem, with the caller's hint."""
 
 
 def unpack_tar(
@@ -46,22 +46,23 @@ def unpack_tar(
     names: Collection[str] | None = None,
     may_differ_by_case: bool = False,
 ) -> list[str]:
-    """Unpack a tar into a folder; of one that is refused nothing is left.
+    """Unpack a tar into a folder; of a refused one nothing stays.
 
-    It must not be compressed: so it holds what it unpacks to, and cannot write more than its size.
+    It must not be compressed: then it cannot write more bytes than its own size.
 
     Args:
         archive: The file.
-        folder: Where to; it is made if there is none. Nobody else writes into it.
+        folder: The target; it is made if there is none. No other process may write into it.
         refuse: Makes the error.
-        names: The only files that it may hold; None: any.
-        may_differ_by_case: Whether two names may, which some systems take for one.
+        names: The only files that it may contain; None: any.
+        may_differ_by_case: Whether two names may differ in case only: on some systems they are
+            the same name.
 
     Returns:
         The names of the files, in the archive's order.
     """
-    judge = _Judge(names, may_differ_by_case=may_differ_by_case)
-    with archive.open("rb") as file, _nothing_left(archive, refuse) as made:
+    check = _MemberCheck(names, may_differ_by_case=may_differ_by_case)
+    with archive.open("rb") as file, _undo_on_error(archive, refuse) as made:
         size = file.seek(0, io.SEEK_END)
         members = []
         with (
@@ -69,11 +70,11 @@ def unpack_tar(
             tarfile.open(fileobj=headers, mode="r:") as tar,
         ):
             for member in tar:
-                why = judge.fault(member, size)
+                why = check.fault(member, size)
                 if why is not None:
-                    raise refuse(f"{archive}: the member {_shown(member.name)} {why}")
+                    raise refuse(f"{archive}: the member {_printable(member.name)} {why}")
                 members.append(member)
-            end = tar.offset  # where tarfile stopped, also at what is no header
+            end = tar.offset  # where tarfile stopped: perhaps at bytes that are no header
         file.seek(end)
         if file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
             raise tarfile.ReadError(f"no header, and no end, at byte {end}")
@@ -83,9 +84,9 @@ def unpack_tar(
 
 
 class _Headers(io.BufferedReader):
-    """A file from which no more is read at once than a header has.
+    """A file that refuses to read more at once than a header needs.
 
-    tarfile reads a header's text into memory, whatever length it gives, also a negative one.
+    tarfile reads a header's text into memory, whatever length it states, even a negative one.
     """
 
     def read(self, size: int | None = -1, /) -> bytes:
@@ -94,8 +95,8 @@ class _Headers(io.BufferedReader):
         return super().read(size)
 
 
-class _Judge:
-    """Judges members one after the other: what one is may depend on those before."""
+class _MemberCheck:
+    """Checks members one after the other, each also against those before it."""
 
     def __init__(self, names: Collection[str] | None, *, may_differ_by_case: bool) -> None:
         self._names, self._may_differ_by_case = names, may_differ_by_case
@@ -104,7 +105,7 @@ class _Judge:
         self._folders: set[str] = set()
 
     def fault(self, member: tarfile.TarInfo, archive_bytes: int) -> str | None:
-        """Say why a member cannot be unpacked; None if it can."""
+        """Return why a member cannot be unpacked; None if it can."""
         self._count += 1
         if self._count > MOST_MEMBERS:
             return f"is one more than {MOST_MEMBERS}"
@@ -117,42 +118,42 @@ class _Judge:
         return name_fault(member.name) or self._clash(member)
 
     def _clash(self, member: tarfile.TarInfo) -> str | None:
-        key = member.name if self._may_differ_by_case else _on_any_system(member.name)
+        key = member.name if self._may_differ_by_case else _fold_name(member.name)
         parents = {parent.as_posix() for parent in PurePosixPath(key).parents}
         is_taken = key in self._files or (key in self._folders and not member.isdir())
         if is_taken or parents & self._files:
-            return "has the place of another"
+            return "has the same path as another member"
         (self._folders if member.isdir() else self._files).add(key)
         self._folders |= parents
         return None
 
 
 def name_fault(name: str) -> str | None:
-    """Say why a name is not that of a file below a folder, on any system."""
+    """Return why a name is not valid for a file below a folder, on every system; None if it is."""
     parts = name.split("/")
     if name.startswith("/") or "\\" in name or _DRIVE.match(name) or ".." in parts:
         return "would be written outside"
     if _UNPRINTABLE.search(name):
         return "has a name with control characters"
     if PurePosixPath(name).as_posix() != name or name == ".":
-        return "has a name that can be written in another way"
+        return "has a name that is not in its shortest form"
     sizes = [len(part.encode(errors="surrogateescape")) for part in parts]
     if max(sizes) > _MOST_PART_BYTES or sum(sizes) > _MOST_NAME_BYTES or len(parts) > _MOST_PARTS:
         return "has a name that is too long"
     return None
 
 
-def _on_any_system(name: str) -> str:
+def _fold_name(name: str) -> str:
     return unicodedata.normalize("NFC", name).casefold()
 
 
-def _shown(name: str) -> str:
+def _printable(name: str) -> str:
     return shortened(ascii(name), 100)
 
 
 @contextmanager
-def _nothing_left(archive: Path, refuse: Refuse) -> Iterator[list[Path]]:
-    """Collect what is made, and remove it again if anything goes wrong."""
+def _undo_on_error(archive: Path, refuse: Refuse) -> Iterator[list[Path]]:
+    """Yield a list for what is made; if an error is raised, delete what is in it."""
     made: list[Path] = []
     try:
         yield made
@@ -160,7 +161,7 @@ def _nothing_left(archive: Path, refuse: Refuse) -> Iterator[list[Path]]:
         for path in reversed(made):
             path.rmdir() if path.is_dir() else path.unlink()
         if isinstance(error, FileExistsError | NotADirectoryError):
-            problem = f"{archive}: {_shown(str(error.filename))} is there already"
+            problem = f"{archive}: {_printable(str(error.filename))} is there already"
             raise refuse(problem) from None
         if isinstance(error, _DAMAGE):
             problem = f"{archive} is damaged, or no tar: {shortened(ascii(str(error)))}"
@@ -173,7 +174,7 @@ def _write(file: IO[bytes], member: tarfile.TarInfo, folder: Path, made: list[Pa
     _make_folder(target if member.isdir() else target.parent, made)
     if member.isdir():
         return
-    with target.open("xb") as written:
+    with target.open("xb") as output:
         made.append(target)
         file.seek(member.offset_data)
         left = member.size
@@ -181,7 +182,7 @@ def _write(file: IO[bytes], member: tarfile.TarInfo, folder: Path, made: list[Pa
             chunk = file.read(min(left, _CHUNK_BYTES))
             if not chunk:
                 raise tarfile.ReadError("it ends within a file")
-            written.write(chunk)
+            output.write(chunk)
             left -= len(chunk)
 
 

@@ -1,7 +1,7 @@
-"""What each program that we start sees of our environment: its own variables, and no other's.
+"""The environment variables that each child program gets: its own, and no other's.
 
-One table decides (docs/security.md shows it). What a program does not need is not passed, above all
-the secrets of others; ``CONTAINER_DOORS_PASS`` adds variables by name.
+One table decides (docs/security.md shows it). A program does not get what it does not need, above
+all the secrets of other programs; ``CONTAINER_DOORS_PASS`` adds variables by name.
 """
 
 import os
@@ -15,7 +15,7 @@ from pathlib import Path
 from container_doors.core.errors import ConfigError
 
 PASS = "CONTAINER_DOORS_PASS"  # noqa: S105 - a variable's name
-"""Names of variables that are passed as well: ``NAME`` to all programs, ``git:NAME`` to git."""
+"""Names of additional variables: ``NAME`` for all programs, ``git:NAME`` for git."""
 
 _PLACES = (
     "PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "LC_*", "TZ", "TZDIR",
@@ -25,8 +25,8 @@ _PLACES = (
     "SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "COMSPEC", "PATHEXT", "APPDATA", "LOCALAPPDATA",
     "USERPROFILE", "USERNAME", "HOMEDRIVE", "HOMEPATH", "PROGRAMDATA", "PROGRAMFILES*",
 )  # fmt: skip
-"""Where programs, libraries, homes and languages are: for every program. Conda, pyenv and their
-like stand in PATH as scripts that need their own variables; Windows starts nothing without its."""
+"""Places of programs, libraries, homes and languages: for every program. Conda, pyenv and similar
+tools are scripts in PATH that need their own variables; Windows starts nothing without its own."""
 
 NETWORK = (
     "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "FTP_PROXY", "NO_PROXY",
@@ -34,10 +34,10 @@ NETWORK = (
     "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "HTTPLIB2_CA_CERTS",
     "NIX_SSL_CERT_FILE", "OPENSSL_CONF", "KRB5_CONFIG", "KRB5CCNAME",
 )  # fmt: skip
-"""The way out; a proxy's address may hold a password."""
+"""Network settings; a proxy's address may contain a password."""
 
 WANDB = ("WANDB_*", *NETWORK)
-"""What W&B's client reads, here or in a process of its own; its service inherits the same."""
+"""What W&B's client reads, here or in its own process; its service inherits the same."""
 
 COMPUTE = (
     "CUDA_*", "NVIDIA_*", "CUBLAS_*", "CUDNN_*", "NCCL_*", "TORCH*", "PYTORCH_*", "TRITON_*",
@@ -48,7 +48,7 @@ COMPUTE = (
 """How processors and GPUs are used."""
 
 _DESKTOP = ("DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY", "DBUS_SESSION_BUS_ADDRESS")
-"""Where a keyring is, or a window that asks for a password."""
+"""Where to find a keyring, or the screen for a password window."""
 
 _AGENT = ("SSH_AUTH_SOCK", "SSH_AGENT_PID", "SSH_ASKPASS", "SSH_ASKPASS_REQUIRE",
           "SSH_SK_PROVIDER", *_DESKTOP)  # fmt: skip
@@ -60,12 +60,12 @@ _GIT_PLACES = ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM",
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """What a program needs beside its places."""
+    """What a program needs besides :data:`_PLACES`."""
 
     own: Sequence[str] = ()
-    """Patterns of names, secrets among them: they are this program's."""
+    """Patterns of its own variables; secrets among them are passed."""
     general: Sequence[str] = ()
-    """Patterns of names; what looks like a secret among them is not passed."""
+    """Patterns of other variables; what looks like a secret among them is not passed."""
     network: bool = False
 
 
@@ -90,9 +90,9 @@ TOOLS: Mapping[str, Needs] = {
     "apt-get": Needs(general=("APT_*", "DEBIAN_*", "DEBCONF_*"), network=True),
     "uv": Needs(own=("UV_*", "PIP_*"), network=True),
 }  # fmt: skip
-"""By the program's name; any other sees its places alone. ``trainer`` are Ultralytics' processes,
-``wandb`` the one that shows a run, with the client's service below it, ``watch`` the one that
-ends a way in."""
+"""By the program's name; any other program gets :data:`_PLACES` only. ``trainer``: Ultralytics'
+processes; ``wandb``: the process that follows a run, with the client's service below it;
+``watch``: the process that closes a tunnel."""
 
 REMOTES: Mapping[str, Sequence[str]] = {
     "gdrive": ("GDRIVE_*",),
@@ -105,20 +105,20 @@ REMOTES: Mapping[str, Sequence[str]] = {
     "hdfs": ("HADOOP_*", "JAVA_HOME", "CLASSPATH", "ARROW_LIBHDFS_DIR", "KRB5*"),
     "webhdfs": ("HADOOP_*", "KRB5*"),
 }  # fmt: skip
-"""What DVC needs as well, by the scheme of each remote that its configuration names."""
+"""What DVC also needs, by the scheme of each remote in its configuration."""
 
 SESSION: Sequence[str] = (
     "KAGGLE_SECRET_*", "WANDB_*", "GIT_*", *NETWORK,
     *(one for own in REMOTES.values() for one in own)
 )  # fmt: skip
-"""Whose secrets a session over SSH shares with the notebook, where DVC, W&B and git are used."""
+"""Variables whose secrets an SSH session shares with the notebook, for DVC, W&B and git."""
 
 _SECRET_NAME = re.compile(
     r"KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL|SERVICE_ACCOUNT|CONNECTION_STRING"
     r"|COOKIE|_(?:PAT|PASS|PWD|AUTH|JSON|DSN|JWT)$",
     re.IGNORECASE,
 )
-"""In the name of an environment variable, or of a key in the JSON that one holds."""
+"""Found in the name of an environment variable, or of a key in the JSON that it contains."""
 
 _USER_INFO = re.compile(r"://[^/@\s]+@")
 _REMOTE_URL = re.compile(
@@ -126,19 +126,19 @@ _REMOTE_URL = re.compile(
 )
 _NAME = re.compile(r"(?:(?P<tool>[a-z-]+):)?(?P<name>[A-Za-z_*][A-Za-z0-9_*]*)")
 
-_put_away: dict[str, str] = {}
-"""The secrets, while :func:`secrets_put_away`."""
+_hidden: dict[str, str] = {}
+"""The secrets, while inside :func:`hide_secrets`."""
 
 
 def environment_for(tool: str, directory: Path | None = None) -> dict[str, str]:
-    """Choose what a program sees of our environment.
+    """Return the environment for a program.
 
     Args:
         tool: A row of :data:`TOOLS`, or the name of any other program.
-        directory: Where it runs; DVC's remotes are those of the repository around it.
+        directory: Where it runs; DVC's remotes are those of the repository there.
 
     Raises:
-        ConfigError: If ``CONTAINER_DOORS_PASS`` names no variables.
+        ConfigError: If ``CONTAINER_DOORS_PASS`` has an invalid name.
     """
     environment = full_environment()
     needs = TOOLS.get(tool, Needs())
@@ -157,18 +157,18 @@ def environment_for(tool: str, directory: Path | None = None) -> dict[str, str]:
 
 
 def is_for_a_session(name: str, value: str) -> bool:
-    """Tell whether a session over SSH sees a variable of the notebook."""
+    """Return whether an SSH session gets a variable of the notebook."""
     own = [*SESSION, *_passed_to("session", os.environ)]
     return _matches(name, own) or not is_secret(name, value)
 
 
 def full_environment() -> dict[str, str]:
-    """Return our environment, with what is put away for now."""
-    return {**_put_away, **os.environ}
+    """Return our environment, with the secrets that are hidden at present."""
+    return {**_hidden, **os.environ}
 
 
 def is_secret(name: str, value: str) -> bool:
-    """Tell by a variable's name and value whether it holds a secret; a path to one is none.
+    """Return whether a variable is a secret, by its name and value; a path to a secret is not.
 
     >>> is_secret("HF_TOKEN", "hf_abc"), is_secret("HTTPS_PROXY", "http://me:pw@proxy:3128")
     (True, True)
@@ -179,49 +179,50 @@ def is_secret(name: str, value: str) -> bool:
 
 
 def is_secret_name(name: str) -> bool:
-    """Tell whether a variable, or a key of a JSON, is called like a secret."""
+    """Return whether a variable, or a key of a JSON, has the name of a secret."""
     return name != PASS and _SECRET_NAME.search(name) is not None
 
 
 def is_path(text: str) -> bool:
-    """Tell whether there is a file or folder of that name."""
+    """Return whether there is a file or folder of that name."""
     try:
         return bool(text) and Path(text).expanduser().exists()
-    except (OSError, ValueError, RuntimeError):  # a key in JSON is longer than a name may be
+    except (OSError, ValueError, RuntimeError):  # a JSON key is longer than a file name may be
         return False
 
 
 @contextmanager
-def secrets_put_away(*, but: Sequence[str] = ()) -> Iterator[None]:
-    """While inside, this process and those that it forks have no secret in their environment.
+def hide_secrets(*, but: Sequence[str] = ()) -> Iterator[None]:
+    """Remove all secrets from the environment of this process and its forks, while inside.
 
-    Nor has what a library starts of its own accord, such as ``uname`` or W&B's service. Programs
-    that :func:`environment_for` is asked for still get theirs.
+    Processes that a library starts by itself, such as ``uname`` or W&B's service, do not get them
+    either. Programs that use :func:`environment_for` still get theirs.
 
     Args:
-        but: Patterns of names that stay, such as :data:`NETWORK` for who goes out.
+        but: Patterns of names that stay, such as :data:`NETWORK` for code that needs a network.
     """
-    taken = {
+    secrets = {
         name: value
         for name, value in os.environ.items()
         if is_secret(name, value) and not _matches(name, but)
     }
-    _put_away.update(taken)
-    for name in taken:
+    _hidden.update(secrets)
+    for name in secrets:
         del os.environ[name]
-    _blot_out(taken)
+    _overwrite_initial(secrets)
     try:
         yield
     finally:
-        for name, value in taken.items():
+        for name, value in secrets.items():
             os.environ.setdefault(name, value)
-            _put_away.pop(name, None)
+            _hidden.pop(name, None)
 
 
-def _blot_out(variables: Mapping[str, str]) -> None:
-    """Overwrite them where the system keeps what a process began with (``/proc/PID/environ``).
+def _overwrite_initial(variables: Mapping[str, str]) -> None:
+    """Overwrite variables in the process's initial environment (``/proc/PID/environ``).
 
-    Forked processes have a copy of that place, whatever is unset. Nothing points there any more.
+    A forked process has a copy of that memory, even of variables that were unset. Nothing points
+    there any more.
     """
     with suppress(OSError, ValueError, IndexError):
         fields = Path("/proc/self/stat").read_text("utf-8", "replace").rpartition(")")[2].split()
@@ -238,19 +239,19 @@ def _blot_out(variables: Mapping[str, str]) -> None:
 
 
 def remote_schemes(directory: Path, environment: Mapping[str, str]) -> set[str]:
-    """Find what kinds of remotes DVC's configuration names, in the order that DVC reads it.
+    """Find the URL schemes of the remotes in DVC's configuration files.
 
-    Read as text: asking DVC takes a second, and it would have to be started for that.
+    They are read as text: starting DVC would take a second.
     """
     home = Path(environment.get("XDG_CONFIG_HOME") or f"{environment.get('HOME', '')}/.config")
     files = [
         Path(environment.get("DVC_SYSTEM_CONFIG_DIR") or "/etc/xdg/dvc") / "config",
         Path(environment.get("DVC_GLOBAL_CONFIG_DIR") or home / "dvc") / "config",
     ]
-    around = next((one for one in (directory.absolute(), *directory.absolute().parents)
-                   if (one / ".dvc").is_dir()), None)  # fmt: skip
-    if around is not None:
-        files += [around / ".dvc/config", around / ".dvc/config.local"]
+    root = next((one for one in (directory.absolute(), *directory.absolute().parents)
+                 if (one / ".dvc").is_dir()), None)  # fmt: skip
+    if root is not None:
+        files += [root / ".dvc/config", root / ".dvc/config.local"]
     schemes = set()
     for file in files:
         with suppress(OSError):
@@ -261,14 +262,14 @@ def remote_schemes(directory: Path, environment: Mapping[str, str]) -> set[str]:
 def _passed_to(tool: str, environment: Mapping[str, str]) -> list[str]:
     names = []
     for word in environment.get(PASS, "").replace(",", " ").split():
-        found = _NAME.fullmatch(word)
-        if found is None or found["tool"] not in {None, "session", *TOOLS}:
+        match = _NAME.fullmatch(word)
+        if match is None or match["tool"] not in {None, "session", *TOOLS}:
             raise ConfigError(
                 f"{PASS}: expected names of variables, such as NAME or git:NAME, found {word!r}",
-                hint=f"before the colon stands one of {', '.join(TOOLS)}",
+                hint=f"write one of these before the colon: {', '.join(TOOLS)}",
             )
-        if found["tool"] in {None, tool}:
-            names.append(found["name"])
+        if match["tool"] in {None, tool}:
+            names.append(match["name"])
     return names
 
 

@@ -1,4 +1,4 @@
-"""``params.yaml``, typed: read once, checked whole, frozen afterwards."""
+"""``params.yaml``, typed: read once, checked completely, immutable afterwards."""
 
 import difflib
 import math
@@ -34,16 +34,16 @@ Architecture = Literal["yolov11n", "yolov11s", "yolov11m", "yolov11l", "yolov11x
 Optimizer = Literal["SGD", "Adam", "AdamW", "Adamax", "NAdam", "RAdam", "RMSProp"]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Device = Annotated[str, BeforeValidator(lambda found: str(found) if type(found) is int else found)]
-"""YAML reads a GPU's number as a number."""
+"""YAML reads the number of a GPU as a number; the setting is text."""
 Name = Annotated[str, Field(min_length=1, max_length=128)]
 
 
 _REQUIRED = {"epochs": 1, "batch_size": 16, "learning_rate": 0.001}
-"""Stand in for required keys that are faulty, while the others are looked at."""
+"""Values in place of faulty required keys, so that the other keys can be checked."""
 
 _LONGEST_TAG = 64
 _MOST_FAULTS, _LONGEST_FAULT = 50, 500
-"""A file that is none of ours has a fault for each of its lines."""
+"""A file that is no params.yaml has a fault on every line."""
 
 _MOST_RECORDED = 3
 _NOT_IN_WANDB_NAMES = "/\\#?%:"
@@ -65,11 +65,11 @@ def _wandb_tag(tag: str) -> str:
 
 
 WandbName = Annotated[Name, AfterValidator(_wandb_name)]
-"""A project or an entity, as W&B takes it."""
+"""The name of a project or an entity, as W&B allows it."""
 
 
 class Section(BaseModel):
-    """A section of ``params.yaml``: unknown keys and wrong types are errors, not guesses."""
+    """A section of ``params.yaml``: unknown keys and wrong types are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
@@ -78,14 +78,14 @@ _Section = TypeVar("_Section", bound=Section)
 
 
 class Model(Section):
-    """Which network, and what it knows at the start."""
+    """The network, and its weights at the start."""
 
     architecture: Architecture = "yolov11s"
     pretrained: bool = True
     """False starts from random weights."""
     weights: str | None = None
-    """A local ``.pt`` to start from. None: ``weights/pretrained/<architecture>.pt``,
-    downloaded by Ultralytics when it is not there. Needs ``pretrained: true``."""
+    """A local ``.pt`` file to start from. None: ``weights/pretrained/<architecture>.pt``,
+    downloaded by Ultralytics if it is absent. Needs ``pretrained: true``."""
 
     @model_validator(mode="after")
     def _weights_need_pretrained(self) -> "Model":
@@ -95,7 +95,7 @@ class Model(Section):
 
 
 class Data(Section):
-    """Where the photographs are, and how many are enough."""
+    """Where the photographs are, and how many are required."""
 
     path: str = "data/processed/detection"
     """The folder of ``data.yaml``."""
@@ -104,39 +104,40 @@ class Data(Section):
 
 
 class Training(Section):
-    """How long and how hard to train."""
+    """How to train: length, batches, optimizer, device."""
 
     epochs: int = Field(gt=0)
     save_period: int = Field(default=1, ge=1)
     """Epochs between two resumable checkpoints; the newest two are kept."""
     batch_size: int = Field(gt=0)
-    """Photographs per step over all GPUs together."""
+    """Photographs per batch, over all GPUs together."""
     nominal_batch_size: int = Field(default=64, gt=0)
-    """Photographs per change of the weights: smaller batches are summed until so many were seen.
-    A run of few photographs learns faster with a smaller one."""
+    """Photographs per optimizer step: gradients of smaller batches are accumulated up to it. With
+    few photographs a smaller value learns faster."""
     optimizer: Optimizer = "AdamW"
     learning_rate: float = Field(gt=0, lt=1)
     weight_decay: float = Field(default=0.0005, ge=0, lt=1)
     warmup_epochs: float = Field(default=3, ge=0)
     warmup_bias_lr: float = Field(default=0.0, ge=0, lt=1)
-    """The rate at which biases start to warm up; Ultralytics' 0.1 ruins AdamW."""
+    """The learning rate of the biases at the start of the warmup; Ultralytics' default, 0.1, ruins
+    a training with AdamW."""
     lr_scheduler: Literal["cosine", "linear"] = "cosine"
     patience: int = Field(default=20, ge=0)
-    """Epochs without a better validation mAP50-95 before training stops; 0 never stops it."""
+    """Early stopping: epochs without a better validation mAP50-95 before training stops; 0: off."""
     image_size_px: int = Field(default=640, ge=32, le=4096, multiple_of=32)
-    """The longer side that the network sees; its stride is 32."""
+    """The longer side of the network's input; a multiple of its stride, 32."""
     seed: int = Field(default=0, ge=0, lt=2**32)
     device: Device = Field(default="auto", pattern=r"^(auto|cpu|cuda|\d+(,\d+)*)$")
     """``auto`` (one GPU, or the processor), ``cpu``, ``cuda``, or GPUs by number: ``0`` or
     ``0,1``."""
     workers: int = Field(default=8, ge=0, le=64)
-    """Loader processes at most; never more than there are cores."""
+    """Data loader processes at most; never more than there are cores."""
     cache: Literal["auto", "ram", "none"] = "auto"
-    """Decoded photographs in memory. ``auto``: when half of the free memory holds them."""
+    """Keep decoded photographs in memory. ``auto``: if they fit into half of the free memory."""
 
     @property
     def processes(self) -> int:
-        """How many train together: one for each GPU that is named."""
+        """The number of training processes: one for each GPU that is named."""
         return self.device.count(",") + 1
 
     @field_validator("device")
@@ -148,17 +149,18 @@ class Training(Section):
         return value
 
     @model_validator(mode="after")
-    def _batch_is_shared_evenly(self) -> "Training":
+    def _batch_divides_evenly(self) -> "Training":
         if self.batch_size % self.processes:
             raise ValueError(
-                f"{self.batch_size} photographs a step cannot be shared by {self.processes} GPUs: "
+                f"{self.batch_size} photographs cannot be divided evenly among {self.processes} "
+                "GPUs: "
                 f"set batch_size to {-(-self.batch_size // self.processes) * self.processes}"
             )
         return self
 
 
 class Augmentation(Section):
-    """How training photographs are varied; the names and units are Ultralytics'."""
+    """Augmentation of the training photographs; names and units are Ultralytics'."""
 
     hsv_h: Fraction = 0.015
     hsv_s: Fraction = 0.7
@@ -172,7 +174,7 @@ class Augmentation(Section):
     fliplr: Fraction = 0.5
     mosaic: Fraction = 1.0
     close_mosaic: int = Field(default=10, ge=0)
-    """The last epochs, that are trained without mosaic and without mixup."""
+    """The number of last epochs without mosaic and without mixup."""
     mixup: Fraction = 0.0
     copy_paste: float = 0.0
 
@@ -180,26 +182,26 @@ class Augmentation(Section):
     @classmethod
     def _copy_paste_needs_masks(cls, value: float) -> float:
         if value != 0:
-            raise ValueError(f"needs masks, and doors have boxes: write 0.0, found {value!r}")
+            raise ValueError(f"needs masks, but doors have boxes: write 0.0, found {value!r}")
         return value
 
 
 class Validation(Section):
-    """The operating point: how the model will be used. mAP is never measured at it."""
+    """The operating point: the thresholds in use. mAP does not depend on it."""
 
     conf_threshold: Fraction = 0.25
     iou_threshold: Fraction = 0.45
-    """Two boxes that overlap more than this are one door (non-maximum suppression)."""
+    """Two boxes with a higher IoU count as one door (non-maximum suppression)."""
 
 
 class Wandb(Section):
-    """Where a run is shown."""
+    """Where a run is tracked: Weights & Biases."""
 
     project: WandbName = "container-id-research"
     entity: WandbName | None = None
-    """None: the default of whoever's key it is."""
+    """None: the default entity of the API key's owner."""
     name: Name = "detection_exp001_yolo11s_baseline"
-    """The experiment's name where the command line gives none."""
+    """The experiment's name, if the command line gives none."""
     tags: list[Annotated[str, AfterValidator(_wandb_tag)]] = Field(default_factory=list)
 
     @field_validator("tags")
@@ -210,7 +212,7 @@ class Wandb(Section):
         return tags
 
     mode: Literal["auto", "online", "offline", "disabled"] = "auto"
-    """``auto``: online with a key, offline without one; WANDB_MODE decides where it is set."""
+    """``auto``: online with an API key, offline without one; WANDB_MODE overrides it."""
 
 
 class Tensorboard(Section):
@@ -220,30 +222,30 @@ class Tensorboard(Section):
 
 
 class Checkpoints(Section):
-    """Where a cut-off run is gone on with from another machine."""
+    """Checkpoints on the remote, to resume a run on another machine."""
 
     publish: bool = True
     """Send the newest checkpoint to DVC's remote while training; without a remote none is sent."""
     every_minutes: float = Field(default=10, gt=0)
-    """At most so often: what a lost machine costs."""
+    """The shortest interval; a lost machine costs about as much training."""
 
 
 class Versioning(Section):
-    """What a published model and its checkpoints have to prove."""
+    """Signatures of published models and checkpoints."""
 
     require_signature: bool = False
-    """Publish and take only what is signed by a key of ``.allowed_signers``."""
+    """Publish and accept only what is signed by a key in ``.allowed_signers``."""
 
 
 class Publishing(Section):
-    """When a training that has ended well puts its model in the place of the published one."""
+    """When a finished training replaces the published model."""
 
     when: Literal["better", "always"] = "better"
     """``better``: only with a higher mAP50-95 on val, on the same photographs and labels."""
 
 
 class Params(Section):
-    """The whole of ``params.yaml``'s ``detection`` section."""
+    """The ``detection`` section of ``params.yaml``."""
 
     model: Model = Model()
     data: Data = Data()
@@ -258,8 +260,8 @@ class Params(Section):
 
 
 @dataclass(frozen=True, slots=True)
-class Warned:
-    """A combination that is allowed and will hurt."""
+class ConfigWarning:
+    """A combination of settings that is allowed but harmful."""
 
     key: str
     problem: str
@@ -274,29 +276,29 @@ def load_params(path: Path, overrides: Sequence[str] = ()) -> Params:
 
     Args:
         path: The YAML file; only its ``detection`` section is read.
-        overrides: ``detection.training.epochs=3``, each value read as YAML.
+        overrides: Such as ``detection.training.epochs=3``; each value is read as YAML.
 
     Raises:
-        ConfigError: Listing every fault at once, each with the key that it concerns.
+        ConfigError: With all faults at once, each with its key.
     """
-    return _checked(_read(path), overrides, str(path))
+    return _validate(_read(path), overrides, str(path))
 
 
 def params_with(params: Params, overrides: Sequence[str], *, where: str) -> Params:
-    """Override single keys, as :func:`load_params` does, of params that stand elsewhere.
+    """Override single keys of params that are not in a file, as :func:`load_params` does.
 
     Args:
-        params: What is known.
+        params: The params.
         overrides: See :func:`load_params`.
-        where: Names the two.
+        where: The name of their source, for messages.
 
     Raises:
         ConfigError: As :func:`load_params`.
     """
-    return _checked({"detection": params.model_dump(mode="json")}, overrides, where)
+    return _validate({"detection": params.model_dump(mode="json")}, overrides, where)
 
 
-def _checked(document: dict[str, Any], overrides: Sequence[str], where: str) -> Params:
+def _validate(document: dict[str, Any], overrides: Sequence[str], where: str) -> Params:
     faults = list(_apply(overrides, document))
     more = 0
     try:
@@ -311,38 +313,38 @@ def _checked(document: dict[str, Any], overrides: Sequence[str], where: str) -> 
         lines += [f"and {more} more"] * bool(more)
         raise ConfigError(
             f"{where} has {len(faults) + more} fault(s):",
-            hint="each line names the key to mend, in the file or after --set",
+            hint="each line names the key to correct, in the file or after --set",
             faults=lines,
         )
     return params
 
 
 def known_params(recorded: Mapping[str, Any], where: str) -> Params:
-    """Read params that a document keeps, as far as this release knows them.
+    """Read recorded params, as far as this release knows them.
 
-    What it does not know is left out: a later release wrote it. What an earlier one did not know
-    has today's default.
+    Unknown keys are left out: a later release wrote them. Keys that an earlier release did not
+    know get the present default.
 
     Args:
-        recorded: The ``detection`` section, as it was resolved.
-        where: Names the document.
+        recorded: The ``detection`` section, with all defaults filled in.
+        where: The document's name, for messages.
 
     Raises:
-        ConfigError: If a value is none that this release can use.
+        ConfigError: If this release cannot use a value.
     """
-    return _known(Params, recorded, where, "detection")
+    return _validate_known(Params, recorded, where, "detection")
 
 
 def known_training(recorded: Mapping[str, Any], where: str) -> Training:
-    """Read the ``training`` section alone, as :func:`known_params` does.
+    """Read only the ``training`` section, as :func:`known_params` does.
 
     Raises:
-        ConfigError: If a value is none that this release can use.
+        ConfigError: If this release cannot use a value.
     """
-    return _known(Training, recorded.get("training"), where, "detection.training")
+    return _validate_known(Training, recorded.get("training"), where, "detection.training")
 
 
-def _known(section: type[_Section], recorded: object, where: str, key: str) -> _Section:
+def _validate_known(section: type[_Section], recorded: object, where: str, key: str) -> _Section:
     try:
         return section.model_validate(_without_unknown(section, recorded))
     except ValidationError as error:
@@ -350,26 +352,26 @@ def _known(section: type[_Section], recorded: object, where: str, key: str) -> _
                   for one in error.errors()[:_MOST_RECORDED]]  # fmt: skip
         raise ConfigError(
             f"{where} has params that this release cannot use: {'; '.join(faults)}",
-            hint="it was written by another version of container-doors, which needs these: use "
-            "that one (git log -- pyproject.toml), or a later one; if it was changed by hand, "
-            "put that back",
+            hint="another version of container-doors wrote it: use that version "
+            "(git log -- pyproject.toml), or a later one; if it was changed by hand, "
+            "undo the change",
         ) from None
 
 
 def with_defaults(recorded: Mapping[str, Any]) -> dict[str, Any]:
-    """Add to recorded params what their release did not know: its default, as of today.
+    """Add the present default of each key that the release of recorded params did not know.
 
-    What a later release knew stays, so that these are not taken for params without it.
+    Keys that only a later release knows stay, so that params with and without them differ.
     """
-    return _filled(Params, recorded)
+    return _fill_defaults(Params, recorded)
 
 
-def _filled(section: type[BaseModel], recorded: object) -> dict[str, Any]:
+def _fill_defaults(section: type[BaseModel], recorded: object) -> dict[str, Any]:
     filled = dict(recorded) if isinstance(recorded, Mapping) else {"": recorded}  # equal to none
     for key, field in section.model_fields.items():
         below = field.annotation
         if isinstance(below, type) and issubclass(below, BaseModel):
-            filled[key] = _filled(below, filled.get(key, {}))
+            filled[key] = _fill_defaults(below, filled.get(key, {}))
         elif key not in filled and not field.is_required():
             filled[key] = field.get_default(call_default_factory=True)
     return filled
@@ -386,39 +388,39 @@ def _without_unknown(section: type[BaseModel], recorded: object) -> object:
     return known
 
 
-def warnings(params: Params) -> list[Warned]:
-    """Name what is allowed and harmful, each with the remedy."""
-    return [warned for rule in _HARMFUL for warned in rule(params)]
+def warnings(params: Params) -> list[ConfigWarning]:
+    """List harmful combinations of settings, each with the remedy."""
+    return [warning for rule in _HARMFUL for warning in rule(params)]
 
 
 def without_effect(params: Params) -> list[str]:
-    """Name what was chosen and would change nothing, because of another setting.
+    """List settings without effect, because of another setting.
 
-    A run that was recorded with it stays readable; a file or an override with it is refused.
+    A recorded run with one stays readable; a file or an override with one is refused.
     """
     return [fault for rule in _WITHOUT_EFFECT for fault in rule(params)]
 
 
 def dump(params: Params) -> str:
-    """Write params the way that :func:`load_params` reads them."""
+    """Write params as YAML, for :func:`load_params`."""
     return yaml.safe_dump({"detection": params.model_dump()}, sort_keys=False)
 
 
 def versioning_of(text: str, where: str) -> Versioning:
-    """Read what a ``params.yaml`` that is not here asks for, all its other sections aside.
+    """Read only the ``versioning`` section, from the text of another ``params.yaml``.
 
-    Only a section or key that is absent has its default: what cannot be understood is no "no".
+    Only an absent section or key gets its default: a value that cannot be read is an error.
 
     Args:
-        text: What it says.
-        where: Names it.
+        text: The content of the file.
+        where: Its name, for messages.
 
     Raises:
         ConfigError: If it is no configuration, or the section is faulty.
     """
-    asked = _document(text, where)["detection"].get("versioning", {})
+    section = _document(text, where)["detection"].get("versioning", {})
     try:
-        return Versioning.model_validate(asked)
+        return Versioning.model_validate(section)
     except ValidationError as error:
         faults = [
             _explain({**fault, "loc": ("versioning", *fault["loc"])})
@@ -426,8 +428,8 @@ def versioning_of(text: str, where: str) -> Versioning:
         ]
         raise ConfigError(
             f"{where}: {shortened('; '.join(faults), _LONGEST_FAULT)}",
-            hint="mend it in a commit there; if a later release of container-doors wrote it, use "
-            "that one",
+            hint="correct it in a commit there; if a later release of container-doors wrote it, "
+            "use that release",
         ) from None
 
 
@@ -461,29 +463,29 @@ def _not_yaml(path: str, error: ParsingError) -> ConfigError:
     where = path if error.line is None else f"{path}:{error.line}"
     return ConfigError(
         f"{where} is not YAML: {one_line(error)}",
-        hint="mend the line, or start from another params.yaml",
+        hint="correct the line, or start from another params.yaml",
     )
 
 
 def _without_effect_beside(error: ValidationError, document: dict[str, Any]) -> list[str]:
-    """Look at what is left when the faulty keys are not: all faults are named at once."""
+    """Check the keys that are not faulty, so that all faults are reported at once."""
     faulty = {tuple(fault["loc"][:2]) for fault in error.errors()}
-    sound = {
+    valid = {
         section: {key: one for key, one in value.items() if (section, key) not in faulty}
         for section, value in document.items()
         if isinstance(value, dict) and (section,) not in faulty
     }
-    sound["training"] = _REQUIRED | sound.get("training", {})
+    valid["training"] = _REQUIRED | valid.get("training", {})
     try:
-        return without_effect(Params.model_validate(sound))
+        return without_effect(Params.model_validate(valid))
     except ValidationError:
         return []
 
 
 def _apply(overrides: Sequence[str], document: dict[str, Any]) -> Iterator[str]:
-    """Set each override in ``document``; yield the faults of those that cannot be.
+    """Set each override in ``document``; yield the faults of those that cannot be set.
 
-    A key is written with ``detection.`` or without it, as documents and messages name it.
+    A key may begin with ``detection.`` or not.
     """
     for override in overrides:
         key, equals, text = override.partition("=")
@@ -492,7 +494,7 @@ def _apply(overrides: Sequence[str], document: dict[str, Any]) -> Iterator[str]:
             sections = ["detection", *sections]
         if not equals or sections[:1] != ["detection"]:
             fault = f"--set {shortened(override)}: expected detection.SECTION.KEY=VALUE"
-            yield fault + _meant(key.strip().removeprefix("detection."))
+            yield fault + _suggest_key(key.strip().removeprefix("detection."))
             continue
         try:
             value = parse_yaml(text)
@@ -510,22 +512,22 @@ def _apply(overrides: Sequence[str], document: dict[str, Any]) -> Iterator[str]:
             node[leaf] = value
 
 
-def _explain(fault: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails, kept at arm's length
-    """Turn one pydantic fault into a line that a person would write."""
+def _explain(fault: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails, not imported
+    """Write one pydantic fault as a readable line."""
     key = ".".join(str(part) for part in ("detection", *fault["loc"]))
-    return f"{key}: {_complaint(fault)}"
+    return f"{key}: {_describe(fault)}"
 
 
-def _complaint(fault: Any) -> str:  # noqa: ANN401, PLR0911 - a table with a row per kind of fault
+def _describe(fault: Any) -> str:  # noqa: ANN401, PLR0911 - a table with a row per kind of fault
     found = fault["input"]
     match fault["type"]:
         case "missing":
-            return "required, and absent"
+            return "required, but absent"
         case "extra_forbidden":
-            return "no such key" + _nearest(str(fault["loc"][-1]), _keys(fault["loc"]))
+            return "no such key" + _suggest(str(fault["loc"][-1]), _keys(fault["loc"]))
         case "literal_error":
             allowed = fault["ctx"]["expected"]
-            return f"expected {allowed}, found {found!r}" + _nearest(
+            return f"expected {allowed}, found {found!r}" + _suggest(
                 str(found), re.findall(r"'([^']*)'", allowed)
             )
         case "value_error":
@@ -550,7 +552,7 @@ def _is_number(text: str) -> bool:
 
 
 def _with_point(text: str) -> str:
-    """Spell ``1e-3`` the way that YAML 1.1 reads as a number: with a point and a sign.
+    """Write ``1e-3`` as YAML 1.1 reads a number: with a point and a sign.
 
     >>> _with_point("1e-3"), _with_point("2.5e4")
     ('1.0e-3', '2.5e+4')
@@ -560,8 +562,8 @@ def _with_point(text: str) -> str:
     return f"{mantissa}{'' if '.' in mantissa else '.0'}e{sign}{exponent}"
 
 
-def _nearest(found: str, known: Sequence[str]) -> str:
-    """Suggest a spelling, or list what there is when nothing is near."""
+def _suggest(found: str, known: Sequence[str]) -> str:
+    """Suggest a similar name, or list the known names if none is similar."""
     if not known:
         return ""
     by_lower = {name.lower(): name for name in known}
@@ -571,8 +573,8 @@ def _nearest(found: str, known: Sequence[str]) -> str:
     return f"; known here: {', '.join(known)}"
 
 
-def _meant(key: str) -> str:
-    """Suggest the whole of a key of which a part was written, or something near it."""
+def _suggest_key(key: str) -> str:
+    """Suggest the complete key for a part of one, or a similar key."""
     known = [
         f"detection.{name}.{leaf}"
         for name, field in Params.model_fields.items()
@@ -585,7 +587,7 @@ def _meant(key: str) -> str:
 
 
 def _keys(location: Sequence[str | int]) -> list[str]:
-    """List every key of the section that ``location`` lies in."""
+    """List the keys of the section that contains ``location``."""
     section: type[BaseModel] = Params
     for part in location[:-1]:
         annotation = section.model_fields[str(part)].annotation
@@ -595,52 +597,52 @@ def _keys(location: Sequence[str | int]) -> list[str]:
     return list(section.model_fields)
 
 
-def _patience_above_epochs(params: Params) -> Iterator[Warned]:
+def _patience_above_epochs(params: Params) -> Iterator[ConfigWarning]:
     training = params.training
     if training.patience >= training.epochs > 1:
-        yield Warned(
+        yield ConfigWarning(
             "detection.training.patience",
             f"{training.patience} epochs of patience in a run of {training.epochs} "
             "can never stop it early",
-            f"set it below {training.epochs}, or to 0 to say that it never stops early",
+            f"set it below {training.epochs}, or to 0 to turn early stopping off",
         )
 
 
-def _warmup_longer_than_the_run(params: Params) -> Iterator[Warned]:
+def _warmup_longer_than_the_run(params: Params) -> Iterator[ConfigWarning]:
     training = params.training
     if training.warmup_epochs >= training.epochs:
-        yield Warned(
+        yield ConfigWarning(
             "detection.training.warmup_epochs",
-            f"the rate is still rising when a run of {training.epochs} epoch(s) ends",
+            f"the learning rate is still rising when a run of {training.epochs} epoch(s) ends",
             f"set it to {max(training.epochs // 10, 0)}",
         )
 
 
-def _adaptive_optimizer_with_bias_warmup(params: Params) -> Iterator[Warned]:
+def _adaptive_optimizer_with_bias_warmup(params: Params) -> Iterator[ConfigWarning]:
     training = params.training
     if training.warmup_bias_lr > 0 and training.warmup_epochs > 0 and training.optimizer != "SGD":
-        yield Warned(
+        yield ConfigWarning(
             "detection.training.warmup_bias_lr",
-            f"{training.optimizer} starts its biases at a rate of {training.warmup_bias_lr:g} "
-            "and forgets in the first epoch what it knew",
+            f"{training.optimizer} starts its biases at a learning rate of "
+            f"{training.warmup_bias_lr:g}, which ruins pretrained weights in the first epoch",
             "set it to 0.0",
         )
 
 
-def _upside_down_doors(params: Params) -> Iterator[Warned]:
+def _upside_down_doors(params: Params) -> Iterator[ConfigWarning]:
     if params.augmentation.flipud > 0:
-        yield Warned(
+        yield ConfigWarning(
             "detection.augmentation.flipud",
-            "no camera sees a container's doors upside down",
+            "no camera sees container doors upside down",
             "set it to 0.0",
         )
 
 
-def _never_mixed(params: Params) -> Iterator[Warned]:
+def _mixing_never_used(params: Params) -> Iterator[ConfigWarning]:
     augmentation, epochs = params.augmentation, params.training.epochs
     mixing = [name for name in ("mosaic", "mixup") if getattr(augmentation, name) > 0]
     if mixing and augmentation.close_mosaic >= epochs:
-        yield Warned(
+        yield ConfigWarning(
             "detection.augmentation.close_mosaic",
             f"the last {augmentation.close_mosaic} epochs have no mosaic and no mixup, "
             f"and the run has {epochs}: {' and '.join(mixing)} "
@@ -648,25 +650,25 @@ def _never_mixed(params: Params) -> Iterator[Warned]:
             f"set it to {epochs // 10}",
         )
     if not mixing and 0 < augmentation.close_mosaic == _default(augmentation, "close_mosaic"):
-        yield Warned(
+        yield ConfigWarning(
             "detection.augmentation.close_mosaic",
             f"{augmentation.close_mosaic} changes nothing, because mosaic and mixup are 0",
             "set it to 0",
         )
 
 
-def _shown_to_nobody(params: Params) -> Iterator[Warned]:
-    """Not refused: one run of a team's file may be private."""
+def _unused_wandb_settings(params: Params) -> Iterator[ConfigWarning]:
+    """Warn, but do not refuse: one run with a team's file may be private."""
     chosen = [
         key
         for key in ("entity", "project")
         if getattr(params.wandb, key) != _default(params.wandb, key)
     ]
     if params.wandb.mode == "disabled" and chosen:
-        yield Warned(
+        yield ConfigWarning(
             "detection.wandb.mode",
             f"{' and '.join(chosen)} of detection.wandb are not used, because W&B is disabled",
-            "set it to auto, online or offline, if the run is to be shown",
+            "set it to auto, online or offline, if W&B should show the run",
         )
 
 
@@ -675,8 +677,8 @@ _HARMFUL = (
     _warmup_longer_than_the_run,
     _adaptive_optimizer_with_bias_warmup,
     _upside_down_doors,
-    _never_mixed,
-    _shown_to_nobody,
+    _mixing_never_used,
+    _unused_wandb_settings,
 )
 
 
@@ -689,8 +691,8 @@ def _bias_rate_without_warmup(params: Params) -> Iterator[str]:
         )
 
 
-def _end_of_what_never_begins(params: Params) -> Iterator[str]:
-    """Only where somebody chose it: the default stands beside any mosaic."""
+def _close_mosaic_without_mixing(params: Params) -> Iterator[str]:
+    """Yield a fault only for a chosen value: the default is allowed without mosaic."""
     augmentation = params.augmentation
     last = augmentation.close_mosaic
     is_chosen = last not in {0, _default(augmentation, "close_mosaic")}
@@ -701,13 +703,13 @@ def _end_of_what_never_begins(params: Params) -> Iterator[str]:
         )
 
 
-def _pace_of_what_is_not_sent(params: Params) -> Iterator[str]:
+def _interval_without_publishing(params: Params) -> Iterator[str]:
     checkpoints = params.checkpoints
-    usual = _default(checkpoints, "every_minutes")
-    if not checkpoints.publish and checkpoints.every_minutes != usual:
+    default = _default(checkpoints, "every_minutes")
+    if not checkpoints.publish and checkpoints.every_minutes != default:
         yield (
             f"detection.checkpoints.every_minutes: {checkpoints.every_minutes:g} would be ignored, "
-            f"because publish is false; leave it at {usual}"
+            f"because publish is false; leave it at {default}"
         )
 
 
@@ -717,6 +719,6 @@ def _default(section: Section, key: str) -> object:
 
 _WITHOUT_EFFECT = (
     _bias_rate_without_warmup,
-    _end_of_what_never_begins,
-    _pace_of_what_is_not_sent,
+    _close_mosaic_without_mixing,
+    _interval_without_publishing,
 )

@@ -1,4 +1,4 @@
-"""Which disk is full, and what of ours could go from it."""
+"""Names the disk that is full, and which of our files could be deleted."""
 
 import errno
 import os
@@ -14,40 +14,40 @@ _MOST_NAMED = 3
 
 
 def is_full(error: BaseException) -> bool:
-    """Tell whether a disk or a quota had no room."""
+    """Return whether an error is a full disk or an exhausted quota."""
     return isinstance(error, OSError) and error.errno in FULL
 
 
 def what_is_full(error: OSError) -> str:
-    """Name the file system that had no room, how large it is, and what was written.
+    """Return which file system is full, its size, and what was being written.
 
-    An error of a write has no path: then it is whichever of ours has next to nothing free, or
-    none of them, such as where the output goes.
+    A failed write has no path. Then it is one of our disks that has almost no space left, or none
+    of them: the output may go to another disk.
     """
     path = _place(error)
     if path is None:
         return f"{error.strerror}: not on the disk of this folder, perhaps where the output goes"
-    of_files = "" if _free_files(path) else ", and it can hold no further file"
+    no_inodes = "" if _free_files(path) else ", and no free inode for another file"
     usage = shutil.disk_usage(path)
-    sizes = f"{_size(usage.free)} free of {_size(usage.total)}{of_files}"
+    sizes = f"{_size(usage.free)} free of {_size(usage.total)}{no_inodes}"
     what = f" (writing {error.filename})" if error.filename else ""
     return f"{_mount_of(path)} is full: {error.strerror}, {sizes}{what}"
 
 
 def how_to_free(error: OSError) -> str:
-    """Name what is on that disk and could go, the largest first."""
+    """Return a hint: what on that disk could be deleted, the largest first."""
     path = _place(error)
     if path is None:
         return "send the output elsewhere, or free space there, then run the same command again"
     what = "your quota" if error.errno == errno.EDQUOT else "space"
-    spare = sorted(_spare(path), key=lambda one: -one[0])[:_MOST_NAMED]
-    if not spare:
+    earlier = sorted(_earlier_runs(path), key=lambda one: -one[0])[:_MOST_NAMED]
+    if not earlier:
         return f"free some {what} there, then run the same command again"
-    named = shlex.join(str(one) for _, one in spare)
-    sizes = ", ".join(_size(size) for size, _ in spare)
+    folders = shlex.join(str(one) for _, one in earlier)
+    sizes = ", ".join(_size(size) for size, _ in earlier)
     return (
-        f"free some {what} there, then run the same command again; earlier attempts could go: "
-        f"rm -r {named} ({sizes})"
+        f"free some {what} there, then run the same command again; earlier runs could be deleted: "
+        f"rm -r {folders} ({sizes})"
     )
 
 
@@ -70,8 +70,8 @@ def _free_files(path: Path) -> bool:
     return status.f_files == 0 or status.f_favail > 0
 
 
-def _spare(path: Path) -> Iterator[tuple[int, Path]]:
-    """Yield the runs that were set aside there, with their sizes."""
+def _earlier_runs(path: Path) -> Iterator[tuple[int, Path]]:
+    """Yield the earlier runs (``NAME~1``) on that disk, with their sizes."""
     device = path.stat().st_dev
     for folder in Path("runs").glob("*~[0-9]*"):
         if folder.is_dir() and folder.stat().st_dev == device:
@@ -80,7 +80,7 @@ def _spare(path: Path) -> Iterator[tuple[int, Path]]:
 
 
 def _size(size_bytes: int) -> str:
-    """Write a size with the unit that a person would choose.
+    """Write a size with a readable unit.
 
     >>> _size(0), _size(1_500_000), _size(36 * 2**20), _size(2 * 10**11)
     ('0 bytes', '1.5 MB', '37.7 MB', '200.0 GB')

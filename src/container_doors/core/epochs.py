@@ -1,4 +1,4 @@
-"""The lines of ``metrics.jsonl``: one per finished epoch, each once and in order."""
+"""The epochs of ``metrics.jsonl``: one line per finished epoch, each once and in order."""
 
 import json
 import math
@@ -11,19 +11,19 @@ from container_doors.core.parsing import shortened
 from container_doors.core.records import Epoch
 
 MOST_EPOCHS = 1_000_000
-"""A number above it is a damaged one."""
+"""A larger number is damage."""
 
 _EXCERPT = 40
 
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What a file says of a run."""
+    """The epochs in a file, and its faults."""
 
     epochs: list[Epoch]
     """In order, each once."""
     faults: list[str]
-    """The lines that cannot be read, each with its place."""
+    """The lines that cannot be read, each with file and line number."""
 
 
 def read_all(path: Path) -> History:
@@ -43,9 +43,9 @@ def read_all(path: Path) -> History:
 
 
 def _epoch(line: Line) -> Epoch | str:
-    """Read an epoch, or say what is wrong; what a later release writes beside is left out.
+    """Read an epoch, or return what is wrong; values that only a later release knows are left out.
 
-    Nothing but a checksum tells a loss that diverged, or such an addition, from damage.
+    Only a checksum distinguishes a diverged loss, or such a value, from damage.
     """
     others = dict(line.values)
     number = others.pop("epoch", None)
@@ -60,5 +60,5 @@ def _epoch(line: Line) -> Epoch | str:
 
 
 def _is_metric(value: object) -> bool:
-    """Tell whether it is a number that a float can be; NaN is what a diverging loss is."""
+    """Return whether a value fits into a float; NaN does: a diverging loss is NaN."""
     return type(value) is float or (type(value) is int and abs(value) <= sys.float_info.max)

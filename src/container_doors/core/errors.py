@@ -1,21 +1,21 @@
-"""What can go wrong in a way that the user can put right."""
+"""The errors that a user can correct."""
 
 from collections.abc import Sequence
 
 
 class DoorsError(Exception):
-    """A failure that the user can act on; the command line shows it without a traceback.
+    """An error that the user can correct; the command line shows it without a traceback.
 
-    Anything else that escapes is a bug in this project, and keeps its traceback.
+    Any other exception is a bug in this project, and keeps its traceback.
     """
 
     def __init__(self, problem: str, *, hint: str) -> None:
-        """State the problem and the way out.
+        """Make the error.
 
         Args:
             problem: What is wrong: where, what was expected and what was found.
-            hint: The next command to run or line to change. Required: an error
-                without a next step is not finished.
+            hint: The next command to run or line to change. Required: every error needs a next
+                step.
         """
         super().__init__(problem)
         self.problem = problem
@@ -25,39 +25,39 @@ class DoorsError(Exception):
         return "\n".join(self.lines())
 
     def lines(self) -> list[str]:
-        """Say it in lines; one that is printed may still hold the line end of a file's name."""
+        """Return the error in lines; a line may contain the line break of a file's name."""
         return [self.problem, f"  hint: {self.hint}"]
 
 
 class ConfigError(DoorsError):
-    """``params.yaml`` does not say what a run needs."""
+    """``params.yaml`` or an option has a wrong or missing value."""
 
     def __init__(self, problem: str, *, hint: str, faults: Sequence[str] = ()) -> None:
-        """State the problem.
+        """Make the error.
 
         Args:
             problem: See :class:`DoorsError`.
             hint: See :class:`DoorsError`.
-            faults: Each a line of its own, where there are several.
+            faults: The single faults, printed one per line.
         """
-        self._shown = [problem, *(f"  - {fault}" for fault in faults)]
-        super().__init__("\n".join(self._shown), hint=hint)
+        self._problem_lines = [problem, *(f"  - {fault}" for fault in faults)]
+        super().__init__("\n".join(self._problem_lines), hint=hint)
 
     def lines(self) -> list[str]:
-        """Say it in lines, one for each fault."""
-        return [*self._shown, f"  hint: {self.hint}"]
+        """Return the error in lines, one for each fault."""
+        return [*self._problem_lines, f"  hint: {self.hint}"]
 
 
 class DatasetError(DoorsError):
-    """The data set cannot be used; a readable but faulty one yields findings first."""
+    """The data set cannot be used; faults in a readable one are reported as findings first."""
 
 
 class RunError(DoorsError):
-    """A run cannot be made, or lacks a file that the next step needs."""
+    """A run cannot be made, or has no file that the next step needs."""
 
 
 class WeightsError(DoorsError):
-    """A weight file is missing, damaged, or not of the network that was asked for."""
+    """A weight file is missing, damaged, or of another network."""
 
 
 class VersioningError(DoorsError):
@@ -65,26 +65,26 @@ class VersioningError(DoorsError):
 
 
 class MissingContentError(VersioningError):
-    """What a pointer names is neither here nor on the remote."""
+    """The content of a pointer is neither here nor on the remote."""
 
     def __init__(self, problem: str, *, hint: str, objects: tuple[str, ...] = ()) -> None:
-        """State what is missing.
+        """Make the error.
 
         Args:
             problem: See :class:`DoorsError`.
             hint: See :class:`DoorsError`.
-            objects: The missing ones, by their hash.
+            objects: The hashes of the missing objects.
         """
         super().__init__(problem, hint=hint)
         self.objects = objects
 
 
 class ReadOnlyRemoteError(VersioningError):
-    """A remote can be read and not written to: data come from there, and no model goes there."""
+    """A remote is read-only: data come from there, and no model can be pushed there."""
 
 
 class SignatureError(VersioningError):
-    """A signature is absent, is of something else, or is of nobody who may sign."""
+    """A signature is absent, belongs to other bytes, or is by a key that may not sign."""
 
 
 class NoSigningKeyError(VersioningError):
@@ -96,28 +96,28 @@ class MissingToolError(DoorsError):
 
 
 class TrackingError(DoorsError):
-    """A tracker cannot be reached, or refuses; nothing local is lost by it."""
+    """A tracker cannot be reached, or refuses; no local file is lost."""
 
 
 class TunnelError(DoorsError):
-    """The way into another machine cannot be opened, or is not safe."""
+    """A tunnel into another machine cannot be opened, or is not safe."""
 
 
 class RateLimitedError(TunnelError):
-    """Somebody gives out no more for now; asking again later may help."""
+    """A service gives out no more tunnels at present; a later attempt may succeed."""
 
 
 class HostError(DoorsError):
-    """A host of GPUs refuses, or has not what it is asked for."""
+    """A GPU host refuses, or does not have what was requested."""
 
 
 class AbsentError(HostError):
-    """A host has no such thing, or none that this account may see."""
+    """A host has no such object, or none that this account may see."""
 
 
 class UnreachableError(HostError):
-    """A host cannot be reached for now; asking again later may help."""
+    """A host cannot be reached at present; a later attempt may succeed."""
 
 
 class ToBeContinued(BaseException):
-    """A training has ended early, as was wished; its text is the reason."""
+    """A training has ended early because it was asked to stop; the text is the reason."""

@@ -1,8 +1,8 @@
-"""Files and folders, written so that no reader ever finds half of one.
+"""Writes files and folders atomically: no reader ever finds half of one.
 
-A folder is replaced whole: the next one is made beside it, forced to the disk, and exchanged
-with it by one system call (``renameat2`` with ``RENAME_EXCHANGE``, Linux 3.15). A file system
-without that call gets two renames instead; a kill between the two is mended by :func:`heal`.
+A folder is replaced as a whole: the new one is made beside it, forced to the disk, and exchanged
+with it by one system call (``renameat2`` with ``RENAME_EXCHANGE``, Linux 3.15). On a file system
+without that call there are two renames instead; :func:`heal` repairs a kill between the two.
 """
 
 import ctypes
@@ -21,34 +21,35 @@ from typing import IO
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
 _NO_EXCHANGE = (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP)
-"""What a kernel or file system without the call answers."""
+"""The errors of a kernel or file system without the call."""
 
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
 _NO_LINKS = (errno.EPERM, errno.EACCES, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL)
-"""What file systems answer that have none, and Windows to whoever is no administrator."""
+"""The errors of file systems without links, and of Windows for users who are no administrator."""
 
 _READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
-"""What is answered where nothing can be written, to whoever is not allowed to."""
+"""The errors where this user cannot write."""
 
 _NO_FSYNC = (errno.EINVAL, errno.ENOTSUP)
-"""What a file system answers that forces nothing, or no folder, to the disk (CIFS, some FUSE)."""
+"""The errors of file systems that cannot force files, or folders, to the disk (CIFS, some FUSE)."""
 
 
 def home() -> Path | None:
-    """Find the person's folder; None where neither HOME nor the system knows one."""
+    """Return the user's home folder; None if neither HOME nor the system has one."""
     try:
         found = Path.home()
-    except RuntimeError:  # a number without an entry in passwd, as in containers
+    except RuntimeError:  # a user id without an entry in passwd, as in containers
         return None
     return found if found.is_absolute() and os.environ.get("HOME") != "" else None
 
 
 def user_folder(variable: str, usual: str) -> Path | None:
-    """Find where the person keeps settings, caches or state.
+    """Return the user's folder for settings, caches or state; None if there is no home folder.
 
     Args:
-        variable: Names the folder, such as ``XDG_CACHE_HOME``; a relative one is none.
-        usual: Below the home folder, where the variable is not set.
+        variable: The variable with the folder, such as ``XDG_CACHE_HOME``; a relative path is
+            ignored.
+        usual: The folder below the home folder, if the variable is not set.
     """
     named = Path(os.environ.get(variable, ""))
     if named.is_absolute():
@@ -58,13 +59,13 @@ def user_folder(variable: str, usual: str) -> Path | None:
 
 
 def json_fault(text: str) -> str | None:
-    """Say where a text is no JSON, and quote nothing of it: it may be a secret.
+    """Return why a text is no JSON, without quoting it: it may be a secret; None if it is JSON.
 
     >>> str(json_fault('{"key": "s3cret"')).partition(":")[0], json_fault("{}")
     ('line 1, column 17', None)
     """
     if text.startswith("\ufeff"):
-        return "line 1: a byte order mark, which JSON has not"
+        return "line 1: a byte order mark, which JSON does not allow"
     try:
         json.loads(text)
     except json.JSONDecodeError as error:
@@ -75,7 +76,7 @@ def json_fault(text: str) -> str | None:
 
 
 def text_or_fault(path: Path) -> tuple[str | None, str | None]:
-    """Read a small text, or say why it cannot be read; neither where there is no such file."""
+    """Read a small text file; return the text, or why it cannot be read, or neither if absent."""
     try:
         return path.read_text(encoding="utf-8"), None
     except (FileNotFoundError, NotADirectoryError):
@@ -87,17 +88,17 @@ def text_or_fault(path: Path) -> tuple[str | None, str | None]:
 
 
 def is_read_only(error: OSError) -> bool:
-    """Tell whether a place cannot be written to, which need not stop whoever only reads."""
+    """Return whether an error means that a place is read-only; a reader may continue then."""
     return error.errno in _READ_ONLY
 
 
 @contextmanager
 def unless_read_only(what: str, say: Callable[[str], None]) -> Iterator[None]:
-    """Write what may be left out, and say so where it cannot be written.
+    """Write something optional; report it if the place is read-only.
 
     Args:
-        what: What does not come to be then, as ``x is not kept``.
-        say: Receives that, in a line.
+        what: The report, such as ``x is not saved``.
+        say: Receives the line.
     """
     try:
         yield
@@ -108,47 +109,47 @@ def unless_read_only(what: str, say: Callable[[str], None]) -> Iterator[None]:
 
 
 def open_lock(path: Path) -> IO[str]:
-    """Open the file that a lock is put on; its content, such as who has it, is left alone."""
+    """Open the file to lock; its content, such as the name of the holder, does not change."""
     return lock_place(path).open("a+", encoding="utf-8")
 
 
 def lock_place(path: Path) -> Path:
-    """Find the file that a lock is put on.
+    """Return the file to lock.
 
-    On a file system that cannot lock (some network drives and FUSE mounts) another file stands in
-    for it, in the temporary folder: processes of this machine still keep out of one another's way.
+    On a file system without locks (some network drives and FUSE mounts) it is a substitute in the
+    temporary folder: it still excludes the other processes of this machine.
 
     Raises:
         PermissionError: If others can write to that folder.
     """
-    return path if _can_lock(path.parent) else _stand_in(path)
+    return path if _can_lock(path.parent) else _substitute(path)
 
 
 def _can_lock(folder: Path) -> bool:
-    """Try it with a file of our own: the lock itself may be somebody's at this moment."""
+    """Try to lock a temporary file: another process may have the real lock at this moment."""
     try:
         with tempfile.TemporaryFile(dir=folder, mode="w") as probe:
             try_lock(probe)
-    except OSError as error:  # a full disk, say, is for whoever writes to say
+    except OSError as error:  # a full disk, for example, is reported by the code that writes
         return error.errno not in _NO_LOCKS
     return True
 
 
 def try_lock(file: IO[str]) -> bool:
-    """Lock an open file for this process, if nobody has it; the system lets go when it dies."""
+    """Lock an open file for this process, if it is free; the system frees it when we die."""
     return bool(_lock_descriptor(file.fileno(), blocking=False))
 
 
 def wait_for_lock(file: IO[str]) -> None:
-    """Lock an open file for this process, as soon as nobody else has it."""
+    """Lock an open file for this process, as soon as it is free."""
     _lock_descriptor(file.fileno())
 
 
 def _lock_descriptor(descriptor: int, *, blocking: bool = True) -> bool:
     try:
         from filelock import lock_descriptor  # noqa: PLC0415 - see below
-    except ImportError:  # filelock before 3.30, which a machine's image may hold; none on Windows
-        import fcntl  # noqa: PLC0415 - only where there is one
+    except ImportError:  # filelock before 3.30, as in some machine images; not on Windows
+        import fcntl  # noqa: PLC0415 - not on Windows
 
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if blocking else fcntl.LOCK_NB))
@@ -158,12 +159,12 @@ def _lock_descriptor(descriptor: int, *, blocking: bool = True) -> bool:
     return lock_descriptor(descriptor, blocking=blocking)
 
 
-def _stand_in(path: Path) -> Path:
-    ours = temporary_folder()
-    if ours is None:
-        where = str(_temporary_place())
-        raise PermissionError(errno.EACCES, "others can write here, where locks are kept", where)
-    folder = ours / "locks"
+def _substitute(path: Path) -> Path:
+    temporary = temporary_folder()
+    if temporary is None:
+        where = str(_temporary_path())
+        raise PermissionError(errno.EACCES, "others can write to this folder of locks", where)
+    folder = temporary / "locks"
     folder.mkdir(exist_ok=True, mode=0o700)
     return folder / f"{hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:16]}.lock"
 
@@ -172,28 +173,28 @@ def temporary_folder() -> Path | None:
     """Make our folder in the temporary one, the same for all processes of this user.
 
     Returns:
-        None where others made it or can write to it: they may have put anything into it, such as
-        links to files of ours.
+        None if another user made it or can write to it: it may contain anything, such as links to
+        files of ours.
     """
-    folder = _temporary_place()
+    folder = _temporary_path()
     with suppress(FileExistsError):
         folder.mkdir(mode=0o700)
     status = folder.lstat()
-    if not hasattr(os, "getuid"):  # Windows, where each user has a temporary folder
+    if not hasattr(os, "getuid"):  # Windows, where each user has an own temporary folder
         return folder
     is_ours = stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid()
     return folder if is_ours and not status.st_mode & 0o022 else None
 
 
-def _temporary_place() -> Path:
+def _temporary_path() -> Path:
     user = os.getuid() if hasattr(os, "getuid") else os.environ.get("USERNAME", "user")
     return Path(tempfile.gettempdir()) / f"container-doors-{user}"
 
 
 def link_or_copy(source: Path, target: Path) -> None:
-    """Put ``source`` at ``target`` too: a symbolic link, or what the file system can do instead.
+    """Make ``target`` a symbolic link to ``source``, or a hard link, or a copy.
 
-    Drives, exFAT and some mounts have no links of either kind; there it is a copy.
+    Cloud drives, exFAT and some mounts have no links of either kind; there it is a copy.
     """
     try:
         target.symlink_to(source)
@@ -209,7 +210,7 @@ def link_or_copy(source: Path, target: Path) -> None:
 
 
 def replace_text(path: Path, text: str) -> None:
-    """Replace a text file as one step, on the disk: whoever looks finds the old or the new.
+    """Replace a text file as one step, forced to the disk: a reader finds the old or the new text.
 
     Its folder is made if there is none. Line ends are written as they are given.
     """
@@ -224,7 +225,7 @@ def replace_text(path: Path, text: str) -> None:
 
 
 def replace_secret(path: Path, text: str) -> None:
-    """Replace a file that its owner alone may read, as one step; so from its first moment on."""
+    """Replace a file as one step; from the start only its owner may read it."""
     make_folder(path.parent, mode=0o700)
     staged = path.with_name(f".{path.name}.{os.getpid()}")
     staged.unlink(missing_ok=True)
@@ -238,7 +239,7 @@ def replace_secret(path: Path, text: str) -> None:
 
 
 def replace_copy(source: Path, path: Path) -> None:
-    """Replace ``path`` by a copy of ``source`` as one step, on the disk."""
+    """Replace ``path`` by a copy of ``source`` as one step, forced to the disk."""
     make_folder(path.parent)
     staged = path.with_name(f".{path.name}.{os.getpid()}")
     try:
@@ -249,7 +250,7 @@ def replace_copy(source: Path, path: Path) -> None:
 
 
 def copy_of(path: Path) -> Path:
-    """Name the place of a document's copy, to put back where the document is damaged."""
+    """Return the path of a document's copy, which restores a damaged document."""
     return path.parent / "copies" / path.name
 
 
@@ -262,7 +263,7 @@ def replace_text_twice(path: Path, text: str) -> None:
 def copy_folder(source: Path, target: Path) -> None:
     """Copy a folder's files, folders and links into an empty one.
 
-    Unlike ``shutil.copytree`` it ends at the first file that cannot be copied, with that error.
+    Unlike ``shutil.copytree`` it stops at the first file that cannot be copied, with its error.
     """
     for path in sorted(source.iterdir()):
         if path.is_dir() and not path.is_symlink():
@@ -273,9 +274,9 @@ def copy_folder(source: Path, target: Path) -> None:
 
 
 def put_in_place(staged: Path, path: Path) -> None:
-    """Rename a file that is whole onto ``path``, its content and its new name on the disk.
+    """Rename a complete file to ``path``, and force its content and its name to the disk.
 
-    What it makes superfluous may be deleted afterwards: no power cut takes both.
+    Files that it replaces may be deleted afterwards: after a power cut one of both exists.
     """
     _fsync(staged)
     staged.replace(path)
@@ -283,12 +284,12 @@ def put_in_place(staged: Path, path: Path) -> None:
 
 
 def force_name_to_disk(path: Path) -> None:
-    """Force to the disk that a name is new in its folder, or gone from there."""
+    """Force a new or a deleted name in a folder to the disk."""
     _fsync(path.parent)
 
 
 def make_folder(folder: Path, *, mode: int = 0o777) -> None:
-    """Make a folder and those above it, where there are none, their names on the disk."""
+    """Make a folder and its parents, if they are absent, and force their names to the disk."""
     absent = [one for one in (folder, *folder.parents) if not one.exists()]
     folder.mkdir(parents=True, exist_ok=True, mode=mode)
     for one in absent:
@@ -296,26 +297,26 @@ def make_folder(folder: Path, *, mode: int = 0o777) -> None:
 
 
 def staged_for(folder: Path) -> Path:
-    """Name the place where the next ``folder`` is made; after an exchange the old one is there."""
+    """Return where the next ``folder`` is made; after an exchange the old one is there."""
     return folder.with_name(f".{folder.name}.staged")
 
 
 def previous_of(folder: Path) -> Path:
-    """Name the place of the old folder between two renames, where there is no exchange."""
+    """Return where the old folder is between two renames, if there is no exchange."""
     return folder.with_name(f".{folder.name}.previous")
 
 
 def force_to_disk(folder: Path) -> None:
-    """Force every file, then every folder, as a power cut must not leave names without content."""
+    """Force every file, then every folder: a power cut must not leave names without content."""
     for path in (*folder.rglob("*"), folder):
         if not path.is_symlink():
             _fsync(path)
 
 
 def replace_folder(folder: Path) -> None:
-    """Put what was made in :func:`staged_for` in the place of ``folder``, as one step.
+    """Replace ``folder`` by the one in :func:`staged_for`, as one step.
 
-    The old one is left beside it until :func:`heal`.
+    The old one stays beside it until :func:`heal`.
     """
     staged, previous = staged_for(folder), previous_of(folder)
     if not folder.exists():
@@ -329,10 +330,10 @@ def replace_folder(folder: Path) -> None:
 
 
 def replace_and_keep(folder: Path, previous: Path) -> None:
-    """Replace ``folder`` as :func:`replace_folder` does; what was there becomes ``previous``.
+    """Replace ``folder`` as :func:`replace_folder` does; the old one becomes ``previous``.
 
-    What was ``previous`` is left where :func:`heal` finds it. Killed at any moment, ``folder`` is
-    there, or :func:`heal` brings it back, and the second newest is ``previous`` or where
+    The old ``previous`` stays where :func:`heal` finds it. After a kill at any moment ``folder``
+    exists, or :func:`heal` restores it, and the second newest is ``previous`` or where
     :func:`heal` looks.
     """
     staged, aside = staged_for(folder), previous_of(folder)
@@ -350,7 +351,7 @@ def replace_and_keep(folder: Path, previous: Path) -> None:
 
 
 def swap_folders(folder: Path, other: Path) -> None:
-    """Exchange two folders; killed at any moment, :func:`heal` finds ``folder`` or makes it one."""
+    """Exchange two folders; after a kill ``folder`` exists, or :func:`heal` restores it."""
     if not folder.exists():
         other.rename(folder)
     elif not _exchange(folder, other):
@@ -362,7 +363,7 @@ def swap_folders(folder: Path, other: Path) -> None:
 
 
 def _put_in_place_of(source: Path, target: Path) -> None:
-    """Move a folder to another's place, and that one to the first's, if it is there."""
+    """Move a folder to ``target``; if that exists, exchange the two."""
     if not target.exists():
         source.rename(target)
     elif not _exchange(source, target):
@@ -374,7 +375,7 @@ def _put_in_place_of(source: Path, target: Path) -> None:
 
 
 def heal(folder: Path) -> None:
-    """Remove what a replacement left, whole or cut off by a kill; the folder is there afterwards.
+    """Remove the remains of a replacement, even of a killed one; the folder exists afterwards.
 
     No other process may be replacing it at the same time.
     """
@@ -400,7 +401,7 @@ def _fsync(path: Path) -> None:
 
 
 def _exchange(one: Path, other: Path) -> bool:
-    """Exchange two folders as one step; False where the system cannot.
+    """Exchange two folders as one step; return False if the system cannot.
 
     https://man7.org/linux/man-pages/man2/rename.2.html
     """
@@ -419,5 +420,5 @@ def _exchange(one: Path, other: Path) -> bool:
 
 
 def _discard(folder: Path) -> None:
-    """Delete what is no longer needed; if that fails, the next replacement tries again."""
+    """Delete a folder; if that fails, the next replacement tries again."""
     shutil.rmtree(folder, ignore_errors=True)

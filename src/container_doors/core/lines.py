@@ -1,11 +1,11 @@
-"""Files of one JSON object a line: every line proves itself, and what is damaged is named.
+"""JSON lines with a checksum: one object per line, and damaged lines are reported.
 
-A line ends with a checksum of what stands before it, under a key of its own, so that pandas and
-other readers of JSON lines read it as ever:
+A line ends with a checksum of the text before it, under its own key, so that pandas and other
+readers of JSON lines still read it:
 
     {"epoch": 1, "val/mAP50": 0.5, "crc32": "f57f4964"}
 
-Lines of earlier releases have none. They are read as far as they are JSON.
+Lines of earlier releases have none. They are read if they are JSON.
 """
 
 import json
@@ -24,7 +24,7 @@ from container_doors.core.files import force_name_to_disk
 CHECKSUM = "crc32"
 _PROVEN = re.compile(rb'(\{.+), "crc32": "([0-9a-f]{8})"\}', re.DOTALL)
 _LONGEST = 2**20
-"""Bytes of a line; ours have a few hundred."""
+"""Bytes per line; ours have a few hundred."""
 
 _EXCERPT = 40
 _POWER_CUT = "NUL bytes, as a power cut leaves them"
@@ -39,7 +39,7 @@ class Line:
     """Counts from 1."""
     values: dict[str, Any]
     is_proven: bool
-    """Whether it had a checksum, which fits."""
+    """Whether it had a checksum, and the checksum matches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,16 +52,16 @@ class Fault:
 
 @dataclass(slots=True)
 class Content:
-    """All that a file holds."""
+    """The content of a file."""
 
     lines: list[Line] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     tail: Fault | None = None
-    """What follows the last line end, where a write was cut off; the next one removes it."""
+    """An incomplete line at the end, from an interrupted write; the next write removes it."""
 
 
 def spelled_line(values: Mapping[str, Any]) -> str:
-    r"""Write an object of at least one key as a line that proves itself.
+    r"""Write an object of at least one key as a line with a checksum.
 
     >>> spelled_line({"epoch": 1, "val/mAP50": 0.5})
     '{"epoch": 1, "val/mAP50": 0.5, "crc32": "f57f4964"}\n'
@@ -71,7 +71,7 @@ def spelled_line(values: Mapping[str, Any]) -> str:
 
 
 def read_lines(path: Path) -> Content:
-    """Read what can be read, and name the rest; a file that is absent holds nothing."""
+    """Read the valid lines, and the faults of the others; an absent file is empty."""
     try:
         return parse_lines(path.read_bytes())
     except FileNotFoundError:
@@ -79,7 +79,7 @@ def read_lines(path: Path) -> Content:
 
 
 def parse_lines(data: bytes) -> Content:
-    """Read what :func:`read_lines` does of a file's bytes."""
+    """Parse a file's bytes, as :func:`read_lines` does."""
     content = Content()
     *ended, tail = data.removeprefix(b"\xef\xbb\xbf").split(b"\n")
     for number, raw in enumerate(ended, start=1):
@@ -93,23 +93,23 @@ def parse_lines(data: bytes) -> Content:
 
 
 def append_line(path: Path, values: Mapping[str, Any], *, keeps_tail: bool = False) -> None:
-    """Add a line and force it to the disk (0.25 ms); it is never joined to one that was cut off.
+    """Append a line and force it to the disk (0.25 ms); never join it to an incomplete line.
 
-    A write that fails leaves the file as it was.
+    A write that fails leaves the file unchanged.
 
     Args:
-        path: Made if there is none.
-        values: Of at least one key.
-        keeps_tail: Whether what was cut off stays, as a line of its own that cannot be read.
+        path: The file; it is made if there is none.
+        values: An object of at least one key.
+        keeps_tail: Whether an incomplete line stays, as an unreadable line of its own.
     """
     is_new = not path.exists()
-    with path.open("a+b", buffering=0) as file:  # what a buffer keeps is written at the end
+    with path.open("a+b", buffering=0) as file:  # a buffer would be written only at the end
         end = _mended_end(file, keeps_tail=keeps_tail)
         try:
             _write(file, spelled_line(values).encode())
             os.fsync(file.fileno())
         except OSError:
-            with suppress(OSError):  # the next one removes it, then
+            with suppress(OSError):  # otherwise the next write removes it
                 file.truncate(end)
             raise
     if is_new:
@@ -122,7 +122,7 @@ def _write(file: FileIO, data: bytes) -> None:
 
 
 def _mended_end(file: FileIO, *, keeps_tail: bool) -> int:
-    """Cut off, or end, what follows the last line that is whole; return where the file ends."""
+    """Remove an incomplete last line, or end it with a line end; return the new file size."""
     size = file.seek(0, os.SEEK_END)
     start = max(0, size - _LONGEST)
     file.seek(start)
@@ -156,13 +156,13 @@ def _read(number: int, raw: bytes, content: Content) -> None:
 
 
 def _parsed(text: bytes) -> tuple[dict[str, Any], bool] | str:
-    """Read an object, and whether a checksum proves it; else say what is wrong."""
+    """Return an object, and whether its checksum matches; otherwise return what is wrong."""
     if len(text) > _LONGEST:
-        return f"a line of {len(text)} bytes, where {_LONGEST} are the most"
+        return f"expected a line of at most {_LONGEST} bytes, found {len(text)}"
     found = f"found {text[:_EXCERPT]!r}".replace("found b", "found ", 1)
     try:
         values = json.loads(text.decode(), object_pairs_hook=_once)
-    except (ValueError, RecursionError):  # the first is of bytes that are not UTF-8, too
+    except (ValueError, RecursionError):  # ValueError also for bytes that are not UTF-8
         return f"expected a JSON object, {found}"
     if not isinstance(values, dict) or not values:
         return f"expected a JSON object, {found}"
@@ -170,7 +170,7 @@ def _parsed(text: bytes) -> tuple[dict[str, Any], bool] | str:
         return values, False
     proven = _PROVEN.fullmatch(text)
     if proven is None or zlib.crc32(proven[1] + b"}") != int(proven[2], 16):
-        return f"its checksum does not fit: it was changed or damaged, {found}"
+        return f"its checksum does not match: it was changed or damaged, {found}"
     del values[CHECKSUM]
     return values, True
 
@@ -178,5 +178,5 @@ def _parsed(text: bytes) -> tuple[dict[str, Any], bool] | str:
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     values = dict(pairs)
     if len(values) < len(pairs):
-        raise ValueError("a key stands twice")
+        raise ValueError("a duplicate key")
     return values

@@ -1,7 +1,7 @@
-"""Measured values with how surely they are known, and the documents that hold them.
+"""Measured values with their confidence intervals, and the JSON documents that hold them.
 
-What is undefined (a recall without a door, a false-alarm rate without a photograph to raise one
-on) is absent, never zero.
+An undefined value is absent, never zero: a recall without a door, or a false-alarm rate without a
+photograph that has no door.
 """
 
 import math
@@ -15,11 +15,11 @@ from container_doors.core.records import Document, Latency, Sha256
 CONFIDENCE_LEVEL = 0.95
 
 PROVEN, NO_DOOR = "at least", "no door"
-"""How the verdicts of parts begin that are good enough, and that cannot be judged."""
+"""A slice's verdict: it begins with the first if its recall is proven; the second: no door."""
 
 
 def wilson(hits: float, total: float, *, level: float = CONFIDENCE_LEVEL) -> tuple[float, float]:
-    """Bound a fraction by the score interval: doi.org/10.1080/01621459.1927.10502953.
+    """Return Wilson's score interval of a fraction: doi.org/10.1080/01621459.1927.10502953.
 
     >>> [round(bound, 3) for bound in wilson(75, 76)]
     [0.929, 0.998]
@@ -28,12 +28,12 @@ def wilson(hits: float, total: float, *, level: float = CONFIDENCE_LEVEL) -> tup
 
 
 def score_interval(fraction: float, total: float, z: float) -> tuple[float, float]:
-    """Bound a fraction of ``total`` things, by ``z`` standard deviations each way.
+    """Return the score interval of a fraction of ``total`` samples.
 
     Args:
         fraction: Between 0 and 1.
-        total: Above 0; it need not be whole where it is of an effective sample.
-        z: How many standard deviations.
+        total: Above 0. An effective sample size need not be a whole number.
+        z: The standard deviations on each side.
     """
     square = z**2
     centre = (fraction + square / (2 * total)) / (1 + square / total)
@@ -43,7 +43,7 @@ def score_interval(fraction: float, total: float, z: float) -> tuple[float, floa
 
 
 def normal_quantile(level: float) -> float:
-    """How many standard deviations each way hold a share of ``level``.
+    """Return how many standard deviations on each side contain a proportion of ``level``.
 
     >>> round(normal_quantile(0.95), 6)
     1.959964
@@ -51,42 +51,44 @@ def normal_quantile(level: float) -> float:
     return NormalDist().inv_cdf((1 + level) / 2)
 
 
-def said(share: float) -> str:
-    """Write a share with two digits, or as many as it has.
+def format_fraction(fraction: float) -> str:
+    """Write a fraction with two decimals, or with as many as it has.
 
-    >>> said(0.9), said(0.985)
+    >>> format_fraction(0.9), format_fraction(0.985)
     ('0.90', '0.985')
     """
-    return max(f"{share:.2f}", f"{share:g}", key=len)
+    return max(f"{fraction:.2f}", f"{fraction:g}", key=len)
 
 
 class Value(BaseModel):
-    """Frozen; what a later release writes beside what is known here is kept, and not looked at."""
+    """A frozen record. Fields that only a later release knows are kept, and not used."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
 
 class Measured(Document):
-    """What is measured on a trained model, and can be measured again without training it."""
+    """A document measured on a trained model; it can be measured again without a new training."""
 
-    mending: ClassVar[str] = "delete it, and measure it again with the doors command that did"
+    repair_hint: ClassVar[str] = (
+        "delete it, and measure it again with the doors command that wrote it"
+    )
 
 
 class TestUses(Value):
-    """How often somebody has looked at a test split, with the last look."""
+    """How often a test set was used, the last use included."""
 
     at_this: int
-    """At these very photographs and labels."""
+    """Of this test set: exactly these photographs and labels."""
     at_any: int
-    """At any test split: also before a photograph or a label was changed."""
+    """Of any test set: also before a photograph or a label changed."""
 
     def __str__(self) -> str:
-        more = "" if self.at_any == self.at_this else f" ({self.at_any} at any test split)"
+        more = "" if self.at_any == self.at_this else f" ({self.at_any} of any test set)"
         return f"{self.at_this}{more}"
 
 
 class Estimate(Value):
-    """A measured value, its interval, and how much it was measured on."""
+    """A measured value, its confidence interval, and its sample size."""
 
     value: float
     low: float
@@ -101,7 +103,7 @@ class Estimate(Value):
         return f"{self.value:.3f} ({self.bounds()}{at}, n = {self.n} {self.of})"
 
     def bounds(self, digits: int = 3) -> str:
-        """Write the ends of the interval, rounded so that no more is claimed than is known.
+        """Write the interval's bounds, rounded outwards.
 
         >>> Estimate(value=0.95, low=0.8999, high=0.9771, n=98, of="doors").bounds()
         '0.899 to 0.978'
@@ -116,7 +118,7 @@ BoxXyxy = tuple[float, float, float, float]
 
 
 class Photograph(Value):
-    """One photograph: what is labelled there, and everything that the model would ever say."""
+    """One photograph: its labels, and every detection of the model."""
 
     image: str
     """Relative to the run's view of the data: ``images/test/img_001.jpg``."""
@@ -124,14 +126,14 @@ class Photograph(Value):
     height_px: int
     doors_xyxy: list[BoxXyxy]
     scored_xyxy: list[BoxXyxy]
-    """Down to a confidence of 0.001, as average precision needs them."""
+    """Detections down to a confidence of 0.001, for average precision."""
     scored_confidences: list[float]
     scored_is_door: list[Annotated[str, Field(pattern=r"^[01]{10}$")]] | None = None
-    """Of each: "1" or "0" for the IoU thresholds 0.50, 0.55, ..., 0.95, as Ultralytics matched it;
-    None where the evaluator did not say."""
+    """For each detection: "1" (a door) or "0", at the IoU thresholds 0.50, 0.55, ..., 0.95, as
+    Ultralytics matched it; None if the evaluator does not report its matches."""
     used_xyxy: list[BoxXyxy]
-    """As the model will be used, one photograph at a time; down to 0.001 too, so that those of
-    any threshold are the ones above it."""
+    """Detections in use: one photograph at a time, also down to a confidence of 0.001. Those at or
+    above a threshold are the detections at that threshold."""
     used_confidences: list[float]
     duration_ms: float | None = None
 
@@ -139,14 +141,14 @@ class Photograph(Value):
     def _every_box_has_its_own(self) -> "Photograph":
         rows = self.scored_xyxy if self.scored_is_door is None else self.scored_is_door
         if {len(self.scored_confidences), len(rows)} != {len(self.scored_xyxy)}:
-            raise ValueError("expected a confidence for each box that is scored")
+            raise ValueError("expected a confidence for each scored box")
         if len(self.used_confidences) != len(self.used_xyxy):
             raise ValueError("expected a confidence for each box in use")
         return self
 
 
 class Detected(Measured):
-    """``runs/<experiment>/evaluation/<split>/detections.json``: all that ``best.pt`` says."""
+    """``runs/<experiment>/evaluation/<split>/detections.json``: all detections of ``best.pt``."""
 
     run_id: str
     weights_sha256: Sha256
@@ -155,34 +157,34 @@ class Detected(Measured):
     split: str
     image_size_px: int
     iou_threshold: float
-    """Of the suppression of boxes that overlap, in use."""
+    """Of non-maximum suppression, in use."""
     ultralytics: dict[str, float]
     device: str
-    """What it was detected and timed on."""
+    """The device of the detections and their timings."""
     timing_method: str
     photographs: list[Photograph]
 
 
 class Slice(Value):
-    """How the model does on a part of the photographs, or of the doors."""
+    """The scores on a part of the photographs, or of the doors."""
 
     attribute: str
     value: str
     photographs: int
     doors: int
     scores: dict[str, Estimate]
-    """``recall``, and ``precision`` and ``AP50`` where whole photographs were chosen."""
+    """``recall``; also ``precision`` and ``AP50`` if the slice consists of whole photographs."""
     verdict: str
-    """Begins with :data:`PROVEN`, or is :data:`NO_DOOR`, or says what is not proven."""
+    """Begins with :data:`PROVEN`, or is :data:`NO_DOOR`, or names what is not proven."""
 
     @property
     def is_proven(self) -> bool:
-        """Whether its recall is good enough; a part without a door lacks nothing."""
+        """Whether the recall is proven to reach the target, or the slice has no door."""
         return self.verdict == NO_DOOR or self.verdict.startswith(PROVEN)
 
 
 class FalseAlarms(Value):
-    """What happens on photographs without a door, at one threshold."""
+    """False alarms on photographs without a door, at one threshold."""
 
     conf_threshold: float
     per_photograph: Estimate
@@ -190,11 +192,11 @@ class FalseAlarms(Value):
 
 
 class Mistake(Value):
-    """One box that is wrong, and how."""
+    """One wrong box, and its kind of error."""
 
     kind: str
     """``missed``, ``false alarm``, ``badly placed``, ``duplicate`` (as TIDE has them), ``loose``,
-    or ``label in doubt``: a false alarm that the model is sure of."""
+    or ``label in doubt``: a false alarm of high confidence."""
     image: str
     box_xyxy: BoxXyxy
     weight: float
@@ -202,22 +204,22 @@ class Mistake(Value):
 
 
 class ErrorKind(Value):
-    """What one kind of error costs, over all confidences: TIDE's totals (arXiv 2008.08115)."""
+    """The cost of one kind of error, over all confidences: TIDE's totals (arXiv 2008.08115)."""
 
     kind: str
     count: int
     ap50_gain: float | None
-    """By how much AP50 (COCO's) would be higher without it; None where no door would be left."""
+    """How much higher AP50 (COCO's) would be without it; None if no door would be left."""
     low: float | None
     high: float | None
-    """The ends of the interval of 95 %; None where too few scenes have such an error."""
+    """The bounds of the 95 % confidence interval; None if too few scenes have this error."""
     photographs: int
 
     def __str__(self) -> str:
         if self.ap50_gain is None:
-            return f"undefined, n = {self.photographs} photographs: no door is found at all"
+            return f"undefined, n = {self.photographs} photographs: no door is found"
         bounds = (
-            "in too few scenes to bound it"
+            "too few scenes for an interval"
             if self.low is None
             else f"{self.low:.3f} to {self.high:.3f}"
         )
@@ -225,7 +227,7 @@ class ErrorKind(Value):
 
 
 class TargetCheck(Value):
-    """A promise, the threshold that was chosen for it on validation, and what became of it."""
+    """An operating target, the threshold chosen for it on validation, and whether it is met."""
 
     promise: str
     conf_threshold: float
@@ -233,32 +235,32 @@ class TargetCheck(Value):
     checked_on: Estimate
     verdict: str
     price: Estimate | None = None
-    """At that threshold, where it was checked: the false alarms of a photograph without a door, of
-    a promised recall; the recall, of promised false alarms. None where it is undefined."""
+    """The cost at that threshold, on the split of the check. For a target recall: the false alarms
+    per photograph without a door. For target false alarms: the recall. None if it is undefined."""
 
 
 class Assessment(Value):
-    """A split's scores, with their intervals."""
+    """A split's scores, with their confidence intervals."""
 
     files_sha256: Sha256
     """Of the split's photographs and labels."""
     attributes_sha256: Sha256 | None
-    """Of what attributes.csv says of scenes and parts; None: there is none. Earlier releases wrote
-    that of the file, so what they measured with one is measured anew."""
+    """Of the scenes and attributes in attributes.csv; None: there is no such file. Earlier releases
+    wrote the file's own hash, so their measurements with attributes are made again."""
     changed: list[str]
-    """What is not as it was when the run was trained: sentences."""
+    """What has changed since the run was trained, in sentences."""
     split: str
     image_size_px: int
     photographs: int
     doors: int
     background_images: int
     scenes: int | None
-    """How many, where attributes.csv names them; None: each photograph is taken for one."""
+    """Their number, if attributes.csv names them; None: each photograph counts as one scene."""
     conf_threshold: float
     recall_target: float
-    """What the recall of each slice is held against: 0.90, or what is promised."""
+    """The recall that each slice should reach: 0.90, or that of the operating target."""
     scores: dict[str, Estimate]
-    """By the names of ``docs/metrics.md``; what is undefined is absent, and in ``undefined``."""
+    """By the names in ``docs/metrics.md``; an undefined score is in ``undefined`` instead."""
     undefined: dict[str, str]
     slices: list[Slice]
     false_alarms: list[FalseAlarms]
@@ -267,23 +269,23 @@ class Assessment(Value):
     error_kinds: list[ErrorKind]
     """Empty without a door."""
     precision_recall: list[tuple[float, float]]
-    """Recall and precision at an IoU of 0.5, by COCO's matches: where each door that is found joins
-    those of which the model is surer. Over all confidences."""
+    """The points (recall, precision) at an IoU of 0.5, by COCO's matches: one for each found door,
+    from the highest confidence to the lowest."""
     in_use: list[tuple[float, float]] | None = None
-    """Recall and precision as the model is used, from the highest confidence to the lowest: its
-    operating point is on it. None in what earlier releases wrote."""
+    """The points (recall, precision) in use, from the highest confidence to the lowest; the
+    operating point is on this curve. None in documents of earlier releases."""
     device: str
-    """What the latency is of."""
+    """Where the latency was measured."""
     latency: Latency | None
     latency_ms: Estimate | None
-    """The median, by order statistics; None of fewer than six photographs, which bound none."""
+    """The median, bounded by order statistics; None for fewer than six photographs."""
     promise: TargetCheck | None = None
     looks: TestUses | None = None
-    """None for other splits than test."""
+    """Uses of the test set; None for other splits."""
 
 
 class SeverityScores(Value):
-    """How a model does on photographs that were made harder, to one severity."""
+    """A model's scores on corrupted photographs, at one severity."""
 
     severity: float
     ap50: Estimate | None
@@ -291,57 +293,57 @@ class SeverityScores(Value):
 
 
 class CachedSeverity(Measured):
-    """``.../robustness/<key>.json``: a step that need not be measured again."""
+    """``.../robustness/<key>.json``: the scores at one severity, cached."""
 
     step: SeverityScores
 
 
 class Ladder(Value):
-    """One hard condition, mildest first."""
+    """The scores under one corruption, the mildest severity first."""
 
     name: str
     unit: str
-    """What its severities are."""
+    """The unit of its severities."""
     steps: list[SeverityScores]
     falls_at: float | None
-    """The first severity at which the measured recall is below the target; None: none of those, or
-    it is below on the photographs as they are."""
+    """The first severity at which the measured recall is below the target; None if there is none,
+    or if the recall is already below it on the clean photographs."""
 
 
 class Robustness(Value):
-    """How a split's scores fall as its photographs are made harder."""
+    """How a split's scores fall as its photographs are corrupted."""
 
     files_sha256: Sha256
     """Of the split's photographs and labels."""
     attributes_sha256: Sha256 | None
-    """Of what attributes.csv says, as in :class:`Assessment`."""
+    """Of attributes.csv, as in :class:`Assessment`."""
     split: str
     photographs: int
-    """With a door; the same for every step."""
+    """With a door; the same for every severity."""
     doors: int
     conf_threshold: float
     recall_target: float
     clean: SeverityScores
     ladders: list[Ladder]
     mean_ap50: float | None
-    """Over all ladders; None until each step is measured."""
+    """Over all corruptions; None until every severity is measured."""
     retention: float | None
-    """The same as a share of the clean AP50; None where that is undefined or 0, too."""
+    """``mean_ap50`` as a fraction of the clean AP50; None also if that is undefined or 0."""
     not_measured: list[str]
-    """The steps for which there was no time."""
+    """The corruptions and severities for which there was no time."""
     promise: str | None = None
-    """What the threshold was chosen for, on val; None: the threshold of the params."""
+    """The operating target that chose the threshold on val; None: the threshold of the params."""
     looks: TestUses | None
 
 
 class Parity(Value):
-    """How far two forms of one model are apart, on the same photographs."""
+    """How far two formats of one model differ on the same photographs."""
 
     photographs: int
     boxes: int
-    """Of the first form, at the confidence threshold."""
+    """Of the first format, at the confidence threshold."""
     without_a_match: int
-    """Boxes of either that the other does not have."""
+    """Boxes of one format that the other does not have."""
     most_box_px: float
     most_confidence: float
     box_tolerance_px: float
@@ -350,7 +352,7 @@ class Parity(Value):
 
 
 class FormatTiming(Value):
-    """How fast a model answers in one format, and whether it says what PyTorch says."""
+    """A model's latency in one format, and whether its boxes are those of PyTorch."""
 
     format: str
     latency: Latency | None = None
@@ -361,7 +363,7 @@ class FormatTiming(Value):
 
 
 class Timings(Value):
-    """How fast a model answers, in each format."""
+    """A model's latency in each format."""
 
     split: str
     image_size_px: int
@@ -369,10 +371,10 @@ class Timings(Value):
 
 
 class Evaluated(Measured):
-    """``runs/<experiment>/evaluation.json``: all that was measured of ``best.pt``.
+    """``runs/<experiment>/evaluation.json``: all measurements of ``best.pt``.
 
-    Every table, chart and sentence of the report, the card and the gate is made of it. What is of
-    other weights is dropped when something is added.
+    The report, the card and the gate are made from it alone. Measurements of other weights are
+    dropped when new ones are added.
     """
 
     experiment: str

@@ -1,7 +1,7 @@
-"""YAML and JSON that others wrote, parsed within bounds: of size, of depth, of what aliases repeat.
+"""Parses YAML and JSON from outside within limits: of size, of depth, of repeated aliases.
 
-A YAML file of 300 bytes can stand for gigabytes ("billion laughs"), and a JSON file of brackets
-exhausts the stack. Each parser has a budget, and what exceeds it is an error that says so.
+A YAML file of 300 bytes can expand to gigabytes ("billion laughs"), and a JSON file of brackets
+exhausts the stack. Each parser has a budget, and text that exceeds it is an error.
 """
 
 import json
@@ -12,43 +12,43 @@ from typing import Any
 import yaml
 
 MOST_YAML_BYTES = 256 * 1024
-"""Ours have some kilobytes; the slowest of this size takes a second or two."""
+"""Ours have some kilobytes; the slowest file of this size takes a second or two."""
 
 MOST_JSON_BYTES = 32 * 1024**2
 """DVC's list of 100,000 files has a third of that."""
 
 _MOST_NODES = 100_000
-"""Of a YAML document, what an alias stands for counted each time."""
+"""Nodes of a YAML document; the content of an alias counts each time."""
 
 _DEEPEST = 50
 _LONGEST_PLAIN = 1000
-"""Text in quotes may be longer. Without, it may be a number, which takes time to make."""
+"""Characters without quotes: such a text may be a number, which takes time to convert."""
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NOT_A_VALUE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
-"""What PyYAML's constructors raise of a value that is not what its tag says."""
+"""What PyYAML's constructors raise for a value that does not match its tag."""
 
 
 class ParsingError(ValueError):
-    """A text that cannot be taken; each part is short, whatever the text is."""
+    """A text cannot be parsed; the message is short, whatever the text is."""
 
     def __init__(self, expected: str, found: str, line: int | None = None) -> None:
-        """State the fault.
+        """Make the error.
 
         Args:
-            expected: What.
-            found: Instead of it.
-            line: Of the text, from 1.
+            expected: What was expected.
+            found: What was found instead.
+            line: The line of the text, from 1.
         """
         super().__init__(f"expected {expected}, found {found}")
         self.expected, self.found, self.line = expected, shortened(found), line
 
 
 def shortened(text: str, most: int = 200) -> str:
-    """Cut a text so that it is fit for a message.
+    """Cut a text so that it fits into a message.
 
     >>> shortened("abcdefghijklmnopqrstuvwxyz", most=24)
-    'abcd... (26 characters)'
+    'abcde... (26 characters)'
     """
     if len(text) <= most:
         return text
@@ -57,7 +57,7 @@ def shortened(text: str, most: int = 200) -> str:
 
 
 def listed(items: Iterable[str], most: int = 10) -> str:
-    """List items for a message, and count those that would make it long.
+    """List items for a message: the first ones, and the number of the others.
 
     >>> listed(["a", "b", "c"], most=2)
     'a, b and 1 more'
@@ -68,7 +68,7 @@ def listed(items: Iterable[str], most: int = 10) -> str:
 
 
 def read_bounded(path: Path, most_bytes: int) -> bytes:
-    """Read a file, and no more of it than there may be.
+    """Read a file of limited size.
 
     Raises:
         ParsingError: If it is larger.
@@ -82,7 +82,7 @@ def read_bounded(path: Path, most_bytes: int) -> bytes:
 
 
 def parse_yaml(text: str | bytes) -> Any:  # noqa: ANN401 - YAML can hold anything
-    """Parse the one document of a text; equal keys in one mapping are a fault.
+    """Parse a text with one YAML document; duplicate keys in one mapping are an error.
 
     Raises:
         ParsingError: If it is not YAML, or exceeds the budget.
@@ -100,7 +100,7 @@ def parse_yaml(text: str | bytes) -> Any:  # noqa: ANN401 - YAML can hold anythi
         line = text.count("\n", 0, error.position) + 1 if isinstance(error.position, int) else None
         raise ParsingError("YAML", f"{error.reason}", line) from None
     except (yaml.YAMLError, *_NOT_A_VALUE) as error:
-        found = f"a value that cannot be (a date, say, that the calendar has not): {error}"
+        found = f"an impossible value (for example, a date that does not exist): {error}"
         raise ParsingError("YAML", found.partition("\n")[0]) from None
 
 
@@ -116,7 +116,7 @@ def parse_json(text: str | bytes, most_bytes: int = MOST_JSON_BYTES) -> Any:  # 
     except json.JSONDecodeError as error:
         raise ParsingError("JSON", error.msg, error.lineno) from None
     except (ValueError, RecursionError) as error:
-        found = f"{error}" if isinstance(error, ValueError) else "brackets too deep in one another"
+        found = f"{error}" if isinstance(error, ValueError) else "brackets that are nested too deep"
         raise ParsingError("JSON", found.partition(":")[0]) from None
 
 
@@ -145,20 +145,20 @@ def _size(count: int) -> str:
 
 
 def _count(text: str) -> None:
-    """Go through what the parser sees, before anything is made of it."""
+    """Check the parser's events against the budget, before any value is made."""
     budget = _Budget()
     for event in yaml.parse(text, Loader=_Loader):
         budget.take(event)
 
 
 class _Budget:
-    """How much a document holds, without holding it."""
+    """Counts the nodes of a document, without making them."""
 
     def __init__(self) -> None:
         self._open: list[list[Any]] = [["", 0]]
-        """Anchor and number of nodes of each collection that has begun; the document first."""
+        """Anchor and number of nodes of each open collection; the document first."""
         self._sizes: dict[str, int] = {}
-        """Of what an anchor names."""
+        """The number of nodes, by anchor."""
         self._all = 0
 
     def take(self, event: yaml.Event) -> None:
@@ -180,7 +180,7 @@ class _Budget:
 
     def _begin(self, anchor: str | None, line: int | None) -> None:
         if len(self._open) > _DEEPEST:
-            raise ParsingError(f"at most {_DEEPEST} levels in one another", "more", line)
+            raise ParsingError(f"at most {_DEEPEST} levels of nesting", "more", line)
         self._open.append([anchor, 0])
         self._grow(1, line)
 
@@ -200,25 +200,25 @@ class _Budget:
         self._grow(1, line)
 
     def _alias(self, anchor: str, line: int | None) -> None:
-        if any(anchor == begun for begun, _ in self._open):
-            raise ParsingError("an alias of what has ended", f"*{anchor} within itself", line)
+        if any(anchor == open_anchor for open_anchor, _ in self._open):
+            raise ParsingError("no recursive alias", f"*{anchor} within itself", line)
         self._grow(self._sizes.get(anchor, 1), line)
 
     def _grow(self, size: int, line: int | None) -> None:
         self._open[-1][1] += size
         self._all += size
         if self._all > _MOST_NODES:
-            found = "more, counting what aliases repeat"
+            found = "more, with the content of aliases"
             raise ParsingError(f"at most {_MOST_NODES} values", found, line)
 
 
 class _NoDuplicates(_Loader):  # type: ignore[misc]
-    """YAML lets the later of two equal keys win in silence; here that is an error."""
+    """A loader that refuses duplicate keys, where YAML silently takes the last one."""
 
     def flatten_mapping(self, node: Any) -> None:  # noqa: ANN401
-        """Look at the keys as they are written: a merge (``<<``) adds others, to be overridden."""
-        if not hasattr(node, "has_been_looked_at"):
-            node.has_been_looked_at = True
+        """Check the keys as written, before a merge (``<<``) adds others that may be overridden."""
+        if not hasattr(node, "is_checked"):
+            node.is_checked = True
             _refuse_duplicates(node)
         super().flatten_mapping(node)
 
@@ -229,6 +229,6 @@ def _refuse_duplicates(node: yaml.MappingNode) -> None:
         name = (key.tag, key.value) if isinstance(key.value, str) else None
         if name in seen:
             raise yaml.constructor.ConstructorError(
-                None, None, f"the key {shortened(key.value, 80)!r} stands twice", key.start_mark
+                None, None, f"duplicate key {shortened(key.value, 80)!r}", key.start_mark
             )
         seen |= {name} - {None}

@@ -1,4 +1,4 @@
-"""The outside world, as the pipeline would like it to be.
+"""The interfaces to the outside world: trainer, trackers, git, storage, GPU host.
 
 Each protocol has one real implementation in :mod:`container_doors.adapters` and one in
 ``tests/fakes.py``. A collaborator that needs no fake needs no protocol.
@@ -30,59 +30,59 @@ from container_doors.core.run import Run
 
 
 class Progress(Protocol):
-    """Someone who waits and would like to know how long."""
+    """Receives progress messages."""
 
     def say(self, text: str) -> None:
-        """Tell one thing, on a line of its own."""
+        """Show one message, on its own line."""
 
     def step(self, what: str, done: int, total: int) -> None:
-        """Tell how far a long piece of work is; ``done == total`` ends it."""
+        """Show the progress of a long step; ``done == total`` ends it."""
 
     def epoch(self, epoch: Epoch, *, total: int, is_best: bool) -> None:
-        """Tell what a finished epoch brought."""
+        """Show the metrics of a finished epoch."""
 
 
 class TrainingListener(Protocol):
-    """What the trainer calls while it works."""
+    """Receives the events of a training."""
 
     def batch_finished(self, *, epoch: int, batch: int, batches: int) -> None:
-        """Hear of a step; epochs and batches count from 1."""
+        """Receive a finished batch; epochs and batches count from 1."""
 
     def epoch_finished(self, epoch: Epoch) -> None:
-        """Hear of an epoch, after its checkpoint is on disk."""
+        """Receive a finished epoch, after its checkpoint is on disk."""
 
-    def set_back(self, setback: Recovery) -> None:
-        """Hear that epochs were lost, and how training goes on."""
+    def training_recovered(self, recovery: Recovery) -> None:
+        """Receive a recovery: epochs were lost, and the training continues."""
 
-    def wish_to_stop(self, epoch_s: float) -> str | None:
-        """Say why to stop rather than begin an epoch of ``epoch_s``; None to go on."""
+    def reason_to_stop(self, epoch_s: float) -> str | None:
+        """Return why to stop before the next epoch, of ``epoch_s`` seconds; None to continue."""
 
 
 class Stopping(Protocol):
-    """Someone who may wish a training to end early. Several GPUs get it pickled."""
+    """May ask a training to stop early. With several GPUs it is pickled."""
 
-    def wish(self, epoch_s: float) -> str | None:
-        """Say why to stop rather than begin an epoch of ``epoch_s``; None if there is no reason."""
+    def reason_to_stop(self, epoch_s: float) -> str | None:
+        """Return why to stop before the next epoch, of ``epoch_s`` seconds; None to continue."""
 
     def training(self) -> AbstractContextManager[None]:
-        """While inside, wait for the end of an epoch; elsewhere stop at once."""
+        """While inside, a stop waits for the end of an epoch; outside it is immediate."""
 
 
 class Trainer(Protocol):
-    """Something that can turn params and a data set into weights."""
+    """Trains weights from params and a data set."""
 
     def describe_hardware(self, params: Params) -> Hardware:
-        """Choose the device and name it.
+        """Choose the device, and describe it.
 
         Raises:
-            ConfigError: If the device that params ask for is not there.
+            ConfigError: If the device that params ask for does not exist.
         """
 
     def starting_weights(self, params: Params) -> StartingWeights:
-        """Find, download or do without pretrained weights, and check that they fit.
+        """Find or download pretrained weights, if params ask for any, and check that they fit.
 
         Raises:
-            WeightsError: If they cannot be had, are damaged, or are of another architecture.
+            WeightsError: If they are not available, damaged, or of another architecture.
         """
 
     def train(
@@ -95,30 +95,30 @@ class Trainer(Protocol):
         listener: TrainingListener,
         resume: bool = False,
     ) -> None:
-        """Train to the end, leaving ``run.best_weights`` and ``run.last_weights`` behind.
+        """Train to the end, and write ``run.best_weights`` and ``run.last_weights``.
 
-        With several GPUs the listener is pickled, and hears in a process of its own.
+        With several GPUs the listener is pickled, and is called in another process.
 
         Args:
-            params: What is asked for; where a training goes on, the same as before.
-            run: Where everything is put.
+            params: The params; for a resumed training the same as before.
+            run: Where all files are written.
             data_yaml: The data set; it may have moved since the checkpoint.
-            weights: What to start from, unless a training goes on.
-            listener: Hears of each epoch; again of those that a setback took back.
-            resume: Whether to go on after ``run.resumable`` rather than begin.
+            weights: The starting weights; not used by a resumed training.
+            listener: Receives each epoch; an epoch that is repeated after a recovery comes again.
+            resume: Whether to resume from ``run.resumable``.
 
         Raises:
-            RunError: If training fails in a way to put right, or cannot go on from there.
-            ToBeContinued: If it was wished to stop; ``run.resumable`` is there to go on from.
+            RunError: If training fails for a reason that the user can correct, or cannot resume.
+            ToBeContinued: If it was asked to stop; ``run.resumable`` is there to resume from.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class Detections:
-    """The boxes found in one photograph.
+    """The boxes detected in one photograph.
 
-    ``boxes_xyxy`` holds left, top, right and bottom in pixels of the photograph as people see
-    it (after EXIF orientation); ``confidences`` are in [0, 1], in the same order.
+    ``boxes_xyxy`` are left, top, right and bottom in pixels of the photograph as people see it
+    (after EXIF orientation); ``confidences`` are in [0, 1], in the same order.
     """
 
     image: Path
@@ -128,20 +128,20 @@ class Detections:
     confidences: Sequence[float]
     duration_ms: float | None = None
     is_door: Sequence[Sequence[bool]] | None = None
-    """Whether the evaluator takes each for a door, at the IoU thresholds 0.50, 0.55, ..., 0.95;
-    None where it was not asked."""
+    """Whether the evaluator counts each as a door, at the IoU thresholds 0.50, 0.55, ..., 0.95;
+    None if it does not report this."""
 
 
 class Detector(Protocol):
-    """A finished model."""
+    """A trained model."""
 
     def validate(
         self, *, data_yaml: Path, split: str, conf_threshold: float, plots_dir: Path
     ) -> tuple[dict[str, float], list[Detections]]:
-        """Score a split by the trainer's own definitions, and leave its plots.
+        """Score a split by the trainer's own definitions, and write its plots.
 
         Scores and curves are over all confidences; the confusion matrix is at
-        ``conf_threshold``, because it is of no use without one.
+        ``conf_threshold``, because it needs a threshold.
 
         Returns:
             ``mAP50``, ``mAP50-95``, ``precision`` and ``recall`` (empty if the split has no
@@ -151,24 +151,24 @@ class Detector(Protocol):
     def detect(
         self, images: Sequence[Path], *, conf_threshold: float, iou_threshold: float
     ) -> Sequence[Detections]:
-        """Find doors one photograph at a time, timed, after a warm-up."""
+        """Detect doors one photograph at a time, timed, after a warm-up."""
 
     @property
     def timing_method(self) -> str:
-        """Say what ``duration_ms`` covers, and on what it was measured."""
+        """What ``duration_ms`` covers, and on which device it was measured."""
 
     @property
     def device(self) -> str:
-        """Name what it computes on, for people."""
+        """The device's name, for people."""
 
 
 class Corrupt(Protocol):
-    """A library that makes photographs worse in common ways."""
+    """A library of common image corruptions."""
 
     def __call__(
         self, kind: str, severity: int, name: str, picture: NDArray[np.uint8]
     ) -> NDArray[np.uint8]:
-        """Make an RGB picture of the same size worse, 1 to 5; the same each time it is asked."""
+        """Corrupt an RGB picture, severity 1 to 5, same size; equal calls give equal pictures."""
 
 
 class LoadDetector(Protocol):
@@ -183,21 +183,21 @@ class LoadDetector(Protocol):
 
 
 class ExportDetector(Protocol):
-    """Writes weights in another format, and opens that."""
+    """Exports weights to another format, and opens the result."""
 
     def __call__(
         self, weights: Path, name: str, *, image_size_px: int, hardware: Hardware
     ) -> Detector:
-        """Write ``weights`` in the format ``name``, beside them.
+        """Export ``weights`` to the format ``name``, beside them, and open it.
 
         Raises:
-            MissingToolError: If what it takes is not installed.
+            MissingToolError: If a package that it needs is not installed.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """What a finished run has to show beside its epochs."""
+    """The results of a finished run, besides its epochs."""
 
     metadata: Metadata
     weights: Path
@@ -210,103 +210,103 @@ class Results:
 
 
 class Tracker(Protocol):
-    """Somewhere to watch a run from outside, such as W&B. It may fail; the run goes on.
+    """A tracking service such as W&B. It may fail; the run continues.
 
     Every method may raise :class:`errors.TrackingError`.
     """
 
     def start(self, record: RunRecord) -> int:
-        """Open the run there, or take it up again.
+        """Create the run there, or resume it.
 
         Returns:
-            The last epoch that is there already, 0 if there is none; it is not to be sent again.
+            The last epoch that the service has, 0 for none; do not send it again.
         """
 
     def log_epoch(self, epoch: Epoch, *, is_best: bool) -> None:
-        """Show one epoch's metrics."""
+        """Send one epoch's metrics."""
 
     def log_results(self, results: Results) -> None:
-        """Show what the finished model scored, its plots, its pictures and itself."""
+        """Send the finished model, its scores, plots and pictures."""
 
     def finish(self, *, exit_code: int) -> None:
-        """Say that no more will come, and whether the run ended well; wait until all is there."""
+        """Report that the run has ended, and how; wait until everything is sent."""
 
 
 @dataclass(frozen=True, slots=True)
 class Remote:
-    """What a tracking server says that it has of a run."""
+    """A run's state on a tracking server."""
 
     url: str
     last_epoch: int
     results_of: str | None
     """sha256 of the weights whose results are there; None without results."""
     is_over: bool
-    """Whether it knows that the run has ended."""
+    """Whether the server knows that the run has ended."""
 
 
 class TrackingServer(Protocol):
-    """Where runs are shown on-line; every method may raise :class:`errors.TrackingError`."""
+    """A server that shows runs online; every method may raise :class:`errors.TrackingError`."""
 
     def ask(self, record: RunRecord) -> Remote | None:
-        """Ask what it has of a run; None if it knows no such run."""
+        """Ask for the state of a run; None if the server has no such run."""
 
     def send_recordings(self, *, after_epoch: int) -> None:
-        """Send what was recorded while off-line and fits on to ``after_epoch``."""
+        """Send the offline recordings that continue from ``after_epoch``."""
 
     def tracker(self, record: RunRecord) -> Tracker:
-        """Make a tracker for a run that is on-line, or fails."""
+        """Make a tracker that is online, or fails."""
 
 
 class Follower(Protocol):
-    """Shows a run to trackers while it is written to disk, without the run waiting for them."""
+    """Sends a run to trackers while it is written to disk; the run does not wait for them."""
 
     def settle(self, run: Run, *, progress: Progress) -> None:
-        """Wait, not for ever, until whoever follows an earlier attempt of this run has ended."""
+        """Wait, for a limited time, until the follower of an earlier attempt has ended."""
 
     def start(self, run: Run, *, progress: Progress) -> None:
-        """Begin to follow; returns at once."""
+        """Start to follow; returns at once."""
 
     def finish(self, *, exit_code: int) -> None:
-        """Say how the run ended, and wait, not for ever, until the trackers have it all."""
+        """Report how the run ended, and wait, for a limited time, until everything is sent."""
 
 
 @dataclass(frozen=True, slots=True)
 class Upstream:
-    """What a branch follows, after it was fetched."""
+    """The upstream of a branch, after a fetch."""
 
     name: str | None
-    """Such as ``origin/main``; None if it follows nothing."""
+    """Such as ``origin/main``; None if the branch has no upstream."""
     commit: str | None
-    """Where a fast-forward would lead; None if there is nothing to get."""
+    """The commit to fast-forward to; None if there is nothing new."""
 
 
 @dataclass(frozen=True, slots=True)
 class PackedCode:
-    """What was packed of a repository."""
+    """The content of a git pack file of the code."""
 
     commit: str
     tree: str
-    """The files that are to lie there: those of the commit, or as they are changed."""
+    """The git tree to check out: that of the commit, or one with the changes."""
     files: int
     filtered: Sequence[Path] = ()
-    """That a filter of git's, such as LFS, makes other files of here than git keeps."""
+    """Files that differ here from what git stores, because of a filter such as LFS."""
 
 
 class Repository(Protocol):
-    """The git repository around the working directory, if there is one."""
+    """The git repository of the working directory, if there is one."""
 
     def code_state(self, *, beside: Sequence[Path] = ()) -> CodeState:
-        """Name the commit, and whether the code differs from it; data and outputs are none.
+        """Return the commit, and whether the code differs from it; data and outputs are ignored.
 
         Args:
-            beside: Paths that are no code either.
+            beside: Other paths that are not code.
         """
 
     def tags(self, pattern: str) -> list[str]:
-        """List the tags that match a glob; none where there is no repository."""
+        """List the tags that match a glob; none if there is no repository."""
 
     def fetch(self) -> Upstream:
-        """Fetch what the branch follows; nothing in the working directory changes.
+        """Fetch the upstream of the branch; nothing in the working directory changes.
 
         Raises:
             VersioningError: If the remote refuses, or if both sides have commits of their own.
@@ -317,148 +317,148 @@ class Repository(Protocol):
 
         Args:
             commit: A descendant of the present one.
-            same: Files that are here already what they are there.
+            same: Files that are already the same here as in that commit.
 
         Raises:
             VersioningError: If that would overwrite something.
         """
 
     def commit(self, paths: Sequence[Path], message: str) -> str | None:
-        """Commit these files and nothing else; returns the commit, or None if nothing changed."""
+        """Commit only these files; return the commit, or None if nothing changed."""
 
     def create_tag(self, tag: str, message: str) -> None:
         """Tag the present commit."""
 
     def changes(self, *, beside: Sequence[Path]) -> list[Path]:
-        """List what differs from the commit, untracked files too, but for ``beside``.
+        """List the files that differ from the commit, untracked ones too, except ``beside``.
 
         Raises:
             VersioningError: If there is no commit, or this is not the repository's root.
         """
 
     def is_unchanged(self, paths: Sequence[Path]) -> bool:
-        """Tell whether what git tracks below some paths is as it was committed."""
+        """Return whether the tracked files below some paths are as committed."""
 
     def pack(self, target: Path, *, changed: Sequence[Path] = ()) -> PackedCode:
-        """Write the objects of the present commit to a file, and prove that they make it anew.
+        """Write the objects of the present commit to a file, and check that it can be rebuilt.
 
         Args:
             target: The file.
-            changed: What of the working directory is packed as well, as it is there.
+            changed: Changed files of the working directory, which are packed as well.
 
         Raises:
-            VersioningError: If they do not, elsewhere; what is in the way is named.
+            VersioningError: If another machine could not rebuild it; the message names why.
         """
 
-    def holds(self, commit: str) -> bool | None:
-        """Tell whether a commit is there, whole; None where there is no repository."""
+    def has_commit(self, commit: str) -> bool | None:
+        """Return whether a commit and all its objects exist; None if there is no repository."""
 
     def show(self, revision: str, path: Path) -> str | None:
-        """Read a file as it was in a revision; None if it was not there, or the revision is not."""
+        """Read a file of a revision; None if there is no such file or revision."""
 
 
 @dataclass(frozen=True, slots=True)
 class Signer:
-    """Whose signature it is."""
+    """The key that made a signature."""
 
     key: str
     """Kind and fingerprint, such as ``ED25519 SHA256:...``."""
     name: str | None = None
-    """What the list of allowed signers calls the key; None where there is no list."""
+    """The key's name in the list of allowed signers; None if there is no list."""
 
     def __str__(self) -> str:
         return f"{self.name} ({self.key})" if self.name else self.key
 
 
 class Signatures(Protocol):
-    """Signs documents with the key that git signs commits with, and tells who signed one."""
+    """Signs documents with git's signing key, and checks signatures."""
 
     def sign(self, document: Path, *, namespace: str) -> str:
-        """Sign a file's bytes, for one purpose alone; returns the signature.
+        """Sign a file's bytes for one purpose; return the signature.
 
         Raises:
             NoSigningKeyError: If git has no SSH key to sign with.
-            VersioningError: If it has one, and it cannot be used.
-            MissingToolError: If the program itself is not there.
+            VersioningError: If it has one that cannot be used.
+            MissingToolError: If the program is not installed.
         """
 
     def signer(
         self, document: Path, signature: str, *, namespace: str, allowed: str | None
     ) -> Signer:
-        """Tell who signed a file's bytes.
+        """Return who signed a file's bytes.
 
         Args:
             document: The file.
-            signature: As :meth:`sign` returned it.
-            namespace: The purpose that it has to be for.
-            allowed: The list of those who may sign; None if there is no list.
+            signature: As returned by :meth:`sign`.
+            namespace: The purpose that the signature must have.
+            allowed: The list of allowed signers; None if there is no list.
 
         Raises:
             SignatureError: If it is no signature of these bytes for this purpose, or if the list
                 does not allow its key.
-            MissingToolError: If the program itself is not there.
+            MissingToolError: If the program is not installed.
         """
 
 
 class ArtifactStore(Protocol):
-    """Where large files are kept by content, and pointed to from git."""
+    """Stores large files by content; git has pointers to them."""
 
     def check_ready(self) -> str:
-        """Name the remote that a push would go to.
+        """Return the remote that a push would go to.
 
         Raises:
             VersioningError: If there is no repository, or no remote.
-            MissingToolError: If the program itself is not there.
+            MissingToolError: If the program is not installed.
         """
 
     def add(self, paths: Sequence[Path]) -> list[Path]:
-        """Track files; returns the pointer of each, for git."""
+        """Track files; return the pointer of each, for git."""
 
     def annotate(self, pointers: Sequence[Path], version: str) -> None:
-        """Write the version into the pointers, so that git tells which model they name."""
+        """Write the version into the pointers, so that git shows which model they name."""
 
     def push(self, pointers: Sequence[Path]) -> None:
-        """Send what the pointers name. Sending it again is harmless."""
+        """Send the content of the pointers. Sending it again is harmless."""
 
     def pull(self, pointers: Sequence[Path], *, force: bool = False) -> None:
-        """Put what the pointers name beside them; with ``force`` also over what differs.
+        """Put the content of the pointers beside them; with ``force`` replace what differs.
 
         Raises:
-            MissingContentError: If something is neither here nor there.
-            VersioningError: If anything else has not arrived.
+            MissingContentError: If a file is neither here nor on the remote.
+            VersioningError: If the pull fails for another reason.
         """
 
     def fetch_objects(self, pointers: Sequence[Path], scratch: Path) -> dict[str, Path | None]:
-        """Fetch what the remote has of each file, past the cache; None for what it has not.
+        """Fetch each file from the remote, not from the cache; None for a missing one.
 
         Raises:
-            VersioningError: If the remote cannot be asked.
+            VersioningError: If the remote cannot be read.
         """
 
     def object_folder(
         self, pointers: Sequence[Path], scratch: Path, *, fetch: bool
     ) -> tuple[Path, bool] | None:
-        """Find the folder of what the remote holds, ``ab/cdef...`` by hash.
+        """Return the folder of the remote's objects, ``ab/cdef...`` by hash.
 
         Returns:
-            That folder, and whether it is the remote's own; with ``fetch`` it may be a copy of
-            what the pointers name, in ``scratch``. None if it would have to be, and is not.
+            That folder, and whether it is the remote's own. With ``fetch`` it may be a copy of the
+            pointers' content, in ``scratch``. None if a copy is needed, and ``fetch`` is False.
 
         Raises:
-            VersioningError: If the remote cannot be asked.
+            VersioningError: If the remote cannot be read.
         """
 
     def ignored(self, paths: Sequence[Path]) -> set[Path]:
-        """Tell which files would not be kept, though they lie in a tracked folder."""
+        """Return the files that would be ignored, although they are in a tracked folder."""
 
     def content_of(self, path: Path) -> str | None:
-        """The hash of what a file or folder is tracked as, None if it is not tracked."""
+        """Return the hash of a tracked file or folder, None if it is not tracked."""
 
     def version_of(self, path: Path) -> str | None:
-        """What :meth:`annotate` wrote into the pointer of a file or folder."""
+        """Return what :meth:`annotate` wrote into the pointer of a file or folder."""
 
     def files_of(self, folder: Path) -> Mapping[str, str]:
-        """Every file of a tracked folder, relative to it with forward slashes, and its MD5."""
+        """Return the MD5 of every file of a tracked folder, by relative path with slashes."""
 
 
 class Storage(Protocol):
@@ -469,84 +469,84 @@ class Storage(Protocol):
 
     @property
     def url(self) -> str | None:
-        """Its address, None if none was chosen yet."""
+        """Its address, None if none is configured."""
 
     def configure(self, url: str, options: Mapping[str, str]) -> None:
-        """Choose an address, for everybody, and options, for this machine alone."""
+        """Set the address, for everyone, and options, for this machine only."""
 
     def keep_credentials(self, text: str) -> Path:
-        """Keep a secret where its owner alone can read it, and git never sees it."""
+        """Save a secret where only its owner can read it, and git ignores it."""
 
     def probe(self) -> str:
-        """Write, read and delete a small file; returns the address."""
+        """Write, read and delete a small file; return the address."""
 
 
 class CheckpointRemote(Protocol):
-    """Where checkpoints outlive the machine; every method may raise :class:`VersioningError`."""
+    """A remote for checkpoints; every method may raise :class:`VersioningError`."""
 
     where: str
-    """For people."""
+    """Its name, for people."""
 
     def names(self, experiment: str) -> list[str]:
         """List the files of an experiment, in any order."""
 
     def put(self, path: Path, experiment: str, *, instead_of: Sequence[str] = ()) -> list[str]:
-        """Send a file, all of it or nothing, and read it back; then delete ``instead_of``.
+        """Send a file, completely or not at all, and read it back; then delete ``instead_of``.
 
         Returns:
-            What is there then of the experiment, as :meth:`names` lists it.
+            The files of the experiment afterwards, as :meth:`names` lists them.
 
         Raises:
-            VersioningError: Also if what was read back is not what was sent.
+            VersioningError: Also if the file that was read back differs.
         """
 
     def get(self, name: str, experiment: str, into: Path) -> None:
         """Fetch a file into a folder, which is made if there is none."""
 
     def sha256(self, name: str, experiment: str) -> str:
-        """Read a file there to its end, and hash it; nothing is kept of it."""
+        """Read and hash a file of the remote; save nothing."""
 
     def remove(self, names: Sequence[str], experiment: str) -> None:
-        """Delete files; those that are not there are no error."""
+        """Delete files; those that do not exist are no error."""
 
 
 class Tunnel(Protocol):
-    """A way in to this machine, from wherever a person is."""
+    """A tunnel to this machine, from anywhere."""
 
     def open(self) -> str:
-        """Open it; returns the host name by which it is reached.
+        """Open it; return its host name.
 
         Raises:
-            RateLimitedError: If none is given out for now.
+            RateLimitedError: If the service gives out no more at present.
             TunnelError: If it cannot be opened.
         """
 
     def wait(self) -> str:
-        """Wait until it ends by itself; returns why, for people."""
+        """Wait until it ends by itself; return why, for people."""
 
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """What an account may still use of a host's GPUs."""
+    """An account's quota of a host's GPUs, in hours."""
 
     used_h: float
     allowed_h: float
     renewed_at: datetime | None
-    """When it starts anew, in UTC; None if the host does not say."""
+    """When it is renewed, in UTC; None if the host does not report it."""
 
 
 @dataclass(frozen=True, slots=True)
 class JobState:
-    """Where a job on another machine is, as its host says; the host may be behind the truth."""
+    """The state of a job, as its host reports it; the report may be late."""
 
     phase: Literal["queued", "running", "complete", "failed", "cancelled"]
     message: str = ""
-    """Why it failed, in the host's words."""
+    """The host's message on why it failed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A job of the account, as the host lists it."""
+    """A job in the host's list."""
 
     ref: str
     """Owner and slug: ``someone/doors-v1-0-3f2a``."""
@@ -556,61 +556,62 @@ class Job:
 
 
 class GpuHost(Protocol):
-    """Runs a script on a GPU that is lent by the hour, without anybody watching.
+    """A host such as Kaggle that runs scripts on its GPUs, as batch jobs.
 
-    Every method may raise :class:`errors.HostError`, :class:`errors.UnreachableError` where asking
-    again later may help, and :class:`errors.AbsentError` of what is not there; none waits for ever.
+    Every method may raise :class:`errors.HostError`, :class:`errors.UnreachableError` if a later
+    attempt may succeed, and :class:`errors.AbsentError` if the object does not exist. Every wait
+    is limited.
     """
 
     def owner(self) -> str:
-        """Name the account."""
+        """Return the account's name."""
 
     def quota(self) -> Quota | None:
-        """Ask for the GPU hours left; None if the host does not say."""
+        """Ask for the GPU hours left; None if the host does not report them."""
 
     def dataset_state(self, slug: str) -> Literal["absent", "processing", "ready", "failed"]:
-        """Say whether a job can read a data set of the account."""
+        """Return whether a job can read a data set of the account."""
 
     def send_dataset(self, folder: Path, *, slug: str, title: str, progress: Progress) -> None:
         """Upload a folder's files as a private data set; it is then ``processing``."""
 
     def dataset_is_private(self, slug: str) -> bool:
-        """Say whether nobody but the account can read a data set."""
+        """Return whether only the account can read a data set."""
 
     def start(self, folder: Path) -> Job:
         """Start the job that a folder describes, under a name that was never used before.
 
-        A second start is a second job. Where the answer is lost the host is asked whether it
-        began: an error means that it did not, or says that this is not known.
+        A second start is a second job. If the answer is lost, the host is asked whether the job
+        started: an error means that it did not, or that this is not known.
         """
 
     def is_private(self, ref: str) -> bool:
-        """Say whether nobody but the account can read a job."""
+        """Return whether only the account can read a job."""
 
     def state(self, ref: str) -> JobState:
-        """Say where a job is."""
+        """Return the state of a job."""
 
     def log(self, ref: str) -> Iterator[str]:
         """Read a job's log from its beginning, line by line, while it is written.
 
-        The iterator ends when the log does, when the host cuts it, or when nothing is written for
-        a minute: then read again, skipping as many lines as were read.
+        The iterator ends when the log ends, when the host cuts it, or when nothing is written for
+        a minute: then read again, and skip as many lines as were read.
         """
 
     def files(self, ref: str) -> list[str]:
-        """List what a job has left so far, by path."""
+        """List the files that a job has written so far, by path."""
 
     def download(self, ref: str, name: str, target: Path, *, progress: Progress) -> None:
-        """Download one of :meth:`files`, whole or not at all; a cut download is taken up again.
+        """Download one of :meth:`files`, completely or not at all; resume after an interruption.
 
-        Compare what came with a hash of your own: the host says nothing of the content.
+        Check the file with a hash from elsewhere: the host does not give one.
         """
 
     def jobs(self, prefix: str) -> list[Job]:
         """List the account's jobs whose slug begins with ``prefix``, newest first."""
 
     def delete(self, ref: str) -> None:
-        """End a job and destroy all that it has left."""
+        """End a job and delete all its files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -620,16 +621,16 @@ class Installed:
     name: str
     version: str
     licence: str | None
-    """An SPDX expression, as the package states it; None if it states none."""
+    """The package's SPDX expression; None if it has none."""
     licence_name: str | None
-    """What it says of its licence otherwise."""
+    """Its other statement of the licence."""
     sha256: str | None
-    """Of the file that it was installed from; None where the installer has not kept it."""
+    """Of the file that it was installed from; None if the installer has not stored it."""
 
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """Everything outside that training a run needs."""
+    """All adapters that training a run needs."""
 
     trainer: Trainer
     stopping: Stopping
@@ -640,6 +641,6 @@ class World:
     progress: Progress
     environment: Environment
     installed: Callable[[], Sequence[Installed]] = tuple
-    """What is installed here; nothing is listed where nothing is found."""
+    """Lists the installed packages; the default lists none."""
     fetch_published: Callable[[], object] | None = None
-    """Brings the published model here where only its pointers are; None where nobody can."""
+    """Downloads the published model if only its pointers are here; None if that is impossible."""

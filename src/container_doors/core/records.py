@@ -1,10 +1,9 @@
-"""The values that pass from one step to the next, and the documents that a run leaves.
+"""The values that pass from one step to the next, and the documents of a run.
 
-A document (:class:`Document`) is written as JSON and read back by a later command, perhaps on
-another machine and by a later release, so each carries a schema number. It is raised where an
-earlier release would misread the document, and only there: keys that are new do no harm, because
-each release keeps those that it does not know. What was not measured is null or absent; it is
-never a guess.
+A document (:class:`Document`) is written as JSON and read by a later command, perhaps on another
+machine and by another release, so each has a schema number. It is raised only if an earlier
+release would misread the document: new keys do no harm, because each release keeps the keys that
+it does not know. A value that was not measured is null or absent; it is never a guess.
 """
 
 import json
@@ -24,19 +23,19 @@ from container_doors.core.files import copy_of, replace_text, replace_text_twice
 SPLITS = ("train", "val", "test")
 
 FITNESS = "val/mAP50-95"
-"""What the best epoch is the best of; the later of equals."""
+"""The metric that the best epoch maximises; of equal epochs the later one is best."""
 
 _SCHEMA: Literal[1] = 1
 _MOST_SHOWN = 300
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Status = Literal["running", "stopped", "trained", "finished", "failed", "interrupted"]
-"""``stopped``: ended early as was wished, to be continued; ``trained``: the weights are there,
-and have not yet been evaluated and published."""
+"""``stopped``: stopped early on request, can be continued; ``trained``: the weights exist, and are
+not yet evaluated and published."""
 
 
 def short_name(image: str) -> str:
-    """Name a photograph for people: its path below the split's folder.
+    """Return a photograph's short name: its path below the split's folder.
 
     >>> short_name("images/test/a/img_1.jpg")
     'a/img_1.jpg'
@@ -46,7 +45,7 @@ def short_name(image: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One fault in a data set: where it is, what was expected, what was found, what to do."""
+    """One fault in a data set: the place, what was expected and found, and what to do."""
 
     severity: Literal["error", "warning"]
     rule: str
@@ -54,7 +53,7 @@ class Finding:
     path: Path
     """Relative to the data set's folder."""
     line: int | None
-    """Counts from 1; None where the fault is the whole file's."""
+    """Counts from 1; None for a fault of the whole file."""
     expected: str
     found: str
     remedy: str
@@ -63,7 +62,7 @@ class Finding:
 
     @property
     def where(self) -> str:
-        """The place, the way that editors and terminals link it."""
+        """The place, in the form that editors and terminals turn into a link."""
         return f"{self.path}:{self.line}" if self.line else str(self.path)
 
     def __str__(self) -> str:
@@ -72,7 +71,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Mismatch:
-    """Something that is not what it should be, and what to do about it."""
+    """A value that differs from the expected one, and what to do about it."""
 
     where: str
     expected: str
@@ -85,39 +84,39 @@ class Mismatch:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One question about a model, and its answer."""
+    """One check of a model, and its result."""
 
     name: str
     holds: str
-    """What is so, where nothing is amiss."""
+    """The statement that is true if there is no mismatch."""
     mismatches: tuple[Mismatch, ...] = ()
     not_checked: str | None = None
-    """Why it could not be looked at; a mismatch found before that counts."""
+    """Why it could not be checked; a mismatch found before that counts."""
 
     @property
     def is_ok(self) -> bool | None:
-        """None where it was not checked."""
+        """Whether the check passed; None if it was not made."""
         return False if self.mismatches else None if self.not_checked else True
 
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """What the trainer reported of one finished epoch."""
+    """The trainer's report of one finished epoch."""
 
     number: int
     """Counts from 1."""
     metrics: dict[str, float]
-    """By the names of ``docs/metrics.md``, such as ``val/mAP50``; absent if not measured."""
+    """By the names in ``docs/metrics.md``, such as ``val/mAP50``; absent if not measured."""
 
 
 class _Part(BaseModel):
-    """Frozen; what a later release writes beside what is known here is kept, and not looked at."""
+    """A frozen record. Fields that only a later release knows are kept, and not used."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
 
 def _newer_schema(content: bytes) -> int | None:
-    """Find the schema of a later release; None where there is none, or nothing can be read."""
+    """Return the schema number if it is of a later release; otherwise, or if unreadable, None."""
     try:
         document = from_json(content)
     except ValueError:
@@ -127,19 +126,19 @@ def _newer_schema(content: bytes) -> int | None:
 
 
 class Document(_Part):
-    """A value that is kept as a JSON file."""
+    """A value that is stored as a JSON file."""
 
-    mending: ClassVar[str] = (
-        "put a copy of it back, or train again: doors train --replace keeps what is there"
+    repair_hint: ClassVar[str] = (
+        "restore a copy of it, or train again: doors train --replace keeps what is there"
     )
-    """Of what cannot be read, and has no copy."""
+    """The hint for a document that cannot be read, and has no copy."""
     has_copy: ClassVar[bool] = False
-    """Whether it is written twice, because nothing else could make it again."""
+    """Whether it is written twice, because it could not be made again."""
     schema_version: Literal[1] = _SCHEMA
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Read a document back.
+        """Read a document.
 
         Raises:
             RunError: If it is absent, damaged, or of a schema that this release does not know.
@@ -149,13 +148,13 @@ class Document(_Part):
         except FileNotFoundError:
             raise RunError(
                 f"no {path.name} at {path}",
-                hint=cls._copied_back(path) or "has this run been trained here? see: doors train",
+                hint=cls._restore_hint(path) or "was this run trained here? See: doors train",
             ) from None
         except IsADirectoryError:
-            copied = cls._copied_back(path)
+            restore = cls._restore_hint(path)
             raise RunError(
                 f"{path} cannot be read: expected a file, found a folder",
-                hint=f"move that folder away; {copied}" if copied else cls.mending,
+                hint=f"move that folder away; {restore}" if restore else cls.repair_hint,
             ) from None
         try:
             return cls.model_validate_json(content)
@@ -163,8 +162,8 @@ class Document(_Part):
             raise cls._unreadable(path, content, error) from None
 
     @classmethod
-    def _copied_back(cls, path: Path) -> str | None:
-        """Say how the copy is put back; None if there is none that is whole."""
+    def _restore_hint(cls, path: Path) -> str | None:
+        """Return the command that restores it from its copy; None without a whole copy."""
         copy = copy_of(path)
         try:
             cls.model_validate_json(copy.read_bytes())
@@ -174,7 +173,7 @@ class Document(_Part):
 
     @classmethod
     def _unreadable(cls, path: Path, content: bytes, error: ValidationError) -> RunError:
-        """Say what is wrong with a document, and what to do about it."""
+        """Return the error for a document that cannot be read."""
         newer = _newer_schema(content)
         if newer is not None:
             return RunError(
@@ -186,25 +185,25 @@ class Document(_Part):
         words = [".".join(map(str, first["loc"])), first["msg"]]
         if not content.strip(b"\0 \t\r\n"):
             words = ["it is empty" if not content else "it is blank, as a power cut leaves a file"]
-        way_back = cls._copied_back(path) or cls.mending
+        restore = cls._restore_hint(path) or cls.repair_hint
         return RunError(
             f"{path} cannot be read: {': '.join(filter(None, words))[:_MOST_SHOWN]}",
             hint="it is damaged, was changed by hand, or was written by another version of "
-            f"container-doors, which needs to be used then; {way_back}",
+            f"container-doors (then use that version); {restore}",
         )
 
     def write(self, path: Path) -> None:
-        """Replace ``path`` as one step: a reader finds the old document or the new, never half."""
+        """Replace ``path`` as one step: a reader finds the old document or the new one."""
         write = replace_text_twice if self.has_copy else replace_text
         write(path, self.to_json())
 
     def to_json(self) -> str:
-        """Write with sorted keys and a final newline, so that equal documents are equal files."""
+        """Return JSON with sorted keys and a final newline: equal documents are equal files."""
         return json.dumps(self.model_dump(mode="json"), indent=2, sort_keys=True) + "\n"
 
 
 class SplitCounts(_Part):
-    """How much one split holds."""
+    """The size of one split."""
 
     images: int
     doors: int
@@ -213,7 +212,7 @@ class SplitCounts(_Part):
 
 
 class DatasetFacts(_Part):
-    """Which data a run was trained on."""
+    """The data that a run was trained on."""
 
     path: str
     sha256: Sha256
@@ -226,36 +225,36 @@ class DatasetFiles(Document):
 
     has_copy: ClassVar[bool] = True
     files: dict[str, Sha256]
-    """By path relative to the data set, as :attr:`DatasetFacts.sha256` is made of."""
+    """By path relative to the data set; :attr:`DatasetFacts.sha256` is made from these."""
 
 
 class CodeState(_Part):
-    """Which code a run was made with."""
+    """The code that a run was made with."""
 
     commit: str | None
     """None outside of a git repository, or before its first commit."""
     clean: bool | None
-    """Whether the code had no uncommitted change (data and outputs are none); None where there is
-    no repository."""
+    """Whether the code had no uncommitted change (data and outputs do not count); None without a
+    repository."""
 
 
 class StartingWeights(_Part):
-    """What the network knew at the start."""
+    """The weights at the start of a training."""
 
     source: Literal["random", "file", "download"]
     path: str | None = None
     sha256: Sha256 | None = None
     official: bool | None = None
-    """Whether these are the published COCO weights, by hash; None for random ones."""
+    """Whether these are the official COCO weights, by hash; None for random ones."""
 
 
 class Hardware(_Part):
-    """What a run was made on."""
+    """The machine that a run was made on."""
 
     device: str
-    """As PyTorch names it: ``cpu`` or ``cuda:0``. The first of ``devices``, if there are."""
+    """PyTorch's name: ``cpu`` or ``cuda:0``. The first of ``devices``, if there are any."""
     devices: list[str] = []
-    """Those that train together, where there are several; otherwise empty."""
+    """The devices that train together, if there are several; otherwise empty."""
     description: str
     """For people: ``Tesla T4, 14.6 GiB`` or the processor's name."""
     cpu: str
@@ -267,7 +266,7 @@ class Hardware(_Part):
 
 
 class Environment(_Part):
-    """Which programs a run was made with."""
+    """The programs that a run was made with."""
 
     python: str
     platform: str
@@ -276,43 +275,43 @@ class Environment(_Part):
 
 
 class Artifact(_Part):
-    """A file that a run leaves."""
+    """A result file of a run."""
 
     sha256: Sha256
     size_bytes: int
 
 
 class Recovery(_Part):
-    """What befell a training, and where it went on."""
+    """A recovery: why a training was interrupted, and where it continued."""
 
     reason: Literal["out of memory", "not finite"]
     after_epoch: int
-    """The last epoch that was kept; 0 for none."""
+    """The last epoch that was not lost; 0 for none."""
     batch_size: int
-    """From there on."""
+    """The batch size from there on."""
 
     def __str__(self) -> str:
         where = f"after epoch {self.after_epoch}" if self.after_epoch else "from the beginning"
         if self.reason == "out of memory":
-            return f"out of memory: going on {where} with batches of {self.batch_size}"
-        return f"the loss is not finite: going on {where} with other pictures"
+            return f"out of memory: continuing {where} with batches of {self.batch_size}"
+        return f"the loss is not finite: continuing {where} with another random seed"
 
 
 class RunRecord(Document):
-    """``runs/<experiment>/run.json``: what was asked, with what, and how it ended."""
+    """``runs/<experiment>/run.json``: a run's params, data, code, and how it ended."""
 
     has_copy: ClassVar[bool] = True
     run_id: str
-    """Unique for ever, unlike the experiment's name."""
+    """Always unique, unlike the experiment's name."""
     experiment: str
     status: Status
     started_at: AwareDatetime
     finished_at: AwareDatetime | None = None
-    """When training ended, well or badly."""
+    """When training ended, successfully or not."""
     duration_s: float | None = None
-    """Of training alone, measured; the sum of its epochs, if more than one process trained it."""
+    """Of the training only, measured; the sum of its epochs, if several processes trained it."""
     params: dict[str, Any]
-    """The resolved ``detection`` section."""
+    """The ``detection`` section, with all defaults filled in."""
     params_sha256: Sha256
     code: CodeState
     dataset: DatasetFacts
@@ -322,42 +321,42 @@ class RunRecord(Document):
     seed: int
     epochs_finished: int | None = None
     best_epoch: int | None = None
-    """Of the highest validation mAP50-95; counts from 1."""
+    """The epoch with the highest validation mAP50-95; counts from 1."""
     artifacts: dict[str, Artifact] = {}
-    """``best.pt`` and ``last.pt``, once training has ended well."""
+    """``best.pt`` and ``last.pt``, after a successful training."""
     message: str | None = None
     """Why a run failed."""
     resumed_after: list[int] = []
-    """The epoch after which it was taken up, each time that it was."""
+    """The epoch after which it was resumed, for each time."""
     setbacks: list[Recovery] = []
-    """What befell the training, in order."""
+    """The recoveries of the training, in order."""
     replaces: list[str] = []
-    """The runs of the same name that it takes the place of: the first eight characters of their
-    ids. Empty in what earlier releases wrote."""
+    """The earlier runs of the same name: the first eight characters of their ids. Empty in
+    documents of earlier releases."""
 
     @property
     def known_params(self) -> Params:
-        """What was asked, as this release knows it.
+        """Its params, as far as this release knows them.
 
         Raises:
-            ConfigError: If a value is none that this release can use.
+            ConfigError: If this release cannot use a value.
         """
         return known_params(self.params, f"run.json of {self.experiment}")
 
     @property
     def known_training(self) -> Training:
-        """The ``training`` section alone, with the same error."""
+        """The ``training`` section only, with the same error."""
         return known_training(self.params, f"run.json of {self.experiment}")
 
     @property
     def epochs_asked(self) -> int | None:
-        """How many epochs were asked for; None if that cannot be read."""
-        asked = _section(self.params, "training").get("epochs")
-        return asked if type(asked) is int else None
+        """The requested number of epochs; None if that cannot be read."""
+        epochs = _section(self.params, "training").get("epochs")
+        return epochs if type(epochs) is int else None
 
     @property
     def architecture(self) -> str:
-        """Which network, by its name: perhaps one of a later release."""
+        """The name of the network; perhaps one that only a later release knows."""
         return str(_section(self.params, "model").get("architecture", "unknown"))
 
 
@@ -367,10 +366,10 @@ def _section(params: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 
 class OperatingPoint(_Part):
-    """How the model does as it will be used: fixed confidence, one image at a time.
+    """The model's scores in use: at a fixed confidence, one image at a time.
 
-    A prediction matches a door when their IoU is at least 0.5; each door is matched once, in
-    the order of confidence. Precision is null without a prediction, recall without a door.
+    A prediction matches a door if their IoU is at least 0.5; each door is matched once, in the
+    order of confidence. Precision is null without a prediction, recall without a door.
     """
 
     conf_threshold: float
@@ -389,18 +388,18 @@ class Latency(_Part):
     p95_ms: float
     images: int
     method: str
-    """What was timed, on what, at which size, after which warm-up."""
+    """What was timed, on which device, at which image size, after which warm-up."""
 
 
 class SplitScores(_Part):
-    """What ``best.pt`` scores on one split. A score that is undefined is null."""
+    """The scores of ``best.pt`` on one split. An undefined score is null."""
 
     images: int
     doors: int
     background_images: int
     ultralytics: dict[str, float]
-    """``mAP50``, ``mAP50-95``, ``precision``, ``recall`` by Ultralytics' definitions; its
-    precision and recall are those at the confidence of the highest F1. Empty without doors."""
+    """``mAP50``, ``mAP50-95``, ``precision``, ``recall`` by Ultralytics' definitions; precision
+    and recall are those at the confidence of the highest F1. Empty without doors."""
     coco: dict[str, float]
     """``AP``, ``AP50``, ``AP75`` by COCO's definitions (pycocotools'). Empty without doors."""
     operating_point: OperatingPoint
@@ -408,7 +407,7 @@ class SplitScores(_Part):
 
 
 class Evaluation(Document):
-    """``runs/<experiment>/scores.json``: what ``best.pt`` scored after training, by split."""
+    """``runs/<experiment>/scores.json``: the scores of ``best.pt`` after training, by split."""
 
     has_copy: ClassVar[bool] = True
     run_id: str
@@ -418,7 +417,7 @@ class Evaluation(Document):
 
 
 class FoundBox(_Part):
-    """A door that the model says is there."""
+    """A detection: a box that the model predicts."""
 
     box_xyxy: tuple[float, float, float, float]
     """Left, top, right, bottom in pixels."""
@@ -428,7 +427,7 @@ class FoundBox(_Part):
 
 
 class Prediction(_Part):
-    """What was found in one photograph at the operating point, and what is labelled there."""
+    """The detections in one photograph at the operating point, and its labels."""
 
     image: str
     """Relative to the run's view of the data: ``images/test/img_001.jpg``."""
@@ -440,12 +439,12 @@ class Prediction(_Part):
 
     @property
     def correct(self) -> int:
-        """Found boxes that are doors."""
+        """The number of detections that are doors."""
         return sum(box.correct for box in self.found)
 
     @property
     def false_alarms(self) -> int:
-        """Found boxes that are none."""
+        """The number of detections that are no door."""
         return len(self.found) - self.correct
 
 
@@ -458,12 +457,12 @@ class Predictions(Document):
     pictures: list[Prediction]
 
     def worst_first(self) -> list[Prediction]:
-        """Order the photographs by mistakes, then as they were."""
+        """Sort the photographs by their number of mistakes, highest first."""
         return sorted(self.pictures, key=lambda one: -(one.missed + one.false_alarms))
 
 
 class Version(_Part):
-    """A released model's place in the order of releases."""
+    """The version of a released model."""
 
     major: int = Field(ge=0)
     minor: int = Field(ge=0)
@@ -474,7 +473,7 @@ class Version(_Part):
 class Metadata(Document):
     """``metadata.json`` beside a published model: the specification's fields, and lineage."""
 
-    mending: ClassVar[str] = "doors verify names the command that brings it back"
+    repair_hint: ClassVar[str] = "doors verify names the command that restores it"
 
     experiment_name: str
     model_architecture: str
@@ -488,7 +487,7 @@ class Metadata(Document):
     version: str
     """``detection_v1.0_20261123_exp001``"""
     git_tag: str
-    """The same for GTO: ``detection@v1.0.0+20261123.exp001``."""
+    """The version as a git tag, in GTO's form: ``detection@v1.0.0+20261123.exp001``."""
     run_id: str
     code: CodeState
     dataset_sha256: Sha256
@@ -502,16 +501,16 @@ class Metadata(Document):
     best_epoch: int
     evaluation: Evaluation
     records: dict[str, Sha256] = {}
-    """sha256 of what stands behind the figures, by path in the run's folder; ``run.json`` as it
-    was after training. Empty in what earlier releases wrote."""
+    """sha256 of the documents behind the figures, by path in the run's folder; ``run.json`` as it
+    was after training. Empty in documents of earlier releases."""
     files: dict[str, Sha256] = {}
-    """sha256 of what is published beside the weights, by name. Empty in earlier releases' too."""
+    """sha256 of the files published beside the weights, by name. Empty in those documents too."""
 
     @property
     def known_params(self) -> Params:
-        """The hyperparameters, as this release knows them.
+        """The hyperparameters, as far as this release knows them.
 
         Raises:
-            ConfigError: If a value is none that this release can use.
+            ConfigError: If this release cannot use a value.
         """
         return known_params(self.hyperparameters, f"metadata.json of {self.experiment_name}")

@@ -1,1 +1,1 @@
-"""Photographs and their labels: reading, checking, splitting, and drawing a sample."""
+"""Photographs and their labels: read, check, pack and link data sets."""

@@ -1,9 +1,9 @@
-"""What people know of each photograph: ``attributes.csv`` beside ``data.yaml``, if there is one.
+"""Attributes of photographs, from the optional table ``attributes.csv`` beside ``data.yaml``.
 
-Its column ``image`` names a photograph by its path below the data set's folder, or by as much of
-the path's end as no other has. ``group`` names its scene; every other column is an attribute to
-look at apart, such as ``lighting``. A column of many numbers is cut into three parts of the same
-size. What cannot be understood is a finding, so that no scene is lost without a word.
+Its column ``image`` names a photograph by its path below the data set's folder, or by any unique
+end of that path. ``group`` names its scene; every other column is an attribute that scores are
+split by, such as ``lighting``. A column of many numbers is binned into three parts of the same
+size. Everything that cannot be parsed is reported as a finding, so that no scene is lost silently.
 """
 
 import difflib
@@ -18,10 +18,10 @@ from pathlib import Path, PurePosixPath
 
 from container_doors.core.errors import DatasetError
 from container_doors.core.records import SPLITS, Finding
-from container_doors.data.faults import Fault, Placed, fold
+from container_doors.data.faults import Fault, LineFault, fold
 from container_doors.data.layout import Layout
 from container_doors.data.photograph_names import PhotographNames
-from container_doors.data.spreadsheet import MOST_BYTES, Row, Table, folded, read_table
+from container_doors.data.spreadsheet import MOST_BYTES, Row, Table, normalize, read_table
 
 ATTRIBUTES_CSV = "attributes.csv"
 _FILE, _GROUP, _SPLIT = "image", "group", "split"
@@ -29,7 +29,7 @@ _NO_ATTRIBUTE = {_FILE, _GROUP, _SPLIT}
 _MEANT_FOR_GROUP = {"scene", "scenes", "scene id", "scene_id", "group id", "group_id"}
 
 _MOST_LEVELS = 6
-"""Of more numbers than that, each by itself would be too few photographs to tell."""
+"""More distinct numbers than this are binned: each value alone would have too few photographs."""
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
 _DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+")
@@ -37,29 +37,29 @@ _DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+")
 
 @dataclass(frozen=True, slots=True)
 class Attributes:
-    """By photograph, named as the run's view has it: ``images/test/a/img_001.jpg``."""
+    """Scenes and attributes by photograph, named as in the run's view: ``images/test/a/1.jpg``."""
 
     scenes: Mapping[str, str] = field(default_factory=dict)
     values: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    is_there: bool = False
+    exists: bool = False
 
     @property
     def sha256(self) -> str | None:
-        """Name what was understood, on which figures depend; None where there is no such file."""
-        if not self.is_there:
+        """Hash of the parsed attributes, which figures depend on; None if there is no such file."""
+        if not self.exists:
             return None
         known = json.dumps([dict(self.scenes), self.values], sort_keys=True)
         return hashlib.sha256(known.encode()).hexdigest()
 
 
 def read_attributes(layout: Layout) -> tuple[Attributes, list[Finding]]:
-    """Read what there is; nothing where there is no such file. An empty cell says nothing.
+    """Read the attributes; empty if there is no such file. An empty cell has no value.
 
     Returns:
-        What could be understood, and what a person should look at.
+        The attributes, and the findings, all warnings.
 
     Raises:
-        DatasetError: If anything could not be understood, or a scene is in more than one split.
+        DatasetError: If anything could not be parsed, or a scene is in more than one split.
     """
     attributes, findings = examine_attributes(layout)
     errors = [finding for finding in findings if finding.severity == "error"]
@@ -75,29 +75,29 @@ def read_attributes(layout: Layout) -> tuple[Attributes, list[Finding]]:
 
 
 def examine_attributes(layout: Layout) -> tuple[Attributes, list[Finding]]:
-    """Read what there is, and find every fault in it; paths are relative to the data set's."""
+    """Read the attributes and find every fault in them; paths are relative to the data set's."""
     path, faults = _find(layout)
-    shown = Path(os.path.relpath(path or layout.root / ATTRIBUTES_CSV, layout.data_yaml.parent))
+    relative = Path(os.path.relpath(path or layout.root / ATTRIBUTES_CSV, layout.data_yaml.parent))
     table = None
     if path is not None:
         data, unreadable = _read(path)
         faults += unreadable
-        table, of_form = read_table(data, required=_FILE) if data else (None, [])
-        faults += of_form
+        table, form_faults = read_table(data, required=_FILE) if data else (None, [])
+        faults += form_faults
     if table is None:
-        return Attributes(is_there=path is not None), fold(faults, shown)
-    known, of_content = _Reading(table, PhotographNames(layout)).understand()
-    faults += of_content
-    return known, fold(sorted(faults, key=lambda each: each[0] or 0), shown)
+        return Attributes(exists=path is not None), fold(faults, relative)
+    attributes, content_faults = _Parser(table, PhotographNames(layout)).parse()
+    faults += content_faults
+    return attributes, fold(sorted(faults, key=lambda each: each[0] or 0), relative)
 
 
-def _find(layout: Layout) -> tuple[Path | None, list[Placed]]:
+def _find(layout: Layout) -> tuple[Path | None, list[LineFault]]:
     """Look beside ``data.yaml``, and in the folder that its ``path`` names."""
     real = dict.fromkeys(map(os.path.realpath, (layout.data_yaml.parent, layout.root)))
     folders = [Path(folder) for folder in real]
     found = [folder / ATTRIBUTES_CSV for folder in folders]
     found = [path for path in found if path.exists() or path.is_symlink()]
-    faults: list[Placed] = []
+    faults: list[LineFault] = []
     if not found:
         faults = [(None, fault) for folder in folders for fault in _misnamed(folder)]
     if len(found) > 1:
@@ -118,35 +118,35 @@ def _misnamed(folder: Path) -> Iterator[Fault]:
             )
 
 
-def _read(path: Path) -> tuple[bytes, list[Placed]]:
+def _read(path: Path) -> tuple[bytes, list[LineFault]]:
     rule, expected = "attributes-unreadable", "a file that can be read"
     try:
         if not path.is_file():
-            return b"", [(None, Fault(rule, expected, "no ordinary file", "mend or remove it"))]
+            return b"", [(None, Fault(rule, expected, "not a regular file", "repair or remove it"))]
         with path.open("rb") as file:
             data = file.read(MOST_BYTES + 1)
     except OSError as error:
         found = error.strerror or type(error).__name__
-        return b"", [(None, Fault(rule, expected, found, "mend its access"))]
+        return b"", [(None, Fault(rule, expected, found, "correct its permissions"))]
     if len(data) > MOST_BYTES:
         expected, found = f"at most {MOST_BYTES // 1024**2} MiB", "more"
-        return b"", [(None, Fault(rule, expected, found, "see that it is the right file"))]
+        return b"", [(None, Fault(rule, expected, found, "check that it is the right file"))]
     if not data.strip():
         found, remedy = "nothing", "fill it, or remove it: its first line is image,group,lighting"
         return b"", [(None, Fault("attributes-columns", "a column 'image'", found, remedy))]
     return data, []
 
 
-class _Reading:
-    """One reading of a table: every row is asked which photograph it is of."""
+class _Parser:
+    """Parses a table: finds the photograph of every row."""
 
     def __init__(self, table: Table, names: PhotographNames) -> None:
         self._table, self._names = table, names
         self._rows: dict[str, Row] = {}
-        """By path."""
-        self._faults: list[Placed] = []
+        """The row of each photograph, by its path."""
+        self._faults: list[LineFault] = []
 
-    def understand(self) -> tuple[Attributes, list[Placed]]:
+    def parse(self) -> tuple[Attributes, list[LineFault]]:
         for row in self._table.rows:
             path = self._photograph(row)
             if path is not None:
@@ -159,16 +159,16 @@ class _Reading:
         ]
         keys = {path: self._names.key_of(path) for path in self._rows}
         scenes = {
-            keys[path]: folded(row.cells[_GROUP])
+            keys[path]: normalize(row.cells[_GROUP])
             for path, row in self._rows.items()
             if _GROUP in row.cells
         }
         values = {keys[path]: self._values(row) for path, row in self._rows.items()}
-        return Attributes(scenes, self._cut(values), is_there=True), self._faults
+        return Attributes(scenes, self._cut(values), exists=True), self._faults
 
     def _photograph(self, row: Row) -> str | None:
-        """Find the photograph of a row, or say why it is of none."""
-        written, split = row.cells.get(_FILE, ""), folded(row.cells.get(_SPLIT, ""))
+        """Find the photograph of a row, or report why there is none."""
+        written, split = row.cells.get(_FILE, ""), normalize(row.cells.get(_SPLIT, ""))
         found = self._names.find(written, split) if written else []
         fault = (
             _unknown(written, self._names)
@@ -206,13 +206,13 @@ class _Reading:
         }
 
     def _cut(self, values: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, str]]:
-        """Replace numbers by the third that they lie in, column by column."""
+        """Replace numbers by their bin (one of three), column by column."""
         columns = {column for row in values.values() for column in row}
         cells = {
             column: {name: row[column] for name, row in values.items() if column in row}
             for column in columns
         }
-        parts = {column: self._parts(of_column) for column, of_column in cells.items()}
+        parts = {column: self._parts(column_cells) for column, column_cells in cells.items()}
         return {
             name: {column: parts[column][name] for column in row} for name, row in values.items()
         }
@@ -244,8 +244,8 @@ def _unknown(written: str, names: PhotographNames) -> Fault:
     return Fault(
         "attributes-unknown-photograph",
         "a photograph of the data set",
-        repr(written) if written else "a row that names none",
-        f"write {near[0]}, if that is meant, or delete the line"
+        repr(written) if written else "a row without a name",
+        f"write {near[0]}, if you mean that one, or delete the line"
         if near
         else "write its path as it is under the data set's folder, images/test/img_001.jpg, "
         "or delete the line",
@@ -255,8 +255,8 @@ def _unknown(written: str, names: PhotographNames) -> Fault:
 def _ambiguous(written: str, found: Sequence[str]) -> Fault:
     return Fault(
         "attributes-ambiguous-photograph",
-        "a name that one photograph has",
-        f"{written!r}, which may be {found[0]} or {found[1]}",
+        "the name of exactly one photograph",
+        f"{written!r}, which can be {found[0]} or {found[1]}",
         f"write the whole path: {found[0]}",
     )
 
@@ -271,8 +271,8 @@ def _other_split(split: str, path: str) -> Fault:
     )
 
 
-def _near_group(table: Table) -> Iterator[Placed]:
-    """Find a column that is meant to be ``group``, where there is none."""
+def _near_group(table: Table) -> Iterator[LineFault]:
+    """Find a column that is probably meant as ``group``, if there is no such column."""
     if _GROUP in table.columns:
         return
     for name, written in table.columns.items():
@@ -280,37 +280,37 @@ def _near_group(table: Table) -> Iterator[Placed]:
             fault = Fault(
                 "attributes-group-column",
                 "a column 'group', if scenes are known",
-                f"{written!r}, by which no photographs count as one scene",
+                f"{written!r}, which is not used to group photographs into scenes",
                 "rename it to group, if it names scenes",
                 severity="warning",
             )
             yield table.header_line, fault
 
 
-def _group_spellings(rows: Mapping[str, Row]) -> Iterator[Placed]:
-    """Find groups that differ by case and spaces alone; they count as one."""
+def _group_spellings(rows: Mapping[str, Row]) -> Iterator[LineFault]:
+    """Find groups that differ only by case and spaces; they count as one."""
     first: dict[str, Row] = {}
-    spelled: set[str] = set()
+    reported: set[str] = set()
     for row in rows.values():
         group = row.cells.get(_GROUP, "")
-        one = first.setdefault(folded(group), row)
-        if one.cells.get(_GROUP, "") != group and group not in spelled:
-            spelled.add(group)
+        one = first.setdefault(normalize(group), row)
+        if one.cells.get(_GROUP, "") != group and group not in reported:
+            reported.add(group)
             fault = Fault(
                 "attributes-group-spelling",
-                "each group spelled in one way",
-                f"{group!r}, which counts as the {one.cells[_GROUP]!r} of line {one.line}",
-                "spell both in one way, or name them apart",
+                "one spelling for each group",
+                f"{group!r}, which is the same as {one.cells[_GROUP]!r} on line {one.line}",
+                "use one spelling for both, or two different names",
                 severity="warning",
             )
             yield row.line, fault
 
 
-def _groups_in_splits(rows: Mapping[str, Row], names: PhotographNames) -> Iterator[Placed]:
+def _groups_in_splits(rows: Mapping[str, Row], names: PhotographNames) -> Iterator[LineFault]:
     first: dict[str, dict[str, tuple[str, Row]]] = defaultdict(dict)
     for path, row in rows.items():
         if _GROUP in row.cells:
-            splits = first[folded(row.cells[_GROUP])]
+            splits = first[normalize(row.cells[_GROUP])]
             splits.setdefault(names.split_of(path), (path, row))
     for splits in first.values():
         (path, one), *others = splits.values()
@@ -326,7 +326,7 @@ def _groups_in_splits(rows: Mapping[str, Row], names: PhotographNames) -> Iterat
 
 def _without_group(
     rows: Mapping[str, Row], names: PhotographNames, table: Table
-) -> Iterator[Placed]:
+) -> Iterator[LineFault]:
     if _GROUP not in table.columns:
         return
     all_of, without = Counter[str](), defaultdict[str, list[str]](list)
@@ -341,7 +341,7 @@ def _without_group(
             "attributes-group-missing",
             f"a group for each photograph of {split}",
             f"none for {len(paths)} of {all_of[split]}, the first {paths[0]}",
-            "name its scene; without one it counts as a scene by itself",
+            "name its scene; without one it counts as a scene of its own",
             severity="warning",
         )
         yield None, fault

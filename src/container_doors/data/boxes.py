@@ -1,4 +1,4 @@
-"""A labelled box, in the single precision that the trainer reads it in."""
+"""A labelled box in single precision, as the trainer reads it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 TRAINER_TOLERANCE = 0.01
-"""Ultralytics reads coordinates that are as far out of [0, 1]."""
+"""Ultralytics accepts coordinates that are out of [0, 1] by at most this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,13 +16,13 @@ class Box:
     line: int
     """Counts from 1."""
     class_id: float
-    """Whole and in range, once the file has no error."""
+    """An integer in range, if the file has no error."""
     x_center: float
     y_center: float
     width: float
     height: float
     points: tuple[float, ...] | None = None
-    """x, y, x, y, ... where the line was a polygon."""
+    """x, y, x, y, ... if the line was a polygon."""
 
     @property
     def edges(self) -> tuple[float, float, float, float]:
@@ -41,13 +41,13 @@ class Box:
 
     @property
     def overshoot(self) -> float:
-        """How far the farthest edge lies outside of the picture; negative inside."""
+        """Distance of the farthest edge outside of the picture, as a fraction; negative inside."""
         left, top, right, bottom = self.edges
         return max(-left, -top, right - 1, bottom - 1)
 
     @property
     def is_refused(self) -> bool:
-        """Whether Ultralytics drops the photograph for these coordinates."""
+        """Whether Ultralytics drops the photograph because of these coordinates."""
         values = np.array(self.values, dtype=np.float32)
         return bool(
             not values.max() <= np.float32(1 + TRAINER_TOLERANCE)
@@ -57,7 +57,7 @@ class Box:
 
 
 def box_of(line: int, numbers: Sequence[float]) -> Box:
-    """Make a box of a class and four fractions, or of a class and the points of a polygon."""
+    """Make a box from a class and four fractions, or from a class and the points of a polygon."""
     with np.errstate(over="ignore", invalid="ignore"):
         class_id, *values = np.array(numbers).astype(np.float32)
         if len(values) == 4:
@@ -71,7 +71,7 @@ def box_of(line: int, numbers: Sequence[float]) -> Box:
 
 
 def iou(one: Box, other: Box) -> float:
-    """Intersection over union; 0 where either has no area."""
+    """Return the intersection over union; 0 if either box has no area."""
     left, top, right, bottom = one.edges
     left_, top_, right_, bottom_ = other.edges
     width = min(right, right_) - max(left, left_)

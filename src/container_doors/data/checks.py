@@ -1,4 +1,4 @@
-"""Is a data set fit to train on? Every file of every split is read, and every fault is named."""
+"""Check that a data set is fit to train on: read every file of every split, report every fault."""
 
 import unicodedata
 from collections import defaultdict
@@ -10,7 +10,7 @@ from pathlib import Path
 from container_doors.core.records import SPLITS, Finding, SplitCounts
 from container_doors.data.attributes import examine_attributes
 from container_doors.data.data_yaml import DATA_YAML
-from container_doors.data.faults import Fault, fetched
+from container_doors.data.faults import Fault, fetch_hint
 from container_doors.data.foreign import find_form, label_form
 from container_doors.data.layout import (
     PICTURE_SUFFIXES,
@@ -29,18 +29,18 @@ _EMPTY = sha256(b"").hexdigest()
 
 _OVERLOOKED_PICTURES = frozenset(
     {"gif", "jfif", "jpe", "pbm", "pgm", "ppm", "svg", "tga", "jxl", "psd"}
-    | {"raw", "arw", "cr2", "cr3", "nef", "orf", "raf", "rw2"}  # of cameras
+    | {"raw", "arw", "cr2", "cr3", "nef", "orf", "raf", "rw2"}  # cameras' raw formats
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What the checks found."""
+    """The result of the checks."""
 
     layout: Layout | None
     """None if ``data.yaml`` cannot be read."""
     findings: list[Finding]
-    """In the order of the splits, of paths and of lines; those of the data set's tables first."""
+    """Sorted by split, path and line; those of ``data.yaml`` and ``attributes.csv`` come first."""
     splits: dict[str, SplitCounts] = field(default_factory=dict)
     dropped: tuple[Path, ...] = ()
     """Photographs that Ultralytics would leave out of training with only a warning."""
@@ -49,18 +49,18 @@ class Report:
 
     @property
     def errors(self) -> list[Finding]:
-        """Those that make the data set unfit."""
+        """The findings that make the data set unfit."""
         return [finding for finding in self.findings if finding.severity == "error"]
 
     @property
     def warnings(self) -> list[Finding]:
-        """Those that a person should look at."""
+        """The findings that a person should look at."""
         return [finding for finding in self.findings if finding.severity == "warning"]
 
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """A split after every photograph in it was read."""
+    """A split with all its photographs read."""
 
     root: Path
     files: SplitFiles
@@ -73,7 +73,7 @@ class Split:
         return self.files.name
 
 
-def _unheard(done: int, total: int) -> None:
+def _no_progress(done: int, total: int) -> None:
     pass
 
 
@@ -83,9 +83,9 @@ def check(
     min_train_images: int,
     min_val_images: int,
     workers: int | None = None,
-    on_progress: Callable[[int, int], None] = _unheard,
+    on_progress: Callable[[int, int], None] = _no_progress,
 ) -> Report:
-    """Read a data set in full and report everything that would spoil a training run.
+    """Read a whole data set and report everything that would spoil a training run.
 
     Nothing is written. Interrupting it leaves no process behind.
 
@@ -94,7 +94,7 @@ def check(
         min_train_images: The fewest photographs to train on.
         min_val_images: The fewest to validate on; one is enough to test on.
         workers: How many processes read; by default as many as there are processors.
-        on_progress: Hears how many of how many photographs are read.
+        on_progress: Receives the numbers of photographs read and in total.
 
     Raises:
         DatasetError: If there is no such folder.
@@ -131,7 +131,7 @@ def _tasks(layout: Layout) -> list[Task]:
 
 
 def _dropped(splits: Sequence[Split]) -> tuple[Path, ...]:
-    """List photographs, also where it is their label file that makes Ultralytics drop them."""
+    """List the photographs that Ultralytics would drop, also those dropped for their label file."""
     return tuple(
         path
         for split in splits
@@ -144,15 +144,15 @@ def _dropped(splits: Sequence[Split]) -> tuple[Path, ...]:
 
 def _findings(split: Split) -> list[Finding]:
     of_photographs = [finding for each in split.photographs for finding in each.findings]
-    if not split.files.labels_dir.is_dir():  # which is named by itself, and once is enough
+    if not split.files.labels_dir.is_dir():  # that is reported once, by itself
         of_photographs = [f for f in of_photographs if f.rule != NO_LABEL.rule]
     return of_photographs + [finding for rule in SPLIT_RULES for finding in rule(split)]
 
 
 def _in_order(findings: Iterable[Finding]) -> list[Finding]:
-    """Sort by path, and say once what two pictures that share a label file have both brought.
+    """Sort by path, and remove duplicates of pictures that share a label file.
 
-    Those of a file are in the order of its lines already.
+    The findings of one file are in the order of its lines already.
     """
     return sorted(dict.fromkeys(findings), key=lambda each: str(each.path))
 
@@ -180,7 +180,7 @@ def _too_few(split: Split) -> Iterator[Finding]:
             f"{len(split.photographs)}",
             "add photographs, or lower the minimum in params.yaml (detection.data)"
             if split.photographs
-            else fetched(split.root) or f"put photographs into {_folder(split)}",
+            else fetch_hint(split.root) or f"put photographs into {_folder(split)}",
         ).at(_folder(split))
 
 
@@ -191,7 +191,7 @@ def _no_doors(split: Split) -> Iterator[Finding]:
             "split-without-doors",
             "at least one labelled door",
             f"none in {len(split.photographs)} photographs" + (f", but {form}" if form else ""),
-            form.remedy if form else "see that the label files are in place and not empty",
+            form.remedy if form else "check that the label files are in place and not empty",
         ).at(_folder(split))
 
 
@@ -226,9 +226,9 @@ def _same_label(split: Split) -> Iterator[Finding]:
 
 
 def _same_but_for_spelling(split: Split) -> Iterator[Finding]:
-    """Find two names of which some systems keep one: macOS and Windows, by their case or accents.
+    """Find two names that are the same file on macOS or Windows: by case, or by accents.
 
-    A data set that is fetched there would lose one of the two, and its scores with it.
+    A data set that is fetched there would lose one of the two, and its scores would change.
     """
     first: dict[str, Path] = {}
     for each in split.photographs:
@@ -248,7 +248,7 @@ def _on_other_systems(path: Path) -> str:
 
 
 def _in_its_normal_form(path: Path) -> str:
-    """Say which of Unicode's forms a name is in, where nobody could see it."""
+    """Return the Unicode normal form of a name as text; empty for ASCII."""
     name = path.name
     if name.isascii():
         return ""
@@ -264,7 +264,7 @@ def _ignored(split: Split) -> Iterator[Finding]:
         yield Fault(
             "file-ignored",
             f"pictures ({', '.join(sorted(PICTURE_SUFFIXES))}) and label files (.txt)",
-            f"{form.what if form else path.suffix or 'no suffix'}, which is overlooked",
+            f"{form.what if form else path.suffix or 'no suffix'}, which is not read",
             form.remedy
             if form and not split.files.labels
             else "save it as JPEG or PNG"
@@ -283,7 +283,7 @@ SPLIT_RULES: tuple[Callable[[Split], Iterator[Finding]], ...] = (
     _same_but_for_spelling,
     _ignored,
 )
-"""What can be wrong with a split as a whole; what is wrong with a file is in its own module."""
+"""The rules for a split as a whole; those for a file are in other modules."""
 
 
 def _disk(split: Split) -> Disk:
@@ -295,12 +295,12 @@ def _folder(split: Split) -> Path:
 
 
 def _same_content(photographs: Iterable[Photograph]) -> Iterator[tuple[str, Finding]]:
-    """Find pictures that are the same byte for byte: a leak between splits, a waste within one."""
-    alike: dict[str | None, list[Photograph]] = defaultdict(list)
+    """Find pictures that are equal byte for byte: a leak between splits, a waste within one."""
+    same: dict[str | None, list[Photograph]] = defaultdict(list)
     for each in photographs:
-        if each.image_sha256 not in {None, _EMPTY}:  # an empty file is a fault of its own
-            alike[each.image_sha256].append(each)
-    for first, *others in alike.values():
+        if each.image_sha256 not in {None, _EMPTY}:  # another rule reports empty files
+            same[each.image_sha256].append(each)
+    for first, *others in same.values():
         for each in others:
             yield (
                 each.split,
@@ -312,7 +312,7 @@ def _leak(first: Photograph) -> Fault:
     return Fault(
         "image-leak",
         "a photograph that no other split has",
-        f"the very bytes of {first.image}",
+        f"the same bytes as {first.image}",
         "keep it in one split: scores on photographs that were trained on mean nothing",
     )
 
@@ -321,7 +321,7 @@ def _repeated(first: Photograph) -> Fault:
     return Fault(
         "image-repeated",
         "every photograph once",
-        f"the very bytes of {first.image}",
+        f"the same bytes as {first.image}",
         "remove one of the two",
         severity="warning",
     )

@@ -1,4 +1,4 @@
-"""``data.yaml``: what Ultralytics would make of it, and what a set of container doors needs."""
+"""Read and check ``data.yaml``: by Ultralytics' rules, and by those for container doors."""
 
 import errno
 import re
@@ -15,7 +15,7 @@ from container_doors.core.parsing import (
     read_bounded,
 )
 from container_doors.core.records import SPLITS, Finding
-from container_doors.data.faults import NOWHERE, Fault, fetched
+from container_doors.data.faults import NOWHERE, Fault, fetch_hint
 from container_doors.data.foreign import find_form
 from container_doors.data.nearby import Disk
 
@@ -26,17 +26,17 @@ RENUMBER = (
     "find . -path '*labels/*.txt' ! -name classes.txt "
     "-exec perl -i -ne 's/^{}(\\.0*)?\\s+/0 / and print' {{}} +"
 )
-"""Keeps the boxes of one class, and makes it class 0."""
+"""A command that keeps the boxes of one class, as class 0."""
 
 _KEYS = ("path", *SPLITS, "nc", "names")
 
 
 def read_yaml(path: Path, disk: Disk) -> tuple[dict[Any, Any], Finding | None]:
-    """Read the keys, or say why they cannot be read.
+    """Read the keys, or return a finding that says why they cannot be read.
 
     Args:
         path: The file.
-        disk: What its folder holds, for the remedy.
+        disk: The contents of its folder, for the remedy.
     """
     try:
         document = parse_yaml(_bytes(path))
@@ -44,7 +44,7 @@ def read_yaml(path: Path, disk: Disk) -> tuple[dict[Any, Any], Finding | None]:
         return {}, _missing(path.parent, disk)
     except OSError as error:
         found = error.strerror or type(error).__name__
-        remedy = "make it an ordinary file with read permission"
+        remedy = "make it a regular file with read permission"
         return {}, _whole("data-yaml-unreadable", "a readable file", found, remedy)
     except ParsingError as error:
         remedy = "correct the line" if error.line else "save it as UTF-8 text, or fetch it again"
@@ -59,7 +59,7 @@ def read_yaml(path: Path, disk: Disk) -> tuple[dict[Any, Any], Finding | None]:
 
 
 def _missing(folder: Path, disk: Disk) -> Finding:
-    """Name what could be the missing file, or what it should say."""
+    """Return a finding that names a file that could be it, or the keys to write."""
 
     def whole(remedy: str, found: str = "none") -> Finding:
         return _whole("data-yaml-missing", "the file", found, remedy)
@@ -75,7 +75,7 @@ def _missing(folder: Path, disk: Disk) -> Finding:
     if form:
         then = f"; then write data.yaml with {keys}" if keys else ""
         return whole(form.remedy + then, f"none, but {form}")
-    return whole(fetched(folder) or (f"write one with {keys}" if keys else NOWHERE))
+    return whole(fetch_hint(folder) or (f"write one with {keys}" if keys else NOWHERE))
 
 
 def _is_of_a_data_set(path: Path) -> bool:
@@ -87,14 +87,14 @@ def _is_of_a_data_set(path: Path) -> bool:
 
 
 def _bytes(path: Path) -> bytes:
-    """Read the file, and wait for no pipe."""
+    """Read the file; refuse a pipe, which would block."""
     if path.exists() and not (path.is_file() or path.is_dir()):
-        raise OSError(errno.EINVAL, "no ordinary file")
+        raise OSError(errno.EINVAL, "not a regular file")
     return read_bounded(path, MOST_YAML_BYTES)
 
 
 def class_names(value: object) -> list[str] | None:
-    """Read ``names`` in either of its two forms; None where it is neither.
+    """Read ``names`` in either of its two forms; None if it has neither.
 
     >>> class_names({0: "container_door"}), class_names([]), class_names({1: "container_door"})
     (['container_door'], None, None)
@@ -149,20 +149,20 @@ def _other_classes(document: Mapping[Any, Any]) -> Iterator[Fault]:
             "data-yaml-class-name",
             f"the class {CLASS_NAME}",
             repr(names[0]),
-            f"rename it, or see that class 0 does mean {CLASS_NAME}",
+            f"rename it, or check that class 0 does mean {CLASS_NAME}",
             severity="warning",
         )
 
 
 def _one_class(names: Sequence[str]) -> str:
-    """Give the command that keeps the boxes of one class and calls it 0."""
+    """Return the command that keeps the boxes of one class, as class 0."""
     plain = [re.sub(r"[^a-z]", "", name.lower()) for name in names]
     wanted = [plain.index(name) for name in ("containerdoor", "containerdoors") if name in plain]
     number = str(wanted[0]) if wanted else "K"
     which = "" if wanted else f", with the number of {CLASS_NAME} (from 0) in place of K"
     return (
         f"keep one, as class 0: in the data set's folder{which}: {RENUMBER.format(number)} ; "
-        f"then write nc: 1 and names: ['{CLASS_NAME}'] here; if several mean doors: docs/data.md"
+        f"then write nc: 1 and names: ['{CLASS_NAME}'] here; if several are doors: docs/data.md"
     )
 
 

@@ -1,7 +1,7 @@
-"""What the decoders make of a file: Pillow's, by which Ultralytics' scan goes, and OpenCV's.
+"""Decode a file as Ultralytics does: with Pillow, as its scan does, and with OpenCV.
 
-JPEGs are decoded at an eighth of their size. That reads the whole of the compressed data and
-skips the arithmetic that makes pixels of it, which cannot fail; other formats are decoded whole.
+JPEGs are decoded at an eighth of their size. That reads all of the compressed data, and skips only
+arithmetic that cannot fail. Other formats are decoded at full size.
 """
 
 import functools
@@ -24,33 +24,33 @@ from PIL import Image, ImageOps
 from container_doors.data.layout import PICTURE_SUFFIXES
 
 SMALLEST_PX = 10
-"""Ultralytics drops pictures of fewer."""
+"""Ultralytics drops pictures that are smaller."""
 
 JPEG_END, _JPEG_SCAN = b"\xff\xd9", b"\xff\xda"
 
 READABLE = PICTURE_SUFFIXES | {"jpeg2000"}
-"""Pillow's names, in lower case, of the formats that Ultralytics takes."""
+"""Pillow's names, in lower case, of the formats that Ultralytics reads."""
 
 MOST_FRAMES = 20
 _NEAR = 64
-"""Levels; the percentiles of an eighth of a picture are closer than those of the whole."""
+"""Levels; the percentiles of a picture at an eighth are closer than those at full size."""
 
 _MOST_LOOKED_AT = 100_000
-"""Pixels; their levels take a millisecond or two."""
+"""Pixels sampled to find the levels, which takes a millisecond or two."""
 
 _MOST_SCANS = 500
-"""A progressive JPEG has about ten; each takes the time of a whole decoding."""
+"""A progressive JPEG has about ten; each takes as long as a full decoding."""
 
 _ORIENTATION_TAG = 274
 _SIDEWAYS = {5, 6, 7, 8}
 
-# What Pillow's readers raise on bytes that are not what they promise.
+# What Pillow's readers raise on invalid bytes.
 _DECODER_ERRORS = (
     ArithmeticError,
     AssertionError,
     AttributeError,
     EOFError,
-    ImportError,  # once Ultralytics is imported, Pillow looks for pi-heif before it gives up
+    ImportError,  # once Ultralytics is imported, Pillow tries to import pi-heif before it fails
     LookupError,
     MemoryError,
     OSError,
@@ -61,7 +61,7 @@ _DECODER_ERRORS = (
     struct.error,
 )
 
-# libjpeg's warnings (jerror.h) of damaged data; it also warns of markers that nothing depends on.
+# libjpeg's warnings (jerror.h) of damaged data; others are about markers that do not matter.
 _DAMAGE = ("Corrupt JPEG data", "Premature end", "Inconsistent progression")
 
 _PADDING = re.compile(r": (\d+) extraneous bytes before marker 0xd9")
@@ -72,16 +72,16 @@ _DECODED_BY_PILLOW = {"avif", "heic", "heif"}
 
 
 class NotAPictureError(ValueError):
-    """No decoder knows the bytes."""
+    """No decoder recognises the bytes."""
 
 
 class TooManyPixelsError(ValueError):
-    """A header that promises more pixels than fit into memory."""
+    """The header announces more pixels than fit into memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """What is known of a file that is a picture, whole or not."""
+    """The properties of a picture file, complete or damaged."""
 
     data: bytes
     suffix: str
@@ -96,19 +96,19 @@ class Decoded:
     broken: str
     """Why Ultralytics' own scan would drop the file; empty if it would not."""
     is_decoded: bool | None
-    """Whether the trainer can load it; None where its scan drops the file before."""
-    complaint: str
-    """libjpeg's word of damage; empty without one, and for every other format."""
+    """Whether the trainer can load it; None if its scan drops the file before."""
+    damage: str
+    """libjpeg's warning of damage; empty if there is none, and for every other format."""
     levels: tuple[int, int] | None
-    """Between which of 0 to 255 all but a hundredth of the pixels are, as the trainer decodes them,
-    in the channel that has most; None where they were not looked at."""
+    """The 1st and 99th percentile, of 0 to 255, of the channel with the widest range, as the
+    trainer decodes it; None if it was not measured."""
     bits: int
-    """Of each colour, as stored."""
+    """Bits per colour, as stored."""
     has_alpha: bool
 
 
 def most_pixels() -> int:
-    """Above this Pillow warns; above twice this it refuses."""
+    """Return the size above which Pillow warns; above twice this it refuses."""
     return Image.MAX_IMAGE_PIXELS or 1 << 30
 
 
@@ -116,11 +116,11 @@ def decode(data: bytes, *, suffix: str) -> Decoded:
     """Read a picture to its last byte.
 
     Raises:
-        NotAPictureError: If it is none.
+        NotAPictureError: If it is not a picture.
         TooManyPixelsError: If reading it could exhaust the memory.
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow's, of odd metadata and large pictures
+        warnings.simplefilter("ignore")  # Pillow's, about odd metadata and large pictures
         try:
             header = Image.open(io.BytesIO(data))
         except Image.DecompressionBombError as error:
@@ -138,10 +138,10 @@ def _decode_opened(data: bytes, suffix: str, header: Image.Image) -> Decoded:
     kind = header.format or ""
     frames = _frames(header)
     broken = _broken(data, kind)
-    is_decoded, complaint, levels = None, "", None
+    is_decoded, damage, levels = None, "", None
     if kind.lower() in READABLE and min(size_px) >= SMALLEST_PX and not broken:
         if kind in {"JPEG", "MPO"} and suffix not in _DECODED_BY_PILLOW:
-            is_decoded, complaint, levels = _decode_jpeg(data)
+            is_decoded, damage, levels = _decode_jpeg(data)
         else:
             pixels = _decode_whole(data, suffix)
             is_decoded = pixels is not None
@@ -149,7 +149,7 @@ def _decode_opened(data: bytes, suffix: str, header: Image.Image) -> Decoded:
             levels = None if pixels is None else _levels(pixels)
     has_alpha = "A" in header.getbands() or "transparency" in header.info
     return Decoded(
-        data, suffix, kind, size_px, orientation, frames, broken, is_decoded, complaint, levels,
+        data, suffix, kind, size_px, orientation, frames, broken, is_decoded, damage, levels,
         _bits(data, header), has_alpha,
     )  # fmt: skip
 
@@ -166,7 +166,7 @@ def _is_sideways(orientation: object) -> bool:
 
 
 def _frames(header: Image.Image) -> int:
-    """Count frames, up to one more than is reported; in other formats it can take hours."""
+    """Count frames, at most one more than is reported; counting them all can take hours."""
     kind = (header.format or "").lower()
     try:
         if kind == "tiff":
@@ -177,7 +177,7 @@ def _frames(header: Image.Image) -> int:
 
 
 def _pages(header: Image.Image) -> int:
-    """Turn the pages of a TIFF; Pillow's own count takes their number squared."""
+    """Count the pages of a TIFF; Pillow's own count takes quadratic time."""
     for page in range(1, MOST_FRAMES + 1):
         try:
             header.seek(page)
@@ -187,9 +187,9 @@ def _pages(header: Image.Image) -> int:
 
 
 def _broken(data: bytes, kind: str) -> str:
-    """Do what ``ultralytics.data.utils.check_image`` does; return why it would drop the file."""
+    """Return why ``ultralytics.data.utils.check_image`` would drop the file; empty if not."""
     try:
-        with Image.open(io.BytesIO(data)) as fresh:  # verify() wants a file that nobody has read
+        with Image.open(io.BytesIO(data)) as fresh:  # verify() needs a file that was not read yet
             fresh.verify()
         if kind == "JPEG" and not data.endswith(JPEG_END):
             with Image.open(io.BytesIO(data)) as fresh:
@@ -202,25 +202,25 @@ def _broken(data: bytes, kind: str) -> str:
 def _decode_jpeg(data: bytes) -> tuple[bool, str, tuple[int, int] | None]:
     scans = data.count(_JPEG_SCAN)
     if scans > _MOST_SCANS:
-        return True, f"Corrupt JPEG data: {scans} scans, of which each is decoded by itself", None
+        return True, f"Corrupt JPEG data: {scans} scans, each decoded separately", None
     with _error_stream() as text:
         pixels = _imdecode(data, cv2.IMREAD_REDUCED_GRAYSCALE_8)
-        complaints = [
-            line.strip()
-            for line in text().splitlines()
-            if any(damage in line for damage in _DAMAGE)
+        damages = [
+            line.strip() for line in text().splitlines() if any(sign in line for sign in _DAMAGE)
         ]
-    complaints.sort(key=is_padding)  # the gravest first
+    damages.sort(key=is_padding)  # the most serious first
     levels = None if pixels is None else _levels(pixels)
-    if levels and levels[1] - levels[0] < _NEAR:  # an eighth of its size is smoother than it is
+    if (
+        levels and levels[1] - levels[0] < _NEAR
+    ):  # at an eighth of its size it is smoother than at full size
         with _error_stream():
             whole = _imdecode(data, cv2.IMREAD_COLOR)
         levels = None if whole is None else _levels(whole)
-    return pixels is not None, complaints[0] if complaints else "", levels
+    return pixels is not None, damages[0] if damages else "", levels
 
 
 def _levels(pixels: NDArray[Any]) -> tuple[int, int]:
-    """Give the levels of the channel that has most, without a hundredth at either end."""
+    """Return the 1st and 99th percentile of the channel with the widest range."""
     flat = pixels.reshape(-1, pixels.shape[2] if pixels.ndim == 3 else 1)
     step = max(1, len(flat) // _MOST_LOOKED_AT)
     low, high = np.percentile(flat[::step], (1, 99), axis=0, method="nearest")
@@ -229,14 +229,14 @@ def _levels(pixels: NDArray[Any]) -> tuple[int, int]:
 
 
 def _bits(data: bytes, header: Image.Image) -> int:
-    """Tell sixteen bits a colour, which the trainer keeps the upper eight of."""
+    """Return the bits per colour; of sixteen, the trainer keeps the upper eight."""
     if header.format == "PNG":
         return data[24]
     return 16 if header.mode.startswith(("I", "F")) else 8
 
 
 def _decode_whole(data: bytes, suffix: str) -> NDArray[Any] | None:
-    """Decode as ``ultralytics.utils.patches.imread`` does, which goes by the suffix."""
+    """Decode as ``ultralytics.utils.patches.imread`` does, according to the suffix."""
     pixels = None
     with _error_stream():
         if suffix in _DECODED_BY_PILLOW:
@@ -260,29 +260,29 @@ def _imdecode(data: bytes, flags: int) -> NDArray[Any] | None:
     return pixels
 
 
-def is_padding(complaint: str) -> bool:
-    """Tell whether it is of a few bytes after the last pixel, which some cameras write.
+def is_padding(damage: str) -> bool:
+    """Return whether the damage is only a few bytes after the last pixel, as some cameras write.
 
     >>> is_padding("Corrupt JPEG data: 4 extraneous bytes before marker 0xd9")
     True
     >>> is_padding("Corrupt JPEG data: 4312 extraneous bytes before marker 0xd9")
     False
     """
-    padding = _PADDING.search(complaint)
+    padding = _PADDING.search(damage)
     return padding is not None and int(padding[1]) <= _MOST_PADDING
 
 
 @contextmanager
 def _error_stream() -> Iterator[Callable[[], str]]:
-    """Catch what C libraries write to the process's error stream; Python never sees it."""
+    """Capture what C libraries write to the process's standard error, outside of Python."""
     sink = _sink()
-    kept = os.dup(2)
+    original = os.dup(2)
     os.dup2(sink, 2)
     try:
         yield lambda: os.pread(sink, os.fstat(sink).st_size, 0).decode(errors="replace")
     finally:
-        os.dup2(kept, 2)
-        os.close(kept)
+        os.dup2(original, 2)
+        os.close(original)
         os.ftruncate(sink, 0)
 
 

@@ -1,4 +1,4 @@
-"""Which data a run was trained on, by content: one hash, and how much there is."""
+"""Summarise a data set by content: one hash, and its counts."""
 
 import os
 from collections.abc import Mapping
@@ -11,9 +11,9 @@ from container_doors.data.layout import Layout
 
 
 def dataset_facts(layout: Layout, report: Report) -> DatasetFacts:
-    """Name the data by the bytes that the checks have read; no file is read again.
+    """Summarise a data set from the hashes of the checks; no file is read again.
 
-    A file that cannot be read is no part of it, and is an error in the report.
+    A file that cannot be read is left out, and is an error in the report.
     """
     return DatasetFacts(
         path=str(layout.data_yaml.parent),

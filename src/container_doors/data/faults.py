@@ -1,4 +1,4 @@
-"""What is wrong with one file, before it is known under which path the file is reported."""
+"""Faults: findings of one file, before the path in the report is known."""
 
 import shlex
 from collections.abc import Iterable
@@ -10,15 +10,15 @@ from container_doors.core.parsing import shortened
 from container_doors.core.records import Finding
 
 NOWHERE = "copy it here, or draw a sample: doors data sample --out DIR"
-"""What to do about a file that a data set should have, and that nothing here names."""
+"""The remedy for a missing file that nothing here can replace."""
 
 _LONGEST = 700
-"""Characters of each part of a finding; paths and commands fit in."""
+"""Characters of each part of a finding; enough for paths and commands."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A :class:`Finding` without its place; the fields mean the same."""
+    """A :class:`Finding` without its path and line; the fields mean the same."""
 
     rule: str
     expected: str
@@ -28,7 +28,7 @@ class Fault:
     dropped: bool = False
 
     def at(self, path: Path, line: int | None = None) -> Finding:
-        """Say where the fault is."""
+        """Return the finding for this path and line."""
         return Finding(
             severity=self.severity,
             rule=self.rule,
@@ -41,24 +41,24 @@ class Fault:
         )
 
 
-def fetched(dataset: Path) -> str:
-    """Say how to fetch a data set by the pointer beside it; empty where there is none."""
+def fetch_hint(dataset: Path) -> str:
+    """Return how to fetch a data set with the pointer beside it; empty if there is none."""
     pointer = Path(f"{dataset}.dvc")
     return f"fetch it with: dvc pull {shlex.quote(str(pointer))}" if pointer.is_file() else ""
 
 
-Placed = tuple[int | None, Fault]
-"""A fault, and its line if it has one; lines count from 1."""
+LineFault = tuple[int | None, Fault]
+"""A fault with its line, if it has one; lines count from 1."""
 
 _MOST_OF_A_KIND = 20
-"""A file that holds something else would otherwise give a finding for each of its lines."""
+"""Without this limit, a file of another kind would give a finding for each of its lines."""
 
 
-def fold(found: Iterable[Placed], path: Path) -> list[Finding]:
-    """Name each line of a file, up to the twentieth of a kind, and then how many more there are."""
+def fold(faults: Iterable[LineFault], path: Path) -> list[Finding]:
+    """Return a finding for each line, at most twenty of a kind, then one with their number."""
     findings = []
     seen: dict[tuple[str, str, bool], int] = {}
-    for line, fault in found:
+    for line, fault in faults:
         kind = (fault.rule, fault.severity, fault.dropped)
         seen[kind] = seen.get(kind, 0) + 1
         if seen[kind] <= _MOST_OF_A_KIND:
@@ -67,7 +67,7 @@ def fold(found: Iterable[Placed], path: Path) -> list[Finding]:
         if count > _MOST_OF_A_KIND:
             fault = Fault(
                 rule,
-                "the same of every line",
+                "no such line",
                 f"{count - _MOST_OF_A_KIND} more lines like these",
                 "correct them as well",
                 severity="warning" if severity == "warning" else "error",

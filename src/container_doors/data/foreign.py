@@ -1,4 +1,4 @@
-"""Archives and labels in other forms than YOLO's: what they are, and what makes YOLO of them."""
+"""Recognise archives and labels in other formats than YOLO's, and name the conversion."""
 
 import os
 import re
@@ -14,7 +14,7 @@ from container_doors.core.parsing import MOST_JSON_BYTES, ParsingError, read_bou
 from container_doors.data.nearby import Disk
 
 EXPORT = (
-    'or export them as YOLO from where they were drawn (CVAT: "Ultralytics YOLO Detection", '
+    'or export them as YOLO from the labelling tool (CVAT: "Ultralytics YOLO Detection", '
     'Label Studio: "YOLO with Images", Roboflow: "YOLOv11"); see docs/data.md'
 )
 _ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".7z", ".rar")
@@ -35,7 +35,7 @@ _SIGNS = {
     ".tfrecord": (("a TFRecord", ()),),
     ".parquet": (("a Parquet table", ()),),
 }
-"""By suffix: what a file is that has all of these bytes."""
+"""By suffix: kinds of files, and the byte strings that a file of that kind has."""
 
 _NAMES = {
     "COCO annotations": rb'"file_name"\s*:\s*"([^"]+)"',
@@ -50,7 +50,7 @@ _MOST_MEMBERS = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """A file that holds photographs or labels, but not as YOLO does."""
+    """A file with photographs or labels in another format than YOLO's."""
 
     path: Path
     what: str
@@ -61,9 +61,9 @@ class Form:
 
 
 def find_form(dataset: Path, disk: Disk) -> Form | None:
-    """Look for labels in another form in a data set's folder and beside it, then for archives.
+    """Find labels in another format in a data set's folder and beside it, or else archives.
 
-    Archives beside the folder count where it has no photograph.
+    Archives beside the folder are considered only if it has no photograph.
     """
     inside = list(islice(_files(dataset), _MOST_FILES))
     beside = [path for path in sorted(dataset.parent.glob("*.*")) if _is_foreign(path.name)]
@@ -76,7 +76,7 @@ def find_form(dataset: Path, disk: Disk) -> Form | None:
 
 
 def label_form(path: Path, disk: Disk) -> Form | None:
-    """Tell which program's labels a file holds; None where it holds none that are known."""
+    """Recognise the format of a file's labels; None if it is not known."""
     signs = _SIGNS.get(path.suffix.lower())
     if signs is None:
         return None
@@ -89,7 +89,7 @@ def label_form(path: Path, disk: Disk) -> Form | None:
 
 
 def archive_form(path: Path, dataset: Path) -> Form | None:
-    """Tell an archive that may hold the data set, and how to unpack it there."""
+    """Recognise an archive that may contain the data set, and name the command to unpack it."""
     if not path.name.lower().endswith(_ARCHIVES) or Path(f"{path}.dvc").exists():
         return None
     archive, folder = shlex.quote(str(path)), shlex.quote(str(dataset))
@@ -108,7 +108,7 @@ def archive_form(path: Path, dataset: Path) -> Form | None:
 
 def _conversion(path: Path, what: str, data: bytes, disk: Disk) -> str:
     if what not in _NAMES:
-        return f"labels are YOLO's text files here: {EXPORT.removeprefix('or ')}"
+        return f"labels must be YOLO's text files: {EXPORT.removeprefix('or ')}"
     stems = {
         PurePosixPath(name.decode("utf-8", "replace")).stem
         for name in re.findall(_NAMES[what], data)
@@ -124,7 +124,7 @@ def _conversion(path: Path, what: str, data: bytes, disk: Disk) -> str:
         )
         source = boxes
     return (
-        f"make YOLO labels of them: {before}uv run coco convert --from coco --to yolo "
+        f"convert them to YOLO labels: {before}uv run coco convert --from coco --to yolo "
         f"--input {shlex.quote(str(source))} --output {shlex.quote(str(folder))}; {EXPORT}"
     )
 
@@ -140,7 +140,7 @@ def _is_foreign(name: str) -> bool:
 
 
 def _folder_inside(path: Path) -> str:
-    """Name the folder of an archive that holds ``data.yaml``."""
+    """Return the folder in an archive that has ``data.yaml``; empty if there is none."""
     try:
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:

@@ -1,10 +1,10 @@
-"""What can be wrong with a photograph's file, one rule per function.
+"""Rules for a photograph's file, one per function.
 
-Damage inside of a JPEG that keeps its end marker shows as a warning of libjpeg's, when the decoder
-loses its way and does not end where the data does. In 166 photographs, each overwritten twice at
-random places, that was so for 99 % with 4096 zeroed bytes, 92 % with 512, 63 % with 16 and 43 %
-with one changed byte. After small damage the decoder finds its way back by itself, and what is
-left, a stripe of wrong colour, only eyes can see.
+Damage inside a JPEG with an intact end marker is detected by a warning of libjpeg, when the decoder
+loses synchronisation and does not end where the data does. In 166 photographs, each overwritten
+twice at random places, it was detected for 99 % with 4096 zeroed bytes, 92 % with 512, 63 % with 16
+and 43 % with one changed byte. After small damage the decoder resynchronises by itself, and only a
+person can see the stripe of wrong colour that is left.
 """
 
 import hashlib
@@ -30,11 +30,11 @@ from container_doors.data.decoding import (
 from container_doors.data.faults import Fault
 
 FEWEST_LEVELS = 20
-"""A camera's twelve bits, of which the trainer keeps eight of sixteen, are 16; no real photograph
-here has fewer than 70."""
+"""A camera's twelve bits give 16 levels, because the trainer keeps eight of sixteen bits; no real
+photograph here has fewer than 70."""
 
 _MOST_BYTES = 512 * 1024**2
-"""Cameras' largest TIFFs have a half of that."""
+"""The largest TIFFs of cameras have half of that."""
 
 _FORMATS = {
     "avif": {"AVIF"},
@@ -54,7 +54,7 @@ _FORMATS = {
 _REPLACE = "replace it by the original photograph, or remove it and its label file"
 _AS_JPEG = (
     "make a JPEG of it, then remove it: heif-convert {0} {1}, or on a Mac "
-    "sips -s format jpeg {0} --out {1}; docs/data.md does it for a whole folder"
+    "sips -s format jpeg {0} --out {1}; docs/data.md has the command for a whole folder"
 )
 _FRAMES = "save those of its frames that you label: ffmpeg -i {0} -vf fps=1 {2}_%04d.jpg"
 _SIGNS = (
@@ -62,38 +62,38 @@ _SIGNS = (
     (b"<html", "a web page", _REPLACE),
     (b"<svg", "a drawing (SVG)", _REPLACE),
     (b"<?xml", "XML", _REPLACE),
-    (b"version https://git-lfs", "a pointer of Git LFS", "fetch what it names: git lfs pull"),
-    (b"outs:", "a pointer of DVC", "fetch what it names: dvc pull"),
+    (b"version https://git-lfs", "a pointer of Git LFS", "fetch the file: git lfs pull"),
+    (b"outs:", "a pointer of DVC", "fetch the file: dvc pull"),
     (b"{", "JSON", _REPLACE),
     (b"%pdf", "a PDF", "save its picture as JPEG: pdfimages -j {0} {2}"),
     (b"pk\x03\x04", "a ZIP archive", "unpack it: python3 -m zipfile -e {0} FOLDER"),
     (b"\xff\xd8", "a JPEG without a picture in it", _REPLACE),
     (b"\x89png", "a damaged PNG", _REPLACE),
-    (b"riff", "a damaged WebP, or sound or film", _REPLACE),
+    (b"riff", "a damaged WebP, or audio or video", _REPLACE),
     (b"gif8", "a damaged GIF", _REPLACE),
     (b"\xff\x0a", "JPEG XL", "save it as JPEG or PNG: djxl {0} {1}"),
     (b"\x00\x00\x00\x0cjxl", "JPEG XL", "save it as JPEG or PNG: djxl {0} {1}"),
 )
-"""How a file begins that is no picture, what it then is, and the remedy.
+"""The first bytes of files that are not pictures, what they are, and the remedy.
 
-``{0}`` is its path, ``{1}`` that of a JPEG to be made of it, ``{2}`` without a suffix.
+``{0}`` is the path, ``{1}`` that of the JPEG to make, ``{2}`` the path without its suffix.
 """
 
 _BRANDS = {
     b"heic": "HEIC", b"heix": "HEIC", b"heim": "HEIC", b"heis": "HEIC", b"hevc": "HEIC",
     b"hevx": "HEIC", b"mif1": "HEIC", b"msf1": "HEIC", b"avif": "AVIF", b"avis": "AVIF",
 }  # fmt: skip
-"""Of the file format that photographs of phones share with films."""
+"""Brands of the file format that is used for both phones' photographs and videos."""
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """What is known of a photograph's file."""
+    """The properties and faults of a photograph's file."""
 
     sha256: str | None
-    """None where the file cannot be read at all."""
+    """None if the file cannot be read at all."""
     size_px: tuple[int, int] | None
-    """Width and height of the upright picture, as the trainer sees it; None where unknown."""
+    """Width and height of the upright picture, as the trainer sees it; None if unknown."""
     faults: tuple[Fault, ...]
 
 
@@ -108,7 +108,9 @@ def read_picture(path: Path) -> Picture:
         return Picture(None, None, (fault,))
     except OSError as error:
         found = error.strerror or type(error).__name__
-        fault = _dropped("image-unreadable", "a file that can be read", found, "mend its access")
+        fault = _dropped_fault(
+            "image-unreadable", "a file that can be read", found, "correct its permissions"
+        )
         return Picture(None, None, (fault,))
     size_px, faults = examine(data, suffix=path.name.rpartition(".")[2].lower(), name=str(path))
     return Picture(hashlib.sha256(data).hexdigest(), size_px, tuple(faults))
@@ -120,10 +122,10 @@ def examine(
     """Find every fault in the bytes of a photograph.
 
     Returns:
-        Width and height of the upright picture, None if they cannot be told; and the faults.
+        Width and height of the upright picture, None if unknown; and the faults.
     """
     if not data:
-        return None, [_dropped("image-empty", "a picture", "0 bytes", _REPLACE)]
+        return None, [_dropped_fault("image-empty", "a picture", "0 bytes", _REPLACE)]
     try:
         decoded = decode(data, suffix=suffix)
     except NotAPictureError:
@@ -131,43 +133,43 @@ def examine(
         stem = name.rpartition(".")[0] or name
         jpeg = f"{stem}.{'jpeg' if suffix == 'jpg' else 'jpg'}"
         remedy = remedy.format(*map(shlex.quote, (name, jpeg, stem)))
-        return None, [_dropped("image-not-an-image", "a picture", found, remedy)]
+        return None, [_dropped_fault("image-not-an-image", "a picture", found, remedy)]
     except TooManyPixelsError:
         found = f"more than {2 * most_pixels() / 1e6:.0f}"
-        return None, [_dropped("image-too-large", _fewer_pixels(), found, "make it smaller")]
+        return None, [_dropped_fault("image-too-large", _fewer_pixels(), found, "make it smaller")]
     return decoded.size_px, [fault for rule in IMAGE_RULES if (fault := rule(decoded))]
 
 
 def is_rewritten(data: bytes) -> bool:
-    """Tell whether Ultralytics would write this JPEG anew, in place; it goes by two bytes."""
+    """Return whether Ultralytics would rewrite this JPEG in place, which two bytes decide."""
     return data.startswith(b"\xff\xd8") and not data.endswith(JPEG_END)
 
 
-def _dropped(rule: str, expected: str, found: str, remedy: str) -> Fault:
+def _dropped_fault(rule: str, expected: str, found: str, remedy: str) -> Fault:
     return Fault(rule, expected, found, remedy, dropped=True)
 
 
 def _not_a_file(path: Path) -> Fault:
     if path.is_symlink() and not path.exists():
-        found, remedy = f"a link to {path.readlink()}, which is not there", "run: dvc checkout"
-        return _dropped("image-broken-link", "a picture", found, remedy)
-    found = "a folder" if path.is_dir() else "no ordinary file"
-    return _dropped("image-not-a-file", "a picture", found, "move it elsewhere")
+        found, remedy = f"a link to {path.readlink()}, which does not exist", "run: dvc checkout"
+        return _dropped_fault("image-broken-link", "a picture", found, remedy)
+    found = "a folder" if path.is_dir() else "not a regular file"
+    return _dropped_fault("image-not-a-file", "a picture", found, "move it elsewhere")
 
 
 def _content(data: bytes) -> tuple[str, str]:
-    """Guess what a file is that is no picture, by its first bytes, and what to do about it."""
+    """Guess from its first bytes what a file is that is not a picture, and name the remedy."""
     if data[4:8] == b"ftyp":
         brand = _BRANDS.get(data[8:12])
         if brand is None:
-            return "a film", _FRAMES
+            return "a video", _FRAMES
         if brand == "HEIC":
             return "HEIC, as phones save it, which cannot be read here", _AS_JPEG
         return f"a damaged {brand}, or one that cannot be read here", _REPLACE
     start = data[:512].lstrip().lower()
     return next(
         ((name, remedy) for sign, name, remedy in _SIGNS if start.startswith(sign)),
-        ("bytes of no known picture format", _REPLACE),
+        ("bytes of an unknown format", _REPLACE),
     )
 
 
@@ -175,117 +177,119 @@ def _fewer_pixels() -> str:
     return f"{most_pixels() / 1e6:.0f} megapixels or fewer"
 
 
-def _unsupported(seen: Decoded) -> Fault | None:
-    if seen.format.lower() in READABLE:
+def _unsupported(decoded: Decoded) -> Fault | None:
+    if decoded.format.lower() in READABLE:
         return None
-    return _dropped("image-format", "a JPEG or PNG", f"a {seen.format}", "convert it")
+    return _dropped_fault("image-format", "a JPEG or PNG", f"a {decoded.format}", "convert it")
 
 
-def _too_small(seen: Decoded) -> Fault | None:
-    width_px, height_px = seen.size_px
+def _too_small(decoded: Decoded) -> Fault | None:
+    width_px, height_px = decoded.size_px
     if min(width_px, height_px) >= SMALLEST_PX:
         return None
     expected = f"{SMALLEST_PX} pixels or more each way"
-    return _dropped("image-too-small", expected, f"{width_px} x {height_px}", _REPLACE)
+    return _dropped_fault("image-too-small", expected, f"{width_px} x {height_px}", _REPLACE)
 
 
-def _truncated(seen: Decoded) -> Fault | None:
-    if not seen.broken:
+def _truncated(decoded: Decoded) -> Fault | None:
+    if not decoded.broken:
         return None
-    is_cut = seen.format == "JPEG" or "runcated" in seen.broken
+    is_cut = decoded.format == "JPEG" or "runcated" in decoded.broken
     rule = "image-truncated" if is_cut else "image-damaged"
-    return _dropped(rule, "a whole picture", seen.broken, _REPLACE)
+    return _dropped_fault(rule, "a complete picture", decoded.broken, _REPLACE)
 
 
-def _undecodable(seen: Decoded) -> Fault | None:
-    if seen.is_decoded is not False:
+def _undecodable(decoded: Decoded) -> Fault | None:
+    if decoded.is_decoded is not False:
         return None
-    found = f"a {seen.format} that OpenCV cannot decode, at which training would stop"
-    whole = seen.format in {"HEIF", "AVIF"}  # which Pillow alone decodes, and only by the suffix
-    remedy = "save it as JPEG, or give it the suffix of its format" if whole else _REPLACE
-    return Fault("image-undecodable", "a whole picture", found, remedy)
+    found = f"a {decoded.format} that OpenCV cannot decode, which would stop training"
+    is_readable = decoded.format in {"HEIF", "AVIF"}  # only Pillow reads them, only by the suffix
+    remedy = "save it as JPEG, or give it the suffix of its format" if is_readable else _REPLACE
+    return Fault("image-undecodable", "a complete picture", found, remedy)
 
 
-def _damaged(seen: Decoded) -> Fault | None:
-    if not seen.is_decoded or not seen.complaint:
+def _damaged(decoded: Decoded) -> Fault | None:
+    if not decoded.is_decoded or not decoded.damage:
         return None
-    remedy = "look at it; if nothing is wrong to see, save it anew, else replace it"
-    severity: Literal["error", "warning"] = "warning" if is_padding(seen.complaint) else "error"
-    return Fault("image-damaged", "a whole picture", seen.complaint, remedy, severity=severity)
+    remedy = "look at it; if nothing looks wrong, save it again, else replace it"
+    severity: Literal["error", "warning"] = "warning" if is_padding(decoded.damage) else "error"
+    return Fault("image-damaged", "a complete picture", decoded.damage, remedy, severity=severity)
 
 
-def _trailing_bytes(seen: Decoded) -> Fault | None:
-    if seen.format != "JPEG" or seen.broken or not is_rewritten(seen.data):
+def _trailing_bytes(decoded: Decoded) -> Fault | None:
+    if decoded.format != "JPEG" or decoded.broken or not is_rewritten(decoded.data):
         return None
-    end = seen.data.rfind(JPEG_END) + len(JPEG_END)
+    end = decoded.data.rfind(JPEG_END) + len(JPEG_END)
     return Fault(
         "image-trailing-bytes",
         "a JPEG that ends at its end marker",
-        f"{len(seen.data) - end} more bytes" if JPEG_END in seen.data else "none",
-        "leave it, or save it anew: Ultralytics would rewrite it, and is given a copy",
+        f"{len(decoded.data) - end} more bytes" if JPEG_END in decoded.data else "none",
+        "leave it, or save it again: Ultralytics would rewrite it, so it gets a copy",
         severity="warning",
     )
 
 
-def _rotated(seen: Decoded) -> Fault | None:
-    if seen.orientation not in range(2, 9):
+def _rotated(decoded: Decoded) -> Fault | None:
+    if decoded.orientation not in range(2, 9):
         return None
     return Fault(
         "image-rotated",
         "pixels that are stored upright",
-        f"EXIF orientation {seen.orientation}",
-        "see that its boxes were drawn on the upright picture: so it is trained on",
+        f"EXIF orientation {decoded.orientation}",
+        "check that its boxes were drawn on the upright picture, which is what training uses",
         severity="warning",
     )
 
 
-def _misoriented(seen: Decoded) -> Fault | None:
-    if seen.orientation is None or seen.orientation in range(1, 9):
+def _misoriented(decoded: Decoded) -> Fault | None:
+    if decoded.orientation is None or decoded.orientation in range(1, 9):
         return None
     return Fault(
         "image-orientation",
         "an EXIF orientation from 1 to 8",
-        f"{seen.orientation!r}"[:40],
-        "see that its boxes fit the pixels as stored: so it is trained on",
+        f"{decoded.orientation!r}"[:40],
+        "check that its boxes fit the pixels as stored, which is what training uses",
         severity="warning",
     )
 
 
-def _other_suffix(seen: Decoded) -> Fault | None:
-    if seen.format.lower() not in READABLE or seen.format in _FORMATS.get(seen.suffix, ()):
+def _other_suffix(decoded: Decoded) -> Fault | None:
+    if decoded.format.lower() not in READABLE or decoded.format in _FORMATS.get(decoded.suffix, ()):
         return None
     return Fault(
         "image-suffix",
-        f"{' or '.join(sorted(_FORMATS.get(seen.suffix, ())))}, as .{seen.suffix} says",
-        seen.format,
-        "rename it, or leave it: Ultralytics reads it all the same",
+        f"{' or '.join(sorted(_FORMATS.get(decoded.suffix, ())))}, as .{decoded.suffix} says",
+        decoded.format,
+        "rename it, or leave it: Ultralytics can read it anyway",
         severity="warning",
     )
 
 
-def _frames_unused(seen: Decoded) -> Fault | None:
-    if seen.frames == 1 or seen.format == "MPO":  # phones add a second picture for their own use
+def _frames_unused(decoded: Decoded) -> Fault | None:
+    if (
+        decoded.frames == 1 or decoded.format == "MPO"
+    ):  # phones add a second picture that is not for people
         return None
-    more = "more than " * (seen.frames > MOST_FRAMES)
-    found = f"{more}{min(seen.frames, MOST_FRAMES)} frames, of which the first is trained on"
-    remedy = "save the frame that was labelled by itself"
+    more = "more than " * (decoded.frames > MOST_FRAMES)
+    found = f"{more}{min(decoded.frames, MOST_FRAMES)} frames, and training uses only the first"
+    remedy = "save the labelled frame as a file of its own"
     return Fault("image-frames", "one picture", found, remedy, severity="warning")
 
 
-def _nearly_constant(seen: Decoded) -> Fault | None:
-    if seen.levels is None or seen.levels[1] - seen.levels[0] > FEWEST_LEVELS:
+def _nearly_constant(decoded: Decoded) -> Fault | None:
+    if decoded.levels is None or decoded.levels[1] - decoded.levels[0] > FEWEST_LEVELS:
         return None
-    low, high = seen.levels
+    low, high = decoded.levels
     span = f"from {low} to {high}" if high > low else f"at {low}"
-    found = f"99 of 100 pixels {span}, as the trainer reads it"
-    if seen.bits > 8:
-        found += f": of its {seen.bits} bits it keeps the upper eight"
+    found = f"99 of 100 pixels {span}, as the trainer reads them"
+    if decoded.bits > 8:
+        found += f": of its {decoded.bits} bits it keeps the upper eight"
         remedy = "spread its levels over eight bits: docs/data.md has the line"
-    elif seen.has_alpha:
+    elif decoded.has_alpha:
         found += ": it drops transparency, where the picture may be"
-        remedy = "put it on a white ground: docs/data.md has the line"
+        remedy = "put it on a white background: docs/data.md has the line"
     else:
-        remedy = "look at it: nothing can be learned where nothing is to be seen; " + _REPLACE
+        remedy = "look at it: nothing can be learned from an empty picture; " + _REPLACE
     return Fault(
         "image-nearly-constant",
         f"pixels over more than {FEWEST_LEVELS} of 256 levels",
@@ -295,8 +299,8 @@ def _nearly_constant(seen: Decoded) -> Fault | None:
     )
 
 
-def _huge(seen: Decoded) -> Fault | None:
-    width_px, height_px = seen.size_px
+def _huge(decoded: Decoded) -> Fault | None:
+    width_px, height_px = decoded.size_px
     if width_px * height_px <= most_pixels():
         return None
     found = f"{width_px * height_px / 1e6:.0f}"
@@ -317,4 +321,4 @@ IMAGE_RULES: tuple[Callable[[Decoded], Fault | None], ...] = (
     _nearly_constant,
     _huge,
 )
-"""Each is asked of every picture that can be opened at all."""
+"""All of them are applied to every picture that can be opened."""

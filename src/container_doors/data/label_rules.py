@@ -1,7 +1,7 @@
-"""What can be wrong with one line of a label file, one rule per function.
+"""Rules for one line of a label file, one per function.
 
-Ultralytics drops the whole photograph for one line that it cannot read (``dropped``). Which lines
-those are was taken from ``verify_image_label`` of 8.4.190.
+Ultralytics drops the whole photograph for one line that it cannot read (``dropped``), according to
+``verify_image_label`` of 8.4.190.
 """
 
 import math
@@ -13,24 +13,24 @@ from container_doors.data.boxes import Box
 from container_doors.data.faults import Fault
 
 EDGE_TOLERANCE = 1e-5
-"""A box may end so far outside of the picture: labels written with five digits round by as much."""
+"""A box may end this far outside of the picture: the rounding error of five digits."""
 
 CORNERS_OVERSHOOT = 0.04
-"""Corners read as a centre and a size end far outside; a box that was drawn loosely does not."""
+"""Corners read as centre and size end further outside than this; loosely drawn boxes do not."""
 
 TINY_PX = 4
-"""At 640 pixels a door of four is less than one cell of the finest grid."""
+"""At 640 pixels, a door of four pixels is smaller than one cell of the finest grid."""
 
 Subject = TypeVar("Subject")
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a line cannot say of itself."""
+    """What a rule needs besides the line itself."""
 
     class_names: Sequence[str]
     size_px: tuple[int, int] | None = None
-    """Width and height of the upright picture, where it is known."""
+    """Width and height of the upright picture, if known."""
     has_polygons: bool = False
 
 
@@ -43,14 +43,14 @@ class Row:
 
     @property
     def text(self) -> str:
-        """The line, short enough to be shown."""
+        """The line, shortened for a message."""
         return short(" ".join(self.fields))
 
 
 def first_fault(
     rules: Sequence[Callable[[Subject, Context], Fault | None]], subject: Subject, context: Context
 ) -> Fault | None:
-    """Apply a table of rules; only the first that applies is reported."""
+    """Return the fault of the first rule that applies; None if none does."""
     return next((fault for rule in rules if (fault := rule(subject, context))), None)
 
 
@@ -71,16 +71,16 @@ def _comma(row: Row, _: Context) -> Fault | None:
     if "," not in text:
         return None
     if all(number(field.replace(",", ".", 1)) is not None for field in row.fields):
-        mended = " ".join(field.replace(",", ".", 1) for field in row.fields)
+        corrected = " ".join(field.replace(",", ".", 1) for field in row.fields)
     elif all(number(field) is not None for field in text.replace(",", " ").split()):
-        mended = " ".join(text.replace(",", " ").split())
+        corrected = " ".join(text.replace(",", " ").split())
     else:
         return None
     return Fault(
         "label-comma",
-        "decimal points, and fields parted by spaces",
+        "decimal points, and fields separated by spaces",
         repr(row.text),
-        f"write {short(mended)!r}",
+        f"write {short(corrected)!r}",
         dropped=True,
     )
 
@@ -126,7 +126,7 @@ def _confidence(row: Row, _: Context) -> Fault | None:
 
 
 def _pose_row(row: Row, _: Context) -> Fault | None:
-    """Find a pose that cannot be read as a polygon, because its columns are even."""
+    """Find a pose that cannot be read as a polygon, because its number of columns is even."""
     values = [float(field) for field in row.fields[1:]]
     if len(values) % 2 == 0 or not (points := pose_points(values)):
         return None
@@ -142,7 +142,7 @@ def _columns(row: Row, context: Context) -> Fault | None:
         "5 columns: class x_center y_center width height",
         f"{count} in {row.text!r}",
         "complete the points of the polygon" if count > 6 else "complete the line, or remove it",
-        # Beside polygons, one point is a polygon to Ultralytics, of no area.
+        # In a file with polygons, Ultralytics reads one point as a polygon without area.
         dropped=not (context.has_polygons and count == 3),
     )
 
@@ -156,7 +156,7 @@ ROW_RULES: tuple[Callable[[Row, Context], Fault | None], ...] = (
     _pose_row,
     _columns,
 )
-"""What makes a line unreadable; the first that applies is reported."""
+"""Rules for unreadable lines; the first that applies is reported."""
 
 
 def _class_not_whole(box: Box, context: Context) -> Fault | None:
@@ -198,7 +198,7 @@ def _not_finite(box: Box, _: Context) -> Fault | None:
 
 
 def _pose(box: Box, _: Context) -> Fault | None:
-    """Find a pose that Ultralytics reads as a polygon: its box goes around numbers of all kinds."""
+    """Find a pose that Ultralytics would read as a polygon, with a meaningless box around it."""
     if box.points is None or not (points := pose_points(box.points)):
         return None
     fields = [_digits(value) for value in (box.class_id, *box.points)]
@@ -241,21 +241,21 @@ def _no_area(box: Box, _: Context) -> Fault | None:
 
 
 def _corners(box: Box, _: Context) -> Fault | None:
-    """Find left, top, right and bottom written in place of a centre and a size.
+    """Find left, top, right and bottom written instead of centre and size.
 
-    Only where the columns cannot be a centre and a size: some corners read as a possible box.
+    Only if the columns cannot be a centre and a size: some corners are also a possible box.
     """
     left, top, right, bottom = box.values
     could_be = box.points is None and 0 <= left < right <= 1 and 0 <= top < bottom <= 1
     if not could_be or box.overshoot <= CORNERS_OVERSHOOT:
         return None
-    mended = ((left + right) / 2, (top + bottom) / 2, right - left, bottom - top)
+    corrected = ((left + right) / 2, (top + bottom) / 2, right - left, bottom - top)
     return Fault(
         "label-corners",
         "x_center y_center width height inside of the picture",
-        f"{_listed(box.values)}, which end {box.overshoot:.6f} outside of it "
-        "but would be a box as left top right bottom",
-        f"if they are corners write {_listed(mended)!r}, else draw the box again",
+        f"{_listed(box.values)}, which would end {box.overshoot:.6f} outside of it "
+        "but are a valid box as left top right bottom",
+        f"if they are corners write {_listed(corrected)!r}, else draw the box again",
         dropped=box.is_refused,
     )
 
@@ -303,7 +303,7 @@ def _tiny(box: Box, context: Context) -> Fault | None:
         "label-tiny",
         f"a door of {TINY_PX} pixels or more each way",
         f"{width_px:.1f} x {height_px:.1f} pixels",
-        "look whether it is a slip of the mouse",
+        "check whether it was drawn by accident",
         severity="warning",
     )
 
@@ -318,13 +318,13 @@ BOX_RULES: tuple[Callable[[Box, Context], Fault | None], ...] = (
     _past_edge,
     _tiny,
 )
-"""What makes a box wrong; the first that applies is reported."""
+"""Rules for wrong boxes; the first that applies is reported."""
 
 
 def pose_points(values: Sequence[float]) -> int:
-    """Count the points of a pose: a box, then for each point x, y, and perhaps 0, 1 or 2 (seen).
+    """Count the points of a pose: a box, then x, y and perhaps 0, 1 or 2 (visibility) per point.
 
-    A polygon's first two points make no box that its other points fill.
+    A polygon is not counted: its first two points are not a box that its other points fill.
 
     >>> pose_points([0.5, 0.5, 0.4, 0.4, 0.3, 0.3, 2, 0.7, 0.7, 1])
     2
@@ -340,13 +340,13 @@ def pose_points(values: Sequence[float]) -> int:
         return 0
     if len(numbers) % 3 == 0 and {0, 1, 2}.issuperset(numbers[2::3]):
         triples = zip(numbers[::3], numbers[1::3], numbers[2::3], strict=True)
-        seen = [(left, top) for left, top, is_seen in triples if is_seen]
-        if all(_is_within(point, values) for point in seen):
+        visible = [(left, top) for left, top, is_visible in triples if is_visible]
+        if all(_is_within(point, values) for point in visible):
             return len(numbers) // 3
     if len(numbers) % 2 == 0:
         points = list(zip(numbers[::2], numbers[1::2], strict=True))
-        seen = [point for point in points if any(point)]
-        if all(_is_within(point, values) for point in seen) and _fill(seen, values):
+        visible = [point for point in points if any(point)]
+        if all(_is_within(point, values) for point in visible) and _fill(visible, values):
             return len(points)
     return 0
 
@@ -360,7 +360,7 @@ def _is_within(point: tuple[float, float], box: Sequence[float]) -> bool:
 
 
 def _fill(points: Sequence[tuple[float, float]], box: Sequence[float]) -> bool:
-    """Tell whether points are around a box's middle, and spread over half of it or more."""
+    """Return whether points are around a box's middle, and spread over half of it or more."""
     if len(points) < 2:
         return False
     for axis in (0, 1):
@@ -372,7 +372,7 @@ def _fill(points: Sequence[tuple[float, float]], box: Sequence[float]) -> bool:
 
 
 def number(text: str) -> float | None:
-    """Read a number as Python does, and NumPy after it; None if it is none."""
+    """Parse a number as Python and NumPy do; None if it is not one."""
     try:
         return float(text)
     except ValueError:
@@ -394,5 +394,5 @@ def _listed(values: Sequence[float]) -> str:
 
 
 def short(text: str) -> str:
-    """Cut a text to what fits into a sentence."""
+    """Shorten a text for use in a message."""
     return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,9 +1,9 @@
-"""A YOLO label file, line by line, and everything that can be wrong with it.
+"""Read a YOLO label file line by line, and report every fault in it.
 
     <class> <x_center> <y_center> <width> <height>
 
 The class is a whole number from 0; the other four are fractions of the upright picture's width or
-height. A line of a class and three or more points is a polygon, and stands for the box around it.
+height. A line of a class and three or more points is a polygon, and is read as the box around it.
 Source: https://docs.ultralytics.com/datasets/detect/
 """
 
@@ -28,21 +28,21 @@ from container_doors.data.label_rules import (
 )
 
 DOUBLE_IOU = 0.9
-"""Two boxes that share more than this are one door labelled twice."""
+"""Two boxes with a higher IoU are one door labelled twice."""
 
 MOST_LABEL_BYTES = 4 * 1024**2
-"""A hundred polygons of a thousand points have a half of that."""
+"""A hundred polygons of a thousand points have half of that."""
 
 _MOST_ROWS = 10_000
 _TOO_LARGE = "label-too-large"
-NOT_ITS_LABEL = "see that it is this photograph's label file, and put the right one there"
+NOT_ITS_LABEL = "check that it is this photograph's label file, and put the right one there"
 
 _MOST_BOXES_COMPARED = 500
-"""Comparing pairs takes a second at 1,000 boxes; a photograph shows two or three doors."""
+"""Comparing all pairs takes a second for 1,000 boxes; a photograph has two or three doors."""
 
 
 def read_boxes(path: Path) -> list[Box]:
-    """Read the labelled boxes of a photograph; none where there is no such file.
+    """Read the labelled boxes of a photograph; none if there is no such file.
 
     Raises:
         DatasetError: If a line is not a label.
@@ -53,7 +53,7 @@ def read_boxes(path: Path) -> list[Box]:
         return []
     except ParsingError as error:
         raise DatasetError(
-            f"{path}: {error}", hint="see that it is a label file: doors data validate --path DIR"
+            f"{path}: {error}", hint="check that it is a label file: doors data validate --path DIR"
         ) from None
     boxes, findings = parse_labels(data, path, Context(("",)))
     for finding in findings:
@@ -68,9 +68,9 @@ def parse_labels(data: bytes, path: Path, context: Context) -> tuple[list[Box], 
     """Read a label file.
 
     Args:
-        data: The file's bytes; none at all is a photograph without a door.
-        path: Under which the findings are reported.
-        context: The classes, and the picture's size if it could be read.
+        data: The file's bytes; an empty file is a photograph without a door.
+        path: The path for the findings.
+        context: The classes, and the picture's size if known.
 
     Returns:
         The distinct boxes, in the order of their lines, and every fault. A file without a
@@ -91,9 +91,9 @@ def parse_labels(data: bytes, path: Path, context: Context) -> tuple[list[Box], 
     found: list[tuple[int, Fault]] = []
     boxes = []
     for row in rows:
-        malformed = first_fault(ROW_RULES, row, context)
-        if malformed is not None:
-            found.append((row.line, malformed))
+        fault = first_fault(ROW_RULES, row, context)
+        if fault is not None:
+            found.append((row.line, fault))
             continue
         box = box_of(row.line, [float(field) for field in row.fields])
         boxes.append(box)
@@ -123,7 +123,7 @@ def _decode(data: bytes) -> tuple[str, Fault | None]:
 
 
 def _kinds(rows: Sequence[Row], poses: set[int]) -> list[tuple[int, Fault]]:
-    """Judge polygons for the file as a whole: alone they are boxes, beside boxes they are not."""
+    """Check polygons in the whole file: alone they are read as boxes, beside boxes they fail."""
     polygon = next((row.line for row in rows if len(row.fields) > 6), None)
     if polygon is None:
         return []
@@ -139,8 +139,8 @@ def _kinds(rows: Sequence[Row], poses: set[int]) -> list[tuple[int, Fault]]:
                 Fault(
                     "label-polygon",
                     "boxes",
-                    "polygons, which train as the boxes around them",
-                    "export the labels as boxes, or see that this is meant",
+                    "polygons, of which training uses the boxes around them",
+                    "export the labels as boxes, or check that this is intended",
                     severity="warning",
                 ),
             )
@@ -151,7 +151,7 @@ def _kinds(rows: Sequence[Row], poses: set[int]) -> list[tuple[int, Fault]]:
         f"a {'pose' if polygon in poses else 'polygon'} on line {polygon} and a box on line {box}",
         "keep the first five columns of the pose"
         if polygon in poses
-        else "write the polygon as the box around it",
+        else "replace the polygon by the box around it",
         dropped=True,
     )
     return [(max(polygon, box), fault)]
@@ -176,13 +176,13 @@ def _without_duplicates(boxes: Sequence[Box]) -> tuple[list[Box], list[tuple[int
 
 def _doubles(boxes: Sequence[Box]) -> list[tuple[int, Fault]]:
     faults = []
-    sound = [box for box in boxes if box.width > 0 and box.height > 0 and _is_finite(box)]
-    for one, other in combinations(sound[:_MOST_BOXES_COMPARED], 2):
+    valid = [box for box in boxes if box.width > 0 and box.height > 0 and _is_finite(box)]
+    for one, other in combinations(valid[:_MOST_BOXES_COMPARED], 2):
         overlap = iou(one, other)
         if one.class_id == other.class_id and overlap > DOUBLE_IOU:
             fault = Fault(
                 "label-double",
-                f"boxes that share at most {DOUBLE_IOU:g} (IoU)",
+                f"boxes with an IoU of at most {DOUBLE_IOU:g}",
                 f"{overlap:.3f} with the box of line {one.line}",
                 "remove one of the two: one door seems to be labelled twice",
             )

@@ -1,4 +1,4 @@
-"""Where a data set keeps its splits: what ``data.yaml`` says, and the files found on disk."""
+"""Find a data set's splits from its ``data.yaml``, and list their files."""
 
 import os
 import shlex
@@ -15,7 +15,7 @@ from container_doors.data.data_yaml import (
     class_names,
     read_yaml,
 )
-from container_doors.data.faults import Fault, fetched, fold
+from container_doors.data.faults import Fault, fetch_hint, fold
 from container_doors.data.foreign import archive_form, find_form
 from container_doors.data.nearby import Disk
 
@@ -23,7 +23,7 @@ PICTURE_SUFFIXES = frozenset(
     {"avif", "bmp", "dng", "heic", "heif", "jp2", "jpeg", "jpg", "mpo", "png", "tif", "tiff"}
     | {"webp"}
 )
-"""Ultralytics' IMG_FORMATS, in lower case and without the dot; it overlooks every other file."""
+"""Ultralytics' IMG_FORMATS, in lower case and without the dot; it ignores every other file."""
 
 _OF_THE_SYSTEM = {"thumbs.db", "desktop.ini"}
 _OF_LABELLING_TOOLS = {"classes.txt", "data.yaml"}
@@ -31,24 +31,24 @@ _OF_LABELLING_TOOLS = {"classes.txt", "data.yaml"}
 
 @dataclass(frozen=True, slots=True)
 class SplitFiles:
-    """What one split holds on disk, sorted."""
+    """The files of one split on disk, sorted."""
 
     name: str
     images_dir: Path
     labels_dir: Path
     images: tuple[Path, ...]
-    """Everything that Ultralytics would take for a picture, by its suffix alone."""
+    """Everything that Ultralytics would read as a picture, according to its suffix."""
     labels: tuple[Path, ...]
     ignored: tuple[Path, ...] = ()
-    """Files of both folders that Ultralytics overlooks; hidden ones are not listed."""
+    """Files of both folders that Ultralytics ignores; hidden ones are not listed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
     """A data set's folders; a split that cannot be found is absent.
 
-    Paths begin with the path by which the data set was asked for, so that no record of a run
-    names a home folder.
+    Paths start with the path that was given for the data set, so that no record of a run has the
+    name of a home folder.
     """
 
     root: Path
@@ -58,7 +58,7 @@ class Layout:
 
 
 def label_of(image: Path) -> Path:
-    """Name the label file of a picture: the last folder ``images`` becomes ``labels``.
+    """Return the label file of a picture: the last folder ``images`` becomes ``labels``.
 
     >>> label_of(Path("set/images/train/quay.4/a.b.JPG")).as_posix()
     'set/labels/train/quay.4/a.b.txt'
@@ -70,10 +70,10 @@ def label_of(image: Path) -> Path:
 
 
 def view_name(files: SplitFiles, image: Path) -> str:
-    """Name a photograph by its split and its path below the split's folder.
+    """Return a photograph's name: its split and its path below the split's folder.
 
-    It is the one name of a photograph: in a run's view, in all that is measured of it, in what
-    people know of it. The file's name alone may be that of several.
+    This name is used everywhere: in a run's view, in measurements, and for attributes. The file's
+    name alone may be used several times.
     """
     return f"images/{files.name}/{image.relative_to(files.images_dir).as_posix()}"
 
@@ -83,7 +83,7 @@ def read_layout(dataset: Path) -> tuple[Layout | None, list[Finding]]:
 
     Returns:
         The layout, with the splits that could be found, and every fault. No layout if
-        ``data.yaml`` says nothing that can be read.
+        ``data.yaml`` cannot be read.
 
     Raises:
         DatasetError: If there is no such folder.
@@ -94,12 +94,12 @@ def read_layout(dataset: Path) -> tuple[Layout | None, list[Finding]]:
     if unreadable is not None:
         return None, [unreadable]
     findings = fold(((None, fault) for rule in YAML_RULES for fault in rule(document)), DATA_YAML)
-    root, misplaced = _root(dataset, document.get("path"))
-    findings += [fault.at(DATA_YAML) for fault in misplaced]
-    whole, disk = disk, disk if root == dataset else Disk(root, PICTURE_SUFFIXES)
+    root, root_faults = _root(dataset, document.get("path"))
+    findings += [fault.at(DATA_YAML) for fault in root_faults]
+    yaml_disk, disk = disk, disk if root == dataset else Disk(root, PICTURE_SUFFIXES)
     splits: dict[str, SplitFiles] = {}
     for name in SPLITS:
-        folder, fault = _folder(disk, name, document.get(name), whole=whole)
+        folder, fault = _folder(disk, name, document.get(name), yaml_disk=yaml_disk)
         fault = fault or _overlap(folder, name, splits, disk)
         if fault is not None:
             findings.append(fault.at(DATA_YAML))
@@ -116,16 +116,16 @@ def _require_folder(dataset: Path) -> None:
     archive = archive_form(dataset, dataset.with_suffix("")) if dataset.is_file() else None
     if archive:
         raise DatasetError(
-            f"{dataset} is an archive; expected the folder that holds data.yaml, images and labels",
+            f"{dataset} is an archive; expected the folder with data.yaml, images and labels",
             hint=archive.remedy,
         )
     if dataset.exists():
         raise DatasetError(
-            f"{dataset} is a file; expected the folder that holds data.yaml, images and labels",
-            hint=f"name the folder itself, perhaps {dataset.parent}",
+            f"{dataset} is a file; expected the folder with data.yaml, images and labels",
+            hint=f"give the folder itself, perhaps {dataset.parent}",
         )
     form = find_form(dataset, Disk(dataset, PICTURE_SUFFIXES))
-    known = fetched(dataset) or "put your photographs there, laid out as the README says"
+    known = fetch_hint(dataset) or "put your photographs there, in the layout of the README"
     sample = f"doors data sample --out {shlex.quote(str(dataset))}"
     raise DatasetError(
         f"no data set at {dataset}" + (f", but {form.path} is beside it" if form else ""),
@@ -134,7 +134,7 @@ def _require_folder(dataset: Path) -> None:
 
 
 def _root(dataset: Path, path: object) -> tuple[Path, list[Fault]]:
-    """Find the folder that the splits are relative to; never relative to where one stands."""
+    """Find the folder that the splits are relative to; never relative to the working directory."""
     if path is None:
         return dataset, []
     if isinstance(path, str) and path and os.path.isdir(dataset / path):  # noqa: PTH112 - Path raises where a name is too long
@@ -149,13 +149,13 @@ def _root(dataset: Path, path: object) -> tuple[Path, list[Fault]]:
     return dataset, [fault]
 
 
-def _folder(disk: Disk, split: str, value: object, *, whole: Disk) -> tuple[Path, Fault | None]:
-    """Find a split; ``whole`` is the folder of ``data.yaml``, whatever its key ``path`` says."""
+def _folder(disk: Disk, split: str, value: object, *, yaml_disk: Disk) -> tuple[Path, Fault | None]:
+    """Find a split; ``yaml_disk`` is the folder of ``data.yaml``, regardless of its ``path``."""
     root = disk.root
     expected = f"{split}: a folder of pictures such as images/{split}"
 
-    def misplaced(rule: str, found: str) -> tuple[Path, Fault]:
-        place = disk.place(split, value) or whole.place(split, value)
+    def failure(rule: str, found: str) -> tuple[Path, Fault]:
+        place = disk.place(split, value) or yaml_disk.place(split, value)
         if place and not disk.place(split, value):
             remedy = f"remove the key path, and write {split}: {place}"
         else:
@@ -163,19 +163,19 @@ def _folder(disk: Disk, split: str, value: object, *, whole: Disk) -> tuple[Path
         return root, Fault(rule, expected, found, remedy)
 
     if value is None:
-        return misplaced("split-missing", "no such key")
+        return failure("split-missing", "no such key")
     if not isinstance(value, str) or not value:
-        return misplaced("split-not-a-folder", repr(value))
+        return failure("split-not-a-folder", repr(value))
     inside = Path(os.path.relpath(root / value, root))
     folder = root / inside
     if inside.parts[:1] == (os.pardir,):
-        return misplaced("split-outside", f"{value!r}, outside of the data set")
+        return failure("split-outside", f"{value!r}, outside of the data set")
     if "images" not in inside.parts:
-        found = f"{value!r}, in no folder named images, by which its labels would be found"
-        return misplaced("split-not-under-images", found)
+        found = f"{value!r}, which is not in a folder named images, so its labels are not found"
+        return failure("split-not-under-images", found)
     if not os.path.isdir(folder):  # noqa: PTH112
-        found = f"{value!r}, which is {'a file' if os.path.exists(folder) else 'not there'}"  # noqa: PTH110
-        return misplaced("split-folder-missing", found)
+        found = f"{value!r}, which is {'a file' if os.path.exists(folder) else 'missing'}"  # noqa: PTH110
+        return failure("split-folder-missing", found)
     return folder, None
 
 
@@ -194,7 +194,7 @@ def _overlap(
                 f"{folder.name}, which shares pictures with {name}",
                 f"write {split}: {place}"
                 if is_free
-                else "part them: scores on photographs that were trained on mean nothing",
+                else "separate them: scores on photographs that were trained on mean nothing",
             )
     return None
 
@@ -207,7 +207,7 @@ def _share(one: Path, other: Path) -> bool:
 _NESTED_IMAGES = Fault(
     "nested-images-folder",
     "no folder named images inside of a split",
-    "one, so that its labels are looked for elsewhere",
+    "one, so its labels are expected elsewhere",
     "rename the folder",
 )
 
@@ -239,13 +239,14 @@ def _no_labels_folder(images_dir: Path, labels_dir: Path, disk: Disk) -> Fault:
     return Fault(
         "labels-folder-missing",
         "a folder of label files",
-        "none, so that every picture would train as background"
+        "none, so every picture would train as background"
         + (f"; {form} are there" if form else ""),
         f"move the label files of {elsewhere} to {below}"
         if elsewhere
         else form.remedy
         if form
-        else fetched(disk.root) or f"label the photographs, and put the label files into {below}",
+        else fetch_hint(disk.root)
+        or f"label the photographs, and put the label files into {below}",
     )
 
 
@@ -260,9 +261,9 @@ def _is_named_as_a_label(name: str) -> bool:
 def _walk(
     folder: Path, is_wanted: Callable[[str], bool]
 ) -> tuple[list[Path], list[Path], list[tuple[Path, Fault]]]:
-    """List files below a folder as Ultralytics' ``glob("**/*.*")`` does.
+    """List the files below a folder as Ultralytics' ``glob("**/*.*")`` does.
 
-    Links are followed, hidden names are not seen, and a folder named like a picture is listed.
+    Links are followed, hidden names are skipped, and a folder named like a picture is listed.
 
     Returns:
         The wanted files, the others, and the folders that cannot be listed.
@@ -274,7 +275,9 @@ def _walk(
 
     def unreadable(error: OSError) -> None:
         found = error.strerror or type(error).__name__
-        fault = Fault("folder-unreadable", "a folder that can be listed", found, "mend its access")
+        fault = Fault(
+            "folder-unreadable", "a folder that can be listed", found, "correct its permissions"
+        )
         faults.append((Path(error.filename), fault))
 
     for parent, folders, files in os.walk(folder, followlinks=True, onerror=unreadable):
@@ -283,14 +286,14 @@ def _walk(
         for name in files:
             if not _is_quiet(name):
                 (wanted if is_wanted(name) else others).append(Path(parent, name))
-        entered.add(os.path.realpath(parent))  # a link back to a parent would never end
+        entered.add(os.path.realpath(parent))  # a link back to a parent would loop
         folders[:] = [n for n in folders if os.path.realpath(Path(parent, n)) not in entered]
     missing = [pair for pair in faults if pair[0] == folder and not folder.is_dir()]
     return sorted(wanted, key=str), others, [pair for pair in faults if pair not in missing]
 
 
 def _is_quiet(name: str) -> bool:
-    """Tell the files that systems, labelling tools and Ultralytics itself leave behind."""
+    """Return whether a file is a by-product of the system, a labelling tool or Ultralytics."""
     return (
         name.startswith(".")
         or name.lower() in _OF_THE_SYSTEM

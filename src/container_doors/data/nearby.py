@@ -1,4 +1,4 @@
-"""What the disk has in place of what a data set should have: folders of pictures, label files."""
+"""Search the disk for folders of pictures and label files, to suggest remedies."""
 
 import os
 import re
@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from container_doors.core.records import SPLITS
-from container_doors.data.faults import fetched
+from container_doors.data.faults import fetch_hint
 
 _SPELLINGS = {
     "train": r"(train|training|trn)",
@@ -23,26 +23,27 @@ _MOST_NAMES = 200_000
 @dataclass(frozen=True, slots=True)
 class _Folder:
     path: PurePosixPath
-    """Below the root."""
+    """The path below the root."""
     pictures: frozenset[str]
-    """Names without their suffix, as is the other."""
+    """Names of pictures without their suffix."""
     texts: frozenset[str]
+    """Names of text files without their suffix."""
 
 
 class Disk:
-    """The folders below a data set's root, listed when they are first asked for."""
+    """The folders below a data set's root, listed on first use."""
 
     def __init__(self, root: Path, picture_suffixes: frozenset[str]) -> None:
-        """Take the suffixes in lower case, without the dot."""
+        """Store the root, and the suffixes of pictures, in lower case without the dot."""
         self.root = root
         self._suffixes = picture_suffixes
 
     def remedy(self, split: str, value: object) -> str:
-        """Say how to write a split in ``data.yaml`` so that it is found.
+        """Return how to write a split in ``data.yaml`` so that it is found.
 
         Args:
             split: ``train``, ``val`` or ``test``.
-            value: What stands there.
+            value: The present value of its key.
         """
         if place := self.place(split, value):
             return f"write {split}: {place}"
@@ -53,12 +54,12 @@ class Disk:
             return f"move the pictures of {unnamed} to {target} and {labels}, and {write}"
         if whole := self._undivided():
             return f"move a part of the pictures of {whole} to {target} and {labels}, and {write}"
-        known = fetched(self.root)
+        known = fetch_hint(self.root)
         by_hand = f"move photographs to {target} and {labels}, and {write}"
         return f"{known}; or {by_hand}" if known else by_hand
 
     def place(self, split: str, value: object) -> PurePosixPath | None:
-        """Find the folder that is meant: by the end of what stands there, or by its name."""
+        """Find the folder that is probably meant: by the end of the value, or by its name."""
         under_images = [one for one in self._prefixes() if "images" in one.parts]
         if isinstance(value, str):
             for end in _ends(value):
@@ -67,37 +68,37 @@ class Disk:
         return _shallowest(one for one in under_images if _names(split, one))
 
     def keys(self) -> str:
-        """Spell the keys of a ``data.yaml`` for what is there; empty without a picture."""
+        """Return the keys of a ``data.yaml`` for the folders found; empty without a picture."""
         if not any(folder.pictures for folder in self._folders):
             return ""
         places = [f"{split}: {self.place(split, None) or self._target(split)}" for split in SPLITS]
         return "; ".join([*places, "nc: 1", "names: ['container_door']"])
 
     def labels_for(self, images: Path) -> str | None:
-        """Find the folder that has the label files of a folder's pictures."""
-        mine = next(
+        """Find the folder with the label files of a folder's pictures; None if there is none."""
+        pictures = next(
             (f.pictures for f in self._folders if f.path == _below(images, self.root)), None
         )
-        if not mine:
+        if not pictures:
             return None
-        best = max(self._folders, key=lambda folder: len(folder.texts & mine))
-        return str(best.path) if best.texts & mine else None
+        best = max(self._folders, key=lambda folder: len(folder.texts & pictures))
+        return str(best.path) if best.texts & pictures else None
 
     @property
     def has_labels(self) -> bool:
-        """Whether a text file has the name of a picture."""
+        """Whether any text file has the name of a picture."""
         pictures = frozenset().union(*(folder.pictures for folder in self._folders))
         return any(folder.texts & pictures for folder in self._folders)
 
     def labels_folder(self, stems: set[str]) -> PurePosixPath | None:
-        """Name the folder of labels of those pictures that have most of these names."""
+        """Return the labels folder for the pictures that have most of these names."""
         best = max(self._folders, key=lambda folder: len(folder.pictures & stems), default=None)
         if best is None or not best.pictures & stems or "images" not in best.path.parts:
             return None
         return labels_of(best.path)
 
     def _target(self, split: str) -> PurePosixPath:
-        """Name a folder for a split that has none, as those are named that are there."""
+        """Return a folder name for a missing split, in the style of the existing folders."""
         if unnamed := self._beside_images(split):
             return unnamed / "images"
         for other in SPLITS:
@@ -107,13 +108,13 @@ class Disk:
         return PurePosixPath("images", split)
 
     def _beside_images(self, split: str) -> PurePosixPath | None:
-        """Find a folder that has a split's name and is in none named ``images``."""
+        """Find a folder that has a split's name and is not in a folder named ``images``."""
         return _shallowest(
             one for one in self._prefixes() if _names(split, one) and "images" not in one.parts
         )
 
     def _undivided(self) -> PurePosixPath | None:
-        """Find pictures that are in a folder of no split's name."""
+        """Find pictures in a folder that is not named after a split."""
         loose = [
             folder
             for folder in self._folders
@@ -122,7 +123,7 @@ class Disk:
         return max(loose, key=lambda folder: len(folder.pictures)).path if loose else None
 
     def _prefixes(self) -> list[PurePosixPath]:
-        """List the folders with pictures, and those above them."""
+        """List the folders with pictures, and their parents."""
         found: dict[PurePosixPath, None] = {}
         for folder in self._folders:
             if folder.pictures:
@@ -156,7 +157,7 @@ class Disk:
 
 
 def labels_of(images: PurePosixPath) -> PurePosixPath:
-    """Name the folder of labels for a folder of pictures: the last ``images`` is ``labels``.
+    """Return the labels folder for a folder of pictures: the last ``images`` becomes ``labels``.
 
     >>> str(labels_of(PurePosixPath("train/images"))), str(labels_of(PurePosixPath("images/val")))
     ('train/labels', 'labels/val')
@@ -171,7 +172,7 @@ def _shallowest(paths: Iterable[PurePosixPath]) -> PurePosixPath | None:
 
 
 def _ends(value: str) -> Iterator[PurePosixPath]:
-    """Give the ends of a path, the longest first.
+    """Yield the ends of a path, the longest first.
 
     >>> [str(end) for end in _ends("../train/images")]
     ['train/images', 'images']
@@ -181,12 +182,12 @@ def _ends(value: str) -> Iterator[PurePosixPath]:
 
 
 def _names(split: str, path: PurePosixPath) -> bool:
-    """Tell whether a path names this split and no other."""
+    """Return whether a path has the name of this split and of no other."""
     return {one for one in SPLITS if any(_is(one, part) for part in path.parts)} == {split}
 
 
 def _is(split: str, part: str) -> bool:
-    """Tell whether a folder's name is that of a split, or begins with it: ``val2017``.
+    """Return whether a folder's name is that of a split, or starts with it: ``val2017``.
 
     >>> _is("val", "valid"), _is("train", "train2017"), _is("test", "testimony")
     (True, True, False)

@@ -1,4 +1,4 @@
-"""Which photograph somebody means by a name, wherever they wrote it."""
+"""Find the photograph for a name that a person wrote on any system."""
 
 import unicodedata
 from collections import defaultdict
@@ -7,8 +7,8 @@ from pathlib import PurePosixPath
 
 from container_doors.data.layout import Layout, view_name
 
-_MOST_KEPT = 20
-"""Photographs under one short name: a few tell that it is ambiguous."""
+_MOST_STORED = 20
+"""Photographs stored for one short name: a few are enough to show that it is ambiguous."""
 
 _Spelling = Callable[[str], str]
 
@@ -18,7 +18,7 @@ def _as_written(name: str) -> str:
 
 
 def _of_any_system(name: str) -> str:
-    """Spell a path as if Windows had not spelled it, nor macOS its accents."""
+    r"""Undo the spelling of Windows (``\``) and of macOS (accents)."""
     return PurePosixPath(unicodedata.normalize("NFC", name.replace("\\", "/"))).as_posix()
 
 
@@ -30,16 +30,16 @@ _SPELLINGS: tuple[_Spelling, ...] = (_as_written, _of_any_system, _of_any_case)
 
 
 class PhotographNames:
-    r"""The photographs of a data set, by their paths and by the ends of these.
+    r"""The photographs of a data set, by their paths and by the ends of their paths.
 
-    ``images/test/a/img_1.jpg`` is meant by its whole path, and by ``test/a/img_1.jpg``,
-    ``a/img_1.jpg``, ``img_1.jpg`` and ``img_1`` as far as no other path ends so. A spelling that
-    is exact comes before one that another system makes of it: with ``\``, in another normal form
-    of Unicode, in other case.
+    ``images/test/a/img_1.jpg`` is found by its whole path, and by ``test/a/img_1.jpg``,
+    ``a/img_1.jpg``, ``img_1.jpg`` and ``img_1`` unless another path has the same end. An exact
+    match comes before the spellings of other systems: with ``\``, in another normal form of
+    Unicode, in other case.
     """
 
     def __init__(self, layout: Layout) -> None:
-        """Take the photographs of every split."""
+        """Store the photographs of every split."""
         self._paths = {
             image.relative_to(layout.root).as_posix(): (split, view_name(files, image))
             for split, files in layout.splits.items()
@@ -49,15 +49,15 @@ class PhotographNames:
 
     @property
     def paths(self) -> list[str]:
-        """All of them, below the data set's folder."""
+        """All paths, relative to the data set's folder."""
         return list(self._paths)
 
     def find(self, written: str, split: str = "") -> list[str]:
-        """Find the paths, below the data set's folder, that may be meant.
+        """Find the paths, relative to the data set's folder, that match a name.
 
         Args:
-            written: What somebody wrote.
-            split: Its photographs are preferred where there are several.
+            written: The name as a person wrote it.
+            split: The split to prefer if there are several matches.
         """
         if written in self._paths:
             return [written]
@@ -69,25 +69,25 @@ class PhotographNames:
         return []
 
     def split_of(self, path: str) -> str:
-        """Name the split of a path."""
+        """Return the split of a path."""
         return self._paths[path][0]
 
     def key_of(self, path: str) -> str:
-        """Name a path as everything that is measured does: ``images/test/a/img_1.jpg``."""
+        """Return a path's name in measurements: ``images/test/a/img_1.jpg``."""
         return self._paths[path][1]
 
     def _index(self, spelling: _Spelling, *, has_suffix: bool) -> Mapping[str, list[str]]:
-        """List the paths by each of their ends; made when it is asked for first."""
-        made = self._indices.get((spelling, has_suffix))
-        if made is None:
+        """Return the paths by each of their ends; built on first use."""
+        index = self._indices.get((spelling, has_suffix))
+        if index is None:
             ends: defaultdict[str, list[str]] = defaultdict(list)
             for path in self._paths:
                 name = spelling(path if has_suffix else str(PurePosixPath(path).with_suffix("")))
                 for end in _ends(name):
-                    if len(ends[end]) < _MOST_KEPT:
+                    if len(ends[end]) < _MOST_STORED:
                         ends[end].append(path)
-            made = self._indices[spelling, has_suffix] = dict(ends)
-        return made
+            index = self._indices[spelling, has_suffix] = dict(ends)
+        return index
 
 
 def _ends(path: str) -> list[str]:

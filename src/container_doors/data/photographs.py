@@ -1,4 +1,4 @@
-"""A photograph with its label file, read once: what each worker does."""
+"""Read a photograph and its label file once: the work of each worker process."""
 
 import hashlib
 from dataclasses import dataclass
@@ -15,14 +15,14 @@ NO_LABEL = Fault(
     "image-without-label",
     "a label file",
     "none, so it trains as background",
-    "label it, or say that no door is in view with an empty label file",
+    "label it, or add an empty label file if there is no door in view",
     severity="warning",
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A photograph to be read. Paths of findings are relative to ``root``."""
+    """A photograph to read. Paths in findings are relative to ``root``."""
 
     root: Path
     split: str
@@ -33,14 +33,14 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Photograph:
-    """What reading it brought; small, because it crosses between processes."""
+    """The result of reading it; small, because it is sent between processes."""
 
     split: str
     image: Path
     label: Path
     image_sha256: str | None
     label_sha256: str | None
-    """None where there is no label file, or none that can be read."""
+    """None if there is no label file that can be read."""
     doors: int
     findings: tuple[Finding, ...]
 
@@ -72,12 +72,12 @@ def read_photograph(task: Task) -> Photograph:
 
 
 def _read_label(path: Path) -> tuple[bytes | None, Fault | None]:
-    """Read the bytes. Ultralytics takes what is no file for a photograph without a door."""
+    """Read the bytes. Ultralytics treats a missing file as a photograph without a door."""
     try:
         if not path.exists() and not path.is_symlink():
             return None, NO_LABEL
         if not path.is_file():
-            found = "a broken link" if path.is_symlink() else "no ordinary file"
+            found = "a broken link" if path.is_symlink() else "not a regular file"
             remedy = "put the label file there; as it is, the picture trains as background"
             return None, Fault("label-not-a-file", "a label file", found, remedy)
         return read_bounded(path, MOST_LABEL_BYTES), None
@@ -86,6 +86,10 @@ def _read_label(path: Path) -> tuple[bytes | None, Fault | None]:
     except OSError as error:
         found = error.strerror or type(error).__name__
         fault = Fault(
-            "label-unreadable", "a file that can be read", found, "mend its access", dropped=True
+            "label-unreadable",
+            "a file that can be read",
+            found,
+            "correct its permissions",
+            dropped=True,
         )
         return None, fault

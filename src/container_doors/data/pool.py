@@ -1,4 +1,4 @@
-"""Work spread over processes, which end when it ends, is interrupted, or loses its parent."""
+"""Run work in several processes, which end with it, when interrupted, or with their parent."""
 
 import multiprocessing
 import os
@@ -10,17 +10,17 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from typing import TypeVar
 
-from container_doors.core.child_environment import secrets_put_away
+from container_doors.core.child_environment import hide_secrets
 from container_doors.core.errors import DatasetError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 CHUNK = 16
-"""Items for a process at a time: few enough that an interrupted pool ends within half a second."""
+"""Items per task: few enough that an interrupted pool ends within half a second."""
 
 FEWEST = 300
-"""Below so many items, starting processes takes longer (1 to 2 s) than they save."""
+"""With fewer items, starting processes takes longer (1 to 2 s) than they save."""
 
 
 def spread(
@@ -30,17 +30,17 @@ def spread(
     workers: int | None,
     on_progress: Callable[[int, int], None],
 ) -> list[Result]:
-    """Apply ``work``, a function that can be imported, to every item; results keep the order.
+    """Apply ``work``, an importable function, to every item; the results keep the order.
 
     Args:
-        work: What is done; an error in it ends everything.
-        items: What it is done to.
-        workers: How many processes. None: one for each processor, and none of them for a few
-            items. 1: none, the work is done here.
-        on_progress: Hears how many of how many are done.
+        work: The function; an error in it stops everything.
+        items: Its arguments.
+        workers: The number of processes. None: one per processor, but none for a few items.
+            1: none, the work is done in this process.
+        on_progress: Receives the numbers of items done and in total.
 
     Raises:
-        DatasetError: If the system ended a process.
+        DatasetError: If a process was killed.
     """
     if workers is None:
         workers = len(os.sched_getaffinity(0)) if len(items) >= FEWEST else 1
@@ -50,7 +50,7 @@ def spread(
         return _in_processes(work, items, workers, on_progress)
     except BrokenProcessPool:
         raise DatasetError(
-            "a process that read photographs was ended from outside",
+            "a process that read photographs was killed",
             hint="most likely memory ran out; close other programs, or read with one worker",
         ) from None
 
@@ -71,17 +71,17 @@ def _in_processes(
     workers: int,
     on_progress: Callable[[int, int], None],
 ) -> list[Result]:
-    # Not by fork: PyTorch's threads, if they run, would be copied in whatever state they are.
+    # Not by fork: PyTorch's threads, if they run, would be copied in an undefined state.
     context = multiprocessing.get_context("spawn")
     chunks = [items[start : start + CHUNK] for start in range(0, len(items), CHUNK)]
     order: dict[Future[list[Result]], int] = {}
     results: list[list[Result]] = [[] for _ in chunks]
     with (
-        secrets_put_away(),
+        hide_secrets(),
         ProcessPoolExecutor(workers, mp_context=context, initializer=_end_with_parent) as pool,
     ):
         try:
-            with _interrupts_held_back():
+            with _interrupts_blocked():
                 for number, chunk in enumerate(chunks):
                     order[pool.submit(_work_through, work, chunk)] = number
             done = 0
@@ -96,8 +96,8 @@ def _in_processes(
 
 
 @contextmanager
-def _interrupts_held_back() -> Iterator[None]:
-    """Keep Ctrl-C for the parent: processes started meanwhile never hear of it."""
+def _interrupts_blocked() -> Iterator[None]:
+    """Block Ctrl-C for processes started meanwhile: only the parent receives it."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -110,12 +110,12 @@ def _work_through(work: Callable[[Item], Result], chunk: Sequence[Item]) -> list
 
 
 def _end_with_parent() -> None:
-    """A parent that is killed cannot say so; without this its workers would wait for ever."""
+    """End this worker when its parent is killed; otherwise it would wait for ever."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_wait_for, args=(parent.join,), daemon=True).start()
 
 
-def _wait_for(parent_has_ended: Callable[[], None]) -> None:
-    parent_has_ended()
+def _wait_for(wait_for_parent: Callable[[], None]) -> None:
+    wait_for_parent()
     os._exit(1)

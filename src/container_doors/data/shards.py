@@ -1,7 +1,7 @@
-"""A data set as a few archives: the same bytes, and a hundredth of the calls to a remote.
+"""Pack a data set into a few archives, which need a hundredth of the calls to a remote.
 
-A split's photographs and labels stand in tars of their own, ``train-000.tar`` and so on; what
-belongs to no split is in ``rest-000.tar``. The same files give the same bytes.
+Each split's photographs and labels are in its own tars, ``train-000.tar`` and so on; files of no
+split are in ``rest-000.tar``. The same files give the same bytes.
 """
 
 import hashlib
@@ -23,14 +23,14 @@ from container_doors.core.files import (
 )
 
 SHARD_BYTES = 64 * 1024**2
-"""Few enough calls, and little enough to send again when one fails."""
+"""Large enough for few calls, small enough to send again if one fails."""
 
 _REST = "rest"
 OnProgress = Callable[[int, int], None]
 
 
 def shards_of(folder: Path) -> Path:
-    """Name the folder of a data set's archives, beside it.
+    """Return the folder of a data set's archives, beside it.
 
     >>> shards_of(Path("data/processed/detection")).as_posix()
     'data/processed/detection_shards'
@@ -46,20 +46,20 @@ def write_shards(
     on_progress: OnProgress,
     shard_bytes: int = SHARD_BYTES,
 ) -> list[Path]:
-    """Pack files of a folder, each archive replaced as one step; what is of an older set goes.
+    """Pack files of a folder; replace each archive atomically, and delete archives of an older set.
 
     Args:
         folder: The data set.
-        md5s: Of its files, by name relative to it, with forward slashes.
+        md5s: The MD5s of its files, by relative name with forward slashes.
         out: The folder of the archives.
-        on_progress: Told how many files are packed, of how many.
-        shard_bytes: No shard is larger, unless one file is.
+        on_progress: Receives the numbers of files packed and in total.
+        shard_bytes: The largest size of a shard, unless a single file is larger.
 
     Returns:
         The archives.
 
     Raises:
-        DatasetError: If a file is not there, or is another than its MD5 says.
+        DatasetError: If a file is missing, or does not match its MD5.
     """
     heal(out)
     staged = staged_for(out)
@@ -73,34 +73,34 @@ def write_shards(
     out.mkdir(exist_ok=True)
     tars = [path.replace(out / path.name) for path in sorted(staged.iterdir())]
     for path in tars[:1]:
-        force_name_to_disk(path)  # of all of them, before anything older goes
+        force_name_to_disk(path)  # of all of them, before older archives are deleted
     heal(out)
-    made = {path.name for path in tars}
+    new = {path.name for path in tars}
     for path in [*out.glob("*.tar"), *out.glob("*.tar.dvc")]:
-        if path.name.removesuffix(".dvc") not in made:
+        if path.name.removesuffix(".dvc") not in new:
             path.unlink()
     return tars
 
 
 def tracked_shards(folder: Path) -> list[Path]:
-    """Name the archives of a data set that have pointers, whether they are here or not."""
+    """List the archives of a data set that have pointers, whether they are here or not."""
     return sorted(path.with_suffix("") for path in shards_of(folder).glob("*.tar.dvc"))
 
 
 def read_shards(
     tars: Sequence[Path], folder: Path, *, force: bool = False, on_progress: OnProgress
 ) -> Path | None:
-    """Unpack archives to where ``folder`` is; it is replaced as one step, or left as it was.
+    """Unpack archives in place of ``folder``, which is replaced atomically or not at all.
 
     Args:
         tars: The archives.
         folder: The data set.
-        force: Whether it is replaced whatever stands in it.
-        on_progress: Told how many archives are unpacked, of how many.
+        force: Whether it is replaced regardless of its contents.
+        on_progress: Receives the numbers of archives unpacked and in total.
 
     Returns:
-        A file of ``folder`` that no archive has with the same bytes, for which it was left as it
-        was: it may be kept nowhere else. None if it was replaced.
+        A file of ``folder`` that no archive has with the same bytes, and that may have no other
+        copy: the folder is then unchanged. None if it was replaced.
 
     Raises:
         DatasetError: If an archive is damaged.
@@ -134,8 +134,8 @@ def _pack(
     shard_bytes: int,
 ) -> None:
     packed = 0
-    for split, of_split in groupby(sorted(md5s, key=_order), key=_split):
-        for number, shard in enumerate(_by_size(folder, of_split, shard_bytes)):
+    for split, names in groupby(sorted(md5s, key=_order), key=_split):
+        for number, shard in enumerate(_by_size(folder, names, shard_bytes)):
             path = staged / f"{split}-{number:03}.tar"
             with tarfile.open(path, "w", format=tarfile.PAX_FORMAT) as tar:
                 for name in shard:
@@ -145,12 +145,12 @@ def _pack(
 
 
 def _order(name: str) -> tuple[str, tuple[str, ...], str]:
-    """A photograph and its label beside each other."""
+    """Return a sort key that puts a photograph and its label beside each other."""
     return _split(name), PurePosixPath(name).with_suffix("").parts[1:], name
 
 
 def _split(name: str) -> str:
-    """Name the split of a file.
+    """Return the split of a file.
 
     >>> _split("images/train/1.jpg"), _split("data.yaml"), _split("images/1.jpg")
     ('train', 'rest', 'rest')
@@ -165,7 +165,8 @@ def _by_size(folder: Path, names: Iterator[str], most: int) -> Iterator[list[str
     for name in names:
         if not (folder / name).is_file():
             raise DatasetError(
-                f"{folder / name} is gone", hint=f"dvc checkout {folder}.dvc, or: dvc add {folder}"
+                f"{folder / name} is missing",
+                hint=f"dvc checkout {folder}.dvc, or: dvc add {folder}",
             )
         grown = size + (folder / name).stat().st_size
         if shard and grown > most:
@@ -178,7 +179,7 @@ def _by_size(folder: Path, names: Iterator[str], most: int) -> Iterator[list[str
 
 
 def _put(tar: tarfile.TarFile, folder: Path, name: str, md5: str) -> None:
-    """Nothing but name and content: who packs, and when, changes no byte."""
+    """Add only name and content, so that the bytes do not depend on who packs, or when."""
     content = (folder / name).read_bytes()
     if hashlib.md5(content, usedforsecurity=False).hexdigest() != md5:
         raise DatasetError(
@@ -192,7 +193,7 @@ def _put(tar: tarfile.TarFile, folder: Path, name: str, md5: str) -> None:
 
 
 def _unpack(path: Path, folder: Path) -> None:
-    hint = f"remove it, then: dvc checkout {path}.dvc; or pack it anew: doors data pack"
+    hint = f"remove it, then: dvc checkout {path}.dvc; or pack it again: doors data pack"
     unpack_tar(
         path,
         folder,
@@ -202,7 +203,7 @@ def _unpack(path: Path, folder: Path) -> None:
 
 
 def _differing(folder: Path, staged: Path) -> Iterator[Path]:
-    """Find what the next folder lacks; label caches are made anew by whoever wants them."""
+    """Yield the files that the new folder does not have; label caches are ignored."""
     if not folder.exists():
         return
     for path in folder.rglob("*"):

@@ -1,8 +1,8 @@
-r"""A table that people keep in a spreadsheet, as the text file that it was saved as.
+r"""Read a table that was saved by a spreadsheet as a text file.
 
-Spreadsheets save it in many forms: with a byte order mark or in UTF-16, parted by commas, by
-semicolons (where a comma is the decimal point) or by tabs, with a first line ``sep=;``, with empty
-columns and rows at the end. All of these are read; any other form is a fault that says which.
+Spreadsheets save it in many forms: with a byte order mark or in UTF-16, separated by commas, by
+semicolons (if a comma is the decimal point) or by tabs, with a first line ``sep=;``, with empty
+columns and rows at the end. All of these are read; any other form is reported as a fault.
 """
 
 import codecs
@@ -14,10 +14,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import StringIO
 
-from container_doors.data.faults import Fault, Placed
+from container_doors.data.faults import Fault, LineFault
 
 MOST_BYTES = 64 * 1024**2
-"""A hundred thousand rows have a tenth of that."""
+"""A hundred thousand rows have a tenth of this."""
 
 _LONGEST_CELL = 1000
 _DELIMITERS = (",", ";", "\t", "|")
@@ -32,7 +32,7 @@ _WORKBOOKS = (
 
 
 class _Strict(csv.excel):
-    """As spreadsheets write it; a quote that is not closed must not swallow rows."""
+    """CSV as spreadsheets write it; an unclosed quote is an error, so that it hides no rows."""
 
     skipinitialspace = True
     strict = True
@@ -40,44 +40,44 @@ class _Strict(csv.excel):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row that says something."""
+    """A row that is not empty."""
 
     line: int
     cells: Mapping[str, str]
-    """By :func:`folded` name of the column; an empty cell is absent."""
+    """By the column's normalized name; empty cells are absent."""
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """What could be read."""
+    """The readable part of a table."""
 
     columns: Mapping[str, str]
-    """As they are written, by folded name, in order."""
+    """The names as written, by normalized name, in order."""
     rows: Sequence[Row]
     header_line: int
     has_decimal_commas: bool
-    """Whether a comma in a number can only be its decimal point."""
+    """Whether a comma in a number must be its decimal point."""
 
 
-def folded(text: str) -> str:
-    r"""Spell a name so that two that people take for one are equal.
+def normalize(text: str) -> str:
+    r"""Normalize a name, so that names that look the same to people are equal.
 
-    >>> folded("\ufeff Group "), folded("QUAY  7")
+    >>> normalize("\ufeff Group "), normalize("QUAY  7")
     ('group', 'quay 7')
     """
     visible = text.translate(_INVISIBLE)
     return " ".join(unicodedata.normalize("NFC", visible).casefold().split())
 
 
-def read_table(data: bytes, *, required: str) -> tuple[Table | None, list[Placed]]:
+def read_table(data: bytes, *, required: str) -> tuple[Table | None, list[LineFault]]:
     """Read a table, and every fault of its form.
 
     Args:
         data: The file's bytes.
-        required: The folded name of the column that it must have.
+        required: The normalized name of the column that it must have.
 
     Returns:
-        The rows that could be read, None if the columns cannot be told; and the faults.
+        The rows that could be read, None if the columns are not clear; and the faults.
     """
     text, fault = _decode(data)
     if fault is not None:
@@ -86,7 +86,7 @@ def read_table(data: bytes, *, required: str) -> tuple[Table | None, list[Placed
     header_line = 1 if declared is None else 2
     text = text if declared is None else text[declared.end() :]
     delimiter, header = _header(text, _DELIMITERS if declared is None else declared["delimiter"])
-    names = [folded(name) for name in header]
+    names = [normalize(name) for name in header]
     if required not in names:
         return None, [
             (header_line, _unreadable_row(text, delimiter) or _no_column(header, required))
@@ -99,7 +99,7 @@ def read_table(data: bytes, *, required: str) -> tuple[Table | None, list[Placed
     return Table(columns, rows, header_line, has_decimal_commas=delimiter != ","), faults
 
 
-def _decode(data: bytes) -> tuple[str, Placed | None]:
+def _decode(data: bytes) -> tuple[str, LineFault | None]:
     expected = "text in UTF-8"
     for sign, found in _WORKBOOKS:
         if data.startswith(sign):
@@ -120,7 +120,7 @@ def _decode(data: bytes) -> tuple[str, Placed | None]:
 
 
 def _header(text: str, delimiters: Sequence[str]) -> tuple[str, list[str]]:
-    """Choose the delimiter that parts the first row into the most cells, the first of equals."""
+    """Choose the delimiter that gives the first row the most cells; the first one if equal."""
     headers = {one: _first_row(text, one) for one in delimiters}
     delimiter = max(delimiters, key=lambda one: len(headers[one]))
     return delimiter, headers[delimiter]
@@ -160,17 +160,17 @@ def _no_column(header: Sequence[str], required: str) -> Fault:
 
 
 def _repeated_column(header: Sequence[str], repeated: Sequence[str]) -> Fault:
-    found = ", ".join(repr(name) for name in header if folded(name) in repeated)
+    found = ", ".join(repr(name) for name in header if normalize(name) in repeated)
     return Fault("attributes-columns", "each column once", found, "rename or delete one of the two")
 
 
 def _rows(
     text: str, delimiter: str, names: Sequence[str], header_line: int
-) -> tuple[list[Row], list[Placed]]:
+) -> tuple[list[Row], list[LineFault]]:
     rows: list[Row] = []
-    faults: list[Placed] = []
+    faults: list[LineFault] = []
     reader = csv.reader(StringIO(text, newline=""), _Strict, delimiter=delimiter)
-    line = header_line  # the one that a row begins on: a cell in quotes may end on another
+    line = header_line  # the line where a row starts: a quoted cell may end on another
     try:
         for number, raw in enumerate(reader):
             cells = _without_empty_end([cell.translate(_INVISIBLE).strip() for cell in raw])
@@ -195,21 +195,21 @@ def _row_faults(names: Sequence[str], cells: Sequence[str]) -> Iterator[Fault]:
             "attributes-cells",
             f"{len(names)} cells",
             f"{len(cells)}",
-            "put a cell that holds the delimiter, such as a decimal comma, into quotes",
+            "put a cell that contains the delimiter, such as a decimal comma, into quotes",
         )
-    nameless = [cell for name, cell in zip(names, cells, strict=False) if cell and not name]
-    if nameless:
+    unnamed = [cell for name, cell in zip(names, cells, strict=False) if cell and not name]
+    if unnamed:
         yield Fault(
             "attributes-columns",
             "a name for each column",
-            f"the cell {nameless[0]!r} in a column without one, which is not read",
+            f"the cell {unnamed[0]!r} in a column without a name, which is not read",
             "name the column in the first line, or delete it",
             severity="warning",
         )
 
 
 def _cell_faults(raw: Sequence[str]) -> Iterator[Fault]:
-    """Judge cells as they stand: what is between two stray quotes may be whole rows."""
+    """Check the raw cells: the text between two stray quotes may be several rows."""
     for cell in raw:
         lines = 1 + len(re.findall(r"\r\n|\r|\n", cell))
         if lines > 1 or len(cell) > _LONGEST_CELL:
@@ -217,12 +217,12 @@ def _cell_faults(raw: Sequence[str]) -> Iterator[Fault]:
                 "attributes-cells",
                 f"cells on one line, of at most {_LONGEST_CELL} characters",
                 f"one of {lines} line(s) and {len(cell)} characters",
-                "close the quote that is open, or shorten the cell",
+                "close the open quote, or shorten the cell",
             )
 
 
-def _not_csv(complaint: str) -> Fault:
-    if "field larger than" in complaint:  # Python's csv, which stops there
+def _not_csv(message: str) -> Fault:
+    if "field larger than" in message:  # Python's csv module stops there
         return Fault(
             "attributes-cells",
             f"cells of at most {_LONGEST_CELL} characters",
@@ -231,7 +231,7 @@ def _not_csv(complaint: str) -> Fault:
         )
     return Fault(
         "attributes-cells",
-        "cells in quotes that are closed",
-        f"{complaint}; no later line is read",
-        "close the quote, and write one inside of a cell twice",
+        "quoted cells with a closing quote",
+        f"{message}; no later line is read",
+        "close the quote, and double each quote inside a cell",
     )

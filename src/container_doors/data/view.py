@@ -1,4 +1,4 @@
-"""The data set as the trainer is given it: links, so that it cannot write to the real one."""
+"""Build the trainer's view of a data set: links, so that it cannot write to the real files."""
 
 import filecmp
 import os
@@ -19,52 +19,54 @@ _MARK = "# A view of links, made anew for every run; change the data set itself 
 
 
 def link_view(layout: Layout, directory: Path) -> Path:
-    """Build the view, in place of an earlier one.
+    """Build the view, and replace an earlier one.
 
-    Ultralytics keeps a cache beside the label files, which are therefore copied, and writes
-    JPEGs with trailing bytes anew, which are copied too. Other pictures are links.
+    Label files are copied, because Ultralytics writes a cache beside them. JPEGs with trailing
+    bytes are copied too, because it rewrites them. Other pictures are links.
 
     Args:
-        layout: Where the real files are.
+        layout: The layout of the real files.
         directory: The view's folder; an earlier view in it is removed.
 
     Returns:
         The view's ``data.yaml``. Its paths are absolute, so it cannot be moved.
 
     Raises:
-        DatasetError: If ``directory`` holds anything but a view, or the data set itself.
+        DatasetError: If ``directory`` contains anything but a view, or the data set itself.
     """
     directory = directory.absolute()
     _refuse_to_overwrite(layout, directory)
     directory.parent.mkdir(parents=True, exist_ok=True)
-    # Built beside its place and moved there whole: an interrupted build leaves the earlier view.
+    # Built beside its place, then moved there: an interrupted build leaves the earlier view.
     with tempfile.TemporaryDirectory(dir=directory.parent, prefix=".view-") as beside:
         building = Path(beside) / "view"
         building.mkdir()
         text = _data_yaml(layout, directory)
-        replace_text(building / DATA_YAML, text)  # first: whatever is cut off, it is ours
+        replace_text(
+            building / DATA_YAML, text
+        )  # first: marks it as ours even if the build is interrupted
         for split in layout.splits.values():
             _link_split(split, building)
-        if directory.exists():  # deleted beside its place: a kill leaves no half of it there
+        if directory.exists():  # deleted beside its place: a kill leaves no partial view there
             directory.rename(Path(beside) / "earlier")
         building.rename(directory)
     return directory / DATA_YAML
 
 
 def ensure_view(layout: Layout, directory: Path) -> None:
-    """Make the view anew, unless one is there that is whole, and of these very files.
+    """Build the view again, unless a complete view of the same files exists.
 
-    A view is not forced to the disk file by file, so that a power cut may leave copies without
-    content. One that was moved with its run names another place.
+    The files of a view are not synced to disk, so a power cut may leave empty copies. A view that
+    was moved with its run has wrong paths.
 
     Raises:
         DatasetError: As :func:`link_view`.
     """
-    if not _is_whole(layout, directory.absolute()):
+    if not _is_complete(layout, directory.absolute()):
         link_view(layout, directory)
 
 
-def _is_whole(layout: Layout, view: Path) -> bool:
+def _is_complete(layout: Layout, view: Path) -> bool:
     try:
         if (view / DATA_YAML).read_text(encoding="utf-8") != _data_yaml(layout, view):
             return False
@@ -74,7 +76,7 @@ def _is_whole(layout: Layout, view: Path) -> bool:
             source.samefile(target) or filecmp.cmp(source, target, shallow=False)
             for source, target in files
         )
-    except (OSError, ValueError):  # a file is absent; the second is of bytes that are no UTF-8
+    except (OSError, ValueError):  # a file is missing, or (ValueError) is not UTF-8
         return False
 
 
@@ -92,10 +94,10 @@ def _files(split: SplitFiles, view: Path) -> Iterator[tuple[Path, Path]]:
     for image in split.images:
         if image.is_dir():
             continue
-        linked, label = view / view_name(split, image), label_of(image)
-        yield image, linked
+        link, label = view / view_name(split, image), label_of(image)
+        yield image, link
         if label.is_file():
-            yield label, label_of(linked)
+            yield label, label_of(link)
 
 
 def _refuse_to_overwrite(layout: Layout, directory: Path) -> None:
@@ -110,7 +112,7 @@ def _refuse_to_overwrite(layout: Layout, directory: Path) -> None:
     data_yaml = directory / DATA_YAML
     if not data_yaml.is_file() or not data_yaml.read_text(encoding="utf-8").startswith(_MARK):
         raise DatasetError(
-            f"{directory} is in the way: it is no view made by an earlier run",
+            f"{directory} is in the way: it is not a view made by an earlier run",
             hint="move it elsewhere, or remove it",
         )
 
@@ -128,11 +130,11 @@ def _link_split(split: SplitFiles, building: Path) -> None:
 
 
 def _is_rewritten(path: Path) -> bool:
-    """Look at both ends of the file only."""
+    """Read only both ends of the file."""
     try:
         with path.open("rb") as file:
             start = file.read(2)
             file.seek(-2, os.SEEK_END)
             return is_rewritten(start + file.read(2))
-    except OSError:  # absent, unreadable, or of less than two bytes: the trainer sees it as it is
+    except OSError:  # missing, unreadable, or shorter than two bytes: the trainer gets it unchanged
         return False

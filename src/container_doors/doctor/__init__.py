@@ -1,1 +1,1 @@
-"""What may be wrong with a machine, its accounts or a run, and the remedy."""
+"""Checks of the machine, its accounts and a run, each with a remedy."""

@@ -1,4 +1,4 @@
-"""What a doctor says: one line per thing looked at, with a remedy wherever something is amiss."""
+"""The result of a check: one line, with a remedy where something is wrong."""
 
 import os
 import shutil
@@ -13,41 +13,41 @@ Verdict = Literal["pass", "warn", "fail"]
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """How one thing is."""
+    """The result of one check."""
 
     name: str
     verdict: Verdict
-    """``warn``: training works, and something will be missing from it; ``fail``: it does not."""
+    """``warn``: training works, but something will be missing; ``fail``: training does not work."""
     found: str
     remedy: str = ""
 
 
 def passed(name: str, found: str) -> Health:
-    """Say that all is well."""
+    """Return a result without a problem."""
     return Health(name, "pass", found)
 
 
 def warned(name: str, found: str, remedy: str) -> Health:
-    """Say that training works, and what will be missing from it."""
+    """Return a problem that does not prevent training, with what will be missing."""
     return Health(name, "warn", found, remedy)
 
 
 def failed(name: str, found: str, remedy: str) -> Health:
-    """Say what has to be put right first."""
+    """Return a problem that has to be corrected before training."""
     return Health(name, "fail", found, remedy)
 
 
 def is_kaggle() -> bool:
-    """Tell whether this is a machine of Kaggle's, whose remedies are other ones."""
+    """Check whether this is a Kaggle machine, for which the remedies are different."""
     return "KAGGLE_KERNEL_RUN_TYPE" in os.environ
 
 
-def set_up() -> str:
-    """Say how this Python, or a better one, comes to what it lacks."""
+def install_command() -> str:
+    """Return the command that installs missing packages, or activates the right environment."""
     clone = Path(__file__).resolve().parents[3]
     environment = clone / (os.environ.get("UV_PROJECT_ENVIRONMENT") or ".venv")
     if not (clone / "uv.lock").is_file():
-        return f"install container-doors anew; {sys.executable} -m pip check says what is missing"
+        return f"install container-doors again; {sys.executable} -m pip check lists what is missing"
     if is_kaggle():
         return "bash scripts/setup_kaggle.sh"
     is_here = Path(sys.prefix).resolve() == environment.resolve()
@@ -60,7 +60,7 @@ def set_up() -> str:
 
 
 def as_lines(lines: Sequence[Health]) -> list[str]:
-    """Write them for people, in columns, without anything that may not be installed."""
+    """Format results for people, in columns, with the standard library alone."""
     width = max((len(line.name) for line in lines), default=0)
     written = []
     for line in lines:
@@ -71,7 +71,7 @@ def as_lines(lines: Sequence[Health]) -> list[str]:
 
 
 def _in_one_line(text: str) -> str:
-    r"""Join what programs say in several lines, which would leave their column.
+    r"""Join a message of several lines into one, so that it stays in its column.
 
     >>> _in_one_line("config:\n    ^\nexpected '}'")
     "config: ^ expected '}'"
@@ -80,12 +80,12 @@ def _in_one_line(text: str) -> str:
 
 
 def as_document(lines: Sequence[Health]) -> dict[str, Any]:
-    """Write them for programs."""
+    """Return results as a JSON document."""
     return {"worst": worst(lines), "checks": [asdict(line) for line in lines]}
 
 
 def worst(lines: Sequence[Health]) -> Verdict:
-    """Name the worst verdict.
+    """Return the worst verdict.
 
     >>> worst([passed("a", ""), warned("b", "", "")]), worst([])
     ('warn', 'pass')

@@ -1,6 +1,6 @@
-"""What ailed a run: read from its record, its epochs and its log; nothing is run for it.
+"""Find what went wrong in a run, from its record, its epochs and its log; nothing is executed.
 
-The likely causes are the specification's (8.2, 10.4), each tied to a figure of this run.
+The likely causes come from the specification (8.2, 10.4); each needs a measured figure of this run.
 """
 
 import math
@@ -14,26 +14,26 @@ from container_doors.core.records import Epoch, Predictions, RunRecord
 from container_doors.doctor.health import Health, failed, passed, warned
 
 LOW_MAP50 = 0.85
-"""The specification's (10.4)."""
+"""From the specification (10.4)."""
 
 _FEW_PHOTOGRAPHS = 300
 _STILL_RISING = 0.1
-"""A best epoch among the last tenth of a training that ran to its end might not be the best."""
+"""If the best epoch is in the last tenth of a complete training, longer training may help."""
 
 _OVERFIT = 1.15
-"""Validation loss at the end over its least."""
+"""Ratio of the last validation loss to the lowest."""
 
 _SLOW_GPU_PER_S = 20.0
-"""A T4 trains on 60 photographs a second at 640 px; a third of it is a GPU that waits."""
+"""A T4 trains on 60 photographs a second at 640 px; at a third of that, a GPU waits for data."""
 
 _LONG_H = 5.0
 """The longest training that the specification expects (5.4)."""
 
 _FASTER = 1.2
-"""From this ratio on fewer augmentations are worth it."""
+"""From this speed-up on, fewer augmentations are advised."""
 
-_SURE = 0.8
-"""A wrong box of this confidence is a door without a label more often than not."""
+_HIGH_CONFIDENCE = 0.8
+"""A false positive with this confidence is usually a door without a label."""
 
 _GIB = re.compile(r"([\d.]+) GiB")
 _STALLED_S = 600.0
@@ -46,37 +46,37 @@ _NOT_FINITE = re.compile(r"not finite|\bnan\b", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A run, as it lies there."""
+    """The files of a run, as far as a diagnosis needs them."""
 
     record: RunRecord
     history: Sequence[Epoch]
     log: str
     """The end of ``train.log``."""
-    is_held: bool
+    is_running: bool
     """Whether a process trains it now."""
     idle_s: float
-    """Since anything of it was last written."""
+    """Seconds since any of its files was last written."""
     predictions: Predictions | None = None
-    """What was found on val, if it has been evaluated."""
+    """The detections on val, if it has been evaluated."""
 
     @property
     def training(self) -> Training:
-        """What was asked of it."""
+        """Return the training parameters."""
         return self.record.known_training
 
     def series(self, name: str) -> list[float]:
-        """List a metric's values, epoch by epoch, where it was measured."""
+        """Return a metric's values by epoch, where it was measured."""
         return [epoch.metrics[name] for epoch in self.history if name in epoch.metrics]
 
     @property
-    def said(self) -> str:
-        """What it left in words."""
+    def text(self) -> str:
+        """Return its message and the end of its log."""
         return f"{self.record.message or ''}\n{self.log}"
 
 
 def diagnose(case: Case) -> list[Health]:
-    """Look for everything that goes wrong with a training."""
-    return [line for question in _QUESTIONS for line in question(case)]
+    """Run all checks on a training."""
+    return [line for check in _CHECKS for line in check(case)]
 
 
 def _outcome(case: Case) -> list[Health]:
@@ -87,11 +87,11 @@ def _outcome(case: Case) -> list[Health]:
     if record.status in {"finished", "trained"}:
         finished = record.epochs_finished or len(case.history)
         return [passed("outcome", f"{record.status}, {finished} of {asked} epochs")]
-    if record.status == "running" and case.is_held:
+    if record.status == "running" and case.is_running:
         return [passed("outcome", f"in training, {epochs}")]
     if record.status == "running":
-        found = f"it was killed after {epochs}: nothing was written at its end"
-        return [failed("outcome", found, f"free -m and dmesg say if memory ran out; then {again}")]
+        found = f"it was killed after {epochs}, and could not record why"
+        return [failed("outcome", found, f"free -m and dmesg show if memory ran out; then {again}")]
     if record.status == "failed":
         return [
             failed(
@@ -102,7 +102,7 @@ def _outcome(case: Case) -> list[Health]:
 
 
 def _hang(case: Case) -> list[Health]:
-    if case.record.status != "running" or not case.is_held:
+    if case.record.status != "running" or not case.is_running:
         return []
     usual_s = median(case.series("perf/epoch_s") or [0.0])
     if case.idle_s < max(_STALLED_S, 5 * usual_s):
@@ -112,32 +112,31 @@ def _hang(case: Case) -> list[Health]:
         failed(
             "progress",
             found,
-            "nvidia-smi: does the GPU answer? Then a loader hangs: "
-            "stop it, and go on with --set detection.training.workers=0",
+            "nvidia-smi: does the GPU answer? Then a data loader hangs: "
+            "stop it, and resume with --set detection.training.workers=0",
         )
     ]
 
 
 def _memory(case: Case) -> list[Health]:
     batch, size = case.training.batch_size, case.training.image_size_px
-    halved = [setback for setback in case.record.setbacks if setback.reason == "out of memory"]
+    halvings = [recovery for recovery in case.record.setbacks if recovery.reason == "out of memory"]
     less = (
         f"--set detection.training.batch_size={max(1, batch // 2)}, or image_size_px below {size}"
     )
-    if case.record.status == "failed" and _OUT_OF_MEMORY.search(case.said):
-        return [
-            failed("memory", f"it ran out of memory with batches of {batch} at {size} px", less)
-        ]
-    if halved:
+    if case.record.status == "failed" and _OUT_OF_MEMORY.search(case.text):
+        return [failed("memory", f"out of memory at batch size {batch} and {size} px", less)]
+    if halvings:
         found = (
-            f"out of memory {len(halved)} time(s); it ended with batches of {halved[-1].batch_size}"
+            f"out of memory {len(halvings)} time(s); "
+            f"it ended with batch size {halvings[-1].batch_size}"
         )
-        return [warned("memory", found, f"begin with them: {less}")]
-    if case.record.status != "finished" and _NO_SHARED_MEMORY.search(case.said):
+        return [warned("memory", found, f"start with that: {less}")]
+    if case.record.status != "finished" and _NO_SHARED_MEMORY.search(case.text):
         return [
             failed(
                 "memory",
-                "the loaders' shared memory (/dev/shm) was full",
+                "the shared memory of the data loaders (/dev/shm) was full",
                 "--set detection.training.workers=2, or a larger /dev/shm",
             )
         ]
@@ -145,22 +144,22 @@ def _memory(case: Case) -> list[Health]:
 
 
 def _not_finite(case: Case) -> list[Health]:
-    back = [setback for setback in case.record.setbacks if setback.reason == "not finite"]
+    back = [recovery for recovery in case.record.setbacks if recovery.reason == "not finite"]
     bad = [
         epoch.number
         for epoch in case.history
         if any(not math.isfinite(value) for value in epoch.metrics.values())
     ]
     rate = case.training.learning_rate
-    looked = f"doors data validate --path {case.record.dataset.path}"
-    lower = f"--set detection.training.learning_rate={rate / 10:g}; and see the labels: {looked}"
+    validate = f"doors data validate --path {case.record.dataset.path}"
+    lower = f"--set detection.training.learning_rate={rate / 10:g}; check the labels: {validate}"
     if bad:
         return [failed("loss", f"not finite from epoch {bad[0]} on", lower)]
     if case.record.status == "failed" and _NOT_FINITE.search(case.record.message or ""):
         return [failed("loss", f"not finite: {case.record.message}", lower)]
     if back:
         return [
-            warned("loss", f"not finite {len(back)} time(s), and begun anew from before", lower)
+            warned("loss", f"not finite {len(back)} time(s), restarted from a checkpoint", lower)
         ]
     return []
 
@@ -171,8 +170,8 @@ def _accuracy(case: Case) -> list[Health]:
         return []
     best = max(scores)
     if best >= LOW_MAP50:
-        return [passed("accuracy", f"mAP50 {best:.3f} on the validation photographs")]
-    causes = [cause for question in _CAUSES for cause in question(case)]
+        return [passed("accuracy", f"mAP50 {best:.3f} on val")]
+    causes = [cause for check in _CAUSES for cause in check(case)]
     found = f"mAP50 {best:.3f} is below {LOW_MAP50}"
     if not causes:
         return [
@@ -190,7 +189,8 @@ def _few_photographs(case: Case) -> list[tuple[str, str]]:
     train = case.record.dataset.splits.get("train")
     if train is None or train.images >= _FEW_PHOTOGRAPHS:
         return []
-    return [(f"{train.images} photographs to learn from are few", "label more, of other yards")]
+    found = f"only {train.images} training photographs"
+    return [(found, "label more, from other container yards")]
 
 
 def _from_nothing(case: Case) -> list[tuple[str, str]]:
@@ -200,7 +200,7 @@ def _from_nothing(case: Case) -> list[tuple[str, str]]:
     architecture = model.get("architecture") if isinstance(model, dict) else None
     file = f"{str(architecture).replace('yolov', 'yolo', 1)}.pt" if architecture else "its weights"
     remedy = f"put {file} into weights/pretrained, and --set detection.model.pretrained=true"
-    return [("it began with random weights", remedy)]
+    return [("it started from random weights", remedy)]
 
 
 def _too_short(case: Case) -> list[tuple[str, str]]:
@@ -213,7 +213,7 @@ def _too_short(case: Case) -> list[tuple[str, str]]:
         return []
     return [
         (
-            f"epoch {best} of {len(scores)} was the best, so it was still learning",
+            f"epoch {best} of {len(scores)} was the best, so it was still improving",
             f"--set detection.training.epochs={2 * asked}",
         )
     ]
@@ -227,9 +227,8 @@ def _overfit(case: Case) -> list[tuple[str, str]]:
     grown = losses[-1] / min(losses)
     return [
         (
-            f"the loss on validation photographs grew by {grown:.2f} while that of training fell",
-            "it learns them by heart: more photographs, or stronger augmentation "
-            "(detection.augmentation)",
+            f"the validation loss rose to {grown:.2f} times its minimum; the training loss fell",
+            "it overfits: add photographs, or use stronger augmentation (detection.augmentation)",
         )
     ]
 
@@ -241,34 +240,37 @@ def _one_sided(case: Case) -> list[tuple[str, str]]:
     if precision[-1] < recall[-1]:
         return [
             (
-                f"false alarms (precision {precision[-1]:.2f}, recall {recall[-1]:.2f})",
+                f"false positives (precision {precision[-1]:.2f}, recall {recall[-1]:.2f})",
                 "add photographs without a door; look for doors without a label",
             )
         ]
     return [
         (
             f"missed doors (recall {recall[-1]:.2f}, precision {precision[-1]:.2f})",
-            "label more doors like those that are missed: small, dark, half hidden",
+            "label more doors like the missed ones: small, dark, half hidden",
         )
     ]
 
 
 def _labels(case: Case) -> list[tuple[str, str]]:
-    """Name the photographs that speak against their labels, or have the most mistakes."""
+    """Name the photographs where labels may be wrong, or that have the most errors."""
     if case.predictions is None:
         return []
     check = f"then doors data validate --path {case.record.dataset.path}"
     doubtful = [
-        (one.image, sum(box.confidence >= _SURE and not box.correct for box in one.found))
+        (
+            one.image,
+            sum(box.confidence >= _HIGH_CONFIDENCE and not box.correct for box in one.found),
+        )
         for one in case.predictions.pictures
     ]
     boxes, images = sum(count for _, count in doubtful), [name for name, count in doubtful if count]
     if boxes:
         return [
             (
-                f"{boxes} box(es) of confidence {_SURE:g} or more have no label, the first in "
-                f"{images[0]}",
-                f"look there: is a label missing, or off? Correct it, {check}",
+                f"{boxes} box(es) of confidence {_HIGH_CONFIDENCE:g} or more have no label, "
+                f"the first in {images[0]}",
+                f"look there: is a label missing, or inaccurate? Correct it, {check}",
             )
         ]
     worst = case.predictions.worst_first()[:1]
@@ -276,9 +278,9 @@ def _labels(case: Case) -> list[tuple[str, str]]:
         return []
     found = (
         f"{sum(one.missed for one in case.predictions.pictures)} doors of val are missed, the most "
-        f"mistakes are in {worst[0].image}"
+        f"errors are in {worst[0].image}"
     )
-    return [(found, f"look at these: is each label right, and each door to be seen? {check[5:]}")]
+    return [(found, f"look at these: is each label right, and each door visible? {check[5:]}")]
 
 
 def _speed(case: Case) -> list[Health]:
@@ -288,29 +290,29 @@ def _speed(case: Case) -> list[Health]:
     usual = median(speeds)
     slow = _how_slow(case, usual)
     if slow is not None:
-        causes = [cause for question in _BRAKES for cause in question(case)]
+        causes = [cause for check in _SLOW_CAUSES for cause in check(case)]
         size = max(32, case.training.image_size_px * 4 // 5 // 32 * 32)
         smaller = f"--set detection.training.image_size_px={size}"
-        causes = causes or [("nothing that was measured says why", smaller)]
+        causes = causes or [("no measured figure explains it", smaller)]
         return [warned("speed", f"{slow}: {why}", remedy) for why, remedy in causes]
     if min(speeds) < usual / 3:
         return [
             warned(
                 "speed",
                 f"{min(speeds):.1f} to {max(speeds):.1f} photographs a second",
-                "something else was at work on that machine",
+                "another program was using that machine",
             )
         ]
     return [passed("speed", f"{usual:.1f} photographs a second on {case.record.hardware.device}")]
 
 
 def _how_slow(case: Case, usual: float) -> str | None:
-    """Say by which measure it was slow; None if it was not."""
+    """Return by which measure it was slow; None if it was not."""
     hours = case.training.epochs * median(case.series("perf/epoch_s") or [0.0]) / 3600
     if _gpu_waits(case):
-        return f"{usual:.0f} photographs a second leave a GPU waiting for them"
+        return f"at {usual:.0f} photographs a second, the GPU waits for data"
     if hours > _LONG_H:
-        return f"{case.training.epochs} epochs take {hours:.1f} h, and {_LONG_H:.0f} are expected"
+        return f"{case.training.epochs} epochs take {hours:.1f} h, expected at most {_LONG_H:.0f} h"
     return None
 
 
@@ -319,27 +321,27 @@ def _gpu_waits(case: Case) -> bool:
     return case.record.hardware.device.startswith("cuda") and usual < _SLOW_GPU_PER_S
 
 
-def _processor(case: Case) -> list[tuple[str, str]]:
+def _cpu(case: Case) -> list[tuple[str, str]]:
     if case.record.hardware.device != "cpu":
         return []
     remedy = f"a GPU: doors kaggle run --experiment {case.record.experiment}"
-    return [("it was trained on a processor", remedy)]
+    return [("it was trained on the CPU", remedy)]
 
 
 def _small_batch(case: Case) -> list[tuple[str, str]]:
-    """Compare the memory that was used with what the GPU has."""
+    """Compare the memory in use with the GPU's memory."""
     used, size = case.series("perf/gpu_memory_gb"), case.training.batch_size
     of_gpu = _GIB.search(case.record.hardware.description)
     ran_out = any(one.reason == "out of memory" for one in case.record.setbacks)
     if not used or of_gpu is None or ran_out or max(used) > float(of_gpu[1]) / 2:
         return []
     larger = 4 * size if max(used) < float(of_gpu[1]) / 5 else 2 * size
-    found = f"batches of {size} use {max(used):.1f} of {of_gpu[1]} GiB"
+    found = f"batch size {size} uses {max(used):.1f} of {of_gpu[1]} GiB"
     return [(found, f"--set detection.training.batch_size={larger}")]
 
 
 def _augmentation(case: Case) -> list[tuple[str, str]]:
-    """Compare the epochs that have mosaics with the last ones, which have none."""
+    """Compare the speed of epochs with mosaics with that of the last ones, without."""
     asked = case.record.params.get("augmentation")
     if not isinstance(asked, dict) or not asked.get("mosaic"):
         return []
@@ -349,7 +351,7 @@ def _augmentation(case: Case) -> list[tuple[str, str]]:
     before = [speed for number, speed in speeds if speed is not None and number < first]
     after = [speed for number, speed in speeds if speed is not None and number >= first]
     if not before or not after:
-        four = "each photograph is a mosaic of four, which are read and decoded"
+        four = "each mosaic needs four photographs, which are read and decoded"
         return [(four, fewer)] if _gpu_waits(case) else []
     faster = median(after) / median(before)
     if faster < _FASTER:
@@ -369,14 +371,13 @@ def _loading(case: Case) -> list[tuple[str, str]]:
     workers, cores = case.training.workers, case.record.hardware.cores
     return [
         (
-            f"{workers} loaders, on {cores} cores",
-            f"--set detection.training.cache=ram; workers up to the machine's {cores} cores; "
-            "smaller files",
+            f"{workers} data loader workers on {cores} cores",
+            f"--set detection.training.cache=ram; up to {cores} workers; smaller files",
         )
     ]
 
 
-_QUESTIONS: tuple[Callable[[Case], list[Health]], ...] = (
+_CHECKS: tuple[Callable[[Case], list[Health]], ...] = (
     _outcome,
     _hang,
     _memory,
@@ -392,8 +393,8 @@ _CAUSES: tuple[Callable[[Case], list[tuple[str, str]]], ...] = (
     _one_sided,
     _labels,
 )
-_BRAKES: tuple[Callable[[Case], list[tuple[str, str]]], ...] = (
-    _processor,
+_SLOW_CAUSES: tuple[Callable[[Case], list[tuple[str, str]]], ...] = (
+    _cpu,
     _small_batch,
     _augmentation,
     _loading,

@@ -1,10 +1,10 @@
-"""False alarms on photographs without a door, at every threshold that one might choose."""
+"""False alarms on photographs without a door, over a range of confidence thresholds."""
 
 from collections.abc import Sequence
 
 from container_doors.core.measurements import CONFIDENCE_LEVEL, Estimate, FalseAlarms, Photograph
 from container_doors.evaluation.intervals import intraclass_correlation, proportion, rate
-from container_doors.evaluation.matched import renumbered
+from container_doors.evaluation.matched import renumber
 
 THRESHOLDS = tuple(step / 20 for step in range(1, 20))
 
@@ -12,20 +12,20 @@ THRESHOLDS = tuple(step / 20 for step in range(1, 20))
 def false_alarms(
     photographs: Sequence[Photograph], scenes: Sequence[int], *, conf_threshold: float
 ) -> list[FalseAlarms]:
-    """Count at 0.05, 0.10, ..., 0.95 and at the operating point; nothing without a photograph."""
-    match_ranking = []
+    """Estimate at 0.05, 0.10, ..., 0.95 and at the operating point; empty without a photograph."""
+    estimates = []
     for threshold in sorted({*THRESHOLDS, conf_threshold}):
         per_photograph = alarm_rate(photographs, scenes, conf_threshold=threshold)
         with_one = _with_one(photographs, scenes, threshold)
         if per_photograph is not None and with_one is not None:
-            match_ranking.append(
+            estimates.append(
                 FalseAlarms(
                     conf_threshold=threshold,
                     per_photograph=per_photograph,
                     photographs_with_one=with_one,
                 )
             )
-    return match_ranking
+    return estimates
 
 
 def alarm_rate(
@@ -35,7 +35,7 @@ def alarm_rate(
     conf_threshold: float,
     level: float = CONFIDENCE_LEVEL,
 ) -> Estimate | None:
-    """Estimate the false alarms of a photograph without a door; None if there is none."""
+    """Estimate the false alarms per photograph without a door; None without such a photograph."""
     empty, groups, icc = _without_door(photographs, scenes)
     counts = [_count(one, conf_threshold) for one in empty]
     return rate(counts, groups, of="photographs without a door", icc=icc, level=level)
@@ -56,10 +56,10 @@ def _count(photograph: Photograph, threshold: float) -> int:
 def _without_door(
     photographs: Sequence[Photograph], scenes: Sequence[int]
 ) -> tuple[list[Photograph], list[int], float]:
-    """Pick the photographs without a door, and say how alike those of a scene are."""
+    """Return the photographs without a door, their scenes, and their intraclass correlation."""
     pairs = [
         (one, scene) for one, scene in zip(photographs, scenes, strict=True) if not one.doors_xyxy
     ]
-    empty, groups = [one for one, _ in pairs], renumbered([scene for _, scene in pairs])
-    surest = [max(one.used_confidences, default=0.0) for one in empty]
-    return empty, groups, intraclass_correlation(surest, groups)
+    empty, groups = [one for one, _ in pairs], renumber([scene for _, scene in pairs])
+    highest = [max(one.used_confidences, default=0.0) for one in empty]
+    return empty, groups, intraclass_correlation(highest, groups)

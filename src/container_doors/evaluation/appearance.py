@@ -1,4 +1,4 @@
-"""What can be measured of a photograph and of a door, where nobody has written it down."""
+"""Attributes of photographs and doors that are measured, not annotated."""
 
 from pathlib import Path
 
@@ -12,16 +12,16 @@ _DARK, _BRIGHT = 70.0, 180.0
 """Mean of the grey values, 0 to 255."""
 
 _BLURRED = 100.0
-"""Variance of the Laplacian at 320 px; drawn sharp pictures have 500 and more."""
+"""Variance of the Laplacian at 320 px; sharp synthetic pictures have 500 and more."""
 
 _SIZES = ((0.02, "below 2 % of the picture"), (0.10, "2 to 10 %"), (0.40, "10 to 40 %"))
 _SHAPES = ((0.75, "narrow: aside, or half"), (1.25, "about square: from behind"))
 _EDGE = 0.005
-"""How near to the picture's edge, as a share of its side, a box counts as cut by it."""
+"""A box this near to the picture's edge, as a fraction of its side, counts as cut by it."""
 
 
-def look_of(image: Path) -> dict[str, str]:
-    """Tell how bright and how sharp a photograph is."""
+def photograph_attributes(image: Path) -> dict[str, str]:
+    """Measure the brightness and the sharpness of a photograph."""
     with Image.open(image) as file:
         file.draft("L", (_LONGEST_SIDE_PX, _LONGEST_SIDE_PX))
         small = ImageOps.exif_transpose(file).convert("L")
@@ -30,16 +30,16 @@ def look_of(image: Path) -> dict[str, str]:
     return {"light (measured)": _light(grey), "focus (measured)": _focus(grey)}
 
 
-def kind_of(door: BoxXyxy, width_px: int, height_px: int) -> dict[str, str]:
-    """Tell how large a door is, what shape it has, and whether the picture cuts it."""
+def door_attributes(door: BoxXyxy, width_px: int, height_px: int) -> dict[str, str]:
+    """Measure a door's size and shape, and whether the picture's edge cuts it."""
     left, top, right, bottom = door
     area = (right - left) * (bottom - top) / (width_px * height_px)
     at_edge = (
         min(left / width_px, top / height_px, 1 - right / width_px, 1 - bottom / height_px) < _EDGE
     )
     return {
-        "size of the door": _below(area, _SIZES, "above 40 %"),
-        "shape of the door": _below((right - left) / max(bottom - top, 1e-9), _SHAPES, "wide"),
+        "size of the door": _bin_of(area, _SIZES, "above 40 %"),
+        "shape of the door": _bin_of((right - left) / max(bottom - top, 1e-9), _SHAPES, "wide"),
         "edge of the picture": "cuts the door" if at_edge else "does not cut the door",
     }
 
@@ -55,5 +55,5 @@ def _focus(grey: np.ndarray) -> str:
     return "blurred" if float((around - 4 * inner).var()) < _BLURRED else "sharp"
 
 
-def _below(value: float, steps: tuple[tuple[float, str], ...], otherwise: str) -> str:
+def _bin_of(value: float, steps: tuple[tuple[float, str], ...], otherwise: str) -> str:
     return next((name for limit, name in steps if value < limit), otherwise)

@@ -1,6 +1,6 @@
 """Precision, recall and F1 as Ultralytics reports them: at the confidence of the highest F1.
 
-That confidence is chosen on the photographs which are scored, so they flatter the model a little;
+That confidence is chosen on the same photographs, so these scores are a little optimistic.
 ``precision``, ``recall`` and ``F1`` are at the threshold that was set before.
 """
 
@@ -14,7 +14,7 @@ from container_doors.evaluation.ranking import Floats, Ranking
 
 _CONFIDENCES = np.linspace(0.0, 1.0, 1000)
 _SMOOTHED_OVER = 101
-"""Of these; a tenth of them, and odd."""
+"""The width of the smoothing window: a tenth of these confidences, and odd."""
 
 _EPSILON = 1e-16
 
@@ -22,18 +22,20 @@ _EPSILON = 1e-16
 def at_best_f1(
     ranking: Ranking, scenes: Sequence[int], *, level: float = CONFIDENCE_LEVEL
 ) -> dict[str, Estimate]:
-    """Estimate ``mP``, ``mR`` and ``mF1``; nothing where there is no door or no detection.
+    """Estimate ``mP``, ``mR`` and ``mF1``; empty if there is no door or no detection.
 
-    The values are Ultralytics' (``ap_per_class``, 8.4.190), which are read off straight lines
-    between detections; the intervals are those of the counts at that confidence.
+    The values are Ultralytics' (``ap_per_class``, 8.4.190), linearly interpolated between
+    detections. The intervals are those of the counts at that confidence.
     """
     if not ranking.doors.sum() or not ranking.confidence.size:
         return {}
-    threshold, values = _read_off(ranking)
-    seen = match_ranking(ranking, scenes, conf_threshold=threshold)
+    threshold, values = _best_f1_point(ranking)
+    matched = match_ranking(ranking, scenes, conf_threshold=threshold)
     estimates = (
-        precision(seen, level=level), recall(seen, level=level), f1_score(seen, level=level)
-    )  # fmt: skip
+        precision(matched, level=level),
+        recall(matched, level=level),
+        f1_score(matched, level=level),
+    )
     return {
         name: estimate.model_copy(
             update={
@@ -47,8 +49,8 @@ def at_best_f1(
     }
 
 
-def _read_off(ranking: Ranking) -> tuple[float, tuple[float, float, float]]:
-    """Find the confidence of the highest F1, once that is smoothed; precision, recall, F1 there."""
+def _best_f1_point(ranking: Ranking) -> tuple[float, tuple[float, float, float]]:
+    """Return the confidence of the highest smoothed F1, and precision, recall and F1 there."""
     right = ranking.is_door[0].cumsum()
     recalls = right / (ranking.doors.sum() + _EPSILON)
     precisions = right / np.arange(1, right.size + 1)

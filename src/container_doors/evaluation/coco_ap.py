@@ -1,6 +1,6 @@
-"""Average precision by COCO's definitions, exact, from a library.
+"""Average precision by COCO's definition, computed by hotcoco.
 
-Ultralytics' figure differs: a perfect detector scores mAP50 0.995 there and 1.000 here.
+Ultralytics' value differs: a perfect detector scores mAP50 0.995 there and 1.000 here.
 """
 
 from collections.abc import Sequence
@@ -11,10 +11,10 @@ from hotcoco import COCO, COCOeval
 from container_doors.evaluation.matching import BoxXyxy
 
 _THRESHOLDS = {"AP": slice(None), "AP50": slice(0, 1), "AP75": slice(5, 6)}
-"""Which of the IoU thresholds 0.50, 0.55, ..., 0.95 each figure is the mean over."""
+"""Each score is the mean over these of the IoU thresholds 0.50, 0.55, ..., 0.95."""
 
 _ALL_AREAS, _AT_MOST_100 = 0, 2
-"""Indices of COCO's first three figures: doors of any size, 100 detections a photograph."""
+"""Indices of COCO's first three scores: doors of any size, 100 detections per photograph."""
 
 
 def coco_ap(
@@ -22,10 +22,10 @@ def coco_ap(
     detections: Sequence[Sequence[BoxXyxy]],
     confidences: Sequence[Sequence[float]],
 ) -> dict[str, float]:
-    """Score detections against doors, one inner sequence per photograph, boxes in pixels.
+    """Score detections against doors: one inner sequence per photograph, boxes in pixels.
 
     Returns:
-        ``AP``, ``AP50`` and ``AP75``; nothing when there is no door, because AP is undefined.
+        ``AP``, ``AP50`` and ``AP75``; empty without a door, because AP is undefined.
     """
     if not any(doors):
         return {}
@@ -43,7 +43,7 @@ def coco_ap(
 
 
 def ground_truth(doors: Sequence[Sequence[BoxXyxy]]) -> dict[str, Any]:
-    """Write labels as COCO's annotations; photographs count from 1, as pycocotools needs."""
+    """Return labels as COCO's annotations; photographs count from 1, as pycocotools needs."""
     flat = [(image, box) for image, boxes in enumerate(doors, start=1) for box in boxes]
     return {
         "images": [{"id": image} for image in range(1, len(doors) + 1)],
@@ -65,7 +65,7 @@ def ground_truth(doors: Sequence[Sequence[BoxXyxy]]) -> dict[str, Any]:
 def results(
     detections: Sequence[Sequence[BoxXyxy]], confidences: Sequence[Sequence[float]]
 ) -> list[dict[str, Any]]:
-    """Write detections as COCO's results."""
+    """Return detections as COCO's results."""
     return [
         {"image_id": image, "category_id": 1, "bbox": _xywh(box), "score": score}
         for image, (boxes, scores) in enumerate(zip(detections, confidences, strict=True), start=1)

@@ -1,8 +1,8 @@
-"""What each kind of error costs: by how much AP50 would rise if there were none of it.
+"""The cost of each kind of error: how much AP50 would rise without it.
 
-The kinds and the way each is put right are TIDE's (Bolya et al., ECCV 2020, arXiv 2008.08115),
-for a single class: a badly placed box is moved onto its door, a duplicate and a false alarm are
-taken away, a missed door is not asked for. The gains do not add up to what is lacking.
+The kinds and their corrections are TIDE's (Bolya et al., ECCV 2020, arXiv 2008.08115), for a single
+class: a badly placed box is moved onto its door, a duplicate or a false alarm is removed, a missed
+door is removed from the labels. The gains do not add up to 1 - AP50.
 """
 
 import math
@@ -13,21 +13,21 @@ from typing import Literal
 import numpy as np
 
 from container_doors.core.measurements import ErrorKind, Photograph
-from container_doors.evaluation.matched import MatchedPhotograph, renumbered
+from container_doors.evaluation.matched import MatchedPhotograph, renumber
 from container_doors.evaluation.matching import MATCH_IOU, iou
 from container_doors.evaluation.ranking import Ranking
 from container_doors.evaluation.resampling import coco_ap_of
 from container_doors.evaluation.spread import AP50, difference
 
 _TOUCHING = 0.1
-"""TIDE's: below this overlap with every door a box is a false alarm, above it badly placed."""
+"""TIDE's: below this IoU with every door a box is a false alarm, above it badly placed."""
 
 _MOST_DETECTIONS = 100
-"""Of a photograph, as for AP."""
+"""Per photograph, as for AP."""
 
 _FEWEST_SCENES = 5
-"""An interval asks that an error was seen in so many scenes: halves that lack it agree, and would
-prove by it that it costs nothing."""
+"""An error in fewer scenes has no interval: half samples without it all agree, and would wrongly
+prove that it costs nothing."""
 
 _Kind = Literal["missed", "badly placed", "duplicate", "false alarm"]
 KINDS: tuple[_Kind, ...] = ("missed", "badly placed", "duplicate", "false alarm")
@@ -38,9 +38,9 @@ class _Detection:
     photograph: int
     confidence: float
     kind: _Kind | None
-    """None: it is a door."""
+    """None: it matches a door."""
     would_be_door: bool = False
-    """Whether a badly placed box is the one that would find its door."""
+    """Whether a badly placed box would find its door if it were moved onto it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,32 +48,32 @@ class _Errors:
     detections: list[_Detection]
     """The most confident first."""
     doors: list[int]
-    """Of each photograph."""
+    """The number of doors of each photograph."""
     missed: list[int]
-    """Of each photograph: neither found nor badly placed."""
+    """For each photograph, the doors neither found nor badly placed."""
 
 
-def error_kinds(seen: Sequence[MatchedPhotograph]) -> list[ErrorKind]:
-    """Count each kind over all confidences, and what AP50 gains without it; none without a door."""
-    photographs = [one.photograph for one in seen]
+def error_kinds(matched: Sequence[MatchedPhotograph]) -> list[ErrorKind]:
+    """Count each kind over all confidences, with AP50's gain without it; empty without a door."""
+    photographs = [one.photograph for one in matched]
     if not any(one.doors_xyxy for one in photographs):
         return []
-    errors = _found_in(photographs)
-    scenes = renumbered([one.scene for one in seen])
+    errors = _classify(photographs)
+    scenes = renumber([one.scene for one in matched])
     return [_cost(kind, errors, scenes) for kind in KINDS]
 
 
 def _cost(kind: _Kind, errors: _Errors, scenes: Sequence[int]) -> ErrorKind:
-    base, mended = _ranking(errors), _ranking(_without(kind, errors))
+    base, corrected = _ranking(errors), _ranking(_without(kind, errors))
     whole = np.ones((1, len(scenes)))
-    before, after = (float(coco_ap_of(one, whole)[0, 0]) for one in (base, mended))
+    before, after = (float(coco_ap_of(one, whole)[0, 0]) for one in (base, corrected))
     per_photograph = _count(kind, errors)
     with_one = {scene for scene, count in zip(scenes, per_photograph, strict=True) if count}
     bounded = None
     if len(with_one) >= _FEWEST_SCENES and not math.isnan(after):
-        bounded = difference(base, mended, scenes, coco_ap_of, iou_thresholds=AP50)
+        bounded = difference(base, corrected, scenes, coco_ap_of, iou_thresholds=AP50)
     if bounded is not None and bounded.high <= 0:
-        bounded = None  # no half gains anything, which proves nothing of other photographs
+        bounded = None  # no half sample gains anything; other photographs still may
     return ErrorKind(
         kind=kind,
         count=sum(per_photograph),
@@ -95,9 +95,9 @@ def _without(kind: _Kind, errors: _Errors) -> _Errors:
     if kind == "missed":
         doors = [n - missed for n, missed in zip(errors.doors, errors.missed, strict=True)]
         return replace(errors, doors=doors)
-    kept = [one for one in errors.detections if one.kind != kind or one.would_be_door]
-    mended = [replace(one, kind=None) if one.kind == kind else one for one in kept]
-    return replace(errors, detections=mended)
+    rest = [one for one in errors.detections if one.kind != kind or one.would_be_door]
+    corrected = [replace(one, kind=None) if one.kind == kind else one for one in rest]
+    return replace(errors, detections=corrected)
 
 
 def _ranking(errors: _Errors) -> Ranking:
@@ -110,40 +110,40 @@ def _ranking(errors: _Errors) -> Ranking:
     )
 
 
-def _found_in(photographs: Sequence[Photograph]) -> _Errors:
+def _classify(photographs: Sequence[Photograph]) -> _Errors:
     detections: list[_Detection] = []
     missed = []
     for number, photograph in enumerate(photographs):
-        found, lost = _sorted_out(number, photograph)
-        detections += found
+        classified, lost = _classify_photograph(number, photograph)
+        detections += classified
         missed.append(lost)
     detections.sort(key=lambda one: -one.confidence)
     return _Errors(detections, [len(one.doors_xyxy) for one in photographs], missed)
 
 
-def _sorted_out(number: int, photograph: Photograph) -> tuple[list[_Detection], int]:
-    """Name every detection of a photograph, and count the doors that none of them is near."""
+def _classify_photograph(number: int, photograph: Photograph) -> tuple[list[_Detection], int]:
+    """Classify every detection of a photograph, and count the doors that no detection is near."""
     confidences = photograph.scored_confidences
     order = sorted(range(len(confidences)), key=lambda index: -confidences[index])
     overlaps = [
         [iou(photograph.scored_xyxy[index], door) for door in photograph.doors_xyxy]
         for index in order[:_MOST_DETECTIONS]
     ]
-    found = _matched(overlaps)
+    found = _match_greedily(overlaps)
     taken = {door for door in found if door is not None}
     nearby: set[int] = set()
-    named = []
+    classified = []
     for index, row, door in zip(order, overlaps, found, strict=False):
-        kind, nearest = (None, None) if door is not None else _named(row)
+        kind, nearest = (None, None) if door is not None else _error_kind(row)
         would_be_door = nearest is not None and nearest not in taken | nearby
         if nearest is not None:
             nearby.add(nearest)
-        named.append(_Detection(number, confidences[index], kind, would_be_door))
-    return named, len(photograph.doors_xyxy) - len(taken | nearby)
+        classified.append(_Detection(number, confidences[index], kind, would_be_door))
+    return classified, len(photograph.doors_xyxy) - len(taken | nearby)
 
 
-def _matched(overlaps: Iterable[Sequence[float]]) -> list[int | None]:
-    """Give each detection in turn the free door that it overlaps most, as COCO does."""
+def _match_greedily(overlaps: Iterable[Sequence[float]]) -> list[int | None]:
+    """Match each detection in turn to the free door of the highest IoU, as COCO does."""
     taken: set[int] = set()
     matched: list[int | None] = []
     for row in overlaps:
@@ -154,11 +154,11 @@ def _matched(overlaps: Iterable[Sequence[float]]) -> list[int | None]:
     return matched
 
 
-def _named(row: Sequence[float]) -> tuple[_Kind, int | None]:
-    """Name a detection that is no door, and the door that it was meant for, if it is near one."""
+def _error_kind(row: Sequence[float]) -> tuple[_Kind, int | None]:
+    """Return the kind of a detection that matches no door, and the door it is badly placed on."""
     nearest = max(range(len(row)), key=row.__getitem__, default=None)
     if nearest is None or row[nearest] < _TOUCHING:
         return "false alarm", None
-    if row[nearest] <= MATCH_IOU:  # TIDE: one of exactly that is no duplicate
+    if row[nearest] <= MATCH_IOU:  # TIDE: at exactly this IoU it is no duplicate
         return "badly placed", nearest
     return "duplicate", None

@@ -1,10 +1,10 @@
-"""How surely a share or a rate is known, where the things of one scene are alike.
+"""Confidence intervals of proportions and rates, with correlation within scenes.
 
-Doors in one photograph, and photographs of one scene, are found or missed together: a hundred of
-them say less than a hundred strangers. Where some are missed, the scenes show how much less, by
-how they vary (a ratio's linearised variance; Korn and Graubard, Survey Methodology 24, 1998). Where
-all are found nothing varies; so what lies behind is asked, which always does: the model's
-confidence in each (:func:`intraclass_correlation`). The things count for the fewer of the two.
+Doors in one photograph, and photographs of one scene, are found or missed together. So a hundred of
+them prove less than a hundred independent samples: their effective sample size is smaller. If some
+are missed, the variance between scenes gives it (a ratio's linearised variance; Korn and Graubard,
+Survey Methodology 24, 1998). If all are found, that variance is 0, so the model's confidences give
+it, which always vary (:func:`intraclass_correlation`). The smaller of the two is used.
 """
 
 import math
@@ -25,17 +25,17 @@ _Values = npt.NDArray[np.float64]
 
 
 def intraclass_correlation(values: Sequence[float], scenes: Sequence[int]) -> float:
-    """Tell how alike the things of a scene are: 0, as strangers are, to 1, as one thing is.
+    """Return the intraclass correlation: 0 for independent samples, 1 for equal ones in a scene.
 
-    The intraclass correlation of a one-way layout with unequal groups, estimated from its mean
-    squares (Donner and Koval, Biometrics 36, 1980), and 0 where that is negative.
+    It is that of a one-way layout with unequal groups, estimated from its mean squares (Donner and
+    Koval, Biometrics 36, 1980), and 0 if that is negative.
 
     Args:
-        values: Of each thing, such as the confidence with which a door is found.
-        scenes: Of each thing.
+        values: One per sample, such as the confidence with which a door is found.
+        scenes: One per sample.
 
     Returns:
-        1 where nothing can be told: one scene, or values that do not vary at all.
+        1 if it cannot be estimated: one scene only, or values that do not vary.
     """
     if len(values) == len(set(scenes)):
         return 0.0
@@ -62,21 +62,21 @@ def proportion(
     icc: float,
     level: float = CONFIDENCE_LEVEL,
 ) -> Estimate | None:
-    """Estimate a share of all things, counted photograph by photograph.
+    """Estimate a proportion from counts per photograph.
 
-    The bounds are Wilson's for so many strangers, with Student's quantile for their variance, and
-    no closer than Clopper and Pearson's of all of them.
+    The bounds are Wilson's at the effective sample size, with Student's quantile for its variance.
+    They are never closer to 0 or 1 than Clopper and Pearson's.
 
     Args:
-        hits: Of each photograph, such as its doors that were found.
-        totals: Of each photograph, such as its doors.
-        scenes: Of each photograph.
+        hits: One per photograph, such as its doors that were found.
+        totals: One per photograph, such as its doors.
+        scenes: One per photograph.
         of: What ``totals`` counts.
-        icc: How alike the things of a scene are (:func:`intraclass_correlation`).
-        level: How often the interval should hold the true share.
+        icc: The intraclass correlation within scenes (:func:`intraclass_correlation`).
+        level: The confidence level of the interval.
 
     Returns:
-        None if there is nothing to take a share of.
+        None if the total is 0.
     """
     total = _by_scene(totals, scenes)
     hit, total = _by_scene(hits, scenes)[total > 0], total[total > 0]
@@ -89,7 +89,7 @@ def proportion(
         min(effective_n, many**2 * value * (1 - value) / between) if between else effective_n
     )
     low, high = score_interval(value, effective, _quantile(effective, many, level))
-    # What strangers who are all found prove, by Clopper and Pearson; nobody proves more.
+    # Clopper and Pearson's bound for independent samples that are all found; nothing proves more.
     perfect = _tail(_quantile(effective_n, many, level)) ** (1 / effective_n)
     return Estimate(
         value=value,
@@ -102,9 +102,9 @@ def proportion(
 
 
 def f1(jaccard: Estimate | None) -> Estimate | None:
-    """Turn a share into F1: that of all doors and false alarms which are doors that are found.
+    """Convert the Jaccard index into F1: found doors over all doors and false alarms.
 
-    F1 = 2J / (1 + J), which grows with J; so the ends of the one's interval are the other's.
+    F1 = 2J / (1 + J) increases with J, so the bounds are converted in the same way.
     """
     if jaccard is None:
         return None
@@ -120,17 +120,17 @@ def rate(
     icc: float,
     level: float = CONFIDENCE_LEVEL,
 ) -> Estimate | None:
-    """Estimate how many things a photograph has, by the score interval of a Poisson rate.
+    """Estimate a count per photograph, by the score interval of a Poisson rate.
 
-    Where they come in crowds, in a photograph or in a scene, the count is worth less by its
-    variance over its mean.
+    Overdispersed counts, within photographs or scenes, prove less: the exposure is divided by
+    their variance over their mean.
 
     Args:
-        counts: Of each photograph.
-        scenes: Of each photograph.
+        counts: One per photograph.
+        scenes: One per photograph.
         of: What the photographs are.
-        icc: How alike the photographs of a scene are (:func:`intraclass_correlation`).
-        level: How often the interval should hold the true rate.
+        icc: The intraclass correlation within scenes (:func:`intraclass_correlation`).
+        level: The confidence level of the interval.
 
     Returns:
         None if there is no photograph.
@@ -161,7 +161,7 @@ def rate(
 
 
 def student_quantile(degrees: float, level: float) -> float:
-    """Student's quantile, to the first order: doi.org/10.2307/2332723.
+    """Return Student's quantile, to the first order: doi.org/10.2307/2332723.
 
     >>> round(student_quantile(9, 0.95), 2)  # 2.26 in the tables
     2.22
@@ -176,22 +176,23 @@ def _by_scene(counts: Sequence[int], scenes: Sequence[int]) -> _Values:
 
 
 def _effective_n(sizes: _Values, icc: float) -> _Values:
-    """Count the strangers that vary as much as the things of each scene do."""
+    """Return the effective sample size of each scene."""
     return np.asarray(sizes / (1 + (sizes - 1) * icc), dtype=np.float64)
 
 
 def _tail(z: float) -> float:
-    """Tell how much of a normal distribution lies beyond; more than 0, however far out."""
+    """Return the upper tail of the normal distribution beyond ``z``; always above 0."""
     return max(math.erfc(z / math.sqrt(2)) / 2, sys.float_info.min)
 
 
 def _quantile(effective: float, many: float, level: float) -> float:
-    """Widen the normal quantile for a variance that is known from so few; not for strangers."""
+    """Return the normal quantile, widened for a small effective sample size."""
     wider = student_quantile(effective - 1, level) / student_quantile(many - 1, level)
     return normal_quantile(level) * wider
 
 
 def _overdispersion(counts: Sequence[int]) -> float:
+    """Return the variance over the mean; at least 1."""
     value = np.asarray(counts, dtype=np.float64)
     if value.size == 1 or not value.any():
         return 1.0

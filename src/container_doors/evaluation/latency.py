@@ -1,4 +1,4 @@
-"""Milliseconds per photograph."""
+"""Latency in milliseconds per photograph."""
 
 import math
 import statistics
@@ -9,10 +9,10 @@ from container_doors.core.records import Latency
 
 
 def latency(durations_ms: Sequence[float], *, method: str) -> Latency | None:
-    """Summarise timings; None where nothing was timed.
+    """Summarise timings; None without a timing.
 
-    The 95th percentile is the smallest timing that at least 95 % of the others do not exceed
-    (nearest rank), so that it is a timing that happened.
+    The 95th percentile is by nearest rank: the smallest timing that at least 95 % of the timings do
+    not exceed. So it is a timing that was measured.
     """
     if not durations_ms:
         return None
@@ -26,10 +26,10 @@ def latency(durations_ms: Sequence[float], *, method: str) -> Latency | None:
 
 
 def median(durations_ms: Sequence[float], *, level: float = CONFIDENCE_LEVEL) -> Estimate | None:
-    """Bound the median by two of the timings: how many lie below it is binomial, at one half.
+    """Estimate the median; two of the timings are its bounds (binomial, at one half).
 
-    None of so few that even the smallest and the largest do not hold it often enough: five or
-    fewer, for 95 %.
+    None if even the smallest and the largest do not contain the median often enough: for 95 %, of
+    five timings or fewer.
     """
     if 2 * 0.5 ** len(durations_ms) > 1 - level:
         return None

@@ -1,4 +1,4 @@
-"""What became of each photograph at one confidence threshold, and the shares of many."""
+"""Matched photographs at one confidence threshold: their precision, recall and F1."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -12,25 +12,25 @@ from container_doors.evaluation.ranking import Ranking
 
 @dataclass(frozen=True, slots=True)
 class MatchCounts:
-    """What became of the doors of one photograph."""
+    """Found doors and false alarms of one photograph."""
 
     scene: int
     found: tuple[bool, ...]
-    """Of each door, in order."""
+    """For each door, in order: whether it is found at the threshold."""
     confidences: tuple[float, ...]
-    """Of each door: the confidence with which it is found at any threshold; 0 where it never is."""
+    """For each door: the confidence of its detection at any threshold; 0 if there is none."""
     alarms: tuple[float, ...]
     """The confidence of each false alarm at the threshold."""
 
     @property
     def hits(self) -> int:
-        """Doors that are found."""
+        """The number of found doors."""
         return sum(self.found)
 
 
 @dataclass(frozen=True, slots=True)
 class MatchedPhotograph(MatchCounts):
-    """The same, as the model is used, and of which photograph."""
+    """The same, for the detections in use, with the photograph."""
 
     photograph: Photograph
 
@@ -38,42 +38,43 @@ class MatchedPhotograph(MatchCounts):
 def match_photographs(
     photographs: Sequence[Photograph], scenes: Sequence[int], *, conf_threshold: float
 ) -> list[MatchedPhotograph]:
-    """Match what is used; each door is found once, by the most confident box.
+    """Match the detections in use; each door is found once, by the most confident box.
 
-    A box is matched before all that are less confident, so what a threshold takes away changes
-    nothing of what it leaves.
+    Boxes are matched from the highest confidence down, so a threshold changes no match above it.
     """
-    seen = []
+    matched = []
     for photograph, scene in zip(photographs, scenes, strict=True):
         confidences = photograph.used_confidences
         matches = match(photograph.used_xyxy, confidences, photograph.doors_xyxy)
-        of_doors = [0.0] * len(photograph.doors_xyxy)
+        door_confidences = [0.0] * len(photograph.doors_xyxy)
         for door, confidence in zip(matches.door_of, confidences, strict=True):
             if door is not None:
-                of_doors[door] = confidence
+                door_confidences[door] = confidence
         alarms = [
             confidence
             for door, confidence in zip(matches.door_of, confidences, strict=True)
             if door is None and confidence >= conf_threshold
         ]
-        found = tuple(0 < one >= conf_threshold for one in of_doors)
-        seen.append(MatchedPhotograph(scene, found, tuple(of_doors), tuple(alarms), photograph))
-    return seen
+        found = tuple(0 < one >= conf_threshold for one in door_confidences)
+        matched.append(
+            MatchedPhotograph(scene, found, tuple(door_confidences), tuple(alarms), photograph)
+        )
+    return matched
 
 
 def precision_over_recall(photographs: Sequence[Photograph]) -> list[tuple[float, float]]:
-    """Follow recall and precision in use, from the highest confidence to the lowest.
+    """Return the precision-recall curve in use, from the highest confidence to the lowest.
 
-    The operating point at any threshold lies on it. Average precision is of another curve: of more
-    boxes, since overlapping ones are suppressed less, and by COCO's matches.
+    The operating point at any threshold lies on it. Average precision belongs to another curve: of
+    more boxes, since non-maximum suppression is weaker there, and by COCO's matches.
 
     Returns:
-        Where the recall changes, before and after; nothing without a door or a detection.
+        The points before and after each change of the recall; empty without a door or a detection.
     """
-    seen = match_photographs(photographs, range(len(photographs)), conf_threshold=0.0)
-    doors = sum(len(one.found) for one in seen)
-    hits = Counter(sure for one in seen for sure in one.confidences if sure > 0)
-    alarms = Counter(alarm for one in seen for alarm in one.alarms)
+    matched = match_photographs(photographs, range(len(photographs)), conf_threshold=0.0)
+    doors = sum(len(one.found) for one in matched)
+    hits = Counter(conf for one in matched for conf in one.confidences if conf > 0)
+    alarms = Counter(alarm for one in matched for alarm in one.alarms)
     curve: list[tuple[float, float]] = []
     found = wrong = 0
     for confidence in sorted(hits | alarms, reverse=True) if doors else ():
@@ -88,7 +89,7 @@ def precision_over_recall(photographs: Sequence[Photograph]) -> list[tuple[float
 def match_ranking(
     ranking: Ranking, scenes: Sequence[int], *, conf_threshold: float
 ) -> list[MatchCounts]:
-    """Tell what became of each photograph by a ranking, at an IoU of 0.5; doors are in no order."""
+    """Return each photograph's matches in a ranking, at an IoU of 0.5; doors are in no order."""
     confidences: list[list[float]] = [[] for _ in scenes]
     alarms: list[list[float]] = [[] for _ in scenes]
     for photograph, confidence, is_door in zip(
@@ -101,19 +102,19 @@ def match_ranking(
     return [
         MatchCounts(
             scene,
-            tuple(confidence >= conf_threshold for confidence in sure) + (False,) * lost,
-            (*sure, *[0.0] * lost),
+            tuple(confidence >= conf_threshold for confidence in found) + (False,) * lost,
+            (*found, *[0.0] * lost),
             tuple(wrong),
         )
-        for scene, sure, wrong, doors in zip(
+        for scene, found, wrong, doors in zip(
             scenes, confidences, alarms, ranking.doors.tolist(), strict=True
         )
-        for lost in [doors - len(sure)]
+        for lost in [doors - len(found)]
     ]
 
 
 def scene_numbers(images: Sequence[str], scenes: Mapping[str, str]) -> list[int]:
-    """Number the scenes from 0; a photograph without one is a scene by itself.
+    """Number the scenes from 0; a photograph without a scene is one by itself.
 
     >>> scene_numbers(["a", "b", "c"], {"a": "quay", "c": "quay"})
     [0, 1, 0]
@@ -123,70 +124,71 @@ def scene_numbers(images: Sequence[str], scenes: Mapping[str, str]) -> list[int]
     return [numbers.setdefault(key, len(numbers)) for key in keys]
 
 
-def renumbered(scenes: Sequence[int]) -> list[int]:
-    """Number from 0 without gaps, for a part of the photographs."""
+def renumber(scenes: Sequence[int]) -> list[int]:
+    """Number the scenes of a part of the photographs from 0, without gaps."""
     numbers: dict[int, int] = {}
     return [numbers.setdefault(scene, len(numbers)) for scene in scenes]
 
 
 def recall(
-    seen: Sequence[MatchCounts], *, level: float = CONFIDENCE_LEVEL, icc: float | None = None
+    matched: Sequence[MatchCounts], *, level: float = CONFIDENCE_LEVEL, icc: float | None = None
 ) -> Estimate | None:
-    """Estimate the share of doors that are found.
+    """Estimate the recall: the fraction of doors that are found.
 
     Args:
-        seen: What became of each photograph.
-        level: Of the interval.
-        icc: How alike the doors of a scene are; None: as those that are given. Of a part of a
-            split, the whole tells it better (:func:`door_icc`).
+        matched: The photographs, matched.
+        level: The confidence level of the interval.
+        icc: The doors' intraclass correlation; None: estimate it from ``matched``. For a part of a
+            split, pass that of the whole split (:func:`door_icc`).
     """
-    icc = door_icc(seen) if icc is None else icc
-    return _proportion(seen, [len(one.found) for one in seen], of="doors", level=level, icc=icc)
+    icc = door_icc(matched) if icc is None else icc
+    doors = [len(one.found) for one in matched]
+    return _proportion(matched, doors, of="doors", level=level, icc=icc)
 
 
 def precision(
-    seen: Sequence[MatchCounts], *, level: float = CONFIDENCE_LEVEL, icc: float | None = None
+    matched: Sequence[MatchCounts], *, level: float = CONFIDENCE_LEVEL, icc: float | None = None
 ) -> Estimate | None:
-    """Estimate the share of detections that are doors; the arguments are those of a recall."""
-    icc = detection_icc(seen) if icc is None else icc
-    totals = [one.hits + len(one.alarms) for one in seen]
-    return _proportion(seen, totals, of="detections", level=level, icc=icc)
+    """Estimate the precision: the fraction of detections that are doors. Arguments as above."""
+    icc = detection_icc(matched) if icc is None else icc
+    totals = [one.hits + len(one.alarms) for one in matched]
+    return _proportion(matched, totals, of="detections", level=level, icc=icc)
 
 
-def f1_score(seen: Sequence[MatchCounts], *, level: float = CONFIDENCE_LEVEL) -> Estimate | None:
-    """Estimate the harmonic mean of both."""
-    totals = [len(one.found) + len(one.alarms) for one in seen]
-    icc = _icc(seen, [(*one.confidences, *_wrong(one)) for one in seen])
-    return f1(_proportion(seen, totals, of="doors and false alarms", level=level, icc=icc))
+def f1_score(matched: Sequence[MatchCounts], *, level: float = CONFIDENCE_LEVEL) -> Estimate | None:
+    """Estimate F1, the harmonic mean of precision and recall."""
+    totals = [len(one.found) + len(one.alarms) for one in matched]
+    icc = _icc(matched, [(*one.confidences, *_negated_alarms(one)) for one in matched])
+    return f1(_proportion(matched, totals, of="doors and false alarms", level=level, icc=icc))
 
 
-def door_icc(seen: Sequence[MatchCounts]) -> float:
-    """Tell how alike the doors of a scene are: as the model is equally sure of them."""
-    return _icc(seen, [one.confidences for one in seen])
+def door_icc(matched: Sequence[MatchCounts]) -> float:
+    """Return the intraclass correlation of the doors' confidences."""
+    return _icc(matched, [one.confidences for one in matched])
 
 
-def detection_icc(seen: Sequence[MatchCounts]) -> float:
-    """Tell how alike the detections in a scene are; one that is wrong is sure the other way."""
-    return _icc(seen, [(*_of_found(one), *_wrong(one)) for one in seen])
+def detection_icc(matched: Sequence[MatchCounts]) -> float:
+    """Return the intraclass correlation of the confidences, those of false alarms negated."""
+    return _icc(matched, [(*_found_confidences(one), *_negated_alarms(one)) for one in matched])
 
 
-def _of_found(one: MatchCounts) -> list[float]:
-    return [sure for sure, is_found in zip(one.confidences, one.found, strict=True) if is_found]
+def _found_confidences(one: MatchCounts) -> list[float]:
+    return [conf for conf, is_found in zip(one.confidences, one.found, strict=True) if is_found]
 
 
-def _wrong(one: MatchCounts) -> list[float]:
+def _negated_alarms(one: MatchCounts) -> list[float]:
     return [-alarm for alarm in one.alarms]
 
 
-def _icc(seen: Sequence[MatchCounts], confidences: Sequence[Sequence[float]]) -> float:
+def _icc(matched: Sequence[MatchCounts], confidences: Sequence[Sequence[float]]) -> float:
     each = [value for values in confidences for value in values]
-    where = [one.scene for one, values in zip(seen, confidences, strict=True) for _ in values]
+    where = [one.scene for one, values in zip(matched, confidences, strict=True) for _ in values]
     return intraclass_correlation(each, where)
 
 
 def _proportion(
-    seen: Sequence[MatchCounts], totals: Sequence[int], *, of: str, level: float, icc: float
+    matched: Sequence[MatchCounts], totals: Sequence[int], *, of: str, level: float, icc: float
 ) -> Estimate | None:
-    scenes = renumbered([one.scene for one in seen])
-    hits = [one.hits for one in seen]
+    scenes = renumber([one.scene for one in matched])
+    hits = [one.hits for one in matched]
     return proportion(hits, totals, scenes, of=of, icc=icc, level=level)

@@ -1,4 +1,4 @@
-"""Which detection is which door: precision and recall at one operating point."""
+"""Match detections to doors: precision and recall at one operating point."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -8,25 +8,25 @@ from container_doors.core.records import OperatingPoint
 BoxXyxy = tuple[float, float, float, float]
 
 MATCH_IOU = 0.5
-"""From here on a detection counts as the door that it overlaps."""
+"""From this IoU on, a detection can match a door."""
 
 
 @dataclass(frozen=True, slots=True)
 class Matches:
-    """What came of one photograph, in the order of the boxes that were given."""
+    """The matches of one photograph, in the order of the given boxes."""
 
     door_of: tuple[int | None, ...]
-    """The door that each detection is, by its number; None for a false alarm."""
+    """For each detection, the number of its door; None for a false alarm."""
     door_is_found: tuple[bool, ...]
 
     @property
     def detection_is_door(self) -> tuple[bool, ...]:
-        """Of each detection."""
+        """For each detection, whether it matches a door."""
         return tuple(door is not None for door in self.door_of)
 
 
 def iou(first: BoxXyxy, second: BoxXyxy) -> float:
-    """Area of the intersection over that of the union; 0 for two boxes without area.
+    """Return the area of the intersection over that of the union; 0 for two boxes without area.
 
     >>> iou((0, 0, 2, 2), (1, 0, 3, 2))
     0.3333333333333333
@@ -41,7 +41,7 @@ def iou(first: BoxXyxy, second: BoxXyxy) -> float:
 def match(
     detections: Sequence[BoxXyxy], confidences: Sequence[float], doors: Sequence[BoxXyxy]
 ) -> Matches:
-    """Give each detection, the most confident first, the free door that it overlaps most."""
+    """Match each detection, the most confident first, to the free door of the highest IoU."""
     door_of: list[int | None] = [None] * len(detections)
     found = [False] * len(doors)
     for index in sorted(range(len(detections)), key=lambda i: -confidences[i]):
@@ -59,7 +59,7 @@ def match(
 def operating_point(
     matches: Iterable[Matches], *, conf_threshold: float, iou_threshold: float
 ) -> OperatingPoint:
-    """Count over a split; a ratio without a denominator is None."""
+    """Add up the matches of a split; a ratio without a denominator is None."""
     detections: list[bool] = []
     doors: list[bool] = []
     for one in matches:

@@ -1,4 +1,4 @@
-"""The photographs that are worth looking at: missed, invented, loose, or labelled wrong."""
+"""List the mistakes: missed doors, false alarms, badly placed boxes, doubtful labels."""
 
 from collections.abc import Sequence
 
@@ -7,20 +7,20 @@ from container_doors.evaluation.matched import MatchedPhotograph
 from container_doors.evaluation.matching import MATCH_IOU, iou, match
 
 _LOOSE, _TOUCHING = 0.75, 0.1
-"""A found door whose box overlaps it less is loose; below the second (TIDE's) it is background."""
+"""IoU: below the first a found door's box is loose; below the second (TIDE's) it is background."""
 
-_SURE = 0.8
-"""A false alarm or a missed label at such a confidence is rather a mistake of the label."""
+_HIGH_CONFIDENCE = 0.8
+"""A false alarm from this confidence on is more likely a mistake of the labels."""
 
 
-def mistakes(seen: Sequence[MatchedPhotograph], *, conf_threshold: float) -> list[Mistake]:
-    """List them, worst first: misses by their size, the others by the model's confidence."""
-    listed = [
+def mistakes(matched: Sequence[MatchedPhotograph], *, conf_threshold: float) -> list[Mistake]:
+    """Return them, worst first: missed doors by their size, the others by their confidence."""
+    unsorted = [
         mistake
-        for one in seen
+        for one in matched
         for mistake in (*_misses(one), *_detections(one.photograph, conf_threshold))
     ]
-    return sorted(listed, key=lambda mistake: (_ORDER.index(mistake.kind), -mistake.weight))
+    return sorted(unsorted, key=lambda mistake: (_ORDER.index(mistake.kind), -mistake.weight))
 
 
 _ORDER = ("missed", "false alarm", "label in doubt", "duplicate", "badly placed", "loose")
@@ -43,9 +43,9 @@ def _misses(one: MatchedPhotograph) -> list[Mistake]:
 
 
 def _detections(photograph: Photograph, conf_threshold: float) -> list[Mistake]:
-    """Go through what is used, by TIDE's kinds (arXiv 2008.08115); what is a door may be loose."""
+    """List the wrong detections in use, by TIDE's kinds (arXiv 2008.08115), and loose ones."""
     matches = match(photograph.used_xyxy, photograph.used_confidences, photograph.doors_xyxy)
-    listed = []
+    found = []
     for box, confidence, door in zip(
         photograph.used_xyxy, photograph.used_confidences, matches.door_of, strict=True
     ):
@@ -55,15 +55,15 @@ def _detections(photograph: Photograph, conf_threshold: float) -> list[Mistake]:
         overlap = max(overlaps, default=0.0) if door is None else overlaps[door]
         kind = _kind(overlap, confidence, is_door=door is not None)
         if kind is not None:
-            listed.append(_mistake(kind, photograph, box, confidence, overlap))
-    return listed
+            found.append(_mistake(kind, photograph, box, confidence, overlap))
+    return found
 
 
 def _kind(overlap: float, confidence: float, *, is_door: bool) -> str | None:
     if is_door:
         return "loose" if overlap < _LOOSE else None
     if overlap < _TOUCHING:
-        return "label in doubt" if confidence >= _SURE else "false alarm"
+        return "label in doubt" if confidence >= _HIGH_CONFIDENCE else "false alarm"
     return "duplicate" if overlap >= MATCH_IOU else "badly placed"
 
 
@@ -75,5 +75,5 @@ def _mistake(
         image=photograph.image,
         box_xyxy=box,
         weight=1 - overlap if kind == "loose" else confidence,
-        what=f"confidence {confidence:.2f}, overlap with a labelled door {overlap:.2f}",
+        what=f"confidence {confidence:.2f}, IoU with a labelled door {overlap:.2f}",
     )

@@ -1,4 +1,4 @@
-"""Whether one of two models is better, measured on the same photographs."""
+"""Compare two models on the same photographs: their paired differences."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -7,37 +7,37 @@ import numpy as np
 
 from container_doors.core.measurements import CONFIDENCE_LEVEL, Estimate
 from container_doors.evaluation.intervals import student_quantile
-from container_doors.evaluation.matched import MatchedPhotograph, renumbered
+from container_doors.evaluation.matched import MatchedPhotograph, renumber
 from container_doors.evaluation.ranking import Ranking
 from container_doors.evaluation.resampling import coco_ap_of
 from container_doors.evaluation.scores import coco_ranking
 from container_doors.evaluation.spread import AP50, AP50_95, difference
 
 FALSE_ALARMS = "false alarms"
-"""Of all photographs, a photograph; the fewer, the better."""
+"""Per photograph, over all photographs; fewer is better."""
 
 _FEWEST_SCENES = 4
-"""With a door; fewer are too few to have a variance."""
+"""Scenes with a door; fewer are too few for a variance."""
 
 _WIDENED = 1.15
-"""Few false alarms in few scenes are skewed, so that a variance understates them: of synthetic data
-of known truth 95 % of the intervals or more hold it, of crowds in few scenes 90 %."""
+"""Few false alarms in few scenes are skewed, so their variance is too small. On synthetic data at
+least 95 % of the intervals contain the truth; 90 % with overdispersed alarms in few scenes."""
 
 
 def differences(
     first: Sequence[MatchedPhotograph], second: Sequence[MatchedPhotograph]
 ) -> dict[str, Estimate]:
-    """Estimate by how much the second differs; what is undefined is absent.
+    """Estimate the differences, the second minus the first; an undefined one is absent.
 
     Args:
-        first: What became of each photograph by one model.
-        second: By the other, in the same order.
+        first: The photographs, matched for one model.
+        second: The same for the other, in the same order.
 
     Returns:
-        ``AP50-95``, ``AP50``, ``recall``, ``precision`` and :data:`FALSE_ALARMS`; nothing if doors
-        are in fewer than four scenes. Each interval stands by itself.
+        ``AP50-95``, ``AP50``, ``recall``, ``precision`` and :data:`FALSE_ALARMS`; empty if fewer
+        than four scenes have a door. The intervals are not adjusted for their number.
     """
-    scenes = renumbered([one.scene for one in first])
+    scenes = renumber([one.scene for one in first])
     rankings = _ranking(first), _ranking(second)
     least = _least_deviation(first, second, scenes)
     estimates = {
@@ -57,51 +57,51 @@ def differences(
     return {name: one for name, one in estimates.items() if one is not None}
 
 
-def alarms_of(seen: Sequence[MatchedPhotograph]) -> int:
-    """Count the false alarms on all photographs, those with a door too."""
-    return sum(len(one.alarms) for one in seen)
+def count_alarms(matched: Sequence[MatchedPhotograph]) -> int:
+    """Count the false alarms on all photographs, with a door or without."""
+    return sum(len(one.alarms) for one in matched)
 
 
 def sentence(names: tuple[str, str], by: Mapping[str, Estimate], alarms: tuple[int, int]) -> str:
-    """Say in which sense the second is better and in which worse, and what cannot be told.
+    """Write in which metrics the second model is better or worse, and what is not proven.
 
     Args:
         names: Of both models.
-        by: What :func:`differences` says.
-        alarms: How many false alarms each raises.
+        by: The result of :func:`differences`.
+        alarms: The false alarms of each.
 
     >>> by = {"AP50-95": Estimate(value=0.03, low=0.01, high=0.05, n=75, of="photographs")}
     >>> sentence(("a", "b"), by, (2, 2))
     'b is better than a: AP50-95 higher by 0.030 (0.010 to 0.050), on the same 75 photographs'
     """
     first, second = names
-    told = _without_the_same_twice(by)
-    proven = [name for name in told if by[name].low > 0 or by[name].high < 0]
-    measured = [name for name in told if name not in proven and by[name].value]
-    better, worse = _by_sense(by, proven)
+    metrics = _without_repeated_ap50(by)
+    proven = [name for name in metrics if by[name].low > 0 or by[name].high < 0]
+    measured = [name for name in metrics if name not in proven and by[name].value]
+    better, worse = _better_and_worse(by, proven)
     on = f", on the same {next(iter(by.values())).n} photographs"
 
-    def listed(members: Sequence[str]) -> str:
-        return ", ".join(_how(name, by[name], alarms) for name in members)
+    def phrases(members: Sequence[str]) -> str:
+        return ", ".join(_phrase(name, by[name], alarms) for name in members)
 
     if better and worse:
         verdict = (
-            f"{second} is better than {first} in one sense and worse in another. "
-            f"Better: {listed(better)}. Worse: {listed(worse)}{on}. What a missed door and a false "
-            "alarm cost decides between them"
+            f"{second} is better than {first} in some metrics and worse in others. "
+            f"Better: {phrases(better)}. Worse: {phrases(worse)}{on}. The choice depends on the "
+            "cost of a missed door and of a false alarm"
         )
     elif better or worse:
         than = "better" if better else "worse"
-        verdict = f"{second} is {than} than {first}: {listed(better or worse)}{on}"
+        verdict = f"{second} is {than} than {first}: {phrases(better or worse)}{on}"
     else:
-        verdict = f"it cannot be told whether {second} is better than {first}{on}"
-    senses = zip(("better", "worse"), _by_sense(by, measured), strict=True)
-    tail = "; ".join(f"{sense}: {listed(members)}" for sense, members in senses if members)
-    return f"{verdict}. As measured, and no more than that, {tail}" if tail else verdict
+        verdict = f"no difference between {first} and {second} is proven{on}"
+    unproven = zip(("better", "worse"), _better_and_worse(by, measured), strict=True)
+    tail = "; ".join(f"{than}: {phrases(members)}" for than, members in unproven if members)
+    return f"{verdict}. Measured, but not proven: {tail}" if tail else verdict
 
 
-def _without_the_same_twice(by: Mapping[str, Estimate]) -> list[str]:
-    """Leave out AP50 where AP50-95 says the same."""
+def _without_repeated_ap50(by: Mapping[str, Estimate]) -> list[str]:
+    """Leave out AP50 if AP50-95 has the same verdict."""
 
     def sign(name: str) -> int:
         return (by[name].low > 0) - (by[name].high < 0)
@@ -110,24 +110,26 @@ def _without_the_same_twice(by: Mapping[str, Estimate]) -> list[str]:
     return [name for name in by if not (same and name == "AP50")]
 
 
-def _by_sense(by: Mapping[str, Estimate], names: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Tell those by which the second is better from those by which it is worse."""
+def _better_and_worse(
+    by: Mapping[str, Estimate], names: Sequence[str]
+) -> tuple[list[str], list[str]]:
+    """Split the metrics into those in which the second is better, and worse."""
     better = [name for name in names if (by[name].value > 0) != (name == FALSE_ALARMS)]
     return better, [name for name in names if name not in better]
 
 
-def _how(name: str, by: Estimate, alarms: tuple[int, int]) -> str:
+def _phrase(name: str, by: Estimate, alarms: tuple[int, int]) -> str:
     low, high = (by.low, by.high) if by.value > 0 else (-by.high, -by.low)
     more = "higher" if by.value > 0 else "lower"
-    how = f"{abs(by.value):.3f} ({low:.3f} to {high:.3f})"
+    amount = f"{abs(by.value):.3f} ({low:.3f} to {high:.3f})"
     if name != FALSE_ALARMS:
-        return f"{name} {more} by {how}"
+        return f"{name} {more} by {amount}"
     than = "more" if by.value > 0 else "fewer"
-    return f"{FALSE_ALARMS}: {alarms[1]} and not {alarms[0]}, {how} {than} a photograph"
+    return f"{FALSE_ALARMS}: {alarms[1]} instead of {alarms[0]}, {amount} {than} per photograph"
 
 
-def _ranking(seen: Sequence[MatchedPhotograph]) -> Ranking:
-    return coco_ranking([one.photograph for one in seen])
+def _ranking(matched: Sequence[MatchedPhotograph]) -> Ranking:
+    return coco_ranking([one.photograph for one in matched])
 
 
 def _recall_difference(
@@ -136,7 +138,7 @@ def _recall_difference(
     scenes: Sequence[int],
     least: float,
 ) -> Estimate | None:
-    """By the variance between scenes, and at least what scenes that agree leave open."""
+    """Use the variance between scenes, with ``least`` as the smallest standard deviation."""
     doors = np.bincount(scenes, weights=[len(one.found) for one in first])
     count, many = int((doors > 0).sum()), int(doors.sum())
     if count < _FEWEST_SCENES:
@@ -155,7 +157,7 @@ def _recall_difference(
 def _least_deviation(
     first: Sequence[MatchedPhotograph], second: Sequence[MatchedPhotograph], scenes: Sequence[int]
 ) -> float:
-    """Agresti and Min's for pairs, which is above 0 where all agree; each scene is a pair.
+    """Return Agresti and Min's deviation for pairs, above 0 even if all agree; a scene is a pair.
 
     https://doi.org/10.1002/sim.1781
     """
@@ -170,13 +172,14 @@ def _least_deviation(
 def _precision_difference(
     first: Sequence[MatchedPhotograph], second: Sequence[MatchedPhotograph], scenes: Sequence[int]
 ) -> Estimate | None:
-    """By the variance between scenes of both ratios, linearized; at least one scene's either way.
+    """Use the linearised variance of both ratios between scenes, and that of one scene at least.
 
-    None where a model detects something in fewer than four scenes. https://en.wikipedia.org/wiki/Ratio_estimator
+    Return None if a model detects something in fewer than four scenes.
+    https://en.wikipedia.org/wiki/Ratio_estimator
     """
-    right = [np.bincount(scenes, weights=[one.hits for one in seen]) for seen in (first, second)]
+    right = [np.bincount(scenes, weights=[one.hits for one in model]) for model in (first, second)]
     wrong = [
-        np.bincount(scenes, weights=[len(one.alarms) for one in seen]) for seen in (first, second)
+        np.bincount(scenes, weights=[len(one.alarms) for one in model]) for model in (first, second)
     ]
     every = [hits + alarms for hits, alarms in zip(right, wrong, strict=True)]
     fewest = min(int((detected > 0).sum()) for detected in every)
@@ -207,7 +210,7 @@ def _precision_difference(
 def _alarms_difference(
     first: Sequence[MatchedPhotograph], second: Sequence[MatchedPhotograph], scenes: Sequence[int]
 ) -> Estimate:
-    """By the variance between scenes, and at least that of as many single events, and one more."""
+    """Use the variance between scenes, and at least that of as many Poisson events plus one."""
     many, count = len(first), max(scenes) + 1
     net = [len(other.alarms) - len(one.alarms) for one, other in zip(first, second, strict=True)]
     by_scene = np.bincount(scenes, weights=net)

@@ -1,4 +1,4 @@
-"""Photographs with what was found drawn in, for people to look at."""
+"""Photographs with labels, detections and mistakes drawn in."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,15 +9,15 @@ from container_doors.core.ports import Detections
 from container_doors.evaluation.matching import BoxXyxy, Matches
 
 LABEL, FOUND, MISTAKE = "#00E5A8", "#FF7A1A", "#FF2FA0"
-"""The colours of ``reporting/page.css``. The line says it again, to those who see no difference:
-a label is solid, what was found dashed, and a mistake thick, behind either."""
+"""The colours of ``reporting/page.css``. For colour-blind people the lines differ too: a label is
+solid, a detection dashed, and a mistake thick, behind either."""
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 _LONGEST_SIDE_PX = 1280
 _LEGEND = {
     "label": "a labelled door",
-    "found": "found, with its confidence",
+    "found": "a detection, with its confidence",
     "missed": "the mistake: missed",
     "false alarm": "the mistake: a false alarm (?)",
 }
@@ -25,12 +25,12 @@ _LABELLED, _MISTAKES = ("label", "missed"), ("missed", "false alarm")
 
 
 def draw(detections: Detections, doors: Sequence[BoxXyxy], matches: Matches) -> Image.Image:
-    """Draw one photograph: labels, what was found, and the mistakes, with a legend below.
+    """Draw one photograph: labels, detections and mistakes, with a legend below.
 
     Args:
         detections: Boxes in pixels of the photograph after EXIF orientation.
         doors: The labelled boxes, in the same pixels.
-        matches: What :func:`matching.match` says of the two.
+        matches: The result of :func:`matching.match` for both.
     """
     with Image.open(detections.image) as file:
         picture = ImageOps.exif_transpose(file).convert("RGB")
@@ -39,8 +39,8 @@ def draw(detections: Detections, doors: Sequence[BoxXyxy], matches: Matches) -> 
     pen = ImageDraw.Draw(picture)
     line_px = max(2, round(min(picture.size) / 160))
     font = ImageFont.load_default(size=max(11, min(picture.size) // 24))
-    labels = [_scaled(box, factor) for box in doors]
-    found = [_scaled(box, factor) for box in detections.boxes_xyxy]
+    labels = [_scale(box, factor) for box in doors]
+    found = [_scale(box, factor) for box in detections.boxes_xyxy]
     missed = [
         box for box, is_found in zip(labels, matches.door_is_found, strict=True) if not is_found
     ]
@@ -48,34 +48,34 @@ def draw(detections: Detections, doors: Sequence[BoxXyxy], matches: Matches) -> 
         box for box, is_door in zip(found, matches.detection_is_door, strict=True) if not is_door
     ]
     for box in (*missed, *alarms):
-        _thick(pen, box, line_px)
+        _draw_thick(pen, box, line_px)
     for box in labels:
         pen.rectangle(box, outline=LABEL, width=line_px)
     for box in found:
-        _dashed(pen, box, line_px)
+        _draw_dashed(pen, box, line_px)
     for box in missed:
-        _tag(pen, box, "missed", MISTAKE, font)
+        _draw_tag(pen, box, "missed", MISTAKE, font)
     for box, confidence, is_door in zip(
         found, detections.confidences, matches.detection_is_door, strict=True
     ):
         colour = FOUND if is_door else MISTAKE
-        _tag(pen, box, f"{confidence:.2f}" + "?" * (not is_door), colour, font)
+        _draw_tag(pen, box, f"{confidence:.2f}" + "?" * (not is_door), colour, font)
     drawn = {"label": labels, "found": found, "missed": missed, "false alarm": alarms}
-    return _with_legend(picture, [kind for kind, boxes in drawn.items() if boxes], line_px, font)
+    return _add_legend(picture, [kind for kind, boxes in drawn.items() if boxes], line_px, font)
 
 
 def save(picture: Image.Image, path: Path) -> None:
-    """Write a JPEG; the path is a photograph's, whose suffix is not kept."""
+    """Write a JPEG; the path's suffix is replaced by ``.jpg``."""
     path.parent.mkdir(parents=True, exist_ok=True)
     picture.save(path.with_suffix(".jpg"), quality=88)
 
 
-def _scaled(box: BoxXyxy, factor: float) -> BoxXyxy:
+def _scale(box: BoxXyxy, factor: float) -> BoxXyxy:
     return (box[0] * factor, box[1] * factor, box[2] * factor, box[3] * factor)
 
 
-def _tag(pen: ImageDraw.ImageDraw, box: BoxXyxy, text: str, colour: str, font: Font) -> None:
-    """Write above the box, or inside it where the picture ends."""
+def _draw_tag(pen: ImageDraw.ImageDraw, box: BoxXyxy, text: str, colour: str, font: Font) -> None:
+    """Write above the box, or inside it at the picture's top edge."""
     left, top, right, bottom = pen.textbbox((0, 0), text, font=font)
     width, height = right - left + 6, bottom - top + 6
     x = max(0.0, box[0])
@@ -84,14 +84,14 @@ def _tag(pen: ImageDraw.ImageDraw, box: BoxXyxy, text: str, colour: str, font: F
     pen.text((x + 3 - left, y + 3 - top), text, fill="black", font=font)
 
 
-def _thick(pen: ImageDraw.ImageDraw, box: BoxXyxy, line_px: int) -> None:
-    """Three times as wide as the line that is drawn over it, by as much on both sides."""
+def _draw_thick(pen: ImageDraw.ImageDraw, box: BoxXyxy, line_px: int) -> None:
+    """Draw a line three times as wide as the one drawn over it, on both sides equally."""
     left, top, right, bottom = box
     outer = (left - line_px, top - line_px, right + line_px, bottom + line_px)
     pen.rectangle(outer, outline=MISTAKE, width=3 * line_px)
 
 
-def _dashed(pen: ImageDraw.ImageDraw, box: BoxXyxy, line_px: int) -> None:
+def _draw_dashed(pen: ImageDraw.ImageDraw, box: BoxXyxy, line_px: int) -> None:
     left, top, right, bottom = box
     dash = 4 * line_px
     inside = line_px - 1
@@ -105,10 +105,10 @@ def _dashed(pen: ImageDraw.ImageDraw, box: BoxXyxy, line_px: int) -> None:
         pen.rectangle((right - inside, start, right, end), fill=FOUND)
 
 
-def _with_legend(
+def _add_legend(
     picture: Image.Image, kinds: Sequence[str], line_px: int, font: Font
 ) -> Image.Image:
-    """Explain below the picture what is drawn in it, in as many rows as its width asks for."""
+    """Add a legend below the picture, in as many rows as its width requires."""
     if not kinds:
         return picture
     pen = ImageDraw.Draw(picture)
@@ -132,11 +132,11 @@ def _with_legend(
     for kind, x, y in places:
         sample = (x, y + gap_px, x + sample_px, y + row_px - gap_px)
         if kind in _MISTAKES:
-            _thick(pen, sample, line_px)
+            _draw_thick(pen, sample, line_px)
         if kind in _LABELLED:
             pen.rectangle(sample, outline=LABEL, width=line_px)
         else:
-            _dashed(pen, sample, line_px)
+            _draw_dashed(pen, sample, line_px)
         place = (x + sample_px + gap_px, y + row_px // 2)
         pen.text(place, _LEGEND[kind], fill="black", font=font, anchor="lm")
     return whole

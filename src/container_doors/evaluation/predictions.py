@@ -1,4 +1,4 @@
-"""What was found in each photograph, kept for whoever shows it."""
+"""The predictions of each photograph, as a record for reports and trackers."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,13 +11,13 @@ from container_doors.evaluation.matching import BoxXyxy, Matches
 def prediction(
     detections: Detections, doors: Sequence[BoxXyxy], matches: Matches, *, relative_to: Path
 ) -> Prediction:
-    """Put one photograph's detections and labels together.
+    """Combine one photograph's detections and labels.
 
     Args:
-        detections: What was found at the operating point.
+        detections: Those at the operating point.
         doors: The labelled boxes, in the same pixels.
-        matches: What :func:`matching.match` says of the two.
-        relative_to: The folder that the photograph's path is told relative to.
+        matches: The result of :func:`matching.match` for both.
+        relative_to: The folder that the photograph's path is made relative to.
     """
     image = detections.image.absolute().relative_to(relative_to.absolute())
     return Prediction(

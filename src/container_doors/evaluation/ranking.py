@@ -1,7 +1,7 @@
-"""Every detection of a split in order of confidence, and at which overlap it is a door.
+"""Rank a split's detections by confidence, and mark at which IoU thresholds each matches a door.
 
-The matching is COCO's, by hotcoco, which the tests hold equal to pycocotools; all that is
-resampled, sliced and compared afterwards is counted on it, so that nothing is matched twice.
+The matching is COCO's, by hotcoco; the tests check that it equals pycocotools. Resampling, slices
+and comparisons all use this ranking, so that nothing is matched twice.
 """
 
 from collections.abc import Sequence
@@ -28,13 +28,13 @@ class Ranking:
     """D detections of I photographs, the most confident first."""
 
     photograph: Integers
-    """(D,) Where each is, counted from 0."""
+    """(D,) The photograph of each detection, counted from 0."""
     confidence: Floats
-    """(D,)"""
+    """(D,) Of each detection."""
     is_door: Booleans
     """(10, D) Whether it matches a door, at each of :data:`IOU_THRESHOLDS`."""
     doors: Integers
-    """(I,) How many each photograph has."""
+    """(I,) The number of doors of each photograph."""
 
 
 def rank(
@@ -42,12 +42,12 @@ def rank(
     detections: Sequence[Sequence[BoxXyxy]],
     confidences: Sequence[Sequence[float]],
 ) -> Ranking:
-    """Match and sort, one inner sequence per photograph; the 100 most confident of each count.
+    """Match and sort detections, one inner sequence per photograph, its 100 most confident ones.
 
-    Equal confidences keep the order of the photographs, as pycocotools has it.
+    Equal confidences keep the order of the photographs, as in pycocotools.
     """
     counts = np.array([len(boxes) for boxes in doors], dtype=np.int64)
-    matched = _matched(doors, detections, confidences) if any(detections) else {}
+    matched = _match(doors, detections, confidences) if any(detections) else {}
     where, scores, found = [], [], []
     for image, (image_scores, image_found) in sorted(matched.items()):
         where += [image] * len(image_scores)
@@ -62,7 +62,7 @@ def rank(
 
 
 def rank_as_matched(photographs: Sequence[Photograph]) -> Ranking | None:
-    """Sort what the evaluator matched itself; None where it did not say what.
+    """Sort the evaluator's own matches; None if it does not report them.
 
     Equal confidences keep the order of the photographs.
     """
@@ -81,7 +81,7 @@ def rank_as_matched(photographs: Sequence[Photograph]) -> Ranking | None:
     )
 
 
-def _matched(
+def _match(
     doors: Sequence[Sequence[BoxXyxy]],
     detections: Sequence[Sequence[BoxXyxy]],
     confidences: Sequence[Sequence[float]],

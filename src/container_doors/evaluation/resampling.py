@@ -1,8 +1,8 @@
-"""Average precision of many resampled data sets at once: weights, not copies.
+"""Average precision of many resampled data sets at once, by weights instead of copies.
 
-To draw photographs is to give each a weight. Precision and recall are needed only where a door is
-found, and there both are sums of weights, so that all resampled curves of one IoU threshold are
-one matrix product: 1,000 of 500 photographs with 10,000 detections take 0.7 s.
+A resampled data set gives each photograph a weight. Precision and recall are needed only at found
+doors, and are sums of weights there. So all resampled curves of one IoU threshold are one matrix
+product: 1,000 of 500 photographs with 10,000 detections take 0.7 s.
 """
 
 from collections.abc import Sequence
@@ -17,15 +17,15 @@ _RECALLS = np.linspace(0.0, 1.0, 101)
 
 
 def half_samples(groups: Sequence[int], *, replicates: int = REPLICATES, seed: int = 0) -> Floats:
-    """Draw half of the groups, without replacement; a photograph weighs 1 if its group was drawn.
+    """Draw half of the groups, without replacement; photographs of drawn groups have a weight of 1.
 
     Args:
-        groups: Of each photograph, numbered from 0: those of one scene share a number.
-        replicates: How many data sets are drawn.
-        seed: The same seed draws the same.
+        groups: One per photograph, numbered from 0; photographs of one scene have the same number.
+        replicates: How many data sets to draw.
+        seed: Of the random numbers.
 
     Returns:
-        (replicates, photographs)
+        Weights, (replicates, photographs).
     """
     numbers = np.asarray(groups, dtype=np.int64)
     many = int(numbers.max()) + 1
@@ -35,27 +35,27 @@ def half_samples(groups: Sequence[int], *, replicates: int = REPLICATES, seed: i
 
 
 def coco_ap_of(ranking: Ranking, weights: Floats) -> Floats:
-    """Average precision as COCO has it.
+    """Return average precision by COCO's definition.
 
     Args:
-        ranking: What is resampled.
+        ranking: The detections to resample.
         weights: (B, I) Of each photograph, in each data set.
 
     Returns:
-        (B, 10) By IoU threshold; nan where a data set has no door.
+        (B, 10) By IoU threshold; nan for a data set without a door.
     """
     scores = [_coco(*_curve(ranking, weights, row)[:2]) for row in ranking.is_door]
-    return _where_defined(np.stack(scores, axis=1), ranking, weights)
+    return _mask_undefined(np.stack(scores, axis=1), ranking, weights)
 
 
 def ultralytics_ap_of(ranking: Ranking, weights: Floats) -> Floats:
-    """Average precision as Ultralytics has it (``compute_ap``, 8.4.190); (B, 10), nan as above."""
-    scores = [_interpolated(ranking, weights, row) for row in ranking.is_door]
-    return _where_defined(np.stack(scores, axis=1), ranking, weights)
+    """Return average precision by Ultralytics (``compute_ap``, 8.4.190); (B, 10), nan as above."""
+    scores = [_ultralytics(ranking, weights, row) for row in ranking.is_door]
+    return _mask_undefined(np.stack(scores, axis=1), ranking, weights)
 
 
 def precision_recall(ranking: Ranking) -> list[tuple[float, float]]:
-    """Follow recall and precision from each door that is found to the next, at an IoU of 0.5."""
+    """Return the precision-recall curve at an IoU of 0.5: one point for each found door."""
     if not ranking.doors.sum():
         return []
     whole = np.ones((1, ranking.doors.size))
@@ -63,16 +63,16 @@ def precision_recall(ranking: Ranking) -> list[tuple[float, float]]:
     return list(zip(recall[0].tolist(), precision[0].tolist(), strict=True))
 
 
-def _where_defined(scores: Floats, ranking: Ranking, weights: Floats) -> Floats:
+def _mask_undefined(scores: Floats, ranking: Ranking, weights: Floats) -> Floats:
     scores[weights @ ranking.doors == 0] = np.nan
     return scores
 
 
 def _curve(ranking: Ranking, weights: Floats, is_door: Booleans) -> tuple[Floats, Floats, Floats]:
-    """Follow recall and precision from each found door to the next.
+    """Return recall and precision at each found door.
 
     Returns:
-        (B, K) recall at the K doors that are found; precision there; and precision just before.
+        (B, K) each: recall at the K found doors, precision there, and precision just before.
     """
     at = np.flatnonzero(is_door)
     images = weights.shape[1]
@@ -88,7 +88,7 @@ def _curve(ranking: Ranking, weights: Floats, is_door: Booleans) -> tuple[Floats
 
 
 def _counts_until(photograph: Integers, positions: Integers, images: int) -> Floats:
-    """Count the detections of each photograph up to and with each position: (I, K)."""
+    """Count each photograph's detections up to each position, inclusive: (I, K)."""
     step = np.searchsorted(positions, np.arange(photograph.size))
     inside = step < positions.size
     counts = np.zeros((images, positions.size))
@@ -101,7 +101,7 @@ def _envelope(precision: Floats) -> Floats:
 
 
 def _coco(recall: Floats, precision: Floats) -> Floats:
-    """Mean of the precision at 101 recalls: each takes that of the first door that reaches it."""
+    """Return the mean precision at 101 recalls: at each, that of the first door that reaches it."""
     if not recall.shape[1]:
         return np.zeros(recall.shape[0])
     reached = np.searchsorted(_RECALLS, recall, side="right").astype(np.float64)
@@ -110,8 +110,8 @@ def _coco(recall: Floats, precision: Floats) -> Floats:
     return total
 
 
-def _interpolated(ranking: Ranking, weights: Floats, is_door: Booleans) -> Floats:
-    """Area under straight lines between the points, from (0, 1) and down to zero at the end."""
+def _ultralytics(ranking: Ranking, weights: Floats, is_door: Booleans) -> Floats:
+    """Return the area under straight lines between the points, from (0, 1) down to 0 at the end."""
     recall, precision, before = _curve(ranking, weights, is_door)
     many, doors = recall.shape
     if not doors:

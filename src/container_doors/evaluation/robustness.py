@@ -1,59 +1,59 @@
-"""What a step of a ladder does to a model, and what all of them say together."""
+"""A model's scores under corruptions, by severity, and their summary."""
 
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
 
 from container_doors.core.measurements import Detected, Estimate, Ladder, Photograph, SeverityScores
-from container_doors.evaluation.corruptions import LADDERS, unit_of
+from container_doors.evaluation.corruptions import SEVERITIES, severity_unit
 from container_doors.evaluation.matched import match_photographs, recall
 from container_doors.evaluation.ranking import rank
 from container_doors.evaluation.resampling import coco_ap_of
 from container_doors.evaluation.spread import AP50, average_precision
 
 _METHOD = 3
-"""Raised when a step is drawn or scored in another way, so that what was kept is not believed."""
+"""Increased when corruptions or scores change, so that cached results are not used."""
 
 
-def planned(common: Iterable[str], *, is_quick: bool) -> list[tuple[str, float]]:
-    """List every step, ladder by ladder; three of each where it should be quick."""
-    ladders = {**LADDERS, **dict.fromkeys(common, (1.0, 2.0, 3.0, 4.0, 5.0))}
+def planned_steps(common: Iterable[str], *, is_quick: bool) -> list[tuple[str, float]]:
+    """List every corruption with every severity; with three of them if it should be quick."""
+    all_severities = {**SEVERITIES, **dict.fromkeys(common, (1.0, 2.0, 3.0, 4.0, 5.0))}
     steps = []
-    for ladder, severities in ladders.items():
+    for corruption, severities in all_severities.items():
         chosen = (
             (severities[0], severities[len(severities) // 2], severities[-1])
             if is_quick
             else severities
         )
-        steps += [(ladder, severity) for severity in chosen]
+        steps += [(corruption, severity) for severity in chosen]
     return steps
 
 
 def spread_evenly(photographs: Sequence[Photograph], most: int) -> list[Photograph]:
-    """Choose so many of the photographs with a door, evenly in their order."""
+    """Choose at most ``most`` of the photographs with a door, evenly in their order."""
     doors = [one for one in photographs if one.doors_xyxy]
     if len(doors) <= most:
         return doors
     return [doors[round(index * (len(doors) - 1) / (most - 1))] for index in range(most)]
 
 
-def key_of(
+def cache_key(
     detected: Detected,
     photographs: Sequence[Photograph],
     scenes: Sequence[int],
     step: tuple[str, float],
     conf: float,
 ) -> str:
-    """Name a step's result by everything that it depends on."""
-    what = [
+    """Return the cache key of a step's result: a hash of all that it depends on."""
+    inputs = [
         _METHOD, detected.weights_sha256, detected.image_size_px, detected.iou_threshold, conf,
         detected.files_sha256, *step, [(one.image, one.doors_xyxy) for one in photographs],
         list(scenes),
     ]  # fmt: skip
-    return hashlib.sha256(json.dumps(what).encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps(inputs).encode()).hexdigest()[:16]
 
 
-def scored(
+def severity_scores(
     photographs: Sequence[Photograph],
     scenes: Sequence[int],
     *,
@@ -61,14 +61,14 @@ def scored(
     conf: float,
     icc: float,
 ) -> SeverityScores:
-    """Score what was found, by AP50 over all confidences and by the recall at a threshold.
+    """Score the detections: AP50 over all confidences, and recall at a threshold.
 
     Args:
-        photographs: As they are now.
-        scenes: Of each.
-        severity: How hard they were made.
-        conf: The threshold.
-        icc: How alike the doors of a scene are.
+        photographs: The corrupted ones.
+        scenes: One per photograph.
+        severity: Of the corruption.
+        conf: The confidence threshold.
+        icc: The doors' intraclass correlation.
     """
     ranking = rank(
         [one.doors_xyxy for one in photographs],
@@ -82,35 +82,38 @@ def scored(
     )
 
 
-def laddered(
+def corruption_result(
     name: str, steps: Sequence[SeverityScores], *, clean: SeverityScores, target: float
 ) -> Ladder:
-    """Say at which step the measured recall falls below the target, if it is not below before."""
+    """Return a corruption's scores, and the first severity with a recall below the target.
+
+    None if the clean recall is below it already.
+    """
     if clean.recall is None or clean.recall.value < target:
-        return Ladder(name=name, unit=unit_of(name), steps=list(steps), falls_at=None)
+        return Ladder(name=name, unit=severity_unit(name), steps=list(steps), falls_at=None)
     falls = [one.severity for one in steps if one.recall is not None and one.recall.value < target]
     return Ladder(
-        name=name, unit=unit_of(name), steps=list(steps), falls_at=falls[0] if falls else None
+        name=name, unit=severity_unit(name), steps=list(steps), falls_at=falls[0] if falls else None
     )
 
 
-def mean_ap50(ladders: Sequence[Ladder]) -> float | None:
-    """Average over each ladder first, so that one with more steps weighs no more."""
+def mean_ap50(corruptions: Sequence[Ladder]) -> float | None:
+    """Average over each corruption first, so that the number of severities does not matter."""
     means = [
-        sum(one.value for one in found) / len(found)
-        for ladder in ladders
-        if (found := _ap50s(ladder))
+        sum(ap50.value for ap50 in found) / len(found)
+        for one in corruptions
+        if (found := _ap50s(one))
     ]
     return sum(means) / len(means) if means else None
 
 
-def retention(clean: SeverityScores, ladders: Sequence[Ladder]) -> float | None:
-    """Tell which share of the clean AP50 is kept; None where that is undefined or 0."""
-    mean = mean_ap50(ladders)
+def retention(clean: SeverityScores, corruptions: Sequence[Ladder]) -> float | None:
+    """Return the mean AP50 as a fraction of the clean one; None if that is undefined or 0."""
+    mean = mean_ap50(corruptions)
     if mean is None or clean.ap50 is None or not clean.ap50.value:
         return None
     return mean / clean.ap50.value
 
 
-def _ap50s(ladder: Ladder) -> list[Estimate]:
-    return [one.ap50 for one in ladder.steps if one.ap50 is not None]
+def _ap50s(corruption: Ladder) -> list[Estimate]:
+    return [one.ap50 for one in corruption.steps if one.ap50 is not None]

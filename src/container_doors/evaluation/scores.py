@@ -1,4 +1,4 @@
-"""Every score of a split, by COCO's definitions, by Ultralytics' and in use, with its interval."""
+"""All scores of a split, with intervals: by COCO's definition, by Ultralytics', and in use."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from container_doors.evaluation.matched import (
     f1_score,
     precision,
     recall,
-    renumbered,
+    renumber,
 )
 from container_doors.evaluation.ranking import Ranking, rank, rank_as_matched
 from container_doors.evaluation.resampling import coco_ap_of, ultralytics_ap_of
@@ -17,23 +17,23 @@ from container_doors.evaluation.spread import AP50, AP50_95, Score, average_prec
 
 NO_DOOR = "no door is labelled"
 NO_DETECTION = "nothing was detected"
-NOT_TOLD = "the evaluator did not say what it takes for a door"
+NOT_REPORTED = "the evaluator does not report its matches"
 
 _IN_USE = ("precision", "recall", "F1")
 _COCO = ("AP50", "AP50-95")
 _ULTRALYTICS = ("mAP50", "mAP50-95", "mP", "mR", "mF1")
 
 
-def all_scores(seen: Sequence[MatchedPhotograph]) -> tuple[dict[str, Estimate], dict[str, str]]:
+def all_scores(matched: Sequence[MatchedPhotograph]) -> tuple[dict[str, Estimate], dict[str, str]]:
     """Score a split.
 
     Returns:
         ``AP50`` and ``AP50-95`` by COCO; ``mAP50``, ``mAP50-95``, ``mP``, ``mR`` and ``mF1`` as
-        Ultralytics has them; ``precision``, ``recall`` and ``F1`` in use; and why the absent ones
-        are.
+        Ultralytics defines them; ``precision``, ``recall`` and ``F1`` in use; and for each absent
+        score the reason.
     """
-    photographs = [one.photograph for one in seen]
-    scenes = renumbered([one.scene for one in seen])
+    photographs = [one.photograph for one in matched]
+    scenes = renumber([one.scene for one in matched])
     theirs = rank_as_matched(photographs)
     estimates: dict[str, Estimate | None] = _average_precisions(
         "AP", coco_ranking(photographs), scenes, coco_ap_of
@@ -41,10 +41,14 @@ def all_scores(seen: Sequence[MatchedPhotograph]) -> tuple[dict[str, Estimate], 
     if theirs is not None:
         estimates |= _average_precisions("mAP", theirs, scenes, ultralytics_ap_of)
         estimates |= at_best_f1(theirs, scenes)
-    estimates |= {"precision": precision(seen), "recall": recall(seen), "F1": f1_score(seen)}
-    has_doors = any(one.found for one in seen)
+    estimates |= {
+        "precision": precision(matched),
+        "recall": recall(matched),
+        "F1": f1_score(matched),
+    }
+    has_doors = any(one.found for one in matched)
     undefined = {
-        name: _why(name, has_doors=has_doors, is_told=theirs is not None)
+        name: _reason(name, has_doors=has_doors, has_matches=theirs is not None)
         for name in (*_COCO, *_ULTRALYTICS, *_IN_USE)
         if estimates.get(name) is None
     }
@@ -52,7 +56,7 @@ def all_scores(seen: Sequence[MatchedPhotograph]) -> tuple[dict[str, Estimate], 
 
 
 def coco_ranking(photographs: Sequence[Photograph]) -> Ranking:
-    """Match and sort everything that was detected at any confidence, as COCO does."""
+    """Match and sort the detections of all confidences, as COCO does."""
     return rank(
         [one.doors_xyxy for one in photographs],
         [one.scored_xyxy for one in photographs],
@@ -69,7 +73,7 @@ def _average_precisions(
     }
 
 
-def _why(name: str, *, has_doors: bool, is_told: bool) -> str:
-    if name in _ULTRALYTICS and not is_told:
-        return NOT_TOLD
+def _reason(name: str, *, has_doors: bool, has_matches: bool) -> str:
+    if name in _ULTRALYTICS and not has_matches:
+        return NOT_REPORTED
     return NO_DETECTION if has_doors or name == "precision" else NO_DOOR

@@ -1,52 +1,52 @@
-"""The parts of a split that are hard, each by itself, and whether it is large enough to tell."""
+"""Scores of the slices of a split, and whether each slice proves the target recall."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from container_doors.core.measurements import NO_DOOR, PROVEN, Estimate, Slice, said
-from container_doors.evaluation.appearance import kind_of
+from container_doors.core.measurements import NO_DOOR, PROVEN, Estimate, Slice, format_fraction
+from container_doors.evaluation.appearance import door_attributes
 from container_doors.evaluation.matched import (
     MatchedPhotograph,
     detection_icc,
     door_icc,
     precision,
     recall,
-    renumbered,
+    renumber,
 )
 from container_doors.evaluation.resampling import coco_ap_of
 from container_doors.evaluation.scores import coco_ranking
 from container_doors.evaluation.spread import AP50, average_precision
 
 Values = Mapping[str, Mapping[str, str]]
-"""By photograph, then by attribute."""
+"""Attribute values, by photograph, then by attribute."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Icc:
-    """How alike the things of a scene are, in the whole split: a part has too few to tell."""
+    """Intraclass correlations of the whole split; a slice is too small to estimate its own."""
 
     doors: float
     detections: float
 
 
-def slices(seen: Sequence[MatchedPhotograph], values: Values, *, target: float) -> list[Slice]:
-    """Score the photographs of each value of each attribute, and the doors of each kind.
+def slices(matched: Sequence[MatchedPhotograph], values: Values, *, target: float) -> list[Slice]:
+    """Score the photographs of each attribute value, and the doors of each measured attribute.
 
     Args:
-        seen: What became of each photograph.
-        values: Of its attributes.
-        target: The recall that each part is held against.
+        matched: The photographs, matched.
+        values: Of their attributes.
+        target: The recall that each slice should reach.
     """
-    of_photographs = _grouped(
+    of_photographs = _group(
         ((attribute, value), one)
-        for one in seen
+        for one in matched
         for attribute, value in values.get(one.photograph.image, {}).items()
     )
-    of_doors = _grouped((kind, part) for one in seen for kind, part in _by_kind(one))
-    icc = _Icc(door_icc(seen), detection_icc(seen))
+    of_doors = _group(pair for one in matched for pair in _by_door_attribute(one))
+    icc = _Icc(door_icc(matched), detection_icc(matched))
     return [
-        *(_slice(*key, part, _of_photographs(part, icc), target) for key, part in of_photographs),
+        *(_slice(*key, part, _scores(part, icc), target) for key, part in of_photographs),
         *(
             _slice(*key, part, {"recall": recall(part, icc=icc.doors)}, target)
             for key, part in of_doors
@@ -55,11 +55,11 @@ def slices(seen: Sequence[MatchedPhotograph], values: Values, *, target: float) 
 
 
 def verdict(found: Estimate | None, scenes: int, *, target: float) -> str:
-    """Say whether a recall is proven, and never more than its interval says.
+    """Return whether a recall is proven to reach the target, or to be below it.
 
-    Wilson's interval is too narrow for the very few: of a model that finds nine doors of ten, it
-    would call one slice of one door in ten worse than that. So a recall is below the target only
-    where as many scenes, all missed, would be rare.
+    Wilson's interval is too narrow for very few doors: with a true recall of 0.90 it would call one
+    of ten slices with a single door worse than that. So a recall counts as below the target only if
+    missing all of its scenes would be rare at the target recall.
 
     >>> verdict(Estimate(value=1, low=0.7, high=1, n=9, of="doors"), scenes=9, target=0.9)
     'unproven, n = 9'
@@ -69,14 +69,14 @@ def verdict(found: Estimate | None, scenes: int, *, target: float) -> str:
     if found is None:
         return NO_DOOR
     if found.low >= target:
-        return f"{PROVEN} {said(target)}"
+        return f"{PROVEN} {format_fraction(target)}"
     is_rare = (1 - target) ** scenes <= (1 - found.level) / 2
     if found.high < target and is_rare:
-        return f"below {said(target)}"
+        return f"below {format_fraction(target)}"
     return f"unproven, n = {found.n}"
 
 
-def _grouped(
+def _group(
     pairs: Iterable[tuple[tuple[str, str], MatchedPhotograph]],
 ) -> list[tuple[tuple[str, str], list[MatchedPhotograph]]]:
     groups: defaultdict[tuple[str, str], list[MatchedPhotograph]] = defaultdict(list)
@@ -85,16 +85,17 @@ def _grouped(
     return sorted(groups.items())
 
 
-def _by_kind(one: MatchedPhotograph) -> list[tuple[tuple[str, str], MatchedPhotograph]]:
-    """Part a photograph by the kinds of its doors; a false alarm is of no kind."""
+def _by_door_attribute(one: MatchedPhotograph) -> list[tuple[tuple[str, str], MatchedPhotograph]]:
+    """Split a photograph by its doors' attributes; false alarms have none, and are left out."""
     photograph = one.photograph
     parts: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
     for number, door in enumerate(photograph.doors_xyxy):
-        for kind in kind_of(door, photograph.width_px, photograph.height_px).items():
-            parts[kind].append(number)
+        attributes = door_attributes(door, photograph.width_px, photograph.height_px)
+        for key in attributes.items():
+            parts[key].append(number)
     return [
         (
-            kind,
+            key,
             replace(
                 one,
                 found=tuple(one.found[number] for number in numbers),
@@ -102,14 +103,14 @@ def _by_kind(one: MatchedPhotograph) -> list[tuple[tuple[str, str], MatchedPhoto
                 alarms=(),
             ),
         )
-        for kind, numbers in parts.items()
+        for key, numbers in parts.items()
     ]
 
 
-def _of_photographs(part: Sequence[MatchedPhotograph], icc: _Icc) -> dict[str, Estimate | None]:
+def _scores(part: Sequence[MatchedPhotograph], icc: _Icc) -> dict[str, Estimate | None]:
     photographs = [one.photograph for one in part]
     ranking = coco_ranking(photographs)
-    scenes = renumbered([one.scene for one in part])
+    scenes = renumber([one.scene for one in part])
     return {
         "recall": recall(part, icc=icc.doors),
         "precision": precision(part, icc=icc.detections),

@@ -1,10 +1,10 @@
-"""How surely an average precision is known, and the difference of two.
+"""Confidence intervals of average precision, and of the difference of two.
 
-The percentile bootstrap fails here: average precision is read off an envelope, which lies too high
-in small samples, and higher still where photographs are drawn twice; of its 95 % intervals for 75
-photographs, 89 % hold the truth. So half of the photographs are drawn, without replacement (Shao
-and Wu, Annals of Statistics 17, 1989): their spread is that of the whole, and their mean shows
-how far the whole is off too. The interval is normal in the logit, which stays within [0, 1].
+The percentile bootstrap fails here. Average precision uses an envelope, which is too high in small
+samples, and higher still if photographs are drawn twice: of its 95 % intervals for 75 photographs
+only 89 % contain the truth. So half of the photographs are drawn, without replacement (Shao and Wu,
+Annals of Statistics 17, 1989): the halves' variance gives that of the whole, and their mean gives
+its bias. The interval is normal in the logit, so it stays within [0, 1].
 """
 
 import math
@@ -22,15 +22,15 @@ Score = Callable[[Ranking, Floats], Floats]
 """(B, I) weights to (B, 10) average precisions."""
 
 AP50, AP50_95 = slice(0, 1), slice(None)
-"""The IoU thresholds that each average precision is the mean over."""
+"""Each average precision is the mean over these IoU thresholds."""
 
 _FEWEST_GROUPS = 4
-"""With doors in fewer, the halves are too few to have a spread."""
+"""Groups with a door; fewer give too few different halves for a variance."""
 
 _BIAS_OF_HALF, _WIDENED = 0.42, 1.1
-"""How much further a half is off than the whole, as a share of the whole's bias, and by how much
-the halves understate the spread. Both were measured on synthetic data of known truth, which
-tests/evaluation/test_coverage.py repeats: 93 to 97 % of the intervals hold it."""
+"""The additional bias of a half, as a fraction of the whole's bias; and a factor that corrects the
+halves' too small deviation. Both are measured on synthetic data with a known truth, which
+tests/evaluation/test_coverage.py repeats: 93 to 97 % of the intervals contain it."""
 
 
 def average_precision(
@@ -44,35 +44,35 @@ def average_precision(
 ) -> Estimate | None:
     """Estimate an average precision over all confidences.
 
-    No more can be proven of it than of the share of doors that is found at any confidence, which
-    bounds it at each overlap: where all halves agree, they prove nothing by it.
+    The recall at any confidence bounds it at each IoU threshold, so its lower bound is never above
+    that of the recall. Halves that all agree prove nothing.
 
     Args:
         ranking: The detections of a split.
-        groups: Of each photograph: those of one scene share a number.
-        score: COCO's or Ultralytics'.
-        iou_thresholds: Which of them it is the mean over.
-        level: How often the interval should hold the true value.
-        icc: How alike the doors of a scene are; None: as those that are given.
+        groups: One per photograph; photographs of one scene have the same number.
+        score: COCO's or Ultralytics' definition.
+        iou_thresholds: Which of them to average over.
+        level: The confidence level of the interval.
+        icc: The doors' intraclass correlation; None: estimate it from the ranking.
 
     Returns:
-        None if there is no door. From 0 to 1 if fewer than four groups have one.
+        None without a door. The interval is 0 to 1 if fewer than four groups have one.
     """
     if not ranking.doors.sum():
         return None
-    whole, halves = _scored(ranking, groups, score, iou_thresholds)
+    whole, halves = _whole_and_halves(ranking, groups, score, iou_thresholds)
     centre, deviation = _centre_and_deviation(whole, halves, groups)
-    seen = _with_doors(ranking, groups)
-    half = deviation * student_quantile(seen - 1, level)
-    low, high = _in_logit(min(max(centre, 0.0), 1.0), half)
-    if seen < _FEWEST_GROUPS:
+    groups_with_doors = _count_groups_with_doors(ranking, groups)
+    half = deviation * student_quantile(groups_with_doors - 1, level)
+    low, high = _logit_interval(min(max(centre, 0.0), 1.0), half)
+    if groups_with_doors < _FEWEST_GROUPS:
         low, high = 0.0, 1.0
     else:
-        found = _found(ranking, groups, iou_thresholds, level=level, icc=icc)
-        low = min(low, whole, float(np.mean([one.low for one in found])))
-        # Where none is found every half agrees on 0; and a centre of 0 has no width in the logit.
-        unseen = float(np.mean([0.0 if one.value else one.high for one in found]))
-        at_most = float(np.mean([one.high for one in found]))
+        recalls = _recalls(ranking, groups, iou_thresholds, level=level, icc=icc)
+        low = min(low, whole, float(np.mean([one.low for one in recalls])))
+        # If no door is found, every half has 0; and a centre of 0 has no width in the logit.
+        unseen = float(np.mean([0.0 if one.value else one.high for one in recalls]))
+        at_most = float(np.mean([one.high for one in recalls]))
         high = min(1.0, max(high if centre > 0 else at_most, whole + unseen))
     doors = int(ranking.doors.sum())
     return Estimate(value=whole, low=low, high=high, n=doors, of="doors", level=level)
@@ -87,25 +87,25 @@ def difference(
     iou_thresholds: slice,
     least_deviation: float = 0.0,
 ) -> Estimate | None:
-    """Estimate by how much the second of two models is better on the same photographs.
+    """Estimate the difference of two models on the same photographs: the second minus the first.
 
     Args:
         first: The detections of one.
-        second: Of the other.
-        groups: Of each photograph.
-        score: COCO's or Ultralytics'.
-        iou_thresholds: Which of them it is the mean over.
-        least_deviation: Of the difference, where all halves agree.
+        second: Those of the other.
+        groups: One per photograph.
+        score: COCO's or Ultralytics' definition.
+        iou_thresholds: Which of them to average over.
+        least_deviation: The smallest standard deviation, for halves that all agree.
 
     Returns:
         None if fewer than four groups have a door.
     """
-    if _with_doors(first, groups) < _FEWEST_GROUPS:
+    if _count_groups_with_doors(first, groups) < _FEWEST_GROUPS:
         return None
-    one, its_halves = _scored(first, groups, score, iou_thresholds)
-    other, other_halves = _scored(second, groups, score, iou_thresholds)
+    one, its_halves = _whole_and_halves(first, groups, score, iou_thresholds)
+    other, other_halves = _whole_and_halves(second, groups, score, iou_thresholds)
     centre, deviation = _centre_and_deviation(other - one, other_halves - its_halves, groups)
-    quantile = student_quantile(_with_doors(first, groups) - 1, CONFIDENCE_LEVEL)
+    quantile = student_quantile(_count_groups_with_doors(first, groups) - 1, CONFIDENCE_LEVEL)
     half = max(deviation, least_deviation) * quantile
     return Estimate(
         value=other - one,
@@ -116,7 +116,7 @@ def difference(
     )
 
 
-def _scored(
+def _whole_and_halves(
     ranking: Ranking, groups: Sequence[int], score: Score, iou_thresholds: slice
 ) -> tuple[float, Floats]:
     weights = np.concatenate([np.ones((1, len(groups))), half_samples(groups)])
@@ -130,7 +130,7 @@ def _scored(
 def _centre_and_deviation(
     whole: float, halves: Floats, groups: Sequence[int]
 ) -> tuple[float, float]:
-    """Correct the bias, and scale the spread of the halves to that of the whole."""
+    """Correct the bias, and scale the halves' standard deviation to that of the whole."""
     defined = halves[np.isfinite(halves)]
     many = len(set(groups))
     if not defined.size or many < _FEWEST_GROUPS:
@@ -141,12 +141,12 @@ def _centre_and_deviation(
     return whole - float(defined.mean() - whole) / _BIAS_OF_HALF, deviation
 
 
-def _with_doors(ranking: Ranking, groups: Sequence[int]) -> int:
-    """Count the groups that a door is in: of one, each half has all of the doors or none."""
+def _count_groups_with_doors(ranking: Ranking, groups: Sequence[int]) -> int:
+    """Count the groups with a door; if it is one, each half has all doors or none."""
     return len(set(np.asarray(groups)[ranking.doors > 0].tolist()))
 
 
-def _found(
+def _recalls(
     ranking: Ranking,
     groups: Sequence[int],
     iou_thresholds: slice,
@@ -154,7 +154,7 @@ def _found(
     level: float,
     icc: float | None,
 ) -> list[Estimate]:
-    """Estimate the share of doors that are found at any confidence, at each overlap."""
+    """Estimate the recall at any confidence, at each IoU threshold."""
     totals = ranking.doors.tolist()
     if icc is None:
         icc = door_icc(match_ranking(ranking, groups, conf_threshold=0.0))
@@ -168,8 +168,8 @@ def _found(
     return [one for one in proportions if one is not None]
 
 
-def _in_logit(centre: float, half: float) -> tuple[float, float]:
-    """Bound a value in (0, 1) so that the bounds are within it too."""
+def _logit_interval(centre: float, half: float) -> tuple[float, float]:
+    """Return an interval around a value in (0, 1) that is within (0, 1) too."""
     if centre in {0.0, 1.0} or half == 0:
         return centre, centre
     if not math.isfinite(half):

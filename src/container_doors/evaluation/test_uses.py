@@ -1,7 +1,7 @@
-"""The lock-box: how often a test split has been looked at, by whichever model.
+"""Count the uses of the test set, by any model.
 
-A test split says what a model does on photographs that nobody has chosen by. Each choice that is
-made after a look at it (this threshold, that experiment) makes it one more validation split.
+A test set measures a model on photographs that no choice depends on. Each choice made after a use
+of it (a threshold, an experiment) turns it into one more validation set.
 """
 
 import hashlib
@@ -17,107 +17,105 @@ from container_doors.core.measurements import TestUses
 from container_doors.evaluation.matching import BoxXyxy
 
 BY_TRAINING = "training"
-"""``by`` of the look that each training ends with; it is counted once for each model."""
+"""``by`` of the use at the end of each training; it counts once for each model."""
 
 
 def split_sha256(photographs: Iterable[tuple[str, Sequence[BoxXyxy]]]) -> str:
-    """Name the photographs and labels of a split by a hash; the model has no part in it."""
+    """Return a hash of the photographs and labels of a split, independent of the model."""
     content = [(image, list(doors)) for image, doors in photographs]
     return hashlib.sha256(json.dumps(sorted(content)).encode()).hexdigest()
 
 
-def _say_nothing(_: str) -> None:
+def _ignore(_: str) -> None:
     pass
 
 
 def record_use(
-    path: Path, look: Mapping[str, str], *, say: Callable[[str], None] = _say_nothing
+    path: Path, use: Mapping[str, str], *, say: Callable[[str], None] = _ignore
 ) -> TestUses:
-    """Write a look down, and count.
+    """Record a use of the test set, and count all of them.
 
-    That of a training is written once: a training that was cut off may look again. A line that
-    cannot be read was a look, perhaps at these very photographs; so it counts as one at them.
+    The use of a training is recorded once, even if the training is interrupted and repeated. An
+    unreadable line counts as a use of these photographs, because it may have been one.
 
     Args:
-        path: One line for each; made if there is none.
-        look: ``split_sha256`` names the photographs and labels; the rest is for people.
-        say: Hears of a look that cannot be written down, because nothing can be.
+        path: One line per use; created if there is no file.
+        use: ``split_sha256`` names the photographs and labels; the rest is for people.
+        say: Receives a message if the file system is read-only.
     """
-    with _alone(path):
-        looks, faults = _read(path)
-        if look.get("by") != BY_TRAINING or _of_training(look) not in map(_of_training, looks):
-            with unless_read_only(f"this look at test is not written down in {path}", say):
-                append_line(path, dict(sorted(look.items())), keeps_tail=True)
-            looks.append(look)
-    at_this = sum(one["split_sha256"] == look["split_sha256"] for one in looks)
-    return TestUses(at_this=at_this + len(faults), at_any=len(looks) + len(faults))
+    with _locked(path):
+        uses, faults = _read(path)
+        if use.get("by") != BY_TRAINING or _training_key(use) not in map(_training_key, uses):
+            with unless_read_only(f"this use of the test set is not written to {path}", say):
+                append_line(path, dict(sorted(use.items())), keeps_tail=True)
+            uses.append(use)
+    at_this = sum(one["split_sha256"] == use["split_sha256"] for one in uses)
+    return TestUses(at_this=at_this + len(faults), at_any=len(uses) + len(faults))
 
 
 def restore_uses(path: Path, committed: str | None) -> list[str]:
-    """Put back the looks that the last commit has and the file lacks: no count begins anew.
+    """Restore the uses that the last commit has and the file lacks, so that the count is not reset.
 
     Args:
-        path: One line for each look.
-        committed: Its text in the last commit; None where there is none.
+        path: One line per use.
+        committed: Its text in the last commit; None if it is not committed.
 
     Returns:
-        What was lost or could not be read, in sentences.
+        Warnings: what was lost or could not be read.
     """
     if committed is None and not path.exists():
         return []
-    known, _ = _parsed((committed or "").encode())
-    with _alone(path):
-        looks, faults = _read(path)
-        lost = list((Counter(map(_key, known)) - Counter(map(_key, looks))).elements())
-        warnings = [f"{path}:{fault.number}: {fault.what}; it counts as a look" for fault in faults]
-        if path.exists() and not looks and not faults and not lost:
-            warnings.append(
-                f"{path} is empty, though no look is ever taken from it: restore a copy"
-            )
-        what = f"{path} lacks {len(lost)} look(s) of the last commit, and they cannot be put back"
-        with unless_read_only(what, warnings.append):
+    committed_uses, _ = _parse((committed or "").encode())
+    with _locked(path):
+        uses, faults = _read(path)
+        lost = list((Counter(map(_key, committed_uses)) - Counter(map(_key, uses))).elements())
+        warnings = [f"{path}:{fault.number}: {fault.what}; it counts as a use" for fault in faults]
+        if path.exists() and not uses and not faults and not lost:
+            warnings.append(f"{path} is empty, but uses are never removed from it: restore a copy")
+        problem = f"{path} lacks {len(lost)} use(s) of the last commit; they cannot be restored"
+        with unless_read_only(problem, warnings.append):
             for key in lost:
                 append_line(path, dict(key), keeps_tail=True)
             if lost:
                 warnings.append(
-                    f"{path} lacked {len(lost)} look(s) of the last commit: they are back"
+                    f"{path} lacked {len(lost)} use(s) of the last commit; they were restored"
                 )
     return warnings
 
 
 def _read(path: Path) -> tuple[list[Mapping[str, str]], list[Fault]]:
-    """Read every look; each line that cannot be read is a fault."""
-    return _parsed(path.read_bytes() if path.exists() else b"")
+    """Read every use; each line that cannot be read is a fault."""
+    return _parse(path.read_bytes() if path.exists() else b"")
 
 
-def _parsed(data: bytes) -> tuple[list[Mapping[str, str]], list[Fault]]:
+def _parse(data: bytes) -> tuple[list[Mapping[str, str]], list[Fault]]:
     content = parse_lines(data)
     faults = [*content.faults, *([content.tail] if content.tail else [])]
-    looks: list[Mapping[str, str]] = []
+    uses: list[Mapping[str, str]] = []
     for line in content.lines:
         if all(isinstance(value, str) for value in line.values.values()) and (
             "split_sha256" in line.values
         ):
-            looks.append(line.values)
+            uses.append(line.values)
         else:
-            faults.append(Fault(line.number, "expected a look at a test split"))
-    return looks, sorted(faults, key=lambda fault: fault.number)
+            faults.append(Fault(line.number, "expected a use of a test set"))
+    return uses, sorted(faults, key=lambda fault: fault.number)
 
 
-def _key(look: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-    return tuple(sorted(look.items()))
+def _key(use: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted(use.items()))
 
 
 @contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Keep others out for a moment; where nothing can be written, nobody has to be."""
+def _locked(path: Path) -> Iterator[None]:
+    """Lock the file for a moment; on a read-only file system no lock is needed."""
     with ExitStack() as stack:
-        with unless_read_only("not locked", _say_nothing):
+        with unless_read_only("not locked", _ignore):
             make_folder(path.parent)
             lock = stack.enter_context(open_lock(path.with_name(f".{path.name}.lock")))
             wait_for_lock(lock)
         yield
 
 
-def _of_training(look: Mapping[str, str]) -> tuple[str | None, ...]:
-    return tuple(look.get(key) for key in ("by", "split_sha256", "weights_sha256"))
+def _training_key(use: Mapping[str, str]) -> tuple[str | None, ...]:
+    return tuple(use.get(key) for key in ("by", "split_sha256", "weights_sha256"))

@@ -1,4 +1,4 @@
-"""What a job leaves: one archive, and a manifest that tells whose it is and hashes every file."""
+"""The output of a job: one archive, and a manifest with the job's name and a hash of each file."""
 
 import hashlib
 import shutil
@@ -21,7 +21,7 @@ _AGAIN = "fetch it again: doors kaggle pull {}"
 
 
 class Outcome(BaseModel):
-    """How a job, or one of its experiments, ended; ``running`` if it was killed since."""
+    """How a job, or one of its experiments, ended; ``running`` if it was killed afterwards."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -32,7 +32,7 @@ class Outcome(BaseModel):
 
     @classmethod
     def of(cls, document: dict[str, Any]) -> "Outcome":
-        """Read it as the job writes it."""
+        """Read an outcome as the job writes it."""
         return cls(
             kind=str(document["is"]),
             why=str(document.get("why", "")),
@@ -41,7 +41,7 @@ class Outcome(BaseModel):
 
 
 class Manifest(BaseModel):
-    """What stands beside the archive."""
+    """The document beside the archive."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -55,34 +55,34 @@ class Manifest(BaseModel):
     elapsed_s: float
 
     def outcome_of(self, experiment: str) -> Outcome:
-        """Tell how one of its experiments ended."""
+        """Return how one of its experiments ended."""
         return Outcome.of(self.outcome.get("experiments", {}).get(experiment, self.outcome))
 
 
 @dataclass(frozen=True, slots=True)
-class Arrived:
-    """An archive, unpacked and checked."""
+class UnpackedArchive:
+    """The files of an archive, unpacked and checked."""
 
     manifest: Manifest
     folder: Path
 
     def run_folder(self, experiment: str) -> Path:
-        """Where it has what an experiment left."""
+        """Return the folder of an experiment's run."""
         return self.folder / "runs" / experiment
 
 
 def manifest_name(job: str) -> str:
-    """Name the manifest among what a job leaves."""
+    """Return the name of a job's manifest."""
     return f"{job}.json"
 
 
 def read_manifest(path: Path, job: str) -> Manifest:
-    """Read a manifest, and see that it is of this job.
+    """Read a manifest, and check that it belongs to this job.
 
-    After a job was stopped, the host may bring back the files of an earlier one.
+    After a job was stopped, the host may return the files of an earlier job.
 
     Raises:
-        HostError: If it is another's, or no manifest.
+        HostError: If it belongs to another job, or is no manifest.
     """
     try:
         document = parse_json(read_bounded(path, _MOST_MANIFEST_BYTES), _MOST_MANIFEST_BYTES)
@@ -92,7 +92,7 @@ def read_manifest(path: Path, job: str) -> Manifest:
         _check_outcomes(found.outcome)
     except (ValueError, TypeError, AttributeError, RecursionError):  # ValidationError is the first
         raise HostError(
-            f"{path.name} is not what the job wrote: expected a manifest, found another text",
+            f"{path.name} is not what the job wrote: expected a manifest, found other content",
             hint=_AGAIN.format("NAME"),
         ) from None
     if found.job != job:
@@ -110,25 +110,25 @@ def _check_outcomes(outcome: dict[str, Any]) -> None:
 
 
 def check_archive(path: Path, manifest: Manifest) -> None:
-    """See that an archive arrived whole.
+    """Check that an archive was downloaded completely.
 
     Raises:
-        HostError: If it did not.
+        HostError: If it was not.
     """
     found = _sha256(path)
     if found != manifest.sha256:
         raise HostError(
-            f"{path.name} did not arrive as it was sent: expected {manifest.size_bytes} bytes "
+            f"{path.name} was damaged on the way: expected {manifest.size_bytes} bytes "
             f"with sha256 {manifest.sha256[:12]}, found {path.stat().st_size} with {found[:12]}",
             hint=_AGAIN.format("NAME"),
         )
 
 
-def unpack(path: Path, manifest: Manifest, folder: Path) -> Arrived:
-    """Unpack an archive into an empty folder, every file checked.
+def unpack(path: Path, manifest: Manifest, folder: Path) -> UnpackedArchive:
+    """Unpack an archive into an empty folder, and check the hash of every file.
 
     Raises:
-        HostError: If a file is not what the manifest says, or is not in it.
+        HostError: If a file differs from the manifest, or is missing in one of the two.
     """
     folder.mkdir(parents=True)
     present = set(
@@ -148,7 +148,7 @@ def unpack(path: Path, manifest: Manifest, folder: Path) -> Arrived:
                 f"found {found[:12]}",
                 hint=_AGAIN.format("NAME"),
             )
-    return Arrived(manifest, folder)
+    return UnpackedArchive(manifest, folder)
 
 
 def _sha256(path: Path) -> str:

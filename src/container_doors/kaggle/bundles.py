@@ -1,4 +1,4 @@
-"""What is sent, as files that are the same whenever their content is, and are sent once for it."""
+"""Bundles: the files to send, packed so that equal content gives equal bytes and is sent once."""
 
 import hashlib
 import tarfile
@@ -14,11 +14,11 @@ Kind = Literal["code", "data", "weights", "state"]
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """One file of the job's input, in a data set of its own."""
+    """One input file of the job, in a data set of its own."""
 
     kind: Kind
     path: Path
-    """Not ``.tar``: the host unpacks what it takes for an archive."""
+    """Its name does not end in ``.tar``: the host would unpack it."""
     into: str
     """The folder that it is unpacked to, relative to the repository."""
     files: int
@@ -27,30 +27,30 @@ class Bundle:
 
     @property
     def slug(self) -> str:
-        """By its content."""
+        """The name of its data set, by its content."""
         return bundle_slug(self.kind, self.sha256)
 
 
 def bundle_files(kind: Kind, files: Mapping[str, Path], folder: Path, *, into: str) -> Bundle:
-    """Pack files under the names that they get there.
+    """Pack files into a bundle.
 
     Args:
-        kind: Of what.
-        files: By name, with forward slashes.
-        folder: Where the pack is put.
+        kind: The kind of files.
+        files: By the name that each gets on the Kaggle machine, with forward slashes.
+        folder: The folder to write the bundle into.
         into: See :attr:`Bundle.into`.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{kind}.pack"
-    # What links lead to is sent: DVC's cache is on this machine alone.
+    # Links are replaced by the files that they point to: DVC's cache exists on this machine only.
     with tarfile.open(path, "w", format=tarfile.PAX_FORMAT, dereference=True) as tar:
         for name in sorted(files):
             _add(tar, name, files[name])
-    return packed(kind, path, len(files), into=into)
+    return describe_bundle(kind, path, len(files), into=into)
 
 
 def _add(tar: tarfile.TarFile, name: str, path: Path) -> None:
-    """Add a file, with nothing of who packs it and when."""
+    """Add a file without its owner and its time, so that equal content gives equal bytes."""
     info = tar.gettarinfo(path, arcname=name)
     info.uid = info.gid = info.mtime = 0
     info.uname = info.gname = ""
@@ -59,8 +59,8 @@ def _add(tar: tarfile.TarFile, name: str, path: Path) -> None:
         tar.addfile(info, file)
 
 
-def packed(kind: Kind, path: Path, files: int, *, into: str) -> Bundle:
-    """Describe a pack that is there."""
+def describe_bundle(kind: Kind, path: Path, files: int, *, into: str) -> Bundle:
+    """Describe a bundle that was written."""
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     return Bundle(kind, path, into, files, path.stat().st_size, sha256)

@@ -1,4 +1,4 @@
-"""Files that look like somebody's credentials: none is sent with changed code, or committed."""
+"""Recognises files that look like credentials: none is sent with changed code, or committed."""
 
 import json
 import re
@@ -13,10 +13,10 @@ _NAMES = (
 )  # fmt: skip
 
 _SAVED_AS = re.compile(r".+-[0-9a-f]{7,40}\.json")
-"""What Google calls a service account's key: its project, and the beginning of the key's id."""
+"""How Google names a service account's key: the project, and the beginning of the key's id."""
 
 _SECRETS = ("private_key", "refresh_token", "client_secret", "key")
-"""Keys of JSON, whose values are secrets; ``key`` is Kaggle's, beside ``username``."""
+"""JSON keys whose values are secrets; ``key`` is Kaggle's, beside ``username``."""
 
 _TOKENS = (
     rb"-----BEGIN [A-Z ]*PRIVATE"
@@ -24,7 +24,7 @@ _TOKENS = (
     rb"|\b(?:KGAT_[0-9a-f]{16}|wandb_v1_\w{16}|gh[oprsu]_\w{20}|github_pat_\w{20}|hf_\w{20}"
     rb"|AKIA[0-9A-Z]{12}|GOCSPX-[\w-]{16})"
 )
-"""Keys of Kaggle, W&B, GitHub, Hugging Face, AWS and Google, by how they begin."""
+"""How keys of Kaggle, W&B, GitHub, Hugging Face, AWS and Google begin."""
 
 _TOKEN = re.compile(_TOKENS)
 _TEXT = re.compile(_TOKENS + rb'|"private_key"\s*:|"refresh_token"\s*:|"client_secret"\s*:')
@@ -33,38 +33,38 @@ _READ_BYTES = 1 << 20
 
 
 def looks_confidential(path: Path) -> bool:
-    """Tell whether a file is called or contains what credentials are and do.
+    """Return whether a file has the name or the content of credentials.
 
     >>> looks_confidential(Path("keys/id_ed25519")), looks_confidential(Path("src/train.py"))
     (True, False)
     """
-    return is_called_so(path) or _TEXT.search(_beginning(path)) is not None
+    return has_confidential_name(path) or _TEXT.search(_read_start(path)) is not None
 
 
-def holds_credentials(path: Path) -> bool:
-    """Tell whether a file is credentials, so surely that a commit of it can be refused.
+def contains_credentials(path: Path) -> bool:
+    """Return whether a file certainly contains credentials, so that its commit can be refused.
 
-    Code may speak of ``"private_key"``, and a file may be called by a hash.
+    Code may mention ``"private_key"``, and a file may be named after a hash: neither is enough.
     """
-    content = _beginning(path)
+    content = _read_start(path)
     name = path.name.lower()
     is_example = name.endswith((".example", ".sample", ".template"))
     is_named = not is_example and any(fnmatch(name, one) for one in _NAMES)
     return is_named or _TOKEN.search(content) is not None or _is_key(path, content)
 
 
-def is_called_so(path: Path) -> bool:
-    """Tell whether a file has a name that credentials are saved under.
+def has_confidential_name(path: Path) -> bool:
+    """Return whether a file has a name that credentials usually have.
 
-    >>> is_called_so(Path("my-project-0123abc.json")), is_called_so(Path("results-1.json"))
-    (True, False)
+    >>> [has_confidential_name(Path(name)) for name in ("project-0123abc.json", "results-1.json")]
+    [True, False]
     """
     name = path.name.lower()
     return any(fnmatch(name, one) for one in _NAMES) or _SAVED_AS.fullmatch(name) is not None
 
 
 def _is_key(path: Path, content: bytes) -> bool:
-    """Look into JSON for what Google and Kaggle hand out."""
+    """Return whether a JSON file is a key of Google or Kaggle."""
     if path.suffix.lower() != ".json" or len(content) == _READ_BYTES:
         return False
     try:
@@ -80,11 +80,11 @@ def _is_key(path: Path, content: bytes) -> bool:
     )
 
 
-def _beginning(path: Path) -> bytes:
+def _read_start(path: Path) -> bytes:
     try:
         if path.is_symlink() or not path.is_file():
             return b""
         with path.open("rb") as file:
             return file.read(_READ_BYTES)
-    except OSError:  # a name that this system cannot have, say
+    except OSError:  # for example, a name that this system does not allow
         return b""

@@ -1,4 +1,4 @@
-"""What a person reads of jobs: what would be sent, how one ended, which there are."""
+"""What a person reads about jobs: what would be sent, how one ended, a table of all."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -10,86 +10,86 @@ from container_doors.kaggle.bundles import Bundle
 from container_doors.kaggle.ledger import JobRecord
 
 _MOST_CHANGED = 20
-_KEPT_MINUTES = "checkpoints.every_minutes"
+_CHECKPOINT_MINUTES = "checkpoints.every_minutes"
 
 
 class Planned(Protocol):
-    """What :func:`plan_lines` reads of a plan."""
+    """The part of a plan that :func:`plan_lines` reads."""
 
     @property
     def record(self) -> JobRecord:
         """The job."""
 
     @property
-    def packs(self) -> Sequence[Bundle]:
+    def bundles(self) -> Sequence[Bundle]:
         """What is sent."""
 
     @property
     def hours(self) -> float:
-        """That it may take."""
+        """The estimated hours."""
 
     @property
     def session_h(self) -> float:
-        """When it stops by itself."""
+        """The hours after which it stops by itself."""
 
     @property
     def quota(self) -> Quota | None:
-        """What is left."""
+        """The GPU hours that are left."""
 
     @property
     def changed(self) -> Sequence[Any]:
-        """What is not of the commit."""
+        """The files that differ from the commit."""
 
     @property
     def filtered(self) -> Sequence[Any]:
-        """What is there as git keeps it, which is not as it is here."""
+        """The files that are sent as git stores them, which differ from those here."""
 
     @property
     def unknown(self) -> Sequence[str]:
-        """What could not be asked, and why."""
+        """The questions without an answer, and why."""
 
 
 def plan_lines(plan: Planned) -> list[str]:
-    """Say what would be sent, and what it would cost."""
+    """Return lines with what would be sent, and what it would cost."""
     job = plan.record
     lines = [
         f"{name}: {job.epochs_asked[name]} epochs"
-        + (f", going on after epoch {job.epochs[name]}" if name in job.epochs else "")
+        + (f", resumed after epoch {job.epochs[name]}" if name in job.epochs else "")
         for name in job.experiments
     ]
     dirty = f", and {len(plan.changed)} changed file(s)" if plan.changed else ""
     lines.append(f"code: commit {job.commit[:12]}{dirty}")
     lines += [f"  changed: {path}" for path in plan.changed[:_MOST_CHANGED]]
     if len(plan.changed) > _MOST_CHANGED:
-        lines.append(f"  and {len(plan.changed) - _MOST_CHANGED} more; --dry-run packs them all")
+        lines.append(f"  and {len(plan.changed) - _MOST_CHANGED} more; --dry-run writes them all")
     if plan.filtered:
         lines.append(
-            f"  {len(plan.filtered)} file(s) are sent as git keeps them, without the filter that "
+            f"  {len(plan.filtered)} file(s) are sent as git stores them, without the filter that "
             f".gitattributes names: {plan.filtered[0]}"
         )
     lines += [
-        f"send: {pack.kind:<7} {pack.files:>5} files  {pack.size_bytes / 1e6:>8.1f} MB  {pack.slug}"
-        for pack in plan.packs
+        f"send: {one.kind:<7} {one.files:>5} files  {one.size_bytes / 1e6:>8.1f} MB  {one.slug}"
+        for one in plan.bundles
     ]
     lines.append(f"on: {_machine(job)}")
     lines.append(
-        f"time: about {plan.hours:.1f} h, guessed from other runs; "
+        f"time: about {plan.hours:.1f} h, estimated from other runs; "
         f"it stops by itself before {plan.session_h:.1f} h, to be continued"
     )
-    unknown = [f"could not be asked: {one}" for one in plan.unknown]
+    unknown = [f"not known: {one}" for one in plan.unknown]
     quota = [] if unknown and plan.quota is None else [_quota(plan)]
     return [*lines, *quota, *unknown]
 
 
 def end_line(job: JobRecord) -> str:
-    """Say how a job ended."""
+    """Return a line with how a job ended."""
     why = f": {job.why}" if job.why else ""
     how = job.stage if job.stage == "discarded" else job.outcome or "ended"
     return f"{job.slug} {how} after {_hours(job.elapsed_s)}{why}"
 
 
 def unfinished_lines(name: str, outcome: Outcome, job: JobRecord) -> list[str]:
-    """Say what is to do about an experiment that is not finished."""
+    """Return lines with what to do about an experiment that is not finished."""
     if outcome.kind == "to be continued":
         return [
             f"{name}: to be continued: {outcome.why}",
@@ -102,17 +102,17 @@ def unfinished_lines(name: str, outcome: Outcome, job: JobRecord) -> list[str]:
 
 
 def stop_lines(job: JobRecord) -> list[str]:
-    """Tell how a job is ended: nothing can be sent into it, as it holds no secret."""
+    """Return lines with how to end a job: it has no secret, so nothing can be sent into it."""
     return [
         f"no further session will follow {job.slug}",
         f"end this one with the button Stop on its page: {job.url}",
-        f"its newest checkpoint is kept every detection.{_KEPT_MINUTES}; afterwards: "
+        f"its newest checkpoint is saved every detection.{_CHECKPOINT_MINUTES}; afterwards: "
         f"doors kaggle pull {job.experiments[0]}",
     ]
 
 
 def table(known: Sequence[tuple[JobRecord, JobState | None]]) -> list[str]:
-    """One line for each job."""
+    """Return a table of jobs, one line each."""
     rows = [("experiment", "session", "state", "epochs", "hours", "page")]
     rows += [
         (
@@ -134,7 +134,7 @@ def table(known: Sequence[tuple[JobRecord, JobState | None]]) -> list[str]:
 
 
 def as_json(job: JobRecord, state: JobState | None) -> dict[str, Any]:
-    """One job for programs."""
+    """Return one job as a JSON document."""
     return job.model_dump(mode="json") | {"host_says": state.phase if state else None}
 
 
@@ -145,7 +145,7 @@ def _state(job: JobRecord, state: JobState | None) -> str:
 
 
 def _spent(job: JobRecord, state: JobState | None) -> str:
-    """Say the hours, as the job last told; while nobody follows, as the clock tells."""
+    """Return the hours that the job last reported; for a running one, at least by the clock."""
     if job.stage == "running" and state is not None and state.phase == "running":
         since_s = (datetime.now(UTC) - job.started_at).total_seconds()
         return f"~{max(since_s, job.elapsed_s) / 3600:.2f}"
@@ -162,7 +162,7 @@ def _quota(plan: Planned) -> str:
     if not plan.record.gpus:
         return "quota: none needed"
     if plan.quota is None:
-        return "quota: Kaggle does not say what is left"
+        return "quota: Kaggle does not report what is left"
     left = plan.quota.allowed_h - plan.quota.used_h
     warning = "" if plan.hours <= left else "; that is not enough: it will be continued later"
     allowed = f"{left:.1f} of {plan.quota.allowed_h:.0f} h left"

@@ -1,4 +1,4 @@
-"""The jobs of this clone, one file each, written before the host is told: a kill loses none."""
+"""The jobs of this clone, one file each, written before a job is sent: a kill loses none."""
 
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -10,15 +10,16 @@ from container_doors.core.records import Document
 from container_doors.core.run import JOBS
 
 Stage = Literal["starting", "running", "ended", "home", "discarded"]
-"""``starting``: the host may know it or not; ``ended``: there is something to fetch."""
+"""``starting``: the host may know the job or not; ``ended``: its output can be downloaded;
+``home``: it was downloaded."""
 
 
 class JobRecord(Document):
     """``runs/.jobs/<slug>.json``."""
 
-    mending: ClassVar[str] = (
-        "look at https://www.kaggle.com/code if that job still runs, and move the file away when "
-        "it is over; doors kaggle list shows the others"
+    repair_hint: ClassVar[str] = (
+        "look at https://www.kaggle.com/code whether that job still runs, and move the file away "
+        "when it is over; doors kaggle list shows the others"
     )
     slug: str
     ref: str
@@ -28,44 +29,44 @@ class JobRecord(Document):
     gpus: int
     epochs_asked: dict[str, int]
     session: int = 1
-    """Which of its experiments' sessions this is."""
+    """The number of the session, from 1: a training may take several."""
     started_at: AwareDatetime
     stage: Stage = "starting"
     outcome: str = ""
-    """How it ended, once it has: ``finished``, ``to be continued``, ``failed``."""
+    """How it ended: ``finished``, ``to be continued``, ``failed``; empty before."""
     why: str = ""
     remedy: str = ""
     is_to_stop: bool = False
-    """Whether no further session is to follow."""
+    """Whether no further session may follow."""
     run_ids: dict[str, str] = Field(default_factory=dict)
     epochs: dict[str, int] = Field(default_factory=dict)
-    """The last epoch that was heard of."""
+    """The last epoch that was reported, by experiment."""
     lines_read: int = 0
     elapsed_s: float = 0.0
-    """As the job last said."""
+    """As the job last reported."""
 
     @property
     def folder(self) -> Path:
-        """What was sent, and what came back."""
+        """The folder of what was sent, and of what was downloaded."""
         return JOBS / self.slug
 
-    def changed(self, **changes: object) -> "JobRecord":
-        """Save it with changes, as one step, and return that.
+    def save_changes(self, **changes: object) -> "JobRecord":
+        """Save the record with changes, as one step, and return it.
 
-        What another process has asked for meanwhile, to stop or to discard it, is kept.
+        A request of another process in the meantime, to stop or to discard the job, is preserved.
         """
         path = JOBS / f"{self.slug}.json"
-        meanwhile = JobRecord.read(path) if path.exists() else self
-        kept: dict[str, object] = {"is_to_stop": meanwhile.is_to_stop or self.is_to_stop}
-        changed = self.model_copy(update=kept | changes)
-        if meanwhile.stage == "discarded":
+        on_disk = JobRecord.read(path) if path.exists() else self
+        stop: dict[str, object] = {"is_to_stop": on_disk.is_to_stop or self.is_to_stop}
+        changed = self.model_copy(update=stop | changes)
+        if on_disk.stage == "discarded":
             changed = changed.model_copy(update={"stage": "discarded"})
         changed.write(path)
         return changed
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing is left to do about it."""
+        """Whether nothing is left to do for it."""
         return self.stage in {"home", "discarded"}
 
 
@@ -82,7 +83,7 @@ def read_jobs() -> list[JobRecord]:
 
 
 def readable_jobs() -> tuple[list[JobRecord], list[RunError]]:
-    """Read every job that can be read, the newest first, and say what is wrong with the others."""
+    """Read every job, the newest first; return also the errors of those that cannot be read."""
     jobs: list[JobRecord] = []
     damaged: list[RunError] = []
     for path in sorted(JOBS.glob("*.json")):
@@ -105,20 +106,20 @@ def newest_job(experiment: str | None) -> JobRecord:
     what = f"no job of {experiment}" if experiment else "no job"
     raise HostError(
         f"this clone knows {what}",
-        hint="doors kaggle list shows those it knows; doors kaggle run --experiment NAME begins",
+        hint="doors kaggle list shows its jobs; doors kaggle run --experiment NAME starts one",
     )
 
 
 def refuse_two(experiment: str) -> None:
-    """See that no job trains an experiment already.
+    """Check that no job trains an experiment already.
 
     Raises:
-        RunError: Naming the way to look at it.
+        RunError: If one does.
     """
     for job in read_jobs():
         if experiment in job.experiments and not job.is_over:
             raise RunError(
                 f"{experiment} is in the job {job.slug} already ({job.stage})",
                 hint=f"doors kaggle follow {experiment}, then doors kaggle pull {experiment}; or "
-                f"give it up: doors kaggle stop {experiment} --discard",
+                f"discard it: doors kaggle stop {experiment} --discard",
             )

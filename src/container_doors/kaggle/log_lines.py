@@ -1,4 +1,4 @@
-"""What a job says for programs, line by line, between what it says for people."""
+"""The events in a job's log: lines for programs, between the lines for people."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ MARK = "@doors "
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One line for programs."""
+    """One event: a log line for programs."""
 
     kind: str
     """``machine``, ``step``, ``record``, ``epoch``, ``alive``, ``kept``, ``stalled``, ``ended``."""
@@ -23,7 +23,7 @@ _MOST_BYTES = 4 * 1024**2
 
 
 def line_is_cut(parts: Sequence[str]) -> bool:
-    """Tell whether more of a line for programs is to come: a host may cut long ones.
+    """Return whether more parts of an event's line follow: a host may cut a long line.
 
     >>> line_is_cut(['@doors {"is": "ali']), line_is_cut(["epoch 1/3"]), line_is_cut(["@doors []"])
     (True, False, False)
@@ -32,16 +32,16 @@ def line_is_cut(parts: Sequence[str]) -> bool:
 
 
 def parts_with(line: str, parts: list[str]) -> list[str]:
-    """Add a line to what was cut before it; one that begins anew ends what never came."""
+    """Add a line to the parts of a cut line; a new event drops a line that was never completed."""
     return [*parts, line] if not line.startswith(MARK) else [line]
 
 
-def told(line: str) -> Event | None:
-    """Read a line of a log; None if it is for people, or was cut.
+def parse_event(line: str) -> Event | None:
+    """Parse a line of a log; None if it is for people, or was cut.
 
-    >>> told('@doors {"is": "alive", "elapsed_s": 60.1}').facts["elapsed_s"]
+    >>> parse_event('@doors {"is": "alive", "elapsed_s": 60.1}').facts["elapsed_s"]
     60.1
-    >>> told("epoch 1/3"), told('@doors {"is": "ali')
+    >>> parse_event("epoch 1/3"), parse_event('@doors {"is": "ali')
     (None, None)
     """
     if not line.startswith(MARK):

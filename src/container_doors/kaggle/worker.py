@@ -1,7 +1,8 @@
-"""What runs on the lent machine: unpack, look, install, train, and leave one archive.
+"""The script that runs on the Kaggle machine: unpack, check, install, train, write one archive.
 
-It is sent as it stands here, with ORDER filled in, needs the standard library alone, holds no
-secret and asks for none. Lines that begin with ``@doors`` are for the program that follows it.
+It is sent as it is here, with JOB_SPEC filled in. It needs the standard library only, contains no
+secret and asks for none. Log lines that begin with ``@doors`` are events for the program that
+follows the job.
 """
 
 import contextlib
@@ -25,12 +26,12 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import IO, Any
 
-ORDER: dict[str, Any] = {}
+JOB_SPEC: dict[str, Any] = {}
 
 INPUTS, WORKING = Path("/kaggle/input"), Path("/kaggle/working")
-BEGAN = time.monotonic()
-LOOK_S, BEAT_S = 0.2, 60.0
-GRACE_S = 60.0  # doors train gives an epoch up 15 s after SIGTERM, and then keeps what it has
+STARTED = time.monotonic()
+POLL_S, HEARTBEAT_S = 0.2, 60.0
+GRACE_S = 60.0  # doors train drops an epoch 15 s after SIGTERM, and then saves what it has
 BUILDS = (
     ("ultralytics-opencv-headless", "ultralytics"),
     (
@@ -39,13 +40,13 @@ BUILDS = (
         "opencv-contrib-python-headless",
         "opencv-contrib-python",
     ),
-)  # of one program each, with the same files
-AT_HOME = ("dvc", "kaggle", "tensorboardx", "wandb")  # accounts are used from the laptop
-AS_THEY_ARE = "* -text !eol !crlf -ident -filter !working-tree-encoding"
-"""For git's info/attributes, which outranks the commit's own: files are bytes."""
-LONGEST_NAME, LONGEST_PATH = 255, 4000  # bytes; of Linux, with room for the folder around it
+)  # each line: builds of one program, with the same files
+NOT_NEEDED = ("dvc", "kaggle", "tensorboardx", "wandb")  # accounts are used on the laptop only
+UNCHANGED_BYTES = "* -text !eol !crlf -ident -filter !working-tree-encoding"
+"""For git's info/attributes, which overrides the commit's own file: write the bytes unchanged."""
+LONGEST_NAME, LONGEST_PATH = 255, 4000  # bytes; Linux's limits, with room for the parent folder
 LONGEST_SHOWN = 200
-WHOLE_WHEN_SENT = "the code was rebuilt before it was sent: start it again, for another machine"
+WHOLE_WHEN_SENT = "the code was rebuilt before it was sent: start it again, on another machine"
 PROBE = """
 import json, torch
 names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
@@ -61,18 +62,18 @@ SECRET = re.compile(
 )
 USER_INFO = re.compile(r"://[^/@\s]+@")
 
-_speaking = threading.Lock()
-_asked_to_stop = threading.Event()
+_log_lock = threading.Lock()
+_stop_requested = threading.Event()
 
 
 class JobError(Exception):
-    """The job cannot go on: why, and what a person can do."""
+    """The job cannot go on: the reason, and what a person can do."""
 
 
 def main() -> int:
-    """Do what ORDER says; whatever comes of it, an archive tells."""
+    """Run the job of JOB_SPEC; in every case write an archive with the outcome."""
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: _asked_to_stop.set())
+        signal.signal(number, lambda *_: _stop_requested.set())
     forget_secrets()
     WORKING.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix="doors-"))
@@ -80,9 +81,9 @@ def main() -> int:
     outcome = {"is": "failed", "why": "the kernel itself failed", "remedy": "read its kernel.log"}
     try:
         unpack_everything(repository)
-        look_at_the_machine()
+        check_gpus()
         install(repository)
-        trainings = [Training(one, repository, scratch) for one in ORDER["experiments"]]
+        trainings = [Training(one, repository, scratch) for one in JOB_SPEC["experiments"]]
         outcome = train(trainings, repository)
     except JobError as failed:
         why, remedy = failed.args
@@ -93,98 +94,98 @@ def main() -> int:
     finally:
         if sys.exc_info()[0] is not None:
             say(traceback.format_exc())
-        leave(repository, outcome)
-        tell("ended", elapsed_s=elapsed_s(), **{("outcome" if k == "is" else k): v
+        write_archive(repository, outcome)
+        emit("ended", elapsed_s=elapsed_s(), **{("outcome" if k == "is" else k): v
                                                 for k, v in outcome.items()})  # fmt: skip
         shutil.rmtree(scratch, ignore_errors=True)
-    return 0  # also where it failed: Kaggle keeps all that a version left which ended well
+    return 0  # also after a failure: Kaggle keeps all files only of a version that succeeded
 
 
 def forget_secrets() -> None:
-    """Take what is a secret out of what git, pip and the training will see; none is needed."""
+    """Remove secrets from the environment of git, pip and the training; they need none."""
     for name, value in list(os.environ.items()):
         if SECRET.search(name) or USER_INFO.search(value) or value.lstrip().startswith("{"):
             del os.environ[name]
 
 
 def elapsed_s() -> float:
-    """How long the job has run."""
-    return round(time.monotonic() - BEGAN, 1)
+    """Return how long the job has run."""
+    return round(time.monotonic() - STARTED, 1)
 
 
 def say(line: str) -> None:
-    """Print a line of its own, whoever else speaks, and keep it for the archive."""
+    """Print a line, one thread at a time, and add it to the log for the archive."""
     line = line.encode("utf-8", "backslashreplace").decode("utf-8")  # a name may be any bytes
-    with _speaking, (WORKING / "kernel.log").open("a", encoding="utf-8") as log:
+    with _log_lock, (WORKING / "kernel.log").open("a", encoding="utf-8") as log:
         log.write(line + "\n")
         print(line, flush=True)  # noqa: T201 - the job's log is its standard output
 
 
-def tell(kind: str, **facts: object) -> None:
-    """Say something to the program that follows."""
+def emit(kind: str, **facts: object) -> None:
+    """Print an event, as a log line for the program that follows the job."""
     say("@doors " + json.dumps({"is": kind, **facts}))
 
 
-# What was sent
+# The bundles that were sent
 
 
 def unpack_everything(repository: Path) -> None:
-    """Put the code, and all that belongs into its folder, where it is to be."""
+    """Unpack the code, and every other bundle into its folder in it."""
     if shutil.which("git") is None:
         raise JobError("git is not installed here", "choose the latest environment of the host")
-    for pack in ORDER["packs"]:
-        tell("step", what=f"unpacking {pack['kind']}")
-        source = find(pack)
-        if sha256_of(source) != pack["sha256"]:
+    for bundle in JOB_SPEC["packs"]:
+        emit("step", what=f"unpacking {bundle['kind']}")
+        source = find(bundle)
+        if sha256_of(source) != bundle["sha256"]:
             raise JobError(
-                f"{source} is not what was sent: expected sha256 {pack['sha256'][:12]}",
-                "start it again; if it stays so, delete that data set on Kaggle",
+                f"{source} is not what was sent: expected sha256 {bundle['sha256'][:12]}",
+                "start it again; if the error stays, delete that data set on Kaggle",
             )
-        if pack["kind"] == "code":
-            rebuild(source, repository, ORDER["commit"])
+        if bundle["kind"] == "code":
+            rebuild(source, repository, JOB_SPEC["commit"])
         else:
-            unpack(source, repository, pack["into"])
-    if ORDER["commit"]["not_code_is_committed"]:
-        take_as_committed(repository, ORDER["commit"]["not_code"])
+            unpack(source, repository, bundle["into"])
+    if JOB_SPEC["commit"]["not_code_is_committed"]:
+        assume_unchanged(repository, JOB_SPEC["commit"]["not_code"])
 
 
-def find(pack: dict[str, Any]) -> Path:
-    """Find an input: the host has put them in either place."""
-    places = [INPUTS / "datasets" / ORDER["owner"] / pack["slug"], INPUTS / pack["slug"]]
+def find(bundle: dict[str, Any]) -> Path:
+    """Find the file of a bundle in one of the two places where Kaggle mounts data sets."""
+    places = [INPUTS / "datasets" / JOB_SPEC["owner"] / bundle["slug"], INPUTS / bundle["slug"]]
     for place in places:
-        path: Path = place / pack["file"]
+        path: Path = place / bundle["file"]
         if path.is_file():
             return path
     raise JobError(
-        f"the data set {pack['slug']} is not mounted here: none of {', '.join(map(str, places))}",
-        "start it again: Kaggle may not have been ready with it",
+        f"the data set {bundle['slug']} is not mounted here: none of {', '.join(map(str, places))}",
+        "start it again: Kaggle may not have processed it yet",
     )
 
 
 def unpack(source: Path, repository: Path, into: str) -> None:
-    """Unpack files into a folder of the repository, which no link of the commit leads out of."""
+    """Unpack files into a folder of the repository, and nowhere outside of the repository."""
 
-    def placed(member: tarfile.TarInfo, root: str) -> tarfile.TarInfo:
+    def move_into(member: tarfile.TarInfo, root: str) -> tarfile.TarInfo:
         return tarfile.data_filter(member.replace(name=f"{into}/{member.name}", deep=False), root)
 
-    with tarfile.open(source) as packed:
-        packed.extractall(repository, filter=placed)  # noqa: S202 - the filter is data_filter
+    with tarfile.open(source) as tar:
+        tar.extractall(repository, filter=move_into)  # noqa: S202 - the filter is data_filter
 
 
-# The code, made anew from git's objects: here, and on the machine that sends it before it does
+# The code, rebuilt from git's objects: here, and before that on the machine that sends it
 
 
 def rebuild(pack: Path, repository: Path, commit: dict[str, Any]) -> None:
-    """Make a commit's repository anew, and prove every file by the hash that the commit names.
+    """Rebuild the repository of a commit, and check the hash of every file.
 
-    Nothing that the commit or this machine's settings name is run: no hook and no filter, so that
-    files are as git keeps them.
+    No hook and no filter of the commit or of this machine's settings runs, so that each file has
+    the bytes that git stores.
 
     Args:
-        pack: Objects, as git packs them.
-        repository: Where; absent.
-        commit: Its ``id``; the ``tree`` of the files that are to lie there, which is another where
-            changes are sent; and the paths beside it that are ``not_code``.
+        pack: A git pack file with the objects.
+        repository: The folder to make; it must not exist.
+        commit: Its ``id``; the ``tree`` of the files to write, which is another one where
+            uncommitted changes are sent; and the paths that are ``not_code``.
     """
     repository.mkdir(parents=True)
     git(repository, "init", "--quiet", "--template=", GIT_DEFAULT_HASH=algorithm(commit["id"]))
@@ -192,7 +193,7 @@ def rebuild(pack: Path, repository: Path, commit: dict[str, Any]) -> None:
         config.write("[core]\n\tsymlinks = true\n")
     info = repository / ".git/info"
     info.mkdir(exist_ok=True)
-    (info / "attributes").write_text(AS_THEY_ARE + "\n", encoding="utf-8")
+    (info / "attributes").write_text(UNCHANGED_BYTES + "\n", encoding="utf-8")
     (info / "exclude").write_bytes(b"".join(map(exclude_line, commit["not_code"])))
     with pack.open("rb") as objects:
         git(repository, "index-pack", "--stdin", stdin=objects)
@@ -202,15 +203,16 @@ def rebuild(pack: Path, repository: Path, commit: dict[str, Any]) -> None:
     refuse_names(entries)
     git(repository, "read-tree", "--reset", "-u", commit["tree"])
     for entry in entries:
-        prove(repository, *entry)
+        check_file(repository, *entry)
     git(repository, "read-tree", "HEAD")
     refuse_changes(repository, commit)
 
 
-def take_as_committed(repository: Path, paths: list[str]) -> None:
-    """Let git take tracked data for unchanged, as it was where they were sent from.
+def assume_unchanged(repository: Path, paths: list[str]) -> None:
+    """Make git treat tracked data as unchanged, as on the machine that sent them.
 
-    A filter, such as LFS, makes files of what git keeps; here they are, and the filter is not.
+    A filter such as LFS turns what git stores into the files. The files are here, the filter is
+    not, so git would report them as changed.
     """
     tracked = git(repository, "--literal-pathspecs", "ls-files", "-z", "--", *paths)
     with tempfile.TemporaryFile() as names:
@@ -220,12 +222,12 @@ def take_as_committed(repository: Path, paths: list[str]) -> None:
 
 
 def algorithm(name: str) -> str:
-    """Tell how git hashes, by the length of a name."""
+    """Return git's hash algorithm, by the length of a hash."""
     return "sha1" if len(name) == 40 else "sha256"
 
 
 def git(repository: Path, *arguments: str, stdin: IO[bytes] | None = None, **also: str) -> bytes:
-    """Run git with nobody's settings: neither a person's, nor those of a hook around us."""
+    """Run git without settings: neither those of a person, nor those of a calling hook."""
     inherited = {n: os.environ[n] for n in ("PATH", "LD_LIBRARY_PATH", "TMPDIR") if n in os.environ}
     done = subprocess.run(
         ["git", *arguments], cwd=repository, stdin=stdin or subprocess.DEVNULL,
@@ -235,14 +237,14 @@ def git(repository: Path, *arguments: str, stdin: IO[bytes] | None = None, **als
              "GIT_CEILING_DIRECTORIES": str(repository.parent), **also},
     )  # fmt: skip
     if done.returncode:
-        lines = printable(done.stderr, but="\n").strip().splitlines() or ["no word"]
+        lines = printable(done.stderr, but="\n").strip().splitlines() or ["no message"]
         complaint = next((one for one in lines if one.startswith(("error:", "fatal:"))), lines[-1])
         raise JobError(f"git {arguments[0]} failed: {complaint[:LONGEST_SHOWN]}", WHOLE_WHEN_SENT)
     return done.stdout
 
 
 def exclude_line(path: str) -> bytes:
-    """Spell a path as a line of git's exclude file, in which nothing is a pattern."""
+    """Write a path as a line of git's exclude file, with every pattern character escaped."""
     escaped = re.sub(r"[\\*?\[\] ]", r"\\\g<0>", path).replace("\n", "?")
     return b"/" + os.fsencode(escaped) + b"\n"
 
@@ -260,7 +262,7 @@ def read_tree(repository: Path, tree: str) -> Iterator[Entry]:
 
 
 def refuse_names(entries: list[Entry]) -> None:
-    """See that all can be written, and nothing outside of the repository, before anything is."""
+    """Check, before anything is written, that every name can be, and inside the repository."""
     modules = [name for mode, _, name in entries if mode == "160000"]
     if modules:
         raise JobError(
@@ -282,25 +284,29 @@ def refuse_names(entries: list[Entry]) -> None:
         )
 
 
-def prove(repository: Path, mode: str, expected: str, name: bytes) -> None:
-    """See that a file is what the commit says, and that a link stays within the repository."""
+def check_file(repository: Path, mode: str, expected: str, name: bytes) -> None:
+    """Check that a file is what the commit says, and that a link stays in the repository."""
     root = os.path.realpath(os.fsencode(repository))
     path = os.path.join(root, name)  # noqa: PTH118 - a name is bytes
     is_link = mode == "120000"
     found = git_hash(path, expected) if os.path.lexists(path) else ""
     is_same_kind = os.path.islink(path) == is_link  # noqa: PTH114
-    if found != expected or not is_same_kind or not (is_link or runs(path) == (mode == "100755")):
+    if (
+        found != expected
+        or not is_same_kind
+        or not (is_link or is_executable(path) == (mode == "100755"))
+    ):
         raise JobError(
             f"{printable(name)} cannot be written as the commit has it",
-            "are there two names that differ in case alone, or bytes that this file system refuses?"
-            " Commit it under another name",
+            "do two names differ in case only, or does the name have bytes that this file system "
+            "refuses? Commit it under another name",
         )
     if is_link:
         refuse_link_out(root, path, name)
 
 
 def git_hash(path: bytes, like: str) -> str:
-    """Hash a file or a link as git does, without holding it in memory."""
+    """Hash a file or a link as git does, without reading it into memory at once."""
     made = hashlib.new(algorithm(like), usedforsecurity=False)
     if os.path.islink(path):  # noqa: PTH114
         target = os.readlink(path)  # noqa: PTH115
@@ -313,13 +319,13 @@ def git_hash(path: bytes, like: str) -> str:
     return made.hexdigest()
 
 
-def runs(path: bytes) -> bool:
-    """Tell whether a file is marked as a program."""
+def is_executable(path: bytes) -> bool:
+    """Return whether a file is marked as executable."""
     return bool(os.stat(path).st_mode & 0o100)  # noqa: PTH116
 
 
 def refuse_link_out(root: bytes, path: bytes, name: bytes) -> None:
-    """See that a link leads to a place that the commit has, too."""
+    """Check that a link points to a place inside the commit."""
     target = os.readlink(path)  # noqa: PTH115
     end = os.path.realpath(path)
     ours = end == root or end.startswith(root + b"/")
@@ -331,25 +337,25 @@ def refuse_link_out(root: bytes, path: bytes, name: bytes) -> None:
 
 
 def refuse_changes(repository: Path, commit: dict[str, Any]) -> None:
-    """See that git finds nothing changed where nothing is, as it will be asked for the record."""
+    """Check that git reports no change where there is none: the run record will ask it."""
     own = git(repository, "rev-parse", "HEAD^{tree}").decode("ascii").strip()
     changed = git(repository, "status", "--porcelain", "-z", "--untracked-files=all")
     if changed and own == commit["tree"]:
         names = [one[3:] for one in changed.split(b"\0")[:-1]]
         raise JobError(
-            f"git cannot keep {listed(names)} as the commit has it: a folder is not well formed",
-            "git fsck names what is wrong in it; commit it anew",
+            f"git cannot store {listed(names)} as the commit has it: a folder is not well formed",
+            "git fsck names what is wrong in it; commit it again",
         )
 
 
 def listed(names: list[bytes]) -> str:
-    """Name a few of many."""
+    """List the first three names, and the number of the others."""
     some = ", ".join(map(printable, names[:3]))
     return f"{some} and {len(names) - 3} more" if len(names) > 3 else some
 
 
 def printable(text: bytes, but: str = "") -> str:
-    """Spell bytes that somebody else chose, so that a terminal only shows them."""
+    """Write bytes from outside without control characters, so that a terminal only shows them."""
     shown = "".join(
         one if one.isprintable() or one in but else one.encode("unicode_escape").decode("ascii")
         for one in text.decode("utf-8", "backslashreplace")
@@ -360,21 +366,21 @@ def printable(text: bytes, but: str = "") -> str:
 # The machine, and what is installed on it
 
 
-def look_at_the_machine() -> None:
-    """See that the GPUs are those that were asked for, and that each computes."""
-    asked = ORDER["gpus"]
+def check_gpus() -> None:
+    """Check that the GPUs are those that were asked for, and that each computes."""
+    asked = JOB_SPEC["gpus"]
     if not asked:
-        tell("machine", gpus=[], torch=held("torch"))
+        emit("machine", gpus=[], torch=installed_version("torch"))
         return
     probe = [sys.executable, "-P", "-c", PROBE]
     done = subprocess.run(probe, capture_output=True, text=True, check=False)
     if done.returncode:
         raise JobError(
-            f"the GPU does not compute: {(done.stderr.strip().splitlines() or ['no word'])[-1]}",
-            "start it again; another machine may be sound",
+            f"the GPU does not compute: {(done.stderr.strip().splitlines() or ['no message'])[-1]}",
+            "start it again; another machine may work",
         )
     found = json.loads(done.stdout.splitlines()[-1])
-    tell("machine", **found)
+    emit("machine", **found)
     names = found["gpus"]
     if len(names) < asked["count"] or not all(asked["name"] in name for name in names):
         raise JobError(
@@ -384,8 +390,8 @@ def look_at_the_machine() -> None:
         )
 
 
-def held(name: str) -> str | None:
-    """Name the version of a package that is installed."""
+def installed_version(name: str) -> str | None:
+    """Return the version of an installed package; None if it is not installed."""
     try:
         return version(name)
     except PackageNotFoundError:
@@ -393,65 +399,65 @@ def held(name: str) -> str | None:
 
 
 def install(repository: Path) -> None:
-    """Install what the image lacks from uv.lock, by sha256; what the image holds stays as it is."""
-    missing = missing_of(repository)
+    """Install what the image lacks from uv.lock, by sha256; the image's packages stay."""
+    missing = missing_requirements(repository)
     if not missing:
-        tell("step", what="nothing to install: every requirement is met here")
+        emit("step", what="nothing to install: every requirement is met here")
         return
-    tell("step", what=f"installing the packages of uv.lock, for want of {', '.join(missing)}")
+    emit("step", what=f"installing the packages of uv.lock, missing here: {', '.join(missing)}")
     script = repository / "scripts" / "install_locked.py"
     if not script.is_file():
         raise JobError("the commit has no scripts/install_locked.py", "train a newer commit")
-    left_out = [word for name in AT_HOME for word in ("--without", name)]
+    left_out = [word for name in NOT_NEEDED for word in ("--without", name)]
     done = subprocess.run(
         [sys.executable, script, *left_out], capture_output=True, text=True, check=False
     )
     say(done.stdout + done.stderr)
     if done.returncode:
         raise JobError(*why_not_installed(done.stderr))
-    if missing := missing_of(repository):
+    if missing := missing_requirements(repository):
         raise JobError(
-            f"what the image holds does not meet {', '.join(missing)}",
+            f"the image's packages do not meet {', '.join(missing)}",
             "choose the latest environment of the host",
         )
 
 
-def missing_of(repository: Path) -> list[str]:
-    """Find the requirements of the code that are not met here."""
+def missing_requirements(repository: Path) -> list[str]:
+    """List the requirements of the code that are not met here."""
     document = tomllib.loads((repository / "pyproject.toml").read_text(encoding="utf-8"))
     return [line for line in document["project"]["dependencies"] if is_missing(line)]
 
 
 def is_missing(requirement: str) -> bool:
-    """Tell whether a requirement is not met; any build of OpenCV and Ultralytics is one."""
+    """Return whether a requirement is not met; any build of OpenCV and Ultralytics meets it."""
     from packaging.requirements import Requirement
 
     wanted = Requirement(requirement)
     name = wanted.name.lower()
-    if name in AT_HOME:
+    if name in NOT_NEEDED:
         return False
     builds = next((one for one in BUILDS if name in one), (name,))
-    versions = [found for build in builds if (found := held(build))]
+    versions = [found for build in builds if (found := installed_version(build))]
     return not any(wanted.specifier.contains(found, prereleases=True) for found in versions)
 
 
 def why_not_installed(output: str) -> tuple[str, str]:
-    """Say whether it is for want of a network, and otherwise what the installer said last."""
+    """Return why the installer failed, and what to do: no network, or its last error."""
     error = output.rpartition("error: ")[2].partition("\n  hint: ")
     problem, hint = error[0].strip(), error[2].partition("\n")[0]
     if not hint:
         return "a package cannot be installed", "kernel.log says which, and why"
     if "sha256" not in problem and not has_internet():
         return (
-            "the internet is off here, so that nothing can be installed",
-            "Kaggle gives it to accounts with a verified phone number alone: "
+            "the internet is off here, so nothing can be installed",
+            "Kaggle gives it only to accounts with a verified phone number: "
             "https://www.kaggle.com/settings",
         )
     return problem, hint
 
 
 def has_internet() -> bool:
-    """Tell whether the packages' index can be reached."""
+    """Return whether the package index can be reached."""
     try:
         socket.create_connection(("pypi.org", 443), timeout=10).close()
     except OSError:
@@ -463,7 +469,7 @@ def has_internet() -> bool:
 
 
 class Training:
-    """One experiment, trained by ``doors train`` in a process of its own."""
+    """One experiment, trained by ``doors train`` in its own process."""
 
     def __init__(self, experiment: dict[str, Any], repository: Path, scratch: Path) -> None:
         self.name: str = experiment["name"]
@@ -472,17 +478,17 @@ class Training:
         self._repository = repository
         self._params = scratch / f"{self.name}.yaml"
         self._params.write_text(experiment["params"], encoding="utf-8")
-        self.told, self._record = 0, ""
+        self.epochs_sent, self._record = 0, ""
         self._moved_at, self._longest_s = time.monotonic(), 0.0
         self._stopped_at: float | None = None
         self.start([])
 
     def start(self, overrides: list[str]) -> None:
-        """Begin, or go on from the checkpoint that is there."""
-        hours = (ORDER["session_s"] - elapsed_s() - ORDER["spare_s"]) / 3600
+        """Start the training, or resume it from the checkpoint."""
+        hours = (JOB_SPEC["session_s"] - elapsed_s() - JOB_SPEC["spare_s"]) / 3600
         if hours <= 0:
             raise JobError("there was no time left to train", "allow more: --hours")
-        seen = ",".join(map(str, self.gpus))
+        visible_gpus = ",".join(map(str, self.gpus))
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "container_doors", "train", "--alone",
              "--config", self._params, "--experiment", self.name, "--max-hours", str(hours),
@@ -490,7 +496,7 @@ class Training:
             cwd=self._repository, start_new_session=True, text=True, errors="replace",
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             env={**os.environ, "PYTHONPATH": str(self._repository / "src"),
-                 "CUDA_VISIBLE_DEVICES": seen},
+                 "CUDA_VISIBLE_DEVICES": visible_gpus},
         )  # fmt: skip
         self._moved_at = time.monotonic()
         threading.Thread(target=self._pass_on, args=(self._process,), daemon=True).start()
@@ -501,42 +507,42 @@ class Training:
 
     @property
     def is_running(self) -> bool:
-        """Whether its process lives."""
+        """Whether its process is alive."""
         return self._process.poll() is None
 
     def end(self, number: int) -> None:
-        """Send a signal to it and to what it started."""
+        """Send a signal to the process and to those that it started."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, number)
 
     def look(self) -> None:
-        """Tell what is new: the record, and each finished epoch."""
+        """Emit what is new: the run record, and each finished epoch."""
         with contextlib.suppress(FileNotFoundError):
             text = (self.run / "run.json").read_text(encoding="utf-8")
             if text != self._record:
                 self._record = text
-                tell("record", experiment=self.name, record=json.loads(text))
+                emit("record", experiment=self.name, record=json.loads(text))
         with contextlib.suppress(FileNotFoundError):
             written = (self.run / "metrics.jsonl").read_bytes().splitlines(True)
             lines = [line for line in written if line.endswith(b"\n")]
-            self.told = min(self.told, len(lines))  # cut back, where a training is resumed
-            for line in lines[self.told :]:
+            self.epochs_sent = min(self.epochs_sent, len(lines))  # fewer lines after a resume
+            for line in lines[self.epochs_sent :]:
                 with contextlib.suppress(ValueError, LookupError, AttributeError):  # a damaged one
-                    self._tell_epoch(json.loads(line))
-            self.told = len(lines)
+                    self._emit_epoch(json.loads(line))
+            self.epochs_sent = len(lines)
 
-    def _tell_epoch(self, metrics: dict[str, float]) -> None:
+    def _emit_epoch(self, metrics: dict[str, float]) -> None:
         now = time.monotonic()
-        self._longest_s = max(self._longest_s, now - self._moved_at if self.told else 0.0)
+        self._longest_s = max(self._longest_s, now - self._moved_at if self.epochs_sent else 0.0)
         self._moved_at = now
         number = metrics.pop("epoch")
         metrics.pop("crc32", None)
-        tell("epoch", experiment=self.name, epoch=number, metrics=metrics, elapsed_s=elapsed_s())
+        emit("epoch", experiment=self.name, epoch=number, metrics=metrics, elapsed_s=elapsed_s())
 
     def stop_in_time(self) -> None:
-        """End it well before the host ends it badly, or when it is asked for."""
-        is_late = elapsed_s() > ORDER["session_s"] - ORDER["spare_s"] / 2
-        if self._stopped_at is None and (is_late or _asked_to_stop.is_set()):
+        """Stop it cleanly before the host kills it, or when a stop is requested."""
+        is_late = elapsed_s() > JOB_SPEC["session_s"] - JOB_SPEC["spare_s"] / 2
+        if self._stopped_at is None and (is_late or _stop_requested.is_set()):
             self._stopped_at = time.monotonic()
             self.end(signal.SIGTERM)
         elif self._stopped_at is not None and time.monotonic() - self._stopped_at > GRACE_S:
@@ -544,8 +550,8 @@ class Training:
 
     @property
     def is_stalled(self) -> bool:
-        """Whether several GPUs have made no progress for too long; they wait for each other."""
-        patience_s = max(ORDER["stall_s"], 5 * self._longest_s)
+        """Whether several GPUs made no progress for too long: they wait for each other."""
+        patience_s = max(JOB_SPEC["stall_s"], 5 * self._longest_s)
         is_training = '"status": "running"' in self._record
         return (
             len(self.gpus) > 1 and is_training and self.is_running
@@ -553,9 +559,9 @@ class Training:
         )  # fmt: skip
 
     def go_on_with_one_gpu(self) -> None:
-        """Stop what hangs, and train on where the checkpoint is."""
+        """Stop the training that hangs, and resume it from the checkpoint with one GPU."""
         idle_s = round(time.monotonic() - self._moved_at)
-        tell("stalled", experiment=self.name, idle_s=idle_s, gpus=len(self.gpus))
+        emit("stalled", experiment=self.name, idle_s=idle_s, gpus=len(self.gpus))
         self.end(signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(GRACE_S)
@@ -565,7 +571,7 @@ class Training:
         self.start(["--set", "detection.training.device=0"])
 
     def outcome(self) -> dict[str, str]:
-        """Say how it ended, by what it wrote."""
+        """Return how the training ended, by its exit code and its record."""
         code = self._process.returncode
         record = json.loads(self._record or "{}")
         status = record.get("status")
@@ -583,33 +589,33 @@ class Training:
         return {
             "is": "failed",
             "why": record.get("message") or f"doors train ended with exit code {code}",
-            "remedy": f"kernel.log of {self.name} has what it said",
+            "remedy": f"kernel.log has the output of {self.name}",
         }
 
 
 def train(trainings: list[Training], repository: Path) -> dict[str, Any]:
-    """Watch until all have ended: pass on epochs, keep checkpoints, stop in time."""
-    beat, keep = every(BEAT_S), every(ORDER["keep_every_s"])
-    kept = [0 for _ in trainings]
+    """Watch the trainings until all have ended: emit epochs, archive checkpoints, stop in time."""
+    heartbeat_due, archive_due = every(HEARTBEAT_S), every(JOB_SPEC["keep_every_s"])
+    archived = [0 for _ in trainings]
     while any(one.is_running for one in trainings):
-        time.sleep(LOOK_S)
+        time.sleep(POLL_S)
         for one in trainings:
             one.look()
             one.stop_in_time()
             if one.is_stalled:
                 one.go_on_with_one_gpu()
-        if beat():
-            tell("alive", elapsed_s=elapsed_s())
-        if (told := [one.told for one in trainings]) != kept and keep():
-            kept = told
-            leave(repository, {"is": "running"})
+        if heartbeat_due():
+            emit("alive", elapsed_s=elapsed_s())
+        if (sent := [one.epochs_sent for one in trainings]) != archived and archive_due():
+            archived = sent
+            write_archive(repository, {"is": "running"})
     for one in trainings:
         one.look()
     return combined({one.name: one.outcome() for one in trainings})
 
 
 def every(seconds: float) -> Callable[[], bool]:
-    """Make a question: has so much time passed since the answer was yes?"""
+    """Make a function that returns True at most once in so many seconds."""
     last = time.monotonic()
 
     def is_due() -> bool:
@@ -622,7 +628,7 @@ def every(seconds: float) -> Callable[[], bool]:
 
 
 def combined(outcomes: dict[str, dict[str, str]]) -> dict[str, Any]:
-    """Say how the job ended: as the worst of its experiments."""
+    """Return the outcome of the job: that of its worst experiment."""
     for worst in ("failed", "to be continued"):
         for outcome in outcomes.values():
             if outcome["is"] == worst:
@@ -633,57 +639,58 @@ def combined(outcomes: dict[str, dict[str, str]]) -> dict[str, Any]:
 # The archive
 
 
-def leave(repository: Path, outcome: dict[str, Any]) -> None:
-    """Replace the archive by one of what there is by now, and then its manifest."""
-    files = dict(left_over(repository, outcome["is"]))
+def write_archive(repository: Path, outcome: dict[str, Any]) -> None:
+    """Replace the archive by one of the present files, and then its manifest."""
+    files = dict(files_to_archive(repository, outcome["is"]))
     if outcome["is"] == "running" and not any(name.endswith("/resume.pt") for name in files):
-        return  # the archive that is there has one
-    archive = WORKING / f"{ORDER['job']}-{round(elapsed_s() * 10):07d}.tar"
+        return  # the earlier archive has one
+    archive = WORKING / f"{JOB_SPEC['job']}-{round(elapsed_s() * 10):07d}.tar"
     hashes = {}
-    with tarfile.open(archive.with_suffix(".part"), "w") as packed:
+    with tarfile.open(archive.with_suffix(".part"), "w") as tar:
         for name, path in files.items():
             with contextlib.suppress(FileNotFoundError):
-                packed.add(path, arcname=name, recursive=False)
+                tar.add(path, arcname=name, recursive=False)
                 hashes[name] = sha256_of(path)
     archive.with_suffix(".part").rename(archive)
     manifest = {
-        "schema": 1, "job": ORDER["job"], "outcome": outcome, "elapsed_s": elapsed_s(),
+        "schema": 1, "job": JOB_SPEC["job"], "outcome": outcome, "elapsed_s": elapsed_s(),
         "archive": archive.name, "sha256": sha256_of(archive),
         "size_bytes": archive.stat().st_size, "files": hashes,
     }  # fmt: skip
     staged = WORKING / ".manifest"
     staged.write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
-    staged.rename(WORKING / f"{ORDER['job']}.json")
-    for other in WORKING.glob(f"{ORDER['job']}-*.tar"):
+    staged.rename(WORKING / f"{JOB_SPEC['job']}.json")
+    for other in WORKING.glob(f"{JOB_SPEC['job']}-*.tar"):
         if other != archive:
             other.unlink()
-    tell("kept", bytes=manifest["size_bytes"])
+    emit("kept", bytes=manifest["size_bytes"])
 
 
-def left_over(repository: Path, outcome: str) -> Iterator[tuple[str, Path]]:
-    """Find what is worth bringing home; in the middle of a training, what a next one needs."""
-    whole = outcome != "running"
+def files_to_archive(repository: Path, outcome: str) -> Iterator[tuple[str, Path]]:
+    """Yield the files to archive; while a training runs, those that resuming it needs."""
+    has_ended = outcome != "running"
     copies = ("checkpoint", "checkpoint-previous")
-    left_here = {"data", "tracking", *(copies if outcome == "finished" else ())}
-    if whole and (WORKING / "kernel.log").exists():
+    left_out = {"data", "tracking", *(copies if outcome == "finished" else ())}
+    if has_ended and (WORKING / "kernel.log").exists():
         log = repository.parent / "kernel.log"
-        shutil.copyfile(WORKING / "kernel.log", log)  # which goes on while it is packed
+        shutil.copyfile(WORKING / "kernel.log", log)  # the original still grows
         yield "kernel.log", log
-    for experiment in ORDER["experiments"]:
+    for experiment in JOB_SPEC["experiments"]:
         run = repository / "runs" / experiment["name"]
         snapshot = repository.parent / f"checkpoint-{experiment['name']}"
-        if not whole and any(take(run / name, snapshot) for name in copies):
+        if not has_ended and any(copy_checkpoint(run / name, snapshot) for name in copies):
             yield from (
                 (f"runs/{run.name}/checkpoint/{one.name}", one) for one in snapshot.iterdir()
             )
-        for path in sorted(run.rglob("*")) if whole else [run / "run.json", run / "dataset.json"]:
+        records = [run / "run.json", run / "dataset.json"]
+        for path in sorted(run.rglob("*")) if has_ended else records:
             top = path.relative_to(run).parts[0]
-            if path.is_file() and top not in left_here and top[0] != ".":
+            if path.is_file() and top not in left_out and top[0] != ".":
                 yield f"runs/{path.relative_to(run.parent).as_posix()}", path
 
 
-def take(checkpoint: Path, snapshot: Path) -> bool:
-    """Give a whole checkpoint's files second names; they are never changed, only replaced."""
+def copy_checkpoint(checkpoint: Path, snapshot: Path) -> bool:
+    """Hard-link the files of a checkpoint, which are only ever replaced; False if it is damaged."""
     shutil.rmtree(snapshot, ignore_errors=True)
     snapshot.mkdir()
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
@@ -699,7 +706,7 @@ def take(checkpoint: Path, snapshot: Path) -> bool:
 
 
 def sha256_of(path: Path) -> str:
-    """Hash a file without holding it in memory."""
+    """Hash a file without reading it into memory at once."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -1,1 +1,1 @@
-"""Which model this is: its version, its hashes, its lineage, and the one step that publishes it."""
+"""Identify and publish models: versions, hashes, lineage, signatures, and atomic publication."""

@@ -1,4 +1,4 @@
-"""A model that was trained elsewhere: what comes in, and what it may replace."""
+"""An incoming model, trained elsewhere: its pointers, its files, and what it may replace."""
 
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -22,38 +22,38 @@ from container_doors.publishing.pointers import (
     read_pointer,
 )
 from container_doors.publishing.publication import METADATA, read_published
-from container_doors.publishing.signatures import SIGNATURE, bounded, read_signature
+from container_doors.publishing.signatures import SIGNATURE, check_signature_size, read_signature
 
 NEEDED = ("best.pt", METADATA)
-"""Without these there is no model; ``last.pt`` only serves to train on."""
+"""The files that a model must have; ``last.pt`` is only needed to continue training."""
 
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """The pointers of a model, and what of it is at hand already."""
+    """The pointers of a model, and those of its files that are already here."""
 
     source: str
-    """For people: where the pointers are from."""
+    """Where the pointers are from, for messages."""
     texts: Mapping[str, str]
     """The text of each pointer, by the name of its file."""
     files: Mapping[str, Path] = field(default_factory=dict)
-    """Downloaded files that are what their pointers name; the rest is on the remote."""
+    """Downloaded files that match their pointers; the others are on the remote."""
     folder: Path | None = None
-    """Where more of the model may lie, such as its plots."""
+    """A folder that may have more files of the model, such as its plots."""
     signature: str | None = None
-    """Of its metadata; None if nobody signed it."""
+    """The signature of its metadata; None if it is not signed."""
 
     @property
     def pointers(self) -> dict[str, Pointer]:
-        """What each pointer says, by the name of its file."""
+        """Each pointer, parsed, by the name of its file."""
         return {name: parse_pointer(text) for name, text in self.texts.items()}
 
 
 def arrival(texts: Mapping[str, str], source: str, signature: str | None = None) -> Arrival:
-    """Take pointers as they come from git.
+    """Return an incoming model from the pointers that git has.
 
     Raises:
-        VersioningError: If one is missing, is no pointer, or is of another version than the rest.
+        VersioningError: If a pointer is missing, is not a pointer, or is of another version.
     """
     for name in NEEDED:
         if name not in texts:
@@ -70,8 +70,8 @@ def arrival(texts: Mapping[str, str], source: str, signature: str | None = None)
             pointer = None
         if pointer is None or pointer.path != name:
             raise VersioningError(
-                f"{source}: {pointer_name(name)}: expected a pointer to {name}, found another text",
-                hint="download it again; was a merge left unfinished?",
+                f"{source}: {pointer_name(name)}: expected a pointer to {name}, found other text",
+                hint="download it again; or finish the merge, if one is unfinished",
             )
         versions[name] = pointer.version
     if len(set(versions.values())) > 1:
@@ -80,14 +80,14 @@ def arrival(texts: Mapping[str, str], source: str, signature: str | None = None)
             + ", ".join(f"{name} of {version}" for name, version in versions.items()),
             hint="take all of them from one training: doors version writes them together",
         )
-    return Arrival(source, texts, signature=signature and bounded(signature, source))
+    return Arrival(source, texts, signature=signature and check_signature_size(signature, source))
 
 
-def downloaded(directory: Path) -> Arrival:
-    """Find a model in what was downloaded, whether the folders were kept or not.
+def find_download(directory: Path) -> Arrival:
+    """Find a model in a download, with or without its original folders.
 
     Raises:
-        VersioningError: If there are no pointers, or no good ones.
+        VersioningError: If pointers are missing or damaged, or a file does not match its pointer.
     """
     folder = _folder_of_pointers(directory)
     paths = {name: folder / pointer_name(name) for name in TRACKED}
@@ -104,16 +104,16 @@ def downloaded(directory: Path) -> Arrival:
                     hint=f"download it again, or delete it: {name} then comes from the remote",
                 )
             files[name] = path
-    # Spelled anew: DVC would act on whatever else a pointer says, such as a command.
-    spelled = {name: pointer.to_yaml() for name, pointer in found.pointers.items()}
-    return Arrival(found.source, spelled, files, folder, read_signature(folder / SIGNATURE))
+    # Written again, because DVC would act on other keys of a pointer, such as a command.
+    rewritten = {name: pointer.to_yaml() for name, pointer in found.pointers.items()}
+    return Arrival(found.source, rewritten, files, folder, read_signature(folder / SIGNATURE))
 
 
-def weights_alone(directory: Path) -> Arrival | None:
-    """Find ``best.pt.dvc`` where nothing says what model it is of; None if more is there.
+def find_weights_only(directory: Path) -> Arrival | None:
+    """Find a ``best.pt.dvc`` that has no metadata beside it; None if there is metadata.
 
     Raises:
-        VersioningError: If it is no pointer to ``best.pt``.
+        VersioningError: If it is not a pointer to ``best.pt``.
     """
     folder = _folder_of_pointers(directory)
     path = folder / pointer_name("best.pt")
@@ -137,17 +137,17 @@ def refuse_to_lose(
     arriving: Arrival,
     committed: Mapping[str, str] | None,
     *,
-    is_kept: Callable[[Path], bool] = lambda _: False,
+    has_copy: Callable[[Path], bool] = lambda _: False,
 ) -> None:
-    """Refuse to replace a model that only this folder has.
+    """Refuse to replace a model that has no other copy.
 
     Args:
-        arriving: What would replace it.
+        arriving: The model that would replace it.
         committed: The pointers of git's last commit, by name; None where there is no git.
-        is_kept: Tells whether a published file without a pointer is somewhere else as well.
+        has_copy: Returns whether a published file without a pointer has another copy.
 
     Raises:
-        VersioningError: Naming the command that keeps it.
+        VersioningError: If there is no other copy; the hint names the command that keeps it.
     """
     for name, pointer in arriving.pointers.items():
         path = PUBLISHED / name
@@ -155,19 +155,19 @@ def refuse_to_lose(
         if path.is_file():
             md5 = pointer_to(path).md5
             is_versioned = own.is_file() and read_pointer(own).md5 == md5
-            if md5 != pointer.md5 and not is_versioned and not is_kept(path):
+            if md5 != pointer.md5 and not is_versioned and not has_copy(path):
                 raise _never_versioned(path, own)
         is_new = own.is_file() and committed is not None and committed.get(name) != own.read_text()
         if is_new and own.read_text() != arriving.texts[name]:
             raise VersioningError(
-                f"{own} is of a version that was never committed, and another would replace it",
+                f"{own} is of a version that was never committed, and another one would replace it",
                 hint=f"git add {PUBLISHED}/*.dvc && git commit keeps it; git checkout HEAD -- "
                 f"{PUBLISHED} gives it up",
             )
 
 
 def _never_versioned(path: Path, own: Path) -> VersioningError:
-    """Tell a model that was trained here from a file that is damaged."""
+    """Return the error for a file that was never versioned, or that is damaged."""
     try:
         metadata = read_published()
     except RunError:
@@ -178,25 +178,25 @@ def _never_versioned(path: Path, own: Path) -> VersioningError:
     )
     if own.is_file() and is_damaged:
         return VersioningError(
-            f"{path} is damaged: it is not what its pointer names",
+            f"{path} is damaged: it does not match its pointer",
             hint=f"dvc pull --force {own}, then run this again",
         )
     return VersioningError(
-        f"{path} is of a model that was never versioned, and another would replace it",
+        f"{path} is of a model that was never versioned, and another one would replace it",
         hint=f"doors version keeps it, rm -r {PUBLISHED} && git checkout HEAD "
         f"-- {PUBLISHED} gives it up; then run this again",
     )
 
 
 def with_own_signature(arriving: Arrival) -> Arrival:
-    """Keep the signature that is here, where none comes in and the metadata stays the same."""
-    if arriving.signature is None and _is(PUBLISHED / METADATA, arriving.pointers[METADATA]):
+    """Keep the present signature if the incoming model has none and its metadata is the same."""
+    if arriving.signature is None and _matches(PUBLISHED / METADATA, arriving.pointers[METADATA]):
         return replace(arriving, signature=read_signature(PUBLISHED / SIGNATURE))
     return arriving
 
 
 def is_in_place(arriving: Arrival) -> bool:
-    """Tell whether nothing is left to do."""
+    """Return whether this very model is already published."""
     if not _is_text(PUBLISHED / SIGNATURE, arriving.signature):
         return False
     for name, pointer in arriving.pointers.items():
@@ -210,22 +210,24 @@ def is_in_place(arriving: Arrival) -> bool:
 
 
 def lay_out(arriving: Arrival, staged: Path) -> list[Path]:
-    """Put the pointers, and the files that are at hand, into the next folder.
+    """Put the pointers, and the files that are already here, into the staged folder.
 
     Returns:
-        The pointers whose files are still to be fetched.
+        The pointers whose files must still be fetched.
     """
-    for kept in (*PUBLISHED.glob("*.dvc"), PUBLISHED / ".gitignore"):
-        if kept.is_file() and kept.stem not in TRACKED:
-            shutil.copyfile(kept, staged / kept.name)
+    for path in (*PUBLISHED.glob("*.dvc"), PUBLISHED / ".gitignore"):
+        if path.is_file() and path.stem not in TRACKED:
+            shutil.copyfile(path, staged / path.name)
     if arriving.signature is not None:
         (staged / SIGNATURE).write_text(arriving.signature, encoding="utf-8")
     missing = []
     for name, text in arriving.texts.items():
         pointer = staged / pointer_name(name)
         pointer.write_text(text, encoding="utf-8")
-        at_hand = [arriving.files.get(name), PUBLISHED / name]
-        source = next((path for path in at_hand if path and _is(path, parse_pointer(text))), None)
+        paths = [arriving.files.get(name), PUBLISHED / name]
+        source = next(
+            (path for path in paths if path and _matches(path, parse_pointer(text))), None
+        )
         if source is None:
             missing.append(pointer)
         else:
@@ -234,7 +236,7 @@ def lay_out(arriving: Arrival, staged: Path) -> list[Path]:
 
 
 def complete(arriving: Arrival, metadata: Metadata, staged: Path) -> None:
-    """Add what DVC does not keep, as far as it is at hand and is what the metadata says."""
+    """Add the files that DVC does not store, if they are here and match the metadata."""
     for name, sha256 in metadata.files.items():
         for folder in (arriving.folder, PUBLISHED):
             if folder and (folder / name).is_file() and file_sha256(folder / name) == sha256:
@@ -246,8 +248,8 @@ def complete(arriving: Arrival, metadata: Metadata, staged: Path) -> None:
             shutil.copyfile(staged / name, staged / "weights" / name)
 
 
-def bring_reports(arriving: Arrival, metadata: Metadata) -> None:
-    """Take the reports along, where they were downloaded with the model and are of it."""
+def copy_reports(arriving: Arrival, metadata: Metadata) -> None:
+    """Copy the reports that were downloaded with the model, if they are of its version."""
     if arriving.folder is None:
         return
     for root in (arriving.folder, *arriving.folder.parents[: len(PUBLISHED.parts)]):
@@ -259,22 +261,22 @@ def bring_reports(arriving: Arrival, metadata: Metadata) -> None:
 
 
 def released_paths() -> list[Path]:
-    """Name what a commit of a release holds."""
+    """List the files that a commit of a release contains."""
     pointers = [PUBLISHED / pointer_name(name) for name in TRACKED]
     others = [PUBLISHED / SIGNATURE, PUBLISHED / ".gitignore", REPORTS / METRICS, REPORTS / CURVES]
     return [path for path in (*pointers, *others) if path.is_file()]
 
 
 def refuse_other_tag(tag: str, tagged: Mapping[Path, str | None], paths: Sequence[Path]) -> None:
-    """See that a tag that is there already is of these pointers.
+    """Check that an existing tag is of these pointers.
 
     Raises:
-        VersioningError: If it is another model's.
+        VersioningError: If the tag is of another model.
     """
     for path in paths:
         if path.suffix == ".dvc" and tagged.get(path) != path.read_text(encoding="utf-8"):
             raise VersioningError(
-                f"the tag {tag} is there already, and holds another {path.name}",
+                f"the tag {tag} exists already, with another {path.name}",
                 hint="doors metadata --major takes the next number; or delete the tag, if it is "
                 f"wrong: git tag -d {tag}",
             )
@@ -286,12 +288,12 @@ def _is_text(path: Path, text: str | None) -> bool:
     return path.is_file() and path.read_bytes() == text.encode()
 
 
-def _is(path: Path, pointer: Pointer) -> bool:
+def _matches(path: Path, pointer: Pointer) -> bool:
     return path.is_file() and pointer_to(path).md5 == pointer.md5
 
 
 def reported_version(reports: Path) -> str | None:
-    """Tell which version the reports in a folder are of; None if there are none.
+    """Return the version of the reports in a folder; None if there are no reports.
 
     Raises:
         RunError: If they are damaged.
@@ -302,5 +304,5 @@ def reported_version(reports: Path) -> str | None:
     try:
         document = parse_json(read_bounded(metrics, MOST_JSON_BYTES))
     except ValueError:
-        raise RunError(f"{metrics} is no JSON", hint="download it again, or delete it") from None
+        raise RunError(f"{metrics} is not JSON", hint="download it again, or delete it") from None
     return document.get("version") if isinstance(document, dict) else None

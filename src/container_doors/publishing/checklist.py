@@ -1,4 +1,4 @@
-"""Section 7.3 of the specification as checks: is the model that arrived whole and of use?"""
+"""Section 7.3 of the specification as checks: is the synced model complete and usable?"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,14 +7,14 @@ from container_doors.core.ports import Remote
 from container_doors.core.records import Check, Metadata, Mismatch
 
 _EXPECTED_MB = {"n": 5.4, "s": 19.2, "m": 40.6, "l": 51.3, "x": 114.5}
-"""What YOLO11 weighs with one class, in half precision and without its optimizer."""
+"""Size in MB of YOLO11 with one class, in half precision, without its optimizer."""
 
 _TOLERANCE = 0.15
-_AGAIN = "doors sync again; if it stays, doors version again where it was trained"
+_AGAIN = "run doors sync again; if that does not help, doors version where it was trained"
 
 
 def size_check(metadata: Metadata, weights: Path) -> Check:
-    """See that ``best.pt`` is there and has the size of its network."""
+    """Check that ``best.pt`` exists and has the size of its network."""
     name = "size"
     if not weights.is_file():
         return Check(name, "", (Mismatch(str(weights), "the model", "no such file", _AGAIN),))
@@ -30,7 +30,7 @@ def size_check(metadata: Metadata, weights: Path) -> Check:
 
 
 def metrics_check(metadata: Metadata) -> Check:
-    """See that every figure of the specification was measured, where there was a door to find."""
+    """Check that every figure of the specification was measured on each split that has doors."""
     missing = [
         f"{split}_{figure}"
         for split, scores in sorted(metadata.evaluation.splits.items())
@@ -51,15 +51,15 @@ def metrics_check(metadata: Metadata) -> Check:
 
 
 def history_check(metadata: Metadata, tables: Sequence[tuple[Path, int]]) -> Check:
-    """Count the epochs wherever they stand on this machine.
+    """Compare the number of epochs in every table on this machine.
 
     Args:
         metadata: Of the model.
-        tables: Each file that has a line for each epoch, with their number.
+        tables: Each file that has one line per epoch, with its number of epochs.
     """
     name, epochs = "history", metadata.epochs_finished
     if not tables:
-        return Check(name, "", not_checked=f"no table of its {epochs} epochs is here")
+        return Check(name, "", not_checked=f"no table of its {epochs} epochs on this machine")
     hint = "download the outputs again: doors sync --from DIR"
     return Check(
         name,
@@ -73,11 +73,11 @@ def history_check(metadata: Metadata, tables: Sequence[tuple[Path, int]]) -> Che
 
 
 def tracking_check(metadata: Metadata, remote: Remote | None) -> Check:
-    """Compare what the tracking server has with what was trained.
+    """Compare the epochs and results on the tracking server with the trained model.
 
     Args:
         metadata: Of the model.
-        remote: What the server says; None if it knows no such run.
+        remote: What the server has; None if it has no such run.
     """
     hint = f"doors track sync {metadata.experiment_name}, where it was trained"
     expected = f"{metadata.epochs_finished} epochs and the results"
@@ -86,8 +86,10 @@ def tracking_check(metadata: Metadata, remote: Remote | None) -> Check:
         return Check("tracking", "", (found,))
     best = metadata.artifacts["best.pt"].sha256
     is_whole = remote.last_epoch >= metadata.epochs_finished and remote.results_of == best
-    said = f"{remote.last_epoch} epochs{'' if remote.results_of == best else ', not its results'}"
-    mismatches = () if is_whole else (Mismatch(remote.url, expected, said, hint),)
+    reported = (
+        f"{remote.last_epoch} epochs{'' if remote.results_of == best else ', not its results'}"
+    )
+    mismatches = () if is_whole else (Mismatch(remote.url, expected, reported, hint),)
     return Check(
         "tracking", f"{remote.last_epoch} epochs and the results: {remote.url}", mismatches
     )

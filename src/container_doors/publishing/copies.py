@@ -1,4 +1,4 @@
-"""Whether a published model is somewhere else as well: what is not there is never replaced."""
+"""Whether a published model has another copy: a file without one is never replaced."""
 
 from pathlib import Path
 
@@ -10,21 +10,21 @@ from container_doors.publishing.pointers import TRACKED, is_pointed_to
 from container_doors.publishing.publication import METADATA
 
 
-def only_here(published: Metadata | None) -> list[Path]:
-    """Name the published files that would be lost if another model took their place.
+def paths_without_copy(published: Metadata | None) -> list[Path]:
+    """List the published files that would be lost if another model replaced them.
 
     Args:
-        published: What ``metadata.json`` says; None if it cannot be read.
+        published: The contents of ``metadata.json``; None if it cannot be read.
 
     Raises:
         VersioningError: If a pointer cannot be read.
     """
     paths = [PUBLISHED / name for name in TRACKED]
-    return [path for path in paths if path.is_file() and not is_kept_elsewhere(path, published)]
+    return [path for path in paths if path.is_file() and not has_copy(path, published)]
 
 
-def is_kept_elsewhere(path: Path, published: Metadata | None) -> bool:
-    """Tell whether DVC has a published file, or a run of this clone; or whether it is damaged."""
+def has_copy(path: Path, published: Metadata | None) -> bool:
+    """Return whether a published file is in DVC or in a run of this clone, or is damaged."""
     if is_pointed_to(path):
         return True
     if path.name == METADATA:

@@ -1,7 +1,7 @@
-"""Is a published model still what its metadata says, and what its figures were measured on?
+"""Check that a published model still matches its metadata and the inputs of its figures.
 
-Each function looks at one link of the chain from the photographs to the remote, and names
-everything that is not as it was; none of them stops at the first.
+Each function checks one link of the chain from the photographs to the remote. It reports
+every change, not only the first.
 """
 
 import json
@@ -13,13 +13,13 @@ from container_doors.core.errors import RunError, VersioningError
 from container_doors.core.records import Check, Evaluation, Metadata, Mismatch, RunRecord
 from container_doors.core.run import Run
 from container_doors.publishing.comparison import (
-    digits,
+    differing_fields,
     file_mismatches,
     first_difference,
+    format_hash,
+    format_value,
     hash_mismatch,
     is_close,
-    shown,
-    unequal,
 )
 from container_doors.publishing.hashing import file_sha256, params_sha256
 from container_doors.publishing.metadata import build_metadata, metrics_of
@@ -28,7 +28,7 @@ from container_doors.publishing.pointers import TRACKED, pointer_name, pointer_t
 from container_doors.publishing.provenance import record_paths, record_sha256
 from container_doors.publishing.publication import METADATA
 from container_doors.publishing.ways_back import (
-    FETCHED,
+    DVC_PULL,
     NO_COPY,
     metadata_back,
     pointer_back,
@@ -39,13 +39,13 @@ from container_doors.publishing.ways_back import (
 
 
 def weights_check(metadata: Metadata, folder: Path, run: Run) -> Check:
-    """Hash every weight file, and the plots and tables published beside them."""
+    """Check the hash of every weight file, and of the plots and tables published beside them."""
     expected = {name: described.sha256 for name, described in metadata.artifacts.items()}
     again = {f"weights/{name}": sha for name, sha in expected.items()}
     beside = {**(again if (folder / "weights").is_dir() else {}), **metadata.files}
     here = {name: sha for name, sha in beside.items() if (folder / name).exists()}
     if len(here) < len(beside) and not (folder / "args.yaml").exists():
-        beside = here  # fetched from the remote, which has the weights and the metadata alone
+        beside = here  # fetched from the remote, which has only the weights and the metadata
     return Check(
         "weights",
         f"best.pt, last.pt and {len(beside)} files beside them",
@@ -60,7 +60,7 @@ def weights_check(metadata: Metadata, folder: Path, run: Run) -> Check:
 
 
 def _is_as_written(content: bytes) -> bool:
-    """Tell whether a document is spelled as doors writes it, without a mark before it."""
+    """Return whether a document is formatted as doors writes it, without a byte order mark."""
     try:
         document = json.loads(content.decode())
     except (ValueError, RecursionError):
@@ -69,7 +69,7 @@ def _is_as_written(content: bytes) -> bool:
 
 
 def metadata_check(metadata: Metadata, path: Path, run: Run) -> Check:
-    """See that ``metadata.json`` agrees with itself, and with what its run keeps of it."""
+    """Check that ``metadata.json`` is consistent, and equals the copy in its run's folder."""
     hint = metadata_back(path.parent, run)
     mismatches = [
         Mismatch(f"{path}: {name}", str(expected), str(found), hint)
@@ -77,72 +77,74 @@ def metadata_check(metadata: Metadata, path: Path, run: Run) -> Check:
         if expected != found
     ]
     if not _is_as_written(path.read_bytes()):
-        mismatches.append(Mismatch(str(path), "the spelling that doors writes", "another", hint))
+        mismatches.append(Mismatch(str(path), "the format that doors writes", "another", hint))
     if run.metadata.exists():
         try:
-            kept = Metadata.read(run.metadata)
+            own = Metadata.read(run.metadata)
         except RunError as error:
             copy = f"cp {path} {run.metadata}"
             mismatches.append(Mismatch(str(run.metadata), "metadata", error.problem, copy))
         else:
-            copied = run_metadata_back(path.parent, run)
-            if kept.run_id == metadata.run_id and copied:
-                mismatches += _differences(run.metadata, metadata, kept, copied)
-            elif kept.run_id == metadata.run_id:
-                mismatches += _differences(path, kept, metadata, hint)
-    return Check("metadata", f"{metadata.version} agrees with itself", tuple(mismatches))
+            back = run_metadata_back(path.parent, run)
+            if own.run_id == metadata.run_id and back:
+                mismatches += _differences(run.metadata, metadata, own, back)
+            elif own.run_id == metadata.run_id:
+                mismatches += _differences(path, own, metadata, hint)
+    return Check("metadata", f"{metadata.version} is consistent", tuple(mismatches))
 
 
-def code_check(metadata: Metadata, *, is_there: bool | None) -> Check:
-    """See that the commit that made the model can still be had.
+def code_check(metadata: Metadata, *, has_commit: bool | None) -> Check:
+    """Check that git still has the commit that the model was trained from.
 
     Args:
         metadata: Of the model.
-        is_there: Whether git has the commit, whole; None where there is no git.
+        has_commit: Whether git has the commit and all its objects; None where there is no git.
     """
     commit = metadata.code.commit
     name, holds = "code", f"commit {commit}"
     if commit is None:
         return Check(name, holds, not_checked="the model was trained outside of git")
-    if is_there is None:
-        return Check(name, holds, not_checked="this is no git repository")
-    if not is_there:
-        hint = "git fetch --all fetches it, if anybody has it; git fsck says what is damaged"
-        return Check(name, holds, (Mismatch("git", holds, "no such commit, whole", hint),))
+    if has_commit is None:
+        return Check(name, holds, not_checked="this is not a git repository")
+    if not has_commit:
+        hint = "git fetch --all fetches it, if a remote has it; git fsck lists what is damaged"
+        return Check(
+            name, holds, (Mismatch("git", holds, "no such commit, or an incomplete one", hint),)
+        )
     if not metadata.code.clean:
-        return Check(name, holds, not_checked=f"trained with changes that {holds} does not hold")
+        return Check(name, holds, not_checked=f"trained with changes that are not in {holds}")
     return Check(name, holds)
 
 
 def starting_weights_check(metadata: Metadata) -> Check:
-    """Hash the weights that training began with."""
-    began = metadata.starting_weights
-    name, holds = "starting weights", f"{began.source} weights"
-    if began.path is None or began.sha256 is None:
+    """Check the hash of the weights that training started from."""
+    start = metadata.starting_weights
+    name, holds = "starting weights", f"{start.source} weights"
+    if start.path is None or start.sha256 is None:
         return Check(name, holds)
-    path = Path(began.path)
+    path = Path(start.path)
     if not path.is_file():
         return Check(name, holds, not_checked=f"no {path} here")
-    hint = f"delete {path}: it is downloaded when it is needed"
-    return Check(name, holds, tuple(hash_mismatch(path, began.sha256, file_sha256(path), hint)))
+    hint = f"delete {path}: it is downloaded again when it is needed"
+    return Check(name, holds, tuple(hash_mismatch(path, start.sha256, file_sha256(path), hint)))
 
 
 def reports_check(
     expected: Mapping[str, str], directory: Path, committed: Mapping[str, str | None]
 ) -> Check:
-    """Compare the reports that git keeps with those that would be written now.
+    """Compare the reports in git with those that would be written now.
 
     Args:
-        expected: The text of each that can be written here, by its name.
-        directory: Where they are.
-        committed: The text of each in git's last commit.
+        expected: The text of each report that can be written here, by its name.
+        directory: The folder of the reports.
+        committed: The text of each report in git's last commit.
     """
-    there = {report: text for report, text in expected.items() if (directory / report).is_file()}
-    name, holds = "reports", f"{', '.join(there)} in {directory}"
-    if not there:
+    present = {report: text for report, text in expected.items() if (directory / report).is_file()}
+    name, holds = "reports", f"{', '.join(present)} in {directory}"
+    if not present:
         return Check(name, holds, not_checked=f"there are none in {directory}")
     mismatches = []
-    for report, text in there.items():
+    for report, text in present.items():
         found = (directory / report).read_bytes().decode(errors="replace")
         if found != text:
             where = str(directory / report)
@@ -153,7 +155,7 @@ def reports_check(
 
 
 def records_check(metadata: Metadata, run: Run) -> Check:
-    """Hash the records behind the figures, and build the metadata from them once more."""
+    """Check the hashes of the run's records, and build the metadata from them again."""
     name, holds = "records", f"{len(metadata.records)} records of {run.directory}"
     if not run.has_record:
         return Check(name, holds, not_checked=f"{run.directory} is not on this machine")
@@ -164,8 +166,8 @@ def records_check(metadata: Metadata, run: Run) -> Check:
         return Check(
             name, holds, (Mismatch(str(run.directory), "records", error.problem, error.hint),)
         )
-    if record.run_id != metadata.run_id and not _is_evaluated_so(metadata, run):
-        why = f"{run.directory} is another run of that name; the model's own was set aside"
+    if record.run_id != metadata.run_id and not _has_evaluation_of(metadata, run):
+        why = f"{run.directory} is another run of that name; the model's own run was renamed"
         return Check(name, holds, not_checked=why)
     expected = {key: sha for key, sha in metadata.records.items() if key != run.record.name}
     mismatches = [
@@ -190,11 +192,11 @@ def records_check(metadata: Metadata, run: Run) -> Check:
     except (RunError, VersioningError) as error:
         mismatches.append(Mismatch(str(run.record), "a finished run", error.problem, NO_COPY))
     except KeyError as error:
-        mismatches.append(Mismatch(str(run.record), f"{error}", "nothing of that name", NO_COPY))
+        mismatches.append(Mismatch(str(run.record), f"{error}", "no such name", NO_COPY))
     else:
         mismatches += _differences(run.record, metadata, rebuilt, NO_COPY)
-    backed = [path for path in record_paths(run) if path.is_file()]
-    missing = None if metadata.records or not backed else "recorded by a release without hashes"
+    present = [path for path in record_paths(run) if path.is_file()]
+    missing = None if metadata.records or not present else "recorded by a release without hashes"
     return Check(name, holds, tuple(mismatches), not_checked=missing)
 
 
@@ -206,31 +208,31 @@ def params_check(
     revision: str | None,
     hint: str,
 ) -> Check:
-    """Compare what was asked for with what ``params.yaml`` asks for now.
+    """Compare the model's params with those in ``params.yaml`` now.
 
     Args:
         metadata: Of the model.
-        asked: The params of today, without what decides only how a run is watched.
-        was: Those of the model, the same way.
-        revision: Where git has a ``params.yaml`` that says the same as those of the model.
-        hint: How ``metadata.json`` comes back.
+        asked: The params now, without those that only control how a run is monitored.
+        was: Those of the model, filtered in the same way.
+        revision: A git revision whose ``params.yaml`` has the model's params.
+        hint: The command that restores ``metadata.json``.
     """
     mismatches = [
         Mismatch(
             f"params.yaml: detection.{key}",
-            shown(old),
-            shown(new),
+            format_value(old),
+            format_value(new),
             f"git checkout {revision} -- params.yaml"
             if revision
-            else f"write it so in params.yaml, or add --set detection.{key}={shown(old)}",
+            else f"set it in params.yaml, or add --set detection.{key}={format_value(old)}",
         )
-        for key, old, new in unequal(was, asked)
+        for key, old, new in differing_fields(was, asked)
     ]
     found = params_sha256(metadata.hyperparameters)
     mismatches += hash_mismatch(
         Path("metadata.json: hyperparameters"), metadata.params_sha256, found, hint
     )
-    return Check("params", digits(found), tuple(mismatches))
+    return Check("params", format_hash(found), tuple(mismatches))
 
 
 def dataset_check(
@@ -242,23 +244,25 @@ def dataset_check(
     recorded: Mapping[str, str] | None,
     hint: str,
 ) -> Check:
-    """Compare the data set by content, file by file where the run's list of them is there.
+    """Compare the data set by content, file by file if the run's list of files exists.
 
     Args:
         metadata: Of the model.
         root: The data set's folder.
         found: sha256 of each file now, by relative path.
-        found_sha256: Of all of them together.
-        recorded: sha256 of each file that was trained on, if the list is there and sound.
-        hint: How files of it come back.
+        found_sha256: sha256 of all files together.
+        recorded: sha256 of each file that was trained on; None if that list is lost or damaged.
+        hint: The command that restores its files.
     """
     mismatches: list[Mismatch] = []
     if found_sha256 != metadata.dataset_sha256:
         mismatches = [
-            Mismatch(str(root / name), digits(old), digits(new), hint)
-            for name, old, new in unequal(recorded or {}, found if recorded else {})
+            Mismatch(str(root / name), format_hash(old), format_hash(new), hint)
+            for name, old, new in differing_fields(recorded or {}, found if recorded else {})
         ] or [
-            Mismatch(str(root), digits(metadata.dataset_sha256), digits(found_sha256), hint),
+            Mismatch(
+                str(root), format_hash(metadata.dataset_sha256), format_hash(found_sha256), hint
+            ),
         ]
     return Check("data set", f"{len(found)} files of {root}", tuple(mismatches))
 
@@ -266,16 +270,16 @@ def dataset_check(
 def pointers_check(
     metadata: Metadata, folder: Path, tagged: Mapping[str, str], committed: Mapping[str, str]
 ) -> Check:
-    """Compare each pointer with its file, and with what git holds of it.
+    """Compare each pointer with its file, and with the pointer in git.
 
-    Where the two disagree, the one that is as git has it, or as the metadata says, is right. A
-    file of the weights is left to the check of the weights.
+    If pointer and file disagree, the one that matches git or the metadata is right. Damaged weight
+    files are left to the check of the weights.
 
     Args:
         metadata: Of the model.
-        folder: Of the pointers.
-        tagged: The pointers' texts under the git tag, by name; empty if there is no tag.
-        committed: Those of git's last commit, by name.
+        folder: The folder of the pointers.
+        tagged: The pointers' texts at the git tag, by name; empty if there is no tag.
+        committed: The pointers' texts in git's last commit, by name.
     """
     paths = {name: folder / pointer_name(name) for name in TRACKED}
     again = "doors version"
@@ -295,7 +299,7 @@ def pointers_check(
         expected = pointer_to(file, metadata.version).to_yaml()
         if text != expected and text == committed.get(path.name):
             compared = first_difference(text, expected)
-            mismatches.append(Mismatch(str(file), *compared, FETCHED.format(path)))
+            mismatches.append(Mismatch(str(file), *compared, DVC_PULL.format(path)))
         elif text != expected:
             compared = first_difference(expected, text)
             mismatches.append(Mismatch(str(path), *compared, hint))
@@ -307,7 +311,7 @@ def pointers_check(
 
 
 def _is_as_described(metadata: Metadata, file: Path) -> bool:
-    """Tell whether weights are those that were trained, and metadata can be read."""
+    """Return whether a file matches the metadata."""
     if not file.is_file():
         return False
     if file.name == METADATA:
@@ -320,15 +324,15 @@ def _is_as_described(metadata: Metadata, file: Path) -> bool:
 
 
 def objects_check(folder: Path, objects: Mapping[str, Path | None], remote: str) -> Check:
-    """Hash what the remote gave, fetched anew, against what the pointers name.
+    """Compare the hashes of freshly fetched objects with those in the pointers.
 
     Args:
-        folder: Of the pointers.
-        objects: By the file's name; None if the remote does not have it, or only damaged.
-        remote: Its name, for people.
+        folder: The folder of the pointers.
+        objects: By the file's name; None if the remote has no object, or only a damaged one.
+        remote: Its name, for messages.
     """
     send = "doors version"
-    # DVC takes a remote that does not answer for one that is empty (3.67, over HTTP).
+    # DVC (3.67, over HTTP) treats a remote that does not answer as an empty one.
     none = (
         "a damaged one, or none" if any(objects.values()) else "nothing, or no remote that answers"
     )
@@ -347,22 +351,22 @@ def objects_check(folder: Path, objects: Mapping[str, Path | None], remote: str)
 
 
 def figures_check(metadata: Metadata, measured: Mapping[str, float], *, tolerance: float) -> Check:
-    """Compare figures that were measured again with those that were published."""
+    """Compare figures that were measured again with the published ones."""
     mismatches = [
-        Mismatch(f"metadata.json: metrics.{name}", shown(old), shown(new), NO_COPY)
-        for name, old, new in unequal(metadata.metrics, measured)
+        Mismatch(f"metadata.json: metrics.{name}", format_value(old), format_value(new), NO_COPY)
+        for name, old, new in differing_fields(metadata.metrics, measured)
         if not is_close(old, new, tolerance)
     ]
     return Check("figures", f"{len(measured)} measured again, to {tolerance:g}", tuple(mismatches))
 
 
-def _is_evaluated_so(metadata: Metadata, run: Run) -> bool:
-    """Tell the model's own run by its evaluation, where only the run's name has changed."""
+def _has_evaluation_of(metadata: Metadata, run: Run) -> bool:
+    """Return whether a run has the model's own evaluation, though its id has changed."""
     return file_sha256(run.scores) == metadata.records.get(run.scores.name)
 
 
 def _own_figures(metadata: Metadata) -> Iterator[tuple[str, object, object]]:
-    """Yield what stands in it twice, or follows from the rest of it."""
+    """Yield the fields that repeat others or follow from them: name, expected, found."""
     evaluation = metadata.evaluation
     yield "metrics", metrics_of(evaluation), metadata.metrics
     yield "dataset_info.sha256", metadata.dataset_sha256, metadata.dataset_info.get("sha256")
@@ -378,9 +382,9 @@ def _own_figures(metadata: Metadata) -> Iterator[tuple[str, object, object]]:
 
 
 def _differences(where: Path, expected: Metadata, found: Metadata, hint: str) -> list[Mismatch]:
-    """Name the fields that differ, a few levels down."""
+    """Return a mismatch for each field that differs, at any depth."""
     was, now = expected.model_dump(mode="json"), found.model_dump(mode="json")
     return [
-        Mismatch(f"{where}: {key}", shown(old), shown(new), hint)
-        for key, old, new in unequal(was, now)
+        Mismatch(f"{where}: {key}", format_value(old), format_value(new), hint)
+        for key, old, new in differing_fields(was, now)
     ]

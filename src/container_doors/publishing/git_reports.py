@@ -1,4 +1,4 @@
-"""What git keeps of a model: two small texts for ``dvc metrics diff`` and ``dvc plots show``."""
+"""A model's reports in git: two small texts for ``dvc metrics diff`` and ``dvc plots show``."""
 
 import csv
 import io
@@ -17,16 +17,16 @@ CURVES = "curves.csv"
 
 
 def write_reports(run: Run, metadata: Metadata, evaluation: Evaluation, directory: Path) -> None:
-    """Write ``metrics.json`` and ``curves.csv``, each replaced as one step.
+    """Write ``metrics.json`` and ``curves.csv``, each replaced atomically.
 
-    What was not measured is absent from the first and an empty cell in the second.
+    A value that was not measured is absent from the first and an empty cell in the second.
     """
     for name, text in report_texts(run, metadata, evaluation).items():
         replace_text(directory / name, text)
 
 
 def report_texts(run: Run, metadata: Metadata, evaluation: Evaluation) -> dict[str, str]:
-    """Make the text of each report, by its name; of epochs that are not all there, no curves."""
+    """Return the text of each report by its name; no curves if epochs are missing."""
     texts = {METRICS: json.dumps(_figures(metadata, evaluation), indent=2) + "\n"}
     history = read_all(run.metrics_jsonl)
     if not history.faults and len(history.epochs) == metadata.epochs_finished:
@@ -41,11 +41,11 @@ def _figures(metadata: Metadata, evaluation: Evaluation) -> dict[str, str | floa
     figures: dict[str, str | float] = {
         "experiment": metadata.experiment_name,
         "version": metadata.version,
-        # Sorted, because a document that was read back is: the report must not differ for it.
+        # Sorted, as in a document that is read back from disk: the report must be the same.
         **dict(sorted(metadata.metrics.items())),
     }
     for split, scores in sorted(evaluation.splits.items()):
-        for name, value in _in_use(scores):
+        for name, value in _operating_figures(scores):
             if value is not None:
                 figures[f"{split}_{name}"] = value
     figures["best_epoch"] = metadata.best_epoch
@@ -55,8 +55,8 @@ def _figures(metadata: Metadata, evaluation: Evaluation) -> dict[str, str | floa
     return figures
 
 
-def _in_use(scores: SplitScores) -> Iterator[tuple[str, float | None]]:
-    """Yield how the model does as it will be used; what is undefined is None."""
+def _operating_figures(scores: SplitScores) -> Iterator[tuple[str, float | None]]:
+    """Yield the figures at the operating point; an undefined one is None."""
     point = scores.operating_point
     yield "operating_precision", point.precision
     yield "operating_recall", point.recall

@@ -1,4 +1,4 @@
-"""What a file or a set of params is, by its content."""
+"""Hash files, texts and params."""
 
 import hashlib
 import json
@@ -10,13 +10,13 @@ from container_doors.core.records import Artifact
 
 
 def file_sha256(path: Path) -> str:
-    """Hash a file without holding it in memory."""
+    """Hash a file without reading it into memory at once."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def prefix_of_sha256(path: Path, sha256: str) -> int | None:
-    """Find how many of a text's first bytes, in whole lines, have a hash; None if none have."""
+    """Return the size in bytes of the leading whole lines that have this hash; None if none do."""
     digest, size = hashlib.sha256(), 0
     with path.open("rb") as file:
         for line in file:
@@ -28,7 +28,7 @@ def prefix_of_sha256(path: Path, sha256: str) -> int | None:
 
 
 def text_sha256(text: str) -> str:
-    """Hash a text as it is in a file.
+    """Hash a text as its UTF-8 bytes.
 
     >>> text_sha256("")[:8]
     'e3b0c442'
@@ -37,7 +37,7 @@ def text_sha256(text: str) -> str:
 
 
 def params_sha256(params: Mapping[str, Any]) -> str:
-    """Hash params by what they say: neither the order of keys nor the spelling of YAML counts.
+    """Hash params by value: the order of keys and the formatting of YAML do not matter.
 
     >>> params_sha256({"a": 1, "b": 0.5}) == params_sha256({"b": 0.50, "a": 1})
     True
@@ -49,5 +49,5 @@ def params_sha256(params: Mapping[str, Any]) -> str:
 
 
 def artifact(path: Path) -> Artifact:
-    """Describe a file that a run leaves."""
+    """Return the hash and the size of a file that a run produced."""
     return Artifact(sha256=file_sha256(path), size_bytes=path.stat().st_size)

@@ -1,4 +1,4 @@
-"""Which run made a model: found by content, because names and folders can be reused."""
+"""Find the run that made a model, by content, because names and folders can be reused."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +10,7 @@ from container_doors.publishing.hashing import file_sha256
 
 
 def find_run(weights_dir: Path, runs_root: Path) -> RunRecord:
-    """Find the run whose ``best.pt`` lies in ``weights_dir``; of several, the latest.
+    """Find the run whose ``best.pt`` is in ``weights_dir``; if there are several, the latest.
 
     Raises:
         RunError: If there is no ``best.pt``, or no run under ``runs_root`` made it.
@@ -35,18 +35,18 @@ def find_run(weights_dir: Path, runs_root: Path) -> RunRecord:
 
 
 def run_of(run_id: str, experiment: str, root: Path = RUNS) -> Run:
-    """Find the folder of the run that made a model: it may have been set aside since.
+    """Find the folder of the run that made a model; it may have been renamed since.
 
     Returns:
-        The present run of that name, if no folder is of this very run.
+        The present run of that name, if no folder is of this run.
     """
     present = Run(experiment, root)
-    of_name = [run for run in runs_in(root) if run.name == experiment]
-    return next((run for run in of_name if is_record_of(run, run_id)), present)
+    same_name = [run for run in runs_in(root) if run.name == experiment]
+    return next((run for run in same_name if is_record_of(run, run_id)), present)
 
 
 def is_record_of(run: Run, run_id: str | None) -> bool:
-    """Tell whether a folder holds the record of this very run; a damaged one does not."""
+    """Return whether a folder has the record of this run; False if the record is damaged."""
     try:
         return run.record.exists() and RunRecord.read(run.record).run_id == run_id
     except (RunError, OSError):
@@ -54,7 +54,7 @@ def is_record_of(run: Run, run_id: str | None) -> bool:
 
 
 def _records(runs_root: Path) -> Iterator[RunRecord]:
-    """Read every run's record; one that cannot be read cannot claim a model."""
+    """Read every run's record; skip those that cannot be read."""
     for path in sorted(runs_root.glob("*/run.json")):
         try:
             yield RunRecord.read(path)

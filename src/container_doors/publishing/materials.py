@@ -1,6 +1,6 @@
-"""What a run was made with, as a bill of materials: CycloneDX 1.6, the same bytes for the same run.
+"""Write a run's software bill of materials (SBOM): CycloneDX 1.6, reproducible byte for byte.
 
-https://cyclonedx.org/docs/1.6/json/. A hash stands there only where the thing itself was hashed.
+https://cyclonedx.org/docs/1.6/json/. It has a hash only where the component itself was hashed.
 """
 
 import json
@@ -20,7 +20,7 @@ Component = dict[str, Any]
 def write_materials(
     run: Run, record: RunRecord, model: Artifact, installed: Sequence[Installed]
 ) -> None:
-    """Write ``sbom.cdx.json`` of a trained run; nothing where no package was found."""
+    """Write ``sbom.cdx.json`` of a trained run; write nothing if no package was found."""
     if installed:
         document = bill_of_materials(record, model, installed)
         replace_text_twice(run.materials, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
@@ -29,8 +29,8 @@ def write_materials(
 def bill_of_materials(
     record: RunRecord, model: Artifact, installed: Sequence[Installed]
 ) -> dict[str, Any]:
-    """Describe the model, and what it was made of and with."""
-    made_with = [_data(record), _python(record), *(_code(record)), *map(_package, installed)]
+    """Return the bill of materials: the model, its data, code, Python and packages."""
+    components = [_data(record), _python(record), *(_code(record)), *map(_package, installed)]
     return {
         "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
         "bomFormat": "CycloneDX",
@@ -46,8 +46,8 @@ def bill_of_materials(
                 "hashes": [_sha256(model.sha256)],
             },
         },
-        "components": made_with,
-        "dependencies": [{"ref": "model", "dependsOn": [one["bom-ref"] for one in made_with]}],
+        "components": components,
+        "dependencies": [{"ref": "model", "dependsOn": [one["bom-ref"] for one in components]}],
     }
 
 
@@ -56,7 +56,7 @@ def _data(record: RunRecord) -> Component:
         "type": "data",
         "bom-ref": "data",
         "name": record.dataset.path,
-        # Of the list of its files and their hashes; dataset.json has each.
+        # The hash of the list of its files and their hashes; dataset.json has each of them.
         "hashes": [_sha256(record.dataset.sha256)],
     }
 

@@ -1,4 +1,4 @@
-"""``metadata.json``: the specification's fields, and where every one of them comes from."""
+"""Build ``metadata.json``: the specification's fields, from a run's record and evaluation."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -25,11 +25,11 @@ def build_metadata(
     records: Mapping[str, str] = MappingProxyType({}),
     files: Mapping[str, str] = MappingProxyType({}),
 ) -> Metadata:
-    """Describe a model by the run that made it and by what its ``best.pt`` was measured to do.
+    """Build a model's metadata from the run that made it and the evaluation of its ``best.pt``.
 
     Raises:
         RunError: If the run has not been trained to the end, or if the evaluation is of
-            another run or of other weights than the ``best.pt`` that it left.
+            another run or of other weights than its ``best.pt``.
     """
     best = record.artifacts.get("best.pt")
     if (
@@ -48,7 +48,7 @@ def build_metadata(
             f"the evaluation of {record.experiment} is of other weights: expected best.pt "
             f"{best.sha256[:12]} of run {record.run_id}, found {evaluation.weights_sha256[:12]} "
             f"of run {evaluation.run_id}",
-            hint=f"train and evaluate anew: doors train --experiment {record.experiment} --replace",
+            hint=f"train it again: doors train --experiment {record.experiment} --replace",
         )
     return Metadata(
         experiment_name=record.experiment,
@@ -78,9 +78,9 @@ def build_metadata(
 
 
 def record_of(metadata: Metadata) -> RunRecord:
-    """Name the run of a model where its own record is not: enough to ask for it elsewhere.
+    """Return a run record made from a model's metadata: enough to ask a server for the run.
 
-    When it began is not known any more; when it ended stands in its place.
+    Its start time is not known, so the end time is used instead.
     """
     info = metadata.dataset_info
     return RunRecord(
@@ -104,7 +104,7 @@ def record_of(metadata: Metadata) -> RunRecord:
 
 
 def metrics_of(evaluation: Evaluation) -> dict[str, float]:
-    """Name an evaluation's figures as ``docs/metrics.md`` does; what is undefined is absent."""
+    """Return an evaluation's figures, named as in ``docs/metrics.md``, without undefined ones."""
     return dict(_metrics(evaluation))
 
 
@@ -124,8 +124,8 @@ def _named(scores: SplitScores) -> Iterator[tuple[str, float]]:
 
 def _dataset_info(record: RunRecord) -> dict[str, Any]:
     counts: dict[str, Any] = {"path": record.dataset.path, "sha256": record.dataset.sha256}
-    for split, held in record.dataset.splits.items():
-        counts[f"{split}_images"] = held.images
-        counts[f"{split}_doors"] = held.doors
-        counts[f"{split}_background_images"] = held.background_images
+    for split, facts in record.dataset.splits.items():
+        counts[f"{split}_images"] = facts.images
+        counts[f"{split}_doors"] = facts.doors
+        counts[f"{split}_background_images"] = facts.background_images
     return counts

@@ -1,14 +1,14 @@
-"""A version's two spellings: the specification's name, and the git tag that GTO understands.
+"""A version's two forms: the specification's name, and a git tag in the format of GTO.
 
-Both are one-to-one with :class:`records.Version`, so that either can be read back:
+Both map one to one to :class:`records.Version`, so either can be parsed:
 
 =====  =============================================  ==========================================
 name   ``detection_v1.2_20261123_exp001_baseline``    in metadata.json, the report, the pointers
 tag    ``detection@v1.2.0+20261123.exp001.baseline``  in git, for ``gto`` and ``dvc artifacts get``
 =====  =============================================  ==========================================
 
-A tag must be annotated, for GTO sees no other, and ``dvc artifacts get . detection --rev`` wants
-what follows its ``@``: ``v1.2.0+20261123.exp001.baseline``.
+A tag must be annotated, because GTO reads no others. ``dvc artifacts get . detection --rev`` takes
+the part after the ``@``: ``v1.2.0+20261123.exp001.baseline``.
 """
 
 import re
@@ -19,7 +19,7 @@ from container_doors.core.records import Version
 from container_doors.core.run import Run
 
 TAGS = "detection@v*"
-"""The glob of every tag that :func:`git_tag` writes."""
+"""A glob that matches every tag that :func:`git_tag` returns."""
 
 _PREFIX = "detection_"
 _NUMBER = r"(?P<major>0|[1-9][0-9]*)\.(?P<minor>0|[1-9][0-9]*)"
@@ -28,7 +28,7 @@ _TAG = re.compile(rf"detection@v{_NUMBER}\.0\+(?P<date>[0-9]{{8}})\.(?P<experime
 
 
 def version_name(version: Version) -> str:
-    """Spell a version the way that the specification does.
+    """Return a version's name in the specification's form.
 
     >>> version_name(Version(major=1, minor=2, date="20261123", experiment="exp001_baseline"))
     'detection_v1.2_20261123_exp001_baseline'
@@ -39,10 +39,10 @@ def version_name(version: Version) -> str:
 
 
 def git_tag(version: Version) -> str:
-    """Spell a version as a tag that GTO understands: build metadata has dots where we have ``_``.
+    """Return a version's tag in the format of GTO: its build metadata has ``.`` instead of ``_``.
 
-    Git refuses a name that ends in ``.lock``. No experiment has ``--`` in its name, so that is
-    free to stand for this one dot.
+    Git refuses a name that ends in ``.lock``. No experiment has ``--`` in its name, so ``--``
+    replaces this one dot.
 
     >>> git_tag(Version(major=1, minor=2, date="20261123", experiment="exp001_baseline"))
     'detection@v1.2.0+20261123.exp001.baseline'
@@ -55,23 +55,23 @@ def git_tag(version: Version) -> str:
 
 
 def parse_name(name: str) -> Version:
-    """Read back what :func:`version_name` wrote.
+    """Parse a name that :func:`version_name` returned.
 
     Raises:
-        VersioningError: If it is not of that form.
+        VersioningError: If it does not have that form.
     """
     match = _NAME.fullmatch(name)
     version = match and _version(match, match["experiment"])
     if version is None:
         raise VersioningError(
             f"expected a version such as detection_v1.0_20261123_exp001, found {name!r}",
-            hint="write metadata.json anew: doors metadata",
+            hint="write metadata.json again: doors metadata",
         )
     return version
 
 
 def parse_tag(tag: str) -> Version | None:
-    """Read back what :func:`git_tag` wrote; None for any other tag.
+    """Parse a tag that :func:`git_tag` returned; None for any other tag.
 
     >>> parse_tag("detection@v1.2.0+20261123.exp001.baseline")
     Version(major=1, minor=2, date='20261123', experiment='exp001_baseline')
@@ -87,17 +87,17 @@ def parse_tag(tag: str) -> Version | None:
 def next_version(
     known: Iterable[Version], *, experiment: str, date: str, major: bool = False
 ) -> Version:
-    """Number the next release: v1.0 first, then a minor number above the highest known.
+    """Return the next version: v1.0 first, then a minor number above the highest known one.
 
     The experiment's leading ``detection_`` is not repeated in the version. Two experiments
-    that differ in nothing else still get two versions, because their numbers differ;
-    ``experiment_name`` in metadata.json says which is which.
+    that differ only in it still get two versions, because their numbers differ;
+    ``experiment_name`` in metadata.json tells them apart.
 
     Args:
-        known: Every version there is, in any order.
+        known: All existing versions, in any order.
         experiment: The name of the run.
         date: Eight digits, ``YYYYMMDD``.
-        major: Begin the next major number.
+        major: Whether to start the next major number.
 
     >>> first = next_version([], experiment="detection_exp001", date="20261123")
     >>> version_name(first)
@@ -123,7 +123,7 @@ def next_version(
 
 
 def _checked(experiment: str) -> str:
-    """Let no name through that the other spelling could not hold."""
+    """Return the name, or raise if the other form could not represent it."""
     return Run(experiment).name
 
 

@@ -1,4 +1,4 @@
-"""Which versions there are already, wherever this clone can know it from."""
+"""Collect the existing versions from tags, pointers and runs, and choose the next one."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -15,17 +15,17 @@ from container_doors.publishing.publication import read_published
 def version_for(
     record: RunRecord, weights_dir: Path, *, tags: Iterable[str], major: bool, runs: Path = RUNS
 ) -> Version:
-    """Keep the version that this very run has, if it has one; otherwise take the next.
+    """Return the version that this run already has, or else the next free one.
 
-    A run has its version from the end of its training on, published or not, so that no two runs of
-    a clone are given the same number.
+    A run gets its version at the end of its training, published or not, so that no two runs of a
+    clone have the same number.
 
     Args:
         record: The run that made the model.
-        weights_dir: Where models are published.
-        tags: Of the repository.
-        major: Ask for a number that begins a major version; asking twice is asking once.
-        runs: Where the other runs are.
+        weights_dir: The folder of the published model.
+        tags: The repository's tags.
+        major: Whether to start a new major number; asking twice has no further effect.
+        runs: The folder of the other runs.
     """
     released = known_versions(tags, weights_dir)
     own, others = None, set(released)
@@ -42,8 +42,8 @@ def version_for(
         others.add(parse_name(published.version))
     if own is not None:
         is_free = _number(own) not in set(map(_number, others))
-        is_its = is_published or own in released or is_free
-        if is_its and not (major and not begins_its_major(own, released)):
+        is_valid = is_published or own in released or is_free
+        if is_valid and not (major and not begins_its_major(own, released)):
             return own
         others.add(own)
     return next_version(
@@ -56,7 +56,7 @@ def _number(version: Version) -> tuple[int, int]:
 
 
 def _published_if_readable(weights_dir: Path) -> Metadata | None:
-    """Read which model is published; a damaged one has its number in the pointers, if anywhere."""
+    """Read the published metadata; None if damaged: its version may still be in the pointers."""
     try:
         return read_published(weights_dir)
     except RunError:
@@ -64,7 +64,7 @@ def _published_if_readable(weights_dir: Path) -> Metadata | None:
 
 
 def _metadata_of_runs(runs: Path) -> Iterator[Metadata]:
-    """Read what is known of each finished run; one that cannot be read has lost its number."""
+    """Read the metadata of each finished run; skip damaged ones, whose number is lost."""
     for run in runs_in(runs):
         with suppress(RunError):
             if run.metadata.exists():
@@ -72,13 +72,13 @@ def _metadata_of_runs(runs: Path) -> Iterator[Metadata]:
 
 
 def known_versions(tags: Iterable[str], weights_dir: Path) -> set[Version]:
-    """Collect the versions of git's tags, and those that the pointers in ``weights_dir`` name.
+    """Collect the versions in git's tags and in the pointers in ``weights_dir``.
 
-    A clone without the tags, or one where nobody ever tagged, still has the pointers.
+    A clone without tags still has the pointers.
 
     Args:
-        tags: Of the repository; foreign ones are passed over.
-        weights_dir: Where the ``*.dvc`` files are.
+        tags: The repository's tags; other kinds of tags are ignored.
+        weights_dir: The folder of the ``*.dvc`` files.
 
     Raises:
         VersioningError: If a pointer cannot be read, for instance after a failed merge.
@@ -89,7 +89,7 @@ def known_versions(tags: Iterable[str], weights_dir: Path) -> set[Version]:
 
 
 def begins_its_major(version: Version, known: Iterable[Version]) -> bool:
-    """Tell whether nothing else has this major number or a later one.
+    """Return whether no other version has this major number or a higher one.
 
     >>> first = Version(major=2, minor=0, date="20261123", experiment="exp002")
     >>> begins_its_major(first, [first])
@@ -105,6 +105,6 @@ def _named_by(pointer: Path) -> str | None:
         name = (document.get("meta") or {}).get("version")
     except (ParsingError, AttributeError):
         raise VersioningError(
-            f"{pointer} is not a pointer of DVC", hint=f"git diff {pointer}; git checkout restores"
+            f"{pointer} is not a DVC pointer", hint=f"git diff {pointer}; git checkout restores"
         ) from None
     return None if name is None else str(name)

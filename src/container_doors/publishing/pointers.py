@@ -1,4 +1,4 @@
-"""DVC's pointers: the small files that git keeps in the place of a model's large ones."""
+"""DVC's pointers: the small files that git tracks instead of a model's large files."""
 
 import hashlib
 import re
@@ -13,7 +13,7 @@ from container_doors.core.errors import VersioningError
 from container_doors.core.parsing import MOST_YAML_BYTES, parse_yaml, read_bounded
 
 TRACKED = ("best.pt", "last.pt", "metadata.json")
-"""What DVC keeps of a published model."""
+"""The files of a published model that DVC stores."""
 
 _MD5 = re.compile(r"[0-9a-f]{32}")
 
@@ -22,17 +22,17 @@ GIT_IGNORE = ".gitignore"
 
 @dataclass(frozen=True, slots=True)
 class Pointer:
-    """What a pointer says of one file."""
+    """The contents of a pointer to one file."""
 
     path: str
     """The file's name, in the pointer's own folder."""
     md5: str
     size_bytes: int
     version: str | None = None
-    """Of the model that the file belongs to; None before ``doors version``."""
+    """The version of the file's model; None before ``doors version``."""
 
     def to_yaml(self) -> str:
-        """Spell it the way that DVC does.
+        """Return it as YAML, formatted as DVC does.
 
         https://doc.dvc.org/user-guide/project-structure/dvc-files
         """
@@ -42,7 +42,7 @@ class Pointer:
 
 
 def pointer_name(name: str) -> str:
-    """Name the pointer of a file.
+    """Return the name of a file's pointer.
 
     >>> pointer_name("best.pt")
     'best.pt.dvc'
@@ -51,10 +51,10 @@ def pointer_name(name: str) -> str:
 
 
 def read_pointer(path: Path) -> Pointer:
-    """Read a pointer back.
+    """Read a pointer.
 
     Raises:
-        VersioningError: If it is absent, or is not a pointer to one file.
+        VersioningError: If it does not exist, or is not a pointer to one file.
     """
     try:
         return parse_pointer(read_bounded(path, MOST_YAML_BYTES))
@@ -64,22 +64,22 @@ def read_pointer(path: Path) -> Pointer:
         ) from None
     except (LookupError, TypeError, ValueError, AttributeError, OverflowError):
         raise VersioningError(
-            f"{path}: expected DVC's pointer to one file, found something else",
+            f"{path}: expected a DVC pointer to one file, found something else",
             hint=f"git checkout HEAD -- {path} restores it",
         ) from None
 
 
 def pointer_text(path: Path) -> str:
-    """Read a file that should be a pointer; of one that is too large, a start that is none.
+    """Read a file that should be a pointer; if it is too large, only its start, which is invalid.
 
-    Bytes that are no UTF-8 are replaced.
+    Bytes that are not UTF-8 are replaced.
     """
     with path.open("rb") as file:
         return file.read(MOST_YAML_BYTES + 1).decode(errors="replace")
 
 
 def parse_pointer(text: str | bytes) -> Pointer:
-    """Read the text of a pointer to one file; what else it says is left out.
+    """Parse the text of a pointer to one file; other keys are ignored.
 
     Raises:
         ValueError: If it is not one; or LookupError, TypeError, AttributeError, OverflowError.
@@ -102,7 +102,7 @@ def parse_pointer(text: str | bytes) -> Pointer:
 
 
 def pointer_to(path: Path, version: str | None = None) -> Pointer:
-    """Make the pointer that DVC would make of a file."""
+    """Return the pointer that DVC would write for a file."""
     return Pointer(path.name, md5_of(path), path.stat().st_size, version)
 
 
@@ -113,21 +113,21 @@ def md5_of(path: Path) -> str:
 
 
 def is_pointed_to(path: Path) -> bool:
-    """Tell whether a file is what the pointer beside it names."""
+    """Return whether a file matches the pointer beside it."""
     pointer = path.with_name(pointer_name(path.name))
     return pointer.is_file() and pointer_to(path).md5 == read_pointer(pointer).md5
 
 
 def check_pointers(folder: Path, version: str, names: Iterable[str] = TRACKED) -> None:
-    """See that every pointer in a folder is of the file beside it, and of this version.
+    """Check that every pointer in a folder matches the file beside it, and is of this version.
 
     Raises:
-        VersioningError: Naming the first that is not.
+        VersioningError: If one does not; the message names the first.
     """
     for name in names:
         expected, found = pointer_to(folder / name, version), read_pointer(folder / f"{name}.dvc")
         if found != expected:
             raise VersioningError(
-                f"{name}.dvc is not of the {name} beside it: expected {expected}, found {found}",
-                hint="something else writes into weights/: let it end, then run this again",
+                f"{name}.dvc does not match {name}: expected {expected}, found {found}",
+                hint="another process writes into weights/: wait for it, then run this again",
             )

@@ -1,4 +1,4 @@
-"""What stands behind a model's figures, by content: taken down when it is published."""
+"""Hash the records that a model's figures depend on; stored when it is published."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,7 @@ _SPLITS = ("val", "test")
 
 
 def record_hashes(run: Run) -> dict[str, str]:
-    """Hash the records of a run, by path in its folder; one that is not there is left out."""
+    """Return the hashes of a run's records, by path in its folder; missing ones are left out."""
     hashes = {
         path.relative_to(run.directory).as_posix(): file_sha256(path)
         for path in record_paths(run)
@@ -23,22 +23,22 @@ def record_hashes(run: Run) -> dict[str, str]:
 
 
 def record_paths(run: Run) -> list[Path]:
-    """Name the records that no longer change once a run is evaluated."""
+    """List the records that no longer change after a run is evaluated."""
     predictions = [run.predictions_json(split) for split in _SPLITS]
     return [run.dataset, run.materials, run.metrics_jsonl, run.scores, *predictions]
 
 
 def record_sha256(path: Path) -> str:
-    """Hash ``run.json`` as it was after training; publication has changed its status since.
+    """Hash ``run.json`` as it was after training: publication changes its status.
 
-    By what stands there, not by what this release would write: a later one may know more.
+    The document is hashed as it is, not as this release would write it: a later one may add fields.
     """
     document = json.loads(path.read_bytes())
     return text_sha256(json.dumps({**document, "status": "trained"}, sort_keys=True))
 
 
 def file_hashes(run: Run) -> dict[str, str]:
-    """Hash what is published beside the weights, by its published name."""
+    """Return the hashes of the files published beside the weights, by published name."""
     return {
         name: file_sha256(path)
         for name, path in published_sources(run).items()

@@ -1,7 +1,7 @@
-"""The published model, replaced as one step: whoever looks finds the old one or the new, whole.
+"""Replace the published model atomically: a reader finds the complete old one or new one.
 
-How a folder is replaced: :mod:`container_doors.core.files`. What a kill leaves is mended by
-:func:`recover`.
+:mod:`container_doors.core.files` replaces folders. :func:`recover` repairs what a killed process
+left.
 """
 
 import contextlib
@@ -40,7 +40,7 @@ _REQUIRED: dict[str, tuple[str, ...]] = {
     "args.yaml": ("args.yaml",),
     "results.csv": ("results.csv",),
 }
-"""Published name to its names in the trainer's folder, the first that exists."""
+"""Published name to its names in the trainer's folder; the first that exists is used."""
 
 _OPTIONAL: dict[str, tuple[str, ...]] = {
     "results.png": ("results.png",),
@@ -50,8 +50,8 @@ _OPTIONAL: dict[str, tuple[str, ...]] = {
         for kind in ("F1", "P", "R", "PR")
     },
 }
-"""Plots: Ultralytics puts ``Box`` before the specification's names, and leaves a plot out when
-there is nothing to draw."""
+"""Plots. Ultralytics puts ``Box`` before the specification's names, and omits a plot if there is
+nothing to draw."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,17 +62,17 @@ class _Places:
 
     @property
     def staged(self) -> Path:
-        """The new model while it is made; after an exchange, the old one until it is deleted."""
+        """The new model while it is built; after an exchange, the old one until it is deleted."""
         return staged_for(self.destination)
 
     @property
     def previous(self) -> Path:
-        """The old model between the two renames, where there is no exchange."""
+        """The old model between the two renames, if the file system has no exchange."""
         return previous_of(self.destination)
 
     @property
     def lock(self) -> Path:
-        """Held while the others change; empty, and never deleted, for somebody may wait for it.
+        """Locked while the others change; empty, and never deleted: a process may wait for it.
 
         A file, because NFS does not lock folders: https://man7.org/linux/man-pages/man2/flock.2.html
         """
@@ -80,42 +80,42 @@ class _Places:
 
 
 def publish(run: Run, metadata: Metadata, destination: Path = PUBLISHED) -> Metadata:
-    """Replace ``destination`` by what ``run`` made, as one step.
+    """Replace ``destination`` atomically by the model of ``run``.
 
-    Whatever stops it (a kill, a full disk), the previous model stays whole. Git's part of the
-    folder, ``.gitignore`` and ``*.dvc``, is carried over; nothing else is.
+    If it is stopped (a kill, a full disk), the previous model stays complete. Git's files in the
+    folder, ``.gitignore`` and ``*.dvc``, are copied; no others are.
 
     Returns:
-        The metadata as it is published: the log, which goes on, is hashed when it is copied.
+        The published metadata: the log still grows, so it is hashed when it is copied.
 
     Raises:
         RunError: If the run lacks a required file, if its weights are not those that
             ``metadata`` describes, or if the folder cannot be replaced.
     """
     try:
-        with replacing(destination) as staged:
-            return _stage(run, metadata, staged, kept_by_git=_kept_by_git(destination))
+        with replacement(destination) as staged:
+            return _stage(run, metadata, staged, git_files=_git_files(destination))
     except OSError as error:
         why = what_is_full(error) if is_full(error) else error
         raise RunError(
-            f"{destination} could not be replaced, and is as it was: {why}",
-            hint=f"{how_to_free(error)}: it publishes what is trained already"
+            f"{destination} could not be replaced, and is unchanged: {why}",
+            hint=f"{how_to_free(error)}: it publishes the trained model"
             if is_full(error)
             else "free some space, or make the folder above it writable, then run the same command "
-            "again: it publishes what is trained already",
+            "again: it publishes the trained model",
         ) from error
 
 
 @contextlib.contextmanager
-def replacing(destination: Path = PUBLISHED) -> Iterator[Path]:
-    """Yield an empty folder; when the block ends well, it is ``destination``, as one step.
+def replacement(destination: Path = PUBLISHED) -> Iterator[Path]:
+    """Yield an empty folder that atomically replaces ``destination`` when the block succeeds.
 
-    Whatever ends the block otherwise, ``destination`` is as it was. Another process that replaces
-    it waits, so nothing in the block may.
+    If the block fails, ``destination`` is unchanged. Other processes that replace it wait
+    meanwhile, so the block must not wait itself.
     """
     places = _places(destination)
     make_folder(places.destination.parent)
-    with _alone(places):
+    with _locked(places):
         heal(places.destination)
         try:
             places.staged.mkdir()
@@ -127,12 +127,12 @@ def replacing(destination: Path = PUBLISHED) -> Iterator[Path]:
 
 
 def published_sources(run: Run) -> dict[str, Path]:
-    """Find what of a run is published beside its weights, by its published name."""
+    """Return the run's files that are published, by their published names."""
     found = {}
     for name, sources in {**_REQUIRED, **_OPTIONAL}.items():
         folders = [run.trainer_dir]
         if name in _OPTIONAL:
-            # best.pt's own evaluation first: its confusion matrix is at the operating point.
+            # The evaluation of best.pt first: its confusion matrix is at the operating point.
             folders.insert(0, run.evaluation_dir("val"))
         paths = [folder / source for folder in folders for source in sources]
         path = next((path for path in paths if path.is_file()), None)
@@ -142,64 +142,64 @@ def published_sources(run: Run) -> dict[str, Path]:
 
 
 def recover(destination: Path = PUBLISHED) -> None:
-    """Heal what a killed publication left; readers call it first, and it costs next to nothing.
+    """Repair what a killed publication left. Readers call it first; it is cheap.
 
-    While another process makes the next folder, this one is whole, and nobody waits.
+    While another process builds the next folder, this one is complete, and readers do not wait.
     """
     places = _places(destination)
     if places.staged.exists() or places.previous.exists():
-        with _alone(places, wait=not places.destination.exists()) as is_ours:
-            if is_ours:
+        with _locked(places, wait=not places.destination.exists()) as is_locked:
+            if is_locked:
                 heal(places.destination)
 
 
 def read_published(destination: Path = PUBLISHED) -> Metadata | None:
-    """Tell which model is published; None before the first."""
+    """Read the published model's metadata; None if nothing is published."""
     recover(destination)
     path = destination / METADATA
     return Metadata.read(path) if path.exists() else None
 
 
 def check_weights(metadata: Metadata, folder: Path, names: Iterable[str] | None = None) -> None:
-    """See that the weights in a folder are those that its metadata describes.
+    """Check that the weights in a folder match their metadata.
 
     Args:
         metadata: Of the model.
-        folder: Where they are.
-        names: Only those that should be there; all of them by default.
+        folder: The folder of the weights.
+        names: The files that should exist; all of them by default.
 
     Raises:
-        RunError: If one is another, or absent.
+        RunError: If a file is missing or does not match.
     """
     for name in WEIGHTS if names is None else [name for name in WEIGHTS if name in names]:
         described = metadata.artifacts.get(name)
         if described is None:
             raise RunError(
-                f"the metadata of {metadata.experiment_name} does not say what {name} is",
-                hint=f"write it anew where it was trained: doors metadata --weights-dir {folder}",
+                f"the metadata of {metadata.experiment_name} does not describe {name}",
+                hint=f"write it again where it was trained: doors metadata --weights-dir {folder}",
             )
         path = folder / name
         found = file_sha256(path) if path.is_file() else "no file"
         if found != described.sha256:
             raise RunError(
-                f"{name} of {metadata.experiment_name} is not the file that its metadata "
-                f"describes: expected sha256 {described.sha256[:12]}, found {found[:12]}",
+                f"{name} of {metadata.experiment_name} does not match its metadata: "
+                f"expected sha256 {described.sha256[:12]}, found {found[:12]}",
                 hint="something changed it after training; train again: "
                 f"doors train --experiment {metadata.experiment_name} --replace",
             )
 
 
 def _places(destination: Path) -> _Places:
-    """Follow links first: to exchange a link with a folder would leave the link's target old."""
+    """Resolve links first: exchanging a link with a folder would not change the link's target."""
     return _Places(destination.resolve())
 
 
 @contextlib.contextmanager
-def _alone(places: _Places, *, wait: bool = True) -> Iterator[bool]:
-    """Wait until no other process publishes here; the system lets go for a process that dies.
+def _locked(places: _Places, *, wait: bool = True) -> Iterator[bool]:
+    """Wait until no other process publishes here; the lock of a dead process is released.
 
     Yields:
-        Whether the folder is ours; always, with ``wait``.
+        Whether this process has the lock; always True with ``wait``.
     """
     with open_lock(places.lock) as lock:
         if wait:
@@ -207,8 +207,8 @@ def _alone(places: _Places, *, wait: bool = True) -> Iterator[bool]:
         yield wait or try_lock(lock)
 
 
-def _stage(run: Run, metadata: Metadata, staged: Path, *, kept_by_git: Iterable[Path]) -> Metadata:
-    """Make the whole folder, beside the one that it will replace."""
+def _stage(run: Run, metadata: Metadata, staged: Path, *, git_files: Iterable[Path]) -> Metadata:
+    """Build the complete folder beside the one that it will replace."""
     (staged / "weights").mkdir()
     found = published_sources(run)
     for name, sources in _REQUIRED.items():
@@ -223,14 +223,14 @@ def _stage(run: Run, metadata: Metadata, staged: Path, *, kept_by_git: Iterable[
         metadata = _stage_log(run, metadata, staged / LOG_NAME)
     for folder in (staged, staged / "weights"):
         check_weights(metadata, folder)
-    for kept in kept_by_git:
-        shutil.copyfile(kept, staged / kept.name)
+    for path in git_files:
+        shutil.copyfile(path, staged / path.name)
     (staged / METADATA).write_text(metadata.to_json(), encoding="utf-8")
     return metadata
 
 
 def _stage_log(run: Run, metadata: Metadata, target: Path) -> Metadata:
-    """Copy the log, as it was where the metadata says that: it went on after a publication."""
+    """Copy the log; after a publication it grew, so cut it to the part that the metadata hashed."""
     shutil.copyfile(run.train_log, target)
     before = metadata.files.get(LOG_NAME)
     size = prefix_of_sha256(run.train_log, before) if before else None
@@ -241,6 +241,6 @@ def _stage_log(run: Run, metadata: Metadata, target: Path) -> Metadata:
     return metadata.model_copy(update={"files": files})
 
 
-def _kept_by_git(destination: Path) -> list[Path]:
+def _git_files(destination: Path) -> list[Path]:
     ignored = destination / ".gitignore"
     return [*destination.glob("*.dvc"), *([ignored] if ignored.exists() else [])]

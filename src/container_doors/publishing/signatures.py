@@ -1,11 +1,11 @@
-"""Who published a model: a signature beside its metadata, by a key that git's last commit allows.
+"""Sign and verify models: a signature of the metadata, by a key that git's last commit allows.
 
-Hashes that come from the same hand as the files prove that the files fit together, and not where
-they are from. Signed are the bytes of ``metadata.json``, which names the version, the experiment,
-the run and the sha256 of every file that is published with it; so the signature of one version is
-none of another. It is a small text that git keeps beside the pointers. The list of those who may
-sign is read from a commit: whoever can write to the storage, or has made a folder that is
-downloaded, changes no commit.
+Hashes from the same source as the files prove that the files belong together, but not where they
+come from. The signature covers the bytes of ``metadata.json``, which has the version, the
+experiment, the run and the sha256 of every published file; so it is not valid for another version.
+It is a small text that git tracks beside the pointers. The list of allowed signers is read from a
+commit: a person who can write to the storage, or who made a downloaded folder, cannot change a
+commit.
 """
 
 from collections.abc import Callable
@@ -25,22 +25,21 @@ from container_doors.core.run import PUBLISHED
 from container_doors.publishing.publication import METADATA
 
 SIGNATURE = f"{METADATA}.sig"
-"""The name that ``ssh-keygen -Y sign`` gives it."""
+"""The file name that ``ssh-keygen -Y sign`` uses."""
 
 ALLOWED_SIGNERS = Path(".allowed_signers")
-"""Beside ``params.yaml``; its form is OpenSSH's: https://man.openbsd.org/ssh-keygen#ALLOWED_SIGNERS"""
+"""Beside ``params.yaml``, in OpenSSH's format: https://man.openbsd.org/ssh-keygen#ALLOWED_SIGNERS"""
 
 MODEL = "container-doors-model"
-"""The purpose that a model is signed for: a signature of anything else is none of a model."""
+"""The namespace of a model's signature: a signature with another namespace is not valid."""
 
 _MOST_BYTES = 16 * 1024
-"""Ed25519 makes 300, RSA with 16,384 bits 6,000, a certificate's key somewhat more."""
+"""Signature sizes: Ed25519 300, RSA with 16,384 bits 6,000, a certificate's key a bit more."""
 
 _PARAMS = Path("params.yaml")
 _ASKED = "params.yaml asks for a signature (detection.versioning.require_signature)"
 _SIGN = (
-    "doors version signs it, where git has a key that may sign; "
-    f"then commit {PUBLISHED / SIGNATURE}"
+    f"doors version signs it, if git has a key that may sign; then commit {PUBLISHED / SIGNATURE}"
 )
 _ALLOW = (
     f'echo "$(git config user.email) $(cat ~/.ssh/id_ed25519.pub)" >> {ALLOWED_SIGNERS} && '
@@ -50,54 +49,54 @@ _ALLOW = (
 
 @dataclass(frozen=True, slots=True)
 class SignaturePolicy:
-    """What a project asks of signatures: whether they must be there, and who may make them."""
+    """A project's rules for signatures: whether they are required, and who may sign."""
 
     signatures: Signatures
     repository: Repository
-    """Whose commits hold the list of allowed signers."""
+    """The repository whose commits have the list of allowed signers."""
     is_required: bool
-    """``versioning.require_signature`` of the params."""
+    """``versioning.require_signature`` in the params."""
 
     def is_required_at(self, revision: str) -> bool:
-        """Tell whether a revision that is not here yet asks for signatures, or this one does.
+        """Return whether the current params or those of a fetched revision require signatures.
 
         Raises:
-            ConfigError: If its ``params.yaml`` cannot be understood.
+            ConfigError: If its ``params.yaml`` is not valid.
         """
-        return self.is_required or (revision != "HEAD" and self._asks(revision))
+        return self.is_required or (revision != "HEAD" and self._requires_signature(revision))
 
     def allowed_at(self, revision: str) -> str | None:
-        """Read who may sign; None if nobody has to, and there is no list.
+        """Read the list of allowed signers; None if there is no list and no signature is required.
 
         Raises:
-            SignatureError: If somebody has to, and there is no list.
+            SignatureError: If there is no list and a signature is required.
         """
         allowed = self.repository.show(revision, ALLOWED_SIGNERS)
         if allowed is None and self.is_required_at(revision):
             raise SignatureError(
-                f"{_ASKED}, and git's commit has no {ALLOWED_SIGNERS} to say whose", hint=_ALLOW
+                f"{_ASKED}, but git's commit has no {ALLOWED_SIGNERS}", hint=_ALLOW
             )
         return allowed
 
     def check(
         self, document: Path, signature: str | None, *, namespace: str, revision: str = "HEAD"
     ) -> Signer | None:
-        """See that a document is signed, as far as the project asks for that.
+        """Check a document's signature, as the project requires.
 
-        A signature that is there is looked at in any case: one that is wrong is worse than none.
+        A present signature is always verified: a wrong one is worse than none.
 
         Args:
-            document: What should be signed.
-            signature: Of it; None if there is none.
-            namespace: What it has to be signed for.
-            revision: Whose list of allowed signers counts.
+            document: The file that should be signed.
+            signature: Its signature; None if there is none.
+            namespace: The namespace that it must be signed with.
+            revision: The revision whose list of allowed signers is used.
 
         Returns:
-            Who signed it; None if nobody did, and nobody has to.
+            The signer; None if it is not signed and need not be.
 
         Raises:
-            SignatureError: If nobody did who may.
-            MissingToolError: If it cannot be looked at.
+            SignatureError: If it is not signed by an allowed signer.
+            MissingToolError: If the program that verifies it is missing.
         """
         allowed = self.allowed_at(revision)
         if signature is None:
@@ -108,10 +107,10 @@ class SignaturePolicy:
             return self.signatures.signer(document, signature, namespace=namespace, allowed=allowed)
         except SignatureError as error:
             raise SignatureError(
-                f"the signature of {document.name} is not good: {error.problem}", hint=error.hint
+                f"the signature of {document.name} is not valid: {error.problem}", hint=error.hint
             ) from None
 
-    def _asks(self, revision: str) -> bool:
+    def _requires_signature(self, revision: str) -> bool:
         text = self.repository.show(revision, _PARAMS)
         return (
             text is not None
@@ -123,20 +122,20 @@ def read_signature(path: Path) -> str | None:
     """Read a signature; None if there is none.
 
     Raises:
-        SignatureError: If it is larger than any is.
+        SignatureError: If it is too large to be a signature.
     """
     if not path.is_file():
         return None
     with path.open("rb") as file:
         content = file.read(_MOST_BYTES + 1)
-    return bounded(content.decode("utf-8", errors="replace"), str(path))
+    return check_signature_size(content.decode("utf-8", errors="replace"), str(path))
 
 
-def bounded(signature: str, where: str) -> str:
-    """Return a signature that can be one.
+def check_signature_size(signature: str, where: str) -> str:
+    """Return the signature, if its size is possible.
 
     Raises:
-        SignatureError: If it is larger than any is.
+        SignatureError: If it is too large to be a signature.
     """
     if len(signature.encode()) > _MOST_BYTES:
         raise SignatureError(
@@ -148,13 +147,13 @@ def bounded(signature: str, where: str) -> str:
 
 
 def sign_model(folder: Path, policy: SignaturePolicy, say: Callable[[str], None]) -> None:
-    """Sign the metadata in a folder, or keep the signature that is good already.
+    """Sign the metadata in a folder, unless its signature is valid already.
 
-    What nobody may sign here is left unsigned, and said, unless the project asks for a signature.
+    If nothing here may sign, report it and leave it unsigned, unless a signature is required.
 
     Raises:
-        VersioningError: If it asks for one, and git has no key, or none that may sign.
-        MissingToolError: If it asks for one, and the program is not there.
+        VersioningError: If a signature is required, and git has no key, or none that may sign.
+        MissingToolError: If a signature is required, and the program is missing.
     """
     document, path = folder / METADATA, folder / SIGNATURE
     if _is_signed(document, path, policy):
@@ -163,7 +162,7 @@ def sign_model(folder: Path, policy: SignaturePolicy, say: Callable[[str], None]
     try:
         policy.allowed_at("HEAD")
         signature = policy.signatures.sign(document, namespace=MODEL)
-        signer = _own(document, signature, policy)
+        signer = _verified_signer(document, signature, policy)
     except (VersioningError, MissingToolError) as error:
         if policy.is_required:
             raise
@@ -171,16 +170,16 @@ def sign_model(folder: Path, policy: SignaturePolicy, say: Callable[[str], None]
             say(f"not signed: {error.problem}; {error.hint}")
         return
     path.write_text(signature, encoding="utf-8")
-    say(f"signed by {signer}" + ("" if signer.name else f", whom no {ALLOWED_SIGNERS} names yet"))
+    say(f"signed by {signer}" + ("" if signer.name else f", but there is no {ALLOWED_SIGNERS} yet"))
 
 
 def signature_check(experiment: str, folder: Path, policy: SignaturePolicy) -> Check:
-    """See who signed the published model.
+    """Check who signed the published model.
 
     Args:
-        experiment: Of the model.
-        folder: Where it is.
-        policy: What the project asks for.
+        experiment: The model's experiment.
+        folder: The folder of the model.
+        policy: The project's rules.
     """
     name, path = "signature", folder / SIGNATURE
     try:
@@ -189,32 +188,32 @@ def signature_check(experiment: str, folder: Path, policy: SignaturePolicy) -> C
         back = error.hint.replace("NAME", experiment)
         if _is_changed(path, policy.repository.show("HEAD", path)):
             back = f"git checkout HEAD -- {path}"
-        mismatch = Mismatch(str(path), "a signature by who may sign", error.problem, back)
+        mismatch = Mismatch(str(path), "a signature by an allowed signer", error.problem, back)
         return Check(name, "", (mismatch,))
     except MissingToolError as error:
         return Check(name, "", not_checked=f"{error.problem}; {error.hint}")
     if signer is None:
-        return Check(name, "none, and params.yaml asks for none")
-    whose = "" if signer.name else f", and no {ALLOWED_SIGNERS} says whose key that is"
-    return Check(name, f"{METADATA} is signed by {signer}{whose}")
+        return Check(name, "none, and params.yaml does not ask for one")
+    unknown = "" if signer.name else f", but there is no {ALLOWED_SIGNERS} to say whose key that is"
+    return Check(name, f"{METADATA} is signed by {signer}{unknown}")
 
 
 def _is_signed(document: Path, path: Path, policy: SignaturePolicy) -> bool:
-    """Tell whether somebody has signed it already, who may as far as is known; that is kept."""
+    """Return whether it already has a valid signature, which is then kept."""
     try:
         return policy.check(document, read_signature(path), namespace=MODEL) is not None
     except (SignatureError, MissingToolError):
         return False
 
 
-def _own(document: Path, signature: str, policy: SignaturePolicy) -> Signer:
-    """Look at one's own signature as everybody will."""
+def _verified_signer(document: Path, signature: str, policy: SignaturePolicy) -> Signer:
+    """Verify the signature just made, as other people will, and return the signer."""
     allowed = policy.allowed_at("HEAD")
     try:
         return policy.signatures.signer(document, signature, namespace=MODEL, allowed=allowed)
     except SignatureError as error:
         raise SignatureError(
-            f"git's signing key may not sign, says {ALLOWED_SIGNERS} of git's last commit: "
+            f"git's signing key is not allowed by {ALLOWED_SIGNERS} of git's last commit: "
             f"{error.problem}",
             hint=_ALLOW,
         ) from None

@@ -1,7 +1,7 @@
-"""Checkpoints on a storage, each with a signature beside it, where the project asks for one.
+"""Checkpoints on a remote, each with a signature beside it if the project requires one.
 
-Signed is a small text: the experiment, the checkpoint's name, which tells the run and the epoch,
-and the sha256 of its content. So the signature of one is none of another.
+The signature covers a small text: the experiment, the checkpoint's name, which has the run and the
+epoch, and the sha256 of its content. So it is not valid for another checkpoint.
 """
 
 from collections.abc import Sequence
@@ -14,21 +14,21 @@ from container_doors.publishing.hashing import file_sha256
 from container_doors.publishing.signatures import SignaturePolicy, read_signature
 
 CHECKPOINT = "container-doors-checkpoint"
-"""The purpose that a checkpoint is signed for."""
+"""The namespace of a checkpoint's signature."""
 
 _OF_CONTENT, _SIGNATURE = ".tar", ".sig"
 
 
 class SignedCheckpoints:
-    """A remote whose checkpoints are signed when they are sent, and looked at when they come."""
+    """A remote that signs checkpoints when it sends them and verifies them when it fetches them."""
 
     def __init__(self, remote: CheckpointRemote, policy: SignaturePolicy) -> None:
-        """Remember both.
+        """Store the remote and the policy.
 
         Args:
-            remote: Where the checkpoints are.
-            policy: Whether they must be signed, and by whom. Nothing is signed that need not be: a
-                key that waits for a finger would be asked every few minutes.
+            remote: The remote of the checkpoints.
+            policy: Whether they must be signed, and by whom. Nothing is signed unless required: a
+                hardware key would ask for a touch every few minutes.
         """
         self._remote = remote
         self._policy = policy
@@ -39,10 +39,10 @@ class SignedCheckpoints:
         return [name for name in self._remote.names(experiment) if not name.endswith(_SIGNATURE)]
 
     def put(self, path: Path, experiment: str, *, instead_of: Sequence[str] = ()) -> list[str]:
-        """Send a file, its signature first: nobody finds it there unsigned.
+        """Send a file after its signature, so that it is never on the remote unsigned.
 
         Raises:
-            VersioningError: Also if it has to be signed, and cannot be.
+            VersioningError: Also if it must be signed but cannot be.
         """
         if self._policy.is_required and path.suffix == _OF_CONTENT:
             with TemporaryDirectory() as scratch:
@@ -53,14 +53,14 @@ class SignedCheckpoints:
         return [name for name in names if not name.endswith(_SIGNATURE)]
 
     def sha256(self, name: str, experiment: str) -> str:
-        """Hash a file there, whoever signed it."""
+        """Return the hash of a file on the remote; its signature is not verified."""
         return self._remote.sha256(name, experiment)
 
     def get(self, name: str, experiment: str, into: Path) -> None:
-        """Fetch a file whose signature is good; nothing else stays in the folder.
+        """Fetch a file and verify its signature; delete the file if it is not valid.
 
         Raises:
-            SignatureError: If it is not signed as the project asks for.
+            SignatureError: If it is not signed as the project requires.
         """
         signature = self._signature(name, experiment) if name.endswith(_OF_CONTENT) else None
         self._remote.get(name, experiment, into)
@@ -73,7 +73,7 @@ class SignedCheckpoints:
             raise
 
     def remove(self, names: Sequence[str], experiment: str) -> None:
-        """Delete files, and the signatures of those."""
+        """Delete files and their signatures."""
         beside = {f"{name}{_SIGNATURE}" for name in names}
         present = beside & set(self._remote.names(experiment)) if names else set()
         self._remote.remove([*names, *sorted(present)], experiment)
@@ -87,14 +87,14 @@ class SignedCheckpoints:
             return signature
 
     def _signature(self, name: str, experiment: str) -> str | None:
-        """Fetch what is signed, before what is large; None if nobody signed it."""
+        """Fetch the small signature before the large file; None if the file is not signed."""
         signature = f"{name}{_SIGNATURE}"
         if signature not in self._remote.names(experiment):
             if self._policy.is_required:
                 raise SignatureError(
                     f"the checkpoint {name} on {self.where} is not signed, and params.yaml asks "
                     "for it (detection.versioning.require_signature)",
-                    hint=_begin_anew(experiment),
+                    hint=_start_again(experiment),
                 )
             return None
         with TemporaryDirectory() as scratch:
@@ -109,12 +109,12 @@ class SignedCheckpoints:
                 self._policy.check(document, signature, namespace=CHECKPOINT)
             except SignatureError as error:
                 raise SignatureError(
-                    f"{self.where}: {error.problem}", hint=_begin_anew(experiment)
+                    f"{self.where}: {error.problem}", hint=_start_again(experiment)
                 ) from None
 
 
 def _statement(path: Path, experiment: str, folder: Path) -> Path:
-    """Write down what is signed of a checkpoint."""
+    """Write the text that is signed for a checkpoint."""
     document = folder / path.name
     document.write_text(
         f"experiment {experiment}\nname {path.name}\nsha256 {file_sha256(path)}\n", encoding="utf-8"
@@ -122,8 +122,8 @@ def _statement(path: Path, experiment: str, folder: Path) -> Path:
     return document
 
 
-def _begin_anew(experiment: str) -> str:
+def _start_again(experiment: str) -> str:
     return (
-        "ask whoever trained it; or begin anew without it: "
+        "ask the person who trained it; or start again without it: "
         f"doors train --experiment {experiment} --replace"
     )

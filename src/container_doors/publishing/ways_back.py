@@ -1,4 +1,4 @@
-"""How what has changed comes back: the command that works here and now, as it is to be typed."""
+"""Commands that restore changed files, ready to be typed."""
 
 import shlex
 from contextlib import suppress
@@ -13,34 +13,34 @@ from container_doors.publishing.pointers import TRACKED, is_pointed_to, pointer_
 from container_doors.publishing.provenance import record_sha256
 from container_doors.publishing.publication import LOG_NAME, METADATA, published_sources
 
-FETCHED = "dvc pull --force {}"
-NO_COPY = "restore it from a copy; if there is none, the figures have nothing to stand on"
+DVC_PULL = "dvc pull --force {}"
+NO_COPY = "restore it from a copy; if there is none, nothing supports the figures"
 
 
 def weights_back(name: str, sha256: str, folder: Path, run: Run) -> str:
-    """Bring back a published file, from the first copy that is what it should be."""
+    """Return the command that restores a published file from the first matching copy."""
     path = folder / name
     for copy in (folder / Path(name).name, folder / "weights" / name, _source(name, run)):
         if copy is not None and copy != path and copy.is_file() and file_sha256(copy) == sha256:
             return f"cp {copy} {path}"
-    if name == LOG_NAME and run.train_log.is_file():  # it went on after the publication
+    if name == LOG_NAME and run.train_log.is_file():  # it grew after the publication
         size = prefix_of_sha256(run.train_log, sha256)
         if size is not None:
             return f"head -c {size} {run.train_log} > {path}"
     base = Path(name).name
     if base in TRACKED and (folder / pointer_name(base)).is_file():
-        fetched = FETCHED.format(folder / pointer_name(base))
-        return fetched if base == name else f"{fetched} && cp {folder / base} {path}"
-    return f"neither git nor DVC keeps it: copy it from {run.directory} where it was trained"
+        pull = DVC_PULL.format(folder / pointer_name(base))
+        return pull if base == name else f"{pull} && cp {folder / base} {path}"
+    return f"it is neither in git nor in DVC: copy it from {run.directory} where it was trained"
 
 
 def refuse_other_weights(record: RunRecord, run: Run) -> None:
-    """See, before a run's ``best.pt`` is opened, that it is the one that was trained.
+    """Check a run's ``best.pt`` before it is opened: it must be the file that was trained.
 
-    Nothing is known of one that is still in training.
+    If the run is still training, there is no hash to compare with.
 
     Raises:
-        RunError: If it is another; it names what brings it back.
+        RunError: If it is another file; the hint has the command that restores it.
     """
     error = other_weights(record, run, run.best_weights)
     if error is not None:
@@ -48,11 +48,11 @@ def refuse_other_weights(record: RunRecord, run: Run) -> None:
 
 
 def other_weights(record: RunRecord, run: Run, path: Path) -> RunError | None:
-    """Say why weights of a run are not those that it trained; None if they are, or none is known.
+    """Return an error if weights are not those that the run trained; None if equal or unknown.
 
     Args:
-        record: Of the run.
-        run: Whose weights they are.
+        record: The run's record.
+        run: The run of the weights.
         path: Its ``best.pt`` or ``last.pt``.
     """
     trained = record.artifacts.get(path.name)
@@ -76,24 +76,24 @@ def _trained_back(path: Path, sha256: str, record: RunRecord, run: Run) -> str:
     with suppress(RunError):
         described = Metadata.read(PUBLISHED / METADATA).artifacts.get(path.name)
         if described is not None and described.sha256 == sha256:
-            copied = shlex.join(["cp", str(published), str(path)])
-            return f"doors verify {run.name} names what brings {published} back; then: {copied}"
+            copy_command = shlex.join(["cp", str(published), str(path)])
+            return f"doors verify {run.name} names what restores {published}; then: {copy_command}"
     if record.status == "trained":
-        return f"make it again of the checkpoint: doors train --experiment {run.name}"
+        return f"make it again from the checkpoint: doors train --experiment {run.name}"
     return f"put that file back, or train again: doors train --experiment {run.name} --replace"
 
 
 def metadata_back(folder: Path, run: Run) -> str:
-    """Bring back ``metadata.json``."""
+    """Return the command that restores ``metadata.json``."""
     if (folder / pointer_name(METADATA)).is_file():
-        return FETCHED.format(folder / pointer_name(METADATA))
+        return DVC_PULL.format(folder / pointer_name(METADATA))
     if is_readable(run.metadata):
         return f"cp {run.metadata} {folder / METADATA}"
     return f"rm {folder / METADATA} && doors metadata --weights-dir {folder}"
 
 
 def is_readable(path: Path) -> bool:
-    """Tell whether a ``metadata.json`` is there, and whole."""
+    """Return whether a ``metadata.json`` exists and is valid."""
     try:
         Metadata.read(path)
     except RunError:
@@ -102,23 +102,23 @@ def is_readable(path: Path) -> bool:
 
 
 def record_back(path: Path, sha256: str, run: Run) -> str:
-    """Bring back a record of a run, from the first copy that is what it should be."""
-    hashed = record_sha256 if path == run.record else file_sha256
+    """Return the command that restores a run's record from the first matching copy."""
+    hash_of = record_sha256 if path == run.record else file_sha256
     folders = (run.resumable.parent, run.previous_checkpoint)
     for copy in (copy_of(path), *(folder / path.name for folder in folders)):
         with suppress(OSError, ValueError, TypeError, RecursionError):
-            if hashed(copy) == sha256:
+            if hash_of(copy) == sha256:
                 return shlex.join(["cp", str(copy), str(path)])
     return NO_COPY
 
 
 def run_metadata_back(folder: Path, run: Run) -> str | None:
-    """Bring back what the run keeps of it; None unless the published one is what was versioned."""
+    """Return the command that restores the run's copy; None if the published one has changed."""
     return f"cp {folder / METADATA} {run.metadata}" if is_pointed_to(folder / METADATA) else None
 
 
 def pointer_back(path: Path, committed: str | None, otherwise: str) -> str:
-    """Bring back a pointer: from git where it is there, else by making it anew."""
+    """Return the command that restores a pointer: from git if possible, or else ``otherwise``."""
     return f"git checkout HEAD -- {path}" if committed is not None else otherwise
 
 

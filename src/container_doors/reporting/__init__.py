@@ -1,1 +1,1 @@
-"""What a run was measured to do, written down for people: a report and its pictures."""
+"""Reports of a run's measurements, for people: Markdown, page, model card, pictures."""

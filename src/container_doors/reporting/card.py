@@ -1,6 +1,6 @@
-"""A model card as Hugging Face reads it: figures for machines above, the same for people below.
+"""Write a model card for Hugging Face: scores for machines above, the same for people below.
 
-https://huggingface.co/docs/hub/model-cards; the figures are those of ``assessment.json``.
+https://huggingface.co/docs/hub/model-cards; the scores are those of ``evaluation.json``.
 """
 
 from collections.abc import Mapping
@@ -12,11 +12,11 @@ import yaml
 from jinja2 import Template
 
 from container_doors.core.files import replace_text
-from container_doors.core.measurements import Assessment, Estimate, said
+from container_doors.core.measurements import Assessment, Estimate, format_fraction
 from container_doors.core.records import Metadata, RunRecord
 from container_doors.reporting.escaping import code, markdown_templates
 from container_doors.reporting.figures import count
-from container_doors.reporting.gate import held, in_one_sentence
+from container_doors.reporting.gate import check_targets, in_one_sentence
 from container_doors.reporting.outputs import refuse_another_file
 
 _GENERATED = "# written by: doors summary --card"
@@ -31,21 +31,21 @@ def write_card(
     record: RunRecord,
     metadata: Metadata | None,
 ) -> None:
-    """Write the card; it shows no photograph and no path of this machine.
+    """Write the card; it contains no photograph and no path of this machine.
 
     Args:
-        output: The Markdown file; one that is no card of ours is not replaced.
+        output: The Markdown file; only an earlier card is replaced.
         assessments: By split: val and test.
         weights_sha256: Of the model.
-        record: What was asked, with what, and how it ended.
-        metadata: The published model's; None if what is published is not of this run.
+        record: The run's record.
+        metadata: The published model's; None if the published model is not of this run.
 
     Raises:
-        RunError: If ``output`` is something else.
+        RunError: If ``output`` is not an earlier card.
     """
     refuse_another_card(output)
     name = metadata.version if metadata else record.experiment
-    rows = held(record, assessments, at_the_point=False)
+    rows = check_targets(record, assessments, at_the_point=False)
     front = yaml.safe_dump(_front(name, assessments, record), sort_keys=False, allow_unicode=True)
     body = _template().render(
         name=name,
@@ -63,10 +63,10 @@ def write_card(
 
 
 def refuse_another_card(output: Path) -> None:
-    """See, before anything is measured for it, that a card can be written there.
+    """Check, before anything is measured, that a card can be written there.
 
     Raises:
-        RunError: If something else is there.
+        RunError: If ``output`` is another file.
     """
     refuse_another_file(output, begins=_BEGINS, what="card")
 
@@ -100,18 +100,19 @@ def _front(name: str, assessments: Mapping[str, Assessment], record: RunRecord) 
 
 
 def _metric(name: str, estimate: Estimate) -> dict[str, Any]:
-    """Name the definition, since the format has no field for it, nor one for the interval."""
-    whose = "Ultralytics" if name.startswith("m") else "COCO" if name.startswith("AP") else None
+    """Put the definition and the interval into the name; the format has no field for them."""
+    source = "Ultralytics" if name.startswith("m") else "COCO" if name.startswith("AP") else None
+    by = f" ({source})" if source else ""
     bounds = f"95 % interval {estimate.bounds()}"
     return {
         "type": name,
         "value": round(estimate.value, 6),
-        "name": f"{name}{f' ({whose})' if whose else ''}, {bounds}, n = {estimate.n} {estimate.of}",
+        "name": f"{name}{by}, {bounds}, n = {estimate.n} {estimate.of}",
     }
 
 
 @cache
 def _template() -> Template:
     environment = markdown_templates()
-    environment.filters |= {"code": code, "count": count, "share": said}
+    environment.filters |= {"code": code, "count": count, "fraction": format_fraction}
     return environment.get_template("card.md.j2")

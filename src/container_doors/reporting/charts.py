@@ -1,7 +1,7 @@
-"""Charts as SVG within a page: they have its colours and its width, and say what they show.
+"""Draw charts as SVG in a page: in its colours and its width, with a text for screen readers.
 
-Positions are percentages of the picture, so that it may be as wide as there is room while its words
-keep their size. Lines, which know no percentages, are in a picture within it that is stretched.
+Positions are percentages of the picture, so that its width can change while its text keeps its
+size. Polylines cannot use percentages, so they are in an inner picture that is stretched.
 """
 
 import math
@@ -10,28 +10,28 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from container_doors.core.measurements import Estimate, Ladder, said
+from container_doors.core.measurements import Estimate, Ladder, format_fraction
 from container_doors.core.records import Epoch
 from container_doors.reporting.gate import ABOVE
 
 Point = tuple[float, float]
-"""From 0 to 1, to the right and up."""
+"""x to the right and y up, each from 0 to 1."""
 
-_FROM_0_TO_1 = tuple((share, f"{share:g}") for share in (0, 0.25, 0.5, 0.75, 1))
+_FROM_0_TO_1 = tuple((value, f"{value:g}") for value in (0, 0.25, 0.5, 0.75, 1))
 _DASHES = ("solid", "dashed")
 _LOSSES = ("box_loss", "cls_loss", "dfl_loss")
 _APART = 0.16
-"""Of two numbers of a scale, so that they are not on one another where it is narrow."""
+"""The smallest distance of two numbers of a scale, so that they do not overlap on a narrow page."""
 
 _MOST_EPOCHS_WITH_DOTS = 30
 _MOST_TICKS = 6
 _WIDE_RANGE = 20
-"""From this ratio of the largest to the smallest loss on, a linear axis hides the small ones."""
+"""From this ratio of the largest to the smallest loss on, the axis is logarithmic."""
 
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """One chart of a training, and what its lines are."""
+    """One chart of a training, with its legend."""
 
     title: str
     legend: Markup
@@ -43,15 +43,15 @@ class _Series:
     label: str
     values: list[float]
     """By epoch; nan where it was not measured."""
-    wanted: float | None = None
+    target: float | None = None
 
 
 def interval(one: Estimate, *, target: float | None) -> Markup:
     """Draw a value as a dot on its interval, from 0 to 1, and the target as a line.
 
-    It stands beside the figure, which is why it is hidden from a screen reader.
+    It is hidden from screen readers, because the numbers are beside it.
     """
-    parts = [_upright("grid", share) for share, _ in _FROM_0_TO_1]
+    parts = [_upright("grid", value) for value, _ in _FROM_0_TO_1]
     if target is not None:
         parts.append(_upright("target", target))
     parts.append(
@@ -64,16 +64,16 @@ def interval(one: Estimate, *, target: float | None) -> Markup:
 
 
 def scale(*, target: float | None) -> Markup:
-    """Write the numbers above a column of intervals."""
+    """Draw the scale above a column of intervals."""
     parts = [
-        Markup('<text x="{}" y="12" text-anchor="middle">{}</text>').format(_at(share), label)
-        for share, label in _FROM_0_TO_1
-        if target is None or abs(share - target) > _APART
+        Markup('<text x="{}" y="12" text-anchor="middle">{}</text>').format(_at(value), label)
+        for value, label in _FROM_0_TO_1
+        if target is None or abs(value - target) > _APART
     ]
     if target is not None:
         parts.append(
             Markup('<text class="wanted" x="{}" y="12" text-anchor="middle">{}</text>').format(
-                _at(target), said(target)
+                _at(target), format_fraction(target)
             )
         )
     return Markup('<svg class="scale" aria-hidden="true">{}</svg>').format(_all(parts))
@@ -82,12 +82,12 @@ def scale(*, target: float | None) -> Markup:
 def precision_recall(
     points: Sequence[Point], *, in_use: Point | None, title: str, at: str = ""
 ) -> Markup:
-    """Draw precision over recall, each from 0 to 1, and where the model is used as a dot.
+    """Draw precision over recall, each from 0 to 1, and the operating point as a dot.
 
     Args:
         points: Recall and precision, from the highest confidence to the lowest.
         in_use: The operating point.
-        title: What it is of.
+        title: Of the chart, for screen readers.
         at: The confidence of the operating point.
     """
     line = [(0.0, points[0][1]), *points] if points else []
@@ -104,12 +104,12 @@ def precision_recall(
             Markup('<text class="axis" x="100%" y="100%" dy="34" text-anchor="end">recall</text>'),
         ],
         f"{title}{words}",
-        looks="square c0",
+        classes="square c0",
     )
 
 
-def ladder(one: Ladder, *, target: float, title: str) -> Markup:
-    """Draw the recall at each step of a ladder, mildest to the left."""
+def corruption(one: Ladder, *, target: float, title: str) -> Markup:
+    """Draw the recall at each severity of a corruption, the mildest on the left."""
     steps = [(step.severity, step.recall) for step in one.steps if step.recall is not None]
     across = _spread(len(steps))
     points = [(x, recall.value) for x, (_, recall) in zip(across, steps, strict=True)]
@@ -130,24 +130,24 @@ def ladder(one: Ladder, *, target: float, title: str) -> Markup:
         ),
     ]  # fmt: skip
     words = ", ".join(f"{severity:g}: {recall.value:.2f}" for severity, recall in steps)
-    return _chart(parts, f"{title}, {one.name}, {one.unit}: {words}", looks="small c0")
+    return _chart(parts, f"{title}, {one.name}, {one.unit}: {words}", classes="small c0")
 
 
 def training(history: Sequence[Epoch], best_epoch: int | None) -> list[Panel]:
-    """Draw the epochs of a training; a panel of which nothing was measured is absent.
+    """Draw the epochs of a training; a panel without a measurement is absent.
 
     Args:
         history: Every finished epoch, in order.
         best_epoch: Marked in each panel.
     """
-    wanted = ABOVE["val", "mAP50"]
-    of = {
+    target = ABOVE["val", "mAP50"]
+    panels = {
         "Loss (box + cls + dfl)": (
             _Series("training", _sums(history, "train")),
             _Series("validation", _sums(history, "val")),
         ),
         "mAP on validation": (
-            _Series("mAP50", _metric(history, "val/mAP50"), wanted),
+            _Series("mAP50", _metric(history, "val/mAP50"), target),
             _Series("mAP50-95", _metric(history, "val/mAP50-95")),
         ),
         "Precision and recall on validation, at the best F1": (
@@ -158,10 +158,10 @@ def training(history: Sequence[Epoch], best_epoch: int | None) -> list[Panel]:
     }
     measured = {
         title: [one for one in series if any(map(math.isfinite, one.values))]
-        for title, series in of.items()
+        for title, series in panels.items()
     }
     return [
-        _panel(title, history, best_epoch, series, up=None if title in _FREE else _SHARES)
+        _panel(title, history, best_epoch, series, up=None if title in _FREE else _FROM_0_TO_1_AXIS)
         for title, series in measured.items()
         if series
     ]
@@ -181,34 +181,34 @@ def _panel(
     parts = [_frame([(x_of[one], str(one)) for one in _epoch_ticks(numbers)], up.ticks())]
     if best_epoch in x_of:
         parts.append(_upright("best", x_of[best_epoch]))
-    target = next((one for one in series if one.wanted is not None), None)
-    if target is not None and target.wanted is not None:
-        parts.append(_level("target", target.wanted))
+    judged = next((one for one in series if one.target is not None), None)
+    if judged is not None and judged.target is not None:
+        parts.append(_level("target", judged.target))
     for number, one in enumerate(series):
-        parts.append(_drawn((f"c{number}", _DASHES[number % 2]), numbers, one, x_of, up))
+        parts.append(_draw_series((f"c{number}", _DASHES[number % 2]), numbers, one, x_of, up))
     logarithmic = ", logarithmic" if up.is_log else ""
-    words = "; ".join(_in_words(one, numbers) for one in series)
+    words = "; ".join(_describe(one, numbers) for one in series)
     legend = [_key(f"c{number} {_DASHES[number % 2]}", one.label)
               for number, one in enumerate(series)]  # fmt: skip
-    if target is not None and target.wanted is not None:
-        legend.append(_key("target", f"{target.label} wanted: {said(target.wanted)}"))
+    if judged is not None and judged.target is not None:
+        legend.append(_key("target", f"{judged.label} target: {format_fraction(judged.target)}"))
     if best_epoch in x_of:
         legend.append(_key("best", f"epoch {best_epoch}, the best"))
     return Panel(
         title + logarithmic,
         Markup('<ul class="legend">{}</ul>').format(_all(legend)),
-        _chart(parts, f"{title}{logarithmic}, by epoch: {words}", looks="tall"),
+        _chart(parts, f"{title}{logarithmic}, by epoch: {words}", classes="tall"),
     )
 
 
-def _drawn(
-    looks: tuple[str, str],
+def _draw_series(
+    classes: tuple[str, str],
     numbers: Sequence[int],
     one: _Series,
     x_of: dict[int, float],
     up: "_Axis",
 ) -> Markup:
-    colour, dash = looks
+    colour, dash = classes
     pieces: list[list[Point]] = [[]]
     for number, value in zip(numbers, one.values, strict=True):
         if math.isfinite(value):
@@ -226,18 +226,18 @@ def _drawn(
     return Markup('{}<g class="{}">{}</g>').format(lines, colour, dots)
 
 
-def _in_words(one: _Series, numbers: Sequence[int]) -> str:
-    known = [(number, value) for number, value in zip(numbers, one.values, strict=True)
-             if math.isfinite(value)]  # fmt: skip
-    (first, began), (last, ended) = known[0], known[-1]
+def _describe(one: _Series, numbers: Sequence[int]) -> str:
+    measured = [(number, value) for number, value in zip(numbers, one.values, strict=True)
+                if math.isfinite(value)]  # fmt: skip
+    (first, start), (last, end) = measured[0], measured[-1]
     if first == last:
-        return f"{one.label} {began:.3g} in epoch {first}"
-    return f"{one.label} from {began:.3g} in epoch {first} to {ended:.3g} in epoch {last}"
+        return f"{one.label} {start:.3g} in epoch {first}"
+    return f"{one.label} from {start:.3g} in epoch {first} to {end:.3g} in epoch {last}"
 
 
 @dataclass(frozen=True, slots=True)
 class _Axis:
-    """Where a value lies between the bottom and the top of a chart."""
+    """Maps values to heights, from the bottom to the top of a chart."""
 
     low: float
     high: float
@@ -245,7 +245,7 @@ class _Axis:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> "_Axis":
-        """Hold all of these, from 0 on; by powers of ten where they span too much for that."""
+        """Return an axis for all values, from 0 on; logarithmic if their range is too wide."""
         least, most = min(values), max(values)
         if least > 0 and most > _WIDE_RANGE * least:
             powers = math.floor(math.log10(least)), math.ceil(math.log10(most))
@@ -256,8 +256,8 @@ class _Axis:
                    is_log=False)  # fmt: skip
 
     def place(self, value: float) -> float:
-        on_it = math.log10(value) if self.is_log else value
-        return (on_it - self.low) / (self.high - self.low)
+        position = math.log10(value) if self.is_log else value
+        return (position - self.low) / (self.high - self.low)
 
     def ticks(self) -> list[tuple[float, str]]:
         if self.is_log:
@@ -276,9 +276,9 @@ class _Axis:
         ]
 
 
-_SHARES = _Axis(0, 1, is_log=False)
+_FROM_0_TO_1_AXIS = _Axis(0, 1, is_log=False)
 _FREE = ("Loss (box + cls + dfl)", "Learning rate")
-"""Panels whose axis is chosen by what was measured."""
+"""Panels whose axis depends on the measured values."""
 
 
 def _nice(step: float) -> float:
@@ -296,7 +296,7 @@ def _metric(history: Sequence[Epoch], name: str) -> list[float]:
 
 
 def _sums(history: Sequence[Epoch], split: str) -> list[float]:
-    """Add up the losses; a sum that lacks one of them would be another thing."""
+    """Add up the losses of each epoch; nan if one of them is missing."""
     return [
         sum(epoch.metrics.get(f"{split}/{loss}", math.nan) for loss in _LOSSES) for epoch in history
     ]
@@ -310,7 +310,7 @@ def _epochs_across(numbers: Sequence[int]) -> list[float]:
 
 
 def _epoch_ticks(numbers: Sequence[int]) -> list[int]:
-    """Choose round ones among them, and the first."""
+    """Choose the round epoch numbers, and the first epoch."""
     step = max(1, int(_nice(max(1.0, len(numbers) / _MOST_TICKS))))
     round_ones = [number for number in numbers if number % step == 0]
     if not round_ones or round_ones[0] - numbers[0] > step / 2:
@@ -323,7 +323,7 @@ def _spread(many: int) -> list[float]:
 
 
 def _frame(across: Sequence[tuple[float, str]], up: Sequence[tuple[float, str]]) -> Markup:
-    """Draw a grid, with the numbers below and to the left."""
+    """Draw a grid, with numbers below and on the left."""
     return _all(
         (
             *(_level("grid", y) for y, _ in up),
@@ -343,10 +343,10 @@ def _frame(across: Sequence[tuple[float, str]], up: Sequence[tuple[float, str]])
     )
 
 
-def _lines(looks: str, pieces: Sequence[Sequence[Point]]) -> Markup:
-    drawn = _all(
+def _lines(classes: str, pieces: Sequence[Sequence[Point]]) -> Markup:
+    polylines = _all(
         Markup('<polyline class="line {}" points="{}"/>').format(
-            looks, " ".join(f"{1000 * x:.1f},{1000 * (1 - y):.1f}" for x, y in piece)
+            classes, " ".join(f"{1000 * x:.1f},{1000 * (1 - y):.1f}" for x, y in piece)
         )
         for piece in pieces
         if piece
@@ -354,7 +354,7 @@ def _lines(looks: str, pieces: Sequence[Sequence[Point]]) -> Markup:
     return Markup(
         '<svg width="100%" height="100%" viewBox="0 0 1000 1000" preserveAspectRatio="none">'
         "{}</svg>"
-    ).format(drawn)
+    ).format(polylines)
 
 
 def _dot(point: Point, words: str, *, radius: int = 5) -> Markup:
@@ -363,31 +363,31 @@ def _dot(point: Point, words: str, *, radius: int = 5) -> Markup:
     )
 
 
-def _key(looks: str, label: str) -> Markup:
+def _key(classes: str, label: str) -> Markup:
     return Markup(
         '<li><svg class="key" aria-hidden="true">'
         '<line class="line {}" x1="0" x2="100%" y1="50%" y2="50%"/></svg>{}</li>'
-    ).format(looks, label)
+    ).format(classes, label)
 
 
-def _upright(looks: str, x: float) -> Markup:
-    return Markup('<line class="{0}" x1="{1}" x2="{1}" y1="0" y2="100%"/>').format(looks, _at(x))
+def _upright(classes: str, x: float) -> Markup:
+    return Markup('<line class="{0}" x1="{1}" x2="{1}" y1="0" y2="100%"/>').format(classes, _at(x))
 
 
-def _level(looks: str, y: float) -> Markup:
+def _level(classes: str, y: float) -> Markup:
     return Markup('<line class="{0}" x1="0" x2="100%" y1="{1}" y2="{1}"/>').format(
-        looks, _at(1 - y)
+        classes, _at(1 - y)
     )
 
 
-def _chart(parts: Sequence[Markup], title: str, *, looks: str) -> Markup:
+def _chart(parts: Sequence[Markup], title: str, *, classes: str) -> Markup:
     return Markup(
         '<div class="plot"><svg class="{}" role="img" aria-label="{}">{}</svg></div>'
-    ).format(looks, title, _all(parts))
+    ).format(classes, title, _all(parts))
 
 
-def _at(share: float) -> str:
-    return f"{100 * share:.2f}%"
+def _at(fraction: float) -> str:
+    return f"{100 * fraction:.2f}%"
 
 
 def _all(parts: Sequence[Markup] | Iterator[Markup]) -> Markup:

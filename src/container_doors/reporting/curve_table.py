@@ -1,4 +1,4 @@
-"""The curves of a run as a table: one row per finished epoch, for a terminal or a pipe."""
+"""The training curves as a table: one row per finished epoch, for a terminal or a pipe."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -8,9 +8,9 @@ from typing import Any
 from container_doors.core.records import Epoch, RunRecord
 
 ABSENT = "-"
-"""The cell of what was not measured; a word without spaces, so that awk counts it."""
+"""The cell of a missing measurement; without spaces, so that awk counts it as a column."""
 
-LEGEND = "* best epoch, by mAP50-95; box, cls and dfl of training, val_loss their sum on validation"
+LEGEND = "* best epoch by mAP50-95; box, cls and dfl: training; val_loss: their sum on validation"
 
 _LOSSES = ("box_loss", "cls_loss", "dfl_loss")
 
@@ -24,7 +24,7 @@ class Row:
 
 
 def table(history: Sequence[Epoch], best_epoch: int | None) -> list[Row]:
-    """Write every epoch; the best one has a star beside its number."""
+    """Return a row for every epoch; the best one has a star after its number."""
     return [
         Row(
             (
@@ -38,7 +38,7 @@ def table(history: Sequence[Epoch], best_epoch: int | None) -> list[Row]:
 
 
 def plain_lines(rows: Sequence[Row]) -> list[str]:
-    """Align the columns to the right, two spaces between them, under their names."""
+    """Return lines with right-aligned columns under their names, two spaces apart."""
     lines = [COLUMNS, *(row.cells for row in rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return [
@@ -48,7 +48,7 @@ def plain_lines(rows: Sequence[Row]) -> list[str]:
 
 
 def as_json(history: Sequence[Epoch], best_epoch: int | None) -> list[dict[str, Any]]:
-    """Name everything that was measured; JSON has no nan, so that is null."""
+    """Return all metrics of every epoch; nan is null, because JSON has no nan."""
     return [
         {
             "epoch": epoch.number,
@@ -63,7 +63,7 @@ def as_json(history: Sequence[Epoch], best_epoch: int | None) -> list[dict[str, 
 
 
 def headline(record: RunRecord, history: Sequence[Epoch], best_epoch: int | None) -> str:
-    """Say in one sentence how far a run has come; the history knows it before the record does."""
+    """Return a sentence with the run's progress; the history has it before the record does."""
     asked = "an unknown number" if record.epochs_asked is None else record.epochs_asked
     best = "" if best_epoch is None else f", the best {best_epoch}"
     return (
@@ -73,7 +73,7 @@ def headline(record: RunRecord, history: Sequence[Epoch], best_epoch: int | None
 
 
 def _sum(epoch: Epoch, names: Sequence[str]) -> float | None:
-    """Add up metrics; a sum that lacks one of them would be another thing."""
+    """Add up metrics; None if one of them is missing."""
     values = [epoch.metrics[name] for name in names if name in epoch.metrics]
     return sum(values) if len(values) == len(names) else None
 
@@ -83,7 +83,7 @@ def _score(value: float) -> str:
 
 
 def _significant(value: float) -> str:
-    """Write four digits, or three where a loss explodes or vanishes: eight characters at most."""
+    """Write four digits, or three for very large or small losses: at most eight characters."""
     four = f"{value:#.4g}".rstrip(".")
     return four if len(four) <= 8 else f"{value:.3g}"
 
@@ -102,11 +102,11 @@ _MEASURED: dict[str, tuple[tuple[str, ...], Callable[[float], str]]] = {
     "lr": (("lr/pg0",), lambda rate: f"{rate:#.3g}"),
     "seconds": (("perf/epoch_s",), _seconds),
 }
-"""By column: which metrics are added up in it, and how it is written."""
+"""By column: the metrics that it adds up, and the function that formats it."""
 
 COLUMNS = ("epoch", *_MEASURED)
 
 
-def _cell(epoch: Epoch, names: Sequence[str], spell: Callable[[float], str]) -> str:
+def _cell(epoch: Epoch, names: Sequence[str], format_value: Callable[[float], str]) -> str:
     value = _sum(epoch, names)
-    return ABSENT if value is None else spell(value)
+    return ABSENT if value is None else format_value(value)

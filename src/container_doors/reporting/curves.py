@@ -1,4 +1,4 @@
-"""One picture of a training run: losses, average precision, precision and recall, learning rate."""
+"""Draw the curves of a training: losses, average precision, precision and recall, learning rate."""
 
 import math
 from collections.abc import Sequence
@@ -16,9 +16,9 @@ TARGET_MAP50 = 0.90
 """What validation mAP50 should exceed (specification, section 10.3)."""
 
 _BLUE, _VERMILION, _GREEN, _PURPLE, _GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#5A5A5A"
-"""Okabe and Ito's colours, told apart by colour-blind people: https://jfly.uni-koeln.de/color/"""
+"""Okabe and Ito's colours, safe for colour-blind people: https://jfly.uni-koeln.de/color/"""
 
-_LOOK = {
+_STYLE = {
     "axes.axisbelow": True,
     "axes.edgecolor": "#B0B0B0",
     "axes.grid": True,
@@ -39,16 +39,16 @@ _LOOK = {
 }
 _GROUPS = {"lr/pg0": "weights", "lr/pg1": "normalization layers", "lr/pg2": "biases"}
 """The parameter groups of Ultralytics' ``BaseTrainer.build_optimizer`` (8.4.190). Its MuSGD has
-eight others, so wherever there are more than these, they keep their numbers."""
+eight other groups, so with more than these three they keep their numbers."""
 
 _MOST_EPOCHS_WITH_DOTS = 30
 _WIDE_RANGE = 20
-"""From this ratio of the largest to the smallest loss on, a linear axis hides the small ones."""
+"""From this ratio of the largest to the smallest loss on, the axis is logarithmic."""
 
 
 def draw_curves(history: list[Epoch], best_epoch: int | None, path: Path) -> None:
-    """Draw every finished epoch as a PNG at ``path``; a panel without a measurement says so."""
-    with style.context(["default", _LOOK]):
+    """Draw every finished epoch as a PNG at ``path``; a panel without data shows "not measured"."""
+    with style.context(["default", _STYLE]):
         figure = Figure(figsize=(12.5, 9), dpi=120)
         figure.set_layout_engine("constrained", w_pad=0.12, h_pad=0.12)
         FigureCanvasAgg(figure)
@@ -64,15 +64,16 @@ def draw_curves(history: list[Epoch], best_epoch: int | None, path: Path) -> Non
 
 def _draw_losses(panel: Axes, history: Sequence[Epoch]) -> None:
     panel.set_title("Loss")
-    drawn = []
+    values = []
     for name, colour in (("box", _BLUE), ("cls", _VERMILION), ("dfl", _GREEN)):
         for split, label, line in (("train", "training", "-"), ("val", "validation", "--")):
-            drawn += _plot(panel, history, f"{split}/{name}_loss", f"{name}, {label}", colour, line)
-    if drawn and min(drawn) > 0 and max(drawn) > _WIDE_RANGE * min(drawn):
+            metric = f"{split}/{name}_loss"
+            values += _plot(panel, history, metric, f"{name}, {label}", colour, line)
+    if values and min(values) > 0 and max(values) > _WIDE_RANGE * min(values):
         panel.set_yscale("log")
         panel.set_title("Loss (logarithmic)")
-    elif drawn:
-        panel.set_ylim(bottom=min(0.0, *drawn))
+    elif values:
+        panel.set_ylim(bottom=min(0.0, *values))
 
 
 def _draw_average_precision(panel: Axes, history: Sequence[Epoch], best_epoch: int | None) -> None:
@@ -80,7 +81,7 @@ def _draw_average_precision(panel: Axes, history: Sequence[Epoch], best_epoch: i
     if _plot(panel, history, "val/mAP50", "mAP50", _BLUE):
         panel.axhline(
             TARGET_MAP50, color=_BLUE, linestyle=":", linewidth=1.4,
-            label=f"mAP50 to exceed: {TARGET_MAP50:.2f}",
+            label=f"mAP50 target: above {TARGET_MAP50:.2f}",
         )  # fmt: skip
     _plot(panel, history, "val/mAP50-95", "mAP50-95", _VERMILION)
     if panel.lines:
@@ -104,16 +105,16 @@ def _draw_rates(panel: Axes, history: Sequence[Epoch]) -> None:
 
 
 def _draw_learning_rate(panel: Axes, history: Sequence[Epoch]) -> None:
-    """Draw the parameter groups, by what is in them; those that never differ are one line."""
+    """Draw the parameter groups under their names; groups of equal rates share one line."""
     panel.set_title("Learning rate")
     names = sorted({name for epoch in history for name in epoch.metrics if name.startswith("lr/")})
     groups: dict[str, list[str]] = {}
     for name in names:  # as text, because nan differs from itself
         groups.setdefault(str(_values(history, name)), []).append(name)
-    looks = ((_BLUE, "-"), (_VERMILION, "--"), (_GREEN, "-."), (_PURPLE, ":"))
+    styles = ((_BLUE, "-"), (_VERMILION, "--"), (_GREEN, "-."), (_PURPLE, ":"))
     for index, members in enumerate(groups.values()):
         label = ", ".join(_group(name, names) for name in members)
-        _plot(panel, history, members[0], label, *looks[index % len(looks)])
+        _plot(panel, history, members[0], label, *styles[index % len(styles)])
     if panel.lines:
         panel.set_ylim(bottom=0)
         panel.yaxis.set_major_formatter("{x:.3g}")
@@ -128,7 +129,7 @@ def _group(name: str, names: Sequence[str]) -> str:
 def _plot(
     panel: Axes, history: Sequence[Epoch], name: str, label: str, colour: str, line: str = "-"
 ) -> list[float]:
-    """Draw one metric, with a gap where it was not measured; return what was measured."""
+    """Draw one metric, with gaps for missing values; return the finite values."""
     values = _values(history, name)
     measured = [value for value in values if math.isfinite(value)]
     if measured:
@@ -146,7 +147,7 @@ def _values(history: Sequence[Epoch], name: str) -> list[float]:
 
 
 def _finish(panel: Axes, history: Sequence[Epoch], best_epoch: int | None) -> None:
-    """Count epochs from 1, mark the best, and say where nothing was measured."""
+    """Label the epochs, mark the best, and write "not measured" on an empty panel."""
     if not panel.lines:
         panel.text(
             0.5, 0.5, "not measured", transform=panel.transAxes, ha="center", color=_GREY, size=13
@@ -160,6 +161,6 @@ def _finish(panel: Axes, history: Sequence[Epoch], best_epoch: int | None) -> No
     panel.set_xlabel("epoch")
     if best_epoch in numbers:
         panel.axvline(best_epoch, color=_GREY, linestyle=(0, (2, 3)), linewidth=1, zorder=1)
-    # Below, because within the panel it hides lines; filled by column, so pairs stay together.
+    # Below the panel, so that it hides no line; filled by column, so that pairs stay together.
     entries = len(panel.get_legend_handles_labels()[0])
     panel.legend(loc="upper left", bbox_to_anchor=(0, -0.15), ncols=(entries + 1) // 2)

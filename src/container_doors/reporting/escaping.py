@@ -1,4 +1,4 @@
-"""Free text in Markdown: shown as it was written, whatever it holds."""
+"""Escape free text in Markdown, so that it is shown literally."""
 
 import re
 
@@ -6,18 +6,17 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 _MARKS = re.compile(r"[\\|`*<&\[\]~$]|(?<![^\W_])_|_(?![^\W_])")
-"""What Markdown, its tables, its mathematics or HTML would act on. An underscore within a word
-is plain, and stays readable in the source; so does '>', which means nothing within a line."""
+"""Characters with a meaning in Markdown, its tables, its mathematics or HTML. An underscore in a
+word has none, nor has '>' within a line; both stay readable."""
 
 _NAMED = {"<": "&lt;", "&": "&amp;"}
 
 
 def escaped(value: object) -> Markup:
-    """Write a value so that every Markdown renderer shows it as one line of plain text.
+    """Return a value that every Markdown renderer shows as one line of plain text.
 
-    Marks become character references, which no renderer reads as markup. A backslash would do
-    for most, but renderers disagree on which pipes it protects in a table. What is Markup
-    already passes.
+    Special characters become character references, which no renderer reads as markup. A backslash
+    works for most, but renderers disagree on escaped pipes in tables. Markup is returned unchanged.
 
     >>> print(escaped("a|b_c <i>"))
     a&#124;b_c &lt;i>
@@ -30,12 +29,12 @@ def escaped(value: object) -> Markup:
 
 
 def code(value: object) -> Markup:
-    """Write a value in a fixed-width face, escaped like any other."""
+    """Return a value in a fixed-width font, escaped."""
     return Markup("<code>{}</code>").format(escaped(value))
 
 
 def markdown_templates() -> Environment:
-    """Make what reads our templates; whatever they print is escaped unless it is markup already."""
+    """Return the template environment; values are escaped unless they are Markup."""
     return Environment(
         loader=PackageLoader("container_doors.reporting", package_path=""),
         autoescape=True,
@@ -47,10 +46,10 @@ def markdown_templates() -> Environment:
     )
 
 
-def _reference(mark: re.Match[str]) -> str:
-    return _NAMED.get(mark[0], f"&#{ord(mark[0])};")
+def _reference(match: re.Match[str]) -> str:
+    return _NAMED.get(match[0], f"&#{ord(match[0])};")
 
 
 def _one_line(text: str) -> str:
-    """Replace what has no glyph, such as a line end or a lone surrogate, by a space."""
+    """Replace unprintable characters, such as line ends and lone surrogates, by spaces."""
     return "".join(character if character.isprintable() else " " for character in text)

@@ -1,4 +1,4 @@
-"""Numbers as people read them; what was not measured is said so, never a number."""
+"""Format numbers for people; a missing value is "not measured", never a number."""
 
 import math
 
@@ -8,7 +8,7 @@ NOT_MEASURED = "not measured"
 
 
 def score(value: float | None) -> str:
-    """Write a score in [0, 1] with three digits.
+    """Write a score in [0, 1] with three decimals.
 
     >>> score(0.98765), score(None)
     ('0.988', 'not measured')
@@ -16,25 +16,27 @@ def score(value: float | None) -> str:
     return NOT_MEASURED if value is None or not math.isfinite(value) else f"{value:.3f}"
 
 
-def beside(value: float, target: float, *, digits: int) -> str:
-    """Write a number with at least so many digits that it shows on which side of a target it is.
+def format_near_target(value: float, target: float, *, digits: int) -> str:
+    """Write a number with enough decimals to show on which side of a target it is.
 
-    >>> beside(0.9004, 0.90, digits=3), beside(0.95, 0.90, digits=3), beside(49.98, 50, digits=1)
-    ('0.9004', '0.950', '49.98')
+    >>> format_near_target(0.9004, 0.90, digits=3), format_near_target(0.95, 0.90, digits=3)
+    ('0.9004', '0.950')
+    >>> format_near_target(49.98, 50, digits=1)
+    '49.98'
     """
     for enough in range(digits, digits + 6):
-        shown = f"{value:.{enough}f}"
-        if _side(float(shown), target) == _side(value, target):
-            return shown
+        text = f"{value:.{enough}f}"
+        if _side(float(text), target) == _side(value, target):
+            return text
     return repr(value)
 
 
-def share(hits: int, total: int) -> str:
-    """Write a fraction with Wilson's interval of 95 %, which holds for small totals too.
+def proportion(hits: int, total: int) -> str:
+    """Write a proportion with Wilson's 95 % interval, which is valid for small totals too.
 
-    >>> share(81, 263)
+    >>> proportion(81, 263)
     '0.308 (0.255 to 0.366)'
-    >>> share(0, 0)
+    >>> proportion(0, 0)
     'undefined'
     """
     if not total:
@@ -44,7 +46,7 @@ def share(hits: int, total: int) -> str:
 
 
 def count(number: int, noun: str) -> str:
-    """Write a number of things.
+    """Write a number with its noun, in the plural unless it is 1.
 
     >>> count(1, "door"), count(12, "door")
     ('1 door', '12 doors')
@@ -68,7 +70,7 @@ def duration(seconds: float | None) -> str:
 
 
 def megabytes(size_bytes: int) -> str:
-    """Write a file's size in units of a million bytes.
+    """Write a file's size in megabytes of 1,000,000 bytes.
 
     >>> megabytes(19_117_594)
     '19.1 MB'

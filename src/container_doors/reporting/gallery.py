@@ -1,4 +1,4 @@
-"""The pictures of a report, in a folder of their own beside it, so that both can be moved."""
+"""The pictures of a report, in a folder beside it, so that both can be moved together."""
 
 import os
 import re
@@ -16,7 +16,7 @@ from container_doors.core.files import force_name_to_disk, force_to_disk
 from container_doors.reporting.escaping import escaped
 
 _OURS = re.compile(r"(curves|val_\w+|test_\w+|prediction_\d+)\.(png|jpg)")
-"""What a report's folder may hold; one that holds anything else is somebody's, and is kept."""
+"""The files of a report's folder; a folder with any other file is never replaced."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,56 +29,56 @@ class Picture:
 
     @property
     def markdown(self) -> Markup:
-        """Embed it."""
+        """Return the Markdown that embeds it."""
         return Markup("![{}]({})").format(escaped(self.caption), Markup(self.link))  # noqa: S704 - percent-encoded
 
 
 @dataclass(frozen=True, slots=True)
 class Gallery:
-    """Where a report's pictures are put while it is being written."""
+    """The folder of a report's pictures while the report is written."""
 
     staged: Path
     name: str
-    """What the folder will be called."""
+    """The folder's final name."""
 
     def add(self, original: Path, *, name: str, caption: str) -> Picture:
-        """Copy a picture in."""
+        """Copy a picture into the folder."""
         shutil.copyfile(original, self.staged / name)
         return self.picture(name, caption=caption)
 
     def picture(self, name: str, *, caption: str) -> Picture:
-        """Refer to a picture that is in the folder."""
+        """Return a picture that is in the folder."""
         return Picture(caption, f"{quote(self.name)}/{name}")
 
 
 @contextmanager
-def rebuilt(folder: Path) -> Iterator[Gallery]:
-    """Fill a new folder, which takes the place of ``folder`` if nothing is raised.
+def rebuild(folder: Path) -> Iterator[Gallery]:
+    """Yield a new folder to fill; it replaces ``folder`` unless an error is raised.
 
     Raises:
-        RunError: If ``folder`` holds what no report puts there.
+        RunError: If ``folder`` has a file that is not a report's.
     """
-    _refuse_what_is_not_ours(folder)
+    _refuse_another_folder(folder)
     staged = folder.with_name(f".{folder.name}.{os.getpid()}")
-    aside = folder.with_name(f".{folder.name}.{os.getpid()}.old")
-    shutil.rmtree(staged, ignore_errors=True)  # of a process that was killed
+    earlier = folder.with_name(f".{folder.name}.{os.getpid()}.old")
+    shutil.rmtree(staged, ignore_errors=True)  # left by a process that was killed
     staged.mkdir()
     try:
         yield Gallery(staged, folder.name)
         force_to_disk(staged)
         if folder.exists():
-            folder.rename(aside)
+            folder.rename(earlier)
         staged.rename(folder)
         force_name_to_disk(folder)
     finally:
         shutil.rmtree(staged, ignore_errors=True)
-        shutil.rmtree(aside, ignore_errors=True)
+        shutil.rmtree(earlier, ignore_errors=True)
 
 
-def evenly(paths: list[Path], most: int) -> list[Path]:
-    """Pick up to ``most`` paths, the first and the last among them, spread evenly.
+def pick_evenly(paths: list[Path], most: int) -> list[Path]:
+    """Pick up to ``most`` paths, evenly spaced, with the first and the last.
 
-    >>> [path.name for path in evenly([Path(str(number)) for number in range(9)], 3)]
+    >>> [path.name for path in pick_evenly([Path(str(number)) for number in range(9)], 3)]
     ['0', '4', '8']
     """
     if len(paths) <= most:
@@ -86,15 +86,15 @@ def evenly(paths: list[Path], most: int) -> list[Path]:
     return [paths[round(index * (len(paths) - 1) / (most - 1))] for index in range(most)]
 
 
-def _refuse_what_is_not_ours(folder: Path) -> None:
+def _refuse_another_folder(folder: Path) -> None:
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
         raise RunError(
-            f"{folder} is in the way: a report keeps its pictures in a folder of this name",
+            f"{folder} is a file or a link, and the report needs a folder of this name",
             hint="move it, or choose another --output",
         )
     foreign = [path.name for path in sorted(folder.glob("*")) if not _OURS.fullmatch(path.name)]
     if foreign:
         raise RunError(
-            f"{folder} would be replaced, and holds {foreign[0]!r}, which is no report's",
+            f"{folder} would be replaced, but holds {foreign[0]!r}, which is not a report's",
             hint="move it, or choose another --output",
         )

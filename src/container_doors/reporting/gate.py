@@ -1,4 +1,4 @@
-"""Whether a model may be released: the targets of section 10.3, at the worse end of an interval."""
+"""Check whether a model may be released: section 10.3's targets, at each interval's worse end."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from container_doors.core.measurements import Assessment, Estimate
 from container_doors.core.records import RunRecord
 from container_doors.reporting.figures import NOT_MEASURED, count
-from container_doors.reporting.verdicts import LATENCY_BELOW_MS, Compared, milliseconds, size
+from container_doors.reporting.verdicts import LATENCY_BELOW_MS, TargetRow, milliseconds, size
 
 TARGETS = (("val", "mAP50", 0.90), ("val", "mAP50-95", 0.70), ("test", "mAP50", 0.88))
-"""Split, score, and what it should exceed."""
+"""Split, score, and the value that it should exceed."""
 
 ABOVE = {(split, name): bound for split, name, bound in TARGETS}
 
@@ -24,29 +24,29 @@ class TargetResult:
     measured: str
     holds: bool
     is_reached: bool
-    """As measured, whatever its interval."""
+    """Whether the measured value reaches it, without its interval."""
     is_known: bool = True
-    """Whether it was measured, and is defined."""
+    """Whether it was measured and is defined."""
 
     @property
-    def said(self) -> str:
-        """Say it in a word or two."""
+    def status(self) -> str:
+        """Return its status in one or two words."""
         if not self.is_known:
             return NOT_MEASURED
         return "holds" if self.holds else "not proven" if self.is_reached else "missed"
 
 
-def held(
+def check_targets(
     record: RunRecord, assessments: Mapping[str, Assessment], *, at_the_point: bool
 ) -> list[TargetResult]:
-    """Compare with every target.
+    """Compare a run with every target.
 
     Args:
-        record: Of the run that was assessed.
+        record: Of the run.
         assessments: By split: val and test.
-        at_the_point: Take each value as it is, not the worse end of its interval.
+        at_the_point: Compare the measured values, not the worse ends of their intervals.
     """
-    weight = size(record)
+    size_row = size(record)
     return [
         *(
             _above(assessments[split].scores.get(name), f"{split} {name}", bound, at_the_point)
@@ -55,41 +55,42 @@ def held(
         _latency(assessments["test"], at_the_point),
         *(
             []
-            if weight.verdict == "n/a"  # no target is known for the architecture
-            else [_size(weight)]
+            if size_row.verdict == "n/a"  # this architecture has no target
+            else [_size(size_row)]
         ),
     ]
 
 
 def in_one_sentence(rows: Sequence[TargetResult]) -> str:
-    """Say whether all of them hold, and name those that do not."""
-    lacking = [row for row in rows if not row.holds]
-    if not lacking:
+    """Return whether all targets hold, and which do not, in a sentence."""
+    failed = [row for row in rows if not row.holds]
+    if not failed:
         return f"all {len(rows)} targets hold"
-    each = [f"{row.what} {row.measured}, target {row.target}: {row.said}" for row in lacking]
-    return f"{len(lacking)} of {len(rows)} targets do not hold: {'; '.join(each)}"
+    each = [f"{row.what} {row.measured}, target {row.target}: {row.status}" for row in failed]
+    return f"{len(failed)} of {len(rows)} targets do not hold: {'; '.join(each)}"
 
 
 def in_one_line(rows: Sequence[TargetResult]) -> str:
-    """Count them by what became of them; a table beside it has their names and figures.
+    """Count the targets by their status; a table beside it has their names and values.
 
-    >>> missed = Held("test mAP50", "> 0.88", "0.800", holds=False, is_reached=False)
+    >>> missed = TargetResult("test mAP50", "> 0.88", "0.800", holds=False, is_reached=False)
     >>> in_one_line([missed]), in_one_line([])
     ('0 of 1 target hold: 1 missed', 'no target is known')
     """
     if not rows:
         return "no target is known"
-    held = sum(row.holds for row in rows)
-    lacking = Counter(row.said for row in rows if not row.holds)
-    if not lacking:
-        return f"all {len(rows)} targets hold" if held > 1 else "the target holds"
-    each = ", ".join(f"{many} {said}" for said, many in sorted(lacking.items()))
-    return f"{held} of {count(len(rows), 'target')} {'holds' if held == 1 else 'hold'}: {each}"
+    holding = sum(row.holds for row in rows)
+    failed = Counter(row.status for row in rows if not row.holds)
+    if not failed:
+        return f"all {len(rows)} targets hold" if holding > 1 else "the target holds"
+    each = ", ".join(f"{many} {status}" for status, many in sorted(failed.items()))
+    verb = "holds" if holding == 1 else "hold"
+    return f"{holding} of {count(len(rows), 'target')} {verb}: {each}"
 
 
-def _size(weight: Compared) -> TargetResult:
-    is_met, is_known = weight.verdict == "met", weight.verdict != NOT_MEASURED
-    return TargetResult("model size", weight.target, weight.measured, is_met, is_met, is_known)
+def _size(row: TargetRow) -> TargetResult:
+    is_met, is_known = row.verdict == "met", row.verdict != NOT_MEASURED
+    return TargetResult("model size", row.target, row.measured, is_met, is_met, is_known)
 
 
 def _above(estimate: Estimate | None, what: str, bound: float, at_the_point: bool) -> TargetResult:
@@ -98,9 +99,9 @@ def _above(estimate: Estimate | None, what: str, bound: float, at_the_point: boo
         return TargetResult(
             what, target, "undefined", holds=False, is_reached=False, is_known=False
         )
-    reached = estimate.value > bound
-    holds = reached if at_the_point else estimate.low > bound
-    return TargetResult(what, target, str(estimate), holds, reached)
+    is_reached = estimate.value > bound
+    holds = is_reached if at_the_point else estimate.low > bound
+    return TargetResult(what, target, str(estimate), holds, is_reached)
 
 
 def _latency(test: Assessment, at_the_point: bool) -> TargetResult:
@@ -109,10 +110,10 @@ def _latency(test: Assessment, at_the_point: bool) -> TargetResult:
         return TargetResult(
             what, target, NOT_MEASURED, holds=False, is_reached=False, is_known=False
         )
-    median, bounded = test.latency.median_ms, test.latency_ms
+    median, interval = test.latency.median_ms, test.latency_ms
     n = f"n = {test.latency.images}"
-    bounds = f"{bounded.bounds(1)}, {n}" if bounded else f"{n}: too few to bound it"
+    bounds = f"{interval.bounds(1)}, {n}" if interval else f"{n}: too few for an interval"
     measured = f"{milliseconds(median)} ({bounds}) on {test.device}"
-    reached = median < LATENCY_BELOW_MS
-    holds = reached if at_the_point else bool(bounded and bounded.high < LATENCY_BELOW_MS)
-    return TargetResult(what, target, measured, holds, reached)
+    is_reached = median < LATENCY_BELOW_MS
+    holds = is_reached if at_the_point else bool(interval and interval.high < LATENCY_BELOW_MS)
+    return TargetResult(what, target, measured, holds, is_reached)

@@ -1,4 +1,4 @@
-"""Files that a report is written to: somebody else's is not replaced."""
+"""Output files of reports: only an earlier report is replaced."""
 
 from pathlib import Path
 
@@ -6,23 +6,23 @@ from container_doors.core.errors import RunError
 
 
 def refuse_another_file(output: Path, *, begins: str, what: str) -> None:
-    """See that what is in the place of an output is an earlier one.
+    """Check that an output is either new or an earlier output of the same kind.
 
     Args:
-        output: Where it will be written.
-        begins: How each of its kind begins.
-        what: Its kind, for people.
+        output: The path to write to.
+        begins: The first characters of this kind of file.
+        what: The kind of file, for the message.
 
     Raises:
-        RunError: If it is anything else.
+        RunError: If it is another file, or a folder.
     """
     if output.is_dir() or (output.exists() and not _begins(output, begins.encode())):
         raise RunError(
-            f"{output} is there already, and is no {what}",
-            hint="choose another --output, or move that away",
+            f"{output} exists already, and is not a {what}",
+            hint="choose another --output, or move it away",
         )
 
 
-def _begins(path: Path, with_: bytes) -> bool:
+def _begins(path: Path, start: bytes) -> bool:
     with path.open("rb") as file:
-        return file.read(len(with_)) == with_
+        return file.read(len(start)) == start

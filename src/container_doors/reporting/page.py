@@ -1,4 +1,4 @@
-"""The report as one page that needs nothing else: no network, no script, no file beside it."""
+"""Write the report as one HTML page that needs no network, no script and no other file."""
 
 import base64
 import io
@@ -25,13 +25,13 @@ from container_doors.core.measurements import (
     Robustness,
     Slice,
     Timings,
-    said,
+    format_fraction,
 )
 from container_doors.core.records import Epoch, RunRecord, short_name
 from container_doors.core.run import Run
 from container_doors.reporting import charts, curve_table
 from container_doors.reporting.figures import NOT_MEASURED, count, duration
-from container_doors.reporting.gate import ABOVE, TargetResult, held, in_one_line
+from container_doors.reporting.gate import ABOVE, TargetResult, check_targets, in_one_line
 from container_doors.reporting.outputs import refuse_another_file
 
 _BEGINS = "<!doctype html><!-- doors summary -->"
@@ -42,15 +42,15 @@ _SCORES = {
     "Ultralytics, all confidences": ("mAP50", "mAP50-95"),
     "Ultralytics, at the best F1": ("mP", "mR", "mF1"),
 }
-"""In the order of the page."""
+"""Groups of scores, in the order of the page."""
 
 _WORST_LAST = ("holds", NOT_MEASURED, "not proven", "missed")
 _PICTURE_PX = 640
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """What was measured of a run."""
+class RunMeasurements:
+    """All measurements of a run."""
 
     assessments: Mapping[str, Assessment]
     """By split: val and test."""
@@ -59,12 +59,12 @@ class Known:
     robustness: Robustness | None
     """Of the test split; None if it was not measured."""
     timings: Timings | None
-    """Of each format, on val; None if they were not measured."""
+    """Of each format, on val; None if not measured."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Shown:
-    """A photograph of the gallery; boxes are in its own pixels."""
+class _Mistake:
+    """A photograph with a mistake; boxes are in its own pixels."""
 
     kind: str
     what: str
@@ -77,30 +77,30 @@ class _Shown:
 
 @dataclass(frozen=True, slots=True)
 class _Figure:
-    """One of the large figures."""
+    """One of the large numbers at the top."""
 
     name: str
     of: Estimate
     chart: Markup
     target: TargetResult | None
     note: str
-    """What it is, where it has no target."""
+    """A description, shown if it has no target."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """A part of the photographs; ``recall`` is None without a door."""
+    """A slice of the photographs; ``recall`` is None without a door."""
 
     value: str
     recall: Estimate | None
     chart: Markup
-    said: str
+    status: str
     verdict: str
 
 
 @dataclass(frozen=True, slots=True)
-class _Ladder:
-    """One hard condition."""
+class _Corruption:
+    """The recall under one corruption."""
 
     name: str
     unit: str
@@ -110,7 +110,7 @@ class _Ladder:
 
 @dataclass(frozen=True, slots=True)
 class _Plot:
-    """Precision over recall of a split."""
+    """The precision-recall curve of a split."""
 
     split: str
     note: str
@@ -118,23 +118,23 @@ class _Plot:
 
 
 def write_page(
-    run: Run, output: Path, known: Known, *, record: RunRecord, history: list[Epoch]
+    run: Run, output: Path, measured: RunMeasurements, *, record: RunRecord, history: list[Epoch]
 ) -> None:
     """Write the page.
 
     Args:
-        run: Where the photographs and plots are.
-        output: The HTML file; one that is no report of ours is not replaced.
-        known: What was measured of it.
-        record: What was asked, with what, and how it ended.
+        run: It has the photographs and plots.
+        output: The HTML file; only an earlier report is replaced.
+        measured: All measurements of the run.
+        record: The run's record.
         history: Every finished epoch.
 
     Raises:
-        RunError: If ``output`` is something else.
+        RunError: If ``output`` is not an earlier report.
     """
     refuse_another_page(output)
-    rows = held(record, known.assessments, at_the_point=False)
-    test, robustness = known.assessments["test"], known.robustness
+    rows = check_targets(record, measured.assessments, at_the_point=False)
+    test, robustness = measured.assessments["test"], measured.robustness
     style = _style()
     text = _BEGINS + _template().render(
         policy=_policy(style),
@@ -144,15 +144,15 @@ def write_page(
         overall=_overall(rows),
         verdict=in_one_line(rows),
         figures=_figures(test, rows),
-        assessments=known.assessments,
+        assessments=measured.assessments,
         test=test,
-        weights_sha256=known.weights_sha256,
-        alarms=_where_they_change(test.false_alarms),
+        weights_sha256=measured.weights_sha256,
+        alarms=_without_repeats(test.false_alarms),
         parts=_parts(test),
         parts_scale=charts.scale(target=test.recall_target),
         robustness=robustness,
-        timings=known.timings,
-        ladders=_ladders(robustness) if robustness else None,
+        timings=measured.timings,
+        corruptions=_corruptions(robustness) if robustness else None,
         names=_SCORES,
         panels=charts.training(history, record.best_epoch),
         epochs=curve_table.table(history, record.best_epoch),
@@ -161,19 +161,19 @@ def write_page(
         in_use=_in_use(test),
         plots=[
             _precision_recall(record, split, one)
-            for split, one in known.assessments.items()
+            for split, one in measured.assessments.items()
             if one.precision_recall or one.in_use
         ],
-        gallery=_gallery(run, test, known.test),
+        gallery=_gallery(run, test, measured.test),
     )
     replace_text(output, text)
 
 
 def refuse_another_page(output: Path) -> None:
-    """See, before anything is measured for it, that a page can be written there.
+    """Check, before anything is measured, that a page can be written there.
 
     Raises:
-        RunError: If something else is there.
+        RunError: If ``output`` is another file.
     """
     refuse_another_file(output, begins=_BEGINS, what="report")
 
@@ -184,9 +184,9 @@ def _style() -> str:
 
 
 def _policy(style: str) -> str:
-    """Allow this style and pictures in the page itself; no script, no address, no form.
+    """Return a content security policy: this style and inline pictures; no script, address or form.
 
-    A name from somebody's data set is escaped; this holds also where that were forgotten.
+    Names from data sets are escaped; the policy protects even if one is not.
     https://www.w3.org/TR/CSP3/
     """
     digest = base64.b64encode(sha256(style.encode()).digest()).decode()
@@ -196,41 +196,41 @@ def _policy(style: str) -> str:
     )
 
 
-def _where_they_change(alarms: Sequence[FalseAlarms]) -> list[FalseAlarms]:
-    """Leave out each threshold that has the figures of the one before it."""
-    kept: list[FalseAlarms] = []
+def _without_repeats(alarms: Sequence[FalseAlarms]) -> list[FalseAlarms]:
+    """Leave out each threshold with the same values as the one before it."""
+    changes: list[FalseAlarms] = []
     for one in alarms:
-        if not kept or one.per_photograph != kept[-1].per_photograph:
-            kept.append(one)
-    return kept
+        if not changes or one.per_photograph != changes[-1].per_photograph:
+            changes.append(one)
+    return changes
 
 
 def _bounded(estimate: Estimate) -> str:
-    """Write an estimate whose n is said elsewhere."""
+    """Write an estimate without its n."""
     return f"{estimate.value:.3f} ({estimate.bounds()})"
 
 
 def _things(estimate: Estimate) -> str:
-    """Write how much it was measured on; one thing is not several."""
+    """Write the sample size with its noun, in the singular for 1."""
     return f"{estimate.n} {estimate.of.removesuffix('s') if estimate.n == 1 else estimate.of}"
 
 
-def _gallery(run: Run, test: Assessment, detected: Detected) -> list[_Shown]:
+def _gallery(run: Run, test: Assessment, detected: Detected) -> list[_Mistake]:
     photographs = {one.image: one for one in detected.photographs}
-    taken: dict[str, int] = {}
+    counts: dict[str, int] = {}
     shown = []
     for mistake in test.mistakes:
-        taken[mistake.kind] = taken.get(mistake.kind, 0) + 1
-        if taken[mistake.kind] > _MOST_OF_A_KIND:
+        counts[mistake.kind] = counts.get(mistake.kind, 0) + 1
+        if counts[mistake.kind] > _MOST_OF_A_KIND:
             continue
         photograph = photographs[mistake.image]
         pairs = zip(photograph.used_xyxy, photograph.used_confidences, strict=True)
         shown.append(
-            _Shown(
+            _Mistake(
                 mistake.kind,
                 mistake.what,
                 short_name(mistake.image),
-                _embedded(run.data_view / mistake.image),
+                _picture_uri(run.data_view / mistake.image),
                 photograph,
                 [(box, conf) for box, conf in pairs if conf >= test.conf_threshold],
                 mistake.box_xyxy,
@@ -239,27 +239,27 @@ def _gallery(run: Run, test: Assessment, detected: Detected) -> list[_Shown]:
     return shown
 
 
-def _embedded(path: Path) -> str:
+def _picture_uri(path: Path) -> str:
     with Image.open(path) as file:
         picture = ImageOps.exif_transpose(file).convert("RGB")
     picture.thumbnail((_PICTURE_PX, _PICTURE_PX))
-    written = io.BytesIO()
-    picture.save(written, "JPEG", quality=80)
-    return _data("image/jpeg", written.getvalue())
+    jpeg = io.BytesIO()
+    picture.save(jpeg, "JPEG", quality=80)
+    return _data_uri("image/jpeg", jpeg.getvalue())
 
 
 def _overall(rows: Sequence[TargetResult]) -> str:
-    """Name the state of all targets together: the worst of them."""
-    return max((row.said for row in rows), key=_WORST_LAST.index, default=NOT_MEASURED)
+    """Return the worst status of all targets."""
+    return max((row.status for row in rows), key=_WORST_LAST.index, default=NOT_MEASURED)
 
 
 def _figures(test: Assessment, rows: Sequence[TargetResult]) -> list[_Figure]:
-    """Choose the figures that a person looks for first; one that is undefined is absent."""
+    """Return the three main scores; an undefined one is absent."""
     targets = {row.what: row for row in rows}
     chosen = (
         ("mAP50", "Test mAP50", "Ultralytics' average precision"),
-        ("recall", "Test recall", "In use: doors that are found"),
-        ("precision", "Test precision", "In use: detections that are doors"),
+        ("recall", "Test recall", "In use: fraction of doors found"),
+        ("precision", "Test precision", "In use: fraction of detections that are doors"),
     )
     return [
         _Figure(
@@ -275,7 +275,7 @@ def _figures(test: Assessment, rows: Sequence[TargetResult]) -> list[_Figure]:
 
 
 def _parts(test: Assessment) -> dict[str, list[_Part]]:
-    """Group the parts by what they are parts by, in the order of the evaluation."""
+    """Group the slices by their attribute, in the order of the evaluation."""
     parts: dict[str, list[_Part]] = {}
     for one in test.slices:
         recall = one.scores.get("recall")
@@ -284,14 +284,14 @@ def _parts(test: Assessment) -> dict[str, list[_Part]]:
                 one.value,
                 recall,
                 charts.interval(recall, target=test.recall_target) if recall else Markup(""),
-                _said_of(one),
+                _status_of(one),
                 one.verdict,
             )
         )
     return parts
 
 
-def _said_of(part: Slice) -> str:
+def _status_of(part: Slice) -> str:
     if part.verdict == NO_DOOR:
         return NOT_MEASURED
     if part.is_proven:
@@ -299,28 +299,28 @@ def _said_of(part: Slice) -> str:
     return "missed" if part.verdict.startswith("below") else "not proven"
 
 
-def _ladders(robustness: Robustness) -> list[_Ladder]:
+def _corruptions(robustness: Robustness) -> list[_Corruption]:
     return [
-        _Ladder(
+        _Corruption(
             one.name,
             one.unit,
             one.falls_at,
-            charts.ladder(one, target=robustness.recall_target, title="Recall"),
+            charts.corruption(one, target=robustness.recall_target, title="Recall"),
         )
         for one in robustness.ladders
     ]
 
 
 def _precision_recall(record: RunRecord, split: str, one: Assessment) -> _Plot:
-    """Draw the curve that the operating point is on; of an earlier release's, the one there is."""
+    """Draw the curve in use; for an evaluation by an earlier release, COCO's curve."""
     recall, precision = one.scores.get("recall"), one.scores.get("precision")
     at = f"{one.conf_threshold:.3g}"
     if one.in_use is None:
-        again = f"doors evaluate --experiment {record.experiment} --split {split}"
+        command = f"doors evaluate --experiment {record.experiment} --split {split}"
         return _Plot(
             split,
-            f"By COCO's matches, as an earlier release measured it. The model in use is not on "
-            f"this curve; {again} draws the one that it is on.",
+            "By COCO's matches, measured by an earlier release. The operating point is not on this "
+            f"curve; {command} draws the curve in use.",
             charts.precision_recall(
                 one.precision_recall,
                 in_use=None,
@@ -329,10 +329,10 @@ def _precision_recall(record: RunRecord, split: str, one: Assessment) -> _Plot:
         )
     return _Plot(
         split,
-        f"As the model is used, one photograph at a time, at every confidence; the dot is the one "
-        f"in use, {at}."
+        "In use, one photograph at a time, at every confidence; the dot is the operating point, at "
+        f"{at}."
         if recall and precision
-        else "As the model is used, at every confidence.",
+        else "In use, at every confidence.",
         charts.precision_recall(
             one.in_use,
             in_use=(recall.value, precision.value) if recall and precision else None,
@@ -343,20 +343,20 @@ def _precision_recall(record: RunRecord, split: str, one: Assessment) -> _Plot:
 
 
 def _in_use(test: Assessment) -> str:
-    """Say in a sentence what becomes of the doors, at the threshold."""
+    """Return a sentence with the found doors and false alarms at the threshold."""
     recall, precision = test.scores.get("recall"), test.scores.get("precision")
     if recall is None:
-        return "No test photograph has a door, so nothing is known of how many are found"
+        return "No test photograph has a door, so the recall is unknown"
     found = f"{round(recall.value * recall.n)} of {count(recall.n, 'door')}"
     proven = math.floor(1000 * recall.low) / 1000
     alarms = round((1 - precision.value) * precision.n) if precision else 0
     return (
-        f"As it will be used, it finds {found} in {count(test.photographs, 'test photograph')}, "
+        f"In use, it finds {found} in {count(test.photographs, 'test photograph')}, "
         f"with {count(alarms, 'false alarm')}: a recall of {proven:.3f} or more is proven"
     )
 
 
-def _data(kind: str, content: bytes) -> str:
+def _data_uri(kind: str, content: bytes) -> str:
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 
@@ -373,7 +373,7 @@ def _template() -> Template:
         "bounded": _bounded,
         "count": count,
         "duration": duration,
-        "share": said,
+        "fraction": format_fraction,
         "things": _things,
     }
     return environment.get_template("page.html.j2")

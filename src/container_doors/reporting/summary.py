@@ -1,4 +1,4 @@
-"""The report of a run: one Markdown file, its pictures in a folder beside it."""
+"""Write the report of a run: a Markdown file, and a folder with its pictures beside it."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,9 +17,14 @@ from container_doors.core.run import PUBLISHED, REPORTS, Run
 from container_doors.reporting import figures, gate
 from container_doors.reporting.curves import draw_curves
 from container_doors.reporting.escaping import code, markdown_templates
-from container_doors.reporting.gallery import Gallery, Picture, evenly, rebuilt
+from container_doors.reporting.gallery import Gallery, Picture, pick_evenly, rebuild
 from container_doors.reporting.outputs import refuse_another_file
-from container_doors.reporting.verdicts import compare, in_one_sentence, milliseconds, timed
+from container_doors.reporting.verdicts import (
+    compare,
+    in_one_sentence,
+    milliseconds,
+    reported_latency,
+)
 
 MOST_PREDICTIONS = 12
 
@@ -30,35 +35,35 @@ _PLOTS = (
     ("F1_curve.png", "F1 over confidence"),
     ("confusion_matrix.png", "Confusion matrix"),
 )
-"""Ends of the names that the trainer gives them (``BoxPR_curve.png``), and captions."""
+"""Ends of the trainer's file names (``BoxPR_curve.png``), and captions."""
 
 
 @dataclass(frozen=True, slots=True)
 class Afterwards:
-    """What became of a model after it was trained."""
+    """The state of a model after its training."""
 
     metadata: Metadata | None = None
-    """The published model's; None if what is published is not of this run."""
+    """The published model's; None if the published model is not of this run."""
     own: Metadata | None = None
     """The run's, published or not; None if it has not ended."""
     measured: Evaluated | None = None
-    """What was measured of these weights since, with intervals; None if nothing was."""
+    """Later measurements of the same weights, with intervals; None without one."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Pictures:
     curves: Picture
     plots: list[tuple[str, list[Picture | None]]]
-    """By split, in the order of the evaluation; None for a plot that the run did not leave."""
+    """By split, in the order of the evaluation; None for a missing plot."""
     predictions: list[list[Picture | None]]
-    """In rows of one length; None where the last row ends early."""
+    """In rows of equal length; the last row is filled with None."""
     shown: int
     all_predictions: int
-    """How many there are to choose from."""
+    """The number of all prediction pictures."""
 
 
 _TITLE = "# Training report"
-"""What every report begins with, and so may be replaced by another."""
+"""How every report begins; only such a file is replaced."""
 
 
 def write_summary(
@@ -72,22 +77,22 @@ def write_summary(
 ) -> None:
     """Write the report to ``output`` and its pictures to ``<stem>_files`` beside it.
 
-    Both are replaced, each as one step. Equal runs give equal reports.
+    Each of the two is replaced in one step. Equal runs give equal reports.
 
     Args:
-        run: Where the plots and the prediction pictures are.
-        output: The Markdown file; its folder is created if need be.
-        record: What was asked, with what, and how it ended.
-        evaluation: What ``best.pt`` scored; of this very run.
+        run: It has the plots and the prediction pictures.
+        output: The Markdown file; its folder is created if needed.
+        record: The run's record.
+        evaluation: The scores of this run's ``best.pt``.
         history: Every finished epoch, in order.
-        afterwards: What became of it.
+        afterwards: The state of the model after its training.
 
     Raises:
         RunError: If the evaluation is of other weights, or if ``output`` is a folder.
     """
     _refuse_another_model(record, evaluation)
-    make_room(output)
-    with rebuilt(output.with_name(f"{output.stem}_files")) as gallery:
+    prepare_output(output)
+    with rebuild(output.with_name(f"{output.stem}_files")) as gallery:
         pictures = _collect(run, gallery, record, evaluation, history)
         text = _render(run, record, evaluation, afterwards, pictures)
     replace_text(output, text)
@@ -100,15 +105,15 @@ def _refuse_another_model(record: RunRecord, evaluation: Evaluation) -> None:
         raise RunError(
             f"the evaluation of {record.experiment} is of other weights: expected run "
             f"{record.run_id}, found {evaluation.weights_sha256[:12]} of run {evaluation.run_id}",
-            hint=f"train and evaluate anew: doors train --experiment {record.experiment} --replace",
+            hint=f"train again: doors train --experiment {record.experiment} --replace",
         )
 
 
-def make_room(output: Path) -> None:
-    """See that a report can be written there, and make its folder.
+def prepare_output(output: Path) -> None:
+    """Check that a report can be written there, and create its folder.
 
     Raises:
-        RunError: If something else is in the way.
+        RunError: If ``output`` is a folder or another file.
     """
     if output.is_dir():
         raise RunError(
@@ -136,7 +141,7 @@ def _collect(
             name=f"prediction_{number:02d}.jpg",
             caption=path.relative_to(run.predictions).with_suffix("").as_posix(),
         )
-        for number, path in enumerate(evenly(found, MOST_PREDICTIONS), start=1)
+        for number, path in enumerate(pick_evenly(found, MOST_PREDICTIONS), start=1)
     ]
     return _Pictures(
         curves=gallery.picture("curves.png", caption="Training curves"),
@@ -148,7 +153,7 @@ def _collect(
 
 
 def _plots(run: Run, gallery: Gallery, split: str) -> list[Picture | None]:
-    """Copy the plots of a split, in the order of ``_PLOTS``; one without doors has none."""
+    """Copy the plots of a split, in the order of ``_PLOTS``; a split without doors has none."""
     found = [sorted(run.evaluation_dir(split).glob(f"*{end}")) for end, _ in _PLOTS]
     return [
         gallery.add(paths[0], name=f"{split}_{end}", caption=f"{caption}, {_split_name(split)}")
@@ -172,8 +177,8 @@ def _render(
     afterwards: Afterwards,
     pictures: _Pictures,
 ) -> str:
-    known = afterwards.measured.splits if afterwards.measured else {}
-    targets = compare(record, evaluation, known)
+    assessments = afterwards.measured.splits if afterwards.measured else {}
+    targets = compare(record, evaluation, assessments)
     return _template().render(
         experiment=run.name,
         record=record,
@@ -185,24 +190,24 @@ def _render(
         plots=[caption for _, caption in _PLOTS],
         targets=targets,
         verdict=in_one_sentence(targets),
-        surely=_surely(record, known),
-        known=known,
+        gate_verdict=_gate_verdict(record, assessments),
+        assessments=assessments,
         test=evaluation.splits.get("test"),
-        latency=timed(evaluation, known),
+        latency=reported_latency(evaluation, assessments),
         milliseconds=milliseconds,
-        share=figures.share,
-        hyperparameters=list(_flattened(record.params)),
+        proportion=figures.proportion,
+        hyperparameters=list(_flatten(record.params)),
         epochs_asked=record.epochs_asked,
         published=PUBLISHED,
         reports=REPORTS,
     )
 
 
-def _surely(record: RunRecord, known: Mapping[str, Assessment]) -> str | None:
-    """Say whether the targets hold at the worse end of each interval, if that was measured."""
-    if not {"val", "test"} <= set(known):
+def _gate_verdict(record: RunRecord, assessments: Mapping[str, Assessment]) -> str | None:
+    """Return whether the targets hold at each interval's worse end; None if not measured."""
+    if not {"val", "test"} <= set(assessments):
         return None
-    return gate.in_one_sentence(gate.held(record, known, at_the_point=False))
+    return gate.in_one_sentence(gate.check_targets(record, assessments, at_the_point=False))
 
 
 @cache
@@ -223,14 +228,14 @@ def _split_name(split: str) -> str:
     return _SPLIT_NAMES.get(split, split)
 
 
-def _flattened(section: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+def _flatten(section: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
     """List every setting under its dotted name, in the order of ``params.yaml``.
 
-    >>> list(_flattened({"model": {"pretrained": True}, "tags": ["a"]}))
+    >>> list(_flatten({"model": {"pretrained": True}, "tags": ["a"]}))
     [('model.pretrained', 'true'), ('tags', '["a"]')]
     """
     for key, value in section.items():
         if isinstance(value, Mapping):
-            yield from _flattened(value, f"{prefix}{key}.")
+            yield from _flatten(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value if isinstance(value, str) else json.dumps(value)

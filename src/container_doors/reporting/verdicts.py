@@ -1,4 +1,4 @@
-"""What a trained model is expected to reach (specification, section 10.3), and what it did."""
+"""Compare a trained model with its targets (specification, section 10.3)."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -9,9 +9,9 @@ from container_doors.core.measurements import Assessment
 from container_doors.core.records import Evaluation, Latency, RunRecord
 from container_doors.reporting.figures import (
     NOT_MEASURED,
-    beside,
     count,
     duration,
+    format_near_target,
     megabytes,
 )
 
@@ -19,64 +19,66 @@ Verdict = Literal["met", "NOT MET", "not measured", "n/a", "information"]
 
 LATENCY_BELOW_MS = 50
 EXPECTED_SIZE_MB = {"yolov11s": 19}
-"""What ``best.pt`` weighs in half precision without its optimizer. The specification's 45 MB is
-not what Ultralytics writes; other architectures have no target."""
+"""The size of ``best.pt`` in half precision, without its optimizer. Ultralytics does not write the
+specification's 45 MB; other architectures have no target."""
 
 _SIZE_TOLERANCE = 0.1
 _TIMED_SPLITS = ("test", "val")
-_NOTHING_SINCE: Mapping[str, Assessment] = {}
+_NO_ASSESSMENTS: Mapping[str, Assessment] = {}
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
+class TargetRow:
     """One row of the table of targets."""
 
     what: str
     target: str
     measured: str
     on: str
-    """How much it was measured on."""
+    """The sample that it was measured on."""
     verdict: Verdict
 
 
 def compare(
-    record: RunRecord, evaluation: Evaluation, known: Mapping[str, Assessment] = _NOTHING_SINCE
-) -> list[Compared]:
+    record: RunRecord,
+    evaluation: Evaluation,
+    assessments: Mapping[str, Assessment] = _NO_ASSESSMENTS,
+) -> list[TargetRow]:
     """Compare a run with every target, in the specification's order.
 
     Args:
-        record: What was asked of it.
-        evaluation: What it scored after training.
-        known: What was measured since, by split.
+        record: Of the run.
+        evaluation: The scores right after training.
+        assessments: Later measurements, by split.
     """
     return [
         _score(evaluation, "val", "mAP50", what="Validation mAP@50", above=0.90),
         _score(evaluation, "val", "mAP50-95", what="Validation mAP@50-95", above=0.70),
         _score(evaluation, "test", "mAP50", what="Test mAP@50", above=0.88),
-        _latency(timed(evaluation, known)),
+        _latency(reported_latency(evaluation, assessments)),
         size(record),
         _duration(record),
     ]
 
 
-def timed(
-    evaluation: Evaluation, known: Mapping[str, Assessment] = _NOTHING_SINCE
+def reported_latency(
+    evaluation: Evaluation, assessments: Mapping[str, Assessment] = _NO_ASSESSMENTS
 ) -> Latency | None:
-    """Pick the timings to report: those on test, or else those on validation.
+    """Return the latency to report: on test, or else on validation.
 
-    What was timed since, on test, is what the gate holds against the target, with an interval: a
-    report with the training's own beside it would have two figures for one thing.
+    A later measurement on test comes first, since the gate compares it with the target. So all
+    reports have one latency.
     """
-    if "test" in known and known["test"].latency is not None:
-        return known["test"].latency
+    if "test" in assessments and assessments["test"].latency is not None:
+        return assessments["test"].latency
     splits = [evaluation.splits[name] for name in _TIMED_SPLITS if name in evaluation.splits]
     return next((scores.latency for scores in splits if scores.latency), None)
 
 
-def in_one_sentence(rows: Sequence[Compared]) -> str:
-    """Say how many targets were met, and name those that were not; intervals are the gate's.
+def in_one_sentence(rows: Sequence[TargetRow]) -> str:
+    """Return how many targets are met, and which are not; the gate adds the intervals.
 
-    >>> missed = Compared("Test mAP@50", "> 0.88", "0.800", "9 photographs", "NOT MET")
+    >>> missed = TargetRow("Test mAP@50", "> 0.88", "0.800", "9 photographs", "NOT MET")
     >>> in_one_sentence([missed])
     'As measured, 0 of 1 target met. NOT MET: Test mAP@50 (0.800, target > 0.88).'
     """
@@ -91,55 +93,57 @@ def in_one_sentence(rows: Sequence[Compared]) -> str:
     return " ".join(f"{sentence}." for sentence in sentences)
 
 
-def _score(evaluation: Evaluation, split: str, name: str, *, what: str, above: float) -> Compared:
+def _score(evaluation: Evaluation, split: str, name: str, *, what: str, above: float) -> TargetRow:
     target = f"> {above:.2f}"
     scores = evaluation.splits.get(split)
     if scores is None:
-        return Compared(what, target, NOT_MEASURED, f"no {split} split", "not measured")
+        return TargetRow(what, target, NOT_MEASURED, f"no {split} split", "not measured")
     on = f"{count(scores.images, 'photograph')}, {count(scores.doors, 'door')}"
     value = scores.ultralytics.get(name, math.nan)
     if not math.isfinite(value):
-        return Compared(what, target, NOT_MEASURED, on, "not measured")
-    return Compared(what, target, beside(value, above, digits=3), on, _judged(value > above))
+        return TargetRow(what, target, NOT_MEASURED, on, "not measured")
+    return TargetRow(
+        what, target, format_near_target(value, above, digits=3), on, _met_or_not(value > above)
+    )
 
 
-def _latency(latency: Latency | None) -> Compared:
+def _latency(latency: Latency | None) -> TargetRow:
     what, target = "Inference time", f"< {LATENCY_BELOW_MS} ms"
     if latency is None or not math.isfinite(latency.median_ms):
-        return Compared(what, target, NOT_MEASURED, "-", "not measured")
-    return Compared(
+        return TargetRow(what, target, NOT_MEASURED, "-", "not measured")
+    return TargetRow(
         what,
         target,
         milliseconds(latency.median_ms),
         f"median of {count(latency.images, 'photograph')}",
-        _judged(latency.median_ms < LATENCY_BELOW_MS),
+        _met_or_not(latency.median_ms < LATENCY_BELOW_MS),
     )
 
 
 def milliseconds(median_ms: float) -> str:
-    """Write a latency so that it shows on which side of its target it is."""
-    return f"{beside(median_ms, LATENCY_BELOW_MS, digits=1)} ms"
+    """Write a latency with enough decimals to show on which side of its target it is."""
+    return f"{format_near_target(median_ms, LATENCY_BELOW_MS, digits=1)} ms"
 
 
-def size(record: RunRecord) -> Compared:
-    """Compare what ``best.pt`` weighs with what its architecture should."""
+def size(record: RunRecord) -> TargetRow:
+    """Compare the size of ``best.pt`` with its architecture's expected size."""
     expected_mb = EXPECTED_SIZE_MB.get(record.architecture)
     target = f"about {expected_mb} MB" if expected_mb else "n/a"
     best = record.artifacts.get("best.pt")
     if best is None:
-        return Compared("Model size", target, NOT_MEASURED, "-", "not measured")
+        return TargetRow("Model size", target, NOT_MEASURED, "-", "not measured")
     verdict: Verdict = "n/a"
     if expected_mb:
         differs_mb = abs(best.size_bytes / 1e6 - expected_mb)
-        verdict = _judged(differs_mb <= _SIZE_TOLERANCE * expected_mb)
-    return Compared("Model size", target, megabytes(best.size_bytes), "best.pt", verdict)
+        verdict = _met_or_not(differs_mb <= _SIZE_TOLERANCE * expected_mb)
+    return TargetRow("Model size", target, megabytes(best.size_bytes), "best.pt", verdict)
 
 
-def _duration(record: RunRecord) -> Compared:
+def _duration(record: RunRecord) -> TargetRow:
     on = "-" if record.epochs_finished is None else count(record.epochs_finished, "epoch")
     measured = duration(record.duration_s)
-    return Compared("Training time", "about 4 hours", measured, on, "information")
+    return TargetRow("Training time", "about 4 hours", measured, on, "information")
 
 
-def _judged(is_met: bool) -> Verdict:
+def _met_or_not(is_met: bool) -> Verdict:
     return "met" if is_met else "NOT MET"

@@ -1,4 +1,4 @@
-"""Finds the run that a person names, or says which ones there are."""
+"""Find the run that the user names, or list the existing runs."""
 
 from difflib import get_close_matches
 from pathlib import Path
@@ -11,11 +11,11 @@ _MOST_NAMES = 5
 
 
 def read_record(run: Run) -> RunRecord:
-    """Read what a run was asked.
+    """Read a run's record.
 
     Raises:
-        RunError: If there is no such run, naming those that are spelled alike, or else the
-            newest; or if its record is damaged.
+        RunError: If there is no such run, naming those with a similar name, or else the newest; or
+            if its record is damaged.
     """
     if run.has_record:
         return RunRecord.read(run.record)
@@ -23,15 +23,15 @@ def read_record(run: Run) -> RunRecord:
 
 
 def named_or_only(name: str | None, command: str, root: Path = RUNS) -> Run:
-    """Find the run that a person names, or the only one that there is.
+    """Return the run that the user names, or the only run.
 
     Args:
-        name: What was typed, if anything was.
-        command: What the name is typed after, to say so: ``evaluate --experiment``.
-        root: Where the runs are.
+        name: The given name, or None.
+        command: The command before the name, for the hint: ``evaluate --experiment``.
+        root: The folder of the runs.
 
     Raises:
-        RunError: If none was named, and there is none, or more than one.
+        RunError: If no name is given, and there is no run, or more than one.
     """
     if name is not None:
         return Run(name, root)
@@ -47,16 +47,16 @@ def named_or_only(name: str | None, command: str, root: Path = RUNS) -> Run:
 
 
 def newest_runs(root: Path = RUNS) -> list[str]:
-    """Name every run, the newest first; those that were set aside are none to be meant."""
+    """Return the names of all runs, the newest first, without earlier runs kept as NAME~1."""
     runs = [run for run in runs_in(root) if run.aside is None]
     return [run.name for run in sorted(runs, key=lambda run: -run.record.stat().st_mtime)]
 
 
 def _hint(run: Run) -> str:
     names = newest_runs(run.root)
-    alike = get_close_matches(run.name, names, n=_MOST_NAMES)
-    if alike:
-        return f"did you mean {' or '.join(alike)}?"
+    similar = get_close_matches(run.name, names, n=_MOST_NAMES)
+    if similar:
+        return f"did you mean {' or '.join(similar)}?"
     if names:
-        return f"the newest there: {', '.join(names[:_MOST_NAMES])}"
+        return f"the newest runs: {', '.join(names[:_MOST_NAMES])}"
     return f"train it: doors train --experiment {run.name}"

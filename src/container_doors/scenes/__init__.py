@@ -1,4 +1,4 @@
-"""Draws a data set to try the project with: container doors that nobody photographed."""
+"""Draw a synthetic data set of container doors, to try the project without photographs."""
 
 from container_doors.scenes.write import draw_sample
 

@@ -1,8 +1,8 @@
-"""A pinhole camera, and the flat rectangles in space that it looks at.
+"""A pinhole camera, and flat rectangles in space (faces).
 
-Space is measured in metres: x to the right and y up, the ground at y = 0, and z away from a
-viewer who stands at negative z. In a picture, x runs to the right and y down; a pixel's centre
-is at its index plus one half, as in the labels.
+Space is in metres: x to the right, y up with the ground at y = 0, and z away from a viewer at
+negative z. In a picture, x runs to the right and y down; a pixel's centre is at its index plus one
+half, as in the labels.
 """
 
 import math
@@ -16,34 +16,34 @@ Vector = NDArray[Any]
 """Three numbers in metres, or a unit vector."""
 
 NEAR_M = 0.15
-"""What is nearer than this is behind the camera, as far as drawing goes."""
+"""The near plane: points nearer than this are treated as behind the camera."""
 
 
 @dataclass(frozen=True, slots=True)
 class Camera:
-    """A pinhole: no lens distortion, so straight edges stay straight and boxes are exact."""
+    """A pinhole camera without lens distortion: straight edges stay straight, boxes are exact."""
 
     position: Vector
     axes: NDArray[Any]
-    """Rows: the picture's right, the picture's up, and straight ahead."""
+    """Rows: the directions right, up and ahead of the picture."""
     focal_px: float
     size_px: tuple[int, int]
     """Width and height."""
 
     def view(self, points: ArrayLike) -> NDArray[Any]:
-        """Turn points of shape (..., 3) into right, up and depth, in metres."""
+        """Transform points of shape (..., 3) to right, up and depth, in metres."""
         return np.asarray((np.asarray(points, float) - self.position) @ self.axes.T)
 
     def project(self, points: ArrayLike) -> NDArray[Any]:
-        """Project points of shape (..., 3), all of them before the camera, to pixels (..., 2)."""
-        seen = self.view(points)
+        """Project points of shape (..., 3), all in front of the camera, to pixels (..., 2)."""
+        viewed = self.view(points)
         width, height = self.size_px
-        x = width / 2 + self.focal_px * seen[..., 0] / seen[..., 2]
-        y = height / 2 - self.focal_px * seen[..., 1] / seen[..., 2]
+        x = width / 2 + self.focal_px * viewed[..., 0] / viewed[..., 2]
+        y = height / 2 - self.focal_px * viewed[..., 1] / viewed[..., 2]
         return np.stack([x, y], axis=-1)
 
     def rays(self, step_px: int = 1) -> NDArray[Any]:
-        """Give the direction of every ``step_px``-th pixel, unnormalised: (rows, columns, 3)."""
+        """Return the direction of every ``step_px``-th pixel, unnormalised: (rows, columns, 3)."""
         width, height = self.size_px
         x = (np.arange(0, width, step_px) + step_px / 2 - width / 2) / self.focal_px
         y = (height / 2 - np.arange(0, height, step_px) - step_px / 2) / self.focal_px
@@ -52,19 +52,19 @@ class Camera:
         return np.asarray(across + (y.astype(np.float32)[:, None, None] * up + ahead))
 
     def plane_to_picture(self, face: "Face") -> NDArray[Any]:
-        """Give the matrix (3, 3) from (u, v, 1), fractions of the face, to pixels."""
+        """Return the matrix (3, 3) from (u, v, 1), fractions of the face, to pixels."""
         width, height = self.size_px
-        seen = np.stack(
+        viewed = np.stack(
             [self.axes @ face.right, self.axes @ face.down, self.view(face.corner)], axis=1
         )
         lens = np.array([[self.focal_px, 0, width / 2], [0, -self.focal_px, height / 2], [0, 0, 1]])
-        matrix: NDArray[Any] = lens @ seen
+        matrix: NDArray[Any] = lens @ viewed
         return matrix
 
 
 @dataclass(frozen=True, slots=True)
 class Face:
-    """A flat rectangle, seen from the side on which it reads the right way round."""
+    """A flat rectangle; its front is the side on which text is not mirrored."""
 
     corner: Vector
     """Its top left."""
@@ -80,7 +80,7 @@ class Face:
 
     @property
     def normal(self) -> Vector:
-        """The unit vector towards whoever can see the face."""
+        """The unit vector out of the front."""
         a, b, c = (float(value) for value in self.right)
         d, e, f = (float(value) for value in self.down)
         x, y, z = b * f - c * e, c * d - a * f, a * e - b * d
@@ -98,21 +98,21 @@ class Face:
         return np.asarray(self.corner + (self.right + self.down) / 2)
 
     def at(self, u: ArrayLike, v: ArrayLike) -> NDArray[Any]:
-        """Give the points at fractions of the width and height."""
+        """Return the points at fractions of the width and height."""
         u, v = np.asarray(u, float)[..., None], np.asarray(v, float)[..., None]
         return np.asarray(self.corner + u * self.right + v * self.down)
 
     def part(self, u0: float, v0: float, u1: float, v1: float) -> "Face":
-        """Cut out a rectangle, given in fractions of the width and height."""
+        """Return a part of it, given in fractions of the width and height."""
         corner = self.corner + u0 * self.right + v0 * self.down
         return Face(corner, (u1 - u0) * self.right, (v1 - v0) * self.down)
 
     def shifted(self, metres: float) -> "Face":
-        """Move it towards the viewer."""
+        """Return it moved along its normal."""
         return Face(self.corner + metres * self.normal, self.right, self.down)
 
     def faces(self, camera: Camera) -> bool:
-        """Say whether the camera is on the side from which the face is seen."""
+        """Return whether the camera is in front of the face."""
         return float((camera.position - self.corner) @ self.normal) > 0
 
 
@@ -124,7 +124,7 @@ def look_at(
     focal_px: float,
     size_px: tuple[int, int],
 ) -> Camera:
-    """Aim a camera; ``roll_deg`` turns it about its own axis, clockwise as it looks."""
+    """Return a camera aimed at a target; ``roll_deg`` turns it clockwise about its own axis."""
     position = np.asarray(position, float)
     ahead = np.asarray(target, float) - position
     ahead /= np.linalg.norm(ahead)

@@ -1,4 +1,4 @@
-"""The picture while it is drawn: colour, and how near each pixel is."""
+"""The picture during drawing: colour, and inverse depth of each pixel."""
 
 from typing import Any
 
@@ -13,11 +13,11 @@ GROUND = -2
 """The owner of pixels that show the ground."""
 
 _HALF = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1]])
-"""From OpenCV's pixels, whose centres are at whole numbers, to ours."""
+"""From OpenCV's pixels, whose centres are at integers, to ours."""
 
 
 class Canvas:
-    """A picture with depth: whatever is drawn hides what is farther, in any order."""
+    """A picture with a depth buffer: nearer things hide farther ones, in any drawing order."""
 
     def __init__(self, camera: Camera, bgr: NDArray[np.uint8]) -> None:
         self.camera = camera
@@ -31,11 +31,11 @@ class Canvas:
 
     @property
     def is_ground(self) -> NDArray[np.bool_]:
-        """Where the ground is in sight."""
+        """The mask of pixels that show the ground."""
         return np.asarray(self.owner == GROUND)
 
     def footprint_px(self, face: Face) -> NDArray[Any]:
-        """Give the corners of the part of a face that is in the picture: (n, 2)."""
+        """Return the corners of the part of a face that is in the picture: (n, 2)."""
         return within(outline(self.camera, face), self.camera.size_px)
 
     def draw(
@@ -46,14 +46,14 @@ class Canvas:
         *,
         owner: int = -1,
     ) -> None:
-        """Draw a lit texture where it is nearer than what is there."""
-        seen = self.footprint_px(face)
-        if len(seen) < 3:
+        """Draw a lit texture where it is nearer than the present pixels."""
+        footprint = self.footprint_px(face)
+        if len(footprint) < 3:
             return
-        left, top = (max(int(edge) - 1, 0) for edge in seen.min(axis=0))
+        left, top = (max(int(edge) - 1, 0) for edge in footprint.min(axis=0))
         right, bottom = (
             min(int(edge) + 2, end)
-            for edge, end in zip(seen.max(axis=0), self.camera.size_px, strict=True)
+            for edge, end in zip(footprint.max(axis=0), self.camera.size_px, strict=True)
         )
         area, size = (slice(top, bottom), slice(left, right)), (right - left, bottom - top)
 
@@ -66,7 +66,7 @@ class Canvas:
         )
         if alpha is None:
             cover = np.zeros(size[::-1], np.uint8)
-            corners = np.round((seen - (left + 0.5, top + 0.5)) * 16).astype(np.int32)
+            corners = np.round((footprint - (left + 0.5, top + 0.5)) * 16).astype(np.int32)
             cv2.fillConvexPoly(cover, corners, 255, cv2.LINE_AA, 4)
         else:
             cover = np.asarray(cv2.warpPerspective(alpha, matrix, size), np.uint8)
@@ -81,7 +81,7 @@ class Canvas:
     def _nearness(
         self, face: Face, left: int, top: int, size: tuple[int, int]
     ) -> NDArray[np.float32]:
-        """Work out one over the depth of the face's plane, which is linear in the picture."""
+        """Return the inverse depth of the face's plane, which is linear in the picture."""
         camera = self.camera
         normal = camera.axes @ face.normal
         height = float(camera.view(face.corner) @ normal)
@@ -96,11 +96,11 @@ class Canvas:
 
 
 def _blend(target: NDArray[np.uint8], colour: NDArray[Any], cover: NDArray[np.uint8]) -> None:
-    """Lay colours over a target, in place; only at edges is there anything to mix."""
+    """Blend colours over a target, in place; only pixels at edges are mixed."""
     cv2.copyTo(colour, (cover > 250).astype(np.uint8), target)
     partial = np.asarray(cv2.inRange(cover, 1, 250)).ravel().nonzero()[0]
     if len(partial):
         y, x = np.divmod(partial, cover.shape[1])
-        share = cover[y, x, None].astype(np.float32) / 255
+        weight = cover[y, x, None].astype(np.float32) / 255
         behind = target[y, x].astype(np.float32)
-        target[y, x] = (behind + (colour[y, x] - behind) * share).astype(np.uint8)
+        target[y, x] = (behind + (colour[y, x] - behind) * weight).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""Chooses what a picture shows: light, containers, surroundings, and where the camera stands."""
+"""Compose a random scene: light, containers, surroundings, and the camera's position."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -44,16 +44,16 @@ _COLOURS: tuple[Colour, ...] = (
     (92, 60, 36), (160, 112, 44), (74, 112, 44), (96, 130, 56), (34, 98, 214), (46, 114, 196),
     (112, 110, 106), (92, 88, 84), (186, 188, 186), (150, 176, 186), (124, 160, 76),
 )  # fmt: skip
-"""Of paint: the reds and browns that most containers have, blues, greens, oranges, greys."""
+"""Paint colours: reds and browns, as most containers have, blues, greens, oranges, greys."""
 _OPEN = 0.13
-"""The share of doors that stand open, where they can: few, as on photographs."""
+"""The probability that a door is open, if it has room: small, as in photographs."""
 _BRANDS = ("NORDSEA", "Talex", "BRG", "OCEVA", "HARMONY", "KALDER", "SVEA", "PQ LINE", "Zelmar")
 _GROUNDS: tuple[Colour, ...] = ((112, 114, 116), (136, 140, 142), (150, 156, 160), (96, 96, 98))
 
 
 @dataclass(slots=True)
 class _Yard:
-    """A scene while it is put together."""
+    """A scene under construction."""
 
     rng: np.random.Generator
     is_plain: bool = False
@@ -67,7 +67,7 @@ class _Yard:
         self.things.append(thing)
 
     def put_container(self, pose: Pose, look: Look, *, has_door: bool, is_long: bool) -> None:
-        """Stand a container with its near end at the pose: its doors, or its blind end."""
+        """Add a container with its near end at the pose: the door end, or the blind end."""
         long = LENGTH_M["40 ft" if is_long else "20 ft"]
         if not has_door:
             far = Pose(pose.point((0, 0, long)), pose.heading_deg + 180)
@@ -90,10 +90,10 @@ class _Yard:
 def draw_scene(
     rng: np.random.Generator, *, has_door: bool, size_px: tuple[int, int], is_plain: bool
 ) -> Scene:
-    """Draw one scene; a plain one has one closed door at most, and nothing in front of it.
+    """Draw one scene; a plain one has at most one closed door, and nothing in front of it.
 
-    It may turn out unfit, with a door that is almost hidden or a sliver at the edge: whoever
-    labels it finds out and draws another.
+    The scene may be unsuitable, with a door almost hidden or only a sliver at the edge: the caller
+    checks that when it makes the labels, and draws another.
     """
     names = list(_LIGHTING)
     lighting = names[int(rng.choice(len(names), p=list(_LIGHTING.values())))]
@@ -146,8 +146,8 @@ def draw_look(rng: np.random.Generator) -> Look:
 def _draw_main(yard: _Yard, *, has_door: bool) -> Vector:
     """Stand the container that the picture is about at the origin, and give its end's middle."""
     rng = yard.rng
-    shares = [0.5, 0.5, 0, 0] if yard.is_plain else [0.34, 0.3, 0.22, 0.14]
-    layout = rng.choice(["alone", "trailer", "row", "stack"], p=shares)
+    probabilities = [0.5, 0.5, 0, 0] if yard.is_plain else [0.34, 0.3, 0.22, 0.14]
+    layout = rng.choice(["alone", "trailer", "row", "stack"], p=probabilities)
     yard.has_room = layout != "row" and not yard.is_plain
     floor = DECK_M if layout == "trailer" else 0.0
     look, is_long = draw_look(rng), bool(rng.random() < 0.5)
@@ -176,7 +176,7 @@ def _blind_end(yard: _Yard) -> Vector:
 
 
 def _long_side(yard: _Yard) -> Vector:
-    """A container's side, square on or nearly so."""
+    """Add a container's side, viewed almost at a right angle."""
     rng = yard.rng
     look, is_long = draw_look(rng), bool(rng.random() < 0.5)
     long = LENGTH_M["40 ft" if is_long else "20 ft"]
@@ -193,7 +193,7 @@ def _lorry_alone(yard: _Yard) -> Vector:
 
 
 def _shutters(yard: _Yard) -> Vector:
-    """A warehouse near by, with roller shutters."""
+    """Add a nearby warehouse with roller shutters."""
     rng = yard.rng
     yard.put(shed(rng, Pose(np.array([0.0, 0.0, 1.0])), (rng.uniform(18, 30), rng.uniform(5, 8))))
     return np.array([rng.uniform(-3, 3), 2.0, 0.0])
@@ -209,17 +209,19 @@ _WITHOUT_DOOR: tuple[Callable[[_Yard], Vector], ...] = (
 
 
 def _camera(yard: _Yard, middle: Vector, size_px: tuple[int, int], *, has_door: bool) -> Camera:
-    """Stand before the main door, somewhere within 55 degrees to either side."""
+    """Return a camera in front of the main door, within 55 degrees to either side."""
     rng = yard.rng
     yaw = np.radians(rng.uniform(-55, 55) if rng.random() < 0.6 else rng.normal(0, 10))
     yaw = float(np.clip(yaw, -0.96, 0.96))
-    share = float(np.exp(rng.uniform(np.log(0.15 if yard.is_plain else 0.09), np.log(0.62))))
+    area_fraction = float(
+        np.exp(rng.uniform(np.log(0.15 if yard.is_plain else 0.09), np.log(0.62)))
+    )
     focal = size_px[0] * rng.uniform(0.72, 1.5)
-    door_px = np.sqrt(share * size_px[0] * size_px[1] / np.cos(yaw))
+    door_px = np.sqrt(area_fraction * size_px[0] * size_px[1] / np.cos(yaw))
     distance = max(2.8, focal * 2.3 / door_px) * (1.0 if has_door else 1.2)
     height = rng.uniform(1.1, 2.2) if rng.random() < 0.8 else rng.uniform(2.2, 5.0)
     position = np.array([distance * np.sin(yaw), height, -distance * np.cos(yaw)])
-    free = 0.25 + 1.6 * max(0.0, 0.5 - share)
+    free = 0.25 + 1.6 * max(0.0, 0.5 - area_fraction)
     aim = middle + np.array([rng.normal(0, 1.0) * free, rng.normal(0, 0.45) * free, 0])
     return look_at(
         position, aim, roll_deg=float(np.clip(rng.normal(0, 2.5), -7, 7)),
@@ -228,7 +230,7 @@ def _camera(yard: _Yard, middle: Vector, size_px: tuple[int, int], *, has_door: 
 
 
 def _draw_background(yard: _Yard, *, is_night: bool) -> None:
-    """Stand sheds, stacks, masts and lorries behind the main container."""
+    """Add sheds, stacks, masts and lorries behind the main container."""
     rng = yard.rng
     far = rng.uniform(28, 60)
     for _ in range(rng.integers(1, 3)):
@@ -252,7 +254,7 @@ def _draw_background(yard: _Yard, *, is_night: bool) -> None:
 
 
 def _stack(yard: _Yard, side: int) -> None:
-    """Pile containers up to one side; they show their walls, or the ends without doors."""
+    """Add stacked containers at one side, which show their walls or the ends without doors."""
     rng = yard.rng
     shows_ends = rng.random() < 0.4
     columns = int(rng.integers(2, 4)) if shows_ends else 1
@@ -271,7 +273,7 @@ def _stack(yard: _Yard, side: int) -> None:
 
 
 def _draw_foreground(yard: _Yard, camera: Camera, middle: Vector) -> None:
-    """Stand something between the camera and the door, mostly to one side."""
+    """Add objects between the camera and the door, mostly to one side."""
     rng = yard.rng
     makers = (person, person, goods, goods, pole, forklift, forklift)
     for _ in range(rng.integers(1, 3)):

@@ -1,4 +1,4 @@
-"""A freight container in space, after ISO 668: its frame, its walls and its two door leaves."""
+"""A freight container in 3D, after ISO 668: its frame, its walls and its two door leaves."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -24,12 +24,12 @@ LENGTH_M = {"20 ft": 6.058, "40 ft": 12.192}
 
 _POST, _HEADER, _SILL = 0.085, 0.135, 0.135
 _RECESS = 0.03
-"""How far behind the frame's face the leaves hang."""
+"""Distance of the leaves behind the frame's front."""
 
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """Its origin is on the ground-side edge of the door end, in the middle; doors face -z."""
+    """Its origin is the middle of the lower edge of the door end; the doors face -z."""
 
     pose: Pose
     height_m: float
@@ -37,21 +37,21 @@ class Container:
     look: Look
     body: int
     door: int
-    """The number that its door goes by in the picture."""
+    """The number of its door in the picture."""
     open_deg: tuple[float, float] = (0.0, 0.0)
-    """How far the left and right leaf are swung out; 0 is closed."""
+    """Opening angles of the left and right leaf; 0 is closed."""
     cargo: float = 0.0
-    """How much of the inside is filled; seen when open."""
+    """The filled fraction of the inside; visible when open."""
 
     @property
     def block(self) -> Block:
-        """What keeps the sun off others."""
+        """The block that shades other objects."""
         half = WIDTH_M / 2
         low, high = np.array([-half, 0, 0]), np.array([half, self.height_m, self.length_m])
         return Block(self.pose, low, high, self.body)
 
     def leaves(self) -> tuple[Face, Face]:
-        """Give the outsides of the left and the right leaf, where they stand."""
+        """Return the outer faces of the left and the right leaf in their present position."""
         return self._leaf("left"), self._leaf("right")
 
     def _leaf(self, side: Side) -> Face:
@@ -67,7 +67,7 @@ class Container:
 
 
 def container_panels(container: Container) -> list[Panel]:
-    """Make every face of a container that can be seen from outside, and inside if it is open."""
+    """Return the panels of a container's outside, and of its inside if it is open."""
     panels = _walls(container) + _frame(container)
     look, door = container.look, container.door
     sides: tuple[Side, Side] = ("left", "right")
@@ -77,8 +77,8 @@ def container_panels(container: Container) -> list[Panel]:
         rods: Paint = partial(paint_rods, look, side, size)
         panels.append(Panel(leaf, outside, container.body, door))
         panels += [
-            Panel(leaf.shifted(ROD_STANDS_OFF_M * share), rods, container.body, door)
-            for share in (0.45, 1.0)
+            Panel(leaf.shifted(ROD_STANDS_OFF_M * fraction), rods, container.body, door)
+            for fraction in (0.45, 1.0)
         ]
         if angle > 0:
             back = Face(leaf.corner + leaf.right, -leaf.right, leaf.down).shifted(0.045)
@@ -103,7 +103,7 @@ def _walls(container: Container) -> list[Panel]:
 
 
 def _frame(container: Container) -> list[Panel]:
-    """The posts, header and sill around the leaves, and the castings at the corners."""
+    """Return the posts, header and sill around the leaves, and the corner castings."""
     half, high = WIDTH_M / 2, container.height_m
     look, pose = container.look, container.pose
     pieces = [
@@ -143,7 +143,7 @@ def _frame(container: Container) -> list[Panel]:
 
 
 def _room(container: Container) -> list[Panel]:
-    """The inside, lit through the doorway alone."""
+    """Return the inside, which gets light only through the doorway."""
     half, high, long = WIDTH_M / 2 - 0.06, container.height_m - 0.1, container.length_m - 0.1
     opening = container.pose.face((-half, high, _RECESS), (2 * half, 0, 0), (0, -(high - _SILL), 0))
     wall: Paint = partial(paint_wall, container.look, (long, high), is_front_end=True)

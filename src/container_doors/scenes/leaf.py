@@ -20,23 +20,23 @@ ROD_STANDS_OFF_M = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What the two leaves of one container have in common."""
+    """The appearance that the two leaves of one container share."""
 
     colour: Colour
     ink: Colour
-    """Of the markings."""
+    """The colour of the markings."""
     rod: Colour
     number: ContainerNumber
     brand: str
     age: float
     """0 is new, 1 is rusty."""
     panels: int
-    """Between the ribs, one above the other."""
+    """The number of panels between the ribs, one above the other."""
     handle_m: float
-    """How far above the leaf's lower edge the handles are."""
+    """The height of the handles above the leaf's lower edge."""
     is_high_cube: bool
     seed: int
-    """For wear and stickers, which differ between containers of one colour."""
+    """The seed for wear and stickers, which differ between containers of one colour."""
 
 
 def paint_leaf(look: Look, side: Side, size_m: Size, size_px: tuple[int, int]) -> Texture:
@@ -59,7 +59,7 @@ def paint_leaf(look: Look, side: Side, size_m: Size, size_px: tuple[int, int]) -
 
 
 def paint_inside(look: Look, size_m: Size, size_px: tuple[int, int]) -> Texture:
-    """Paint the inner side of a leaf: the ribs without rods and letters, and the seal's lip."""
+    """Paint the inner side of a leaf: ribs without rods and letters, and the seal's lip."""
     rng = np.random.default_rng([look.seed, 2])
     sheet = Sheet(size_m, size_px, look.colour)
     width, height = size_m
@@ -74,7 +74,7 @@ def paint_inside(look: Look, size_m: Size, size_px: tuple[int, int]) -> Texture:
 
 
 def paint_rods(look: Look, side: Side, size_m: Size, size_px: tuple[int, int]) -> Texture:
-    """Paint what stands off a leaf: two lock rods with cams, guides and handles; the rest bare."""
+    """Paint the transparent layer of lock rods with cams, guides and handles in front of a leaf."""
     sheet = Sheet(size_m, size_px, look.rod, is_bare=True)
     width, height = size_m
     dark, bright = _scaled(look.rod, 0.62), _scaled(look.rod, 1.15)
@@ -93,13 +93,13 @@ def paint_rods(look: Look, side: Side, size_m: Size, size_px: tuple[int, int]) -
 
 
 def rod_places(width: float, side: Side) -> tuple[float, float]:
-    """Give the rods' distances from the leaf's left edge."""
+    """Return the rods' distances from the leaf's left edge."""
     outer, inner = 0.27 * width, 0.76 * width
     return (outer, inner) if side == "left" else (width - inner, width - outer)
 
 
 def _handles(sheet: Sheet, look: Look, side: Side) -> None:
-    """Each rod's handle lies flat and points to the middle of its leaf."""
+    """Paint each rod's handle, which lies flat and points to the middle of its leaf."""
     width, height = sheet.size_m
     dark = _scaled(look.rod, 0.6)
     first, second = rod_places(width, side)
@@ -121,7 +121,7 @@ def _handles(sheet: Sheet, look: Look, side: Side) -> None:
 
 
 def _rod_shadow(sheet: Sheet, side: Side) -> NDArray[np.float32]:
-    """Darken what lies behind the rods: the light that they take, wherever it comes from."""
+    """Return the factor by which the rods darken the leaf, for light from any direction."""
     rows, columns = sheet.shape
     width, _ = sheet.size_m
     places = (np.arange(columns, dtype=np.float32) + 0.5) / columns * width
@@ -132,7 +132,7 @@ def _rod_shadow(sheet: Sheet, side: Side) -> NDArray[np.float32]:
 
 
 def _seal(sheet: Sheet, side: Side, colour: Colour) -> None:
-    """Rubber all round, wider where the leaves meet; hinges are bolted over it."""
+    """Paint the rubber seal, wider where the leaves meet, and the hinges over it."""
     width, height = sheet.size_m
     rim = 0.032
     sheet.rectangle(0, 0, width, rim, RUBBER)
@@ -149,7 +149,7 @@ def _seal(sheet: Sheet, side: Side, colour: Colour) -> None:
 
 
 def _wear(sheet: Sheet, rng: np.random.Generator, age: float) -> None:
-    """Uneven paint, dirt that runs down, rust that starts at edges."""
+    """Add wear: uneven paint, dirt that runs down, rust that starts at edges."""
     shape = sheet.shape
     height = sheet.size_m[1]
     uneven = noise.patch(rng, shape, grain="soft")
@@ -165,7 +165,7 @@ def _wear(sheet: Sheet, rng: np.random.Generator, age: float) -> None:
 
 
 def _decals_right(sheet: Sheet, rng: np.random.Generator, look: Look) -> None:
-    """The number at the top, the weights below it, by ISO 6346; a plate at the bottom."""
+    """Add the number at the top, the weights below it (ISO 6346), and a plate at the bottom."""
     width, height = sheet.size_m
     number, ink = look.number, look.ink
     first, second = rod_places(width, "right")
@@ -194,7 +194,7 @@ def _decals_right(sheet: Sheet, rng: np.random.Generator, look: Look) -> None:
 
 
 def _decals_left(sheet: Sheet, rng: np.random.Generator, look: Look) -> None:
-    """The owner's name, and some of the signs that authorities want."""
+    """Add the owner's name, and some of the required signs."""
     width, height = sheet.size_m
     first, second = rod_places(width, "left")
     middle = (first + second) / 2

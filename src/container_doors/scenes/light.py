@@ -1,8 +1,8 @@
-"""Where the light of a scene comes from, and how bright it makes a surface.
+"""The light sources of a scene, and the brightness of a surface.
 
-Brightness is worked out in linear light, where 1 makes a white sheet just white; its square
-root is what a pixel's value is multiplied by (a gamma of 2, near enough to sRGB's).
-Colours are blue, green, red, as OpenCV keeps them.
+Brightness is computed in linear light, where 1 makes a white sheet just white. A pixel's value is
+multiplied by its square root (a gamma of 2, close to sRGB's). Colours are blue, green, red, as in
+OpenCV.
 """
 
 from collections.abc import Callable
@@ -19,12 +19,12 @@ Lighting = Literal["daylight", "overcast", "low_sun", "night", "rain"]
 
 @dataclass(frozen=True, slots=True)
 class Lamp:
-    """A flood light on a mast: bright near by, and quickly less so."""
+    """A flood light on a mast, whose brightness falls quickly with distance."""
 
     position: Vector
     colour: Vector
     reach_m: float
-    """Where it gives half of what it gives close by."""
+    """The distance at which it has half of its brightness."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,21 +35,21 @@ class Light:
     towards_sun: Vector
     sun: Vector
     sky: Vector
-    """The light from everywhere, on a surface that faces up."""
+    """The ambient light on a surface that faces up."""
     haze: Vector
-    """The colour, in pixel values, that distant things fade to."""
+    """The colour, in pixel values, that distant objects fade to."""
     haze_per_m: float
     zenith: Vector
-    """The sky's colour overhead, in pixel values; towards the horizon it becomes ``haze``."""
+    """The sky's colour overhead, in pixel values; at the horizon it is ``haze``."""
     lamps: tuple[Lamp, ...] = ()
 
     @property
     def is_wet(self) -> bool:
-        """Whether the ground mirrors."""
+        """Whether the ground reflects."""
         return self.lighting == "rain"
 
     def key(self, point: Vector) -> Vector:
-        """Give the direction to the strongest light at a point."""
+        """Return the direction to the strongest light at a point."""
         if not self.lamps:
             return self.towards_sun
         nearest = min(self.lamps, key=lambda lamp: float(np.linalg.norm(lamp.position - point)))
@@ -57,7 +57,7 @@ class Light:
         return np.asarray(towards / np.linalg.norm(towards))
 
     def lamps_on(self, points: NDArray[Any], normal: Vector) -> NDArray[Any]:
-        """Give the lamps' brightness at points (..., 3) of a flat surface: (..., 3)."""
+        """Return the lamps' brightness at points (..., 3) of a flat surface: (..., 3)."""
         result = np.zeros(points.shape)
         for lamp in self.lamps:
             towards = lamp.position - points
@@ -67,21 +67,21 @@ class Light:
         return result
 
     def ambient(self, normal: Vector) -> Vector:
-        """Give the light from everywhere: half as much where the ground fills half the view."""
+        """Return the ambient light, which is lower on surfaces that face the ground."""
         return np.asarray(self.sky * (0.62 + 0.38 * float(normal[1])))
 
 
 def draw_light(rng: np.random.Generator, lighting: Lighting) -> Light:
-    """Draw the light for a scene whose main door stands near the origin and faces -z."""
+    """Draw the light for a scene whose main door is near the origin and faces -z."""
     return _BY_NAME[lighting](rng)
 
 
 def _sun(rng: np.random.Generator, elevation_deg: tuple[float, float], spread_deg: float) -> Vector:
     """Draw a direction; azimuth 0 is behind the photographer."""
     up = np.radians(rng.uniform(*elevation_deg))
-    round_about = np.radians(rng.uniform(-spread_deg, spread_deg))
+    azimuth = np.radians(rng.uniform(-spread_deg, spread_deg))
     flat = np.cos(up)
-    return np.array([flat * np.sin(round_about), np.sin(up), -flat * np.cos(round_about)])
+    return np.array([flat * np.sin(azimuth), np.sin(up), -flat * np.cos(azimuth)])
 
 
 def _colour(red: float, green: float, blue: float) -> Vector:

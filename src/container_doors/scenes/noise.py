@@ -1,4 +1,4 @@
-"""Natural irregularity: smooth random fields, cut from tiles that are made once."""
+"""Smooth random fields for natural irregularity, cut from tiles that are made once."""
 
 from functools import cache
 from typing import Any, Literal
@@ -11,12 +11,12 @@ Grain = Literal["fine", "rough", "soft"]
 
 _SIZE = 512
 _FALLOFF: dict[Grain, float] = {"fine": 0.5, "rough": 1.1, "soft": 1.9}
-"""Amplitude falls with frequency to this power: 0 would be static, 2 is like cloud."""
+"""Amplitude falls with frequency to this power: 0 would be white noise, 2 is like clouds."""
 
 
 @cache
 def tile(grain: Grain) -> NDArray[np.float32]:
-    """Make a field of shape (512, 512) that repeats without a seam, in [0, 1], mean 0.5."""
+    """Return a field of shape (512, 512) that tiles without a seam, in [0, 1], mean 0.5."""
     rng = np.random.default_rng(6346)
     frequency = np.hypot(np.fft.fftfreq(_SIZE)[:, None], np.fft.rfftfreq(_SIZE)[None, :])
     frequency[0, 0] = np.inf
@@ -38,13 +38,13 @@ def patch(
     grain: Grain = "soft",
     zoom: tuple[float, float] = (1.0, 1.0),
 ) -> NDArray[Any]:
-    """Cut a random piece.
+    """Return a random piece of a tile.
 
     Args:
-        rng: Chooses the place.
+        rng: Chooses the position.
         shape: Rows and columns of the result.
         grain: How the field varies.
-        zoom: Enlargement along rows and columns; (8, 1) makes streaks that run downwards.
+        zoom: Enlargement along rows and columns; (8, 1) makes vertical streaks.
 
     Returns:
         float32 in [0, 1].

@@ -6,17 +6,17 @@ from dataclasses import dataclass
 import numpy as np
 
 OWNERS = ("NDS", "TLX", "BRG", "OCV", "HMR", "KLD", "SVA", "PQL", "ZEL", "MRN", "GTW", "AXC")
-"""Owner codes of nobody in particular."""
+"""Invented owner codes."""
 
 _LETTER_VALUES = dict(
     zip(string.ascii_uppercase, (n for n in range(10, 39) if n % 11), strict=True)
 )
-"""A = 10, and on, leaving out 11, 22 and 33."""
+"""A = 10 and so on, without 11, 22 and 33."""
 
 
 @dataclass(frozen=True, slots=True)
 class ContainerNumber:
-    """What is painted at the top of the right leaf: ``CSQU 305438 [3]``, and ``22G1`` below."""
+    """The number at the top of the right leaf: ``CSQU 305438 [3]``, and ``22G1`` below."""
 
     owner: str
     """Three letters; the category letter U (freight container) follows them."""
@@ -26,14 +26,14 @@ class ContainerNumber:
 
     @property
     def check_digit(self) -> int:
-        """The digit that stands in a box."""
+        """The digit that is painted in a box."""
         return check_digit(f"{self.owner}U{self.serial}")
 
 
 def check_digit(ten: str) -> int:
     """Compute the check digit of four letters and six digits.
 
-    Each character's value is weighted by two to the power of its place; the sum modulo 11 is
+    Each character's value is weighted by two to the power of its position; the sum modulo 11 is
     the digit, and a remainder of 10 is written 0.
 
     >>> check_digit("CSQU305438")

@@ -1,4 +1,4 @@
-"""What of a flat face is in the picture, and the box around a door."""
+"""The visible part of a flat face in the picture, and the box around a door."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class Box:
         return (self.right - self.left) * (self.bottom - self.top)
 
     def yolo(self, size_px: tuple[int, int]) -> tuple[float, float, float, float]:
-        """Give the centre's x and y, width and height, as fractions of the picture's."""
+        """Return the centre's x and y, width and height, as fractions of the picture's."""
         width, height = size_px
         return (
             (self.left + self.right) / 2 / width,
@@ -36,15 +36,15 @@ class Box:
 
 
 def box_around(camera: Camera, leaves: Sequence[Face]) -> Box | None:
-    """Give the box that a careful person would draw around a door.
+    """Return the box that a careful person would draw around a door.
 
-    The rule: one upright box encloses the two leaves, with the bars and the rubber seal that
-    they carry. The frame that they hang in (corner posts, header, sill) stays outside. Leaves
-    that stand open are enclosed where they stand, both in one box. What lies beyond the
-    picture's edge does not count; what somebody stands in front of does.
+    The rule: one upright box encloses the two leaves, with their bars and rubber seal. The frame
+    around them (corner posts, header, sill) is outside. Open leaves are enclosed in their open
+    position, both in one box. Parts beyond the picture's edge do not count; parts hidden by
+    something else do.
 
     Args:
-        camera: Who looks.
+        camera: The camera.
         leaves: The leaves' outlines in space.
 
     Returns:
@@ -58,7 +58,7 @@ def box_around(camera: Camera, leaves: Sequence[Face]) -> Box | None:
 
 
 def outline(camera: Camera, face: Face) -> NDArray[Any]:
-    """Project the part of a face that is before the camera: pixels (n, 2), n = 0 if none is."""
+    """Project the part of a face in front of the camera: pixels (n, 2), n = 0 if there is none."""
     corners = face.corners
     depth = camera.view(corners)[:, 2] - NEAR_M
     ahead = corners if depth.min() >= 0 else _cut(corners, depth)
@@ -66,7 +66,7 @@ def outline(camera: Camera, face: Face) -> NDArray[Any]:
 
 
 def within(polygon: NDArray[Any], size_px: tuple[int, int]) -> NDArray[Any]:
-    """Cut off what of a convex polygon (n, 2) is outside of the picture."""
+    """Clip a convex polygon (n, 2) to the picture."""
     if not len(polygon) or (polygon.min() >= 0 and (polygon.max(axis=0) <= size_px).all()):
         return polygon
     for axis, limit in enumerate(size_px):
@@ -77,13 +77,13 @@ def within(polygon: NDArray[Any], size_px: tuple[int, int]) -> NDArray[Any]:
 
 
 def _cut(points: NDArray[Any], distance: NDArray[Any]) -> NDArray[Any]:
-    """Keep the side of a convex polygon where ``distance`` is not negative (Sutherland-Hodgman)."""
-    kept: list[NDArray[Any]] = []
-    for here in range(len(points)):
-        there = (here + 1) % len(points)
-        if distance[here] >= 0:
-            kept.append(points[here])
-        if (distance[here] < 0) != (distance[there] < 0):
-            share = distance[here] / (distance[here] - distance[there])
-            kept.append(points[here] + share * (points[there] - points[here]))
-    return np.array(kept) if kept else np.empty((0, points.shape[1]))
+    """Clip a convex polygon to where ``distance`` is not negative (Sutherland-Hodgman)."""
+    clipped: list[NDArray[Any]] = []
+    for start in range(len(points)):
+        end = (start + 1) % len(points)
+        if distance[start] >= 0:
+            clipped.append(points[start])
+        if (distance[start] < 0) != (distance[end] < 0):
+            fraction = distance[start] / (distance[start] - distance[end])
+            clipped.append(points[start] + fraction * (points[end] - points[start]))
+    return np.array(clipped) if clipped else np.empty((0, points.shape[1]))

@@ -1,4 +1,4 @@
-"""The flat pieces that a scene is made of, the blocks that cast shadows, and their lighting."""
+"""The flat panels of a scene, the blocks that cast shadows, and their lighting."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,12 +14,12 @@ from container_doors.scenes.light import Light
 from container_doors.scenes.sheet import Colour, Sheet, Texture
 
 Paint = Callable[[tuple[int, int]], Texture]
-"""Paints a texture of the given columns and rows."""
+"""Paints a texture of a size in columns and rows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pose:
-    """Where an object stands: its own origin, and its heading about the vertical."""
+    """An object's position: its origin, and its heading about the vertical."""
 
     origin: Vector
     heading_deg: float = 0.0
@@ -31,32 +31,32 @@ class Pose:
         return np.array([[cos, 0, sin], [0, 1, 0], [-sin, 0, cos]])
 
     def point(self, local: ArrayLike) -> Vector:
-        """Turn a point of the object's into the world's."""
+        """Transform a point from the object's coordinates to the world's."""
         return np.asarray(self.turn @ np.asarray(local, float) + self.origin)
 
     def face(self, corner: ArrayLike, right: ArrayLike, down: ArrayLike) -> Face:
-        """Turn a face of the object's into the world's."""
+        """Transform a face from the object's coordinates to the world's."""
         turn = self.turn
         return Face(self.point(corner), turn @ np.asarray(right), turn @ np.asarray(down))
 
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """A face and how it looks."""
+    """A face and its appearance."""
 
     face: Face
     paint: Paint
     body: int = -1
     """The number of the object; its own block does not shade it."""
     door: int = -1
-    """The number of the door that this is a part of, or -1."""
+    """The number of the door that it belongs to, or -1."""
     opening: Face | None = None
-    """For what is inside of a room: the only way in for light."""
+    """For panels inside a room: the opening through which all light comes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A box that keeps the sun off: the coarse form of an object."""
+    """A box that casts a shadow: the approximate shape of an object."""
 
     pose: Pose
     low: Vector
@@ -65,14 +65,14 @@ class Block:
     body: int = -1
 
     def may_shade(self, middle: Vector, radius_m: float, towards_sun: Vector) -> bool:
-        """Say whether the block's shadow can fall into a ball; it mostly cannot."""
+        """Return whether the block's shadow can reach a ball; mostly it cannot."""
         away = self.pose.point((self.low + self.high) / 2) - middle
         reach = radius_m + float(np.linalg.norm(self.high - self.low)) / 2
         ahead = float(away @ towards_sun)
         return ahead > -reach and float(away @ away) - ahead**2 < reach**2
 
     def shades(self, points: NDArray[Any], towards_sun: Vector) -> NDArray[np.bool_]:
-        """Say for points (..., 3) whether the way to the sun leads through the block."""
+        """Return for points (..., 3) whether the ray to the sun passes through the block."""
         turn = self.pose.turn.astype(np.float32)
         start = (points - self.pose.origin).astype(np.float32) @ turn
         step = towards_sun.astype(np.float32) @ turn
@@ -85,14 +85,14 @@ class Block:
         return np.asarray((leave > enter) & (leave > 0.01))
 
     def distance(self, points: NDArray[Any]) -> NDArray[Any]:
-        """Give the distance of points (..., 3) from the block, in metres; 0 inside of it."""
+        """Return the distance of points (..., 3) from the block, in metres; 0 inside it."""
         local = (points - self.pose.origin) @ self.pose.turn
         outside = np.maximum(np.maximum(self.low - local, local - self.high), 0)
         return np.asarray(np.sqrt(np.einsum("...i,...i->...", outside, outside)))
 
 
 def plain(colour: Colour, *, glow: float = 0.0) -> Paint:
-    """Paint one colour, a little uneven where it is seen from near by."""
+    """Return a paint of one colour, slightly uneven when it is near."""
 
     def paint(size_px: tuple[int, int]) -> Texture:
         columns, rows = min(size_px[0], 96), min(size_px[1], 96)
@@ -108,14 +108,14 @@ def plain(colour: Colour, *, glow: float = 0.0) -> Paint:
 def box_panels(
     pose: Pose, low: ArrayLike, high: ArrayLike, paints: dict[str, Paint], *, body: int = -1
 ) -> list[Panel]:
-    """Make the sides of a box.
+    """Return the panels of a box's sides.
 
     Args:
-        pose: Where it stands.
+        pose: Its position.
         low: Its corner with the lowest x, y and z, along the object's own axes.
         high: The opposite corner.
-        paints: By side: front (towards -z), back, left (towards -x), right, top, bottom; what
-            is missing there is looked up under ``else``, and left out if that is missing too.
+        paints: By side: front (towards -z), back, left (towards -x), right, top, bottom; a missing
+            side uses ``else``, or is left out if that is missing too.
         body: The object's number.
     """
     (x0, y0, z0), (x1, y1, z1) = np.asarray(low, float), np.asarray(high, float)
@@ -139,7 +139,7 @@ def box_panels(
 def light_texture(
     panel: Panel, texture: Texture, light: Light, blocks: Sequence[Block], *, depth_m: float
 ) -> NDArray[np.uint8]:
-    """Let light fall on a texture.
+    """Apply the light to a texture.
 
     Returns:
         The texture as the camera sees it, (rows, columns, 3).
@@ -148,13 +148,13 @@ def light_texture(
     points = _grid(face)
     ambient, direct = _ambient(panel, points, light), _direct(panel, points, light, blocks)
     if texture.slope_right is None and texture.slope_down is None:
-        linear = _enlarged(ambient + direct, (columns, rows))
+        linear = _enlarge(ambient + direct, (columns, rows))
     else:
         dull, bright = _on_relief(face, texture, light)
         size = (columns, rows)
-        linear = _enlarged(ambient, size) * dull
+        linear = _enlarge(ambient, size) * dull
         if direct.any():
-            linear += _enlarged(direct, size) * bright
+            linear += _enlarge(direct, size) * bright
     if texture.shade is not None:
         linear *= np.asarray(texture.shade, np.float32)[..., None]
     clear = float(np.exp(-light.haze_per_m * depth_m))
@@ -167,7 +167,7 @@ def light_texture(
 
 
 def _on_relief(face: Face, texture: Texture, light: Light) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Say by what factors a relief changes the light from all around and the direct light.
+    """Return the factors by which a relief changes the ambient and the direct light.
 
     All in single precision: these arrays are as large as the texture.
     """
@@ -192,14 +192,14 @@ def _on_relief(face: Face, texture: Texture, light: Light) -> tuple[NDArray[Any]
 
 
 def _grid(face: Face) -> NDArray[Any]:
-    """Spread points over a face, about 12 cm apart: (rows, columns, 3)."""
+    """Return a grid of points on a face, about 12 cm apart: (rows, columns, 3)."""
     columns, rows = (int(np.clip(np.ceil(size * 8), 2, 40)) for size in face.size_m)
     u, v = np.meshgrid((np.arange(columns) + 0.5) / columns, (np.arange(rows) + 0.5) / rows)
     return face.at(u, v)
 
 
 def _ambient(panel: Panel, points: NDArray[Any], light: Light) -> NDArray[np.float32]:
-    """Light from all around, less of it near the ground and far inside a room."""
+    """Return the ambient light, which is lower near the ground and far inside a room."""
     normal = panel.face.normal
     near_ground = 1 - 0.45 * np.exp(-np.maximum(points[..., 1:2], 0) / 0.35)
     if normal[1] > 0.9:
@@ -215,7 +215,7 @@ def _ambient(panel: Panel, points: NDArray[Any], light: Light) -> NDArray[np.flo
 def _direct(
     panel: Panel, points: NDArray[Any], light: Light, blocks: Sequence[Block]
 ) -> NDArray[np.float32]:
-    """Light of the sun, where nothing stands before it, and of the lamps."""
+    """Return the light of the sun, where it is not blocked, and of the lamps."""
     normal = panel.face.normal
     facing = float(normal @ light.towards_sun)
     result: NDArray[Any] = light.lamps_on(points, normal)
@@ -223,17 +223,17 @@ def _direct(
         inside = (panel.opening.corner - points) @ panel.opening.normal
         result = result * np.exp(-np.abs(inside) / 2)[..., None]
     if facing > 0 and light.sun.any():
-        lit = ~sunless(points + 0.02 * normal, light.towards_sun, blocks, body=panel.body)
+        lit = ~in_shadow(points + 0.02 * normal, light.towards_sun, blocks, body=panel.body)
         if panel.opening is not None:
             lit &= _through(panel.opening, points, light.towards_sun)
         result = result + light.sun * facing * lit[..., None]
     return result.astype(np.float32)
 
 
-def sunless(
+def in_shadow(
     points: NDArray[Any], towards_sun: Vector, blocks: Sequence[Block], *, body: int = -2
 ) -> NDArray[np.bool_]:
-    """Say for points (..., 3) whether any block but the body's own keeps the sun off."""
+    """Return for points (..., 3) whether a block other than the body's own shades them."""
     dark = np.zeros(points.shape[:-1], bool)
     low, high = points.min(axis=(0, 1)), points.max(axis=(0, 1))
     middle, radius = (low + high) / 2, float(np.linalg.norm(high - low)) / 2
@@ -244,7 +244,7 @@ def sunless(
 
 
 def _through(opening: Face, points: NDArray[Any], towards: Vector) -> NDArray[np.bool_]:
-    """Say whether the way from points (..., 3) passes through an opening."""
+    """Return whether the rays from points (..., 3) pass through an opening."""
     along = float(towards @ opening.normal)
     if along <= 0.01:
         return np.zeros(points.shape[:-1], bool)
@@ -255,5 +255,5 @@ def _through(opening: Face, points: NDArray[Any], towards: Vector) -> NDArray[np
     return np.asarray((u > 0) & (u < 1) & (v > 0) & (v < 1))
 
 
-def _enlarged(small: NDArray[np.float32], size_px: tuple[int, int]) -> NDArray[np.float32]:
+def _enlarge(small: NDArray[np.float32], size_px: tuple[int, int]) -> NDArray[np.float32]:
     return np.asarray(cv2.resize(small, size_px, interpolation=cv2.INTER_LINEAR))

@@ -1,4 +1,4 @@
-"""What the weather, the lens and the sensor do to a picture."""
+"""Apply the effects of weather, lens and sensor to a picture."""
 
 from functools import cache
 from typing import Any
@@ -16,7 +16,7 @@ _SENSOR_NOISE: dict[str, tuple[float, float]] = {
     "night": (6, 13),
     "rain": (3, 7),
 }
-"""Least and greatest standard deviation, in pixel values."""
+"""Minimum and maximum standard deviation, in pixel values."""
 
 
 def take(
@@ -26,8 +26,7 @@ def take(
 
     Returns:
         The photograph, and its sharpness: 1 / (1 + s), where s is the standard deviation in
-        pixels of the blur that was added (that of a moving camera's trace, if it moved).
-        1 is no blur.
+        pixels of the added blur (of the motion trace, if the camera moved). 1 is no blur.
     """
     if light.lighting == "rain":
         bgr = _rain(bgr, rng)
@@ -46,7 +45,7 @@ def take(
 
 
 def _blur(bgr: NDArray[np.uint8], rng: np.random.Generator) -> tuple[NDArray[np.uint8], float]:
-    """Blur by a shaken camera or a missed focus, in one picture of four; and say how far."""
+    """Add motion blur or defocus to one picture in four, and return its standard deviation."""
     kind = rng.random()
     if kind < 0.12:
         length = int(rng.integers(4, 11))
@@ -65,7 +64,7 @@ def _blur(bgr: NDArray[np.uint8], rng: np.random.Generator) -> tuple[NDArray[np.
 
 
 def _rain(bgr: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Add streaks of falling water, near and far, and lower the contrast."""
+    """Add near and far streaks of rain, and lower the contrast."""
     height, width = bgr.shape[:2]
     streaks = np.zeros((height, width), np.uint8)
     lean = rng.uniform(-0.18, 0.18)
@@ -89,7 +88,7 @@ def _vignette(shape: tuple[int, int], strength: float) -> NDArray[np.float32]:
 
 @cache
 def _field() -> NDArray[np.float32]:
-    """Make static, with a little of it shared by neighbours as demosaicing does."""
+    """Return white noise, slightly correlated between neighbours as after demosaicing."""
     rng = np.random.default_rng(2668)
     field = rng.standard_normal((1024, 1024, 3), np.float32)
     soft = np.asarray(cv2.GaussianBlur(field, (0, 0), 0.6), np.float32)

@@ -1,4 +1,4 @@
-"""Everything that one picture shows, and how it becomes pixels."""
+"""A scene, and its rendering to pixels."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,31 +12,31 @@ from container_doors.scenes.camera import Camera, Face
 from container_doors.scenes.canvas import GROUND, Canvas
 from container_doors.scenes.container import Container, container_panels
 from container_doors.scenes.light import Light
-from container_doors.scenes.panel import Block, Panel, light_texture, sunless
+from container_doors.scenes.panel import Block, Panel, in_shadow, light_texture
 from container_doors.scenes.sheet import Colour
 
 _FINEST_PX = 760
-"""The most pixels along one side of a texture."""
+"""The maximum number of pixels along one side of a texture."""
 _LEAST_PX = 0.7
-"""What is narrower than this in the picture is not drawn."""
+"""Panels narrower than this in the picture are not drawn."""
 _ASPHALT: tuple[tuple[noise.Grain, float, float, float], ...] = (
     ("fine", 90, 0.35, 9),
     ("rough", 22, 0.45, 25),
     ("soft", 9, 0.55, 90),
 )
-"""Grain, noise pixels per metre, strength, and the distance in metres where half is left."""
+"""Grain, noise pixels per metre, strength, and the distance in metres of half the strength."""
 
 
 @dataclass(slots=True)
 class Scene:
-    """What stands where, and who looks."""
+    """The objects, the light and the camera."""
 
     camera: Camera
     light: Light
     containers: list[Container] = field(default_factory=list)
-    """Those whose rear door is in sight."""
+    """The containers whose doors are visible."""
     panels: list[Panel] = field(default_factory=list)
-    """All the rest."""
+    """The panels of everything else."""
     blocks: list[Block] = field(default_factory=list)
     ground: Colour = (128, 132, 136)
     seed: int = 0
@@ -48,11 +48,11 @@ class Render:
 
     bgr: NDArray[np.uint8]
     hidden: dict[int, float]
-    """By door: the share of its visible outline that something else stands in front of."""
+    """By door: the fraction of its outline in the picture that is hidden by something else."""
 
 
 def render(scene: Scene) -> Render:
-    """Draw a scene, without what the lens and the sensor add."""
+    """Draw a scene, without the effects of lens and sensor."""
     rng = np.random.default_rng([scene.seed, 1])
     canvas = Canvas(scene.camera, _sky(scene, rng))
     blocks = [*scene.blocks, *(container.block for container in scene.containers)]
@@ -67,8 +67,8 @@ def render(scene: Scene) -> Render:
 
 
 def _hidden(canvas: Canvas, scene: Scene) -> dict[int, float]:
-    """Compare what each door covers with what it would cover if it stood alone."""
-    shares = {}
+    """Compare each door's visible area with its area if nothing were in front of it."""
+    fractions = {}
     for container in scene.containers:
         alone = np.zeros(canvas.owner.shape, np.uint8)
         for leaf in container.leaves():
@@ -77,9 +77,9 @@ def _hidden(canvas: Canvas, scene: Scene) -> dict[int, float]:
                 cv2.fillConvexPoly(alone, corners, 1)
         core = np.asarray(cv2.erode(alone, np.ones((3, 3), np.uint8))) > 0
         whole = int(np.count_nonzero(core))
-        seen = int(np.count_nonzero(core & (canvas.owner == container.door)))
-        shares[container.door] = 1 - seen / whole if whole else 1.0
-    return shares
+        visible = int(np.count_nonzero(core & (canvas.owner == container.door)))
+        fractions[container.door] = 1 - visible / whole if whole else 1.0
+    return fractions
 
 
 def _distance(panel: Panel, camera: Camera) -> float:
@@ -89,12 +89,12 @@ def _distance(panel: Panel, camera: Camera) -> float:
 def _draw_panel(
     canvas: Canvas, panel: Panel, light: Light, blocks: Sequence[Block]
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None] | None:
-    """Draw a panel if it is in sight, and give what was drawn: colours and cover."""
+    """Draw a panel if it is visible, and return its colours and alpha."""
     camera, face = canvas.camera, panel.face
     if not face.faces(camera):
         return None
-    seen = canvas.footprint_px(face)
-    if len(seen) < 3 or np.ptp(seen, axis=0).min() < _LEAST_PX:
+    footprint = canvas.footprint_px(face)
+    if len(footprint) < 3 or np.ptp(footprint, axis=0).min() < _LEAST_PX:
         return None
     depth = float(camera.view(face.middle)[2])
     texture = panel.paint(_texture_size(camera, panel))
@@ -109,7 +109,7 @@ def _mirror(
     drawn: Sequence[tuple[Panel, tuple[NDArray[np.uint8], NDArray[np.uint8] | None]]],
     rng: np.random.Generator,
 ) -> None:
-    """Let wet ground show the scene upside down, at half the resolution and blurred."""
+    """Draw the scene's reflection on wet ground, at half the resolution and blurred."""
     camera = scene.camera
     width, height = camera.size_px
     half = Camera(camera.position, camera.axes, camera.focal_px / 2, (width // 2, height // 2))
@@ -122,13 +122,13 @@ def _mirror(
     image = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
     puddles = np.clip((noise.patch(rng, (height, width), zoom=(1, 3)) - 0.42) * 5, 0.25, 1)
     far = np.clip(0.12 / np.maximum(-camera.rays(1)[..., 1], 0.02), 0.2, 1)
-    share = (puddles * far * 0.6 * canvas.is_ground)[..., None].astype(np.float32)
-    mixed = canvas.bgr + (image.astype(np.float32) - canvas.bgr) * share
+    weight = (puddles * far * 0.6 * canvas.is_ground)[..., None].astype(np.float32)
+    mixed = canvas.bgr + (image.astype(np.float32) - canvas.bgr) * weight
     np.copyto(canvas.bgr, mixed.astype(np.uint8))
 
 
 def _texture_size(camera: Camera, panel: Panel) -> tuple[int, int]:
-    """Choose columns and rows, so that a texture pixel is a little less than a picture's."""
+    """Choose columns and rows so that a texture pixel is slightly smaller than a picture's."""
     corners = camera.view(panel.face.corners)
     near = np.maximum(corners[:, 2], 0.6)
     flat = corners[:, :2] / near[:, None] * camera.focal_px * 1.15
@@ -142,8 +142,8 @@ def _sky(scene: Scene, rng: np.random.Generator) -> NDArray[np.uint8]:
     camera, light = scene.camera, scene.light
     rays = camera.rays(4)
     up = rays[..., 1] / np.linalg.norm(rays, axis=-1)
-    share = np.clip(up / 0.5, 0, 1)[..., None] ** 0.6
-    small = light.haze + (light.zenith - light.haze) * share
+    weight = np.clip(up / 0.5, 0, 1)[..., None] ** 0.6
+    small = light.haze + (light.zenith - light.haze) * weight
     cloud = noise.patch(rng, small.shape[:2], grain="soft", zoom=(0.5, 1.0))[..., None]
     strength = rng.uniform(0, 1) * (0.25 if light.lighting == "night" else 1.0)
     small = small + (light.haze * 1.06 - small) * np.clip((cloud - 0.45) * 4 * strength, 0, 1)
@@ -155,7 +155,7 @@ def _sky(scene: Scene, rng: np.random.Generator) -> NDArray[np.uint8]:
 def _draw_ground(
     canvas: Canvas, scene: Scene, blocks: Sequence[Block], rng: np.random.Generator
 ) -> None:
-    """Draw the ground as far as the horizon, with the shadows that fall on it."""
+    """Draw the ground up to the horizon, with its shadows."""
     camera = scene.camera
     rays = camera.rays(1)
     is_ground = rays[..., 1] < -2e-3
@@ -178,9 +178,9 @@ def _draw_ground(
 def _ground_light(
     scene: Scene, blocks: Sequence[Block]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Work out the light on the ground and the haze before it, for every pixel.
+    """Return the light on the ground and the haze in front of it, for every pixel.
 
-    Shadows are found for one pixel in sixteen, and their edges smoothed.
+    Shadows are computed for one pixel in sixteen, and their edges are smoothed.
     """
     camera, light = scene.camera, scene.light
     rays = camera.rays(4).astype(float)
@@ -192,7 +192,7 @@ def _ground_light(
         lit = lit * (1 - 0.62 * np.exp(-block.distance(points)[..., None] / 0.4))
     sun = light.sun * max(0.0, float(light.towards_sun[1]))
     if sun.any():
-        lit = lit + sun * ~sunless(points, light.towards_sun, blocks)[..., None]
+        lit = lit + sun * ~in_shadow(points, light.towards_sun, blocks)[..., None]
     lit = cv2.GaussianBlur((lit + light.lamps_on(points, normal)).astype(np.float32), (0, 0), 0.9)
     clear = np.exp(-light.haze_per_m * far).astype(np.float32)
     gain = cv2.resize(np.sqrt(lit) * clear, camera.size_px)
@@ -203,7 +203,7 @@ def _ground_light(
 def _ground_texture(
     scene: Scene, rays: NDArray[np.float32], rng: np.random.Generator
 ) -> NDArray[np.float32]:
-    """Look asphalt up along every ray: grain and cracks near by, broad stains everywhere."""
+    """Return the asphalt's tone for every ray: grain and cracks nearby, broad stains everywhere."""
     eye_x, eye_y, eye_z = (float(value) for value in scene.camera.position)
     far = np.float32(eye_y) / np.maximum(-rays[..., 1], np.float32(2e-3))
     x, z = rays[..., 0] * far + eye_x, rays[..., 2] * far + eye_z

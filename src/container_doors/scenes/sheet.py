@@ -1,4 +1,4 @@
-"""A flat sheet that is painted on in metres: colour, relief and what is left uncovered."""
+"""A flat sheet that is painted in metres: colour, relief and transparency."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,25 +14,25 @@ Colour = tuple[float, float, float]
 """Blue, green, red, 0 to 255."""
 
 _SHIFT = 4
-"""Binary digits of a pixel's fraction that OpenCV is told."""
+"""Fractional bits of the coordinates that OpenCV receives."""
 
 
 @dataclass(slots=True)
 class Texture:
-    """What a face looks like before light falls on it."""
+    """The appearance of a face before lighting."""
 
     bgr: NDArray[np.uint8]
-    """(rows, columns, 3), as under white light."""
+    """(rows, columns, 3), under white light."""
     alpha: NDArray[np.uint8] | None = None
-    """(rows, columns), 255 where there is something; None if that is everywhere."""
+    """(rows, columns), 255 where it is opaque; None if it is opaque everywhere."""
     slope_right: NDArray[Any] | None = None
     """Rise towards the viewer per metre to the right; broadcasts to (rows, columns)."""
     slope_down: NDArray[Any] | None = None
     """The same, downwards."""
     shade: NDArray[Any] | None = None
-    """The share of light that corners and neighbours let through; broadcasts likewise."""
+    """The fraction of light that is not blocked by corners and neighbours; broadcasts likewise."""
     glow: float = 0.0
-    """Light of its own, for lamps: 1 shows ``bgr`` as it is in the dark."""
+    """Emitted light, for lamps: 1 shows ``bgr`` unchanged in the dark."""
 
 
 class Sheet:
@@ -80,30 +80,30 @@ class Sheet:
     def text(
         self, text: str, at: tuple[float, float], height: float, colour: Colour, width: float
     ) -> None:
-        """Stencil letters into the rectangle from ``at``, ``height`` metres tall.
+        """Paint letters into the rectangle from ``at``, ``height`` metres tall.
 
         Args:
             text: One line.
             at: The top left corner.
-            height: Of a capital letter.
-            colour: Of the paint.
-            width: Of the whole line; the letters are stretched to it.
+            height: The height of a capital letter.
+            colour: The colour of the paint.
+            width: The width of the whole line; the letters are stretched to it.
         """
         size = (max(2, round(width * self.scale[0])), max(2, round(height * self.scale[1])))
         stencil = cv2.resize(_letters(text), size, interpolation=cv2.INTER_AREA)
         left, top = round(at[0] * self.scale[0]), round(at[1] * self.scale[1])
         place = self.bgr[max(top, 0) : top + size[1], max(left, 0) : left + size[0]]
         stencil = stencil[max(-top, 0) :, max(-left, 0) :][: place.shape[0], : place.shape[1]]
-        share = stencil[..., None] * (0.9 / 255)
-        place += ((np.array(colour) - place) * share).astype(np.int16).astype(np.uint8)
+        fraction = stencil[..., None] * (0.9 / 255)
+        place += ((np.array(colour) - place) * fraction).astype(np.int16).astype(np.uint8)
 
-    def mix(self, colour: Colour, share: NDArray[Any]) -> None:
-        """Blend a colour in; ``share`` broadcasts to (rows, columns)."""
-        weight = share[..., None].astype(np.float32)
+    def mix(self, colour: Colour, fraction: NDArray[Any]) -> None:
+        """Blend a colour in; ``fraction`` broadcasts to (rows, columns)."""
+        weight = fraction[..., None].astype(np.float32)
         self.bgr = (self.bgr + (np.array(colour, np.float32) - self.bgr) * weight).astype(np.uint8)
 
     def multiply(self, factor: NDArray[Any]) -> None:
-        """Brighten and darken; ``factor`` broadcasts to (rows, columns)."""
+        """Multiply the brightness; ``factor`` broadcasts to (rows, columns)."""
         product = self.bgr * factor[..., None].astype(np.float32)
         self.bgr = np.minimum(product, 255).astype(np.uint8)
 
@@ -111,16 +111,16 @@ class Sheet:
 def slopes(
     count_px: int, length_m: float, profile: Sequence[tuple[float, float]]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Turn a profile into the slope and the height of every pixel along an axis.
+    """Return the slope and the height of a profile for every pixel along an axis.
 
     Args:
         count_px: Pixels along the axis.
         length_m: The axis's length.
-        profile: Points (place, height) in metres, by place.
+        profile: Points (position, height) in metres, sorted by position.
 
     Returns:
-        The mean slope over each pixel, so that ribs too fine to be seen cancel out, and the
-        height at its middle, in metres.
+        The mean slope over each pixel, so that ribs that are too fine cancel out, and the height
+        at its middle, in metres.
     """
     place, height = np.array(profile).T
     at_edges = np.interp(np.linspace(0, length_m, count_px + 1), place, height)
@@ -131,7 +131,7 @@ def slopes(
 def ribs(
     length_m: float, *, pitch_m: float, depth_m: float, margin_m: float = 0.0
 ) -> list[tuple[float, float]]:
-    """Give the trapezoid profile of corrugated sheet, flat in the margins at both ends."""
+    """Return the trapezoid profile of corrugated sheet, flat in the margins at both ends."""
     profile = [(0.0, 0.0)]
     count = max(1, round((length_m - 2 * margin_m) / pitch_m))
     pitch = (length_m - 2 * margin_m) / count
@@ -153,7 +153,7 @@ def _font() -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
 
 @lru_cache(maxsize=512)
 def _letters(text: str) -> NDArray[np.uint8]:
-    """Draw a line of text, white on black, cut to its ink."""
+    """Draw a line of text, white on black, cropped to the letters."""
     left, top, right, bottom = (int(edge) for edge in _font().getbbox(text))
     image = Image.new("L", (max(right - left, 1), max(bottom - top, 1)))
     draw = ImageDraw.Draw(image)

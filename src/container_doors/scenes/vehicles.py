@@ -1,4 +1,4 @@
-"""Trailers, lorries, forklift trucks, and the people and goods about them."""
+"""Trailers, lorries, forklift trucks, people and goods."""
 
 from functools import partial
 
@@ -47,7 +47,7 @@ def trailer(rng: np.random.Generator, pose: Pose, *, length_m: float, body: int)
 
 
 def lorry(rng: np.random.Generator, pose: Pose, *, body: int) -> Thing:
-    """Make a lorry that faces -z: a cab, and behind it a box or nothing but the frame."""
+    """Make a lorry that faces -z: a cab with a box behind it."""
     colour = _PAINTS[rng.integers(len(_PAINTS))]
     front: Paint = partial(_paint_cab_front, colour)
     side: Paint = partial(_paint_cab_side, colour)
@@ -100,7 +100,7 @@ def forklift(rng: np.random.Generator, pose: Pose, *, body: int) -> Thing:
 
 
 def person(rng: np.random.Generator, pose: Pose, *, body: int) -> Thing:
-    """Make somebody in a helmet and a bright vest, as a cut-out."""
+    """Make a person in a helmet and a bright vest, as a cut-out."""
     high = rng.uniform(1.6, 1.88)
     face = pose.face((-0.35, high, 0), (0.7, 0, 0), (0, -high, 0))
     panel = Panel(face, partial(_paint_person, int(rng.integers(1 << 31)), high), body)
@@ -119,7 +119,7 @@ def pole(rng: np.random.Generator, pose: Pose, *, body: int) -> Thing:
 
 
 def goods(rng: np.random.Generator, pose: Pose, *, body: int) -> Thing:
-    """Make a loaded pallet: cartons, or something under a tarpaulin."""
+    """Make a loaded pallet: cartons, or goods under a tarpaulin."""
     high = rng.uniform(0.6, 1.5)
     seed = int(rng.integers(1 << 31))
     load: Paint = partial(paint_cartons, seed, (1.1, high))
@@ -150,7 +150,7 @@ def paint_stripes(
 
 
 def _wheels(pose: Pose, axle_m: float, body: int) -> list[Panel]:
-    """A pair of double wheels: round from the side, treads from behind."""
+    """Return a pair of double wheels: discs from the side, treads from behind."""
     panels = [_disc(pose, side, axle_m, radius=0.5, half_m=1.2, body=body) for side in (-1, 1)]
     for side in (-1, 1):
         for offset in (0.86, 1.2):

@@ -1,4 +1,4 @@
-"""Draws a whole data set into a folder, each picture from its own seed."""
+"""Draw a whole data set into a folder, each picture from its own seed."""
 
 import csv
 import os
@@ -27,19 +27,19 @@ DoorState = Literal["closed", "one_open", "open"]
 SPLITS = ("train", "val", "test")
 
 MOST_HIDDEN = 0.6
-"""A door of which more is hidden than this is not drawn at all: nobody could label it."""
-_LEAST_SHARE = 0.025
-"""Of the picture's area: a box smaller than this is a sliver."""
-_GREATEST_SHARE = 0.8
-"""A box greater than this leaves nothing to see around it."""
+"""The maximum hidden fraction of a door: no one could label a door with more."""
+_LEAST_AREA = 0.025
+"""The minimum fraction of the picture's area for a box: a smaller one is a sliver."""
+_GREATEST_AREA = 0.8
+"""The maximum fraction: a larger box leaves nothing visible around it."""
 _NO_DOOR = 0.17
-"""The share of pictures without a door."""
+"""The proportion of pictures without a door."""
 _ATTEMPTS = 60
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A photograph that was never taken, and what is known of it."""
+    """A drawn photograph, with its labels and attributes."""
 
     bgr: NDArray[np.uint8]
     boxes: list[Box]
@@ -48,15 +48,15 @@ class Picture:
     sharpness: float
     """1 / (1 + s), s the standard deviation of the blur in pixels; 1 is no blur."""
     view_angle_deg: float | None = None
-    """Between the largest door's normal and the line from its middle to the camera."""
+    """The angle between the largest door's normal and the line from its middle to the camera."""
     occlusion_fraction: float | None = None
-    """The share of the largest door, as far as it is in the picture, that is hidden."""
+    """The hidden fraction of the largest door, of its part in the picture."""
     door_state: DoorState | None = None
-    """Of the largest door."""
+    """The state of the largest door."""
 
 
 def _quiet(_done: int, _total: int) -> None:
-    """Tell nobody about progress."""
+    """Ignore progress."""
 
 
 def draw_sample(
@@ -70,23 +70,23 @@ def draw_sample(
 ) -> None:
     """Draw a data set: pictures, labels, ``data.yaml`` and ``attributes.csv``.
 
-    A picture follows from the seed, its split and its place in the split alone, so more
-    pictures in one split change nothing in another. ``attributes.csv`` has a row per picture;
+    A picture depends only on the seed, its split and its index in the split, so more pictures in
+    one split change nothing in another. ``attributes.csv`` has a row per picture;
     ``view_angle_deg``, ``occlusion_fraction`` and ``door_state`` are of its largest door (see
-    :class:`Picture`) and empty where there is none. ``lighting`` is daylight, overcast,
-    low_sun, night or rain; ``door_state`` is closed, one_open or open.
+    :class:`Picture`) and empty if there is none. ``lighting`` is daylight, overcast, low_sun,
+    night or rain; ``door_state`` is closed, one_open or open.
 
     Args:
-        out: The folder to make; it may exist if it is empty. It appears only when complete.
-        counts: How many pictures, by split: train, val, test.
+        out: The folder to create; it may exist if it is empty. It appears only when complete.
+        counts: The number of pictures by split: train, val, test.
         seed: The same seed gives the same bytes.
         image_size_px: Width and height.
-        is_plain: Draw one closed door a picture and nothing in front of it, which a small
+        is_plain: Draw one closed door per picture with nothing in front of it, which a small
             network learns from few pictures.
-        on_progress: Told the number of pictures done, and of all.
+        on_progress: Receives the numbers of pictures done and in total.
 
     Raises:
-        DatasetError: If the folder is not empty, or the counts make no sense.
+        DatasetError: If the folder is not empty, or the counts are not valid.
     """
     _check(out, counts)
     total, done = sum(counts.values()), 0
@@ -128,10 +128,10 @@ def draw_picture(
         boxes = _boxes(scene)
         if boxes is None:
             continue
-        drawn = render(scene)
-        if any(share > MOST_HIDDEN for share in drawn.hidden.values()):
+        rendered = render(scene)
+        if any(fraction > MOST_HIDDEN for fraction in rendered.hidden.values()):
             continue
-        bgr, sharpness = take(drawn.bgr, scene.light, rng)
+        bgr, sharpness = take(rendered.bgr, scene.light, rng)
         boxes.sort(key=lambda pair: -pair[1].area_px)
         if not boxes:
             return Picture(bgr, [], scene.light.lighting, sharpness)
@@ -142,10 +142,10 @@ def draw_picture(
             scene.light.lighting,
             sharpness,
             view_angle_deg=_view_angle_deg(scene, main),
-            occlusion_fraction=max(0.0, drawn.hidden[main.door]),
+            occlusion_fraction=max(0.0, rendered.hidden[main.door]),
             door_state=_STATES[sum(angle > 0 for angle in main.open_deg)],
         )
-    raise AssertionError(f"no fit scene in {_ATTEMPTS} attempts: {seed}, {split}, {index}")
+    raise AssertionError(f"no suitable scene in {_ATTEMPTS} attempts: {seed}, {split}, {index}")
 
 
 _STATES: tuple[DoorState, ...] = ("closed", "one_open", "open")
@@ -163,7 +163,7 @@ def _scenes(
 
 
 def _boxes(scene: Scene) -> list[tuple[Container, Box]] | None:
-    """Box every door; None if one is a sliver, fills the picture, or touches the camera."""
+    """Return the box of every door; None if one is a sliver, too large, or too near."""
     boxes = []
     width, height = scene.camera.size_px
     for container in scene.containers:
@@ -173,8 +173,8 @@ def _boxes(scene: Scene) -> list[tuple[Container, Box]] | None:
         if box is None:
             return None
         slim = min(box.right - box.left, (box.bottom - box.top) * 0.7) < 0.09 * width
-        share = box.area_px / (width * height)
-        if depth < 0.5 or slim or not _LEAST_SHARE < share < _GREATEST_SHARE:
+        fraction = box.area_px / (width * height)
+        if depth < 0.5 or slim or not _LEAST_AREA < fraction < _GREATEST_AREA:
             return None
         boxes.append((container, box))
     return boxes
@@ -192,7 +192,7 @@ def _check(out: Path, counts: Mapping[str, int]) -> None:
         if split not in SPLITS:
             raise DatasetError(
                 f"expected the splits {', '.join(SPLITS)}, found {split!r}",
-                hint="name the three splits",
+                hint="use the names of these splits",
             )
         if count < 0:
             raise DatasetError(
@@ -205,8 +205,8 @@ def _check(out: Path, counts: Mapping[str, int]) -> None:
         )
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise DatasetError(
-            f"{out}: expected a new or empty folder, found one that is in use",
-            hint="name another with --out, or delete it first",
+            f"{out}: expected a new or empty folder, found one with files in it",
+            hint="choose another with --out, or delete it first",
         )
 
 

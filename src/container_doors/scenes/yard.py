@@ -1,4 +1,4 @@
-"""What stands about in a container yard and does not move: stacks, sheds, masts, cranes, trees."""
+"""Immobile objects of a container yard: stacks, sheds, masts, cranes, trees."""
 
 from collections.abc import Callable
 from functools import partial
@@ -12,11 +12,11 @@ from container_doors.scenes.panel import Block, Paint, Panel, Pose, box_panels, 
 from container_doors.scenes.sheet import Colour, Sheet, Texture, ribs, slopes
 
 Thing = tuple[list[Panel], list[Block]]
-"""What is seen of an object, and what of it keeps the sun off."""
+"""An object's visible panels, and its blocks that cast shadows."""
 
 
 def blind_container(pose: Pose, look: Look, *, length_m: float, body: int) -> Thing:
-    """Make a container whose doors cannot be seen: every wall of it is plain.
+    """Make a container without visible doors: all its walls are plain.
 
     Its origin and axes are those of a container with doors.
     """
@@ -32,7 +32,7 @@ def blind_container(pose: Pose, look: Look, *, length_m: float, body: int) -> Th
 
 
 def shed(rng: np.random.Generator, pose: Pose, size_m: tuple[float, float]) -> Thing:
-    """Make a warehouse's wall: cladding or brick, with roller shutters and windows."""
+    """Make the wall of a warehouse: cladding or brick, with roller shutters and windows."""
     seed, is_brick = int(rng.integers(1 << 31)), bool(rng.random() < 0.35)
     wide, high = size_m
     face = pose.face((-wide / 2, high, 0), (wide, 0, 0), (0, -high, 0))
@@ -45,7 +45,7 @@ def shed(rng: np.random.Generator, pose: Pose, size_m: tuple[float, float]) -> T
 
 
 def mast(rng: np.random.Generator, pose: Pose, *, is_lit: bool) -> Thing:
-    """Make a lamp on a mast; lit, it has a halo."""
+    """Make a lamp on a mast, with a halo if it is lit."""
     high = rng.uniform(7, 13)
     grey = plain((112, 114, 116))
     panels = box_panels(pose, (-0.08, 0, -0.08), (0.08, high, 0.08), {"else": grey})

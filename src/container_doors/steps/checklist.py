@@ -1,4 +1,4 @@
-"""Goes through the checklist of a model that arrived (specification, section 7.3)."""
+"""Run the checklist for a synced model (specification, section 7.3)."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,18 +27,18 @@ from container_doors.steps.verify import is_published_model
 from container_doors.training.history import read_epochs
 
 USUAL_SIZE_PX = 640
-"""The specification's, where nothing says at which size a model was trained."""
+"""The specification's image size, used when the size of the training is not known."""
 
 
-def check_weights_alone(
+def check_weights_only(
     weights: Path, dataset: Path, *, load_detector: LoadDetector, hardware: Hardware
 ) -> list[Check]:
-    """Go through the specification's checklist as far as that goes without metadata."""
-    opened = partial(load_detector, image_size_px=USUAL_SIZE_PX, hardware=hardware)
+    """Run those checks of the checklist that need no metadata."""
+    load = partial(load_detector, image_size_px=USUAL_SIZE_PX, hardware=hardware)
     size_mb = weights.stat().st_size / 1e6
     return [
-        Check("arrived", f"best.pt, {size_mb:.1f} MB, is what its pointer names"),
-        *_look(weights, dataset, opened, Validation(), hardware),
+        Check("arrived", f"best.pt, {size_mb:.1f} MB, matches its pointer"),
+        *_try_weights(weights, dataset, load, Validation(), hardware),
         Check("metrics", "", not_checked="metadata.json.dvc was not among the outputs"),
     ]
 
@@ -51,26 +51,26 @@ def check_synced(
     hardware: Hardware,
     server: TrackingServer | str,
 ) -> list[Check]:
-    """Go through the specification's checklist (7.3).
+    """Run the specification's checklist (7.3).
 
     Args:
-        metadata: Of the model that is published.
-        dataset: Where a test photograph may be; one is drawn if there is none.
-        load_detector: Opens the weights.
-        hardware: What they are opened on.
-        server: Where the run was shown, or why it cannot be asked.
+        metadata: The published model's metadata.
+        dataset: A data set with a test photograph; one is drawn if there is none.
+        load_detector: Loads the weights.
+        hardware: The device that they are loaded on.
+        server: The tracking server, or why it cannot be used.
     """
     weights = PUBLISHED / "best.pt"
     return [
         size_check(metadata, weights),
-        *_use(metadata, weights, dataset, load_detector=load_detector, hardware=hardware),
+        *_try_model(metadata, weights, dataset, load_detector=load_detector, hardware=hardware),
         metrics_check(metadata),
         history_check(metadata, _epoch_tables(metadata)),
         _tracking(metadata, server),
     ]
 
 
-def _use(
+def _try_model(
     metadata: Metadata,
     weights: Path,
     dataset: Path,
@@ -78,30 +78,30 @@ def _use(
     load_detector: LoadDetector,
     hardware: Hardware,
 ) -> Iterator[Check]:
-    """Load the model and look at one photograph, as a person would."""
+    """Load the model and run it on one photograph, as a user would."""
     if not is_published_model(metadata):
         other = Mismatch(
-            str(weights), "what was published", "another file, not opened", "doors sync again"
+            str(weights), "the published file", "another file, not opened", "doors sync again"
         )
         yield Check("loads", "", (other,))
-        yield Check("inference", "", not_checked="the model is another")
+        yield Check("inference", "", not_checked="it is another model")
         return
     point = metadata.evaluation.splits["test"].operating_point
     used = Validation(conf_threshold=point.conf_threshold, iou_threshold=point.iou_threshold)
     size = metadata.evaluation.image_size_px
-    opened = partial(load_detector, image_size_px=size, hardware=hardware)
-    yield from _look(weights, dataset, opened, used, hardware)
+    load = partial(load_detector, image_size_px=size, hardware=hardware)
+    yield from _try_weights(weights, dataset, load, used, hardware)
 
 
-def _look(
+def _try_weights(
     weights: Path,
     dataset: Path,
-    opened: Callable[[Path], Detector],
+    load: Callable[[Path], Detector],
     point: Validation,
     hardware: Hardware,
 ) -> Iterator[Check]:
     try:
-        detector = opened(weights)
+        detector = load(weights)
     except WeightsError as error:
         yield Check(
             "loads", "", (Mismatch(str(weights), "YOLO weights", error.problem, error.hint),)
@@ -109,7 +109,7 @@ def _look(
         yield Check("inference", "", not_checked="the model does not load")
         return
     yield Check("loads", f"with Ultralytics, on {hardware.description}")
-    with _a_photograph(dataset) as (image, what):
+    with _sample_photograph(dataset) as (image, what):
         (found,) = detector.detect(
             [image], conf_threshold=point.conf_threshold, iou_threshold=point.iou_threshold
         )
@@ -117,8 +117,8 @@ def _look(
 
 
 @contextmanager
-def _a_photograph(dataset: Path) -> Iterator[tuple[Path, str]]:
-    """Choose the first of the test split, or draw one."""
+def _sample_photograph(dataset: Path) -> Iterator[tuple[Path, str]]:
+    """Yield the first photograph of the test split, or a drawn one."""
     layout = read_layout(dataset)[0] if dataset.is_dir() else None
     if layout is not None and "test" in layout.splits and layout.splits["test"].images:
         image = layout.splits["test"].images[0]
@@ -132,7 +132,7 @@ def _a_photograph(dataset: Path) -> Iterator[tuple[Path, str]]:
 
 
 def _epoch_tables(metadata: Metadata) -> list[tuple[Path, int]]:
-    """Count the lines of what has one for each epoch, where it is of this very run."""
+    """Return the tables of this run that have one line per epoch, with their numbers of epochs."""
     run = run_of(metadata.run_id, metadata.experiment_name)
     tables = []
     if is_record_of(run, metadata.run_id):

@@ -8,13 +8,13 @@ from container_doors.core.measurements import Estimate, TestUses
 from container_doors.core.ports import Progress
 from container_doors.core.run import Run
 from container_doors.evaluation.matched import MatchedPhotograph, match_photographs
-from container_doors.evaluation.paired import alarms_of, differences, sentence
+from container_doors.evaluation.paired import count_alarms, differences, sentence
 from container_doors.evaluation.scores import all_scores
 from container_doors.steps.detections import (
     OpenDetector,
+    count_test_use,
     detect,
     known_attributes,
-    look,
     photographs_sha256,
     scenes_of,
     trained,
@@ -23,27 +23,27 @@ from container_doors.steps.detections import (
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One of two models that are compared, as it is used."""
+    """One of the two models, at its operating point."""
 
     name: str
     conf_threshold: float
     scores: dict[str, Estimate]
-    """By the names of ``docs/metrics.md``; what is undefined is absent."""
+    """By the names in ``docs/metrics.md``; an undefined score is absent."""
     doors_found: int
     false_alarms: int
-    """On all photographs, those with a door too."""
+    """On all photographs, also those with a door."""
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Two models on the same photographs."""
+    """The scores of two models on the same photographs, and their differences."""
 
     split: str
     photographs: int
     doors: int
     sides: tuple[Side, Side]
     by: dict[str, Estimate]
-    """By how much the second differs: of false alarms, a photograph."""
+    """The second minus the first; of false alarms, per photograph."""
     verdict: str
     looks: TestUses | None
 
@@ -51,7 +51,7 @@ class Comparison:
 def compare_runs(
     first: Run, second: Run, split: str, *, open_detector: OpenDetector, progress: Progress
 ) -> Comparison:
-    """Estimate in what the second run is better and in what worse, photograph by photograph.
+    """Estimate in which scores the second run is better or worse, photograph by photograph.
 
     Raises:
         RunError: If they were not measured on the same photographs with the same labels, or if
@@ -73,28 +73,28 @@ def compare_runs(
     (one, its), (other, others) = seen
     if photographs_sha256(one) != photographs_sha256(other):
         raise RunError(
-            f"{first.name} and {second.name} have other photographs or labels in {split}",
-            hint="two models can be compared on the same ones only: train both on one data set",
+            f"{first.name} and {second.name} have different photographs or labels in {split}",
+            hint="models can only be compared on the same ones: train both on one data set",
         )
     if [of.scene for of in its] != [of.scene for of in others]:
         raise RunError(
-            f"{first.name} and {second.name} have other scenes in {split}: the attributes.csv of "
-            "their data sets differ",
-            hint="copy the one that is right beside the other data.yaml",
+            f"{first.name} and {second.name} have different scenes in {split}: the attributes.csv "
+            "of their data sets differ",
+            hint="copy the right one beside the other data.yaml",
         )
     by = differences(its, others)
     if one.weights_sha256 == other.weights_sha256:
-        verdict = f"{first.name} and {second.name} are the same weights: there is nothing to tell"
+        verdict = f"{first.name} and {second.name} have the same weights: there is no difference"
     elif not by:
         raise RunError(
             f"{split} has doors in fewer than four scenes: nothing can be compared",
             hint="choose the other split, or add photographs",
         )
     else:
-        alarms = alarms_of(its), alarms_of(others)
+        alarms = count_alarms(its), count_alarms(others)
         verdict = sentence((first.name, second.name), by, alarms)
-    looks = [
-        look(run, found, None, progress=progress)
+    uses = [
+        count_test_use(run, found, None, progress=progress)
         for run, (found, _) in zip(runs, seen, strict=True)
     ]
     return Comparison(
@@ -104,7 +104,7 @@ def compare_runs(
         sides=(_side(first, thresholds[0], its), _side(second, thresholds[1], others)),
         by=by,
         verdict=verdict,
-        looks=looks[-1] if split == "test" else None,
+        looks=uses[-1] if split == "test" else None,
     )
 
 
@@ -115,5 +115,5 @@ def _side(run: Run, conf_threshold: float, seen: Sequence[MatchedPhotograph]) ->
         conf_threshold,
         scores,
         doors_found=sum(one.hits for one in seen),
-        false_alarms=alarms_of(seen),
+        false_alarms=count_alarms(seen),
     )

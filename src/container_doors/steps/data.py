@@ -1,4 +1,4 @@
-"""Checks, fetches and packs a data set, or draws a synthetic one."""
+"""Check, fetch and pack a data set, or draw a synthetic one."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,7 +24,7 @@ def draw_samples(
     image_size_px: tuple[int, int] = (640, 480),
     is_plain: bool = False,
 ) -> None:
-    """Draw a data set of rendered doors, for whoever has no photographs yet."""
+    """Draw a data set of rendered doors, for use before there are photographs."""
     draw_sample(
         out,
         counts=counts,
@@ -36,7 +36,7 @@ def draw_samples(
 
 
 def check_data(dataset: Path, minimums: Data, *, progress: Progress) -> Report:
-    """Look for everything in the data set that would spoil a training run."""
+    """Check the data set for everything that would spoil a training run."""
     return check(
         dataset,
         min_train_images=minimums.min_train_images,
@@ -46,10 +46,10 @@ def check_data(dataset: Path, minimums: Data, *, progress: Progress) -> Report:
 
 
 def pack_data(folder: Path, *, store: ArtifactStore, progress: Progress) -> list[Path]:
-    """Keep a data set's archives beside it, and push them; returns new pointers, for git.
+    """Write a data set's archives beside it, and push them; return the new pointers, for git.
 
     Raises:
-        DatasetError: If there is no data set, or it is not what its pointer names.
+        DatasetError: If there is no data set, or it does not match its pointer.
         VersioningError: If there is no repository or no remote, or the push fails.
     """
     if not folder.is_dir():
@@ -71,20 +71,20 @@ def pack_data(folder: Path, *, store: ArtifactStore, progress: Progress) -> list
 def pull_data(
     folder: Path, *, store: ArtifactStore, progress: Progress, force: bool = False
 ) -> str:
-    """Fetch a data set: from its archives where they are of the same version, else as a folder.
+    """Fetch a data set: from its archives if they are of the same version, or else as a folder.
 
     Args:
         folder: The data set.
-        store: Where it is kept.
-        progress: Told what is done.
-        force: Whether to replace files that are not of this version, and may be kept nowhere.
+        store: The storage that has it.
+        progress: Receives progress messages.
+        force: Whether to replace files of another version, even without another copy.
 
     Returns:
-        Which of the two.
+        Which of the two: "archives" or "folder".
 
     Raises:
-        VersioningError: If it is not tracked, has not arrived, or would overwrite what is kept
-            nowhere else.
+        VersioningError: If it is not tracked, cannot be fetched, or would overwrite files that have
+            no other copy.
         DatasetError: If an archive is damaged.
     """
     wanted, tars = store.content_of(folder), tracked_shards(folder)
@@ -98,7 +98,7 @@ def pull_data(
             progress.say(f"the archives are of another version of {folder}: fetching the folder")
         return _pull_folder(folder, store=store, force=force)
     try:
-        store.pull(tars, force=True)  # one that differs is damaged, or of an older pointer
+        store.pull(tars, force=True)  # an archive that differs is damaged, or of an older pointer
     except MissingContentError as lost:
         progress.say(f"{lost.problem}: fetching the folder")
         return _pull_folder(folder, store=store, force=force, instead_of=lost)
@@ -106,12 +106,12 @@ def pull_data(
         tars, folder, force=force, on_progress=lambda *at: progress.step("unpacking", *at)
     )
     if in_the_way is not None:
-        progress.say(f"{in_the_way} is of another version: DVC decides what becomes of it")
+        progress.say(f"{in_the_way} is of another version: DVC decides whether to replace it")
         return _pull_folder(folder, store=store, force=force)
-    store.add([folder])  # DVC has it then as if it had come file by file
+    store.add([folder])  # then DVC has it as if it had been fetched file by file
     if store.content_of(folder) != wanted:
         raise VersioningError(
-            f"{shards_of(folder)} does not hold what the pointer of {folder} names",
+            f"{shards_of(folder)} does not match the pointer of {folder}",
             hint=f"git checkout {folder}.dvc, then: dvc pull {folder}.dvc",
         )
     return "archives"
@@ -124,33 +124,33 @@ def _pull_folder(
     force: bool,
     instead_of: MissingContentError | None = None,
 ) -> str:
-    """Fetch a data set file by file; what is lost in both forms is said of both."""
+    """Fetch a data set file by file; if both forms are lost, the error names both."""
     try:
         store.pull([folder], force=force)
     except MissingContentError as lost:
         problem = f"{instead_of.problem}; {lost.problem}" if instead_of else lost.problem
         raise MissingContentError(
             problem,
-            hint=f"where the data set is whole: dvc push {folder}.dvc, or doors data pack",
+            hint=f"where the data set is complete: dvc push {folder}.dvc, or doors data pack",
         ) from None
     except VersioningError as error:
         if force:
             raise
         raise VersioningError(
             error.problem,
-            hint=f"{error.hint}; or doors data pull --force, which gives up what differs here",
+            hint=f"{error.hint}; or doors data pull --force, which discards local changes",
         ) from None
     return "folder"
 
 
 def fit_data(params: Params, *, progress: Progress) -> Report:
-    """Check params and data before a GPU is spent on them.
+    """Check params and data before GPU time is spent on them.
 
     Raises:
-        DatasetError: If there is a fault.
+        DatasetError: If the data set has an error.
     """
-    for warned in warnings(params):
-        progress.say(f"warning: {warned}")
+    for warning in warnings(params):
+        progress.say(f"warning: {warning}")
     report = check_data(Path(params.data.path), params.data, progress=progress)
     if report.errors:
         raise DatasetError(
@@ -166,18 +166,18 @@ def fit_data(params: Params, *, progress: Progress) -> Report:
 
 
 def facts_of(report: Report) -> DatasetFacts:
-    """Summarise a data set without an error: its hash, and how much there is."""
+    """Summarise a data set without errors: its hash and its counts."""
     return dataset_facts(layout_of(report), report)
 
 
 def list_files(report: Report, run: Run) -> None:
-    """Write down what is trained on, file by file, so that what changes later can be named."""
+    """Write the list of files that are trained on, so that later changes can be named."""
     files = {path.as_posix(): digest for path, digest in report.digests.items()}
     DatasetFiles(files=files).write(run.dataset)
 
 
 def layout_of(report: Report) -> Layout:
-    """Find where a data set without an error keeps its splits."""
+    """Return the layout of a data set without errors."""
     if report.layout is None:
         raise AssertionError("a report without an error has a layout")
     return report.layout

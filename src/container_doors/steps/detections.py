@@ -26,7 +26,7 @@ from container_doors.core.records import (
     Predictions,
     RunRecord,
 )
-from container_doors.core.run import TEST_LOOKS, Run
+from container_doors.core.run import TEST_USES, Run
 from container_doors.data.attributes import Attributes, read_attributes
 from container_doors.data.labels import read_boxes
 from container_doors.data.layout import Layout, label_of, read_layout
@@ -251,7 +251,7 @@ def photographs_sha256(detected: Detected) -> str:
     return split_sha256((one.image, one.doors_xyxy) for one in detected.photographs)
 
 
-def look(
+def count_test_use(
     run: Run, detected: Detected, promise: OperatingTarget | None, *, progress: Progress
 ) -> TestUses | None:
     """Count a look at test, after the one of the training, which may have been elsewhere."""
@@ -263,9 +263,9 @@ def look(
         "split_sha256": photographs_sha256(detected),
         "weights_sha256": detected.weights_sha256,
     }
-    record_use(TEST_LOOKS, seen | {"by": BY_TRAINING})
+    record_use(TEST_USES, seen | {"by": BY_TRAINING})
     promised = {"promise": promise.text} if promise else {}
-    return record_use(TEST_LOOKS, seen | promised, say=progress.say)
+    return record_use(TEST_USES, seen | promised, say=progress.say)
 
 
 def evaluated(run: Run, record: RunRecord) -> Evaluated:

@@ -7,12 +7,12 @@ from container_doors.core.errors import MissingToolError, RunError
 from container_doors.core.measurements import Assessment, Detected, TargetCheck
 from container_doors.core.ports import Detector, Progress, Repository, World
 from container_doors.core.records import Evaluation, Predictions, RunRecord, SplitScores
-from container_doors.core.run import TEST_LOOKS, Run
+from container_doors.core.run import TEST_USES, Run
 from container_doors.data.attributes import Attributes
 from container_doors.data.layout import Layout
 from container_doors.evaluation import pictures
 from container_doors.evaluation.alarms import false_alarms
-from container_doors.evaluation.appearance import look_of
+from container_doors.evaluation.appearance import photograph_attributes
 from container_doors.evaluation.coco_ap import coco_ap
 from container_doors.evaluation.error_kinds import error_kinds
 from container_doors.evaluation.latency import latency, median
@@ -32,12 +32,12 @@ from container_doors.steps.detections import (
     OpenDetector,
     cached_detections,
     changed_since_training,
+    count_test_use,
     detect,
     doors_in,
     evaluated,
     keep,
     known_attributes,
-    look,
     scenes_of,
     trained,
 )
@@ -78,10 +78,10 @@ def evaluate_run(record: RunRecord, run: Run, *, world: World) -> Evaluation:
 def restore_test_uses(repository: Repository) -> list[str]:
     """Put back what the record of looks at test has lost since the last commit; say what it was."""
     try:
-        committed = repository.show("HEAD", TEST_LOOKS)
+        committed = repository.show("HEAD", TEST_USES)
     except MissingToolError:  # without git nothing is ever committed
         committed = None
-    return restore_uses(TEST_LOOKS, committed)
+    return restore_uses(TEST_USES, committed)
 
 
 def _record_training_use(run: Run, weights_sha256: str) -> None:
@@ -94,7 +94,7 @@ def _record_training_use(run: Run, weights_sha256: str) -> None:
         "split_sha256": split_sha256((one.image, one.labelled_xyxy) for one in seen),
         "weights_sha256": weights_sha256,
     }
-    record_use(TEST_LOOKS, look)
+    record_use(TEST_USES, look)
 
 
 def score_split(
@@ -194,7 +194,7 @@ def evaluate_split(
     assessment = assessed(
         run, detected, layout, attributes, conf_threshold=threshold, target=target
     )
-    looks = look(run, detected, promise, progress=progress) if split == "test" else None
+    looks = count_test_use(run, detected, promise, progress=progress) if split == "test" else None
     assessment = assessment.model_copy(update={"promise": check, "looks": looks})
     keep(run, record, assessment, progress=progress)
     return assessment
@@ -234,7 +234,8 @@ def assessed(
     if not alarms:
         undefined["false alarms"] = "no photograph is without a door"
     looks = {
-        one.image: look_of(run.data_view / one.image) | dict(attributes.values.get(one.image, {}))
+        one.image: photograph_attributes(run.data_view / one.image)
+        | dict(attributes.values.get(one.image, {}))
         for one in photographs
     }
     durations = [one.duration_ms for one in photographs if one.duration_ms is not None]

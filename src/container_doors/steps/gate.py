@@ -1,4 +1,4 @@
-"""Says whether a model meets its targets, intervals included."""
+"""Checks whether a model meets its targets, with confidence intervals."""
 
 from container_doors.core.errors import RunError
 from container_doors.core.measurements import Detected
@@ -7,8 +7,8 @@ from container_doors.core.run import PUBLISHED, Run
 from container_doors.publishing.hashing import artifact
 from container_doors.publishing.lineage import run_of
 from container_doors.publishing.publication import read_published
-from container_doors.reporting.gate import TargetResult, held
-from container_doors.steps.detections import OpenDetector, known_attributes, look, trained
+from container_doors.reporting.gate import TargetResult, check_targets
+from container_doors.steps.detections import OpenDetector, count_test_use, known_attributes, trained
 from container_doors.steps.evaluate import _present, evaluate_split
 from container_doors.steps.version import nothing_published, refuse_another
 
@@ -16,33 +16,33 @@ from container_doors.steps.version import nothing_published, refuse_another
 def gate_run(
     run: Run, *, at_the_point: bool, open_detector: OpenDetector, progress: Progress
 ) -> list[TargetResult]:
-    """Hold a run against the targets of section 10.3; what is not measured yet is measured."""
+    """Check a run against the targets of section 10.3; measure what is not measured yet."""
     record, layout = trained(run)
     attributes = known_attributes(layout, progress)
     assessments = {}
     for split in ("val", "test"):
-        there = _present(run, split, record, layout, attributes)
-        if there is None:
-            there = evaluate_split(run, split, open_detector=open_detector, progress=progress)
+        assessment = _present(run, split, record, layout, attributes)
+        if assessment is None:
+            assessment = evaluate_split(run, split, open_detector=open_detector, progress=progress)
         else:
-            look(run, Detected.read(run.detections_json(split)), None, progress=progress)
-        assessments[split] = there
-    return held(record, assessments, at_the_point=at_the_point)
+            count_test_use(run, Detected.read(run.detections_json(split)), None, progress=progress)
+        assessments[split] = assessment
+    return check_targets(record, assessments, at_the_point=at_the_point)
 
 
 def gate_published(
     run: Run | None, *, at_the_point: bool, open_detector: OpenDetector, progress: Progress
 ) -> list[TargetResult]:
-    """Hold what is published against the targets, by the run that made it.
+    """Check the published model against the targets, by the run that made it.
 
     Args:
-        run: What should be published; None if it may be any.
-        at_the_point: Whether as measured, and not at the worse end of each interval.
+        run: The run that should be published; None if it may be any.
+        at_the_point: Whether to use the measured values, not the worse end of each interval.
         open_detector: Opens the weights.
-        progress: Told what takes long.
+        progress: Receives progress messages.
 
     Raises:
-        RunError: If it is of another run, or if the run has other weights by now.
+        RunError: If another run is published, or if the run has other weights now.
     """
     published = read_published()
     if published is None:
@@ -54,6 +54,6 @@ def gate_published(
     if not run.best_weights.is_file() or artifact(run.best_weights).sha256 != best:
         raise RunError(
             f"{PUBLISHED} holds {published.version}, which is not what {run.best_weights} is",
-            hint=f"bring its weights back: cp {PUBLISHED}/best.pt {run.best_weights}",
+            hint=f"restore its weights: cp {PUBLISHED}/best.pt {run.best_weights}",
         )
     return gate_run(run, at_the_point=at_the_point, open_detector=open_detector, progress=progress)

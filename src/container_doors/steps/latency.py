@@ -1,4 +1,4 @@
-"""Times a model in each export format, and compares what each finds."""
+"""Times a model in each export format, and compares the detections."""
 
 import shutil
 from collections.abc import Mapping, Sequence
@@ -25,11 +25,11 @@ from container_doors.steps.detections import (
 
 @dataclass(frozen=True, slots=True)
 class LatencySettings:
-    """What is timed."""
+    """The device, formats and photographs of a timing."""
 
     on: Hardware
     formats: tuple[str, ...] = ()
-    """Beside PyTorch."""
+    """Besides PyTorch."""
     image_size_px: int = 640
     photographs: int = 50
 
@@ -38,12 +38,12 @@ def time_formats(
     run: Run,
     split: str,
     *,
-    asked: LatencySettings,
+    settings: LatencySettings,
     export: ExportDetector,
     open_detector: OpenDetector,
     progress: Progress,
 ) -> Timings:
-    """Time the model on the processor in each format, and compare what each finds with PyTorch.
+    """Time the model on the processor in each format, and compare its detections with PyTorch's.
 
     Raises:
         RunError: If there is no such run, or no photograph in the split.
@@ -53,45 +53,50 @@ def time_formats(
     params = params.model_copy(
         update={
             "training": params.training.model_copy(
-                update={"device": "cpu", "image_size_px": asked.image_size_px}
+                update={"device": "cpu", "image_size_px": settings.image_size_px}
             )
         }
     )
     ensure_view(layout, run.data_view)
-    images = [run.data_view / one for one in images_of(run, split)[: asked.photographs]]
+    images = [run.data_view / one for one in images_of(run, split)[: settings.photographs]]
     threshold = params.validation.conf_threshold
-    seen: dict[str, Sequence[Detections]] = {}
+    detections: dict[str, Sequence[Detections]] = {}
     timings = []
     with TemporaryDirectory() as scratch:
         weights = Path(shutil.copy(run.best_weights, scratch))  # exports are written beside it
-        for name in ("pytorch", *asked.formats):
-            progress.say(f"{name}: {len(images)} photographs at {asked.image_size_px} px")
+        for name in ("pytorch", *settings.formats):
+            progress.say(f"{name}: {len(images)} photographs at {settings.image_size_px} px")
             try:
                 detector = (
                     open_detector(run.best_weights, params)
                     if name == "pytorch"
-                    else export(weights, name, image_size_px=asked.image_size_px, hardware=asked.on)
+                    else export(
+                        weights,
+                        name,
+                        image_size_px=settings.image_size_px,
+                        hardware=settings.on,
+                    )
                 )
             except MissingToolError as error:
                 why = f"{error.problem} ({error.hint})"
                 timings.append(FormatTiming(format=name, not_measured=why))
                 continue
-            seen[name] = detector.detect(
+            detections[name] = detector.detect(
                 images,
                 conf_threshold=max(LOWEST_CONFIDENCE, threshold - CONFIDENCE_TOLERANCE),
                 iou_threshold=params.validation.iou_threshold,
             )
-            timings.append(_timing(name, seen, detector.timing_method, threshold))
-    found = Timings(split=split, image_size_px=asked.image_size_px, formats=timings)
+            timings.append(_timing(name, detections, detector.timing_method, threshold))
+    found = Timings(split=split, image_size_px=settings.image_size_px, formats=timings)
     keep(run, record, found, progress=progress)
     return found
 
 
 def _timing(
-    name: str, seen: Mapping[str, Sequence[Detections]], method: str, threshold: float
+    name: str, detections: Mapping[str, Sequence[Detections]], method: str, threshold: float
 ) -> FormatTiming:
-    durations = [one.duration_ms for one in seen[name] if one.duration_ms is not None]
-    pairs = zip(seen["pytorch"], seen[name], strict=True)
+    durations = [one.duration_ms for one in detections[name] if one.duration_ms is not None]
+    pairs = zip(detections["pytorch"], detections[name], strict=True)
     return FormatTiming(
         format=name,
         latency=latency(durations, method=method),

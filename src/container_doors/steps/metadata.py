@@ -1,4 +1,4 @@
-"""Writes metadata.json of the published model again."""
+"""Write metadata.json of the published model again."""
 
 from pathlib import Path
 
@@ -24,14 +24,14 @@ def regenerate_metadata(
     major: bool,
     experiment: str | None = None,
 ) -> Metadata:
-    """Write ``metadata.json`` anew for a published model, from the run that made it.
+    """Write ``metadata.json`` of a published model again, from the run that made it.
 
     Args:
-        weights_dir: Where the model is.
-        repository: Has the versions that there are.
-        runs_root: Where the run is.
-        major: Whether its number is to begin a major version.
-        experiment: What should be published; None if it may be any.
+        weights_dir: The folder of the model.
+        repository: Has the tags of the existing versions.
+        runs_root: The folder of the runs.
+        major: Whether to start a new major version.
+        experiment: The experiment that should be published; None for any.
 
     Raises:
         RunError: If another experiment is published, or no run here made the model.
@@ -41,9 +41,9 @@ def regenerate_metadata(
     record = find_run(weights_dir, runs_root)
     run = run_of(record.run_id, record.experiment, runs_root)
     published = read_published(weights_dir)
-    # What was published stays true of it, even if the run has been set aside since.
-    ours = published if published and published.run_id == record.run_id else None
-    evaluation = ours.evaluation if ours else Evaluation.read(run.scores)
+    # The published values stay valid, even if the run has been renamed since.
+    own = published if published and published.run_id == record.run_id else None
+    evaluation = own.evaluation if own else Evaluation.read(run.scores)
     version = version_for(
         record, weights_dir, tags=repository.tags(TAGS), major=major, runs=runs_root
     )
@@ -52,8 +52,8 @@ def regenerate_metadata(
         record,
         evaluation,
         version,
-        records=ours.records if ours and ours.records else record_hashes(run) if is_here else {},
-        files=ours.files if ours and ours.files else file_hashes(run) if is_here else {},
+        records=own.records if own and own.records else record_hashes(run) if is_here else {},
+        files=own.files if own and own.files else file_hashes(run) if is_here else {},
     )
     metadata.write(weights_dir / "metadata.json")
     if weights_dir.resolve() == PUBLISHED.resolve() and is_here:
@@ -63,7 +63,7 @@ def regenerate_metadata(
 
 
 def _refuse_other_experiment(weights_dir: Path, run: Run) -> None:
-    """See that what is published is of this run; whose a damaged model is, its content says."""
+    """Check that the published model is of this run; skip the check if its metadata is damaged."""
     try:
         published = read_published(weights_dir)
     except RunError:

@@ -1,4 +1,4 @@
-"""Puts a run's model in the place of the published one; a worse one only if that is asked for.
+"""Publish a run's model in place of the published one; a worse model only if asked to.
 
 Better means a higher mAP50-95 on val, measured on the same photographs and labels.
 """
@@ -28,7 +28,7 @@ from container_doors.data.facts import content_sha256
 from container_doors.data.layout import Layout, label_of, read_layout
 from container_doors.data.view import link_view
 from container_doors.publishing.arrival import arrival, refuse_to_lose
-from container_doors.publishing.copies import is_kept_elsewhere, only_here
+from container_doors.publishing.copies import has_copy, paths_without_copy
 from container_doors.publishing.git_reports import CURVES, METRICS, report_texts, write_reports
 from container_doors.publishing.hashing import file_sha256
 from container_doors.publishing.lineage import is_record_of, run_of
@@ -54,12 +54,12 @@ from container_doors.training.claim import claim, is_finished
 from container_doors.training.logbook import LOG
 
 FIGURE = "mAP50-95"
-"""Ultralytics' on val: what the best epoch of a run is chosen by, too."""
+"""Ultralytics' figure on val, which also selects the best epoch of a run."""
 
 _MOST_DIGITS = 6
 
 OpenModel = Callable[[Path, int], Detector]
-"""Opens weights, at an image size in pixels, on a device of this machine."""
+"""Loads weights, for an image size in pixels, on a device of this machine."""
 
 When = Literal["better", "always"]
 State = Literal["first", "same", "better", "equal", "worse", "unknown"]
@@ -67,13 +67,13 @@ State = Literal["first", "same", "better", "equal", "worse", "unknown"]
 
 @dataclass(frozen=True, slots=True)
 class Outside:
-    """What a publication needs of the world."""
+    """The dependencies of a publication."""
 
     repository: Repository
     open_model: OpenModel
     progress: Progress
     fetch: Callable[[], object] | None = None
-    """Brings the published model here, where only its pointers are; None where nobody can."""
+    """Fetches the published model if only its pointers are here; None if that is impossible."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +82,11 @@ class Verdict:
 
     state: State
     figures: str = ""
-    """Both, where both are known; or why they are not."""
+    """Both figures if known, or why they are not."""
     published: str = ""
-    """The version that is published now."""
-    only_here: Path | None = None
-    """A published file that would be lost: nothing takes its place, however bad it may be."""
+    """The version that is published at present."""
+    only_copy: Path | None = None
+    """A published file without another copy: it must not be replaced, however bad it may be."""
 
 
 def finish(
@@ -97,41 +97,41 @@ def finish(
     when: When,
     outside: Outside,
 ) -> tuple[Metadata, str]:
-    """Describe a run that is trained and evaluated, and publish it if that is an improvement.
+    """Write the metadata of a trained and evaluated run, and publish it if it is better.
 
     Args:
-        record: Of the run.
-        evaluation: What its ``best.pt`` scored.
-        run: Where it is.
+        record: The run's record.
+        evaluation: The scores of its ``best.pt``.
+        run: The run.
         when: ``detection.publishing.when``.
-        outside: The world.
+        outside: Its dependencies.
 
     Returns:
-        Its metadata, and in a sentence what was published or kept, and why.
+        Its metadata, and a sentence: what was published or kept, and why.
     """
     verdict = compare_with_published(record, evaluation, run, outside)
-    metadata = _described(record, evaluation, run, outside.repository)
-    if _is_wanted(verdict, when) and verdict.only_here is None:
-        return _put_in_place(run, metadata, evaluation), _published(verdict, metadata)
+    metadata = _describe(record, evaluation, run, outside.repository)
+    if _is_wanted(verdict, when) and verdict.only_copy is None:
+        return _put_in_place(run, metadata, evaluation), _published_message(verdict, metadata)
     metadata.write(run.metadata)
     _write_missing_reports()
-    return metadata, _kept(verdict, run, when)
+    return metadata, _kept_message(verdict, run, when)
 
 
 def publish_run(run: Run, *, anyway: bool, outside: Outside) -> tuple[Metadata, str]:
-    """Put a finished run's model in the place of the published one.
+    """Publish a finished run's model in place of the published one.
 
-    Doing it again is harmless: it keeps its version, and finishes what was cut off.
+    It can safely be repeated: the model keeps its version, and an interrupted one is completed.
 
     Args:
-        run: Finished; it may have been set aside.
-        anyway: Whether it may be worse, or of unknown worth; nothing is lost all the same.
-        outside: The world.
+        run: A finished run; it may have been renamed.
+        anyway: Whether it may be worse or not comparable; even then nothing is lost.
+        outside: Its dependencies.
 
     Raises:
         RunError: If there is no such run, or it is not finished or damaged, or it is not better and
             ``anyway`` is false.
-        VersioningError: If the published model is nowhere else.
+        VersioningError: If the published model has no other copy.
     """
     with claim(run):
         record = read_record(run)
@@ -143,12 +143,12 @@ def publish_run(run: Run, *, anyway: bool, outside: Outside) -> tuple[Metadata, 
         if not anyway and not _is_wanted(verdict, "better"):
             raise RunError(
                 f"{run.label} does not replace {verdict.published}: {verdict.figures}",
-                hint=f"to put it in place all the same: doors publish {run.label} --anyway",
+                hint=f"to publish it anyway: doors publish {run.label} --anyway",
             )
-        if verdict.only_here is not None:
+        if verdict.only_copy is not None:
             raise _would_be_lost(verdict, run)
-        metadata = _described(record, evaluation, run, outside.repository)
-        return _put_in_place(run, metadata, evaluation), _published(verdict, metadata)
+        metadata = _describe(record, evaluation, run, outside.repository)
+        return _put_in_place(run, metadata, evaluation), _published_message(verdict, metadata)
 
 
 def publish_version(
@@ -159,19 +159,19 @@ def publish_version(
     policy: SignaturePolicy,
     progress: Progress,
 ) -> Metadata:
-    """Bring back a version that was released: from its git tag, and the storage.
+    """Restore a released version from its git tag and the storage.
 
     Args:
         name: Such as ``detection_v1.0_20261123_exp001``.
-        store: Fetches what the tag's pointers name.
-        repository: Has the tag.
-        policy: Whether it has to be signed; by whom, the last commit says, and not the tag.
-        progress: Told what is done.
+        store: Fetches the files of the tag's pointers.
+        repository: The repository that has the tag.
+        policy: Whether it must be signed; the allowed signers are the last commit's, not the tag's.
+        progress: Receives progress messages.
 
     Raises:
-        VersioningError: If there is no such version, if it does not arrive, or if it would replace
-            a model that is nowhere else.
-        SignatureError: If it is not signed as the project asks for.
+        VersioningError: If there is no such version, if it cannot be fetched, or if it would
+            replace a model that has no other copy.
+        SignatureError: If it is not signed as the project requires.
     """
     recover()
     tag = _tag_of(name)
@@ -184,12 +184,12 @@ def publish_version(
         raise VersioningError(
             f"{tag}: expected pointers of {name}, found those of "
             f"{arriving.pointers[METADATA].version}",
-            hint=f"the tag names another commit than that of the release: git show {tag}",
+            hint=f"the tag is not at the commit of the release: git show {tag}",
         )
     refuse_to_lose(
         arriving,
-        _committed(repository),
-        is_kept=partial(is_kept_elsewhere, published=_published_if_readable()),
+        _committed_pointers(repository),
+        has_copy=partial(has_copy, published=_published_if_readable()),
     )
     metadata = put_in_place(arriving, "HEAD", store=store, policy=policy, progress=progress)
     for report in (METRICS, CURVES):
@@ -200,13 +200,13 @@ def publish_version(
 
 
 def is_published(run_id: str) -> bool:
-    """Tell whether what is published is of this very run."""
+    """Return whether the published model is of this run."""
     published = _published_if_readable()
     return published is not None and published.run_id == run_id
 
 
 def own_metadata(run: Run) -> Metadata | None:
-    """Read what a finished run says of its model, published or not; None if it says nothing."""
+    """Read a finished run's own metadata, published or not; None if it cannot be read."""
     try:
         return Metadata.read(run.metadata)
     except RunError:
@@ -214,7 +214,7 @@ def own_metadata(run: Run) -> Metadata | None:
 
 
 def is_complete(run: Run) -> bool:
-    """Tell whether a run has ended well, so that it can be published; a damaged one has not."""
+    """Return whether a run is finished and can be published; False if it is damaged."""
     try:
         return is_finished(run)
     except RunError:
@@ -222,7 +222,7 @@ def is_complete(run: Run) -> bool:
 
 
 def how_to_publish(run: Run) -> str:
-    """Name the command that leads to this run's model being published, from where it is now."""
+    """Return the next command towards publishing this run's model."""
     if is_complete(run):
         return f"doors publish {run.label}"
     return f"doors train --experiment {run.name}"
@@ -231,51 +231,51 @@ def how_to_publish(run: Run) -> str:
 def compare_with_published(
     record: RunRecord, evaluation: Evaluation, run: Run, outside: Outside
 ) -> Verdict:
-    """Compare a run's model with the published one, which is measured anew if val has changed.
+    """Compare a run's model with the published one, which is measured again if val has changed.
 
-    What cannot be compared is ``unknown``: no training replaces a model that may be better.
+    If they cannot be compared, the state is ``unknown``: training must not replace a better model.
     """
     recover()
     version = _pointed_version()
-    is_elsewhere = version is not None and not (PUBLISHED / METADATA).exists()
-    if is_elsewhere and outside.fetch is not None and not only_here(None):
+    is_missing = version is not None and not (PUBLISHED / METADATA).exists()
+    if is_missing and outside.fetch is not None and not paths_without_copy(None):
         try:
             outside.fetch()
         except DoorsError as error:
-            why = f"only its pointers are here, and {error.problem}"
+            why = f"only its pointers are here: {error.problem}"
             return Verdict("unknown", why, version or "")
     try:
         published = read_published()
     except RunError as error:
-        return Verdict("unknown", error.problem, version or "a model", _lost(None))
+        return Verdict("unknown", error.problem, version or "a model", _file_without_copy(None))
     if published is None:
         return _without_metadata(version)
     if published.run_id == record.run_id:
         return Verdict("same", published=published.version)
     try:
         check_weights(published, PUBLISHED, ["best.pt"])
-        state, figures = _compared(record, evaluation, run, published, outside)
+        state, figures = _compare(record, evaluation, run, published, outside)
     except (RunError, WeightsError) as error:
         state, figures = "unknown", error.problem
-    return Verdict(state, figures, published.version, _lost(published))
+    return Verdict(state, figures, published.version, _file_without_copy(published))
 
 
 def _without_metadata(version: str | None) -> Verdict:
     weights = PUBLISHED / "best.pt"
     if version is None and not weights.is_file():
         return Verdict("first")
-    what = version or f"what {PUBLISHED} holds"
+    what = version or f"the model in {PUBLISHED}"
     why = f"{weights} has no {METADATA} beside it" if weights.is_file() else (
-        "only its pointers are here; doors sync brings it"
+        "only its pointers are here; doors sync fetches it"
     )  # fmt: skip
-    return Verdict("unknown", why, what, _lost(None))
+    return Verdict("unknown", why, what, _file_without_copy(None))
 
 
-def _lost(published: Metadata | None) -> Path | None:
-    return next(iter(only_here(published)), None)
+def _file_without_copy(published: Metadata | None) -> Path | None:
+    return next(iter(paths_without_copy(published)), None)
 
 
-def _compared(
+def _compare(
     record: RunRecord, evaluation: Evaluation, run: Run, published: Metadata, outside: Outside
 ) -> tuple[State, str]:
     new, old, how = _comparable(record, evaluation, run, published, outside)
@@ -291,13 +291,13 @@ def _compared(
 def _comparable(
     record: RunRecord, evaluation: Evaluation, run: Run, published: Metadata, outside: Outside
 ) -> tuple[float | None, float | None, str]:
-    """Find the figures of both models on the same photographs and labels.
+    """Return the figures of both models on the same photographs and labels.
 
-    Those that were written down, if they are; otherwise what was not measured on val as it is
-    today is measured on it.
+    These are the recorded figures if their val is the same. Otherwise a model that was not
+    measured on the present val is measured on it.
 
     Returns:
-        The run's, the published model's, and what was measured for it, in words.
+        The run's figure, the published model's, and a note on what was measured.
     """
     new, old = _figure_of(evaluation), _figure_of(published.evaluation)
     if record.dataset.sha256 == published.dataset_sha256:
@@ -314,7 +314,7 @@ def _comparable(
     theirs = _recorded_val_files(its_run, published.dataset_sha256, layout)
     if ours is not None and ours == theirs:
         return new, old, ""
-    measure = partial(_measured_now, layout=layout, outside=outside)
+    measure = partial(_measure, layout=layout, outside=outside)
     if theirs != today:
         old = measure(PUBLISHED / "best.pt", published.evaluation)
     if ours != today:
@@ -337,10 +337,10 @@ def _figure_of(evaluation: Evaluation) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
-def _measured_now(
+def _measure(
     weights: Path, evaluation: Evaluation, *, layout: Layout, outside: Outside
 ) -> float | None:
-    """Evaluate weights, whose hash was compared, on val as it is today."""
+    """Evaluate weights, whose hash was checked before, on the present val."""
     outside.progress.say(f"val has changed since: measuring {weights} on it")
     scores = evaluation.splits["val"]
     with TemporaryDirectory() as scratch:
@@ -357,7 +357,7 @@ def _measured_now(
 
 
 def _recorded_val_files(run: Run, dataset_sha256: str, layout: Layout) -> dict[str, str] | None:
-    """Read what val was when a run was trained; None if that is lost, or val was another folder."""
+    """Read val's files when a run was trained; None if lost, or if val was another folder."""
     try:
         files = DatasetFiles.read(run.dataset).files
     except RunError:
@@ -383,15 +383,15 @@ def _val_files(layout: Layout) -> dict[str, str]:
 
 
 def _side_by_side(first: float, second: float) -> tuple[str, str]:
-    """Spell two figures that are not equal with as many digits as tell them apart.
+    """Format two unequal figures with as many digits as needed to tell them apart.
 
     >>> _side_by_side(0.156, 0.216), _side_by_side(0.21604, 0.21601)
     (('0.156', '0.216'), ('0.21604', '0.21601'))
     """
     for digits in range(3, _MOST_DIGITS + 1):
-        shown = f"{first:.{digits}f}", f"{second:.{digits}f}"
-        if shown[0] != shown[1]:
-            return shown
+        texts = f"{first:.{digits}f}", f"{second:.{digits}f}"
+        if texts[0] != texts[1]:
+            return texts
     return repr(first), repr(second)
 
 
@@ -399,26 +399,26 @@ def _is_wanted(verdict: Verdict, when: When) -> bool:
     return when == "always" or verdict.state in {"first", "same", "better"}
 
 
-def _published(verdict: Verdict, metadata: Metadata) -> str:
+def _published_message(verdict: Verdict, metadata: Metadata) -> str:
     done = f"published {metadata.version} in {PUBLISHED}"
     if verdict.state in {"first", "same"}:
         return done
-    return f"{done}, in the place of {verdict.published}: {verdict.figures}"
+    return f"{done}, in place of {verdict.published}: {verdict.figures}"
 
 
-def _kept(verdict: Verdict, run: Run, when: When) -> str:
-    kept = f"kept {verdict.published} in {PUBLISHED}"
+def _kept_message(verdict: Verdict, run: Run, when: When) -> str:
+    message = f"kept {verdict.published} in {PUBLISHED}"
     if _is_wanted(verdict, when):
-        lost = _would_be_lost(verdict, run)
-        return f"{kept}: {lost.problem}; {lost.hint}"
+        error = _would_be_lost(verdict, run)
+        return f"{message}: {error.problem}; {error.hint}"
     how = f"doors publish {run.label} --anyway"
-    return f"{kept}: {verdict.figures}; to publish {run.label} all the same: {how}"
+    return f"{message}: {verdict.figures}; to publish {run.label} anyway: {how}"
 
 
 def _would_be_lost(verdict: Verdict, run: Run) -> VersioningError:
     anyway = "" if _is_wanted(verdict, "better") else " --anyway"
     return VersioningError(
-        f"{verdict.only_here} was never versioned and is in no run here, and {run.label} would "
+        f"{verdict.only_copy} was never versioned and is in no run here, and {run.label} would "
         f"replace it ({verdict.figures})",
         hint=f"doors version keeps it; then: doors publish {run.label}{anyway}",
     )
@@ -427,12 +427,12 @@ def _would_be_lost(verdict: Verdict, run: Run) -> VersioningError:
 def _not_finished(record: RunRecord, run: Run) -> RunError:
     if run.aside is not None:
         return RunError(
-            f"{run.label} was set aside before it was finished (status: {record.status})",
+            f"{run.label} was renamed before it was finished (status: {record.status})",
             hint="doors runs lists those that can be published",
         )
     return RunError(
         f"{run.label} is not finished yet (status: {record.status})",
-        hint=f"go on with it: doors train --experiment {run.name}",
+        hint=f"continue it: doors train --experiment {run.name}",
     )
 
 
@@ -452,14 +452,14 @@ def _no_such_version(name: str, tag: str) -> VersioningError:
             )
     return VersioningError(
         f"no version {name} here: there is no tag {tag}",
-        hint="git fetch --tags gets those of others; doors runs lists all that there are",
+        hint="git fetch --tags fetches other tags; doors runs lists all versions here",
     )
 
 
-def _described(
+def _describe(
     record: RunRecord, evaluation: Evaluation, run: Run, repository: Repository
 ) -> Metadata:
-    """Describe a run's model; as it was described before, if nothing has changed since."""
+    """Return the metadata of a run's model; the stored one if nothing has changed since."""
     version = version_for(record, PUBLISHED, tags=repository.tags(TAGS), major=False, runs=run.root)
     own = own_metadata(run)
     if (
@@ -475,18 +475,18 @@ def _described(
 
 
 def _refuse_other_files(own: Metadata, run: Run) -> None:
-    """See that the plots and tables are those that were described when the run ended."""
+    """Check that the plots and tables are those of the metadata written when the run ended."""
     found = file_hashes(run)
     for name, sha256 in own.files.items():
         if name != LOG_NAME and found.get(name) != sha256:
             raise RunError(
-                f"{name} of {run.label} is not what it was when the run ended",
-                hint=f"put the file back from a copy, or delete {run.metadata}: it is written anew",
+                f"{name} of {run.label} has changed since the run ended",
+                hint=f"restore the file from a copy, or delete {run.metadata}: it is written again",
             )
 
 
 def _put_in_place(run: Run, metadata: Metadata, evaluation: Evaluation) -> Metadata:
-    """Exchange the model, then write down what was; each step can be done again."""
+    """Replace the published model, then write metadata and reports; each step can be repeated."""
     if not _is_whole(metadata):
         metadata = publish(run, metadata)
     metadata.write(run.metadata)
@@ -495,7 +495,7 @@ def _put_in_place(run: Run, metadata: Metadata, evaluation: Evaluation) -> Metad
 
 
 def _is_whole(metadata: Metadata) -> bool:
-    """Tell whether this very model is in place; then its signature stays as well."""
+    """Return whether this model is published already; its signature then stays as well."""
     path = PUBLISHED / METADATA
     try:
         check_weights(metadata, PUBLISHED)
@@ -506,7 +506,7 @@ def _is_whole(metadata: Metadata) -> bool:
 
 
 def _write_missing_reports() -> None:
-    """Write the kept model's reports where there are none: ``dvc repro`` waits for them."""
+    """Write the published model's reports if they are missing: ``dvc repro`` needs them."""
     published = _published_if_readable()
     if published is None:
         return
@@ -525,13 +525,13 @@ def _published_if_readable() -> Metadata | None:
 
 
 def _pointed_version() -> str | None:
-    """Tell of which version the pointers are; None where there are none."""
+    """Return the version of the pointers; None if there are no pointers."""
     pointer = PUBLISHED / pointer_name(METADATA)
     return (read_pointer(pointer).version or "a model") if pointer.is_file() else None
 
 
-def _committed(repository: Repository) -> Mapping[str, str] | None:
-    """Read the pointers that git has: of the last commit, or of the version that they name here."""
+def _committed_pointers(repository: Repository) -> Mapping[str, str] | None:
+    """Read the pointers in git: of the last commit, or of the tag of their version."""
     if repository.code_state().commit is None:
         return None
     committed = pointers_in("HEAD", repository)
@@ -548,7 +548,7 @@ def _committed(repository: Repository) -> Mapping[str, str] | None:
 def publish_trained(
     record: RunRecord, evaluation: Evaluation, run: Run, params: Params, *, world: World
 ) -> Metadata:
-    """Publish a run that was trained and evaluated here, if it is better, and say which."""
+    """Publish a run that was trained and evaluated here, if it is better; report the outcome."""
     outside = outside_of(record, world)
     metadata, outcome = finish(
         record, evaluation, run, when=params.publishing.when, outside=outside
@@ -560,15 +560,15 @@ def publish_trained(
 
 
 def adopt(run: Run, *, outside: Outside) -> tuple[Metadata, str]:
-    """Publish a run that was trained and evaluated elsewhere and brought here, if it is better.
+    """Publish a run that was trained and evaluated elsewhere and downloaded, if it is better.
 
-    Adopting it again is harmless: it keeps its version.
+    It can safely be repeated: the model keeps its version.
 
     Returns:
         Its metadata, and what was published or kept, and why.
 
     Raises:
-        RunError: If the run is not what its record says.
+        RunError: If the run does not match its record.
     """
     record = RunRecord.read(run.record)
     layout = read_layout(Path(record.dataset.path))[0]
@@ -581,9 +581,9 @@ def adopt(run: Run, *, outside: Outside) -> tuple[Metadata, str]:
 
 
 def outside_of(record: RunRecord, world: World) -> Outside:
-    """Open models on the device that this run was trained on."""
+    """Return the dependencies; models are loaded on the device that this run was trained on."""
 
-    def opened(weights: Path, image_size_px: int) -> Detector:
+    def load(weights: Path, image_size_px: int) -> Detector:
         return world.load_detector(weights, image_size_px=image_size_px, hardware=record.hardware)
 
-    return Outside(world.repository, opened, world.progress, world.fetch_published)
+    return Outside(world.repository, load, world.progress, world.fetch_published)

@@ -1,4 +1,4 @@
-"""Commits what git keeps of a published model, and tags it."""
+"""Commit a published model's files that belong in git, and tag the commit."""
 
 from container_doors.core.ports import Repository
 from container_doors.core.records import Metadata
@@ -6,7 +6,7 @@ from container_doors.publishing.arrival import refuse_other_tag, released_paths
 
 
 def is_released(metadata: Metadata, repository: Repository) -> bool:
-    """Tell whether git's last commit holds the model's pointers and reports, and a tag names it."""
+    """Return whether git's last commit has the model's pointers and reports, and its tag exists."""
     return metadata.git_tag in repository.tags(metadata.git_tag) and all(
         repository.show("HEAD", path) == path.read_text(encoding="utf-8")
         for path in released_paths()
@@ -14,13 +14,13 @@ def is_released(metadata: Metadata, repository: Repository) -> bool:
 
 
 def release_model(metadata: Metadata, repository: Repository) -> str | None:
-    """Commit what git keeps of the published model, and tag it, each once.
+    """Commit and tag the published model's files for git; do neither twice.
 
     Returns:
-        The commit, None if there was nothing to commit.
+        The commit; None if there was nothing to commit.
 
     Raises:
-        VersioningError: If git refuses, or if the tag is another model's.
+        VersioningError: If git refuses, or if the tag is of another model.
     """
     paths = released_paths()
     tag = metadata.git_tag

@@ -1,22 +1,22 @@
-"""What a run that goes on was asked for: it need not be said again."""
+"""Find the run to resume, and its own params, so that they need not be given again."""
 
 from container_doors.core.config import Params
 from container_doors.core.errors import RunError
 from container_doors.core.records import RunRecord
 from container_doors.core.run import Run
-from container_doors.publishing.comparison import shown, unequal
+from container_doors.publishing.comparison import differing_fields, format_value
 from container_doors.reporting.which_run import newest_runs
 
 
 def run_to_resume(configured: str) -> Run:
-    """Find the run that is meant where none was named.
+    """Return the run to resume if none was named.
 
     Args:
-        configured: The name in the configuration: it is meant, unless it is finished or was never
-            begun here and there is one other that is not finished.
+        configured: The name in the configuration. It is the one, unless it is finished or was
+            never started here and there is one other that is not finished.
 
     Raises:
-        RunError: If several could be meant.
+        RunError: If several are possible.
     """
     names = [name for name in newest_runs() if _is_open(Run(name))]
     if configured in names or not names:
@@ -25,26 +25,26 @@ def run_to_resume(configured: str) -> Run:
         return Run(names[0])
     raise RunError(
         f"which run? {len(names)} are not finished, the newest first: {', '.join(names)}",
-        hint=f"say which: doors train --resume --experiment {names[0]}",
+        hint=f"name one: doors train --resume --experiment {names[0]}",
     )
 
 
 def _is_open(run: Run) -> bool:
     try:
         return RunRecord.read(run.record).status != "finished"
-    except RunError:  # damaged: whoever names it is told
+    except RunError:  # damaged: reported if it is named
         return False
 
 
-def remembered(run: Run, present: Params | None) -> Params:
-    """Read what a run was begun with.
+def stored_params(run: Run, present: Params | None) -> Params:
+    """Return the params that a run was started with.
 
-    Two things that the configuration says by now hold all the same: that nobody is to see the run,
-    and that what is published has to be signed.
+    Two settings of the present configuration apply as well: that W&B is disabled, and that
+    published models must be signed.
 
     Args:
-        run: Begun here, or fetched.
-        present: The configuration as it is now; None if it cannot be read.
+        run: A run that was started here, or fetched.
+        present: The present configuration; None if it cannot be read.
     """
     params = RunRecord.read(run.record).known_params
     if present is None:
@@ -59,10 +59,12 @@ def remembered(run: Run, present: Params | None) -> Params:
     )
 
 
-def said_otherwise(own: Params, present: Params) -> list[str]:
-    """Name what the configuration says by now and a run is not asked for, as run (file)."""
+def differing_settings(own: Params, present: Params) -> list[str]:
+    """List the settings that differ between a run and the present configuration."""
     return [
-        f"{key} {shown(old)} (there {shown(new)})"
-        for key, old, new in unequal(own.model_dump(mode="json"), present.model_dump(mode="json"))
+        f"{key} {format_value(old)} (there {format_value(new)})"
+        for key, old, new in differing_fields(
+            own.model_dump(mode="json"), present.model_dump(mode="json")
+        )
         if key != "wandb.name"
     ]

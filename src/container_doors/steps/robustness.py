@@ -1,4 +1,4 @@
-"""Measures how scores fall on photographs made harder."""
+"""Measures how the scores fall on corrupted photographs."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -20,24 +20,29 @@ from container_doors.core.measurements import (
 )
 from container_doors.core.ports import Corrupt, Detector, Progress
 from container_doors.core.run import Run
-from container_doors.evaluation.corruptions import Picture, climb, read_picture, write_picture
+from container_doors.evaluation.corruptions import (
+    Picture,
+    apply_corruption,
+    read_picture,
+    write_picture,
+)
 from container_doors.evaluation.matched import door_icc, match_photographs, scene_numbers
 from container_doors.evaluation.robustness import (
-    key_of,
-    laddered,
+    cache_key,
+    corruption_result,
     mean_ap50,
-    planned,
+    planned_steps,
     retention,
-    scored,
+    severity_scores,
     spread_evenly,
 )
 from container_doors.evaluation.targets import OperatingTarget, choose_threshold, recall_target
 from container_doors.steps.detections import (
     OpenDetector,
+    count_test_use,
     detect,
     keep,
     known_attributes,
-    look,
     one_by_one,
     scenes_of,
     trained,
@@ -46,68 +51,71 @@ from container_doors.steps.detections import (
 
 @dataclass(frozen=True, slots=True)
 class RobustnessSettings:
-    """How far up the ladders."""
+    """Which corruptions are measured, on how many photographs, for how long."""
 
     corrupt: Corrupt
     common: tuple[str, ...] = ()
-    """Kinds of ``corrupt`` that are climbed too."""
+    """Kinds of ``corrupt`` that are measured too."""
     is_quick: bool = False
     photographs: int = 100
     budget_s: float = math.inf
-    promise: OperatingTarget | None = None
-    """Chooses the threshold, on val; a promised recall is what each step is held against."""
+    operating_target: OperatingTarget | None = None
+    """Chooses the threshold, on val; a recall target is also the target of each severity."""
 
     @property
     def target(self) -> float:
-        """The recall that each step is held against."""
-        return recall_target(self.promise)
+        """The recall that each severity should reach."""
+        return recall_target(self.operating_target)
 
 
 def measure_robustness(
     run: Run,
     split: str,
     *,
-    asked: RobustnessSettings,
+    settings: RobustnessSettings,
     open_detector: OpenDetector,
     progress: Progress,
 ) -> Robustness:
-    """Measure how the scores fall as photographs are made harder, one step after the other.
+    """Measure how the scores fall as photographs are corrupted, one severity after the other.
 
-    Each step is kept as soon as it is measured, and not measured again; so it can be stopped at any
-    time, and the same call goes on.
+    Each result is cached as soon as it is measured; so this can be stopped at any time, and the
+    same call continues.
 
     Raises:
-        RunError: If there is no such run, or no door in the split, or if no threshold keeps the
-            promise on val.
+        RunError: If there is no such run, or no door in the split, or if no threshold meets the
+            operating target on val.
     """
     record, layout = trained(run)
     params = record.known_params
     attributes = known_attributes(layout, progress)
     detected = detect(run, split, open_detector=open_detector, progress=progress)
-    photographs = spread_evenly(detected.photographs, asked.photographs)
+    photographs = spread_evenly(detected.photographs, settings.photographs)
     if not photographs:
         raise RunError(f"{run.name} has no door in {split}", hint="choose another --split")
     conf = params.validation.conf_threshold
-    if asked.promise is not None:
+    target = settings.operating_target
+    if target is not None:
         val = detect(run, "val", open_detector=open_detector, progress=progress)
-        conf, _ = choose_threshold(asked.promise, val.photographs, scenes_of(val, attributes))
+        conf, _ = choose_threshold(target, val.photographs, scenes_of(val, attributes))
     scenes = scene_numbers([one.image for one in photographs], attributes.scenes)
 
-    # Of the split, and not of a step: a harder one must not prove more.
+    # From the clean split, not from a severity: a corrupted one must not give narrower intervals.
     icc = door_icc(match_photographs(photographs, scenes, conf_threshold=conf))
 
-    def measured(step: tuple[str, float], detector: Detector) -> SeverityScores:
-        harder = _made_harder(run, photographs, step, detector, detected.iou_threshold, asked)
-        return scored(harder, scenes, severity=step[1], conf=conf, icc=icc)
+    def measure(step: tuple[str, float], detector: Detector) -> SeverityScores:
+        corrupted = _corrupt_and_detect(
+            run, photographs, step, detector, detected.iou_threshold, settings
+        )
+        return severity_scores(corrupted, scenes, severity=step[1], conf=conf, icc=icc)
 
     steps = {
-        step: run.robustness_step(split, key_of(detected, photographs, scenes, step, conf))
-        for step in planned(asked.common, is_quick=asked.is_quick)
+        step: run.robustness_step(split, cache_key(detected, photographs, scenes, step, conf))
+        for step in planned_steps(settings.common, is_quick=settings.is_quick)
     }
-    opened = partial(open_detector, run.best_weights, params)
-    unkept = _take(steps, asked, measured, opened, progress)
-    clean = scored(photographs, scenes, severity=0, conf=conf, icc=icc)
-    ladders, missing = _read(steps, unkept, clean, asked.target)
+    open_it = partial(open_detector, run.best_weights, params)
+    uncached = _measure_steps(steps, settings, measure, open_it, progress)
+    clean = severity_scores(photographs, scenes, severity=0, conf=conf, icc=icc)
+    corruptions, missing = _read(steps, uncached, clean, settings.target)
     found = Robustness(
         files_sha256=detected.files_sha256,
         attributes_sha256=attributes.sha256,
@@ -115,91 +123,95 @@ def measure_robustness(
         photographs=len(photographs),
         doors=sum(len(one.doors_xyxy) for one in photographs),
         conf_threshold=conf,
-        recall_target=asked.target,
-        promise=None if asked.promise is None else asked.promise.text,
+        recall_target=settings.target,
+        promise=None if target is None else target.text,
         clean=clean,
-        ladders=ladders,
-        mean_ap50=None if missing else mean_ap50(ladders),
-        retention=None if missing else retention(clean, ladders),
+        ladders=corruptions,
+        mean_ap50=None if missing else mean_ap50(corruptions),
+        retention=None if missing else retention(clean, corruptions),
         not_measured=missing,
-        looks=look(run, detected, asked.promise, progress=progress),
+        looks=count_test_use(run, detected, target, progress=progress),
     )
     keep(run, record, found, progress=progress)
     return found
 
 
 _Steps = Mapping[tuple[str, float], Path]
-"""Where each step is kept."""
+"""By corruption and severity: the file of the cached result."""
 
 
-_Unkept = dict[tuple[str, float], SeverityScores]
-"""Steps that were measured and cannot be kept."""
+_Uncached = dict[tuple[str, float], SeverityScores]
+"""Results that were measured and cannot be cached."""
 
 
-def _take(
+def _measure_steps(
     steps: _Steps,
-    asked: RobustnessSettings,
+    settings: RobustnessSettings,
     measure: Callable[[tuple[str, float], Detector], SeverityScores],
     open_it: Callable[[], Detector],
     progress: Progress,
-) -> _Unkept:
-    """Measure each step that is not kept, while there is time; open the model if there is one.
+) -> _Uncached:
+    """Measure each step that is not cached, while there is time; open the model only if needed.
 
     Returns:
-        Those that cannot be kept, for nothing can be written.
+        The results that cannot be cached, because the run is read-only.
     """
-    began, opened = monotonic(), None
-    unkept: _Unkept = {}
+    began, detector = monotonic(), None
+    uncached: _Uncached = {}
     for number, (step, path) in enumerate(steps.items(), start=1):
-        if not path.exists() and monotonic() - began <= asked.budget_s:
-            opened = opened or open_it()
-            measured = measure(step, opened)
+        if not path.exists() and monotonic() - began <= settings.budget_s:
+            detector = detector or open_it()
+            scores = measure(step, detector)
             try:
-                CachedSeverity(step=measured).write(path)
+                CachedSeverity(step=scores).write(path)
             except OSError as error:
                 if not is_read_only(error):
                     raise
-                unkept[step] = measured
+                uncached[step] = scores
         progress.step("robustness", number, len(steps))
-    return unkept
+    return uncached
 
 
 def _read(
-    steps: _Steps, unkept: _Unkept, clean: SeverityScores, target: float
+    steps: _Steps, uncached: _Uncached, clean: SeverityScores, target: float
 ) -> tuple[list[Ladder], list[str]]:
-    """Read what is kept, ladder by ladder, and name the steps that are not."""
-    measured: dict[str, list[SeverityScores]] = {ladder: [] for ladder, _ in steps}
+    """Read the cached results, by corruption; also name the steps without a result."""
+    measured: dict[str, list[SeverityScores]] = {corruption: [] for corruption, _ in steps}
     missing = []
-    for (ladder, severity), path in steps.items():
-        if (ladder, severity) in unkept or path.exists():
-            known = unkept.get((ladder, severity))
-            measured[ladder].append(known or CachedSeverity.read(path).step)
+    for (corruption, severity), path in steps.items():
+        if (corruption, severity) in uncached or path.exists():
+            scores = uncached.get((corruption, severity))
+            measured[corruption].append(scores or CachedSeverity.read(path).step)
         else:
-            missing.append(f"{ladder} {severity:g}")
+            missing.append(f"{corruption} {severity:g}")
     found = measured.items()
     return [
-        laddered(name, taken, clean=clean, target=target) for name, taken in found if taken
+        corruption_result(name, scores, clean=clean, target=target)
+        for name, scores in found
+        if scores
     ], missing
 
 
-def _made_harder(
+def _corrupt_and_detect(
     run: Run,
     photographs: Sequence[Photograph],
     step: tuple[str, float],
     detector: Detector,
     iou_threshold: float,
-    asked: RobustnessSettings,
+    settings: RobustnessSettings,
 ) -> list[Photograph]:
-    """Make one step of every photograph, and look at it as the model will be used."""
+    """Corrupt every photograph, and detect its doors as the model will be used."""
     with TemporaryDirectory() as scratch:
-        made, doors = [], []
+        paths, doors = [], []
         for number, one in enumerate(photographs):
-            harder, moved = _made(read_picture(run.data_view / one.image), one, step, asked)
+            corrupted, moved = _corrupt(
+                read_picture(run.data_view / one.image), one, step, settings
+            )
             path = Path(scratch) / f"{number:05}.png"
-            write_picture(path, harder)
-            made.append(path)
+            write_picture(path, corrupted)
+            paths.append(path)
             doors.append(moved)
-        found = one_by_one(detector, made, iou_threshold)
+        found = one_by_one(detector, paths, iou_threshold)
     return [
         one.model_copy(
             update={
@@ -212,10 +224,10 @@ def _made_harder(
     ]
 
 
-def _made(
-    picture: Picture, one: Photograph, step: tuple[str, float], asked: RobustnessSettings
+def _corrupt(
+    picture: Picture, one: Photograph, step: tuple[str, float], settings: RobustnessSettings
 ) -> tuple[Picture, list[BoxXyxy]]:
-    ladder, severity = step
-    if ladder in asked.common:
-        return asked.corrupt(ladder, int(severity), one.image, picture), list(one.doors_xyxy)
-    return climb(ladder, severity, one.image, picture, one.doors_xyxy)
+    kind, severity = step
+    if kind in settings.common:
+        return settings.corrupt(kind, int(severity), one.image, picture), list(one.doors_xyxy)
+    return apply_corruption(kind, severity, one.image, picture, one.doors_xyxy)

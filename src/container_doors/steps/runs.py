@@ -1,4 +1,4 @@
-"""Lists the runs and versions that this clone knows, with what was measured of each."""
+"""List the runs and versions in this clone, with their measured scores."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,14 +18,14 @@ from container_doors.publishing.git_reports import METRICS
 from container_doors.publishing.names import TAGS, parse_name, parse_tag, version_name
 from container_doors.publishing.publication import read_published
 from container_doors.training.history import read_epochs
-from container_doors.training.standing import as_it_stands
+from container_doors.training.standing import correct_status
 
 SCORES = ("mAP50", "mAP50-95", "precision", "recall")
-"""mAP as Ultralytics has it; precision and recall as the model is used, at the operating point."""
+"""mAP is Ultralytics'; precision and recall are those at the operating point."""
 
 SAME = 0.005
-"""How far a score may be off when it is measured again on another device; an interval of one that
-is further off is of other photographs, or another threshold."""
+"""How far a score may be off when it is measured again on another device. If the value of an
+interval is further off, it is of other photographs or of another threshold."""
 
 
 DAMAGED = "damaged"
@@ -33,7 +33,7 @@ DAMAGED = "damaged"
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """A measured value; with the ends of its interval of 95 %, where that was measured."""
+    """A measured value, with the ends of its 95 % interval if that was measured."""
 
     value: float
     low: float | None = None
@@ -47,10 +47,10 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A run, or a version whose run is not here."""
+    """A run, or a version whose run is not on this machine."""
 
     name: str
-    """Of the run; of the version, where no run here made it."""
+    """The run's name; the version's, if no run here made it."""
     status: str
     version: str | None = None
     is_published: bool = False
@@ -58,27 +58,27 @@ class Row:
     """Whether a git tag names the version."""
     val: dict[str, Score] = field(default_factory=dict)
     test: dict[str, Score] = field(default_factory=dict)
-    """Both by :data:`SCORES`; what was not measured is absent."""
+    """Both by the names in :data:`SCORES`; scores that were not measured are absent."""
     test_false_alarms: int | None = None
     size_bytes: int | None = None
     latency_ms: float | None = None
-    """The median of a test photograph, where the run was evaluated."""
+    """The median for a test photograph, on the machine where the run was evaluated."""
     date: datetime | None = None
-    """When the training ended; of a version, its day."""
+    """When the training ended; for a version without a run, its day."""
     commit: str | None = None
-    """Of the code that trained it."""
+    """The commit of the code that trained it."""
     problem: str | None = None
-    """Why no more is known: damage."""
+    """What is damaged, if the other fields could not be read."""
 
 
 def list_runs(repository: Repository, *, sort: str = "date") -> list[Row]:
-    """Read everything that this clone knows; what is damaged is a row that says so.
+    """Return a row for each run and version in this clone; damaged ones have a ``problem``.
 
     Args:
         repository: Has the tags of the versions.
-        sort: ``name``, or what is to be the best, newest, smallest or fastest first.
+        sort: The column to sort by: the best, newest, smallest or fastest first; or ``name``.
     """
-    published, problem = _published()
+    published, problem = _published_or_problem()
     tagged = {
         version_name(version): tag
         for tag in repository.tags(TAGS)
@@ -96,14 +96,14 @@ def list_runs(repository: Repository, *, sort: str = "date") -> list[Row]:
     return _sorted(rows, sort)
 
 
-def as_it_stands_anywhere(run: Run, record: RunRecord) -> RunRecord:
-    """See whether a run still has somebody who trains it: here, or as a job elsewhere."""
+def with_present_status(run: Run, record: RunRecord) -> RunRecord:
+    """Return the record with its present status: is it still in training, here or as a job?"""
     jobs, _ = readable_jobs()
     is_elsewhere = any(run.name in job.experiments and not job.is_over for job in jobs)
-    return record if is_elsewhere else as_it_stands(run, record)
+    return record if is_elsewhere else correct_status(run, record)
 
 
-def _published() -> tuple[Metadata | None, str | None]:
+def _published_or_problem() -> tuple[Metadata | None, str | None]:
     try:
         return read_published(), None
     except RunError as error:
@@ -126,13 +126,13 @@ def _row_of_folder(path: Path, published: Metadata | None, tagged: set[str]) -> 
 
 
 def _row_of_run(run: Run, published: Metadata | None, tagged: set[str]) -> Row:
-    record = as_it_stands_anywhere(run, RunRecord.read(run.record))
+    record = with_present_status(run, RunRecord.read(run.record))
     metadata = Metadata.read(run.metadata) if run.metadata.exists() else None
     evaluation = Evaluation.read(run.scores) if run.scores.exists() else None
     measured = Evaluated.read(run.evaluation) if run.evaluation.exists() else None
     best = record.artifacts.get("best.pt")
     if evaluation is not None and (best is None or evaluation.weights_sha256 != best.sha256):
-        evaluation = None  # of an earlier go of the same run
+        evaluation = None  # of an earlier attempt of the same run
     if measured is not None and (best is None or measured.weights_sha256 != best.sha256):
         measured = None
     version = metadata.version if metadata else None
@@ -145,7 +145,7 @@ def _row_of_run(run: Run, published: Metadata | None, tagged: set[str]) -> Row:
         size_bytes=best.size_bytes if best else None,
         date=record.finished_at or record.started_at,
         commit=record.code.commit,
-        **_measured(evaluation, measured),
+        **_measured_fields(evaluation, measured),
     )
 
 
@@ -167,13 +167,13 @@ def _row_of_published(published: Metadata, tagged: set[str]) -> Row:
         size_bytes=best.size_bytes if best else None,
         date=published.trained_on,
         commit=published.code.commit,
-        **_measured(published.evaluation, None),
+        **_measured_fields(published.evaluation, None),
     )
 
 
 def _row_of_tag(name: str, tag: str, repository: Repository) -> Row:
-    """Read what git keeps of a version beside its pointers: the reports of its commit."""
-    figures = _reported(repository.show(tag, REPORTS / METRICS), name)
+    """Return the row of a version from the reports in its tagged commit."""
+    figures = _reported_figures(repository.show(tag, REPORTS / METRICS), name)
     return Row(
         name=name,
         status="its run is not here",
@@ -189,14 +189,14 @@ def _row_of_tag(name: str, tag: str, repository: Repository) -> Row:
 
 
 def _day(date: str) -> datetime | None:
-    """Read eight digits, which need not be a day."""
+    """Parse eight digits as a date; None if they are not one."""
     try:
         return datetime.strptime(date, "%Y%m%d").replace(tzinfo=UTC)
     except ValueError:
         return None
 
 
-def _measured(evaluation: Evaluation | None, measured: Evaluated | None) -> dict[str, Any]:
+def _measured_fields(evaluation: Evaluation | None, measured: Evaluated | None) -> dict[str, Any]:
     if evaluation is None:
         return {}
     test = evaluation.splits.get("test")
@@ -229,8 +229,8 @@ def _score(value: float, interval: Estimate | None) -> Score:
     return Score(value, interval.low, interval.high)
 
 
-def _reported(text: str | None, version: str) -> Mapping[str, float]:
-    """Read the figures of ``reports/metrics.json``; none if it is another version's, or damaged."""
+def _reported_figures(text: str | None, version: str) -> Mapping[str, float]:
+    """Read the figures of ``reports/metrics.json``; empty if of another version, or damaged."""
     try:
         document = parse_json(text or "{}")
     except ParsingError:
@@ -245,14 +245,14 @@ def _reported(text: str | None, version: str) -> Mapping[str, float]:
 
 
 def _reported_scores(figures: Mapping[str, float], split: str) -> dict[str, Score]:
-    """By the names of ``docs/metrics.md``, which has ``_`` for ``-``."""
-    spelled = {
+    """Return the reported scores of a split; ``docs/metrics.md`` names have ``_`` for ``-``."""
+    names = {
         "mAP50": "mAP50", "mAP50-95": "mAP50_95",
         "precision": "operating_precision", "recall": "operating_recall",
     }  # fmt: skip
     return {
         name: Score(figures[key])
-        for name, short in spelled.items()
+        for name, short in names.items()
         if (key := f"{split}_{short}") in figures
     }
 
@@ -262,11 +262,11 @@ def _whole(value: float | None) -> int | None:
 
 
 def _sorted(rows: Sequence[Row], sort: str) -> list[Row]:
-    """Put first what is best by one measure, and last what lacks it; of equals, the newest."""
+    """Sort by one column; rows without a value come last, and of equal rows the newest first."""
     by_date = sorted(rows, key=lambda row: (-_seconds(row), row.name))
     value = _ORDERS[sort]
-    there = [row for row in by_date if value(row) is not None]
-    return [*sorted(there, key=value), *(row for row in by_date if value(row) is None)]
+    with_value = [row for row in by_date if value(row) is not None]
+    return [*sorted(with_value, key=value), *(row for row in by_date if value(row) is None)]
 
 
 def _seconds(row: Row) -> float:

@@ -1,4 +1,4 @@
-"""Starts a run, or resumes one that was interrupted: which of the two, from where, and as what."""
+"""Start a run, or resume an interrupted one: decide which, and prepare the run for it."""
 
 import uuid
 from collections.abc import Mapping, Sequence
@@ -14,56 +14,56 @@ from container_doors.core.records import DatasetFiles, RunRecord
 from container_doors.core.run import Run
 from container_doors.data.checks import Report
 from container_doors.data.view import link_view
-from container_doors.publishing.comparison import shown, unequal
+from container_doors.publishing.comparison import differing_fields, format_value
 from container_doors.publishing.hashing import artifact, params_sha256
 from container_doors.steps.data import facts_of, layout_of, list_files
 from container_doors.steps.update import update_record
 from container_doors.training.bundle import short_id
 from container_doors.training.checkpoint import (
-    find_whole,
-    how_to_begin_anew,
+    find_intact,
+    how_to_start_over,
     resumable_epoch,
     rewind,
-    use_newest_whole,
+    use_newest_intact,
 )
-from container_doors.training.claim import claim, earlier_record, refuse_finished, set_aside
+from container_doors.training.claim import claim, earlier_record, refuse_finished, rename_earlier
 from container_doors.training.fetching import RunChoice, fetch_newer, prefer
 from container_doors.training.known_runs import KnownRuns, known_runs
 from container_doors.training.lease import clone_id, watch
 
 MOST_NAMED = 3
-"""Files of other data that a message names."""
+"""At most so many changed data files are named in a message."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mode:
-    """How a training is asked for."""
+    """The options of a training."""
 
     replace: bool = False
-    """Set an earlier run aside, and start from the beginning."""
+    """Rename an earlier run to ``NAME~1``, and start from the beginning."""
     resume: bool = False
-    """Start nothing: resume, or refuse."""
+    """Resume, or refuse; never start a new run."""
     choice: RunChoice = field(default_factory=RunChoice)
-    """Which run of the experiment to resume, where the storage has several."""
+    """Which run of the experiment to resume, if the storage has several."""
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """How a run begins to train."""
+    """A run that is ready to train."""
 
     record: RunRecord
     is_resumed: bool
     known: KnownRuns | None
-    """What the storage has of the experiment; None if it was not asked, or did not answer."""
+    """What the storage has of the experiment; None if it was not asked or did not answer."""
     warnings: Sequence[object]
-    """For the log, which exists only from here on."""
+    """Warnings for the log, which is opened later."""
 
 
 def unfinished(run: Run, choice: RunChoice) -> RunRecord | None:
-    """Read what was trained here earlier; None if there is nothing.
+    """Read the record of an earlier run here; None if there is none.
 
     Raises:
-        RunError: If it is finished, and not another run was chosen.
+        RunError: If it is finished, and no run was chosen by its id.
     """
     earlier = earlier_record(run)
     if choice.run is None:
@@ -80,69 +80,69 @@ def start_or_resume(
     world: World,
     mode: Mode,
 ) -> Start:
-    """Decide whether to start, to resume, or only to evaluate; and leave the run ready for it.
+    """Decide whether to start, to resume, or only to evaluate; and prepare the run for it.
 
     Args:
-        earlier: What was trained here.
-        params: What is asked for.
-        run: Where.
-        report: Of the data.
-        world: Everything outside.
-        mode: What was asked for besides.
+        earlier: The record of an earlier run here.
+        params: The parameters.
+        run: The run.
+        report: The report of the data check.
+        world: The adapters for everything outside.
+        mode: The options.
 
     Raises:
-        DoorsError: As :func:`container_doors.pipeline.train`.
+        DoorsError: See :func:`container_doors.pipeline.train`.
     """
     is_needed = mode.choice.run is not None or (mode.resume and earlier is None)
-    known = _known(run, mode.choice, world=world, is_needed=is_needed)
-    noted: list[object] = [*warnings(params), *report.warnings]
+    known = _ask_storage(run, mode.choice, world=world, is_needed=is_needed)
+    notes: list[object] = [*warnings(params), *report.warnings]
 
     def note(line: str) -> None:
-        noted.append(line)
+        notes.append(line)
         world.progress.say(line)
 
     if not mode.replace:
-        use_newest_whole(run, note)
-        earlier = _fetched(earlier, run, known, mode.choice, world=world)
+        use_newest_intact(run, note)
+        earlier = _fetch_newer(earlier, run, known, mode.choice, world=world)
     if earlier is not None and _is_trained(earlier, run) and _is_same(earlier, params, report):
-        world.progress.say(f"{run.name} was trained already: evaluating and publishing it")
+        world.progress.say(f"{run.name} is already trained: evaluating and publishing it")
         link_view(layout_of(report), run.data_view)
-        return Start(earlier, mode.resume, known, noted)
-    if mode.resume or _can_go_on(earlier, params, run, report):
-        record = _continued(earlier, params, run, report, world=world)
-        return Start(record, is_resumed=True, known=known, warnings=noted)
-    record = _begun(params, run, report, known, world=world, replace=mode.replace)
-    return Start(record, is_resumed=False, known=known, warnings=noted)
+        return Start(earlier, mode.resume, known, notes)
+    if mode.resume or _can_resume(earlier, params, run, report):
+        record = _resume(earlier, params, run, report, world=world)
+        return Start(record, is_resumed=True, known=known, warnings=notes)
+    record = _begin(params, run, report, known, world=world, replace=mode.replace)
+    return Start(record, is_resumed=False, known=known, warnings=notes)
 
 
 def fetch_run(run: Run, *, world: World, choice: RunChoice) -> None:
-    """Bring the newest checkpoint of a run here, with what was asked of it; :func:`train` goes on.
+    """Fetch the newest checkpoint of a run, with its params; :func:`train` then resumes it.
 
     Raises:
-        DoorsError: As :func:`train`, of what the storage has.
+        DoorsError: See :func:`train`, for what the storage has.
     """
     with claim(run):
         earlier = earlier_record(run)
-        known = _known(run, choice, world=world, is_needed=True)
-        use_newest_whole(run, world.progress.say)
-        _fetched(earlier, run, known, choice, world=world)
+        known = _ask_storage(run, choice, world=world, is_needed=True)
+        use_newest_intact(run, world.progress.say)
+        _fetch_newer(earlier, run, known, choice, world=world)
 
 
-def epoch_to_go_on_after(
+def epoch_to_resume_after(
     params: Params, run: Run, report: Report, *, replace: bool = False
 ) -> int | None:
-    """Say after which epoch :func:`train` would go on; None if it would begin.
+    """Return the epoch after which :func:`train` would resume; None if it would start.
 
     Raises:
         RunError: If the run is finished already and ``replace`` is false.
     """
     earlier = None if replace else earlier_record(run)
     refuse_finished(run, earlier)
-    return find_whole(run).epoch if _can_go_on(earlier, params, run, report) else None
+    return find_intact(run).epoch if _can_resume(earlier, params, run, report) else None
 
 
 def _is_same(earlier: RunRecord, params: Params, report: Report) -> bool:
-    """Tell whether an earlier run was asked for with these params, on this data."""
+    """Check whether an earlier run has these params and this data."""
     asked = params.model_dump(mode="json")
     return (
         _without_places(with_defaults(earlier.params)) == _without_places(asked)
@@ -151,45 +151,45 @@ def _is_same(earlier: RunRecord, params: Params, report: Report) -> bool:
 
 
 def _without_places(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Leave out on what it is trained as well: a run may move to other GPUs, or to one."""
+    """Return the params of training without the device: a run may move to other GPUs."""
     training = {key: value for key, value in params["training"].items() if key != "device"}
     return training_params(params) | {"training": training}
 
 
-_LOOKS = ("tensorboard", "checkpoints", "publishing", "versioning")
+_NOT_TRAINING = ("tensorboard", "checkpoints", "publishing", "versioning")
 
 
 def training_params(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Leave out what decides only how a run is watched and kept, and may change meanwhile."""
+    """Return the params without those for tracking and storage, which may change later."""
     wandb = {key: value for key, value in params["wandb"].items() if key != "mode"}
-    shown = {key: value for key, value in params.items() if key not in _LOOKS}
-    return shown | {"wandb": wandb}
+    relevant = {key: value for key, value in params.items() if key not in _NOT_TRAINING}
+    return relevant | {"wandb": wandb}
 
 
-def _what_is_other(earlier: RunRecord, params: Params, run: Run, report: Report) -> str:
-    """Name what a run was begun with and is not resumed with, as old -> new."""
+def _differences(earlier: RunRecord, params: Params, run: Run, report: Report) -> str:
+    """Describe how params and data differ from those of an earlier run, as old -> new."""
     asked = training_params(params.model_dump(mode="json"))
-    other = [
-        f"{key} {shown(old)} -> {shown(new)}"
-        for key, old, new in unequal(training_params(with_defaults(earlier.params)), asked)
+    differences = [
+        f"{key} {format_value(old)} -> {format_value(new)}"
+        for key, old, new in differing_fields(training_params(with_defaults(earlier.params)), asked)
     ]
     if earlier.dataset.sha256 != facts_of(report).sha256:
         was = DatasetFiles.read(run.dataset).files if run.dataset.is_file() else {}
         now = {path.as_posix(): digest for path, digest in report.digests.items()}
-        files = [name for name, _, _ in unequal(was, now)] if was else []
-        other += files[:MOST_NAMED] or [params.data.path]
+        files = [name for name, _, _ in differing_fields(was, now)] if was else []
+        differences += files[:MOST_NAMED] or [params.data.path]
         if len(files) > MOST_NAMED:
-            other.append(f"and {len(files) - MOST_NAMED} more files")
-    return ", ".join(other)
+            differences.append(f"and {len(files) - MOST_NAMED} more files")
+    return ", ".join(differences)
 
 
-def _known(run: Run, choice: RunChoice, *, world: World, is_needed: bool) -> KnownRuns | None:
-    """Ask what the storage has of an experiment; None if there is none, or it does not answer.
+def _ask_storage(run: Run, choice: RunChoice, *, world: World, is_needed: bool) -> KnownRuns | None:
+    """Ask the storage what it has of an experiment; None without storage or answer.
 
     Raises:
-        RunError: If another machine trains the experiment now, or if a run is to be chosen and
-            there is no storage.
-        VersioningError: If the storage does not answer, and nothing can be done without it.
+        RunError: If another machine trains the experiment now, or if a run was requested by its id
+            and there is no storage.
+        VersioningError: If the storage is needed and does not answer.
     """
     remote = world.checkpoints
     if remote is None:
@@ -211,12 +211,12 @@ def _known(run: Run, choice: RunChoice, *, world: World, is_needed: bool) -> Kno
     except (VersioningError, MissingToolError) as error:
         if is_needed:
             raise
-        world.progress.say(f"checkpoints of other machines are not looked for: {error.problem}")
+        world.progress.say(f"checkpoints of other machines were not checked: {error.problem}")
         return None
     return known
 
 
-def _fetched(
+def _fetch_newer(
     earlier: RunRecord | None,
     run: Run,
     known: KnownRuns | None,
@@ -224,11 +224,11 @@ def _fetched(
     *,
     world: World,
 ) -> RunRecord | None:
-    """Bring a checkpoint here that goes further than ours, made on another machine."""
+    """Fetch a checkpoint from another machine, if its epoch is later than ours."""
     remote, say = world.checkpoints, world.progress.say
     if remote is None or known is None:
         return earlier
-    if fetch_newer(run, earlier, known, remote, wanted=choice.run, say=say):
+    if fetch_newer(run, earlier, known, remote, requested=choice.run, say=say):
         earlier = RunRecord.read(run.record)
     if choice.run is not None and earlier is not None:
         refuse_finished(run, earlier)
@@ -237,43 +237,43 @@ def _fetched(
 
 
 def _is_trained(earlier: RunRecord, run: Run) -> bool:
-    """Tell whether a run was trained to its end, and its weights are here as they came out."""
+    """Check whether a run was trained to its end, and its weights are here and unchanged."""
     if earlier.status != "trained":
         return False
     paths = (run.best_weights, run.last_weights)
     return all(path.is_file() and artifact(path) == earlier.artifacts[path.name] for path in paths)
 
 
-def _can_go_on(earlier: RunRecord | None, params: Params, run: Run, report: Report) -> bool:
-    """Tell whether a run was cut off that is asked for again.
+def _can_resume(earlier: RunRecord | None, params: Params, run: Run, report: Report) -> bool:
+    """Check whether the requested training is an interrupted one that can be resumed.
 
     Raises:
-        RunError: If it was, and none of its checkpoints is whole.
+        RunError: If it was interrupted, and none of its checkpoints is intact.
     """
     if earlier is None or not _is_same(earlier, params, report):
         return False
-    return _whole_epoch(earlier, run) is not None
+    return _intact_epoch(earlier, run) is not None
 
 
-def _whole_epoch(earlier: RunRecord, run: Run) -> int | None:
-    """Name the epoch of the newest whole checkpoint; None if there has not been one.
+def _intact_epoch(earlier: RunRecord, run: Run) -> int | None:
+    """Return the epoch of the newest intact checkpoint; None if there never was one.
 
     Raises:
-        RunError: If there has been one, and none is left.
+        RunError: If there was one, and none is left.
     """
-    found = find_whole(run)
-    lost = list(found.passed_over)
+    found = find_intact(run)
+    lost = list(found.skipped)
     if earlier.status == "trained":
-        lost.append("best.pt or last.pt is not what was trained")
+        lost.append("best.pt or last.pt has changed since the training")
     if found.epoch is None and lost:
         raise RunError(
-            f"no whole checkpoint of {run.name} is left: {'; '.join(lost)}",
-            hint=how_to_begin_anew(run),
+            f"no intact checkpoint of {run.name} is left: {'; '.join(lost)}",
+            hint=how_to_start_over(run),
         )
     return found.epoch
 
 
-def _begun(
+def _begin(
     params: Params,
     run: Run,
     report: Report,
@@ -282,15 +282,15 @@ def _begun(
     world: World,
     replace: bool,
 ) -> RunRecord:
-    """Begin a run; what an earlier attempt left is set aside."""
-    replaced = _replaced(run, known, replace=replace)
+    """Start a run; an earlier attempt is renamed and kept."""
+    replaced = _runs_to_replace(run, known, replace=replace)
     hardware = world.trainer.describe_hardware(params)
     weights = world.trainer.starting_weights(params)
     world.follower.settle(run, progress=world.progress)
     why = "of other params or other data" if resumable_epoch(run) else "without a checkpoint"
-    aside = set_aside(run)
-    if aside is not None:
-        world.progress.say(f"an earlier attempt, {why}, is kept in {aside}")
+    renamed = rename_earlier(run)
+    if renamed is not None:
+        world.progress.say(f"an earlier attempt, {why}, is kept in {renamed}")
     document = params.model_dump(mode="json")
     record = RunRecord(
         run_id=uuid.uuid4().hex,
@@ -299,7 +299,7 @@ def _begun(
         started_at=datetime.now(UTC),
         params=document,
         params_sha256=params_sha256(document),
-        code=world.repository.code_state(beside=_no_code(params)),
+        code=world.repository.code_state(beside=_paths_without_code(params)),
         dataset=facts_of(report),
         starting_weights=weights,
         hardware=hardware,
@@ -317,11 +317,11 @@ def _begun(
     return record
 
 
-def _replaced(run: Run, known: KnownRuns | None, *, replace: bool) -> list[str]:
-    """Name the runs that the next one takes the place of.
+def _runs_to_replace(run: Run, known: KnownRuns | None, *, replace: bool) -> list[str]:
+    """Return the runs that the next one replaces.
 
-    That is the one here and, on the storage, what has been replaced or has left nothing; with
-    ``replace`` everything.
+    These are the run here and, on the storage, those that are replaced already or have no
+    checkpoint; with ``replace``, all of them.
     """
     here = _record_if_readable(run)
     replaced = set() if here is None else {short_id(here), *here.replaces}
@@ -333,30 +333,30 @@ def _replaced(run: Run, known: KnownRuns | None, *, replace: bool) -> list[str]:
 def _record_if_readable(run: Run) -> RunRecord | None:
     try:
         return earlier_record(run)
-    except RunError:  # it is set aside as it is
+    except RunError:  # it is renamed and kept as it is
         return None
 
 
-def _continued(
+def _resume(
     earlier: RunRecord | None, params: Params, run: Run, report: Report, *, world: World
 ) -> RunRecord:
-    """Take up a run that was cut off, as the same run."""
-    epoch = None if earlier is None else _whole_epoch(earlier, run)
+    """Resume an interrupted run, as the same run."""
+    epoch = None if earlier is None else _intact_epoch(earlier, run)
     if earlier is None or epoch is None:
         raise RunError(
             f"nothing in {run.directory} can be resumed: no epoch was finished there",
-            hint=f"begin it: doors train --experiment {run.name}",
+            hint=f"start it: doors train --experiment {run.name}",
         )
     if not _is_same(earlier, params, report):
         raise RunError(
-            f"{run.name} was begun with other params or on other data: "
-            f"{_what_is_other(earlier, params, run, report)}",
-            hint="put that back, or begin another: --experiment NAME",
+            f"{run.name} was started with other params or other data: "
+            f"{_differences(earlier, params, run, report)}",
+            hint="undo that change, or start another: --experiment NAME",
         )
     hardware = world.trainer.describe_hardware(params)
     world.follower.settle(run, progress=world.progress)
     list_files(report, run)
-    rewind(run)  # before anybody follows: what the checkpoint lacks is trained again
+    rewind(run)  # before the trackers start: epochs that the checkpoint lacks are trained again
     world.progress.say(
         f"resuming {run.name} after epoch {epoch} of {params.training.epochs} "
         f"on {hardware.description} ({hardware.device})"
@@ -376,7 +376,7 @@ def _continued(
     )
 
 
-def _no_code(params: Params) -> list[Path]:
-    """Name what a run is made with that is no code: the record has its hash."""
+def _paths_without_code(params: Params) -> list[Path]:
+    """Return the paths of data and weights, which are not code: the record has their hashes."""
     weights = [Path(params.model.weights)] if params.model.weights else []
     return [Path(params.data.path), *weights]

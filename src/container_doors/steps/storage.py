@@ -1,4 +1,4 @@
-"""Chooses the storage of large files, and tests it."""
+"""Configure and test the storage of large files."""
 
 from container_doors.core.errors import VersioningError
 from container_doors.core.ports import Storage
@@ -13,19 +13,19 @@ def set_storage(
     delegate: str | None,
     storage: Storage,
 ) -> tuple[str, DriveCredentials | None]:
-    """Choose where large files are kept, so that plain ``dvc push`` and ``dvc pull`` work.
+    """Configure the remote for large files, so that plain ``dvc push`` and ``dvc pull`` work.
 
     Args:
-        url: Any that DVC knows; None for the one that the repository names already.
-        credentials: For Google Drive; of no use elsewhere.
-        delegate: The person whom a service account acts for.
-        storage: What is told.
+        url: Any URL that DVC supports; None for the one already configured.
+        credentials: Credentials for Google Drive; not used for other remotes.
+        delegate: The person that a service account impersonates.
+        storage: The storage to configure.
 
     Returns:
-        The address, and the credentials that are used for it.
+        The address, and the credentials used for it.
 
     Raises:
-        VersioningError: If the address cannot be one, or DVC refuses.
+        VersioningError: If the address is not valid, or DVC refuses.
     """
     url = url or storage.url
     if url is None:
@@ -36,7 +36,7 @@ def set_storage(
     kind = kind_of(url)
     if delegate and (kind != "drive" or credentials is None):
         raise VersioningError(
-            f"{delegate} cannot be acted for: that takes Google Drive and a service account",
+            f"cannot act for {delegate}: that needs Google Drive and a service account",
             hint="give --credentials FILE with it"
             if kind == "drive"
             else f"doors remote set {url}, without --delegate",
@@ -46,7 +46,7 @@ def set_storage(
         return url, None
     options = {}
     if credentials is not None:
-        credentials.options("", delegate=delegate)  # refused before anything is kept
+        credentials.options("", delegate=delegate)  # refused before anything is stored
         file = storage.keep_credentials(credentials.text)
         options = credentials.options(str(file), delegate=delegate)
     storage.configure(url, options)
@@ -54,9 +54,9 @@ def set_storage(
 
 
 def check_storage(*, storage: Storage) -> str:
-    """Write, read and delete a small file on the remote; returns its address.
+    """Write, read and delete a small file on the remote; return the remote's address.
 
     Raises:
-        VersioningError: If that does not work: what is wrong, and what to do.
+        VersioningError: If that fails; the message says what is wrong and what to do.
     """
     return storage.probe()

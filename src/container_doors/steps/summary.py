@@ -1,4 +1,4 @@
-"""Writes the report of a run: Markdown, page, model card."""
+"""Writes the report of a run: Markdown, HTML page, model card."""
 
 from pathlib import Path
 
@@ -9,13 +9,13 @@ from container_doors.core.records import Evaluation, RunRecord
 from container_doors.core.run import Run
 from container_doors.publishing.publication import read_published
 from container_doors.reporting.card import refuse_another_card, write_card
-from container_doors.reporting.page import Known, refuse_another_page, write_page
-from container_doors.reporting.summary import Afterwards, make_room, write_summary
+from container_doors.reporting.page import RunMeasurements, refuse_another_page, write_page
+from container_doors.reporting.summary import Afterwards, prepare_output, write_summary
 from container_doors.reporting.which_run import read_record
 from container_doors.steps.detections import OpenDetector, damaged_documents, evaluated, trained
 from container_doors.steps.evaluate import both_splits
 from container_doors.steps.publish import own_metadata
-from container_doors.steps.runs import as_it_stands_anywhere
+from container_doors.steps.runs import with_present_status
 from container_doors.training.history import read_history
 
 
@@ -25,10 +25,10 @@ def summarise(run: Run, output: Path) -> Path:
     Raises:
         RunError: If the run has not been trained and evaluated.
     """
-    record = as_it_stands_anywhere(run, RunRecord.read(run.record))
+    record = with_present_status(run, RunRecord.read(run.record))
     evaluation = Evaluation.read(run.scores)
     published = read_published()
-    since = Evaluated.read(run.evaluation) if run.evaluation.exists() else None
+    measured = Evaluated.read(run.evaluation) if run.evaluation.exists() else None
     write_summary(
         run,
         output,
@@ -38,19 +38,21 @@ def summarise(run: Run, output: Path) -> Path:
         afterwards=Afterwards(
             metadata=published if published and published.run_id == record.run_id else None,
             own=own_metadata(run),
-            measured=since if since and since.weights_sha256 == evaluation.weights_sha256 else None,
+            measured=measured
+            if measured and measured.weights_sha256 == evaluation.weights_sha256
+            else None,
         ),
     )
     return output
 
 
 def check_report(run: Run, output: Path, *, page: Path | None, card: Path | None) -> None:
-    """See, before anything is measured or written, that a whole report can be made.
+    """Check, before anything is measured or written, that a complete report can be made.
 
     Raises:
         RunError: If a document of the run cannot be read, or another file is in the way.
     """
-    make_room(output)
+    prepare_output(output)
     if page is not None:
         refuse_another_page(page)
     if card is not None:
@@ -66,7 +68,7 @@ def check_report(run: Run, output: Path, *, page: Path | None, card: Path | None
 
 
 def model_card(run: Run, output: Path, *, open_detector: OpenDetector, progress: Progress) -> Path:
-    """Write a run's model card; what is not measured yet is measured.
+    """Write a run's model card; measure what is not measured yet.
 
     Raises:
         RunError: If the run has not been trained, or if ``output`` is something else.
@@ -84,24 +86,24 @@ def model_card(run: Run, output: Path, *, open_detector: OpenDetector, progress:
 
 
 def report_page(run: Run, output: Path, *, open_detector: OpenDetector, progress: Progress) -> Path:
-    """Write the report of a run as one page; what is not measured yet is measured.
+    """Write the report of a run as one HTML page; measure what is not measured yet.
 
     Raises:
         RunError: If the run has not been trained, or if ``output`` is something else.
     """
     record, layout = trained(run)
     assessments = both_splits(run, record, layout, open_detector=open_detector, progress=progress)
-    there = evaluated(run, record)
-    robustness = there.robustness.get("test")
+    measured = evaluated(run, record)
+    robustness = measured.robustness.get("test")
     test = assessments["test"]
     of = (test.files_sha256, test.attributes_sha256)
     is_of_these = robustness and (robustness.files_sha256, robustness.attributes_sha256) == of
-    known = Known(
+    known = RunMeasurements(
         assessments,
-        weights_sha256=there.weights_sha256,
+        weights_sha256=measured.weights_sha256,
         test=Detected.read(run.detections_json("test")),
         robustness=robustness if is_of_these else None,
-        timings=there.latency.get("val"),
+        timings=measured.latency.get("val"),
     )
     history = read_history(run.metrics_jsonl, record)
     write_page(run, output, known, record=record, history=history)

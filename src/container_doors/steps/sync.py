@@ -1,4 +1,4 @@
-"""Puts a model in place that its pointers name: fetched, checked, and exchanged as one step."""
+"""Fetch the model of some pointers, check it, and publish it atomically."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,13 +10,13 @@ from container_doors.core.run import PUBLISHED
 from container_doors.publishing.arrival import (
     Arrival,
     arrival,
-    bring_reports,
     complete,
-    downloaded,
+    copy_reports,
+    find_download,
+    find_weights_only,
     is_in_place,
     lay_out,
     refuse_to_lose,
-    weights_alone,
     with_own_signature,
 )
 from container_doors.publishing.names import parse_name
@@ -31,7 +31,7 @@ from container_doors.publishing.publication import (
     check_weights,
     read_published,
     recover,
-    replacing,
+    replacement,
 )
 from container_doors.publishing.signatures import MODEL, SIGNATURE, SignaturePolicy, read_signature
 
@@ -44,24 +44,24 @@ def put_in_place(
     policy: SignaturePolicy,
     progress: Progress,
 ) -> Metadata:
-    """Replace the published model by the one that these pointers name, unless it is that one.
+    """Replace the published model by the one of these pointers, unless it is the same.
 
     Args:
-        arriving: The pointers, and what is at hand of the model.
-        revision: Of git, that names who may sign.
-        store: Fetches what is not at hand.
-        policy: Whether the model has to be signed, and by whom.
-        progress: Told what is done.
+        arriving: The pointers, and the model's files that are already here.
+        revision: The git revision that has the list of allowed signers.
+        store: Fetches the other files.
+        policy: Whether the model must be signed, and by whom.
+        progress: Receives progress messages.
 
     Raises:
-        VersioningError: If it does not arrive.
-        SignatureError: If it is not signed as the project asks for.
+        VersioningError: If it cannot be fetched.
+        SignatureError: If it is not signed as the project requires.
     """
     arriving = with_own_signature(arriving)
     if is_in_place(arriving):
         _check_signed(arriving, PUBLISHED, policy, revision, progress)
     else:
-        with replacing() as staged:
+        with replacement() as staged:
             _lay_out(arriving, staged, store=store, progress=progress)
             _check_signed(arriving, staged, policy, revision, progress)
             _check_whole(arriving, staged)
@@ -73,27 +73,27 @@ def put_in_place(
 def put_weights_in_place(
     arriving: Arrival, policy: SignaturePolicy, *, store: ArtifactStore, progress: Progress
 ) -> Path:
-    """Put ``best.pt`` in place where nothing says what model it is of, and return its path.
+    """Publish a ``best.pt`` that has no metadata, and return its path.
 
     Raises:
-        VersioningError: If a model is published that is described, or if it does not arrive.
-        SignatureError: If the project asks for signatures: there is nothing that could be signed.
+        VersioningError: If a model with metadata is published, or if it cannot be fetched.
+        SignatureError: If the project requires signatures: without metadata there is none.
     """
     what = "take metadata.json.dvc from the same outputs, put it beside best.pt.dvc, and"
     if policy.is_required_at("HEAD"):
         raise SignatureError(
-            f"{arriving.source}: a signature is asked for, and best.pt.dvc alone cannot have one",
+            f"{arriving.source}: a signature is required, and best.pt.dvc alone cannot have one",
             hint=f"{what} metadata.json.sig, then run this again",
         )
     published = read_published()
     if published is not None:
         raise VersioningError(
-            f"{arriving.source} has best.pt.dvc alone, which says nothing of its model, and would "
-            f"replace {published.version}",
+            f"{arriving.source} has only best.pt.dvc, without metadata, and would replace "
+            f"{published.version}",
             hint=f"{what} run this again",
         )
     pointer = arriving.pointers["best.pt"]
-    with replacing() as staged:
+    with replacement() as staged:
         _lay_out(arriving, staged, store=store, progress=progress)
         found = pointer_to(staged / "best.pt").md5
         if found != pointer.md5:
@@ -105,10 +105,10 @@ def put_weights_in_place(
 
 
 def pointers_here() -> Arrival:
-    """Take the pointers that lie beside the published model, or in its place.
+    """Return the pointers in the published folder.
 
     Raises:
-        VersioningError: If one is missing, is no pointer, or is of another version than the rest.
+        VersioningError: If a pointer is missing, is not a pointer, or is of another version.
     """
     own = {name: PUBLISHED / pointer_name(name) for name in TRACKED}
     texts = {name: own[name].read_text() for name in own if own[name].is_file()}
@@ -116,9 +116,9 @@ def pointers_here() -> Arrival:
 
 
 def pointers_in(revision: str, repository: Repository) -> dict[str, str]:
-    """Read the published model's pointers as they are in a revision, by the file's name."""
-    shown = {name: repository.show(revision, PUBLISHED / pointer_name(name)) for name in TRACKED}
-    return {name: text for name, text in shown.items() if text is not None}
+    """Read the published model's pointers at a git revision, by the file's name."""
+    texts = {name: repository.show(revision, PUBLISHED / pointer_name(name)) for name in TRACKED}
+    return {name: text for name, text in texts.items() if text is not None}
 
 
 def _lay_out(arriving: Arrival, staged: Path, *, store: ArtifactStore, progress: Progress) -> None:
@@ -131,7 +131,7 @@ def _lay_out(arriving: Arrival, staged: Path, *, store: ArtifactStore, progress:
 def _check_signed(
     arriving: Arrival, folder: Path, policy: SignaturePolicy, revision: str, progress: Progress
 ) -> None:
-    """See who signed what has come, before any of it is read."""
+    """Check the signature of a fetched model before any of it is read."""
     signer = policy.check(folder / METADATA, arriving.signature, namespace=MODEL, revision=revision)
     if signer is not None:
         progress.say(f"signed by {signer}")
@@ -169,36 +169,36 @@ def sync_model(
     progress: Progress,
     policy: SignaturePolicy,
 ) -> Metadata:
-    """Bring here a model that was trained elsewhere, as one step.
+    """Fetch a model that was trained elsewhere, and publish it atomically.
 
     Args:
-        outputs: What was downloaded, with the pointers in it; None if git has them.
-        store: Fetches what the pointers name.
-        repository: Is brought up to date.
-        progress: Told what is done.
-        policy: Whether the model has to be signed, and by whom.
+        outputs: The downloaded folder with the pointers; None if they are in git.
+        store: Fetches the files of the pointers.
+        repository: The repository, which is updated from its remote.
+        progress: Receives progress messages.
+        policy: Whether the model must be signed, and by whom.
 
     Raises:
-        VersioningError: If git cannot be brought up to date, if there is no model, if it does not
-            arrive, or if it would replace one that is nowhere else.
-        SignatureError: If it is not signed as the project asks for.
+        VersioningError: If git cannot be updated, if there is no model, if it cannot be fetched, or
+            if it would replace one that has no other copy.
+        SignatureError: If it is not signed as the project requires.
     """
     recover()
     is_in_git = repository.code_state().commit is not None
     upstream = repository.fetch() if is_in_git else Upstream(None, None)
-    progress.say(_git_said(upstream, is_in_git=is_in_git))
+    progress.say(_git_status(upstream, is_in_git=is_in_git))
     if outputs is not None:
         _follow(upstream, repository, same=[])
-        # What came with this moment's commit counts, and not what was read before it.
-        arriving, revision = downloaded(outputs), upstream.commit or "HEAD"
+        # The allowed signers are those of the commit fetched just now, not of an older one.
+        arriving, revision = find_download(outputs), upstream.commit or "HEAD"
     else:
         arriving, revision = _of_git(upstream, repository)
     committed = pointers_in("HEAD", repository) if is_in_git else None
     refuse_to_lose(arriving, committed)
     metadata = put_in_place(arriving, revision, store=store, policy=policy, progress=progress)
-    bring_reports(arriving, metadata)
+    copy_reports(arriving, metadata)
     if outputs is None:
-        # The pointers are here already, so that a kill before this leaves a model that is whole.
+        # The pointers are in place already: a kill before this line leaves a complete model.
         _follow(upstream, repository, same=_of_git_here(revision, repository))
     return metadata
 
@@ -211,16 +211,16 @@ def sync_weights(
     progress: Progress,
     policy: SignaturePolicy,
 ) -> Path | None:
-    """Bring ``best.pt`` where its pointer came alone.
+    """Fetch and publish ``best.pt`` if the download has only its pointer.
 
     Returns:
-        Where it is; None if more came than that, so that :func:`sync` can do it.
+        Its path; None if there is metadata too, so that :func:`sync_model` can be used.
 
     Raises:
         DoorsError: As :func:`steps.sync.put_weights_in_place`.
     """
     recover()
-    arriving = weights_alone(outputs)
+    arriving = find_weights_only(outputs)
     if arriving is None:
         return None
     is_in_git = repository.code_state().commit is not None
@@ -228,11 +228,11 @@ def sync_weights(
     return put_weights_in_place(arriving, policy, store=store, progress=progress)
 
 
-def _git_said(upstream: Upstream, *, is_in_git: bool) -> str:
+def _git_status(upstream: Upstream, *, is_in_git: bool) -> str:
     if not is_in_git:
-        return "git: no commit here, so there is nothing to bring up to date"
+        return "git: no commit here, so there is nothing to update"
     if upstream.name is None:
-        return "git: the branch follows no remote, so there is nothing to fetch"
+        return "git: the branch tracks no remote, so there is nothing to fetch"
     if upstream.commit is None:
         return f"git: up to date with {upstream.name}"
     return f"git: {upstream.name} is ahead, at {upstream.commit[:12]}"
@@ -244,7 +244,7 @@ def _follow(upstream: Upstream, repository: Repository, *, same: Sequence[Path])
 
 
 def _of_git(upstream: Upstream, repository: Repository) -> tuple[Arrival, str]:
-    """Read the pointers that git will have here, before it has; and of which revision they are."""
+    """Return the pointers of the upstream commit, or else those here, and their revision."""
     if upstream.commit is not None:
         texts = pointers_in(upstream.commit, repository)
         signature = repository.show(upstream.commit, PUBLISHED / SIGNATURE)
@@ -253,6 +253,6 @@ def _of_git(upstream: Upstream, repository: Repository) -> tuple[Arrival, str]:
 
 
 def _of_git_here(revision: str, repository: Repository) -> list[Path]:
-    """Name what of a revision was put in place already."""
+    """List the published pointers and signature that a revision has as well."""
     paths = [PUBLISHED / name for name in (*map(pointer_name, TRACKED), SIGNATURE)]
     return [one for one in paths if one.is_file() and repository.show(revision, one) is not None]

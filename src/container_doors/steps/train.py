@@ -1,4 +1,4 @@
-"""Trains the weights of a run that was started, and records how that ended."""
+"""Train the weights of a run that was started, and record how that ended."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -26,15 +26,15 @@ from container_doors.training.publisher import Publisher
 from container_doors.training.recorder import Recorder
 
 FAILED, INTERRUPTED, KILLED = 1, 130, 137
-"""How a run ended badly, as a shell would say it."""
+"""Exit codes of runs that ended badly, as a shell reports them."""
 
 
 @contextmanager
 def running(start: Start, params: Params, run: Run, *, world: World) -> Iterator[None]:
-    """Log, track and back up a run for as long as it goes on, however it ends.
+    """Log and track a run and upload its checkpoints until the block ends, however it ends.
 
     Raises:
-        ToBeContinued: If it was asked to stop: how far it came.
+        ToBeContinued: If it was asked to stop; the message has the number of epochs.
     """
     try:
         with (
@@ -45,11 +45,11 @@ def running(start: Start, params: Params, run: Run, *, world: World) -> Iterator
             for line in start.warnings:
                 LOG.warning("%s", line)
             yield
-    except ToBeContinued as wish:
+    except ToBeContinued as reason:
         epochs = read_epochs(run.metrics_jsonl)
         raise ToBeContinued(
             f"{run.name} has {epochs[-1].number if epochs else 0} of "
-            f"{params.training.epochs} epochs: {wish}"
+            f"{params.training.epochs} epochs: {reason}"
         ) from None
 
 
@@ -57,7 +57,7 @@ def running(start: Start, params: Params, run: Run, *, world: World) -> Iterator
 def _checkpoints_uploaded(
     run: Run, params: Params, known: KnownRuns | None, *, world: World
 ) -> Iterator[None]:
-    """Send checkpoints to the storage while a run goes on."""
+    """Upload checkpoints to the storage until the block ends."""
     if world.checkpoints is None:
         yield
         return
@@ -80,11 +80,11 @@ def _checkpoints_uploaded(
 
 
 def train_weights(start: Start, run: Run, report: Report, *, world: World) -> RunRecord:
-    """Train to the end, unless that was done, and record what came out.
+    """Train to the end, unless the run is trained already, and record the result.
 
     Raises:
-        ToBeContinued: If it was wished to stop; nothing is lost.
-        Exception: What ended it, which its record names.
+        ToBeContinued: If it was asked to stop; nothing is lost.
+        Exception: The error that ended it; the record contains it.
     """
     record, resume = start.record, start.is_resumed
     if record.status == "trained":
@@ -96,11 +96,11 @@ def train_weights(start: Start, run: Run, report: Report, *, world: World) -> Ru
             epochs=params.training.epochs,
             progress=world.progress,
             stopping=world.stopping,
-            on_recovery=lambda setback: _record_recovery(run, setback),
+            on_recovery=lambda recovery: _record_recovery(run, recovery),
         )
         data_yaml = link_view(layout_of(report), run.data_view)
         began = monotonic()
-        with recorder.hearing_workers(record.hardware), world.stopping.training():
+        with recorder.following_workers(record.hardware), world.stopping.training():
             world.trainer.train(
                 params,
                 run,
@@ -113,7 +113,7 @@ def train_weights(start: Start, run: Run, report: Report, *, world: World) -> Ru
         for line in history_warnings(run, record):
             LOG.warning("%s", line)
             world.progress.say(line)
-        force_to_disk(run.trainer_dir)  # before run.json says that they are there
+        force_to_disk(run.trainer_dir)  # before run.json names these files
         artifacts = {path.name: artifact(path) for path in (run.best_weights, run.last_weights)}
         write_materials(run, record, artifacts[run.best_weights.name], world.installed())
         replace_copy(run.metrics_jsonl, copy_of(run.metrics_jsonl))
@@ -130,48 +130,48 @@ def train_weights(start: Start, run: Run, report: Report, *, world: World) -> Ru
 
 
 def _duration_s(history: Sequence[Epoch]) -> float:
-    """Add up the epochs, for a run that more than one process trained."""
+    """Return the sum of the epochs' durations, for a run that several processes trained."""
     return sum(epoch.metrics["perf/epoch_s"] for epoch in history)
 
 
 @contextmanager
 def _outcome_recorded(run: Run) -> Iterator[None]:
-    """Say in ``run.json`` how a run ended early or badly, and let the exception go on."""
+    """Write into ``run.json`` how a run ended early or badly, and re-raise the exception."""
 
-    def ended(status: Status, message: str) -> None:
+    def record_end(status: Status, message: str) -> None:
         record = RunRecord.read(run.record)
         changes = {"status": status, "finished_at": datetime.now(UTC), "message": message}
         try:
             update_record(run, record, **changes)
         except OSError:
-            heal(run.resumable.parent)  # a checkpoint that was not finished has no more use
+            heal(run.resumable.parent)  # removes an incomplete checkpoint, which frees space
             try:
                 update_record(run, record, **changes)
-            except OSError as error:  # what ended the run matters more; readers see it is over
-                LOG.error("how it ended could not be written into run.json: %s", error)
+            except OSError as error:  # the run's own error matters more, and is raised
+                LOG.error("the run's end could not be written into run.json: %s", error)
 
     try:
         yield
-    except ToBeContinued as wish:
-        ended("stopped", str(wish))
+    except ToBeContinued as reason:
+        record_end("stopped", str(reason))
         raise
     except KeyboardInterrupt:
-        ended("interrupted", "stopped by hand")
+        record_end("interrupted", "stopped by hand")
         raise
     except Exception as error:
         LOG.exception("training failed")
-        ended("failed", f"{type(error).__name__}: {error}")
+        record_end("failed", f"{type(error).__name__}: {error}")
         raise
 
 
-def _record_recovery(run: Run, setback: Recovery) -> None:
+def _record_recovery(run: Run, recovery: Recovery) -> None:
     record = RunRecord.read(run.record)
-    update_record(run, record, setbacks=[*record.setbacks, setback])
+    update_record(run, record, setbacks=[*record.setbacks, recovery])
 
 
 @contextmanager
 def _tracked(run: Run, record: RunRecord, *, world: World) -> Iterator[None]:
-    """Let the trackers watch, and tell them how it ended."""
+    """Start the trackers, and send them the exit code at the end."""
     LOG.info("run %s of %s", record.run_id, run.name)
     world.follower.start(run, progress=world.progress)
     exit_code = FAILED

@@ -1,4 +1,4 @@
-"""Hashes everything that the published model stands on, and compares."""
+"""Compare the hashes of everything that the published model depends on."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -21,7 +21,7 @@ from container_doors.publishing.data_evidence import (
     data_objects_check,
     data_pointers_check,
     hash_files,
-    said_md5,
+    pointer_md5,
 )
 from container_doors.publishing.git_reports import CURVES, report_texts
 from container_doors.publishing.hashing import file_sha256
@@ -39,8 +39,8 @@ from container_doors.steps.start import training_params
 from container_doors.steps.sync import pointers_in
 from container_doors.steps.version import another_published, nothing_published
 
-ALIKE, ELSEWHERE = 1e-6, 0.005
-"""How far figures may be off when measured again: on such a device, and on any other."""
+SAME_DEVICE, OTHER_DEVICE = 1e-6, 0.005
+"""Tolerances of figures measured again: on the same kind of device, and on any other."""
 
 
 def verify_model(
@@ -52,21 +52,21 @@ def verify_model(
     progress: Progress,
     fetch_data: bool = False,
 ) -> tuple[Metadata | None, list[Check]]:
-    """Hash everything that the published model stands on again, and name what has changed.
+    """Hash everything that the published model depends on again, and report what has changed.
 
     Args:
-        experiment: What should be published; None if it may be any.
-        params: Those of ``params.yaml`` now.
-        store: Asked for what its remote holds.
-        repository: Asked for the commit and the tag.
-        progress: Told how far it is.
-        fetch_data: Whether the data set is fetched from a remote that is no folder.
+        experiment: The experiment that should be published; None for any.
+        params: The present ``params.yaml``.
+        store: Has the remote's objects.
+        repository: Has the commit and the tag.
+        progress: Receives progress messages.
+        fetch_data: Whether the data set is fetched from a remote that is not a folder.
 
     Returns:
-        What is published, None if it cannot be read, and one check for each link.
+        The published metadata, None if it cannot be read, and one check for each link.
 
     Raises:
-        RunError: If nothing is published, or another experiment than the one asked for.
+        RunError: If nothing is published, or if it is of another experiment.
     """
     path = PUBLISHED / METADATA
     recover()
@@ -78,11 +78,11 @@ def verify_model(
     except RunError as error:
         hint = metadata_back(PUBLISHED, _published_run(experiment))
         unreadable = Check("metadata", "", (Mismatch(str(path), "metadata", error.problem, hint),))
-        kept = _kept_metadata(experiment, store)
-        if kept is None:
-            why = "metadata.json, which says what it should be, is damaged"
+        copy = _find_metadata_copy(experiment, store)
+        if copy is None:
+            why = "metadata.json, which has the expected values, is damaged"
             return None, [unreadable, Check("everything else", "", not_checked=why)]
-        metadata = kept
+        metadata = copy
     if experiment not in {None, metadata.experiment_name}:
         raise another_published(metadata, experiment, f"doors verify {metadata.experiment_name}")
     run = run_of(metadata.run_id, metadata.experiment_name)
@@ -96,7 +96,7 @@ def verify_model(
     asked, was = _comparable(params), _comparable(metadata.hyperparameters)
     data_set = _dataset_evidence(metadata, run, params, progress)
     root = Path(params.data.path)
-    data = Folder(root, _files_as_kept(root, store))
+    data = Folder(root, _hash_data_files(root, store))
     data_pointers = _data_pointers_evidence(data, repository, is_changed=bool(data_set.mismatches))
     pointers = evidence.pointers_check(
         metadata,
@@ -114,7 +114,7 @@ def verify_model(
             revision=_revision_of_params(metadata, was, repository),
             hint=metadata_back(PUBLISHED, run),
         ),
-        evidence.code_check(metadata, is_there=repository.holds(commit) if commit else None),
+        evidence.code_check(metadata, has_commit=repository.has_commit(commit) if commit else None),
         evidence.starting_weights_check(metadata),
         evidence.records_check(metadata, run),
         evidence.weights_check(metadata, PUBLISHED, run),
@@ -138,13 +138,13 @@ def measure_again(
     hardware: Hardware,
     progress: Progress,
 ) -> Check:
-    """Evaluate the published ``best.pt`` once more, and compare the figures."""
+    """Evaluate the published ``best.pt`` again, and compare the figures."""
     try:
         params = metadata.known_params
     except ConfigError as error:
         return Check("figures", "", not_checked=error.problem)
     if not is_published_model(metadata):
-        why = f"{PUBLISHED / 'best.pt'} is not what was published, so it is not opened"
+        why = f"{PUBLISHED / 'best.pt'} is not the published file, so it is not opened"
         return Check("figures", "", not_checked=why)
     layout, findings = read_layout(dataset)
     if layout is None:
@@ -161,19 +161,19 @@ def measure_again(
             for split in EVALUATED_SPLITS
         }
     again = metadata.evaluation.model_copy(update={"splits": splits})
-    is_alike = hardware.description == metadata.hardware.description
+    is_same_device = hardware.description == metadata.hardware.description
     return evidence.figures_check(
-        metadata, metrics_of(again), tolerance=ALIKE if is_alike else ELSEWHERE
+        metadata, metrics_of(again), tolerance=SAME_DEVICE if is_same_device else OTHER_DEVICE
     )
 
 
 def check_signature(policy: SignaturePolicy) -> Check:
-    """See who signed the published model, as far as the project asks for that."""
+    """Check who signed the published model, as the project requires."""
     return signature_check(_published_run(None).name, PUBLISHED, policy)
 
 
 def is_published_model(metadata: Metadata) -> bool:
-    """Tell, before ``best.pt`` is opened, whether it is what its metadata describes."""
+    """Return whether ``best.pt`` matches its metadata; call it before the file is opened."""
     path = PUBLISHED / "best.pt"
     return path.is_file() and file_sha256(path) == metadata.artifacts["best.pt"].sha256
 
@@ -190,7 +190,7 @@ def _dataset_evidence(metadata: Metadata, run: Run, params: Params, progress: Pr
         return Check("data set", str(root), tuple(_as_mismatch(root, f) for f in report.errors))
     found = {path.as_posix(): digest for path, digest in report.digests.items()}
     if recorded is not None and found.get("data.yaml") != recorded.get("data.yaml"):
-        # What another data.yaml leads to says nothing of the files that were trained on.
+        # With another data.yaml the report is of other files than those that were trained on.
         found = {name: file_sha256(root / name) for name in recorded if (root / name).is_file()}
     is_tracked = root.with_name(pointer_name(root.name)).is_file()
     return evidence.dataset_check(
@@ -199,18 +199,18 @@ def _dataset_evidence(metadata: Metadata, run: Run, params: Params, progress: Pr
         found=found,
         found_sha256=content_sha256({Path(name): digest for name, digest in found.items()}),
         recorded=recorded,
-        hint=f"{pull} --force" if is_tracked else "restore it from a copy: DVC does not keep it",
+        hint=f"{pull} --force" if is_tracked else "restore it from a copy: it is not in DVC",
     )
 
 
-def _files_as_kept(root: Path, store: ArtifactStore) -> dict[str, tuple[str, int]] | None:
-    """Hash a data set as DVC does, without what it is told to leave out."""
+def _hash_data_files(root: Path, store: ArtifactStore) -> dict[str, tuple[str, int]] | None:
+    """Hash a data set as DVC does, without the files that DVC ignores."""
     if not root.is_dir():
         return None
     names = [path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()]
     files = hash_files(root, names)
     pointer = Folder(root, files).pointer
-    if not pointer.is_file() or said_md5(pointer) == Folder(root, files).out["md5"]:
+    if not pointer.is_file() or pointer_md5(pointer) == Folder(root, files).out["md5"]:
         return files
     ignored = store.ignored([root / name for name in names])
     return {name: file for name, file in files.items() if root / name not in ignored}
@@ -219,8 +219,8 @@ def _files_as_kept(root: Path, store: ArtifactStore) -> dict[str, tuple[str, int
 def _data_pointers_evidence(data: Folder, repository: Repository, *, is_changed: bool) -> Check:
     archives = tracked_shards(data.root)
     paths = [data.pointer, *(path.with_name(pointer_name(path.name)) for path in archives)]
-    shown = {path: repository.show("HEAD", path) for path in paths}
-    committed = {path: text for path, text in shown.items() if text is not None}
+    texts = {path: repository.show("HEAD", path) for path in paths}
+    committed = {path: text for path, text in texts.items() if text is not None}
     return data_pointers_check(data, archives, committed, is_changed=is_changed)
 
 
@@ -232,15 +232,15 @@ def _remote_data_evidence(
         return Check(name, f"none: DVC does not track {data.root}")
     archives = tracked_shards(data.root)
     all_pointers = [data.pointer, *(path.with_name(pointer_name(path.name)) for path in archives)]
-    pointers = _sound(all_pointers, compared)
+    pointers = _without_changed(all_pointers, compared)
     try:
         remote = store.check_ready()
         if fetch:
-            progress.say(f"fetching the data set from {remote}, to hash what is there")
+            progress.say(f"fetching the data set from {remote}, to hash it")
         with TemporaryDirectory() as scratch:
             found = store.object_folder(pointers, Path(scratch), fetch=fetch)
             if found is None:
-                why = f"{remote} is no folder: doors verify --data fetches the data set from it"
+                why = f"{remote} is not a folder: doors verify --data fetches the data set from it"
                 return Check(name, "", not_checked=why)
             objects, is_own = found
             return data_objects_check(data, pointers, objects, remote, is_own=is_own)
@@ -248,8 +248,8 @@ def _remote_data_evidence(
         return Check(name, "", not_checked=f"{error.problem}; {error.hint}")
 
 
-def _sound(pointers: Sequence[Path], compared: Check) -> list[Path]:
-    """Leave out the pointers that have changed: what they name now proves nothing."""
+def _without_changed(pointers: Sequence[Path], compared: Check) -> list[Path]:
+    """Leave out the pointers that have changed: the objects they name prove nothing."""
     changed = {
         mismatch.where.partition(": ")[0].partition(", ")[0] for mismatch in compared.mismatches
     }
@@ -257,7 +257,7 @@ def _sound(pointers: Sequence[Path], compared: Check) -> list[Path]:
 
 
 def _published_run(experiment: str | None) -> Run:
-    """Tell by the pointer whose run was published, where the metadata cannot say it."""
+    """Return the published run according to the pointer, for when the metadata is damaged."""
     try:
         version = read_pointer(PUBLISHED / pointer_name(METADATA)).version
         return Run(parse_name(version).experiment if version else experiment or "NAME")
@@ -265,8 +265,8 @@ def _published_run(experiment: str | None) -> Run:
         return Run(experiment or "NAME")
 
 
-def _kept_metadata(experiment: str | None, store: ArtifactStore) -> Metadata | None:
-    """Find what ``metadata.json`` was, in the run or on the remote; None if it cannot be had."""
+def _find_metadata_copy(experiment: str | None, store: ArtifactStore) -> Metadata | None:
+    """Find a copy of ``metadata.json`` in the run or on the remote; None if there is none."""
     pointer = PUBLISHED / pointer_name(METADATA)
     with TemporaryDirectory() as scratch, suppress(RunError, VersioningError, MissingToolError):
         own = _published_run(experiment).metadata
@@ -284,7 +284,7 @@ def _kept_metadata(experiment: str | None, store: ArtifactStore) -> Metadata | N
 def _revision_of_params(
     metadata: Metadata, was: Mapping[str, Any], repository: Repository
 ) -> str | None:
-    """Find where git has a ``params.yaml`` that asks for what the model was trained with."""
+    """Find a git revision whose ``params.yaml`` has the params that the model was trained with."""
     for revision in filter(None, (metadata.git_tag, metadata.code.commit, "HEAD")):
         text = repository.show(revision, Path("params.yaml"))
         if text is None:
@@ -303,7 +303,7 @@ def _as_mismatch(root: Path, finding: Finding) -> Mismatch:
 
 
 def _recorded_files(metadata: Metadata, run: Run) -> dict[str, str] | None:
-    """Read what the model was trained on, file by file; None if that is lost or has changed."""
+    """Read the list of files that the model was trained on; None if it is lost or has changed."""
     try:
         files = DatasetFiles.read(run.dataset).files
     except RunError:
@@ -313,7 +313,7 @@ def _recorded_files(metadata: Metadata, run: Run) -> dict[str, str] | None:
 
 
 def _comparable(params: Params | Mapping[str, Any]) -> dict[str, Any]:
-    """Put params as this release writes them; those that it cannot read, as they stand."""
+    """Return params as this release writes them; unchanged if it cannot read them."""
     if not isinstance(params, Params):
         try:
             params = Params.model_validate(params)
@@ -324,22 +324,22 @@ def _comparable(params: Params | Mapping[str, Any]) -> dict[str, Any]:
 
 def _own_reports(metadata: Metadata, run: Run) -> dict[str, str]:
     if "best.pt" not in metadata.artifacts:
-        return {}  # damaged, as another check says
+        return {}  # damaged; another check reports it
     texts = report_texts(run, metadata, metadata.evaluation)
     is_ours = is_record_of(run, metadata.run_id)
     return {name: text for name, text in texts.items() if is_ours or name != CURVES}
 
 
 def _remote_evidence(compared: Check, store: ArtifactStore, progress: Progress) -> Check:
-    pointers = _sound([PUBLISHED / pointer_name(name) for name in TRACKED], compared)
+    pointers = _without_changed([PUBLISHED / pointer_name(name) for name in TRACKED], compared)
     if not pointers:
         return Check("remote", "", not_checked="the pointers have changed")
     if not all(pointer.exists() for pointer in pointers):
-        why = "nothing was sent yet: doors version"
+        why = "nothing was pushed yet: doors version"
         return Check("remote", "", not_checked=why)
     try:
         remote = store.check_ready()
-        progress.say(f"fetching from {remote}, to hash what is there")
+        progress.say(f"fetching from {remote}, to hash the objects")
         with TemporaryDirectory() as scratch:
             objects = store.fetch_objects(pointers, Path(scratch))
             return evidence.objects_check(PUBLISHED, objects, remote)

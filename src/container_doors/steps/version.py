@@ -1,4 +1,4 @@
-"""Records the published model with DVC, and uploads it."""
+"""Add the published model to DVC, and push it."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from container_doors.core.records import Metadata
 from container_doors.core.run import PUBLISHED, Run
 from container_doors.publishing.lineage import is_record_of, run_of
 from container_doors.publishing.pointers import TRACKED, check_pointers
-from container_doors.publishing.publication import check_weights, read_published, replacing
+from container_doors.publishing.publication import check_weights, read_published, replacement
 from container_doors.publishing.signatures import SIGNATURE, SignaturePolicy, sign_model
 from container_doors.steps.publish import how_to_publish, is_complete
 from container_doors.training.publisher import mark_finished
@@ -23,21 +23,21 @@ def version_model(
     checkpoints: CheckpointRemote | None = None,
     policy: SignaturePolicy | None = None,
 ) -> tuple[Metadata, list[Path]]:
-    """Track and push the published model; returns what it is, and the files for git.
+    """Track, sign and push the published model; return its metadata, and the files for git.
 
-    From then on its checkpoints are of no more use, and go.
+    Its checkpoints are no longer needed after that, and are deleted.
 
     Args:
-        experiment: What should be published; None if it may be any.
-        store: Where it is pushed to.
-        progress: Told what is done.
-        checkpoints: Where those of its run are.
-        policy: Who signs it, and whether somebody has to; None: nobody does.
+        experiment: The experiment that should be published; None for any.
+        store: The storage that it is pushed to.
+        progress: Receives progress messages.
+        checkpoints: The remote of its run's checkpoints.
+        policy: Who signs it, and whether a signature is required; None: it is not signed.
 
     Raises:
-        RunError: If what is published is not of this experiment.
-        VersioningError: If there is no repository or no remote, if the push fails, or if it cannot
-            be signed, and has to be.
+        RunError: If the published model is not of this experiment.
+        VersioningError: If there is no repository or no remote, if the push fails, or if a required
+            signature cannot be made.
     """
     metadata = read_published()
     if metadata is None:
@@ -46,8 +46,8 @@ def version_model(
         refuse_another(metadata, Run.named(experiment))
     remote = store.check_ready()
     progress.say(f"{metadata.version}: adding to DVC and pushing to {remote}")
-    with replacing() as staged:
-        # The objects are on the remote before a pointer names them, and the pointers change as one.
+    with replacement() as staged:
+        # The objects are pushed before a pointer names them, and the pointers change together.
         copy_folder(PUBLISHED, staged)
         check_weights(metadata, staged)
         if policy is not None:
@@ -61,14 +61,14 @@ def version_model(
         try:
             mark_finished(run, checkpoints)
         except (VersioningError, MissingToolError) as error:
-            progress.say(f"the checkpoints are left on the remote: {error.problem}")
+            progress.say(f"the checkpoints stay on the remote: {error.problem}")
     signature = PUBLISHED / SIGNATURE
     signed = [signature] if signature.is_file() else []
     return metadata, [PUBLISHED / pointer.name for pointer in pointers] + signed
 
 
 def nothing_published(experiment: str | None) -> RunError:
-    """Say that there is no model yet."""
+    """Return the error for a missing published model."""
     how = how_to_publish(Run.named(experiment)) if experiment else "doors train"
     return RunError(
         f"no metadata.json in {PUBLISHED}: nothing has been published",
@@ -77,10 +77,10 @@ def nothing_published(experiment: str | None) -> RunError:
 
 
 def refuse_another(metadata: Metadata, run: Run) -> None:
-    """See that what is published is of this run, where the name may be that of several.
+    """Check that the published model is of this run; several runs may have its name.
 
     Raises:
-        RunError: If it is not: what is to be done depends on what the run is.
+        RunError: If it is not; the hint depends on the state of the run.
     """
     if is_record_of(run, metadata.run_id):
         return
@@ -90,16 +90,16 @@ def refuse_another(metadata: Metadata, run: Run) -> None:
     raise another_published(
         metadata,
         run.label,
-        f"{how_to_publish(run)} puts {run.label} there if it is better; doors version, without a "
-        "name, keeps what is there",
+        f"{how_to_publish(run)} publishes {run.label} if it is better; doors version, without a "
+        "name, versions the published model",
     )
 
 
 def another_published(metadata: Metadata, experiment: str | None, hint: str) -> RunError:
-    """Say that the model is another experiment's."""
-    of = run_of(metadata.run_id, metadata.experiment_name)
-    held = of.label if is_record_of(of, metadata.run_id) else metadata.experiment_name
+    """Return the error for a published model of another experiment."""
+    run = run_of(metadata.run_id, metadata.experiment_name)
+    label = run.label if is_record_of(run, metadata.run_id) else metadata.experiment_name
     return RunError(
-        f"{PUBLISHED} holds {held!r}, and {experiment!r} was asked for",
+        f"{PUBLISHED} has the model of {label!r}, and {experiment!r} was asked for",
         hint=hint,
     )

@@ -1,1 +1,1 @@
-"""Where large files are kept: addresses, credentials, and what DVC says when they do not work."""
+"""The storage of large files: addresses, credentials, and explanations of DVC's errors."""

@@ -1,19 +1,19 @@
-"""What DVC and Google say when a remote does not work, in plain words, and what to do about it."""
+"""Known errors of DVC and Google when a remote fails: what each means, and what to do."""
 
 import re
 from dataclasses import dataclass, replace
 
 ADD_REMOTE = "doors remote set DIRECTORY, or gdrive://FOLDER_ID, or any URL that DVC knows"
 THREE_WAYS = (
-    "use a folder of a shared drive (Google Workspace), or act for a person: doors remote set "
+    "use a folder of a shared drive (Google Workspace), or impersonate a person: doors remote set "
     "--delegate EMAIL, or use a person's own credentials: doors remote login "
     "--client FILE; see docs/google-drive.md"
 )
-_AGAIN = "run this again: what arrived is not sent twice"
+_AGAIN = "run this again: files that were sent are not sent again"
 _PLUGIN = re.compile(r"dvc[-_](?P<name>[a-z0-9]+)")
-_GET_PLUGIN = "uv sync, for Google Drive; for others DVC's plugin, where dvc itself is"
+_GET_PLUGIN = "uv sync, for Google Drive; for others install DVC's plugin where dvc is"
 _SIGN_IN = (
-    "sign in again: doors remote login --client FILE; the app must be published, or it lasts "
+    "sign in again: doors remote login --client FILE; if the app is not published, a login lasts "
     "7 days only"
 )
 _CONFIGURE = "https://doc.dvc.org/user-guide/data-management/remote-storage"
@@ -25,10 +25,10 @@ _WHICH = (
 
 @dataclass(frozen=True, slots=True)
 class Complaint:
-    """What is wrong, and the next step; a ``meaning`` of "" is no better than what was said."""
+    """A known error: its meaning and the next step; ``meaning`` is "" if the message is clear."""
 
     sign: str
-    """What is said, in lower case; alternatives are divided by ``|``."""
+    """A part of the message, in lower case; alternatives are separated by ``|``."""
     meaning: str
     remedy: str
 
@@ -37,25 +37,25 @@ _COMPLAINTS = [
     Complaint(*row)
     for row in (
         ("unable to acquire lock", "",
-         "another dvc is at work here: wait for it, then run this again"),
+         "another dvc process runs here: wait for it, then run this again"),
         ("not inside of a dvc repository", "", "dvc init, in the repository's root"),
         ("is not a git repository", "",
-         "git init, in the folder that holds .dvc; or clone it anew"),
+         "git init, in the folder that has .dvc; or clone it again"),
         ("no remote specified", "", ADD_REMOTE),
         ("is git-ignored", "", "git check-ignore -v FILE names the line of .gitignore to change"),
-        ("is already tracked by scm", "git tracks that path, and two cannot keep it",
+        ("is already tracked by scm", "git already tracks that path, so DVC cannot",
          "git rm -r --cached PATH && git commit, then run this again; the file itself stays"),
         ("overlapping with other", "",
-         "of two pointers, one inside the other, keep one: dvc remove POINTER.dvc"),
+         "one pointer is inside the other; keep one of them: dvc remove POINTER.dvc"),
         ("inside symlinked", "the path is behind a symbolic link",
          "name the real path, or copy it into the repository"),
-        ("surrogates not allowed", "a file's name is no UTF-8, which is all that DVC can keep",
+        ("surrogates not allowed", "a file's name is not UTF-8, which DVC needs",
          "rename it: find . | grep -axv '.*' lists such names"),
-        ("file name too long", "", "shorten the name that it quotes"),
-        ("unsupported url type", "DVC knows no such kind of address", ADD_REMOTE),
+        ("file name too long", "", "shorten the name in the message"),
+        ("unsupported url type", "DVC does not support that kind of address", ADD_REMOTE),
         ("can't remove the following unsaved files",
-         "files here are not what their pointers name, and DVC has no copy of them",
-         "keep them: dvc add PATH; or give them up: dvc pull --force"),
+         "files here do not match their pointers, and DVC has no copy of them",
+         "keep them: dvc add PATH; or discard them: dvc pull --force"),
         ("to be installed|requires 'dvc|no module named",
          "DVC's plugin for this remote is missing", _GET_PLUGIN),
         ("service accounts do not have storage quota",
@@ -63,61 +63,61 @@ _COMPLAINTS = [
         ("storage quota has been exceeded", "the Drive is full",
          "empty its bin or free some space, then " + _AGAIN),
         ("storagequotaexceeded",
-         "there is no storage left, or the account is a service account, which owns none",
+         "there is no storage left, or it is a service account, which owns none",
          "free some space; for a service account: " + THREE_WAYS),
         ("no space left", "the disk is full", "free some space there, then " + _AGAIN),
         ("quota exceeded", "the quota is used up", "free some space there, then run this again"),
         ("read-only file system", "",
          "make the remote writable, or choose another: dvc remote list"),
-        ("unauthorized_client", "the service account may not act for that person",
+        ("unauthorized_client", "the service account may not impersonate that person",
          "a Workspace admin allows it: docs/google-drive.md, delegation; scope "
          "https://www.googleapis.com/auth/drive"),
         ("could not deserialize key|no key could be detected|incorrect padding|pyasn1.error",
          "the service account's key is damaged",
          "make another key, then: doors remote set --credentials FILE"),
-        ("account not found|invalid jwt", "the service account, or its key, is no longer good",
+        ("account not found|invalid jwt", "the service account, or its key, is no longer valid",
          "make another key, then: doors remote set --credentials FILE"),
         ("deleted_client", "the OAuth client has been deleted",
          "make another, then: doors remote login --client FILE"),
         ("invalid_client", "Google does not know the OAuth client, or its secret",
-         "copy both anew, then: doors remote login --client FILE"),
+         "copy both again, then: doors remote login --client FILE"),
         ("invalid_grant", "the consent has expired or was revoked", _SIGN_IN),
         ("insufficientpermissions", "the consent does not cover Drive", _SIGN_IN),
         ("insufficient permission|insufficientfilepermissions",
          "the account may only read that folder",
          "share the folder with the account as an editor"),
         ("accessnotconfigured",
-         "the Drive API is not switched on for the project of the credentials",
-         "switch it on: https://console.cloud.google.com/apis/library/drive.googleapis.com"),
-        ("file not found: ", "the folder is not there, or is not shared with this account",
+         "the Drive API is not enabled for the project of the credentials",
+         "enable it: https://console.cloud.google.com/apis/library/drive.googleapis.com"),
+        ("file not found: ", "the folder does not exist, or is not shared with this account",
          "share it with the account as an editor, and compare the id with the folder's address"),
-        ("exists and you can access it", "the sub-folder is not there; DVC does not make it",
-         "make it in the browser, or name the folder's own id"),
+        ("exists and you can access it", "the sub-folder does not exist; DVC does not create it",
+         "create it in the browser, or use the folder's own id"),
         ("'access_token'|'_module'|'private_key|unexpected credentials type",
-         "the credentials are of another kind than .dvc/config.local says",
+         "the credentials are not of the kind in .dvc/config.local",
          "unset GDRIVE_CREDENTIALS_DATA, or: doors remote set"),
-        ("jsondecodeerror|expecting value", "the credentials are no JSON",
+        ("jsondecodeerror|expecting value", "the credentials are not JSON",
          "doors remote set --credentials FILE"),
         ("nocredentialserror|unable to locate credentials", "there are no credentials for it",
          f"configure them: {_CONFIGURE}"),
-        ("name or service not known", "there is no network, or no such host", _AGAIN),
+        ("name or service not known", "there is no network, or the host does not exist", _AGAIN),
         ("temporary failure in name|unable to find the server", "there is no network",
-         "when it is back, " + _AGAIN),
-        ("connection refused", "nothing answers there", "is the network up? Then " + _AGAIN),
+         "when the network is back, " + _AGAIN),
+        ("connection refused", "the host does not answer", "is the network up? Then " + _AGAIN),
         ("cannot connect", "there is no network", "is the network up? Then " + _AGAIN),
-        ("ratelimitexceeded", "Google asks to be slower", "wait some minutes, then " + _AGAIN),
+        ("ratelimitexceeded", "Google limits the rate", "wait some minutes, then " + _AGAIN),
         ("permission denied", "",
-         "make the remote writable, or the path that it names (ls -ld PATH), or choose another "
+         "make the remote, or the path in the message, writable (ls -ld PATH), or choose another "
          "remote: dvc remote list"),
-        ("authenticat", "the credentials are refused", _WHICH),
+        ("authenticat", "the credentials were refused", _WHICH),
         ("forbidden", "",
          "the credentials may not use that remote: give their account access to it"),
         ("no such file or directory", "", "does the remote's folder exist? dvc remote list"),
     )
 ]  # fmt: skip
-"""In this order: the first that fits."""
+"""Searched in this order; the first match is used."""
 
-_PASSING = (
+_TEMPORARY = (
     "unable to acquire lock",
     "cannot connect",
     "connection reset",
@@ -142,16 +142,16 @@ _PASSING = (
         for code in (408, 429, 500, 502, 503, 504)
     ),
 )
-"""What may be gone a moment later; the rest needs a person."""
+"""Parts of messages of temporary errors; other errors need a person."""
 
 
-def explain(said: str) -> Complaint | None:
-    """Find what is meant by what was said.
+def explain(message: str) -> Complaint | None:
+    """Find the known error in a message of DVC or Google; None if there is none.
 
     >>> explain("<HttpError 403> storageQuotaExceeded").remedy[:15]
     'free some space'
     """
-    lower = said.lower()
+    lower = message.lower()
     fits = (one for one in _COMPLAINTS if any(sign in lower for sign in one.sign.split("|")))
     complaint = next(fits, None)
     plugin = _PLUGIN.search(lower)
@@ -164,7 +164,7 @@ def explain(said: str) -> Complaint | None:
     return replace(complaint, meaning=f"DVC's plugin {name} is missing", remedy=remedy)
 
 
-def may_pass(said: str) -> bool:
-    """Tell whether trying again is worth it."""
-    lower = said.lower()
-    return any(sign in lower for sign in _PASSING)
+def may_pass(message: str) -> bool:
+    """Return whether the error is temporary, so that a retry may succeed."""
+    lower = message.lower()
+    return any(sign in lower for sign in _TEMPORARY)

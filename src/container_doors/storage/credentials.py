@@ -1,6 +1,6 @@
-"""Credentials for Google Drive: what a JSON is, and what DVC has to be told of it.
+"""Credentials for Google Drive: recognise the kind of a JSON, and configure DVC for it.
 
-Google hands out several kinds of JSON, and DVC's message for the wrong kind is ``'access_token'``.
+Google issues several kinds of JSON; DVC's message for the wrong kind is only ``'access_token'``.
 """
 
 import json
@@ -13,7 +13,7 @@ from container_doors.core.files import json_fault
 from container_doors.storage.private_keys import is_rsa_key
 
 SOURCES = ("GDRIVE_CREDENTIALS_DATA", "DVC_SERVICE_ACCOUNT_JSON", "KAGGLE_SECRET_DVC_JSON")
-"""The environment variables that may hold a JSON; the first that does counts."""
+"""The environment variables that may contain a JSON; the first that does is used."""
 
 SUFFIX = ".gserviceaccount.com"
 _AUTH_URI = "https://accounts.google.com/o/oauth2/auth"
@@ -23,14 +23,14 @@ _READ_BY_OAUTH2CLIENT = (
     "user_agent", "invalid",
 )  # fmt: skip
 _LONG_AGO = "1970-01-01T00:00:00Z"
-_HOW = "docs/google-drive.md says how to get them"
+_HOW = "docs/google-drive.md explains how to get them"
 
 Kind = Literal["service account", "person"]
 
 
 @dataclass(frozen=True, slots=True)
 class DriveCredentials:
-    """Somebody who may use Drive; its ``repr`` keeps the secrets to itself."""
+    """An account that may use Drive; its ``repr`` does not show the secrets."""
 
     kind: Kind
     account: str
@@ -43,13 +43,13 @@ class DriveCredentials:
 
     @property
     def text(self) -> str:
-        """The JSON as DVC reads it."""
+        """The JSON in the form that DVC reads."""
         return json.dumps(self.document)
 
     def is_usable(self, text: str) -> bool:
-        """Tell whether DVC, configured for these, can use what GDRIVE_CREDENTIALS_DATA holds.
+        """Return whether DVC, configured for these, can use the JSON in GDRIVE_CREDENTIALS_DATA.
 
-        It is handed to oauth2client as it is, which fails where a key is missing.
+        DVC passes it unchanged to oauth2client, which fails if a key is missing.
         """
         try:
             other = parse_credentials(text, source=self.source)
@@ -59,25 +59,25 @@ class DriveCredentials:
         return other.kind == self.kind and set(needed) <= json.loads(text).keys()
 
     def options(self, file: str, *, delegate: str | None) -> dict[str, str]:
-        """Spell what DVC's configuration says of them.
+        """Return the options for DVC's configuration.
 
         Args:
-            file: Where :attr:`text` is kept.
-            delegate: The person whom a service account acts for.
+            file: The file that has :attr:`text`.
+            delegate: The person that a service account impersonates.
 
         Raises:
-            VersioningError: If a person is to act for another, which Drive does not know.
+            VersioningError: If a person should impersonate another, which Drive does not support.
         """
         if self.kind == "service account":
-            acting = {"gdrive_service_account_user_email": delegate} if delegate else {}
+            impersonation = {"gdrive_service_account_user_email": delegate} if delegate else {}
             return {
                 "gdrive_use_service_account": "true",
                 "gdrive_service_account_json_file_path": file,
-                **acting,
+                **impersonation,
             }
         if delegate:
             raise VersioningError(
-                f"{self.source} holds a person's credentials, which act for that person alone",
+                f"{self.source} has a person's credentials, which cannot act for another person",
                 hint="leave --delegate out, or give a service account's JSON",
             )
         return {"gdrive_use_service_account": "false", "gdrive_user_credentials_file": file}
@@ -97,7 +97,7 @@ def parse_client(text: str, *, source: str) -> OAuthClient:
     """Read an OAuth client of type "Desktop app", as the Cloud console downloads it.
 
     Raises:
-        VersioningError: If it is another JSON, or none.
+        VersioningError: If it is another JSON, or not JSON.
     """
     try:
         document = json.loads(text)
@@ -119,25 +119,25 @@ def parse_client(text: str, *, source: str) -> OAuthClient:
 
 
 def find_credentials(environment: Mapping[str, str]) -> DriveCredentials | None:
-    """Read the first environment variable that holds a JSON.
+    """Read the first environment variable that is set.
 
     Raises:
-        VersioningError: If what it holds are no credentials for Drive.
+        VersioningError: If it does not contain credentials for Drive.
     """
     source = next(iter(drive_sources(environment)), None)
     return parse_credentials(environment[source], source=source) if source else None
 
 
 def drive_sources(environment: Mapping[str, str]) -> list[str]:
-    """List the environment variables that hold something, in the order in which they are asked."""
+    """List the environment variables that are set, in the order in which they are read."""
     return [name for name in SOURCES if environment.get(name, "").strip()]
 
 
 def parse_credentials(text: str, *, source: str) -> DriveCredentials:
-    """Read a JSON by what it says it is.
+    """Parse a JSON according to its own type.
 
     Raises:
-        VersioningError: If it is none, or of a kind that DVC cannot use; no secret is quoted.
+        VersioningError: If it is not JSON, or of a kind that DVC cannot use; it quotes no secret.
     """
     try:
         document = json.loads(text)
@@ -145,14 +145,14 @@ def parse_credentials(text: str, *, source: str) -> DriveCredentials:
         document = None
     if not isinstance(document, dict):
         raise VersioningError(
-            f"{source}: expected the JSON of an account for Google Drive, found {_described(text)}",
+            f"{source}: expected the JSON of an account for Google Drive, found {_describe(text)}",
             hint=f"paste the whole file, from {{ to }}; {_HOW}",
         )
     if document.get("type") == "service_account":
         return _service_account(document, source)
     if {"installed", "web"} & document.keys():
         raise VersioningError(
-            f"{source} holds an OAuth client, which says what app asks, not who consented",
+            f"{source} has an OAuth client, which names an app, not a person who consented",
             hint=f"doors remote login --client {_file_or_placeholder(source)}",
         )
     if "refresh_token" in document:
@@ -169,20 +169,20 @@ def _service_account(document: Mapping[str, Any], source: str) -> DriveCredentia
     _must_have(document, needed, "a service account", source)
     if not is_rsa_key(document["private_key"]):
         raise VersioningError(
-            f"{source}: private_key is not a key; it was cut off or changed on the way",
+            f"{source}: private_key is not a valid key; it was cut off or changed",
             hint=f"paste the whole file again, from {{ to }}, or make another key of the service "
             f"account and download it; {_HOW}",
         )
-    whole = {**document, "token_uri": document.get("token_uri") or _TOKEN_URI}
-    return DriveCredentials("service account", document["client_email"], source, whole)
+    complete = {**document, "token_uri": document.get("token_uri") or _TOKEN_URI}
+    return DriveCredentials("service account", document["client_email"], source, complete)
 
 
 def _person(document: Mapping[str, Any], source: str) -> DriveCredentials:
-    """Fill up what oauth2client reads; without an access token it asks for one, at once."""
+    """Add the fields that oauth2client reads; without an access token it requests one at once."""
     needed = ("refresh_token", "client_id", "client_secret")
     _must_have(document, needed, "a person's OAuth credentials", source)
     has_token = isinstance(document.get("access_token"), str)
-    whole = {
+    complete = {
         "access_token": "",
         "token_uri": _TOKEN_URI,
         "user_agent": None,
@@ -197,7 +197,7 @@ def _person(document: Mapping[str, Any], source: str) -> DriveCredentials:
         "_class": "OAuth2Credentials",
         "_module": "oauth2client.client",
     }
-    return DriveCredentials("person", document["client_id"], source, whole)
+    return DriveCredentials("person", document["client_id"], source, complete)
 
 
 def _must_have(document: Mapping[str, Any], keys: tuple[str, ...], what: str, source: str) -> None:
@@ -211,12 +211,12 @@ def _must_have(document: Mapping[str, Any], keys: tuple[str, ...], what: str, so
         )
 
 
-def _described(text: str) -> str:
+def _describe(text: str) -> str:
     if not text.strip():
         return "nothing"
     if text.lstrip("\ufeff \t\r\n").startswith("{"):
-        return f"half a JSON, or one with a mistake in it ({json_fault(text) or 'of another kind'})"
-    return f"{len(text)} characters that are no JSON object"
+        return f"incomplete JSON, or JSON with a mistake ({json_fault(text) or 'of another kind'})"
+    return f"{len(text)} characters that are not a JSON object"
 
 
 def _kind_in(document: Mapping[str, Any]) -> str:

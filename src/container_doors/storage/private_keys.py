@@ -1,4 +1,4 @@
-"""Is a text a whole RSA key? One that was cut off, or changed by a letter, has wrong numbers."""
+"""Check that a text is a valid RSA key: a truncated or changed key has inconsistent numbers."""
 
 import base64
 import binascii
@@ -12,7 +12,7 @@ _INTEGER, _OCTETS, _SEQUENCE = 0x02, 0x04, 0x30
 
 
 def is_rsa_key(text: str) -> bool:
-    """Read PEM of either kind (RFC 8017, RFC 5208): do its two primes make its modulus?"""
+    """Return whether a PEM (RFC 8017 or RFC 5208) has two primes whose product is its modulus."""
     pem = _PEM.fullmatch(text.strip())
     if pem is None:
         return False
@@ -29,10 +29,10 @@ def is_rsa_key(text: str) -> bool:
 
 
 def _members(der: bytes) -> list[tuple[int, bytes]]:
-    """Take a sequence apart, which has to fill the bytes to the last."""
+    """Split a DER sequence, which must fill all bytes, into its members."""
     tag, content, rest = _value(der)
     if tag != _SEQUENCE or rest:
-        raise ValueError("no sequence")
+        raise ValueError("not a sequence")
     members = []
     while content:
         tag, value, content = _value(content)
@@ -41,7 +41,7 @@ def _members(der: bytes) -> list[tuple[int, bytes]]:
 
 
 def _value(der: bytes) -> tuple[int, bytes, bytes]:
-    """Take the first value of DER, and what follows it."""
+    """Return the tag and content of the first DER value, and the bytes after it."""
     length, start = der[1], 2
     if length >= 0x80:
         start += length & 0x7F

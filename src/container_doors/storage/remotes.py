@@ -1,4 +1,4 @@
-"""The addresses that DVC's remotes have, and what is odd about each kind."""
+"""Addresses of DVC remotes: their kinds, and checks for each kind."""
 
 import re
 from pathlib import Path
@@ -15,13 +15,13 @@ _SCHEMES = ("gdrive", "s3", "gs", "azure", "oss", "ssh", "hdfs", "webhdfs", "htt
 """https://doc.dvc.org/user-guide/data-management/remote-storage#supported-storage-types"""
 
 _TOKENS = ("http", "https", "webdav", "webdavs")
-"""Where a user's name alone may be a token."""
+"""Schemes in which a user name alone may be a token."""
 
 _BROWSER = re.compile(r"drive\.google\.com/.*?(?:folders/|[?&]id=)(?P<id>[\w-]+)")
 
 
 def kind_of(url: str) -> Kind:
-    """Tell kinds of remotes apart.
+    """Return the kind of a remote.
 
     >>> kind_of("../storage"), kind_of("gdrive://1aBc/doors"), kind_of("s3://bucket/doors")
     ('directory', 'drive', 'other')
@@ -33,10 +33,10 @@ def kind_of(url: str) -> Kind:
 
 
 def check_url(url: str) -> None:
-    """See that an address may be committed, and can be one.
+    """Check that an address is valid, and contains no secret, so that it can be committed.
 
     Raises:
-        VersioningError: If it holds a password, or is no folder's address.
+        VersioningError: If it contains a password, or is not the address of a folder.
     """
     found = _SCHEME.fullmatch(url)
     if not url.strip() or url != url.strip() or "\n" in url:
@@ -46,7 +46,7 @@ def check_url(url: str) -> None:
     browser = _BROWSER.search(url)
     if browser:
         raise VersioningError(
-            "that is the address of a web page, and DVC wants the folder's id",
+            "that is the address of a web page, but DVC needs the folder's id",
             hint=f"doors remote set gdrive://{browser['id']}",
         )
     if found is None:
@@ -61,7 +61,7 @@ def check_url(url: str) -> None:
     login = found["rest"].partition("/")[0].rpartition("@")[0]
     if ":" in login or (login and scheme in _TOKENS):
         raise VersioningError(
-            f"{found['scheme']}://*** holds a password or a token, and the address is committed",
+            f"{found['scheme']}://*** contains a password or a token, and the address is committed",
             hint="leave it out, then: dvc remote modify --local storage user ..., and password ...",
         )
     if kind_of(url) == "drive" and not _DRIVE.fullmatch(found["rest"]):
@@ -72,7 +72,7 @@ def check_url(url: str) -> None:
 
 
 def _check_folder(url: str) -> None:
-    """A word alone is more likely a slip than a folder to be made here."""
+    """Check a folder's path: a single word is more likely a mistake than a new folder."""
     if Path(url).is_dir():
         return
     if Path(url).exists():
@@ -81,6 +81,6 @@ def _check_folder(url: str) -> None:
         )
     if "/" not in url:
         raise VersioningError(
-            f"expected a remote's address, found {url!r}, which is no folder here",
+            f"expected a remote's address, found {url!r}, which is not a folder here",
             hint=f"for a new folder of that name: doors remote set ./{url}",
         )

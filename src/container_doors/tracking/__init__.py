@@ -1,1 +1,1 @@
-"""Showing a run elsewhere: whether, what, and in which order; pure, and a subscriber only."""
+"""Tracking: which trackers show a run, and what they receive. It only reads the run's files."""

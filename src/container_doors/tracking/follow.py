@@ -1,6 +1,6 @@
-"""Reads a run's record as it grows, and tells trackers: the disk is first, everybody else hears.
+"""Read a run's record as it grows, and pass it on to trackers; they see only what is on disk.
 
-The record may be cut back when a training is resumed; an epoch that was told is not told again.
+The record may become shorter when a training is resumed; no epoch is sent twice.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,13 +11,13 @@ from container_doors.core.ports import Results, Tracker
 from container_doors.core.records import FITNESS, Epoch, RunRecord
 
 Say = Callable[[str], None]
-Ended = Callable[[], int | None]
-"""Waits a moment; then the exit code of the run, or None while it goes on."""
+PollExit = Callable[[], int | None]
+"""Waits a moment, then returns the exit code of the run, or None while it continues."""
 
 
 @dataclass(slots=True)
 class _Listener:
-    """A tracker, and how far it has come."""
+    """A tracker, and the last epoch that it received."""
 
     name: str
     tracker: Tracker
@@ -30,35 +30,35 @@ def follow(
     *,
     epochs: Callable[[], Sequence[Epoch]],
     results: Callable[[], Results | None],
-    ended: Ended,
+    poll_exit: PollExit,
     say: Say,
 ) -> None:
-    """Tell every tracker every epoch, then the results if the run ended well, then the end.
+    """Send every epoch to every tracker, then the results if the run ended well, then the end.
 
-    A tracker that fails is dropped with one line; the others hear on.
+    A tracker that fails is dropped with one message; the others continue.
 
     Args:
         record: The run.
-        trackers: By the name that people know them under.
-        epochs: Every epoch that is on disk by now, in order.
-        results: What the run has to show, once it has ended well; None if that is nothing.
-        ended: Whether there is more to come.
-        say: Tells the person one line.
+        trackers: The trackers, by their display names.
+        epochs: Returns all epochs that are on disk now, in order.
+        results: Returns the results of a run that ended well; None if there are none.
+        poll_exit: See :data:`PollExit`.
+        say: Receives messages for the person, one line each.
     """
     listeners = [_Listener(name, tracker) for name, tracker in trackers.items()]
-    listeners = list(_each(listeners, lambda hears: _start(hears, record), say))
+    listeners = list(_each(listeners, lambda listener: _start(listener, record), say))
     exit_code = None
     while exit_code is None and listeners:
-        exit_code = ended()  # before reading, so that nothing written before the end is missed
-        told = list(epochs())
-        listeners = list(_each(listeners, lambda hears: _tell(hears, told), say))  # noqa: B023
+        exit_code = poll_exit()  # before reading, so that nothing written before the end is missed
+        written = list(epochs())
+        listeners = list(_each(listeners, lambda listener: _send_epochs(listener, written), say))  # noqa: B023
     if exit_code is None:
         return
-    code, shown = exit_code, results() if exit_code == 0 else None
-    list(_each(listeners, lambda hears: _conclude(hears, shown, code), say))
+    code, shown_results = exit_code, results() if exit_code == 0 else None
+    list(_each(listeners, lambda listener: _finish(listener, shown_results, code), say))
 
 
-def tell(
+def send_run(
     tracker: Tracker,
     record: RunRecord,
     epochs: Sequence[Epoch],
@@ -66,21 +66,21 @@ def tell(
     *,
     exit_code: int,
 ) -> None:
-    """Tell one tracker all there is of a run that has ended.
+    """Send one tracker everything of a run that has ended.
 
     Raises:
-        TrackingError: As the tracker does.
+        TrackingError: If the tracker raises it.
     """
     listener = _Listener("", tracker)
     _start(listener, record)
-    _tell(listener, epochs)
-    _conclude(listener, results, exit_code)
+    _send_epochs(listener, epochs)
+    _finish(listener, results, exit_code)
 
 
 def _each(
     listeners: Sequence[_Listener], action: Callable[[_Listener], None], say: Say
 ) -> Iterator[_Listener]:
-    """Do it with each listener; yield those with whom it went well."""
+    """Apply ``action`` to each listener; yield those that did not fail."""
     for listener in listeners:
         try:
             action(listener)
@@ -94,7 +94,7 @@ def _start(listener: _Listener, record: RunRecord) -> None:
     listener.last_epoch = listener.tracker.start(record)
 
 
-def _tell(listener: _Listener, epochs: Sequence[Epoch]) -> None:
+def _send_epochs(listener: _Listener, epochs: Sequence[Epoch]) -> None:
     best = -1.0
     for epoch in epochs:
         fitness = epoch.metrics.get(FITNESS, -1.0)
@@ -104,9 +104,9 @@ def _tell(listener: _Listener, epochs: Sequence[Epoch]) -> None:
             listener.last_epoch = epoch.number
 
 
-def _conclude(listener: _Listener, results: Results | None, exit_code: int) -> None:
+def _finish(listener: _Listener, results: Results | None, exit_code: int) -> None:
     try:
         if results is not None:
             listener.tracker.log_results(results)
-    finally:  # whatever became of the results, the epochs are worth ending well
+    finally:  # even without the results, the epochs need a proper end
         listener.tracker.finish(exit_code=exit_code)

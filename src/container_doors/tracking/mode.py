@@ -1,4 +1,4 @@
-"""Whether W&B is online, offline or off, and why: one answer, said in one line."""
+"""Choose whether W&B is online, offline or disabled, and give the reason."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,10 +13,10 @@ NO_KEY = "there is no key (WANDB_API_KEY or ~/.netrc; doors track login asks for
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A mode, and the reason as the end of a sentence."""
+    """A mode, and the reason, worded as the end of a sentence."""
 
     mode: Mode
-    because: str
+    reason: str
 
 
 def choose_mode(
@@ -26,20 +26,20 @@ def choose_mode(
     environment: Mapping[str, str],
     why_no_key: str = NO_KEY,
 ) -> Choice:
-    """Settle what ``detection.wandb.mode`` leaves open.
+    """Choose the mode from ``detection.wandb.mode``, WANDB_MODE and the key.
 
     Args:
-        settings: ``auto`` follows WANDB_MODE, then the key; anything else is what it says, but
-            nobody is online without a key.
+        settings: ``auto`` follows WANDB_MODE, then the key; other values are used as they are, but
+            without a key the mode is never online.
         key_source: Where a key was found, such as ``WANDB_API_KEY``; None without one.
-        environment: Where WANDB_MODE is looked up; values that it does not know are passed over.
-        why_no_key: The reason where there is none.
+        environment: Contains WANDB_MODE; unknown values are ignored.
+        why_no_key: Why there is no key.
     """
     if settings.mode in ("offline", "disabled"):
         return Choice(cast("Mode", settings.mode), f"detection.wandb.mode is {settings.mode}")
-    asked = environment.get("WANDB_MODE", "")
-    if settings.mode == "auto" and asked in ("offline", "disabled"):
-        return Choice(cast("Mode", asked), f"WANDB_MODE is {asked}")
+    requested = environment.get("WANDB_MODE", "")
+    if settings.mode == "auto" and requested in ("offline", "disabled"):
+        return Choice(cast("Mode", requested), f"WANDB_MODE is {requested}")
     if key_source is None:
         return Choice("offline", why_no_key)
     return Choice("online", f"a key is in {key_source}")

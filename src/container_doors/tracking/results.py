@@ -1,4 +1,4 @@
-"""What a finished run has to show, gathered from its folder."""
+"""Read the results of a finished run from its folder."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ _SPLIT = "test"
 
 
 def gather_results(run: Run) -> Results | None:
-    """Read what a run left when it was published; None before that."""
+    """Read the results of a run; None if it has not been published."""
     if not run.metadata.exists():
         return None
     return Results(
@@ -23,7 +23,7 @@ def gather_results(run: Run) -> Results | None:
 
 
 def _plots(run: Run) -> dict[str, Path]:
-    """Name each plot as the specification does: Ultralytics puts ``Box`` before some."""
+    """Name each plot as in the specification: Ultralytics puts ``Box`` before some names."""
     folders = {"training": run.trainer_dir, "val": run.evaluation_dir("val")}
     folders[_SPLIT] = run.evaluation_dir(_SPLIT)
     return {

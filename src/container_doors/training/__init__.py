@@ -1,1 +1,1 @@
-"""What to ask of the trainer, and what to keep of what it says."""
+"""Training: the trainer's arguments, checkpoints, the record of epochs, leases and uploads."""

@@ -1,4 +1,4 @@
-"""Our words for the trainer's: the one place where the two vocabularies meet."""
+"""Translate our parameter names into Ultralytics' names; nothing else does that."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,17 +14,17 @@ _THEIR_NAME = {
     "learning_rate": "lr0",
     "image_size_px": "imgsz",
 }
-"""Ours to Ultralytics'; a key that is absent here is spelled alike on both sides."""
+"""Our name to Ultralytics' name; a key that is absent here has the same name on both sides."""
 
 _NOT_ARGUMENTS = {"device", "cache", "save_period", "lr_scheduler"}
-"""Keys of ``training`` that we turn into something else."""
+"""Keys of ``training`` that are not passed on as they are."""
 
 _MAY_CHANGE = {"data", "device", "workers", "project", "name", "batch"}
-"""Arguments that tell of places and machines, not of the training."""
+"""Arguments that name places and machines. They may differ when a training is resumed."""
 
 
 def vendor_architecture(architecture: str) -> str:
-    """Name the architecture as Ultralytics does.
+    """Return Ultralytics' name of the architecture.
 
     >>> vendor_architecture("yolov11s")
     'yolo11s'
@@ -35,17 +35,17 @@ def vendor_architecture(architecture: str) -> str:
 def trainer_arguments(
     params: Params, run: Run, *, data_yaml: Path, device: str
 ) -> dict[str, Argument]:
-    """Spell ``params`` the way that ``YOLO.train`` wants them.
+    """Return ``params`` as arguments of ``YOLO.train``.
 
-    ``validation`` is left out on purpose: its thresholds are an operating point, and passed to
-    the trainer they would lower every mAP. ``save_period`` is ours (:attr:`Run.resumable`):
-    Ultralytics would keep every checkpoint, 95 MB each.
+    ``validation`` is left out on purpose: its thresholds are an operating point. The trainer would
+    apply them to every mAP and lower it. ``save_period`` is turned off, because we write our own
+    checkpoints (:attr:`Run.resumable`); Ultralytics would keep every one, 95 MB each.
 
     Args:
-        params: What is asked for.
-        run: Where Ultralytics puts what it makes.
+        params: The parameters of the run.
+        run: The run; Ultralytics writes into its folder.
         data_yaml: The data set.
-        device: As PyTorch names it; several are joined by commas.
+        device: PyTorch's name of the device; several are joined by commas.
     """
     ours = params.training.model_dump(exclude=_NOT_ARGUMENTS) | params.augmentation.model_dump()
     return {_THEIR_NAME.get(key, key): value for key, value in ours.items()} | {
@@ -66,14 +66,14 @@ def trainer_arguments(
 
 
 def changed_since(
-    arguments: Mapping[str, Argument], kept: Mapping[str, object]
+    arguments: Mapping[str, Argument], saved: Mapping[str, object]
 ) -> dict[str, tuple[object, Argument]]:
-    """Name what a checkpoint was made with, and what is asked for instead.
+    """Return the arguments that differ from those of a checkpoint, as (old, new).
 
-    ``batch`` may differ: it is halved where the GPU's memory does not suffice.
+    ``batch`` may differ: it is halved when the GPU runs out of memory.
     """
     return {
-        key: (kept.get(key), asked)
-        for key, asked in arguments.items()
-        if key not in _MAY_CHANGE and kept.get(key) != asked
+        key: (saved.get(key), value)
+        for key, value in arguments.items()
+        if key not in _MAY_CHANGE and saved.get(key) != value
     }

@@ -1,10 +1,10 @@
-"""A checkpoint as one file, whose name says of which run and epoch it is, and what it holds.
+"""A bundle: a checkpoint as one file, named by its run, its epoch and its content.
 
-``20261125T101500-0f3c9a1b-000012-9b1d….tar``: when the run was begun, its id, the epoch, and the
-start of the file's sha256. It holds the checkpoint's folder and ``run.json``. Beside them lie
-marks, small files whose name is all: ``…-finished`` once a run's model is kept elsewhere, and
-``…-replaces-1c22d0fe`` where a run takes the place of another one. The time is for people: clocks
-differ between machines, and decide nothing.
+``20261125T101500-0f3c9a1b-000012-9b1d….tar``: the start time of the run, its id, the epoch, and the
+first digits of the file's sha256. It holds the checkpoint's folder and ``run.json``. Beside the
+bundles are marks, small files of which only the name matters: ``…-finished`` once a run's model is
+stored elsewhere, and ``…-replaces-1c22d0fe`` where a run replaces another one. The time is for
+people only: clocks differ between machines, so nothing depends on it.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ from container_doors.core.run import Run
 from container_doors.training.checkpoint import faults, tidy
 
 _NAME = re.compile(
-    r"(?P<begun>\d{8}T\d{6})-(?P<run>[0-9a-f]{8})-"
+    r"(?P<started>\d{8}T\d{6})-(?P<run>[0-9a-f]{8})-"
     r"(?:(?P<epoch>\d{6})-(?P<sha>[0-9a-f]{16})\.tar"
     r"|(?P<finished>finished)|replaces-(?P<replaces>[0-9a-f]{8}))"
 )
@@ -34,63 +34,63 @@ _RECORD = "run.json"
 
 @dataclass(frozen=True, slots=True)
 class CheckpointBundle:
-    """What a name says."""
+    """The parts of a bundle's or a mark's name."""
 
     name: str
-    begun: str
+    started: str
     run: str
-    """The first eight characters of the run's id."""
+    """The first 8 characters of the run's id."""
     epoch: int | None = None
-    """The last one that it holds; None for a mark."""
+    """The last epoch in it; None for a mark."""
     sha256: str | None = None
-    """How the content's begins; None for a mark."""
+    """The first 16 digits of the content's sha256; None for a mark."""
     replaces: str | None = None
-    """Another run's id, if it is the mark of that."""
+    """The id of the replaced run, if it is such a mark."""
 
     @property
     def is_finished(self) -> bool:
-        """Tell whether it is the mark of a run that needs no checkpoint any more."""
+        """Check whether it marks a run that needs no checkpoint any more."""
         return self.name.endswith("-finished")
 
 
-def parcel(name: str) -> CheckpointBundle | None:
-    """Read a name; None if it is of something else, such as an upload that was cut off.
+def parse_bundle_name(name: str) -> CheckpointBundle | None:
+    """Parse a file name; return None for any other file, such as an interrupted upload.
 
-    >>> parcel("20261125T101500-0f3c9a1b-000012-0123456789abcdef.tar").epoch
+    >>> parse_bundle_name("20261125T101500-0f3c9a1b-000012-0123456789abcdef.tar").epoch
     12
-    >>> parcel("20261125T101500-0f3c9a1b-replaces-1c22d0fe").replaces
+    >>> parse_bundle_name("20261125T101500-0f3c9a1b-replaces-1c22d0fe").replaces
     '1c22d0fe'
-    >>> parcel("notes.txt")
+    >>> parse_bundle_name("notes.txt")
     """
     found = _NAME.fullmatch(name)
     if found is None:
         return None
     epoch = None if found["epoch"] is None else int(found["epoch"])
     return CheckpointBundle(
-        name, found["begun"], found["run"], epoch, found["sha"], found["replaces"]
+        name, found["started"], found["run"], epoch, found["sha"], found["replaces"]
     )
 
 
 def short_id(record: RunRecord) -> str:
-    """Name a run as names of files do."""
+    """Return the run's id as file names have it: its first 8 characters."""
     return record.run_id[:8]
 
 
 def finished_name(record: RunRecord) -> str:
-    """Name the mark that a finished run leaves."""
+    """Return the name of the mark of a finished run."""
     return f"{_prefix(record)}-finished"
 
 
 def replaces_name(record: RunRecord, other: str) -> str:
-    """Name the mark that a run takes the place of another one."""
+    """Return the name of the mark that a run replaces another one."""
     return f"{_prefix(record)}-replaces-{other}"
 
 
 def snapshot(run: Run, folder: Path) -> int | None:
-    """Give the files of the newest checkpoint, and ``run.json``, second names in ``folder``.
+    """Hard-link the newest checkpoint's files into ``folder``, and copy ``run.json`` there.
 
-    They are never changed, only replaced, so a second name keeps them as they are, and costs no
-    copy. Returns the epoch; None if a replacement came in between, or it cannot be read.
+    Such files are never changed, only replaced, so a hard link keeps the content without a copy.
+    Return the epoch; None if the checkpoint was replaced meanwhile, or cannot be read.
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -99,18 +99,18 @@ def snapshot(run: Run, folder: Path) -> int | None:
     with contextlib.suppress(FileNotFoundError, ValueError, KeyError, TypeError):
         before = epoch_json.stat().st_ino
         for path in sorted(checkpoint.iterdir()):
-            _second_name(path, folder / path.name)
+            _hard_link(path, folder / path.name)
         shutil.copyfile(run.record, folder / _RECORD)
         if epoch_json.stat().st_ino == before:
             return _epoch_of(folder)
     return None
 
 
-def pack(folder: Path, record: RunRecord, epoch: int, target: Path) -> Path:
-    """Write a snapshot into one file; returns it, under its name in ``target``.
+def write_bundle(folder: Path, record: RunRecord, epoch: int, target: Path) -> Path:
+    """Write a snapshot into one bundle in ``target``; return its path.
 
     Raises:
-        RunError: If the checkpoint is damaged: it would take the place of a whole one.
+        RunError: If the checkpoint is damaged: it would replace an intact one.
     """
     wrong = faults(folder)
     if wrong:
@@ -119,21 +119,21 @@ def pack(folder: Path, record: RunRecord, epoch: int, target: Path) -> Path:
     staged = target / ".packing"
     with tarfile.open(staged, "w") as archive:
         for path in sorted(folder.iterdir()):
-            archive.add(path, arcname=path.name, filter=_of_nobody)
+            archive.add(path, arcname=path.name, filter=_without_owner)
     name = f"{_prefix(record)}-{epoch:06d}-{_sha256(staged)[:16]}.tar"
     return staged.replace(target / name)
 
 
-def unpack(archive: Path, folder: Path, run: Run) -> RunRecord:
-    """Unpack a checkpoint beside the run that it is of, and see that it is whole.
+def unpack_bundle(archive: Path, folder: Path, run: Run) -> RunRecord:
+    """Unpack a bundle into ``folder``, and check that the checkpoint in it is intact.
 
     Returns:
-        The run's record; ``folder`` is for :func:`put_in_place`.
+        The run's record; pass ``folder`` to :func:`put_in_place`.
 
     Raises:
-        RunError: If its content is not that which its name tells of.
+        RunError: If its content does not match its name.
     """
-    named, found = parcel(archive.name), _sha256(archive)
+    named, found = parse_bundle_name(archive.name), _sha256(archive)
     if named is None or named.sha256 != found[:16]:
         raise _damaged(archive.name, f"its sha256 is {found[:16]}...")
     shutil.rmtree(folder, ignore_errors=True)
@@ -145,7 +145,7 @@ def unpack(archive: Path, folder: Path, run: Run) -> RunRecord:
         raise _damaged(archive.name, str(error).partition("\n")[0]) from None
     (folder / _RECORD).unlink()
     if short_id(record) != named.run or record.experiment != run.name:
-        raise _damaged(archive.name, f"it is of {record.experiment}, run {short_id(record)}")
+        raise _damaged(archive.name, f"it belongs to {record.experiment}, run {short_id(record)}")
     wrong = faults(folder)
     if wrong:
         raise _damaged(archive.name, f"{', '.join(wrong)} in it has changed")
@@ -153,7 +153,7 @@ def unpack(archive: Path, folder: Path, run: Run) -> RunRecord:
 
 
 def put_in_place(folder: Path, record: RunRecord, run: Run) -> None:
-    """Make an unpacked checkpoint the newest of its run here; ``folder`` is moved."""
+    """Make an unpacked checkpoint the newest of its run on this machine; ``folder`` is moved."""
     checkpoint = run.resumable.parent
     make_folder(run.directory)
     tidy(run)
@@ -165,7 +165,7 @@ def put_in_place(folder: Path, record: RunRecord, run: Run) -> None:
 
 
 def _damaged(what: str, why: str) -> RunError:
-    return RunError(f"{what} is damaged: {why}", hint="an older one may be whole: doors train")
+    return RunError(f"{what} is damaged: {why}", hint="an older one may be intact: doors train")
 
 
 def _prefix(record: RunRecord) -> str:
@@ -176,16 +176,16 @@ def _epoch_of(folder: Path) -> int:
     return int(json.loads((folder / "epoch.json").read_bytes())["epoch"])
 
 
-def _second_name(path: Path, target: Path) -> None:
+def _hard_link(path: Path, target: Path) -> None:
     try:
         os.link(path, target)
     except FileNotFoundError:
         raise
-    except OSError:  # a file system without second names
+    except OSError:  # a file system without hard links
         shutil.copyfile(path, target)
 
 
-def _of_nobody(member: tarfile.TarInfo) -> tarfile.TarInfo:
+def _without_owner(member: tarfile.TarInfo) -> tarfile.TarInfo:
     member.uid = member.gid = 0
     member.uname = member.gname = ""
     return member

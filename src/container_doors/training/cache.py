@@ -1,4 +1,4 @@
-"""Whether the decoded photographs fit into memory."""
+"""Decide whether the decoded photographs fit into memory."""
 
 from pathlib import Path
 
@@ -8,11 +8,11 @@ from container_doors.core.config import Params
 
 
 def cache_in_memory(params: Params, data_view: Path) -> bool:
-    """Decide whether to keep decoded photographs in memory between epochs.
+    """Return whether to keep decoded photographs in memory between epochs.
 
-    A photograph is kept at the size that the network sees, 3 bytes a pixel at most; ``auto``
-    spends up to half of the memory that is free, so that the rest of the machine goes on. Each
-    GPU has a process of its own, which keeps them all.
+    A photograph is kept at the network's input size, with at most 3 bytes a pixel. ``auto`` uses
+    up to half of the free memory and leaves the rest to other programs. Each GPU has its own
+    process, which keeps all photographs.
     """
     if params.training.cache != "auto":
         return params.training.cache == "ram"

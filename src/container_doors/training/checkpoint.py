@@ -1,21 +1,21 @@
-"""The newest checkpoint: all that a killed training needs to go on, put down as one step.
+"""The newest checkpoint: all that a killed training needs to resume, written as one step.
 
-Its folder (``run.resumable.parent``) is replaced whole, every ``save_period`` epochs, before
-``metrics.jsonl`` hears of the epoch. So a kill leaves the checkpoint of this epoch or of an
-earlier one, never parts of both, and with a period of 1 no epoch is in ``metrics.jsonl`` that
-the checkpoint lacks. To go on, :func:`rewind` makes the run's own files what they were when the
-checkpoint was taken.
+Its folder (``run.resumable.parent``) is replaced as a whole, every ``save_period`` epochs, before
+the epoch's line is added to ``metrics.jsonl``. So a kill leaves the checkpoint of this epoch or of
+an earlier one, never a mixture. With a period of 1, ``metrics.jsonl`` has no epoch that the
+checkpoint lacks. To resume, :func:`rewind` restores the run's files to their state at the
+checkpoint.
 
-The one before is kept beside it (``run.previous_checkpoint``) and shares no file with it, so
-that damage to one costs an epoch and not the training (:func:`use_newest_whole`).
+The previous checkpoint is kept beside it (``run.previous_checkpoint``) and shares no file with it,
+so damage to one costs an epoch and not the training (:func:`use_newest_intact`).
 
-| file | what |
+| file | content |
 | --- | --- |
-| ``resume.pt`` | the trainer's whole state, in full precision |
+| ``resume.pt`` | the trainer's complete state, in full precision |
 | ``best.pt`` | the best epoch so far |
-| ``last.pt`` | this epoch, where it is the last one of all |
+| ``last.pt`` | this epoch, if it is the last of the training |
 | ``results.csv``, ``args.yaml`` | the trainer's table and its arguments |
-| ``metrics.jsonl`` | ours, this epoch's line included |
+| ``metrics.jsonl`` | our epoch records, including this epoch |
 | ``epoch.json`` | the epoch's number, whether training ends with it, and the others' sha256 |
 """
 
@@ -43,62 +43,64 @@ from container_doors.core.files import (
 )
 from container_doors.core.records import Epoch
 from container_doors.core.run import Run
-from container_doors.training.history import read_epochs, spelled
+from container_doors.training.history import format_epochs, read_epochs
 
 _STATE = "epoch.json"
-_TRAINERS = ("results.csv", "args.yaml")
+_TRAINER_FILES = ("results.csv", "args.yaml")
 _BEST, _LAST = "best.pt", "last.pt"
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """What the newest checkpoint says of itself."""
+    """What a checkpoint's ``epoch.json`` contains."""
 
     epoch: int
-    """The last one that it holds; counts from 1."""
+    """Its last epoch; epochs count from 1."""
     is_last: bool
-    """Whether training ends with this epoch, by its number or early."""
+    """Whether training ends with this epoch, as planned or early."""
 
 
-def stage(run: Run, *, save: Callable[[Path], None], best_is_kept: bool, is_last: bool) -> Path:
-    """Save the trainer's state and copy its files, forced to the disk; nothing is replaced yet.
+def stage(
+    run: Run, *, save: Callable[[Path], None], previous_has_best: bool, is_last: bool
+) -> Path:
+    """Save the trainer's state and copies of its files to the disk; replace nothing yet.
 
     Args:
-        run: Whose trainer has just saved its weights.
+        run: The run; its trainer has just saved the weights.
         save: Writes the trainer's state to a path.
-        best_is_kept: Whether the checkpoint before has the best weights so far; otherwise the
-            trainer's folder has.
+        previous_has_best: Whether the current checkpoint has the best weights so far; otherwise
+            they are in the trainer's folder.
         is_last: Whether training ends with this epoch.
 
     Returns:
-        The folder of the copies, for :func:`put_down`.
+        The folder of the copies; pass it to :func:`make_newest`.
     """
     tidy(run)
     staged = staged_for(run.resumable.parent)
     staged.mkdir(parents=True)
     save(staged / run.resumable.name)
     if is_last:
-        _copy_if_there(run.last_weights, staged / _LAST)
-    if best_is_kept:
+        _copy_if_exists(run.last_weights, staged / _LAST)
+    if previous_has_best:
         _copy_best(run, staged / _BEST)
     else:
-        _copy_if_there(run.best_weights, staged / _BEST)
-    for name in _TRAINERS:
-        _copy_if_there(run.trainer_dir / name, staged / name)
+        _copy_if_exists(run.best_weights, staged / _BEST)
+    for name in _TRAINER_FILES:
+        _copy_if_exists(run.trainer_dir / name, staged / name)
     force_to_disk(staged)
     return staged
 
 
-def put_down(run: Run, staged: Path, epoch: Epoch, *, is_last: bool) -> None:
-    """Make what was staged, together with its own epoch's line, the newest checkpoint.
+def make_newest(run: Run, staged: Path, epoch: Epoch, *, is_last: bool) -> None:
+    """Make the staged folder, together with the epoch's line, the newest checkpoint.
 
-    It is read back from the disk before the second newest goes.
+    It is read back from the disk before the older checkpoint is removed.
 
     Raises:
-        OSError: If it cannot be written, or comes back otherwise; what was there stays.
+        OSError: If it cannot be written, or reads back differently; the old checkpoints stay.
     """
     earlier = [one for one in read_epochs(run.metrics_jsonl) if one.number < epoch.number]
-    history = spelled([*earlier, epoch])
+    history = format_epochs([*earlier, epoch])
     (staged / run.metrics_jsonl.name).write_text(history, encoding="utf-8")
     hashes = {path.name: _sha256(path) for path in sorted(staged.iterdir())}
     state = json.dumps({"epoch": epoch.number, "is_last": is_last, "sha256": hashes})
@@ -116,9 +118,9 @@ def put_down(run: Run, staged: Path, epoch: Epoch, *, is_last: bool) -> None:
 
 
 def faults(folder: Path) -> list[str]:
-    """Name the files of a checkpoint that are not what was put there; empty if it is whole.
+    """Return the names of a checkpoint's damaged or missing files; empty if it is intact.
 
-    PyTorch reads a file with a flipped bit without a word (2.13).
+    PyTorch (2.13) reads a file with a flipped bit without an error.
     """
     try:
         hashes = _hashes(folder)
@@ -128,47 +130,47 @@ def faults(folder: Path) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class WholeCheckpoint:
-    """The newest whole checkpoint of a run here, and those that are not whole."""
+class IntactCheckpoint:
+    """The newest intact checkpoint of a run on this machine, and the damaged ones."""
 
     folder: Path | None
     epoch: int | None
-    passed_over: tuple[str, ...]
-    """Why each was; not empty without a folder if there has been a checkpoint."""
+    skipped: tuple[str, ...]
+    """The damaged checkpoints, each with the reason."""
 
 
-def find_whole(run: Run) -> WholeCheckpoint:
-    """Find the newest checkpoint here that is whole; nothing is changed."""
-    passed_over: list[str] = []
+def find_intact(run: Run) -> IntactCheckpoint:
+    """Find the newest intact checkpoint on this machine; change nothing."""
+    skipped: list[str] = []
     folders = [path for path in (run.resumable.parent, run.previous_checkpoint) if path.exists()]
     for folder in folders:
         wrong = faults(folder)
-        checkpoint = None if wrong else _look(folder)
+        checkpoint = None if wrong else _read_state(folder)
         if checkpoint is not None:
-            return WholeCheckpoint(folder, checkpoint.epoch, tuple(passed_over))
-        passed_over.append(f"{', '.join(wrong or [_STATE])} in {folder} is not what was put there")
-    return WholeCheckpoint(None, None, tuple(passed_over))
+            return IntactCheckpoint(folder, checkpoint.epoch, tuple(skipped))
+        skipped.append(f"{', '.join(wrong or [_STATE])} in {folder} is damaged")
+    return IntactCheckpoint(None, None, tuple(skipped))
 
 
-def use_newest_whole(run: Run, say: Callable[[str], None]) -> WholeCheckpoint:
-    """Make the newest whole checkpoint here the one that is gone on from; say what was not whole.
+def use_newest_intact(run: Run, say: Callable[[str], None]) -> IntactCheckpoint:
+    """Make the newest intact checkpoint the one to resume from; report damaged ones to ``say``.
 
-    A damaged one changes places with it, and goes when the next is put down.
+    A damaged one changes places with it, and is removed when the next one is written.
     """
     tidy(run)
-    found = find_whole(run)
+    found = find_intact(run)
     if found.folder is None:
         return found
-    for why in found.passed_over:
-        say(f"passed over a damaged checkpoint: {why}")
+    for why in found.skipped:
+        say(f"skipped a damaged checkpoint: {why}")
     if found.folder == run.previous_checkpoint:
-        say(f"the checkpoint before is whole, of epoch {found.epoch}")
+        say(f"the previous checkpoint is intact, of epoch {found.epoch}")
         swap_folders(run.resumable.parent, run.previous_checkpoint)
     return found
 
 
 def tidy(run: Run) -> None:
-    """Remove what a kill has left of a replacement, but not the second whole checkpoint."""
+    """Remove what a kill has left of a replacement, but not the second intact checkpoint."""
     folder = run.resumable.parent
     for left in (staged_for(folder), previous_of(folder)):
         is_needed = left.exists() and folder.exists() and not run.previous_checkpoint.exists()
@@ -178,83 +180,84 @@ def tidy(run: Run) -> None:
 
 
 def resumable_epoch(run: Run) -> int | None:
-    """Name the last epoch that a training could go on after; None without a usable checkpoint.
+    """Return the epoch after which training could resume; None without a usable checkpoint.
 
-    Its content is not hashed: :func:`use_newest_whole` comes first.
+    Its content is not hashed; call :func:`use_newest_intact` first.
     """
     tidy(run)
-    checkpoint = _look(run.resumable.parent)
+    checkpoint = _read_state(run.resumable.parent)
     return checkpoint.epoch if checkpoint else None
 
 
 def rewind(run: Run) -> Checkpoint:
-    """Make the run's files what they were when the newest checkpoint was taken.
+    """Restore the run's files to their state at the newest checkpoint.
 
-    ``metrics.jsonl`` gains the line that a kill lost and loses those that the checkpoint lacks,
-    a torn one too; ``results.csv``, ``last.pt`` and ``best.pt`` likewise. Harmless if repeated.
+    ``metrics.jsonl`` gets back the line that a kill lost, and loses the lines that the checkpoint
+    lacks, incomplete ones too; ``results.csv``, ``last.pt`` and ``best.pt`` likewise. It can be
+    repeated.
 
     Raises:
         RunError: If there is no checkpoint, or it is damaged.
     """
     tidy(run)
-    checkpoint = _look(run.resumable.parent)
+    checkpoint = _read_state(run.resumable.parent)
     if checkpoint is None:
         raise RunError(
-            f"no usable checkpoint in {run.resumable.parent}", hint=how_to_begin_anew(run)
+            f"no usable checkpoint in {run.resumable.parent}", hint=how_to_start_over(run)
         )
     folder = run.resumable.parent
     for source, path in (
         (folder / _LAST, run.last_weights),
         (folder / _BEST, run.best_weights),
-        *((folder / name, run.trainer_dir / name) for name in _TRAINERS),
+        *((folder / name, run.trainer_dir / name) for name in _TRAINER_FILES),
         (folder / run.metrics_jsonl.name, run.metrics_jsonl),
     ):
         if source.exists():
             replace_copy(source, path)
-        else:  # there was none at that epoch
+        else:  # the file did not exist at that epoch
             path.unlink(missing_ok=True)
     return checkpoint
 
 
 def forget(run: Run) -> None:
-    """Forget the epochs of a run that has no checkpoint and is begun again."""
+    """Delete the epoch records of a run that has no checkpoint and starts again."""
     run.metrics_jsonl.unlink(missing_ok=True)
 
 
-def how_to_begin_anew(run: Run) -> str:
-    """Tell the way out where a run cannot go on."""
+def how_to_start_over(run: Run) -> str:
+    """Return the hint for a run that cannot be resumed."""
     return (
-        f"begin anew: doors train --experiment {run.name} --replace, "
-        f"which keeps what is there as {run.name}~1"
+        f"start over: doors train --experiment {run.name} --replace, "
+        f"which keeps the old run as {run.name}~1"
     )
 
 
 _UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, DoorsError)
-"""What reading a damaged document can raise."""
+"""The exceptions that reading a damaged document can raise."""
 
 
-def _look(folder: Path) -> Checkpoint | None:
-    """Read what a checkpoint says of itself, unhashed; None if it cannot be used."""
+def _read_state(folder: Path) -> Checkpoint | None:
+    """Read a checkpoint's ``epoch.json``, without hashing; None if it cannot be used."""
     try:
         state = json.loads((folder / _STATE).read_bytes())
         checkpoint = Checkpoint(int(state["epoch"]), bool(state["is_last"]))
         *_, last = read_epochs(folder / "metrics.jsonl")
     except _UNREADABLE:
         return None
-    whole = zipfile.is_zipfile(folder / "resume.pt") and last.number == checkpoint.epoch
-    return checkpoint if whole else None
+    is_usable = zipfile.is_zipfile(folder / "resume.pt") and last.number == checkpoint.epoch
+    return checkpoint if is_usable else None
 
 
 def _epoch_of(folder: Path) -> int:
-    checkpoint = _look(folder)
+    checkpoint = _read_state(folder)
     return checkpoint.epoch if checkpoint else 0
 
 
 def _hashes(folder: Path) -> dict[str, str]:
-    """Read which files a checkpoint has.
+    """Read the names and sha256 of a checkpoint's files.
 
     Raises:
-        Exception: One of ``_UNREADABLE``, also if it does not name those that it must have.
+        Exception: One of ``_UNREADABLE``, also if a required file is not listed.
     """
     hashes: Mapping[str, Any] = json.loads((folder / _STATE).read_bytes())["sha256"]
     found = {name: str(sha256) for name, sha256 in hashes.items() if Path(name).name == name}
@@ -264,7 +267,7 @@ def _hashes(folder: Path) -> dict[str, str]:
 
 
 def _sha256(path: Path) -> str | None:
-    """Hash what is on the disk, and not what is left of it in memory; None if it cannot be read."""
+    """Hash a file's content on the disk, not in the page cache; None if it cannot be read."""
     try:
         with path.open("rb") as file:
             if hasattr(os, "posix_fadvise"):
@@ -275,10 +278,10 @@ def _sha256(path: Path) -> str | None:
 
 
 def _copy_best(run: Run, target: Path) -> None:
-    """Copy the best epoch so far from where it is still what was put down.
+    """Copy the best weights so far from a place where they are undamaged.
 
     Raises:
-        OSError: If it is that nowhere.
+        OSError: If there is none.
     """
     newest, before = (path / _BEST for path in (run.resumable.parent, run.previous_checkpoint))
     try:
@@ -286,15 +289,15 @@ def _copy_best(run: Run, target: Path) -> None:
     except _UNREADABLE:
         expected = None
     if expected is None:
-        _copy_if_there(run.best_weights, target)
+        _copy_if_exists(run.best_weights, target)
         return
     for source in (newest, run.best_weights, before):
-        _copy_if_there(source, target)
+        _copy_if_exists(source, target)
         if _sha256(target) == expected:
             return
     raise OSError(errno.EIO, "the best epoch so far is damaged", str(newest))
 
 
-def _copy_if_there(source: Path, target: Path) -> None:
+def _copy_if_exists(source: Path, target: Path) -> None:
     with contextlib.suppress(FileNotFoundError):
         shutil.copyfile(source, target)

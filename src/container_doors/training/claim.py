@@ -1,4 +1,4 @@
-"""One process at a time trains a run, and what an earlier one left is never overwritten."""
+"""Lock a run for one process at a time, and never overwrite an earlier run."""
 
 import itertools
 import os
@@ -14,15 +14,15 @@ from container_doors.core.records import RunRecord
 from container_doors.core.run import Run
 
 _OUTLIVE_S = 15.0
-"""How long what a killed training began may outlive it, and hold its claim: a loader looks for its
-parent every 5 s (PyTorch's MP_STATUS_CHECK_INTERVAL)."""
+"""How long the child processes of a killed training may outlive it and hold its lock: a loader
+checks for its parent every 5 s (PyTorch's MP_STATUS_CHECK_INTERVAL)."""
 
 
 @contextmanager
 def claim(run: Run) -> Iterator[None]:
-    """Hold ``run`` until the block ends; the system lets go of it when the process is killed.
+    """Lock ``run`` until the block ends; the system releases the lock if the process is killed.
 
-    What a killed process began is waited for.
+    Wait for the child processes of a killed training.
 
     Raises:
         RunError: If another process trains this run now.
@@ -37,7 +37,7 @@ def claim(run: Run) -> Iterator[None]:
                     hint="wait until it ends, then run this again",
                 )
             sleep(0.1)
-        with suppress(OSError):  # of a full disk: the next one is refused at once then, as if alive
+        with suppress(OSError):  # full disk: the next process then takes this one for alive
             file.truncate(0)
             file.write(str(os.getpid()))
             file.flush()
@@ -45,7 +45,7 @@ def claim(run: Run) -> Iterator[None]:
 
 
 def _is_alive(file: IO[str]) -> bool:
-    """Tell whether the process that claimed it lives; one that has not said who it is does."""
+    """Check whether the process that holds the lock is alive; without a process id, assume so."""
     file.seek(0)
     try:
         os.kill(int(file.read()), 0)
@@ -57,16 +57,16 @@ def _is_alive(file: IO[str]) -> bool:
 
 
 def earlier_record(run: Run) -> RunRecord | None:
-    """Read what an earlier run of the same name left, if there was one.
+    """Read the record of an earlier run of the same name; None if there is none.
 
     Raises:
-        RunError: If its record is damaged, or gone while its copy is there.
+        RunError: If its record is damaged, or missing while its copy exists.
     """
     return RunRecord.read(run.record) if run.has_record else None
 
 
 def is_finished(run: Run) -> bool:
-    """Tell whether a run of this name has been trained and published here."""
+    """Check whether a run of this name has been trained and published on this machine."""
     record = earlier_record(run)
     return record is not None and record.status == "finished"
 
@@ -75,7 +75,7 @@ def refuse_finished(run: Run, record: RunRecord | None) -> None:
     """Refuse to train a finished run again.
 
     Raises:
-        RunError: Naming the ways on.
+        RunError: If it is finished; the hint names what to do instead.
     """
     if record is not None and record.status == "finished":
         raise RunError(
@@ -85,18 +85,18 @@ def refuse_finished(run: Run, record: RunRecord | None) -> None:
         )
 
 
-def set_aside(run: Run) -> Path | None:
-    """Move what an earlier attempt left to ``NAME~1``, ``NAME~2``, ...; None if there is nothing.
+def rename_earlier(run: Run) -> Path | None:
+    """Rename an earlier attempt to ``NAME~1``, ``NAME~2``, ...; return None if there is none.
 
-    A '~' cannot stand in an experiment's name, so nothing is ever in the way.
+    An experiment's name cannot contain '~', so the new name never belongs to another experiment.
     """
     if not run.directory.exists():
         return None
-    aside = next(
+    renamed = next(
         path
         for number in itertools.count(1)
         if not (path := run.root / f"{run.name}~{number}").exists()
     )
-    run.directory.rename(aside)
-    force_name_to_disk(aside)
-    return aside
+    run.directory.rename(renamed)
+    force_name_to_disk(renamed)
+    return renamed

@@ -1,8 +1,8 @@
-"""Which photographs an epoch shows, in which order, and the random numbers of each.
+"""The photographs of an epoch: their order, and a random seed for each.
 
-Everything follows from the run's seed and the epoch's number. So an epoch that is trained again,
-after a kill, on another machine or with another number of loader processes, sees the same
-pictures, and no state of a random generator has to be kept.
+Everything follows from the run's seed and the epoch's number. So an epoch that is trained again
+sees the same pictures: after a kill, on another machine, or with another number of loader
+processes. No state of a random generator has to be saved.
 """
 
 import itertools
@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 _WINDOW_BATCHES = 8
-"""Batches whose photographs a loader process keeps for mosaics, as Ultralytics' buffer does."""
+"""Batches whose photographs a loader process keeps for mosaics, like Ultralytics' buffer."""
 
 
 class Draw(NamedTuple):
@@ -23,26 +23,26 @@ class Draw(NamedTuple):
     photograph: int
     """Its index in the data set, from 0."""
     seed: int
-    """Of every random number of its augmentation, in [0, 2**63)."""
+    """The seed of all random numbers of its augmentation, in [0, 2**63)."""
     partners: tuple[int, ...] | None
-    """The photographs that a mosaic is made with; None for any of the data set."""
+    """The photographs that its mosaic may use; None for any of the data set."""
 
 
 @dataclass(frozen=True, slots=True)
 class Draws:
-    """The photographs of each epoch, batch by batch, for one of several processes.
+    """The photographs of each epoch, batch by batch, for one training process.
 
     Args:
         size: Photographs in the data set.
         batch_size: Photographs per batch of this process.
-        seed: The run's.
-        retries: By epoch, how often it was begun again because it came to nothing: with the
-            same pictures it would come to nothing again.
+        seed: The run's seed.
+        retries: By epoch, how often it was restarted because its loss was not finite: with the
+            same pictures it would fail again.
         mosaic_window: None if a mosaic may take any photograph, because all are in memory.
             Otherwise the number of loader processes: the partners are then photographs of the
             last batches that the same process loaded, and none is decoded twice.
-        rank: Which of the processes that train together, from 0.
-        ranks: How many there are; each sees its own part of an epoch.
+        rank: This process's number among those that train together, from 0.
+        ranks: How many processes train together; each sees its own part of an epoch.
     """
 
     size: int
@@ -54,11 +54,11 @@ class Draws:
     ranks: int = 1
 
     def __len__(self) -> int:
-        """Count the batches of an epoch."""
+        """Return the number of batches of an epoch."""
         return ceil(self._shown / self.batch_size)
 
     def from_epoch(self, epoch: int) -> Iterator[list[Draw]]:
-        """Yield the batches of ``epoch`` and of every one after it, without end."""
+        """Yield the batches of ``epoch`` and of all later epochs, without end."""
         for number in itertools.count(epoch):
             yield from self.batches(number)
 
@@ -66,7 +66,7 @@ class Draws:
         """Yield the batches of one epoch; epochs count from 1."""
         key = (self.seed, epoch, self.retries.get(epoch, 0))
         generator = np.random.default_rng(np.random.SeedSequence(key))
-        # Every process gets as many, as PyTorch's DistributedSampler sees to: the first again.
+        # Every process gets the same number; the first are repeated, as in DistributedSampler.
         every = np.resize(generator.permutation(self.size), self._shown * self.ranks)
         seeds = generator.integers(2**63, size=len(every))[self.rank :: self.ranks].tolist()
         order = every[self.rank :: self.ranks].tolist()
@@ -84,10 +84,13 @@ class Draws:
         return ceil(self.size / self.ranks)
 
     def _partners(self, batches: list[list[int]], number: int) -> tuple[int, ...] | None:
-        """Batches go to the loader processes in turn, so every so manyth is the same one's."""
+        """Return the photographs of the last batches that went to the same loader process.
+
+        Batches go to the loader processes in turn.
+        """
         if self.mosaic_window is None:
             return None
         step = max(self.mosaic_window, 1)
         first = number - step * (_WINDOW_BATCHES - 1)
-        kept = [batches[one] for one in range(number, max(first, 0) - 1, -step)]
-        return tuple(itertools.chain.from_iterable(reversed(kept)))
+        recent = [batches[one] for one in range(number, max(first, 0) - 1, -step)]
+        return tuple(itertools.chain.from_iterable(reversed(recent)))

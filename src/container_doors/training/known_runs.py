@@ -1,7 +1,7 @@
-"""Which runs of an experiment a storage knows, and which of them takes the place of which.
+"""The runs of an experiment that a storage has, and which of them replaces which.
 
-Read from a list of names alone (:mod:`container_doors.training.bundle`). What a run replaces is
-written down by it; no clock is asked.
+Everything is read from file names (:mod:`container_doors.training.bundle`). Each run records
+which runs it replaces; clocks are not compared.
 """
 
 from collections.abc import Iterable
@@ -9,29 +9,29 @@ from dataclasses import dataclass, field
 
 from container_doors.core.errors import RunError
 from container_doors.core.records import RunRecord
-from container_doors.training.bundle import CheckpointBundle, parcel, short_id
-from container_doors.training.lease import Lease, lease
+from container_doors.training.bundle import CheckpointBundle, parse_bundle_name, short_id
+from container_doors.training.lease import Lease, parse_lease
 
 
 @dataclass
 class KnownRuns:
-    """What a storage has of one experiment, and this clone beside it. Runs by their short ids."""
+    """What a storage and this clone have of one experiment. Runs are named by their short ids."""
 
     copies: dict[str, list[CheckpointBundle]] = field(default_factory=dict)
     """The checkpoints of each run, the newest first."""
     finished: set[str] = field(default_factory=set)
     replaces: dict[str, set[str]] = field(default_factory=dict)
     marks: dict[str, str] = field(default_factory=dict)
-    """The run that each file is of that is no checkpoint, by the file's name."""
+    """The run of each mark, by the mark's file name."""
     leases: list[Lease] = field(default_factory=list)
 
     @property
     def runs(self) -> set[str]:
-        """Every run that is named."""
+        """Return all runs that appear in any name."""
         return {*self.copies, *self.finished, *self.replaces, *self.marks.values()}
 
     def replaced_by(self, run: str) -> set[str]:
-        """Name what a run takes the place of, also by way of others."""
+        """Return the runs that ``run`` replaces, directly or through others."""
         found: set[str] = set()
         open_ends = [run]
         while open_ends:
@@ -41,20 +41,20 @@ class KnownRuns:
         return found - {run}
 
     def current(self) -> list[str]:
-        """Name the runs that no other takes the place of; two that name each other both stay."""
+        """Return the runs that no other replaces; two that replace each other both count."""
         return sorted(run for run in self.runs if not self.is_replaced(run))
 
     def is_replaced(self, run: str) -> bool:
-        """Tell whether another run takes the place of one, and not that of the other as well."""
+        """Check whether another run replaces this one, and not the other way round as well."""
         over = self.replaced_by(run)
         return any(run in self.replaced_by(other) for other in self.runs - over - {run})
 
     def usable(self) -> list[str]:
-        """Name those of the current ones that have left something here."""
+        """Return the current runs that are finished or have a checkpoint."""
         return [run for run in self.current() if run in self.finished or run in self.copies]
 
-    def described(self, run: str) -> str:
-        """Say of a run what is here, for people."""
+    def describe(self, run: str) -> str:
+        """Describe a run and what is stored of it, for people."""
         if run in self.finished:
             return f"{run} (finished)"
         newest = self.copies.get(run)
@@ -62,13 +62,13 @@ class KnownRuns:
 
 
 def known_runs(names: Iterable[str], record: RunRecord | None = None) -> KnownRuns:
-    """Read a list of names; what this clone's own run replaces is added."""
+    """Parse a list of file names, and add what this clone's own run replaces."""
     known = KnownRuns()
     for name in sorted(names):
-        found = lease(name)
+        found = parse_lease(name)
         if found is not None:
             known.leases.append(found)
-        one = parcel(name)
+        one = parse_bundle_name(name)
         if one is not None:
             _add(known, one)
     for copies in known.copies.values():
@@ -90,23 +90,23 @@ def _add(known: KnownRuns, one: CheckpointBundle) -> None:
 
 
 def choose(
-    known: KnownRuns, record: RunRecord | None, *, experiment: str, wanted: str | None
+    known: KnownRuns, record: RunRecord | None, *, experiment: str, requested: str | None
 ) -> str | None:
-    """Name the run to go on with; None where there is nothing to go on with on the storage.
+    """Return the run to resume; None if the storage has none to resume.
 
     Args:
         known: What the storage has.
-        record: Of the run here; None if there is none, or none with a finished epoch.
-        experiment: For the message.
-        wanted: The run that was asked for, by the start of its id.
+        record: The record of the run here; None if there is none, or none with a finished epoch.
+        experiment: The experiment's name, for the message.
+        requested: The start of the requested run's id.
 
     Raises:
-        RunError: If several could be meant, or the one that was asked for is not known.
+        RunError: If several runs are possible, or the requested one is not known.
     """
     here = None if record is None else short_id(record)
     usable = known.usable()
-    if wanted is not None:
-        return _wanted(known, here, wanted, experiment)
+    if requested is not None:
+        return _requested_run(known, here, requested, experiment)
     if here is not None and not known.is_replaced(here):
         return here
     if here is not None:
@@ -116,28 +116,28 @@ def choose(
         raise RunError(
             f"run {here} of {experiment} has been replaced by {by} on another machine, which has "
             "left no checkpoint yet",
-            hint=f"wait for it; or go on with {here}: doors train --experiment {experiment} "
+            hint=f"wait for it; or resume {here}: doors train --experiment {experiment} "
             f"--run {here}",
         )
     if len(usable) > 1:
-        raise _several(known, usable, experiment)
+        raise _several_runs_error(known, usable, experiment)
     return usable[0] if usable else None
 
 
-def _wanted(known: KnownRuns, here: str | None, wanted: str, experiment: str) -> str:
+def _requested_run(known: KnownRuns, here: str | None, requested: str, experiment: str) -> str:
     everything = known.runs | ({here} if here else set())
-    fitting = [run for run in everything if run.startswith(wanted[:8]) and wanted]
-    if len(fitting) == 1:
-        return fitting[0]
-    found = ", ".join(known.described(run) for run in sorted(known.copies)) or "none"
+    matching = [run for run in everything if run.startswith(requested[:8]) and requested]
+    if len(matching) == 1:
+        return matching[0]
+    found = ", ".join(known.describe(run) for run in sorted(known.copies)) or "none"
     raise RunError(
-        f"--run {wanted}: expected a run of {experiment} that has a checkpoint, found {found}",
+        f"--run {requested}: expected a run of {experiment} that has a checkpoint, found {found}",
         hint="name one of them, or leave --run out",
     )
 
 
-def _several(known: KnownRuns, usable: list[str], experiment: str) -> RunError:
-    names = " and ".join(known.described(run) for run in usable)
+def _several_runs_error(known: KnownRuns, usable: list[str], experiment: str) -> RunError:
+    names = " and ".join(known.describe(run) for run in usable)
     ways = ", or ".join(
         f"doors train --experiment {experiment} --run {run}"
         for run in usable
@@ -146,9 +146,9 @@ def _several(known: KnownRuns, usable: list[str], experiment: str) -> RunError:
     return RunError(
         f"the storage has several runs of {experiment}, and none replaces the other: {names}; "
         "nothing was changed",
-        hint=f"choose the one that takes the place of the others: {ways}; their checkpoints stay "
-        "until its model is pushed by doors version"
+        hint=f"choose the one that replaces the others: {ways}; their checkpoints stay until "
+        "its model is pushed by doors version"
         if ways
-        else f"bring the published model here: doors sync; or begin another: --experiment NAME, "
+        else f"download the published model: doors sync; or start another: --experiment NAME, "
         f"or doors train --experiment {experiment} --replace",
     )

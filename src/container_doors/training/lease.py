@@ -1,8 +1,8 @@
-"""Who trains an experiment now, so that a second machine learns of it before it begins.
+"""Leases: they show which process trains an experiment, before a second machine starts it too.
 
-A lease is a small file on the storage. Its name says which process trains, and holds a count that
-goes up while the process lives. No clock is compared. Whoever finds another's lease watches whether
-its count moves; one that stands still for long enough is of a machine that was lost.
+A lease is a small file on the storage. Its name contains the process that trains, and a count that
+goes up while the process lives. Clocks are not compared. A process that finds another's lease
+watches whether the count changes; if it does not change for long enough, that machine was lost.
 """
 
 import getpass
@@ -25,13 +25,13 @@ from container_doors.core.run import Run
 from container_doors.training.logbook import LOG
 
 BEAT_S = 60.0
-"""A beat costs DVC's start, 2.5 s of one core."""
+"""Seconds between two heartbeats. One costs the start of DVC, 2.5 s of one core."""
 
 WATCH_S = 150.0
-"""How long another's count is watched: two beats, and time for the storage to answer."""
+"""How long another lease is watched: two heartbeats, and time for the storage to answer."""
 
-_LOOK_S = 10.0
-_PATIENCE_S = 10.0
+_POLL_S = 10.0
+_STOP_TIMEOUT_S = 10.0
 _NAME = re.compile(
     r"lease-(?P<run>[0-9a-f]{8})-(?P<clone>[0-9a-f]{8})-(?P<beat>\d{8})-(?P<process>\d+)-"
     r"(?P<user>[A-Za-z0-9._]{1,40})@(?P<host>[A-Za-z0-9._-]{1,60})"
@@ -40,7 +40,7 @@ _NAME = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """What the name of a lease says."""
+    """The parts of a lease's name."""
 
     run: str
     clone: str
@@ -51,23 +51,23 @@ class Lease:
 
     @property
     def name(self) -> str:
-        """Its file's."""
+        """Return its file name."""
         return (
             f"lease-{self.run}-{self.clone}-{self.beat:08d}-{self.process}-{self.user}@{self.host}"
         )
 
     @property
     def owner(self) -> str:
-        """For people."""
+        """Describe its owner, for people."""
         return f"{self.user}@{self.host} (process {self.process}, run {self.run})"
 
 
-def lease(name: str) -> Lease | None:
-    """Read a name; None if it is of something else.
+def parse_lease(name: str) -> Lease | None:
+    """Parse a file name; return None if it is not a lease.
 
-    >>> lease("lease-0f3c9a1b-1c22d0fe-00000007-4242-anna@lab-3").owner
+    >>> parse_lease("lease-0f3c9a1b-1c22d0fe-00000007-4242-anna@lab-3").owner
     'anna@lab-3 (process 4242, run 0f3c9a1b)'
-    >>> lease("notes.txt")
+    >>> parse_lease("notes.txt")
     """
     found = _NAME.fullmatch(name)
     if found is None:
@@ -83,7 +83,7 @@ def lease(name: str) -> Lease | None:
 
 
 def clone_id(root: Path) -> str:
-    """Name this clone on this machine, the same each time: a copy of it elsewhere is another."""
+    """Return a stable id of this clone on this machine; a copy of it elsewhere has another id."""
     path = root / ".clone"
     try:
         own = path.read_text(encoding="utf-8")
@@ -95,10 +95,10 @@ def clone_id(root: Path) -> str:
 
 
 def own_lease(run: Run, run_id: str) -> Lease:
-    """Write a lease for this process."""
+    """Make a lease for this process."""
     try:
         user = getpass.getuser()
-    except (OSError, KeyError):  # nobody in the list of users
+    except (OSError, KeyError):  # not in the list of users
         user = f"uid{os.getuid()}"
     return Lease(
         run_id[:8],
@@ -118,52 +118,52 @@ def watch(
     say: Callable[[str], None],
     pause: Callable[[float], None] = time.sleep,
 ) -> None:
-    """Watch whether the owners of leases still train, until that is known.
+    """Watch leases until it is known whether their owners still train.
 
     Raises:
-        RunError: If one does.
-        VersioningError: If the storage cannot be asked any more.
+        RunError: If one of them still trains.
+        VersioningError: If the storage does not answer any more.
     """
-    watched = {one.clone: _of(one.clone, leases) for one in leases}
+    watched = {one.clone: _names_of(one.clone, leases) for one in leases}
     if not watched:
         return
     owners = ", ".join(one.owner for one in leases)
     say(
-        f"{owners} has begun to train {experiment}, and has not said that it ended: watching for "
-        f"up to {WATCH_S:.0f} s whether it still does (--take-over does not wait)"
+        f"{owners} started to train {experiment} and did not report an end: checking for up to "
+        f"{WATCH_S:.0f} s whether it still trains (--take-over does not wait)"
     )
     waited = 0.0
     while waited < WATCH_S:
-        pause(_LOOK_S)
-        waited += _LOOK_S
-        found = [one for name in names() if (one := lease(name)) is not None]
+        pause(_POLL_S)
+        waited += _POLL_S
+        found = [one for name in names() if (one := parse_lease(name)) is not None]
         for clone, before in list(watched.items()):
-            now = _of(clone, found)
+            now = _names_of(clone, found)
             if not now:
                 del watched[clone]  # it has ended since
             elif now != before:
-                raise _refusal(next(one for one in found if one.clone == clone), experiment)
+                raise _busy_error(next(one for one in found if one.clone == clone), experiment)
         if not watched:
             return
-    say(f"no sign of life for {waited:.0f} s: going on in its place")
+    say(f"no heartbeat for {waited:.0f} s: taking over")
 
 
-def _of(clone: str, leases: list[Lease]) -> set[str]:
+def _names_of(clone: str, leases: list[Lease]) -> set[str]:
     return {one.name for one in leases if one.clone == clone}
 
 
-def _refusal(alive: Lease, experiment: str) -> RunError:
+def _busy_error(alive: Lease, experiment: str) -> RunError:
     return RunError(
         f"{experiment} is being trained by {alive.owner}",
-        hint="wait until it ends, then run this again; or choose another --experiment; or go on "
-        f"here as well: doors train --experiment {experiment} --take-over",
+        hint="wait until it ends, then run this again; or choose another --experiment; or train "
+        f"it here as well: doors train --experiment {experiment} --take-over",
     )
 
 
 class Heartbeat:
-    """Keeps this process's lease alive on the storage, from :meth:`start` to :meth:`stop`.
+    """Renews this process's lease on the storage, from :meth:`start` to :meth:`stop`.
 
-    What goes wrong there is logged, and tried again: no training stops for it.
+    Errors are logged, and it is tried again: they never stop a training.
     """
 
     def __init__(
@@ -179,11 +179,11 @@ class Heartbeat:
         """Prepare; nothing is sent yet.
 
         Args:
-            run: What is trained.
-            own: The lease, before its first beat.
-            remote: Where it is left.
-            instead_of: Leases that end with the first beat: of this clone, and of machines that
-                were lost.
+            run: The run that is trained.
+            own: The lease, before its first heartbeat.
+            remote: The storage for the lease.
+            instead_of: Leases that the first heartbeat replaces: those of this clone, and of
+                machines that were lost.
             say: Receives one message if another machine trains the same experiment.
             every_s: See :data:`BEAT_S`.
         """
@@ -195,25 +195,25 @@ class Heartbeat:
         self._every_s = every_s
         self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._work, daemon=True)
-        self._has_told = False
+        self._has_reported = False
 
     def start(self) -> None:
-        """Begin; returns at once."""
+        """Start the thread; return at once."""
         self._thread.start()
 
     def stop(self) -> None:
-        """End the lease, if the storage answers in time."""
+        """Remove the lease, if the storage answers in time."""
         self._is_over.set()
-        self._thread.join(_PATIENCE_S)
+        self._thread.join(_STOP_TIMEOUT_S)
 
     def _work(self) -> None:
         while True:
-            self._quietly(self._beat)
+            self._log_errors(self._beat)
             if self._is_over.wait(self._every_s):
                 break
-        self._quietly(lambda: self._remote.remove(self._instead_of, self._run.name))
+        self._log_errors(lambda: self._remote.remove(self._instead_of, self._run.name))
 
-    def _quietly(self, work: Callable[[], None]) -> None:
+    def _log_errors(self, work: Callable[[], None]) -> None:
         try:
             work()
         except (DoorsError, OSError) as error:
@@ -226,14 +226,16 @@ class Heartbeat:
             path.write_bytes(b"lease\n")
             names = self._remote.put(path, self._run.name, instead_of=self._instead_of)
         self._own, self._instead_of = following, [following.name]
-        self._tell_of_others(names)
+        self._report_others(names)
 
-    def _tell_of_others(self, names: list[str]) -> None:
-        others = [one for name in names if (one := lease(name)) and one.clone != self._own.clone]
-        if others and not self._has_told:
-            self._has_told = True
+    def _report_others(self, names: list[str]) -> None:
+        others = [
+            one for name in names if (one := parse_lease(name)) and one.clone != self._own.clone
+        ]
+        if others and not self._has_reported:
+            self._has_reported = True
             owners = ", ".join(one.owner for one in others)
             self._say(
-                f"{owners} trains {self._run.name} as well: neither touches the other's "
+                f"{owners} trains {self._run.name} as well: neither changes the other's "
                 "checkpoints, but one of the two should stop"
             )

@@ -1,4 +1,4 @@
-"""``train.log``: what happened, with levels, for whoever asks afterwards."""
+"""``train.log``: the log of a training, with levels."""
 
 import logging
 import os
@@ -14,14 +14,14 @@ LOG = logging.getLogger("container_doors")
 
 @contextmanager
 def logbook(path: Path) -> Iterator[None]:
-    """Write every log line from INFO up to ``path`` while inside, appending.
+    """Append all log lines of level INFO and above to ``path`` until the block ends.
 
-    Warnings of Python itself are logged too instead of being printed into a progress bar, and so
-    is what ends a thread of the trainer, such as one that draws a picture onto a full disk. A log
-    that cannot be written, on a full disk, stops nothing and prints nothing.
+    Python's own warnings are logged too, instead of printed into a progress bar. So are exceptions
+    that end a thread of the trainer, for example one that draws a picture onto a full disk. If the
+    log itself cannot be written, on a full disk, nothing stops and nothing is printed.
     """
     handler = logging.FileHandler(path, encoding="utf-8", errors="backslashreplace")
-    handler.setFormatter(_Lines("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
+    handler.setFormatter(_IndentingFormatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
     root = logging.getLogger()
     level = root.level
     root.addHandler(handler)
@@ -40,8 +40,8 @@ def logbook(path: Path) -> Iterator[None]:
         handler.close()
 
 
-def lead_to(log: Path, shown: Path) -> None:
-    """Let ``tail -f`` of another path show the log: a link, and nothing else is ever replaced."""
+def link_log(log: Path, shown: Path) -> None:
+    """Link ``shown`` to the log, for ``tail -f``; replace a link there, but never a file."""
     staged = shown.with_name(f".{shown.name}.{os.getpid()}")
     with suppress(OSError):  # no such folder, or a file system without links
         if shown.is_symlink() or not shown.exists():
@@ -49,11 +49,11 @@ def lead_to(log: Path, shown: Path) -> None:
             staged.replace(shown)
 
 
-class _Lines(logging.Formatter):
-    """Indents what follows the first line of an entry, so that nothing in it passes for another."""
+class _IndentingFormatter(logging.Formatter):
+    """Indents all but the first line of an entry, so that no line looks like another entry."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Write an entry without control characters."""
+        """Return an entry without control characters."""
         return "\n    ".join(map(printable, super().format(record).split("\n")))
 
 

@@ -1,1 +1,1 @@
-"""Another machine, reached by SSH: its keys, its server, its tunnel, a training that runs there."""
+"""A remote machine over SSH: its keys, its server, its tunnel, and training there."""

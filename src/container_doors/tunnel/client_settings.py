@@ -1,7 +1,7 @@
-"""What a laptop's SSH client is told, so that ``ssh``, ``scp`` and editors find the machine.
+"""The settings of a laptop's SSH client, so that ``ssh``, ``scp`` and editors find the machine.
 
-A folder of our own under ``~/.ssh`` holds it all; the person's own file gets one line.
-``man 5 ssh_config`` explains each word.
+They are in a folder of our own under ``~/.ssh``; the user's own file gets one line.
+``man 5 ssh_config`` explains each setting.
 """
 
 import re
@@ -36,13 +36,13 @@ Host {host}
 
 
 def parse_address(text: str) -> str:
-    """Read a tunnel's address as it is copied from a notebook.
+    """Parse a tunnel's address as copied from a notebook.
 
     >>> parse_address("https://four-words.trycloudflare.com/")
     'four-words.trycloudflare.com'
 
     Raises:
-        TunnelError: If it is none.
+        TunnelError: If it is not an address.
     """
     hostname = text.strip().removeprefix("https://").removeprefix("ssh://").rstrip("/").lower()
     if not _NAME.fullmatch(hostname) or hostname == "api.trycloudflare.com":
@@ -62,10 +62,10 @@ def host_block(
     cloudflared: str = "cloudflared",
     identity: Path | None = None,
 ) -> str:
-    """Write the machine's block for ``ssh_config``.
+    """Return the machine's block for ``ssh_config``.
 
     Raises:
-        TunnelError: If the account or a path cannot stand there.
+        TunnelError: If the account or a path cannot be written there.
     """
     if not _USER.fullmatch(user):
         raise TunnelError(
@@ -76,38 +76,38 @@ def host_block(
         host=HOST,
         hostname=hostname,
         user=user,
-        cloudflared=_quoted(cloudflared),
-        known_hosts=_quoted(known_hosts),
+        cloudflared=_quote(cloudflared),
+        known_hosts=_quote(known_hosts),
         algorithm=host_key.kind,
     )
     if identity is not None:
-        block += f"    IdentityFile {_quoted(str(identity))}\n    IdentitiesOnly yes\n"
+        block += f"    IdentityFile {_quote(str(identity))}\n    IdentitiesOnly yes\n"
     return block
 
 
 def known_host(host_key: PublicKey) -> str:
-    """Write the line by which the machine is known, whatever its address is today."""
+    """Return the machine's line for ``known_hosts``, which does not depend on its address."""
     return f"{HOST} {host_key.kind} {host_key.blob}"
 
 
 def with_include(config: str, included: Path) -> str:
-    """Put our one line in front: behind the first ``Host`` it would hold for that host alone."""
-    # A pattern of paths, in which % means itself.
-    line = f"Include {_quoted(str(included)).replace('%%', '%')}"
+    """Put our line first: after a ``Host`` line it would apply only to that host."""
+    # A path pattern, in which % is literal.
+    line = f"Include {_quote(str(included)).replace('%%', '%')}"
     if line in (existing.strip() for existing in config.splitlines()):
         return config
     return f"{line}\n\n{config}" if config else f"{line}\n"
 
 
-def _quoted(word: str) -> str:
-    """Write a path as one word; ``%`` begins a token of ssh's own (``man 5 ssh_config``).
+def _quote(word: str) -> str:
+    """Quote a path as one word; ``%`` starts one of ssh's own tokens (``man 5 ssh_config``).
 
     Raises:
-        TunnelError: If ssh cannot be told it.
+        TunnelError: If it cannot be quoted.
     """
     if any(character in word for character in '"\\\n*?[') or "${" in word:
         raise TunnelError(
-            f"ssh cannot be told of the path {word!r}",
+            f"ssh's settings cannot contain the path {word!r}",
             hint="use a path without quotes, backslashes, wildcards and line ends",
         )
     escaped = word.replace("%", "%%")

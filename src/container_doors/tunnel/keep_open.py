@@ -1,4 +1,4 @@
-"""A tunnel kept open: opened again when it ends, patiently where tunnels are rationed."""
+"""Keep a tunnel open: open it again when it ends, with pauses for rate limits."""
 
 from collections.abc import Callable, Sequence
 from time import monotonic, sleep
@@ -7,13 +7,13 @@ from container_doors.core.errors import RateLimitedError, TunnelError
 from container_doors.core.ports import Tunnel
 
 LIMITED_S = (60.0, 120.0, 300.0, 600.0, 600.0, 600.0)
-"""How long to wait when Cloudflare answers 429; it forgets within minutes to an hour."""
+"""Pauses when Cloudflare answers 429; the limit ends after minutes to an hour."""
 
 FAILED_S = (2.0, 10.0, 30.0, 60.0, 60.0)
-"""How long to wait when it does not open, or ends before it has lived."""
+"""Pauses when the tunnel does not open, or ends soon."""
 
-_LIVED_S = 120.0
-"""After so long an end is an accident, and no fault of how it is opened."""
+_STABLE_S = 120.0
+"""A tunnel that was open for longer has not failed to open: the pauses start again."""
 
 
 def keep_open(
@@ -24,17 +24,17 @@ def keep_open(
     pause: Callable[[float], None] = sleep,
     now: Callable[[], float] = monotonic,
 ) -> None:
-    """Open a tunnel, and another whenever it ends; it takes an interrupt to return.
+    """Open a tunnel, and open it again whenever it ends, until interrupted.
 
     Args:
-        tunnel: What to open.
-        announce: Told each address.
-        say: Told why there is a wait.
-        pause: How to wait.
+        tunnel: The tunnel.
+        announce: Receives each address.
+        say: Receives the reason for each pause.
+        pause: Waits for a number of seconds.
         now: A clock, in seconds.
 
     Raises:
-        TunnelError: If it fails again and again; the last failure.
+        TunnelError: If it keeps failing; the last error.
     """
     limited, failed = list(LIMITED_S), list(FAILED_S)
     while True:
@@ -42,15 +42,15 @@ def keep_open(
         try:
             announce(tunnel.open())
             limited = list(LIMITED_S)
-            ended = TunnelError(f"the tunnel ended: {tunnel.wait()}", hint="")
+            failure = TunnelError(f"the tunnel ended: {tunnel.wait()}", hint="")
         except RateLimitedError as error:
             _wait(limited, error, say, pause)
             continue
         except TunnelError as error:
-            ended = error
-        if now() - opened_s > _LIVED_S:
+            failure = error
+        if now() - opened_s > _STABLE_S:
             failed = list(FAILED_S)
-        _wait(failed, ended, say, pause)
+        _wait(failed, failure, say, pause)
 
 
 def _wait(
@@ -62,12 +62,12 @@ def _wait(
     if not waits_s:
         raise error
     wait_s = waits_s.pop(0)
-    say(f"{error.problem}; another is opened in {wait_s:.0f} s")
+    say(f"{error.problem}; opening another in {wait_s:.0f} s")
     pause(wait_s)
 
 
 def addresses(seen: Sequence[str]) -> str:
-    """Say whether an address is new.
+    """Return a message that says whether the address is new.
 
     >>> addresses(["a.example.org"]), addresses(["a.example.org", "b.example.org"])
     ('The tunnel is open.', 'The tunnel is open again, at a new address.')

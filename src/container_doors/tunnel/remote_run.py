@@ -1,9 +1,9 @@
-"""A training that outlives the connection it was started over."""
+"""Run a training in tmux, so that it continues after the connection ends."""
 
 import shlex
 
 REPOSITORY = "DOORS_REPOSITORY"
-"""The variable by which a session finds the repository on the machine."""
+"""The variable with the path of the repository on the machine."""
 
 _MARK = "@doors_ended"
 _ENDED = (
@@ -12,18 +12,18 @@ _ENDED = (
 )
 _NO_TMUX = "tmux is not installed here: apt-get install tmux"
 _ENVIRONMENT = '"${DOORS_TUNNEL:-}/environment.sh"'
-"""Of the way in that is open now: a tmux that was there before has variables of its own."""
+"""The environment of the present tunnel: an older tmux server has its own variables."""
 
 
 def in_tmux(name: str, *, attach: bool) -> str:
-    """Write the command that starts a run in tmux, or comes back to one that is there.
+    """Return the command that starts a run in tmux, or attaches to one that exists.
 
-    The window stays when the run has ended, so that its last words can be read. Who looks on is
-    shown them; otherwise the run is started again.
+    The window stays open when the run has ended, so that its last lines can be read. With
+    ``attach`` they are shown; without it, the run is started again.
 
     Args:
         name: The experiment; letters, digits, ``-`` and ``_``.
-        attach: Whether to look on, rather than to start it and leave.
+        attach: Whether to watch the run, or only to start it.
     """
     training = (
         f"if [ -r {_ENVIRONMENT} ]; then . {_ENVIRONMENT}; fi; "

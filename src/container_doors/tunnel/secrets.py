@@ -1,20 +1,20 @@
-"""The secrets of a Kaggle machine: what they are called, what for, and where they are set."""
+"""The secrets of a Kaggle machine: names, purposes, and where to set them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 PAGE = "Add-ons > Secrets, in the notebook's editor"
-"""Where Kaggle keeps them; each must be ticked for the notebook that reads it."""
+"""Where Kaggle stores them; each must be ticked for the notebook that reads it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Secret:
-    """One that training can use."""
+    """A secret that training can use."""
 
     label: str
     """Its name among Kaggle's secrets, and in the environment of another machine."""
     variable: str
-    """What sessions see it as."""
+    """Its environment variable in sessions."""
     purpose: str
     origin: str
     """Where its value comes from."""
@@ -34,10 +34,10 @@ SECRETS = (
         "https://wandb.ai/authorize",
     ),
 )
-"""The specification's."""
+"""The secrets of the specification."""
 
 PUBLIC_KEY = "SSH_PUBLIC_KEY"
-"""A label under which a person's public key may stand, to be asked for it no more."""
+"""The label of a person's public key, so that it need not be pasted."""
 
 TUNNEL_TOKEN = "CLOUDFLARE_TUNNEL_TOKEN"  # noqa: S105 - a label
 """The label of a named tunnel's token, for those who have one."""
@@ -45,43 +45,43 @@ TUNNEL_TOKEN = "CLOUDFLARE_TUNNEL_TOKEN"  # noqa: S105 - a label
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a place said when it was asked for a secret."""
+    """A source's answer to the request for a secret."""
 
     value: str | None = field(repr=False)
     where: str
-    """For people: the place, or why it has none."""
+    """The source, or why it has no value, for messages."""
 
 
 @dataclass(frozen=True, slots=True)
-class Gathered:
-    """What was found, under the names that sessions see, and a line on each for people."""
+class FoundSecrets:
+    """The secrets found, by their variables in sessions, and a message about each."""
 
     values: Mapping[str, str] = field(repr=False)
     lines: Sequence[str]
     missing: Sequence[Secret]
 
 
-def gathered(answers: Mapping[str, Sequence[Answer]]) -> Gathered:
-    """Take the first place that has a secret, and say so without it.
+def find_secrets(answers: Mapping[str, Sequence[Answer]]) -> FoundSecrets:
+    """Return the first value of each secret, with messages that do not contain it.
 
     Args:
-        answers: What each place said, in the order of asking, by the secret's label.
+        answers: The answers of the sources, in order, by the secret's label.
     """
     values, lines, missing = {}, [], []
     for secret in SECRETS:
-        said = answers[secret.label]
-        found = next((answer for answer in said if answer.value), None)
+        given = answers[secret.label]
+        found = next((answer for answer in given if answer.value), None)
         if found is not None and found.value is not None:
             values[secret.variable] = found.value
             lines.append(f"{secret.variable}: {len(found.value)} characters, from {found.where}")
         else:
             missing.append(secret)
-            lines.append(_absence(secret, said))
-    return Gathered(values, lines, missing)
+            lines.append(_absence(secret, given))
+    return FoundSecrets(values, lines, missing)
 
 
-def _absence(secret: Secret, said: Sequence[Answer]) -> str:
-    reasons = "; ".join(answer.where for answer in said)
+def _absence(secret: Secret, given: Sequence[Answer]) -> str:
+    reasons = "; ".join(answer.where for answer in given)
     return (
         f"{secret.variable}: missing ({reasons})\n"
         f"  for {secret.purpose}\n"

@@ -1,7 +1,7 @@
-"""What an SSH server is told: who may come in, how, and what for.
+"""The settings of the SSH server: who may log in, how, and for what.
 
-Through a tunnel everybody on the internet can knock, so that a key is the only way in, and what
-is inside can be reached from the session alone. ``man 5 sshd_config`` explains each word.
+Through a tunnel everyone on the internet can try to connect, so only keys can log in, and only
+sessions can reach the machine's services. ``man 5 sshd_config`` explains each setting.
 """
 
 import shlex
@@ -50,25 +50,25 @@ ClientAliveInterval 30
 ClientAliveCountMax 6
 LogLevel VERBOSE
 """
-"""VS Code's server listens on the machine's own loopback, and is spoken to by ``-L`` or ``-D``:
+"""VS Code's server listens on the machine's loopback, and is reached by ``-L`` or ``-D``:
 https://code.visualstudio.com/docs/remote/troubleshooting#_enabling-tcp-forwarding-on-the-remote-host
-VERBOSE logs the fingerprint of each key that comes in. PAM is left out because its
+VERBOSE logs the fingerprint of each key that logs in. PAM is left out because its
 ``pam_loginuid`` ends every session in a container without the audit capability."""
 
 NO_PENALTIES = "PerSourcePenalties no\n"
-"""For OpenSSH 9.8 and later: behind a tunnel all come from 127.0.0.1, and a stranger's failures
-would keep the owner out."""
+"""For OpenSSH 9.8 and later: all connections come from 127.0.0.1, so failed logins of others
+would lock the owner out."""
 
 _ENTRY = """\
-is_kept() {{
+is_alive() {{
   kill -0 {keeper} || return 1
   read -r state < /proc/{keeper}/stat
   case $state in *') Z '*) return 1 ;; esac
 }}
 (
   trap '' HUP
-  while is_kept && kill -0 $$; do sleep 1; done
-  is_kept || kill -s KILL -- "$PPID" "-$$"
+  while is_alive && kill -0 $$; do sleep 1; done
+  is_alive || kill -s KILL -- "$PPID" "-$$"
 ) < /dev/null > /dev/null 2>&1 &
 export DOORS_TUNNEL={directory}
 if [ -r {environment} ]; then . {environment}; fi
@@ -79,9 +79,8 @@ if [ -n "${{SSH_ORIGINAL_COMMAND:-}}" ]; then
 fi
 exec "$SHELL" -l
 """
-"""The part in brackets ends a session whose server is gone: the server's own end ends it only for
-those who still listen at the other side. ``$$`` is the session's shell; ``Z`` has ended, and nobody
-has asked how."""
+"""The subshell ends a session whose server has died: without it, the session ends only if its
+client is still connected. ``$$`` is the session's shell; ``Z`` is a zombie process."""
 
 _PROFILE = """\
 if [ "${{DOORS_TUNNEL:-}}" = {directory} ] && [ -r {environment} ]; then . {environment}; fi
@@ -91,14 +90,14 @@ if [ "${{DOORS_TUNNEL:-}}" = {directory} ] && [ -r {environment} ]; then . {envi
 def server_settings(
     directory: Path, *, host_key: Path, port: int, user: str, sftp_server: str
 ) -> str:
-    """Write ``sshd_config``; ``directory`` holds the files that are named in this module.
+    """Return ``sshd_config``; ``directory`` has the files that this module names.
 
     Raises:
-        TunnelError: If sshd cannot be told of that folder.
+        TunnelError: If the settings cannot contain that folder.
     """
     if any(character in str(directory) for character in '"\\\n'):
         raise TunnelError(
-            f"sshd cannot be told of the folder {str(directory)!r}",
+            f"sshd's settings cannot contain the folder {str(directory)!r}",
             hint="set XDG_STATE_HOME to a folder without quotes, backslashes and line ends",
         )
     return _SETTINGS.format(
@@ -114,25 +113,25 @@ def server_settings(
 
 
 def entry_script(directory: Path, *, environment: Path, keeper: int) -> str:
-    """Write what runs first in every session: a shell, a command, a copy of files, an editor's.
+    """Return the script that runs first in every session: a shell, a command, a copy, an editor.
 
     Args:
-        directory: Where it is.
-        environment: What sessions are to read.
-        keeper: The process without which there are no sessions.
+        directory: The server's folder.
+        environment: The file of variables that sessions read.
+        keeper: The keeper's process id; sessions end with that process.
     """
-    return _ENTRY.format(**_quoted(directory, environment), keeper=keeper)
+    return _ENTRY.format(**_quote(directory, environment), keeper=keeper)
 
 
 def profile_script(directory: Path, *, environment: Path) -> str:
-    """Write what a login shell reads after Debian's ``/etc/profile``, which sets PATH anew.
+    """Return the script for login shells to read after ``/etc/profile``, which resets PATH.
 
-    Other people's login shells, which did not come in through this server, stay as they are.
+    It does not affect login shells that were not started through this server.
     """
-    return _PROFILE.format(**_quoted(directory, environment))
+    return _PROFILE.format(**_quote(directory, environment))
 
 
-def _quoted(directory: Path, environment: Path) -> dict[str, str]:
+def _quote(directory: Path, environment: Path) -> dict[str, str]:
     return {
         "directory": shlex.quote(str(directory)),
         "environment": shlex.quote(str(environment)),

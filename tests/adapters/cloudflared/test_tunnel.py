@@ -175,7 +175,7 @@ def test_a_release_is_downloaded_once_and_checked(releases: str, tmp_path: Path)
 
 
 def test_another_program_in_its_place_is_not_kept(releases: str, tmp_path: Path):
-    with pytest.raises(TunnelError, match="not the program that was released"):
+    with pytest.raises(TunnelError, match="not the released program"):
         find_or_download(tmp_path / "d", releases=releases)
 
     assert not list(tmp_path.rglob("cloudflared*"))

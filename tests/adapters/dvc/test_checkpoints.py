@@ -117,7 +117,7 @@ def test_what_is_read_back_otherwise_is_not_left_under_its_name(
     monkeypatch.setattr(shutil, "copyfile", spoil)
     (tmp_path / "a.tar").write_bytes(STATE)
 
-    with pytest.raises(OSError, match=r"a\.tar was read back otherwise: expected sha256"):
+    with pytest.raises(OSError, match=r"a\.tar differs when read back: expected sha256"):
         shelf.put(storage(), str(tmp_path / "a.tar"), str(tmp_path / "remote/c/exp1"))
 
     assert list((tmp_path / "remote/c/exp1").iterdir()) == []

@@ -127,7 +127,9 @@ def test_a_service_account_is_refused_on_a_personal_drive_and_a_delegate_is_not(
 
     assert "a service account owns no storage, so it cannot write to a personal Drive" in said
     assert line.verdict == "warn"
-    assert line.found.startswith("the data set can be pulled, and no model pushed: cannot write to")
+    assert line.found.startswith(
+        "the data set can be pulled, but no model can be pushed: cannot write to"
+    )
     assert all(way in said for way in ("shared drive", "--delegate", "doors remote login"))
 
 
@@ -155,9 +157,9 @@ def off_line(drive: DriveBackend) -> None:
 BROKEN = {
     "revoked": (revoked, "the consent has expired or was revoked", "doors remote login"),
     "full": (full, "the Drive is full", "empty its bin"),
-    "not shared": (hidden, "not there, or is not shared", "share it with"),
-    "not there": (gone, "not there, or is not shared", "compare the id"),
-    "no network": (off_line, "nothing answers there", "network"),
+    "not shared": (hidden, "does not exist, or is not shared", "share it with"),
+    "not there": (gone, "does not exist, or is not shared", "compare the id"),
+    "no network": (off_line, "the host does not answer", "network"),
 }
 
 
@@ -189,7 +191,7 @@ def test_credentials_in_the_environment_that_dvc_would_trip_over_are_warned_of(
                "--credentials", str(tmp_path / "me.json"))  # fmt: skip
 
     assert "unset GDRIVE_CREDENTIALS_DATA" in said
-    assert "of another kind" in run("doors", "remote", "check", expect=2)
+    assert "not of the kind" in run("doors", "remote", "check", expect=2)
 
 
 @pytest.mark.slow
@@ -215,7 +217,7 @@ def test_a_folder_is_verified_and_missed_when_it_is_gone(repository: Path, tmp_p
     said = run("doors", "remote", "check", expect=2)
 
     assert "model.pt" in pulled
-    assert "DVC would make an empty one without a word" in said
+    assert "DVC would silently create an empty one" in said
     assert not remote.exists()
 
 
@@ -242,14 +244,14 @@ def test_a_service_accounts_key_that_was_damaged_is_refused_and_named_where_it_i
 
     key.write_text(damaged)
     said = run("doors", "remote", "set", url, "--credentials", str(key), expect=2)
-    assert "private_key is not a key" in said
+    assert "private_key is not a valid key" in said
 
     key.write_text(json.dumps(whole))
     run("doors", "remote", "set", url, "--credentials", str(key))
     (kept,) = (tmp_path / "config").rglob("*.json")
     kept.write_text(damaged)
     said = run("doors", "remote", "check", expect=2)
-    assert f"{kept}: private_key is not a key" in said
+    assert f"{kept}: private_key is not a valid key" in said
     assert "make another key of the service account" in said
     assert "login" not in said
 
@@ -267,7 +269,7 @@ def test_credentials_for_drive_are_said_to_be_of_no_use_to_a_folder(
     assert f"not used: {name}, which is for Google Drive" in said
     line = account_health.drive_credentials()
     assert line.verdict == "pass"
-    assert f"from {name}; not used, for the remote is " in line.found
+    assert f"from {name}; not used, because the remote is " in line.found
     assert "S3CRET" not in f"{said} {line}"
 
 

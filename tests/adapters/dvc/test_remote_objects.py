@@ -55,7 +55,7 @@ def test_a_lost_or_damaged_object_is_missed_whatever_the_cache_holds(folder: Pat
 def test_a_cache_that_cannot_be_passed_by_is_said(folder: Path, tmp_path: Path):
     dvc(folder, "config", "cache.dir", str(tmp_path / "cache"))
 
-    with pytest.raises(VersioningError, match="names a cache, which cannot be passed by"):
+    with pytest.raises(VersioningError, match="sets a cache, which cannot be bypassed"):
         fetched(folder, tmp_path / "scratch")
 
 

@@ -104,7 +104,7 @@ def test_a_folder_that_has_vanished_is_not_made_anew(url: str, folder: Path, rem
     assert DvcStore(folder).check_ready().startswith("storage (")
     remote.rmdir()
 
-    with pytest.raises(VersioningError, match=f"the remote's folder {remote} is not there"):
+    with pytest.raises(VersioningError, match=f"the remote's folder {remote} does not exist"):
         DvcStore(folder).check_ready()
 
     assert not remote.exists()
@@ -175,7 +175,7 @@ def test_a_push_of_content_that_is_lost_is_no_success(folder: Path, remote: Path
     with pytest.raises(VersioningError, match=r"^best\.pt: neither here nor on the re") as lost:
         store.push(pointers)
 
-    assert lost.value.hint == f"where it is still: dvc push {POINTER}"
+    assert lost.value.hint == f"on a machine that still has it: dvc push {POINTER}"
 
 
 @pytest.mark.slow

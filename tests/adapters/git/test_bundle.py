@@ -68,7 +68,7 @@ def test_a_commit_with_credentials_is_not_packed(folder: Path):
     (folder / "settings.json").write_text('{"username": "someone", "key": "0123"}')
     commit_all(folder)
 
-    with pytest.raises(VersioningError, match=r"the commit holds .*: 'settings\.json'; nothing"):
+    with pytest.raises(VersioningError, match=r"the commit contains .*: 'settings\.json'; nothing"):
         packed(folder)
 
     git(folder, "rm", "--quiet", "--cached", "settings.json")

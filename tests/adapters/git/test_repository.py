@@ -175,7 +175,7 @@ def answers(folder: Path, origin: Path) -> dict[str, object]:
         "tags": repository.tags("detection@v*"),
         "changes": repository.changes(beside=[Path("data")]),
         "shown": repository.show("HEAD", Path("params.yaml")),
-        "whole": repository.holds(git(folder, "rev-parse", "HEAD")),
+        "whole": repository.has_commit(git(folder, "rev-parse", "HEAD")),
         "upstream": repository.fetch(),
     }
     commit = repository.commit([Path("T\xfcr.py")], "Release")
@@ -659,8 +659,8 @@ def test_a_remote_that_cannot_be_read_is_said_without_its_token(folder: Path):
 
 def test_a_commit_is_held_only_if_it_is_whole(folder: Path):
     repository, commit = GitRepository(folder), git(folder, "rev-parse", "HEAD")
-    assert repository.holds(commit) is True
-    assert repository.holds("1" * 40) is False
+    assert repository.has_commit(commit) is True
+    assert repository.has_commit("1" * 40) is False
 
     blob = git(folder, "rev-parse", "HEAD:params.yaml")
     other = git(folder, "rev-parse", "HEAD:.gitignore")
@@ -668,8 +668,8 @@ def test_a_commit_is_held_only_if_it_is_whole(folder: Path):
     damaged.chmod(0o644)
     damaged.write_bytes(sound.read_bytes())
 
-    assert repository.holds(commit) is False
+    assert repository.has_commit(commit) is False
 
 
 def test_outside_of_git_no_commit_is_held(empty: Path):
-    assert GitRepository(empty).holds("1" * 40) is None
+    assert GitRepository(empty).has_commit("1" * 40) is None

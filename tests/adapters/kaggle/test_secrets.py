@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from container_doors.adapters.kaggle.secrets import look_up
-from container_doors.tunnel.secrets import SECRETS, gathered
+from container_doors.tunnel.secrets import SECRETS, find_secrets
 from tests.loopback import kaggle_secrets
 
 JSON = '{"type": "service_account", "private_key": "-----BEGIN"}'
@@ -63,7 +63,7 @@ def test_a_notebook_without_internet_is_told_to_turn_it_on(notebook: pytest.Monk
 
 
 def test_lengths_are_said_and_values_are_not(notebook: pytest.MonkeyPatch):
-    found = gathered({secret.label: look_up(secret.label) for secret in SECRETS})
+    found = find_secrets({secret.label: look_up(secret.label) for secret in SECRETS})
     said = "\n".join(found.lines)
 
     assert found.values == {"KAGGLE_SECRET_DVC_JSON": JSON}
@@ -72,7 +72,7 @@ def test_lengths_are_said_and_values_are_not(notebook: pytest.MonkeyPatch):
 
 
 def test_each_missing_one_is_named_with_the_pages_for_it():
-    found = gathered({secret.label: look_up(secret.label, {"PATH": ""}) for secret in SECRETS})
+    found = find_secrets({secret.label: look_up(secret.label, {"PATH": ""}) for secret in SECRETS})
     said = "\n".join(found.lines)
 
     assert [secret.label for secret in found.missing] == [secret.label for secret in SECRETS]

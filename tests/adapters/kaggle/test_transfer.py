@@ -141,7 +141,7 @@ def test_what_was_killed_goes_on_with_what_is_missing(verb: str, folder: Path, d
 def test_what_does_not_pass_is_given_up(folder: Path, drive: DriveBackend):
     drive.faults = [Fault(429, "rateLimitExceeded", only="POST .*resumable", times=10_000)]
 
-    with pytest.raises(VersioningError, match="Google asks to be slower") as caught:
+    with pytest.raises(VersioningError, match="Google limits the rate") as caught:
         DvcStore(folder, pause_s=0).push([POINTER])
 
     assert "wait some minutes" in caught.value.hint

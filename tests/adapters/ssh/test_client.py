@@ -57,7 +57,7 @@ def test_the_account_is_the_one_that_the_machine_named(tmp_path: Path):
 
 
 def test_a_folder_that_ssh_cannot_be_told_of_is_refused(tmp_path: Path):
-    with pytest.raises(TunnelError, match="ssh cannot be told of the path"):
+    with pytest.raises(TunnelError, match="ssh's settings cannot contain the path"):
         SshClient(tmp_path / 'a"b').connect("x.example.org", KEY, cloudflared="cloudflared")
     assert not (tmp_path / 'a"b').exists()
 
@@ -101,12 +101,12 @@ def test_a_new_address_of_the_same_machine_keeps_its_key(tmp_path: Path):
 
 
 def test_without_a_host_key_nothing_is_written(tmp_path: Path):
-    with pytest.raises(TunnelError, match="anybody could pose as the machine"):
+    with pytest.raises(TunnelError, match="any server could pose as the machine"):
         SshClient(tmp_path).connect("x.example.org", None, cloudflared="cloudflared")
 
     assert not list(tmp_path.iterdir())
 
 
 def test_a_machine_that_is_not_known_is_not_looked_for(tmp_path: Path):
-    with pytest.raises(TunnelError, match="not known here yet"):
+    with pytest.raises(TunnelError, match="not configured here yet"):
         SshClient(tmp_path).run("true", terminal=False)

@@ -20,7 +20,7 @@ from time import monotonic, sleep
 import psutil
 import pytest
 
-from container_doors.adapters.processes import left_over
+from container_doors.adapters.processes import find_process
 from container_doors.adapters.ssh import aftermath
 from container_doors.adapters.ssh.server import SshServer
 from container_doors.core.errors import TunnelError
@@ -282,7 +282,7 @@ def notebook(home: Path, tmp_path: Path):
 
 
 def sshd_of(server: SshServer) -> psutil.Process:
-    found = left_over(server.directory / "sshd.pid")
+    found = find_process(server.directory / "sshd.pid")
     assert found is not None
     return found
 
@@ -449,7 +449,7 @@ def test_another_process_s_way_in_is_left_as_it_is(
     monkeypatch.setattr(aftermath, "WAIT_S", 0.2)
     second = SshServer(home / "müll", profiles=tmp_path)
 
-    with pytest.raises(TunnelError, match=f"process {begun.pid} has a way in open"):
+    with pytest.raises(TunnelError, match=f"process {begun.pid} has a tunnel open"):
         second.start([public(make_key(tmp_path, "second"))])
     second.stop()
     assert server.is_running()
@@ -475,7 +475,7 @@ def test_a_server_that_has_ended_keeps_no_secrets(home: Path, tmp_path: Path):
     server.start([public(make_key(tmp_path, "mine"))])
     server.stop()
 
-    with pytest.raises(TunnelError, match="the SSH server has ended"):
+    with pytest.raises(TunnelError, match="the SSH server has stopped"):
         server.keep_environment({"KAGGLE_SECRET_WANDB_KEY": "k" * 40})
     assert not (home / "ended").exists()
     assert not server.revive()
@@ -506,7 +506,7 @@ def test_odd_folders_are_served_from(home: Path, tmp_path: Path, odd: str):
 
 @pytest.mark.parametrize("odd", ['a"b', "a\\b"])
 def test_a_folder_that_sshd_cannot_be_told_of_is_refused(home: Path, tmp_path: Path, odd: str):
-    with pytest.raises(TunnelError, match="sshd cannot be told of the folder"):
+    with pytest.raises(TunnelError, match="sshd's settings cannot contain the folder"):
         SshServer(home / odd, profiles=tmp_path).start([public(make_key(tmp_path, "mine"))])
     assert not (home / odd).exists()
 

@@ -92,12 +92,15 @@ def test_every_form_of_the_list_is_understood(
 @pytest.mark.parametrize(
     ("allowed", "said"),
     [
-        (lambda desk: "", "nobody who may sign has its key"),
-        (lambda desk: f"m@example.org {public(desk.mallory)}\n", "nobody who may sign has its key"),
+        (lambda desk: "", "no allowed signer has its key"),
+        (lambda desk: f"m@example.org {public(desk.mallory)}\n", "no allowed signer has its key"),
         (lambda desk: listed(desk, 'valid-before="20200101" '), "its key has expired"),
         (lambda desk: listed(desk, 'valid-after="20990101" '), "its key is not valid yet"),
-        (lambda desk: listed(desk, 'namespaces="git" '), "its key may sign other things alone"),
-        (lambda desk: "\0\xff rubbish\n" * 99, "nobody who may sign has its key"),
+        (
+            lambda desk: listed(desk, 'namespaces="git" '),
+            "its key is only allowed for other namespaces",
+        ),
+        (lambda desk: "\0\xff rubbish\n" * 99, "no allowed signer has its key"),
     ],
     ids=["empty", "another", "expired", "not yet", "for git alone", "rubbish"],
 )
@@ -138,7 +141,7 @@ def test_a_signature_of_other_bytes_is_none(desk: Desk, document: Path):
     document.write_bytes(document.read_bytes().replace(b"v1", b"v2"))
 
     for allowed in (None, listed(desk)):
-        with pytest.raises(SignatureError, match="it is not of this file's bytes"):
+        with pytest.raises(SignatureError, match="it does not match this file"):
             desk.signatures.signer(document, made, namespace=MODEL, allowed=allowed)
 
 
@@ -146,7 +149,7 @@ def test_a_signature_for_another_purpose_is_none(desk: Desk, document: Path):
     made = desk.signatures.sign(document, namespace="git")
 
     for allowed in (None, listed(desk)):
-        with pytest.raises(SignatureError, match="it was made for another purpose"):
+        with pytest.raises(SignatureError, match="it has another namespace"):
             desk.signatures.signer(document, made, namespace=MODEL, allowed=allowed)
 
 

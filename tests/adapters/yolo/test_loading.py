@@ -92,7 +92,7 @@ def test_a_program_among_the_weights_is_refused(
 ):
     path = write(honest | {"train_args": {"imgsz": program()}})
 
-    with pytest.raises(WeightsError, match="holds more than weights"):
+    with pytest.raises(WeightsError, match="contains more than weights"):
         open_weights(path)
     assert not Path(MARK).exists()
 
@@ -143,7 +143,7 @@ def test_an_architecture_by_address_is_refused(network: Any, honest: dict[str, A
     finally:
         network.yaml = architecture
 
-    with pytest.raises(WeightsError, match="names its architecture instead of holding it"):
+    with pytest.raises(WeightsError, match="only names its architecture, in another file"):
         open_weights(path)
 
 
@@ -166,7 +166,7 @@ def test_a_text_of_an_architecture_that_is_no_name_is_refused(
     finally:
         network.yaml = architecture
 
-    with pytest.raises(WeightsError, match=r"its architecture has .* no name of a layer"):
+    with pytest.raises(WeightsError, match=r"its architecture has .* not the name of a layer"):
         open_weights(path)
     assert not Path(MARK).exists()
 
@@ -202,7 +202,7 @@ def _cut_off(path: Path) -> None:
         pytest.param(_before_1_6, "expected the archive that PyTorch writes", id="old"),
         pytest.param(_torchscript, "found a TorchScript program", id="TorchScript"),
         pytest.param(_compressed, "it is compressed", id="bomb"),
-        pytest.param(_cut_off, "damaged, or no weights", id="cut off"),
+        pytest.param(_cut_off, "damaged, or not a weight file", id="cut off"),
         pytest.param(Path.touch, "expected the archive that PyTorch writes", id="empty"),
     ],
 )
@@ -219,7 +219,7 @@ def test_what_is_no_weight_file_is_told_from_one(make: Callable[[Path], None], w
 def test_weights_of_another_task_are_refused_by_name():
     path = write({"model": import_ultralytics().YOLO("yolo11n-cls.yaml").model})
 
-    with pytest.raises(WeightsError, match=r"holds more than weights: .*ClassificationModel"):
+    with pytest.raises(WeightsError, match=r"contains more than weights: .*ClassificationModel"):
         open_weights(path)
 
 

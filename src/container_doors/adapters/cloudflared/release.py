@@ -1,4 +1,4 @@
-"""The program that carries a tunnel: the one on the PATH, or one release, known by its hash."""
+"""Find cloudflared on the PATH, or download one release and check its hash."""
 
 import hashlib
 import platform
@@ -16,7 +16,7 @@ _SHA256 = {
     "amd64": "03f1f25d1cc93b9ad6c60569d44060bc4f17ed97075760ed8cfca4b12dcd68cc",
     "arm64": "3d97437c71848bd8df68041e12436b484a661d95073ea1937f01a845ce88faa3",
 }
-"""From the notes of that release:
+"""From the release notes:
 https://github.com/cloudflare/cloudflared/releases/tag/2026.9.1"""
 
 _ARCHITECTURES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
@@ -28,10 +28,10 @@ _STALL_S = 60.0
 
 
 def find_cloudflared() -> str:
-    """Find the program, as a laptop has it from its own packages.
+    """Find the program on the PATH, as installed on a laptop.
 
     Raises:
-        MissingToolError: If it is not there.
+        MissingToolError: If it is not installed.
     """
     found = shutil.which("cloudflared")
     if found is None:
@@ -47,13 +47,13 @@ def find_or_download(
     """Find the program on the PATH, or download it once.
 
     Args:
-        directory: Where a downloaded one is kept.
-        releases: Where releases are.
-        sha256: What it must be; by default what the release of this machine's kind is.
+        directory: The folder for a downloaded program.
+        releases: The address of the releases.
+        sha256: The expected hash; by default that of the release for this machine.
 
     Raises:
-        MissingToolError: If there is none for this machine, or it cannot be downloaded.
-        TunnelError: If what came is not what was released; it is not kept.
+        MissingToolError: If there is no release for this machine, or it cannot be downloaded.
+        TunnelError: If the download does not match the hash; it is not stored.
     """
     found = shutil.which("cloudflared")
     if found:
@@ -61,14 +61,14 @@ def find_or_download(
     architecture = _ARCHITECTURES.get(platform.machine().lower())
     if platform.system() != "Linux" or architecture is None:
         raise MissingToolError(
-            f"no cloudflared is known for {platform.system()} on {platform.machine()}",
+            f"there is no cloudflared for {platform.system()} on {platform.machine()}",
             hint=f"install it: {DOWNLOADS}",
         )
     path = directory / f"cloudflared-{VERSION}"
     expected = sha256 or _SHA256[architecture]
     if not path.exists() or _sha256(path.read_bytes()) != expected:
         url = f"{releases}/{VERSION}/cloudflared-linux-{architecture}"
-        _keep(path, _download(url), expected=expected, url=url)
+        _store(path, _download(url), expected=expected, url=url)
     return str(path)
 
 
@@ -85,10 +85,10 @@ def _download(url: str) -> bytes:
         ) from None
 
 
-def _keep(path: Path, content: bytes, *, expected: str, url: str) -> None:
+def _store(path: Path, content: bytes, *, expected: str, url: str) -> None:
     if _sha256(content) != expected:
         raise TunnelError(
-            f"{url} is not the program that was released: expected sha256 {expected}, found "
+            f"{url} is not the released program: expected sha256 {expected}, found "
             f"{_sha256(content)} ({len(content)} bytes)",
             hint="do not run it; try again, or install cloudflared from a package",
         )

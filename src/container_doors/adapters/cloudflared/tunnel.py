@@ -1,8 +1,8 @@
-"""A way in from the internet to a port of loopback, by Cloudflare's ``cloudflared``.
+"""A tunnel from the internet to a loopback port, by Cloudflare's ``cloudflared``.
 
-It is asked through its metrics endpoint (``/quicktunnel``, ``/ready``), because the address in
-its log stands in a box that changes. A quick tunnel has a new address each time, and Cloudflare
-limits how often one address of the internet may ask for one: a process that lives is kept.
+The address is read from its metrics endpoint (``/quicktunnel``, ``/ready``), because the format of
+its log changes. A quick tunnel has a new address each time, and Cloudflare limits how often one
+internet address may request one: a running process is therefore kept.
 """
 
 import json
@@ -15,11 +15,11 @@ from pathlib import Path
 from time import monotonic, sleep
 
 from container_doors.adapters.processes import (
-    as_left_over,
-    dying_with_us,
+    command_tied_to_us,
     end_child,
     end_with_children,
-    left_over,
+    find_process,
+    process_identity,
 )
 from container_doors.adapters.shell import redacted
 from container_doors.adapters.ssh.server import free_port
@@ -34,14 +34,14 @@ _LOOK_S = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """A tunnel of one's own Cloudflare account, with an address that stays."""
+    """A named tunnel of a Cloudflare account, with a permanent address."""
 
     hostname: str
     token: str = field(repr=False)
 
 
 class CloudflaredTunnel:
-    """A :class:`ports.Tunnel` to one port; a context that leaves no process behind."""
+    """A :class:`ports.Tunnel` to one port; a context manager that leaves no process behind."""
 
     def __init__(
         self,
@@ -53,15 +53,15 @@ class CloudflaredTunnel:
         protocol: str = "auto",
         meanwhile: Callable[[], None] = lambda: None,
     ) -> None:
-        """Remember what to run; nothing runs yet.
+        """Store the settings; nothing runs yet.
 
         Args:
             program: The path of cloudflared.
-            directory: For its log and its process id; its owner's alone.
-            port: Of loopback, where the SSH server listens.
-            named: A tunnel of one's own; otherwise a quick one.
-            protocol: ``quic`` needs UDP to port 7844, ``http2`` does with TCP; ``auto`` tries.
-            meanwhile: Called now and then while the tunnel is open, to look after what it leads to.
+            directory: The private folder of its log and its process id.
+            port: The loopback port of the SSH server.
+            named: A named tunnel; by default a quick one.
+            protocol: ``quic`` needs UDP to port 7844, ``http2`` needs TCP; ``auto`` tries both.
+            meanwhile: Called regularly while the tunnel is open, to check the SSH server.
         """
         self._program = program
         self._directory = directory
@@ -79,17 +79,17 @@ class CloudflaredTunnel:
 
     @property
     def log(self) -> Path:
-        """What cloudflared says."""
+        """The log of cloudflared."""
         return self._directory / "cloudflared.log"
 
     def open(self) -> str:
-        """Run it until it is connected.
+        """Start it and wait until it is connected.
 
         Returns:
-            The host name by which it is reached.
+            The host name of the tunnel.
 
         Raises:
-            RateLimitedError: If Cloudflare gives out no tunnel for now.
+            RateLimitedError: If Cloudflare refuses more tunnels for now.
             TunnelError: If it cannot be opened.
         """
         self.close()
@@ -98,27 +98,27 @@ class CloudflaredTunnel:
         end = monotonic() + _OPEN_S
         while monotonic() < end:
             if self._process is None or self._process.poll() is not None:
-                raise self._why_it_ended()
+                raise self._exit_error()
             hostname = self._named.hostname if self._named else _hostname(metrics)
             if hostname and _is_ready(metrics):
                 return hostname
             sleep(_LOOK_S)
         self.close()
         raise TunnelError(
-            f"cloudflared was not connected after {_OPEN_S:.0f} s: {self._last_words()}",
-            hint="try --protocol http2, for networks that let no UDP out",
+            f"cloudflared was not connected after {_OPEN_S:.0f} s: {self._last_error()}",
+            hint="try --protocol http2, for networks that block UDP",
         )
 
     def wait(self) -> str:
-        """Wait until it ends by itself; returns its last words."""
+        """Wait until it ends by itself; return the last error in its log."""
         while self._process is not None and self._process.poll() is None:
             self._meanwhile()
             sleep(_LOOK_S)
-        return self._last_words()
+        return self._last_error()
 
     def close(self) -> None:
-        """End it, or what an earlier notebook that was killed left of it."""
-        earlier = left_over(self._pid_file)
+        """End it, or the process of an earlier notebook that was killed."""
+        earlier = find_process(self._pid_file)
         if earlier is not None:
             end_with_children(earlier)
         if self._process is not None:
@@ -134,15 +134,15 @@ class CloudflaredTunnel:
         self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
-                dying_with_us(self._program, self._arguments(metrics)),
+                command_tied_to_us(self._program, self._arguments(metrics)),
                 cwd=self._directory,
                 env=self._environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                start_new_session=True,  # the button that interrupts a cell is for the cell alone
+                start_new_session=True,  # interrupting a cell must not interrupt it
             )
-        self._pid_file.write_text(as_left_over(self._process.pid), encoding="utf-8")
+        self._pid_file.write_text(process_identity(self._process.pid), encoding="utf-8")
 
     def _arguments(self, metrics: str) -> list[str]:
         common = ["tunnel", "--no-autoupdate", "--metrics", metrics]
@@ -153,33 +153,33 @@ class CloudflaredTunnel:
         return [*common, "run"] if self._named else [*common, "--url", origin]
 
     def _environment(self) -> dict[str, str]:
-        seen = environment_for("cloudflared")
-        return {**seen, "TUNNEL_TOKEN": self._named.token} if self._named else seen
+        environment = environment_for("cloudflared")
+        return {**environment, "TUNNEL_TOKEN": self._named.token} if self._named else environment
 
-    def _last_words(self) -> str:
-        lines = [line for line in self._said().splitlines() if line.strip()]
+    def _last_error(self) -> str:
+        lines = [line for line in self._read_log().splitlines() if line.strip()]
         errors = [line for line in lines if " ERR " in line] or lines
-        return errors[-1] if errors else "it said nothing"
+        return errors[-1] if errors else "it printed nothing"
 
-    def _said(self) -> str:
-        said = self.log.read_text("utf-8", errors="replace") if self.log.exists() else ""
-        said = redacted(said)  # a proxy's address may hold a password
-        return said.replace(self._named.token, "***") if self._named else said
+    def _read_log(self) -> str:
+        log_text = self.log.read_text("utf-8", errors="replace") if self.log.exists() else ""
+        log_text = redacted(log_text)  # a proxy's address may contain a password
+        return log_text.replace(self._named.token, "***") if self._named else log_text
 
-    def _why_it_ended(self) -> TunnelError:
-        said = self._said()
-        if any(word in said for word in _LIMITED):
+    def _exit_error(self) -> TunnelError:
+        log_text = self._read_log()
+        if any(word in log_text for word in _LIMITED):
             return RateLimitedError(
-                "Cloudflare gives out no more quick tunnels to this address for now (429)",
+                "Cloudflare opens no more quick tunnels for this address for now (429)",
                 hint="wait some minutes, or use a named tunnel: docs/tunnel.md",
             )
-        if any(word in said for word in _REFUSED_TOKEN):
+        if any(word in log_text for word in _REFUSED_TOKEN):
             return TunnelError(
                 "Cloudflare refuses the token of the named tunnel",
                 hint="copy it again from the tunnel's page: docs/tunnel.md",
             )
-        return TunnelError(f"cloudflared ended at once: {self._last_words()}",
-                           hint=f"{self.log} says more")  # fmt: skip
+        return TunnelError(f"cloudflared ended at once: {self._last_error()}",
+                           hint=f"{self.log} has more")  # fmt: skip
 
 
 def _hostname(metrics: str) -> str:
@@ -196,7 +196,7 @@ def _is_ready(metrics: str) -> bool:
 
 
 def _get(url: str) -> str:
-    """Read a page of loopback; empty while it does not answer 200."""
+    """Read a page on loopback; empty unless the answer is 200."""
     try:
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with opener.open(url, timeout=2) as response:

@@ -1,1 +1,1 @@
-"""DVC: its command, its cache, its remote."""
+"""DVC: the command, the cache, the remote."""

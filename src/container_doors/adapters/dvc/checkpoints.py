@@ -1,7 +1,7 @@
 """Checkpoints on DVC's remote, behind :class:`container_doors.core.ports.CheckpointRemote`.
 
-They are files with names beside DVC's own objects, which no ``dvc gc`` touches: a checkpoint is
-replaced every few minutes, and the next machine has to find it without a pointer.
+They are files with names beside DVC's own objects, and ``dvc gc`` does not touch them. A checkpoint
+is replaced every few minutes, and the next machine must find it without a pointer.
 """
 
 from collections.abc import Sequence
@@ -21,17 +21,17 @@ class DvcCheckpoints:
     """The folder ``checkpoints/`` of a DVC remote."""
 
     def __init__(self, directory: Path, where: str) -> None:
-        """Remember where; nothing runs yet."""
+        """Store the folder and the address; nothing runs yet."""
         self._directory = directory
         self.where = where
 
     def names(self, experiment: str) -> list[str]:
         """List the files of an experiment."""
-        return self._must("ask", _ASK_S, "names", experiment).stdout.split()
+        return self._run_checked("ask", _ASK_S, "names", experiment).stdout.split()
 
     def put(self, path: Path, experiment: str, *, instead_of: Sequence[str] = ()) -> list[str]:
-        """Send a file, all of it or nothing, read it back, then delete what it is instead of."""
-        done = self._must(
+        """Send a file atomically, read it back, then delete the files that it replaces."""
+        done = self._run_checked(
             "send the checkpoint to", _TRANSFER_S, "put", str(path.absolute()), experiment,
             *instead_of,
         )  # fmt: skip
@@ -41,19 +41,23 @@ class DvcCheckpoints:
         """Fetch a file into a folder."""
         into.mkdir(parents=True, exist_ok=True)
         target = str((into / name).absolute())
-        self._must("fetch the checkpoint from", _TRANSFER_S, "get", f"{experiment}/{name}", target)
+        self._run_checked(
+            "fetch the checkpoint from", _TRANSFER_S, "get", f"{experiment}/{name}", target
+        )
 
     def sha256(self, name: str, experiment: str) -> str:
-        """Read a file where it lies, in DVC's own process, and hash it."""
-        done = self._must("read back from", _TRANSFER_S, "sha256", f"{experiment}/{name}")
+        """Return the hash of a file on the remote, read in DVC's own process."""
+        done = self._run_checked("read back from", _TRANSFER_S, "sha256", f"{experiment}/{name}")
         return done.stdout.strip()
 
     def remove(self, names: Sequence[str], experiment: str) -> None:
         """Delete files."""
         if names:
-            self._must("clear", _ASK_S, "remove", *(f"{experiment}/{name}" for name in names))
+            self._run_checked(
+                "clear", _ASK_S, "remove", *(f"{experiment}/{name}" for name in names)
+            )
 
-    def _must(self, what: str, timeout_s: float, *arguments: str) -> Finished:
+    def _run_checked(self, what: str, timeout_s: float, *arguments: str) -> Finished:
         for attempt in range(_ATTEMPTS):
             done = self._call(what, timeout_s, *arguments)
             if done.exit_code == 0:
@@ -61,10 +65,10 @@ class DvcCheckpoints:
             if attempt == _ATTEMPTS - 1 or not may_pass(done.stderr):
                 break
         complaint = explain(done.stderr)
-        said = (done.stderr.strip().splitlines() or ["nothing was said"])[-1]
+        message = (done.stderr.strip().splitlines() or ["no message"])[-1]
         raise VersioningError(
-            f"cannot {what} {self.where}: {(complaint and complaint.meaning) or said}",
-            hint=complaint.remedy if complaint else "doors remote check says more",
+            f"cannot {what} {self.where}: {(complaint and complaint.meaning) or message}",
+            hint=complaint.remedy if complaint else "doors remote check shows more",
         )
 
     def _call(self, what: str, timeout_s: float, *arguments: str) -> Finished:
@@ -80,14 +84,14 @@ class DvcCheckpoints:
         except TimeoutError:
             raise VersioningError(
                 f"cannot {what} {self.where}: it does not answer within {timeout_s:.0f} s",
-                hint="doors remote check says more",
+                hint="doors remote check shows more",
             ) from None
 
 
 def checkpoints_of(directory: Path) -> DvcCheckpoints | None:
-    """Find the remote for checkpoints: the one of that name, or the default one; None without."""
-    listed = Dvc(directory).run("config", "--list")
-    config = dict(line.split("=", 1) for line in listed.stdout.splitlines() if "=" in line)
+    """Return the remote named ``checkpoints``, or the default one; None if there is neither."""
+    config_list = Dvc(directory).run("config", "--list")
+    config = dict(line.split("=", 1) for line in config_list.stdout.splitlines() if "=" in line)
     for name in ("checkpoints", config.get("core.remote")):
         url = config.get(f"remote.{name}.url")
         if url is not None:

@@ -1,7 +1,7 @@
-"""DVC's command: where it is, how it is run, when it is run again, and how far it is.
+"""Find and run DVC's command, with retries and progress.
 
-The command is documented and its Python API is not. It may live in a virtual environment of its
-own, because its Google Drive plugin asks for other versions than its neighbours.
+The command is documented, but its Python API is not. It may be in a virtual environment of its
+own, because its Google Drive plugin needs other versions of some packages.
 """
 
 import os
@@ -13,28 +13,28 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from container_doors.adapters.shell import Finished, call, call_and_hear
+from container_doors.adapters.shell import Finished, call, call_streaming
 from container_doors.core.errors import MissingContentError, MissingToolError, VersioningError
 from container_doors.core.ports import Progress
 from container_doors.storage.complaints import explain, may_pass
 
 EXECUTABLE = "CONTAINER_DOORS_DVC"
-"""The environment variable that names the command, where it is neither beside us nor on PATH."""
+"""The environment variable for the command's path, if it is neither beside Python nor on PATH."""
 
-INSTALL_DVC = f"uv sync, or pip install dvc, or name its command in {EXECUTABLE}"
+INSTALL_DVC = f"uv sync, or pip install dvc, or set {EXECUTABLE} to the path of its command"
 DVC_ENVIRONMENT = {"GDRIVE_NON_INTERACTIVE": "1", "DVC_NO_ANALYTICS": "1"}
-"""It never waits for a browser, and never tells its makers."""
+"""DVC never waits for a browser, and sends no analytics."""
 
 PAUSE_S = 2.0
 ATTEMPTS, TRANSFER_ATTEMPTS = 3, 6
-"""A transfer waits 2, 4, 8, 16 and 32 s: Google counts its limits by the minute."""
+"""A transfer waits 2, 4, 8, 16 and 32 s: Google's rate limits are per minute."""
 
 STALL_S = 900.0
-"""A connection that is cut may leave the Drive client waiting for ever: it sets no timeout. It also
-says nothing while it reads 100 MB, several at a time."""
+"""After a lost connection the Drive client may wait for ever: it sets no timeout. It also prints
+nothing while it reads 100 MB, several at a time."""
 
 _WITH_BARS = {"DVC_IGNORE_ISATTY": "1", "COLUMNS": "200"}
-"""Bars where there is no terminal, and no text in them cut short."""
+"""Progress bars without a terminal, and without truncated text."""
 
 _BAR = re.compile(
     r"(?:Pushing to|Fetching from)\b.*?(?P<done>[\d.]+k?)/(?P<total>[\d.]+k?) \[.*file/s\]"
@@ -44,7 +44,7 @@ _LOST = re.compile(
     r"|failed to transfer '(?P<sent>[0-9a-f]{32})' - \[Errno 2\]",
     re.MULTILINE,
 )
-"""How DVC names what is neither here nor on the remote (3.67); the last for parts of a folder."""
+"""How DVC (3.67) names objects that are nowhere; the last form is for files of a folder."""
 
 _ANY_BAR = re.compile(r"\||^!?\s*$|^(?:Collecting|Pushing|Fetching)\b")
 
@@ -60,42 +60,42 @@ class Dvc:
         pause_s: float = PAUSE_S,
         stall_s: float = STALL_S,
     ) -> None:
-        """Remember where; nothing runs yet.
+        """Store the settings; nothing runs yet.
 
         Args:
-            directory: Inside of the DVC repository.
-            progress: Told how far transfers are, and why one is tried again.
-            pause_s: Before the second attempt; doubled before each that follows.
-            stall_s: How long a transfer may say nothing before it is begun again.
+            directory: A folder inside the DVC repository.
+            progress: Receives the progress of transfers, and the reasons for retries.
+            pause_s: The pause before the second attempt; doubled before each further one.
+            stall_s: How long a transfer may print nothing before it is restarted.
         """
         self._directory = directory
         self._progress = progress
         self._pause_s = pause_s
         self._stall_s = stall_s
 
-    def must(self, what: str, *arguments: str) -> Finished:
-        """Run it to its good end, trying again after what may pass.
+    def run_checked(self, what: str, *arguments: str) -> Finished:
+        """Run it until it succeeds; retry after temporary errors.
 
         Raises:
-            VersioningError: If it has no good end.
+            VersioningError: If it fails.
         """
-        return self._to_good_end(what, ATTEMPTS, lambda: (self.run(*arguments), 0))
+        return self._retry(what, ATTEMPTS, lambda: (self.run(*arguments), 0))
 
     def transfer(self, verb: str, pointers: Sequence[Path], *options: str) -> None:
-        """Push or pull to the good end; what has arrived is not sent again.
+        """Push or pull until it succeeds; files already transferred are not sent again.
 
         Raises:
-            MissingContentError: If something is neither here nor there.
-            VersioningError: If anything else has not arrived.
+            MissingContentError: If an object is neither here nor on the remote.
+            VersioningError: If anything else failed.
         """
         what = f"{verb} {', '.join(pointer.stem for pointer in pointers)}"
         argv = [verb, *options, *map(str, pointers)]
-        done = self._to_good_end(what, TRANSFER_ATTEMPTS, lambda: self._hear(verb, argv))
-        if _LOST.search(done.stderr):  # DVC pushes nothing, and ends well (3.67)
-            raise refused(what, done)
+        done = self._retry(what, TRANSFER_ATTEMPTS, lambda: self._run_transfer(verb, argv))
+        if _LOST.search(done.stderr):  # DVC (3.67) pushes nothing, and exits with 0
+            raise dvc_error(what, done)
 
     def run(self, *arguments: str) -> Finished:
-        """Run it once, whatever comes of it."""
+        """Run it once, and return the result also if it failed."""
         return call(
             [find_dvc(), *arguments],
             cwd=self._directory,
@@ -104,10 +104,10 @@ class Dvc:
             tool="dvc",
         )
 
-    def _to_good_end(
+    def _retry(
         self, what: str, attempts: int, attempt: Callable[[], tuple[Finished, int]]
     ) -> Finished:
-        """Try until it is done; an attempt that left less to do than any before does not count."""
+        """Retry until it succeeds; an attempt that made progress does not count as failed."""
         failed, least = 0, sys.maxsize
         while True:
             done, total = attempt()
@@ -116,18 +116,20 @@ class Dvc:
             failed = 1 if 0 < total < least else failed + 1
             least = min(least, total or least)
             if failed >= attempts or not may_pass(done.stderr):
-                raise refused(what, done)
+                raise dvc_error(what, done)
             pause_s = self._pause_s * 2 ** (failed - 1)
             if self._progress:
-                said = textwrap.shorten(done.complaint.partition("; ")[0], 120, placeholder=" ...")
-                self._progress.say(f"trying to {what} again in {pause_s:.0f} s: {said}")
+                message = textwrap.shorten(
+                    done.complaint.partition("; ")[0], 120, placeholder=" ..."
+                )
+                self._progress.say(f"trying to {what} again in {pause_s:.0f} s: {message}")
             time.sleep(pause_s)
 
-    def _hear(self, verb: str, argv: Sequence[str]) -> tuple[Finished, int]:
-        """Transfer once; returns also how many files there were to send or fetch."""
+    def _run_transfer(self, verb: str, argv: Sequence[str]) -> tuple[Finished, int]:
+        """Transfer once; return also how many files there were to send or fetch."""
         total = 0
 
-        def hear(line: str) -> bool:
+        def parse_line(line: str) -> bool:
             nonlocal total
             bar = _BAR.search(line)
             if bar:
@@ -136,13 +138,13 @@ class Dvc:
                     self._progress.step(f"{verb}ing", min(done, total), total)
             return bar is not None or _ANY_BAR.search(line) is not None
 
-        finished = call_and_hear(
+        finished = call_streaming(
             [find_dvc(), *argv],
             cwd=self._directory,
             hint=INSTALL_DVC,
             environment=DVC_ENVIRONMENT | _WITH_BARS,
             tool="dvc",
-            hear=hear,
+            on_line=parse_line,
             stall_s=self._stall_s,
         )
         if self._progress and total:
@@ -150,37 +152,37 @@ class Dvc:
         return finished, total
 
 
-def refused(what: str, done: Finished) -> VersioningError:
-    """Say what DVC did not do, why, and what to do about it."""
+def dvc_error(what: str, done: Finished) -> VersioningError:
+    """Return the error for a command that DVC failed to do: the reason and the remedy."""
     lost = [found["whole"] or found["part"] or found["sent"]
             for found in _LOST.finditer(done.stderr)]  # fmt: skip
     if lost:
         return MissingContentError(
             f"DVC cannot {what}: neither here nor on the remote: {', '.join(lost)}",
-            hint="run dvc push where it is still",
+            hint="run dvc push on a machine that still has it",
             objects=tuple(dict.fromkeys(lost)),
         )
     complaint = explain(done.stderr)
-    said = done.complaint
+    message = done.complaint
     if complaint is None:
-        return VersioningError(f"DVC cannot {what}: {said}", hint="dvc doctor says more")
+        return VersioningError(f"DVC cannot {what}: {message}", hint="dvc doctor shows more")
     meaning = f"{complaint.meaning}: " if complaint.meaning else ""
-    return VersioningError(f"DVC cannot {what}: {meaning}{said}", hint=complaint.remedy)
+    return VersioningError(f"DVC cannot {what}: {meaning}{message}", hint=complaint.remedy)
 
 
 def find_dvc() -> Path:
-    """Find DVC's command: as the environment says, beside our Python, or on PATH.
+    """Find DVC's command: from the environment variable, beside our Python, or on PATH.
 
     Raises:
-        MissingToolError: If it is nowhere, or not where the environment says.
+        MissingToolError: If it is not found, or the environment variable is wrong.
     """
-    named = os.environ.get(EXECUTABLE)
-    if named:
-        if not os.access(named, os.X_OK) or Path(named).is_dir():
+    path = os.environ.get(EXECUTABLE)
+    if path:
+        if not os.access(path, os.X_OK) or Path(path).is_dir():
             raise MissingToolError(
-                f"{EXECUTABLE} names {named}, which is not a program", hint=f"unset {EXECUTABLE}"
+                f"{EXECUTABLE} is {path}, which is not a program", hint=f"unset {EXECUTABLE}"
             )
-        return Path(named).absolute()
+        return Path(path).absolute()
     beside = Path(sys.executable).with_name("dvc")
     if beside.exists():
         return beside
@@ -191,25 +193,25 @@ def find_dvc() -> Path:
 
 
 def python_of_dvc() -> list[str]:
-    """Find the Python that DVC and its plugins are installed for; the command may be a link to it.
+    """Find the Python that DVC and its plugins are installed for, following links of the command.
 
     Returns:
-        How to run a file of ours with it, whose neighbours shall not be taken for packages.
+        The command line to run a script with it; modules beside the script are not importable.
 
     Raises:
-        MissingToolError: If DVC came as one binary, without a Python.
+        MissingToolError: If DVC was installed as a single binary, without a Python.
     """
     command = find_dvc().resolve()
     for name in ("python", "python3"):
         if command.with_name(name).exists():
             return [str(command.with_name(name)), "-P"]
     raise MissingToolError(
-        f"{command} has no Python beside it to reach its plugins with", hint=INSTALL_DVC
+        f"{command} has no Python beside it, which is needed for its plugins", hint=INSTALL_DVC
     )
 
 
 def _count(text: str) -> int:
-    """Read a number as DVC's bars spell it.
+    """Parse a number as DVC's progress bars write it.
 
     >>> _count("600"), _count("1.20k")
     (600, 1200)

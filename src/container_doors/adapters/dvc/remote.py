@@ -1,8 +1,8 @@
 """DVC's default remote, behind :class:`container_doors.core.ports.Storage`.
 
-The committed configuration gets the address and nothing else. Options stand in
-``.dvc/config.local``, which git ignores; credentials in a file of the person's own, outside of
-the repository: what lies in a Kaggle machine's working directory becomes the notebook's output.
+The committed configuration gets only the address. Options are in ``.dvc/config.local``, which git
+ignores. Credentials are in a private file outside the repository, because the files in a Kaggle
+machine's working directory become the notebook's output.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ from container_doors.storage.credentials import parse_credentials
 from container_doors.storage.remotes import kind_of
 
 NAME = "storage"
-"""What a remote is called that we make; the specification's name."""
+"""The name of a remote that doors adds; from the specification."""
 
 _PROBE = Path(__file__).with_name("probe.py")
 _PROBE_S = 180.0
@@ -50,13 +50,13 @@ class DvcRemote:
     """The default remote of the DVC repository around a folder."""
 
     def __init__(self, directory: Path = Path()) -> None:
-        """Remember where; nothing runs yet."""
+        """Store the folder; nothing runs yet."""
         self._directory = directory
         self._dvc = Dvc(directory)
 
     @property
     def url(self) -> str | None:
-        """The address as DVC understands it, None if there is no default remote.
+        """The address in DVC's configuration; None if there is no default remote.
 
         Raises:
             VersioningError: If there is no repository.
@@ -65,7 +65,7 @@ class DvcRemote:
         return config.get(f"remote.{self._name(config)}.url")
 
     def configure(self, url: str, options: Mapping[str, str]) -> None:
-        """Make ``url`` the default remote; what was configured of another is forgotten.
+        """Make ``url`` the default remote; remove the options of an earlier one.
 
         Raises:
             VersioningError: If there is no repository, or DVC refuses.
@@ -73,45 +73,47 @@ class DvcRemote:
         config = self._config()
         name = self._name(config)
         prefix = f"remote.{name}."
-        # First of all: DVC refuses every command while one kind of remote has another's options.
+        # First: DVC refuses every command while a remote has options of another kind of remote.
         for key in self._config("--local"):
             if key.startswith(prefix) and key.removeprefix(prefix) not in options:
-                self._dvc.must("clear the remote", "config", "--local", "--unset", key)
+                self._dvc.run_checked("clear the remote", "config", "--local", "--unset", key)
         if url != config.get(f"{prefix}url"):
             if kind_of(url) == "directory":
                 (self._directory / url).mkdir(parents=True, exist_ok=True)
-            self._dvc.must("set the remote", "remote", "add", "--default", "--force", name, url)
+            self._dvc.run_checked(
+                "set the remote", "remote", "add", "--default", "--force", name, url
+            )
         for option, value in options.items():
-            self._dvc.must("set the remote", "config", "--local", prefix + option, value)
+            self._dvc.run_checked("set the remote", "config", "--local", prefix + option, value)
 
     @property
     def credentials_file(self) -> Path:
-        """Where this repository's credentials are kept."""
+        """The file of this repository's credentials."""
         root = self._root()
         name = f"{root.name}-{hashlib.sha256(os.fsencode(root)).hexdigest()[:8]}.json"
         config = user_folder("XDG_CONFIG_HOME", ".config")
         if config is None:
             raise VersioningError(
-                "there is no home folder to keep credentials in",
+                "there is no home folder to store credentials in",
                 hint="set XDG_CONFIG_HOME to a folder that only you can read",
             )
         return config / "container-doors" / name
 
     def keep_credentials(self, text: str) -> Path:
-        """Keep a secret where its owner alone can read it; one file per repository.
+        """Store a secret in a file that only its owner can read; one file per repository.
 
         Returns:
-            Where it is.
+            The file's path.
         """
         path = self.credentials_file
         replace_secret(path, text)
         return path
 
     def probe(self) -> str:
-        """Write, read and delete a small file; returns the remote's address.
+        """Write, read and delete a small file; return the remote's address.
 
         Raises:
-            VersioningError: If the remote cannot be used, in plain words.
+            VersioningError: If the remote cannot be used.
         """
         config = self._config()
         name = self._name(config)
@@ -124,27 +126,27 @@ class DvcRemote:
         return url
 
     def _check_has_credentials(self, config: Mapping[str, str], name: str, url: str) -> None:
-        """Without any, DVC looks for a browser."""
+        """Raise if there are no credentials: DVC would try to open a browser."""
         files = [Path(config[f"remote.{name}.{key}"]) for key in _CREDENTIALS
                  if f"remote.{name}.{key}" in config]  # fmt: skip
-        lost = [file for file in files if not (self._root() / ".dvc" / file).exists()]
+        missing = [file for file in files if not (self._root() / ".dvc" / file).exists()]
         if os.environ.get("GDRIVE_CREDENTIALS_DATA"):
             return
-        if files and not lost:
+        if files and not missing:
             self._check_service_account(config, name)
             return
-        found = f"{lost[0]} is gone" if lost else "this machine has none"
+        found = f"{missing[0]} is missing" if missing else "this machine has none"
         raise VersioningError(
-            f"{url} needs credentials, and {found}",
+            f"{url} needs credentials, but {found}",
             hint="doors remote set --credentials FILE; docs/google-drive.md says how to get them",
         )
 
     def _check_service_account(self, config: Mapping[str, str], name: str) -> None:
-        """Say what is wrong with a key that is kept; DVC would say that Drive refuses it."""
-        kept = config.get(f"remote.{name}.gdrive_service_account_json_file_path")
+        """Report what is wrong with a stored key; DVC would only report that Drive refuses it."""
+        path = config.get(f"remote.{name}.gdrive_service_account_json_file_path")
         is_used = config.get(f"remote.{name}.gdrive_use_service_account", "").lower() == "true"
-        if kept and is_used:
-            file = self._root() / ".dvc" / kept
+        if path and is_used:
+            file = self._root() / ".dvc" / path
             try:
                 text = file.read_text(encoding="utf-8-sig")
             except (OSError, UnicodeDecodeError) as error:
@@ -176,34 +178,34 @@ class DvcRemote:
             return
         if last == "vanished":
             raise VersioningError(
-                f"the folder {url} is not there; DVC would make an empty one without a word",
-                hint="mount or restore it, or begin a new one: doors remote set DIRECTORY",
+                f"the folder {url} does not exist; DVC would silently create an empty one",
+                hint="mount or restore it, or create a new one: doors remote set DIRECTORY",
             )
         if last == "differs":
             raise VersioningError(
-                f"{url} gave back other bytes than were written to it",
+                f"{url} returned other bytes than were written to it",
                 hint="choose another remote: doors remote set URL",
             )
         raise self._failure(url, last, done.stderr)
 
-    def _failure(self, url: str, step: str, said: str) -> VersioningError:
-        complaint = explain(said)
-        lines = [line for line in said.splitlines() if line.strip()] or ["nothing was said"]
+    def _failure(self, url: str, step: str, message: str) -> VersioningError:
+        complaint = explain(message)
+        lines = [line for line in message.splitlines() if line.strip()] or ["no message"]
         meaning = complaint.meaning if complaint else ""
-        is_refused = step == "readable" and any(sign in said.lower() for sign in _MAY_NOT_WRITE)
+        is_refused = step == "readable" and any(sign in message.lower() for sign in _MAY_NOT_WRITE)
         kind = ReadOnlyRemoteError if is_refused else VersioningError
         return kind(
             f"cannot {_STEPS.get(step, step)} {url}: {meaning or lines[-1]}",
-            hint=complaint.remedy if complaint else "dvc doctor says more",
+            hint=complaint.remedy if complaint else "dvc doctor shows more",
         )
 
     def _root(self) -> Path:
-        found = self._dvc.must("find its repository", "root").stdout.strip()
+        found = self._dvc.run_checked("find its repository", "root").stdout.strip()
         return (self._directory / found).resolve()
 
     def _name(self, config: Mapping[str, str]) -> str:
         return config.get("core.remote", NAME)
 
     def _config(self, *level: str) -> dict[str, str]:
-        listed = self._dvc.must("read its configuration", "config", "--list", *level).stdout
+        listed = self._dvc.run_checked("read its configuration", "config", "--list", *level).stdout
         return dict(line.split("=", 1) for line in listed.splitlines() if "=" in line)

@@ -1,7 +1,7 @@
-"""What DVC's remote really holds: fetched anew, past the cache, so that it can be hashed.
+"""Fetch objects from DVC's remote past the cache, so that they can be hashed.
 
-``dvc status --cloud`` believes an object by its name. Here DVC is given an empty cache, by a
-global configuration of its own, which ranks below the repository's:
+``dvc status --cloud`` checks only the names of objects. Here DVC gets an empty cache, by a global
+configuration of its own, which has a lower priority than the repository's:
 https://doc.dvc.org/command-reference/config#description
 """
 
@@ -13,8 +13,8 @@ from pathlib import Path
 from container_doors.adapters.dvc.command import (
     DVC_ENVIRONMENT,
     INSTALL_DVC,
+    dvc_error,
     find_dvc,
-    refused,
 )
 from container_doors.adapters.shell import Finished, call
 from container_doors.core.errors import VersioningError
@@ -27,17 +27,17 @@ _GLOBAL = "DVC_GLOBAL_CONFIG_DIR"
 def fetch_objects(
     pointers: Sequence[Path], scratch: Path, *, directory: Path
 ) -> dict[str, Path | None]:
-    """Fetch what pointers name; returns each object by its file's name, None if there is none.
+    """Fetch the objects of pointers; return each by its file's name, None if there is none.
 
-    DVC deletes an object of a local remote that is not what its name says, and then has none.
+    DVC deletes a damaged object of a local remote, and then has none.
 
     Args:
-        pointers: Those of single files.
+        pointers: Pointers of single files.
         scratch: An empty folder for them.
-        directory: Inside of the DVC repository.
+        directory: A folder inside the DVC repository.
 
     Raises:
-        VersioningError: If the remote cannot be asked.
+        VersioningError: If the remote cannot be reached.
     """
     objects = fetch_into_cache(pointers, scratch, directory=directory)
     found = {}
@@ -48,7 +48,7 @@ def fetch_objects(
 
 
 def fetch_into_cache(pointers: Sequence[Path], scratch: Path, *, directory: Path) -> Path:
-    """Fetch what pointers name, of files and of folders; returns the folder of the objects.
+    """Fetch the objects of pointers to files and folders; return the folder of the objects.
 
     Args:
         pointers: See :func:`fetch_objects`.
@@ -56,7 +56,7 @@ def fetch_into_cache(pointers: Sequence[Path], scratch: Path, *, directory: Path
         directory: See :func:`fetch_objects`.
 
     Raises:
-        VersioningError: If the remote cannot be asked.
+        VersioningError: If the remote cannot be reached.
     """
     cache = scratch / "cache"
     environment = DVC_ENVIRONMENT | {_GLOBAL: str(_configuration(scratch / "config"))}
@@ -70,25 +70,25 @@ def fetch_into_cache(pointers: Sequence[Path], scratch: Path, *, directory: Path
             tool="dvc",
         )
         if done.exit_code:
-            raise refused("fetch what the remote holds", done)
+            raise dvc_error("fetch the remote's objects", done)
         return done
 
     dvc("config", "--global", "cache.dir", str(cache.resolve()))
     dvc("fetch", *map(str, pointers))
     if not cache.exists() and Path(dvc("cache", "dir").stdout.strip()) != cache.resolve():
         raise VersioningError(
-            "DVC's configuration in this repository names a cache, which cannot be passed by",
+            "DVC's configuration in this repository sets a cache, which cannot be bypassed",
             hint="dvc config --unset cache.dir, and dvc config --global cache.dir DIR instead",
         )
     return cache / "files" / "md5"
 
 
 def _configuration(folder: Path) -> Path:
-    """Copy the person's global configuration, which may hold a remote."""
+    """Copy the user's global configuration, which may define a remote."""
     folder.mkdir(mode=0o700)
     usual = user_folder("XDG_CONFIG_HOME", ".config")
-    named = os.environ.get(_GLOBAL) or (usual and usual / "dvc")
-    own = None if named is None else Path(named) / "config"
+    global_dir = os.environ.get(_GLOBAL) or (usual and usual / "dvc")
+    own = None if global_dir is None else Path(global_dir) / "config"
     if own is not None and own.is_file():
         shutil.copyfile(own, folder / "config")
     return folder

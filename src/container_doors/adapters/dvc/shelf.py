@@ -3,9 +3,9 @@
     python shelf.py put FILE FOLDER [OLD NAME ...] | get FOLDER/NAME FILE | sha256 FOLDER/NAME
                         | names FOLDER | remove FOLDER/NAME ...
 
-Its file systems are its plugins', and its command knows files by their content alone. FOLDER is
-below ``checkpoints/`` of the remote named ``checkpoints``, or of the default one if there is no
-such. What goes wrong is a traceback.
+Its file systems come from its plugins, and its command identifies files only by content. FOLDER is
+below ``checkpoints/`` of the remote named ``checkpoints``, or of the default one if there is none.
+An error is a traceback.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ _AT_ONCE = 2**20
 
 
 def main() -> None:
-    """Do one thing in the repository of the working directory."""
+    """Run one command in the repository of the working directory."""
     from dvc.repo import Repo
 
     verb, first, *more = sys.argv[1:]
@@ -47,15 +47,15 @@ def main() -> None:
 
 
 def put(fs: Any, path: str, folder: str) -> None:  # noqa: ANN401 - of DVC
-    """Send a file under a name that nobody looks for, then give it its own: all of it, or none.
+    """Send a file atomically: under a temporary name first, then under its own.
 
-    It is on the disk, its name as well, and was read back before anybody deletes an older one.
+    File and name are synced to disk, and the file is read back, before an older one is deleted.
     """
-    target = fs.join(folder, os.path.basename(path))  # noqa: PTH119 - DVC's file systems want text
-    is_local = fs.protocol == "local"  # elsewhere a file appears when all of it has arrived
+    target = fs.join(folder, os.path.basename(path))  # noqa: PTH119 - DVC's file systems need text
+    is_local = fs.protocol == "local"  # on other remotes a file appears only when it is complete
     staged = f"{target}.part" if is_local else target
     fs.makedirs(folder)
-    if is_local:  # DVC's own copy would leave a file that nobody can name, if it is killed
+    if is_local:  # if killed, DVC's own copy would leave a file with an unknown name
         shutil.copyfile(path, staged)
         force_to_disk(staged)
     else:
@@ -65,7 +65,7 @@ def put(fs: Any, path: str, folder: str) -> None:  # noqa: ANN401 - of DVC
     found = sha256(fs, staged)
     if found != sent:
         remove(fs, [staged])
-        raise OSError(f"{target} was read back otherwise: expected sha256 {sent}, found {found}")
+        raise OSError(f"{target} differs when read back: expected sha256 {sent}, found {found}")
     if is_local:
         os.replace(staged, target)  # noqa: PTH105
         for _ in range(3):  # checkpoints/NAME may be new, too
@@ -74,10 +74,12 @@ def put(fs: Any, path: str, folder: str) -> None:  # noqa: ANN401 - of DVC
 
 
 def sha256(fs: Any, path: str) -> str:  # noqa: ANN401
-    """Hash a file as it is read from where it lies, piece by piece."""
+    """Hash a file in place, piece by piece."""
     digest = hashlib.sha256()
     with fs.open(path, "rb") as file:
-        if fs.protocol == "local" and hasattr(os, "posix_fadvise"):  # the disk, not the memory
+        if fs.protocol == "local" and hasattr(
+            os, "posix_fadvise"
+        ):  # read from the disk, not from memory
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
         while piece := file.read(_AT_ONCE):
             digest.update(piece)
@@ -85,19 +87,19 @@ def sha256(fs: Any, path: str) -> str:  # noqa: ANN401
 
 
 def names(fs: Any, folder: str) -> list[str]:  # noqa: ANN401
-    """List what is in a folder, which need not be there."""
+    """List the files of a folder; empty if it does not exist."""
     return [fs.name(path) for path in fs.ls(folder, detail=False)] if fs.isdir(folder) else []
 
 
 def remove(fs: Any, paths: list[str]) -> None:  # noqa: ANN401
-    """Delete files; another machine may have been quicker."""
+    """Delete files; another machine may have deleted them already."""
     for path in paths:
         with contextlib.suppress(FileNotFoundError):
             fs.rm_file(path)
 
 
 def force_to_disk(path: str) -> None:
-    """Force a file, or the names in a folder, to the disk, where that can be asked for."""
+    """Sync a file, or the names in a folder, to disk, if the file system supports it."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from container_doors.adapters.dvc.command import PAUSE_S, STALL_S, Dvc, refused
+from container_doors.adapters.dvc.command import PAUSE_S, STALL_S, Dvc, dvc_error
 from container_doors.core.errors import MissingContentError, VersioningError
 from container_doors.core.files import replace_text
 from container_doors.core.parsing import MOST_YAML_BYTES, ParsingError, parse_yaml, read_bounded
@@ -16,7 +16,7 @@ from container_doors.storage.complaints import ADD_REMOTE
 from container_doors.storage.remotes import kind_of
 
 _MOST_ARGUMENTS = 2000
-"""Of one command: Linux takes 2 MiB of them."""
+"""Arguments of one command: Linux allows 2 MiB of them."""
 
 
 class DvcStore:
@@ -30,19 +30,19 @@ class DvcStore:
         pause_s: float = PAUSE_S,
         stall_s: float = STALL_S,
     ) -> None:
-        """Remember where; nothing runs yet.
+        """Store the settings; nothing runs yet.
 
         Args:
-            directory: Inside of the DVC repository.
-            progress: Told how far transfers are.
-            pause_s: Before the second attempt; doubled before each that follows.
-            stall_s: How long a transfer may say nothing before it is begun again.
+            directory: A folder inside the DVC repository.
+            progress: Receives the progress of transfers.
+            pause_s: The pause before the second attempt; doubled before each further one.
+            stall_s: How long a transfer may print nothing before it is restarted.
         """
         self._directory = directory
         self._dvc = Dvc(directory, progress=progress, pause_s=pause_s, stall_s=stall_s)
 
     def check_ready(self) -> str:
-        """Name the remote that a push would go to, and where it is.
+        """Return the name and the address of the remote that a push would go to.
 
         Raises:
             MissingToolError: If there is no ``dvc``.
@@ -51,10 +51,12 @@ class DvcStore:
         return self._default_remote()[0]
 
     def _default_remote(self) -> tuple[str, Path | None]:
-        """Name the default remote, and find its folder, if it is one."""
-        root = self._directory / self._dvc.must("find its repository", "root").stdout.strip()
-        # Not `dvc remote list`, which breaks long URLs into lines.
-        listed = self._dvc.must("read its configuration", "config", "--list").stdout.splitlines()
+        """Return the default remote's name, and its folder if it is one."""
+        root = self._directory / self._dvc.run_checked("find its repository", "root").stdout.strip()
+        # Not `dvc remote list`, which wraps long URLs.
+        listed = self._dvc.run_checked(
+            "read its configuration", "config", "--list"
+        ).stdout.splitlines()
         config = dict(line.split("=", 1) for line in listed if "=" in line)
         remotes = {
             key.removeprefix("remote.").removesuffix(".url"): value
@@ -73,29 +75,29 @@ class DvcStore:
         raise VersioningError("DVC has no remote to push to", hint=ADD_REMOTE)
 
     def _refuse_vanished(self, url: str, root: Path) -> Path | None:
-        """DVC would make an empty folder in its place, and say that it has pushed."""
-        folder = root / ".dvc" / url  # DVC lists it as absolute (3.67), and writes it so
+        """Raise if a remote's folder is missing: DVC would create an empty one, and push to it."""
+        folder = root / ".dvc" / url  # DVC (3.67) lists and writes it as an absolute path
         if kind_of(url) != "directory":
             return None
         if not folder.is_dir():
             raise VersioningError(
-                f"the remote's folder {folder.resolve()} is not there",
-                hint="mount or restore it, or begin a new one: doors remote set DIRECTORY",
+                f"the remote's folder {folder.resolve()} does not exist",
+                hint="mount or restore it, or create a new one: doors remote set DIRECTORY",
             )
         return folder
 
     def add(self, paths: Sequence[Path]) -> list[Path]:
-        """Track files; returns the pointer of each, for git.
+        """Track files; return the pointer of each, for git.
 
-        A version that a pointer named is forgotten: it was that of the content before.
+        A version in an existing pointer is removed: it was that of the earlier content.
 
         Raises:
-            VersioningError: If a file is not there, or a pointer that is there is damaged.
+            VersioningError: If a file is missing, or an existing pointer is damaged.
         """
         pointers = [pointer_of(path) for path in paths]
         for pointer in pointers:
             _forget(self._directory / pointer)
-        self._dvc.must("add the files", "add", *map(str, paths))
+        self._dvc.run_checked("add the files", "add", *map(str, paths))
         for folder in dict.fromkeys(path.parent for path in paths):
             _ignore(
                 self._directory / folder, [path.name for path in paths if path.parent == folder]
@@ -103,38 +105,38 @@ class DvcStore:
         return pointers
 
     def annotate(self, pointers: Sequence[Path], version: str) -> None:
-        """Write the version into each pointer, where git keeps it; DVC leaves ``meta`` alone."""
+        """Write the version into each pointer; DVC does not change ``meta``."""
         for pointer in pointers:
             document = _read(self._directory / pointer)
             meta = {**(document.get("meta") or {}), "version": version}
             _replace(self._directory / pointer, {**document, "meta": meta})
 
     def push(self, pointers: Sequence[Path]) -> None:
-        """Send what the pointers name. Sending it again is harmless, and sends what is missing.
+        """Send the files of the pointers; only missing ones are sent, so it can be repeated.
 
         Raises:
-            VersioningError: If anything has not arrived.
+            VersioningError: If anything was not sent.
         """
         self._send("push", pointers)
 
     def pull(self, pointers: Sequence[Path], *, force: bool = False) -> None:
-        """Fetch what the pointers name.
+        """Fetch the files of the pointers.
 
         Args:
-            pointers: Of files and folders.
-            force: Whether to replace what differs from them here, though it is kept nowhere.
+            pointers: Pointers of files and folders.
+            force: Whether to replace files that differ here, even without another copy.
 
         Raises:
-            MissingContentError: If something is neither here nor on the remote.
-            VersioningError: If anything else has not arrived.
+            MissingContentError: If an object is neither here nor on the remote.
+            VersioningError: If anything else failed.
         """
         self._send("pull", pointers, *(["--force"] if force else []))
 
     def fetch_objects(self, pointers: Sequence[Path], scratch: Path) -> dict[str, Path | None]:
-        """Fetch what the remote has of each file, past the cache; None for what it has not.
+        """Fetch the remote's object of each file, past the cache; None if it has none.
 
         Raises:
-            VersioningError: If the remote cannot be asked.
+            VersioningError: If the remote cannot be reached.
         """
         from container_doors.adapters.dvc.remote_objects import fetch_objects
 
@@ -143,10 +145,10 @@ class DvcStore:
     def object_folder(
         self, pointers: Sequence[Path], scratch: Path, *, fetch: bool
     ) -> tuple[Path, bool] | None:
-        """Find the folder of what the remote holds, and whether it is the remote's own.
+        """Return the folder of the remote's objects, and whether it is the remote's own.
 
         Raises:
-            VersioningError: If the remote cannot be asked.
+            VersioningError: If the remote cannot be reached.
         """
         folder = self._default_remote()[1]
         if folder is not None:
@@ -158,18 +160,18 @@ class DvcStore:
         return fetch_into_cache(pointers, scratch, directory=self._directory), False
 
     def ignored(self, paths: Sequence[Path]) -> set[Path]:
-        """Ask what ``.dvcignore`` says of files."""
+        """Return the files that ``.dvcignore`` excludes."""
         found: set[Path] = set()
         for first in range(0, len(paths), _MOST_ARGUMENTS):
             batch = paths[first : first + _MOST_ARGUMENTS]
             done = self._dvc.run("check-ignore", *map(str, batch))
             if done.exit_code not in (0, 1):  # 1: none of them
-                raise refused("see what .dvcignore names", done)
+                raise dvc_error("read .dvcignore", done)
             found.update(map(Path, done.stdout.splitlines()))
         return found
 
     def content_of(self, path: Path) -> str | None:
-        """The MD5 that DVC tracks a file or folder by, None if it does not."""
+        """Return the MD5 that DVC tracks a file or folder by; None if it does not."""
         pointer = self._directory / pointer_of(path)
         if not pointer.exists():
             return None
@@ -177,39 +179,39 @@ class DvcStore:
         return str(out["md5"]) if "md5" in out else None
 
     def version_of(self, path: Path) -> str | None:
-        """What :meth:`annotate` wrote into the pointer of a file or folder."""
+        """Return the version that :meth:`annotate` wrote into the pointer of a file or folder."""
         pointer = self._directory / pointer_of(path)
         meta = (_read(pointer).get("meta") or {}) if pointer.exists() else {}
         return str(meta["version"]) if "version" in meta else None
 
     def files_of(self, folder: Path) -> dict[str, str]:
-        """Every file of a tracked folder and its MD5; what ``.dvcignore`` names is none of it."""
-        tracked_as = self.content_of(folder) or ""
+        """Return the MD5 of every file of a tracked folder, without those that DVC ignores."""
+        md5 = self.content_of(folder) or ""
         # https://dvc.org/doc/user-guide/project-structure/internal-files#structure-of-the-cache-directory
-        listing = self._directory / ".dvc/cache/files/md5" / tracked_as[:2] / tracked_as[2:]
-        if listing.is_file():  # a second faster than asking
+        listing = self._directory / ".dvc/cache/files/md5" / md5[:2] / md5[2:]
+        if listing.is_file():  # a second faster than running DVC
             files = json.loads(listing.read_text(encoding="utf-8"))
             return {file["relpath"]: file["md5"] for file in files}
         arguments = ("list", ".", str(folder), "--recursive", "--dvc-only", "--json")
-        listed = self._dvc.must(f"list {folder}", *arguments).stdout
+        listed = self._dvc.run_checked(f"list {folder}", *arguments).stdout
         return {file["path"]: file["md5"] for file in json.loads(listed)}
 
     def _send(self, verb: str, pointers: Sequence[Path], *options: str) -> None:
         try:
             self._dvc.transfer(verb, pointers, *options)
         except MissingContentError as error:
-            self.check_ready()  # a folder that has vanished has nothing, and is the better reason
+            self.check_ready()  # if the remote's folder is missing, that is the better message
             raise MissingContentError(
-                f"{self._named(error.objects, pointers)}: neither here nor on the remote",
-                hint=f"where it is still: dvc push {' '.join(map(str, pointers))}",
+                f"{self._describe(error.objects, pointers)}: neither here nor on the remote",
+                hint=f"on a machine that still has it: dvc push {' '.join(map(str, pointers))}",
                 objects=error.objects,
             ) from None
 
-    def _named(self, objects: Sequence[str], pointers: Sequence[Path]) -> str:
-        """Name lost objects by their files; those of a tracked folder are counted."""
+    def _describe(self, objects: Sequence[str], pointers: Sequence[Path]) -> str:
+        """Describe lost objects by their files; those of a tracked folder are only counted."""
         tracked = [path.with_name(path.name.removesuffix(".dvc")) for path in pointers]
-        named = {self.content_of(path): path.name for path in tracked}
-        names = [named[one] for one in objects if one in named]
+        by_md5 = {self.content_of(path): path.name for path in tracked}
+        names = [by_md5[one] for one in objects if one in by_md5]
         parts = len(objects) - len(names)
         if parts:
             names.append(f"{parts} object(s) of {', '.join(path.name for path in tracked)}")
@@ -217,7 +219,7 @@ class DvcStore:
 
 
 def pointer_of(path: Path) -> Path:
-    """Name the small file that git keeps in a large one's place.
+    """Return the pointer of a file: the small file that git tracks instead of it.
 
     >>> str(pointer_of(Path("weights/detection/best.pt")))
     'weights/detection/best.pt.dvc'
@@ -226,9 +228,9 @@ def pointer_of(path: Path) -> Path:
 
 
 def _ignore(folder: Path, names: Sequence[str]) -> None:
-    """Write the ``.gitignore`` that DVC leaves out where a folder above ignores the files already.
+    """Write the ``.gitignore`` that DVC omits if a parent folder ignores the files already.
 
-    The specification commits it, and the files stay out of git should the rule above go.
+    The specification commits it, and it keeps the files out of git if the other rule is removed.
     """
     path = folder / ".gitignore"
     if not path.exists():
@@ -253,7 +255,7 @@ def _read(pointer: Path) -> dict[str, Any]:
         document = None
     if not isinstance(document, dict) or not isinstance(document.get("meta") or {}, dict):
         raise VersioningError(
-            f"{pointer} is not a pointer of DVC, perhaps after a merge that was not finished",
+            f"{pointer} is not a DVC pointer; perhaps a merge was not finished",
             hint=f"git checkout HEAD -- {pointer.name} restores it, in {pointer.parent}",
         )
     return document

@@ -1,1 +1,1 @@
-"""Git: the repository, its credentials, a commit as a bundle."""
+"""Git: the repository, its credentials, and bundles of commits."""

@@ -1,4 +1,4 @@
-"""The address that a clone keeps in ``.git/config``, which Kaggle publishes with the rest of it."""
+"""Remove secrets from a clone's address in ``.git/config``, which Kaggle publishes."""
 
 import os
 from pathlib import Path
@@ -9,16 +9,16 @@ from container_doors.core.errors import VersioningError
 
 
 def forget_password(directory: Path) -> bool:
-    """Take the password out of the address that ``origin`` has, and a user who may be a token.
+    """Remove the password from the address of ``origin``, and a user name that may be a token.
 
     Returns:
-        Whether there were any.
+        Whether there was one.
 
     Raises:
-        VersioningError: If they cannot be taken out.
+        VersioningError: If it cannot be removed.
     """
-    asked = run_git_for_bytes(directory, ("config", "--get", "remote.origin.url"))
-    address = os.fsdecode(asked.stdout.removesuffix(b"\n"))
+    config = run_git_for_bytes(directory, ("config", "--get", "remote.origin.url"))
+    address = os.fsdecode(config.stdout.removesuffix(b"\n"))
     public = without_secrets(address)
     if public == address:
         return False

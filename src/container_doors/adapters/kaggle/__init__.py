@@ -1,1 +1,1 @@
-"""Kaggle, by its own client."""
+"""Kaggle, through its own client."""

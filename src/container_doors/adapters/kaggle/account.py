@@ -1,7 +1,7 @@
-"""Whose Kaggle account it is: where its client would find credentials, and how to get some.
+"""The Kaggle account: where Kaggle's client would find credentials, and how to get some.
 
-Nothing is imported and nobody is asked; the client's order is followed. No value is read but to
-see that there is one, and none is passed on.
+The client is not imported and no server is asked; the client's search order is followed. Values
+are only checked for presence and form, and never passed on.
 """
 
 import json
@@ -29,20 +29,20 @@ _OTHERS = stat.S_IRGRP | stat.S_IROTH
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where credentials are; whether they are good, only Kaggle knows."""
+    """A place with credentials; only Kaggle knows whether they are valid."""
 
     name: str
-    """For people: a variable's name, or a path."""
+    """The name of a variable, or a path."""
     path: Path | None = None
 
     @property
     def is_open(self) -> bool:
-        """Whether others on this machine can read them."""
+        """Whether other users of this machine can read them."""
         return self.path is not None and bool(self.path.stat().st_mode & _OTHERS)
 
 
 def sources(environment: Mapping[str, str] | None = None) -> list[Source]:
-    """List what the client would try, in its order; it passes over an invalid token by itself."""
+    """List the places that the client would try, in its order; it skips an invalid token itself."""
     environment = os.environ if environment is None else environment
     found = [Source("KAGGLE_API_TOKEN")] if environment.get("KAGGLE_API_TOKEN") else []
     folder = _folder(environment)
@@ -60,7 +60,7 @@ def sources(environment: Mapping[str, str] | None = None) -> list[Source]:
 
 
 def damaged(environment: Mapping[str, str] | None = None) -> list[str]:
-    """Say of each file that is there and of no use what is the matter; no secret is quoted."""
+    """Return what is wrong with each credentials file that cannot be used; no secret is quoted."""
     environment = os.environ if environment is None else environment
     folder = _folder(environment)
     tokens = [] if folder is None else [folder / "access_token", folder / "access_token.txt"]
@@ -70,8 +70,8 @@ def damaged(environment: Mapping[str, str] | None = None) -> list[str]:
 
 
 def how_to_log_in() -> str:
-    """Say what to do about credentials: mend those that are there, or get some."""
-    return f"put that file right, or remove it and {HOW_TO_LOG_IN}" if damaged() else HOW_TO_LOG_IN
+    """Return what to do about credentials: correct a damaged file, or get new ones."""
+    return f"correct that file, or remove it and {HOW_TO_LOG_IN}" if damaged() else HOW_TO_LOG_IN
 
 
 def _token_fault(path: Path) -> str | None:
@@ -90,7 +90,7 @@ def _token_fault(path: Path) -> str | None:
 
 
 def _fault(path: Path) -> str | None:
-    """Say what the client would stumble over in a JSON; None if nothing, or if it is not there."""
+    """Return why the client could not read a JSON file; None if it could, or there is no file."""
     text, fault = text_or_fault(path)
     if text is None:
         return fault
@@ -115,14 +115,14 @@ def _documents(environment: Mapping[str, str]) -> list[Path]:
 
 
 def _folder(environment: Mapping[str, str]) -> Path | None:
-    """Find ``~/.kaggle``, if there is a home folder."""
+    """Return ``~/.kaggle``; None if there is no home folder."""
     named = Path(environment.get("HOME", ""))
     found = named if named.is_absolute() else home()
     return None if found is None else found / ".kaggle"
 
 
 def _configuration(environment: Mapping[str, str], folder: Path | None) -> Path | None:
-    """Where kaggle.json is; an access token is in ``~/.kaggle`` whatever this is."""
+    """Return the folder of kaggle.json; an access token is always in ``~/.kaggle``."""
     if environment.get("KAGGLE_CONFIG_DIR"):
         return Path(environment["KAGGLE_CONFIG_DIR"])
     if folder is not None and folder.exists():

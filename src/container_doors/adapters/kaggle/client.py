@@ -1,7 +1,7 @@
-"""Kaggle's own client, made to ask nobody at import, to print nothing and never to wait for ever.
+"""Kaggle's own client, without requests at import, without output, and with time-outs.
 
-https://github.com/Kaggle/kaggle-cli: it authenticates while it is imported, leaves the process
-where it has no credentials, and gives its requests no time-out.
+https://github.com/Kaggle/kaggle-cli: it authenticates while it is imported, ends the process
+if there are no credentials, and sets no time-out for its requests.
 """
 
 import os
@@ -14,28 +14,28 @@ from requests import PreparedRequest, Response
 from requests.adapters import HTTPAdapter
 
 from container_doors.adapters.kaggle.account import damaged, how_to_log_in, sources
-from container_doors.adapters.kaggle.errors import refused_credentials, translated
+from container_doors.adapters.kaggle.errors import refused_credentials, translate_errors
 from container_doors.adapters.kaggle.upload import Uploads
 from container_doors.core.errors import HostError
 
 _T = TypeVar("_T")
 
 LONGEST_WAIT_S = 60.0
-"""For a connection, and for each next byte. ``socket.setdefaulttimeout`` is of no use: requests
-hands its own None down to the socket."""
+"""For a connection, and for each next byte. ``socket.setdefaulttimeout`` has no effect: requests
+passes its own None to the socket."""
 
 _DECOYS = {
-    "KAGGLE_API_TOKEN": os.devnull,  # a file without a token, for which nobody is asked
+    "KAGGLE_API_TOKEN": os.devnull,  # a file without a token, for which no server is asked
     "KAGGLE_USERNAME": "nobody",
     "KAGGLE_KEY": "none",
     "VERBOSE": "false",  # else it prints every request, with its token
     "VERBOSE_OUTPUT": "false",
 }
-"""What the client is to see while it is imported; a key is taken without asking Kaggle."""
+"""What the client sees while it is imported; it accepts a key without asking Kaggle."""
 
 
 @contextmanager
-def _asking_nobody() -> Iterator[None]:
+def _decoy_credentials() -> Iterator[None]:
     before = {name: os.environ.get(name) for name in _DECOYS}
     os.environ.update(_DECOYS)
     try:
@@ -48,12 +48,12 @@ def _asking_nobody() -> Iterator[None]:
                 os.environ[name] = value
 
 
-with _asking_nobody():
+with _decoy_credentials():
     from kaggle.api.kaggle_api_extended import KaggleApi
 
 
 class BoundedAdapter(HTTPAdapter):
-    """Sends requests that end: what names no time-out gets ours."""
+    """Sends requests with a time-out: ours, if the caller sets none."""
 
     def send(
         self,
@@ -72,7 +72,7 @@ class Client(Uploads, KaggleApi):  # type: ignore[misc] # it has no types
     """The client, quiet, with time-outs, and without its own minutes of retrying."""
 
     def build_kaggle_client(self) -> Any:  # noqa: ANN401 - it has no types
-        """Build what speaks HTTP, with a time-out for each request."""
+        """Build the HTTP client, with a time-out for each request."""
         built = super().build_kaggle_client()
         http = built.http_client()
         http._init_session()  # noqa: SLF001 - as the client itself does to read a log
@@ -80,10 +80,10 @@ class Client(Uploads, KaggleApi):  # type: ignore[misc] # it has no types
         return built
 
     def get_response_processor(self) -> None:
-        """Look at no answer's version: the client would print that there is a newer one."""
+        """Do nothing: the client would print that there is a newer version."""
 
     def with_retry(self, func: Callable[..., _T], *_: object, **__: object) -> Callable[..., _T]:
-        """Leave trying again to who asked: the client's own takes minutes, and prints."""
+        """Leave retries to the caller: the client's own take minutes, and print."""
         return func
 
 
@@ -91,14 +91,14 @@ def connect() -> Client:
     """Log in as the client does.
 
     Raises:
-        HostError: If there are no credentials, or none that Kaggle takes.
-        UnreachableError: If Kaggle cannot be asked.
+        HostError: If there are no credentials, or none that Kaggle accepts.
+        UnreachableError: If Kaggle cannot be reached.
     """
     if not sources():
         problem = "; ".join(damaged()) or "there are no Kaggle credentials on this machine"
         raise HostError(problem, hint=how_to_log_in())
     client = Client()
-    with translated("say whose credentials these are"), _unheard():
+    with translate_errors("check the credentials"), _discard_output():
         try:
             client.authenticate()
         except SystemExit:
@@ -107,7 +107,7 @@ def connect() -> Client:
 
 
 @contextmanager
-def _unheard() -> Iterator[None]:
-    """Drop the client's page of advice; ours is in the error."""
+def _discard_output() -> Iterator[None]:
+    """Discard the client's advice; ours is in the error."""
     with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
         yield

@@ -1,7 +1,7 @@
-"""A job's file on its way here: whole, or not at all.
+"""Downloads a job's file: complete, or not at all.
 
 Its address is signed and expires; a storage that refuses answers with a page, which must not become
-the file. Nobody says what the content should be: whoever wants to be sure compares a hash.
+the file. The host gives no hash of the content: a caller that has one compares it.
 """
 
 import time
@@ -10,17 +10,17 @@ from pathlib import Path
 
 import requests
 
-from container_doors.adapters.kaggle.errors import of_answer, unreachable
+from container_doors.adapters.kaggle.errors import error_of_response, unreachable
 from container_doors.core.errors import HostError, UnreachableError
 from container_doors.core.files import put_in_place
 from container_doors.core.ports import Progress
 
 _WAIT_S = 60.0
 _BLOCK_BYTES = 1 << 16
-"""What a cut costs at most: of a block that is not whole, requests gives nothing."""
+"""The most that an interruption costs: requests drops an incomplete block."""
 _MB = 1_000_000
 _EXPIRED = (400, 401, 403, 410)
-"""What Google's storage answers to a signature that is no longer good."""
+"""What Google's storage answers to a signature that has expired."""
 
 
 def download(
@@ -30,17 +30,17 @@ def download(
     pauses_s: Sequence[float],
     progress: Progress,
 ) -> None:
-    """Fetch a file and put it in its place as one step.
+    """Download a file and put it in its place as one step.
 
     Args:
-        address: Asks for a fresh signed address.
-        target: Where it goes; what was there stays until all of the new is here.
+        address: Requests a fresh signed address.
+        target: The path; an earlier file stays until the new one is complete.
         pauses_s: How long to wait before each further attempt without a byte of progress.
-        progress: Told in megabytes.
+        progress: Receives the megabytes.
 
     Raises:
-        HostError: If it is refused, or is something else.
-        UnreachableError: If it is cut, again and again.
+        HostError: If it is refused, or the answer is not the file.
+        UnreachableError: If it is interrupted, again and again.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f".{target.name}.part")
@@ -49,11 +49,11 @@ def download(
     waits = list(pauses_s)
     try:
         while not transfer.is_whole:
-            had = transfer.received
+            before = transfer.received
             try:
-                transfer.go_on(address())
+                transfer.resume(address())
             except UnreachableError:
-                if transfer.received > had:
+                if transfer.received > before:
                     waits = list(pauses_s)
                 elif waits:
                     time.sleep(waits.pop(0))
@@ -65,7 +65,7 @@ def download(
 
 
 class _Transfer:
-    """What has arrived, over as many connections as it takes."""
+    """A download over as many connections as it takes."""
 
     def __init__(self, name: str, part: Path, progress: Progress) -> None:
         self.received = 0
@@ -73,28 +73,28 @@ class _Transfer:
         self._name, self._part, self._progress = name, part, progress
         self._version: str | None = None
 
-    def go_on(self, url: str) -> None:
-        """Receive until the end, or until it is cut."""
-        wish = f"send {self._name}"
+    def resume(self, url: str) -> None:
+        """Receive until the end, or until an interruption."""
+        action = f"send {self._name}"
         try:
             with requests.get(
-                url, headers=self._from_here(), stream=True, timeout=_WAIT_S
+                url, headers=self._resume_headers(), stream=True, timeout=_WAIT_S
             ) as answer:
                 if answer.status_code in _EXPIRED:
                     raise UnreachableError(
-                        f"Kaggle's storage will not {wish}: its address has expired "
+                        f"Kaggle's storage will not {action}: its address has expired "
                         f"({answer.status_code})",
-                        hint="run this again: a fresh one is asked for",
+                        hint="run this again: it requests a fresh one",
                     )
                 if answer.status_code not in {200, 206}:
-                    raise of_answer(wish, answer)
+                    raise error_of_response(action, answer)
                 self._check_is_a_file(answer)
                 self._receive(answer)
         except requests.RequestException as error:
-            raise unreachable(wish, error) from None
+            raise unreachable(action, error) from None
 
-    def _from_here(self) -> dict[str, str]:
-        """Ask for the rest of the same version; another one is sent whole."""
+    def _resume_headers(self) -> dict[str, str]:
+        """Ask for the rest of the same version; another version is sent completely."""
         if not self.received or self._version is None:
             return {"Accept-Encoding": "identity"}
         return {
@@ -107,7 +107,7 @@ class _Transfer:
         is_page = answer.headers.get("Content-Type", "").startswith("text/html")
         if is_page and Path(self._name).suffix not in {".html", ".htm"}:
             raise HostError(
-                f"instead of {self._name} came a page of HTML, and nothing was kept",
+                f"expected {self._name}, found a page of HTML; nothing was saved",
                 hint="is it a network's log-in page? Open any page in a browser, then try again",
             )
 
@@ -121,16 +121,16 @@ class _Transfer:
             for block in answer.iter_content(_BLOCK_BYTES):
                 file.write(block)
                 self.received += len(block)
-                self._tell(total)
-        if total is not None and self.received != total:  # urllib3 before 2 does not mind
+                self._report(total)
+        if total is not None and self.received != total:  # urllib3 before 2 does not check this
             raise UnreachableError(
-                f"{self._name} was cut: {self.received} of {total} bytes came",
-                hint="run this again: it is taken up where it was cut",
+                f"{self._name} was interrupted: {self.received} of {total} bytes received",
+                hint="run this again: the download resumes there",
             )
         self.is_whole = True
-        self._tell(self.received)
+        self._report(self.received)
 
-    def _tell(self, total: int | None) -> None:
+    def _report(self, total: int | None) -> None:
         megabytes = max(1, -(-(total or 0) // _MB))
         done = megabytes if self.is_whole else min(self.received // _MB, megabytes - 1)
         self._progress.step(f"downloading {self._name}, MB", done, megabytes)

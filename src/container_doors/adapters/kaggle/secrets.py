@@ -1,7 +1,7 @@
-"""Kaggle's secrets, as its own client in a notebook hands them out; they are no variables there.
+"""Kaggle's secrets, read with its own client in a notebook; they are not variables there.
 
-The client's errors have no class in common, and quote what the service answered: none of their
-texts is passed on. An SSH session has not got the token that the client needs, by intent.
+The client's errors have no common class, and quote the service's answer: none of their texts is
+passed on. An SSH session does not have the token that the client needs, on purpose.
 """
 
 import os
@@ -11,10 +11,10 @@ from container_doors.tunnel.secrets import PAGE, Answer
 
 
 def look_up(label: str, environment: Mapping[str, str] | None = None) -> Sequence[Answer]:
-    """Ask Kaggle's client, then the environment, which other machines have instead.
+    """Ask Kaggle's client, then the environment, which is for other machines.
 
     Returns:
-        What each of the two said.
+        The answer of each.
     """
     return (_from_kaggle(label), _from_environment(label, environment or os.environ))
 
@@ -34,9 +34,9 @@ def _from_kaggle(label: str) -> Answer:
 
 
 _REASONS = {
-    "CredentialError": "Kaggle hands secrets to its notebooks alone, not to an SSH session",
-    "BackendError": f"Kaggle has none of that name for this notebook: {PAGE}, and tick it",
-    "NotFoundError": f"Kaggle has none of that name for this notebook: {PAGE}, and tick it",
+    "CredentialError": "Kaggle gives secrets only to its notebooks, not to an SSH session",
+    "BackendError": f"Kaggle has no secret of that name for this notebook: {PAGE}, and tick it",
+    "NotFoundError": f"Kaggle has no secret of that name for this notebook: {PAGE}, and tick it",
 }
 
 

@@ -1,7 +1,7 @@
-"""Files on their way to Kaggle's storage: told of, cut, and taken up where they were cut.
+"""Uploads files to Kaggle's storage, with progress, and resumes after an interruption.
 
-The client starts an upload, keeps its address in a file of the person's own for six days, and asks
-us to send the bytes. Its own way of doing that waits without end, and prints what went wrong.
+The client starts an upload, stores its address in a file of the user for six days, and calls us
+to send the bytes. Its own code for that has no time-out, and prints errors.
 https://cloud.google.com/storage/docs/performing-resumable-uploads
 """
 
@@ -13,7 +13,7 @@ from time import sleep
 import requests
 
 Report = Callable[[str, int], None]
-"""Called with a file's path, and how many of its bytes have left."""
+"""Called with a file's path, and how many of its bytes are sent."""
 
 _WAIT_S = 60.0
 _PAUSE_S = 1.0
@@ -27,13 +27,13 @@ class Uploads:
     """The part of the client that sends files."""
 
     report: Report = staticmethod(_say_nothing)
-    """Told as bytes leave."""
+    """Called as bytes are sent."""
 
     def upload_complete(self, path: str, url: str, _quiet: bool, resume: bool = False) -> int:
-        """Send a file, or what is missing of it.
+        """Send a file, or the rest of it.
 
         Returns:
-            One of the client's results: complete, expired (begin anew), incomplete (go on).
+            One of the client's results: complete, expired (start again), incomplete (resume).
 
         Raises:
             requests.RequestException: If the storage cannot be reached, or refuses.
@@ -58,14 +58,14 @@ class Uploads:
 
 
 def _received(session: requests.Session, url: str, size: int) -> int | None:
-    """Ask how many bytes are there; None if the upload has expired."""
-    asked = {"Content-Length": "0", "Content-Range": f"bytes */{size}"}
-    answer = session.put(url, headers=asked, timeout=_WAIT_S)
+    """Ask how many bytes the storage has received; None if the upload has expired."""
+    headers = {"Content-Length": "0", "Content-Range": f"bytes */{size}"}
+    answer = session.put(url, headers=headers, timeout=_WAIT_S)
     if answer.status_code in {404, 410}:
         return None
     if answer.status_code == 308:
-        there = answer.headers.get("Range")  # bytes=0-99; absent if there is nothing yet
-        return int(there.rpartition("-")[2]) + 1 if there else 0
+        received = answer.headers.get("Range")  # bytes=0-99; absent if there is nothing yet
+        return int(received.rpartition("-")[2]) + 1 if received else 0
     answer.raise_for_status()
     return size
 
@@ -74,7 +74,7 @@ def _put(
     session: requests.Session, url: str, path: Path, *, start: int, report: Report
 ) -> requests.Response:
     size = path.stat().st_size
-    with _Told(path, start, report) as content:
+    with _ReportingFile(path, start, report) as content:
         return session.put(
             url,
             data=content if size else b"",
@@ -83,8 +83,8 @@ def _put(
         )
 
 
-class _Told(io.FileIO):
-    """A file that tells how far it was read."""
+class _ReportingFile(io.FileIO):
+    """A file that reports how far it was read."""
 
     def __init__(self, path: Path, start: int, report: Report) -> None:
         super().__init__(str(path))

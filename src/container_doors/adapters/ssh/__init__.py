@@ -1,1 +1,1 @@
-"""OpenSSH: client, server, signatures."""
+"""OpenSSH: client, server and signatures."""

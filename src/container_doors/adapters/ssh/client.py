@@ -1,4 +1,4 @@
-"""OpenSSH's client on a laptop: how it finds the machine, and what it runs there."""
+"""OpenSSH's client on a laptop: configure it for the machine, and run commands there."""
 
 import shutil
 import subprocess
@@ -15,17 +15,17 @@ _CONNECTION_LOST = 255
 
 
 class SshClient:
-    """What stands in ``~/.ssh`` of the machine, and the program that reads it."""
+    """The machine's settings in ``~/.ssh``, and the ssh program."""
 
     def __init__(self, directory: Path | None = None) -> None:
-        """Remember where; nothing is read yet."""
+        """Store the folder; nothing is read yet."""
         self._is_usual = directory is None
         self._directory = (directory or _usual_folder()).absolute()
         self._ours = self._directory / _OURS
 
     @property
     def config(self) -> Path:
-        """Our file of settings."""
+        """Our settings file."""
         return self._ours / "config"
 
     @property
@@ -41,21 +41,21 @@ class SshClient:
         user: str = "root",
         identity: Path | None = None,
     ) -> PublicKey:
-        """Let ``ssh kaggle-training`` lead to a host, which has to prove that it has a key.
+        """Configure ``ssh kaggle-training`` for a host, which must prove that it has the host key.
 
         Args:
-            hostname: The tunnel's.
-            host_key: The machine's; None for the one of the last time, as after a tunnel that
-                was opened again. Then the machine is the same, and has the same key.
-            cloudflared: The program that goes through the tunnel.
-            user: The account there.
-            identity: The person's private key, where it is not one that ssh tries by itself.
+            hostname: The tunnel's host name.
+            host_key: The machine's key; None for the last one, as after a tunnel was opened
+                again: then the machine and its key are the same.
+            cloudflared: The path of cloudflared.
+            user: The account on the machine.
+            identity: The private key, if it is not one that ssh tries by default.
 
         Returns:
-            The key that is expected.
+            The expected host key.
 
         Raises:
-            TunnelError: If no key was given, now or before, or a path cannot be used.
+            TunnelError: If no host key is known, or a path cannot be used.
         """
         key = host_key or self._pinned()
         block = host_block(
@@ -69,7 +69,7 @@ class SshClient:
         if identity is not None and not identity.exists():
             raise TunnelError(
                 f"there is no private key {identity}",
-                hint="--identity names the file whose .pub the notebook was given",
+                hint="--identity names the file whose .pub you gave to the notebook",
             )
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         replace_secret(self._known_hosts, known_host(key) + "\n")
@@ -78,14 +78,14 @@ class SshClient:
         return key
 
     def run(self, command: str, *, terminal: bool) -> int:
-        """Run a command there, with this terminal if there is to be one; returns its exit code.
+        """Run a command on the machine, with or without this terminal; return its exit code.
 
         Raises:
             TunnelError: If the connection could not be made, or was lost.
-            MissingToolError: If there is no ssh here.
+            MissingToolError: If ssh is not installed.
         """
         if not self.config.exists():
-            raise TunnelError(f"{HOST} is not known here yet", hint=_CONNECT_FIRST)
+            raise TunnelError(f"{HOST} is not configured here yet", hint=_CONNECT_FIRST)
         ssh = shutil.which("ssh")
         if ssh is None:
             raise MissingToolError("ssh is not installed", hint="install openssh-client")
@@ -95,9 +95,9 @@ class SshClient:
         code = subprocess.run(argv, env=environment_for("ssh"), check=False).returncode
         if code == _CONNECTION_LOST:
             raise TunnelError(
-                f"the connection to {HOST} was not made, or was lost; what runs there goes on",
-                hint="the same command again; if the notebook printed a new address, "
-                "doors tunnel connect ADDRESS before",
+                f"the connection to {HOST} failed or was lost; programs there continue",
+                hint="run the same command again; if the notebook printed a new address, first "
+                "doors tunnel connect ADDRESS",
             )
         return code
 
@@ -106,12 +106,12 @@ class SshClient:
             return parse_host_key(self._known_hosts.read_text("utf-8").partition(" ")[2])
         except FileNotFoundError:
             raise TunnelError(
-                "no host key was given, and without one anybody could pose as the machine",
+                "no host key was given, and without one any server could pose as the machine",
                 hint=_CONNECT_FIRST,
             ) from None
 
     def _include(self) -> None:
-        """Add our line to the person's own file; it may be a link into a folder of theirs."""
+        """Add our line to the user's own file, which may be a symbolic link."""
         path = (self._directory / "config").resolve()
         present = path.read_text("utf-8") if path.exists() else ""
         wanted = with_include(present, self.config)
@@ -123,8 +123,8 @@ def _usual_folder() -> Path:
     found = home()
     if found is None:
         raise TunnelError(
-            "there is no home folder, and so no .ssh",
-            hint="say where OpenSSH keeps its settings: --ssh-dir DIR",
+            "there is no home folder, so there is no .ssh",
+            hint="give the folder of OpenSSH's settings: --ssh-dir DIR",
         )
     return found / ".ssh"
 

@@ -1,4 +1,4 @@
-"""The public keys of a GitHub account, which GitHub shows to everybody."""
+"""Fetch the public keys of a GitHub account."""
 
 import re
 import urllib.error
@@ -12,13 +12,13 @@ _WAIT_S = 20.0
 
 
 def keys_of(name: str, *, server: str = "https://github.com") -> list[PublicKey]:
-    """Ask GitHub for an account's keys.
+    """Return an account's public keys from GitHub.
 
     Raises:
         TunnelError: If there is no such account, or it has no key, or GitHub does not answer.
     """
     if not _NAME.fullmatch(name):
-        raise TunnelError(f"{name!r} is no GitHub user name", hint="letters, digits and '-'")
+        raise TunnelError(f"{name!r} is not a GitHub user name", hint="use letters, digits and '-'")
     url = f"{server}/{name}.keys"
     try:
         with urllib.request.urlopen(url, timeout=_WAIT_S) as answer:  # noqa: S310 - our own url

@@ -1,7 +1,7 @@
-"""OpenSSH's server for as long as a notebook runs, reachable from this machine alone.
+"""An OpenSSH server that runs as long as a notebook, reachable only from this machine.
 
-Nothing of the system's own server is used or changed: its keys, its settings, its passwords. All
-that this one has lies in a folder of its own, which nobody else can read, and goes when it ends.
+It neither uses nor changes the system's own server, keys, settings and passwords. All its files are
+in a private folder, which is removed when it ends.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import ClassVar
 
-from container_doors.adapters.processes import left_over
+from container_doors.adapters.processes import find_process
 from container_doors.adapters.shell import call
 from container_doors.adapters.ssh import aftermath
 from container_doors.core.child_environment import environment_for
@@ -39,7 +39,7 @@ from container_doors.tunnel.server_settings import (
 )
 
 PUBLISHED = Path("/kaggle/working")
-"""What lies here is the notebook's output, for whoever may see the notebook."""
+"""Files here become the notebook's output, visible to everyone who can see the notebook."""
 
 PROFILES = Path("/etc/profile.d")
 _PRIVILEGE_SEPARATION = Path("/run/sshd")
@@ -52,7 +52,7 @@ _WHO_LISTENS = "ss -ltnp names it"
 
 
 def install_programs() -> list[str]:
-    """Install what is missing of the server, its keys' maker and tmux; Kaggle's image has none.
+    """Install sshd, ssh-keygen and tmux if they are missing, as they are from Kaggle's image.
 
     Returns:
         The Debian packages that were installed.
@@ -62,7 +62,7 @@ def install_programs() -> list[str]:
     """
     missing = [package for program, package in _PROGRAMS.items() if _path_of(program) is None]
     if missing:
-        # At run level 1 Debian installs a server without starting it on every address.
+        # At run level 1, Debian does not start an installed server, which would listen everywhere.
         quiet = {"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
         for arguments in (["update"], ["install", "--yes", "--no-install-recommends", *missing]):
             done = call(["apt-get", "-qq", *arguments], cwd=Path("/"), hint=INSTALL,
@@ -76,25 +76,25 @@ def install_programs() -> list[str]:
 
 
 class SshServer:
-    """One server on loopback; a context that leaves nothing behind."""
+    """A server on loopback; a context manager that removes everything at its end."""
 
     _open: ClassVar[dict[Path, "SshServer"]] = {}
-    """Of this process: a cell that runs again has forgotten the server that it began."""
+    """The servers of this process: a cell that runs again has lost its earlier server object."""
 
     def __init__(self, directory: Path | None = None, *, profiles: Path = PROFILES) -> None:
-        """Remember where; nothing is there yet.
+        """Store the folders; nothing is created yet.
 
         Args:
-            directory: For all its files. Every folder above it must be its owner's or root's,
-                and nobody else's to write to: sshd insists.
-            profiles: Where login shells look for scripts; one there leads to the environment.
+            directory: The folder of all its files. sshd requires that only its owner or root can
+                write to its parent folders.
+            profiles: The folder of login shells' scripts; one there reads the environment.
         """
         self.directory = (directory or _usual_folder()).absolute()
         name = hashlib.sha256(os.fsencode(self.directory)).hexdigest()[:8]
         self._profile = profiles / f"zz-container-doors-{name}.sh"
         self._keeper: subprocess.Popen[str] | None = None
         self._in_memory: dict[str, int] = {}
-        self._hold = ExitStack()
+        self._stack = ExitStack()
         self.port = 0
         self._host_key: PublicKey | None = None
 
@@ -106,46 +106,46 @@ class SshServer:
 
     @property
     def log(self) -> Path:
-        """Who knocked, and who came in by which key."""
+        """The log of all connections, and of the keys that were used."""
         return self.directory / LOG
 
     @property
     def host_key(self) -> PublicKey:
-        """The key by which whoever connects knows this server, made for it alone.
+        """The server's host key, made only for this server.
 
         Raises:
-            TunnelError: If it was not started.
+            TunnelError: If the server is not started.
         """
         if self._host_key is None:
             raise TunnelError("the SSH server is not started", hint="run the cells in order")
         return self._host_key
 
     def start(self, authorized: Sequence[PublicKey], *, port: int = 0) -> PublicKey:
-        """Let these people in, and no one else; what a dead notebook left over ends first.
+        """Start it for these keys only; first clean up after a killed notebook.
 
         Args:
-            authorized: Their keys.
-            port: On loopback; by default whichever is free.
+            authorized: The keys that may log in.
+            port: The port on loopback; any free one by default.
 
         Returns:
             :attr:`host_key`.
 
         Raises:
             TunnelError: If it does not start, its secrets would be published, or another process
-                has one in this folder.
-            MissingToolError: If there is no OpenSSH server here.
+                has a server in this folder.
+            MissingToolError: If OpenSSH's server is not installed.
         """
         self._check_is_private()
         sshd = _sshd()
         earlier = self._open.get(self.directory)
         if earlier is not None:
             earlier.stop()
-        self._hold.enter_context(aftermath.held(self.directory))
+        self._stack.enter_context(aftermath.folder_lock(self.directory))
         self._open[self.directory] = self
         try:
             aftermath.clear(self.directory, self._profile)
             return self._begin(sshd, authorized, port)
-        except BaseException:  # an interrupt too
+        except BaseException:  # also an interrupt
             self.stop()
             raise
 
@@ -163,24 +163,26 @@ class SshServer:
             self._end_keeper()
             self._keeper = self._start_keeper(sshd)
             script = entry_script(
-                self.directory, environment=self._place_of(ENVIRONMENT), keeper=self._keeper.pid
+                self.directory,
+                environment=self._path_of_secret(ENVIRONMENT),
+                keeper=self._keeper.pid,
             )
             self._write(ENTRY, script)
-            self._lead_to_environment()
+            self._link_environment()
             self._write(SETTINGS, self._settings(sshd))
             if self._profile.exists():
-                self._show_login_shells()
+                self._write_profile()
         self._run()
 
-    def _lead_to_environment(self) -> None:
-        """Have it found by its name as well: a laptop asks for that, of whatever release it is."""
-        link, place = self.directory / ENVIRONMENT, self._place_of(ENVIRONMENT)
-        if place != link:
+    def _link_environment(self) -> None:
+        """Link it to its usual name, which laptops with any release use."""
+        link, target = self.directory / ENVIRONMENT, self._path_of_secret(ENVIRONMENT)
+        if target != link:
             link.unlink(missing_ok=True)
-            link.symlink_to(place)
+            link.symlink_to(target)
 
-    def _place_of(self, secret: str) -> Path:
-        """Where the server and its sessions read a secret: in memory, if the system can."""
+    def _path_of_secret(self, secret: str) -> Path:
+        """Return the path of a secret for the server and its sessions: in memory if possible."""
         if self._keeper is None or secret not in self._in_memory:
             return self.directory / secret
         return Path(f"/proc/{self._keeper.pid}/fd/{self._in_memory[secret]}")
@@ -193,57 +195,57 @@ class SshServer:
         os.pwrite(self._in_memory[name], text.encode(), 0)
 
     def keep_environment(self, variables: Mapping[str, str]) -> Path:
-        """Let every session that begins from now on see these variables.
+        """Store the variables for every session that starts from now on.
 
         Returns:
-            Where they stand, for their owner alone to read.
+            Their file, which only its owner can read.
 
         Raises:
-            TunnelError: If the server has ended: nobody would remove the file.
+            TunnelError: If the server has stopped: nothing would remove the file.
         """
         self.check_is_running()
         self._keep_secret(ENVIRONMENT, as_shell(variables))
         if os.access(self._profile.parent, os.W_OK):
-            self._show_login_shells()
-        return self._place_of(ENVIRONMENT)
+            self._write_profile()
+        return self._path_of_secret(ENVIRONMENT)
 
-    def _show_login_shells(self) -> None:
-        script = profile_script(self.directory, environment=self._place_of(ENVIRONMENT))
+    def _write_profile(self) -> None:
+        script = profile_script(self.directory, environment=self._path_of_secret(ENVIRONMENT))
         self._profile.write_text(script, encoding="utf-8")
 
     @property
     def is_running(self) -> bool:
-        """Whether it takes connections."""
-        return self._keeper is not None and left_over(self.directory / PID) is not None
+        """Whether it accepts connections."""
+        return self._keeper is not None and find_process(self.directory / PID) is not None
 
     def check_is_running(self) -> None:
-        """See that somebody can come in.
+        """Check that the server accepts connections.
 
         Raises:
-            TunnelError: If not.
+            TunnelError: If it does not.
         """
         if not self.is_running:
             raise TunnelError(
-                "the SSH server has ended, and its secrets are removed",
+                "the SSH server has stopped, and its secrets are removed",
                 hint="run the notebook's cells 2 and 3 again, then 4",
             )
 
     def revive(self) -> bool:
-        """Start the server again if something killed it, with the same keys at the same port.
+        """Restart the server if it was killed, with the same keys and port.
 
         Returns:
-            Whether it had to be.
+            Whether it was restarted.
         """
         if self.is_running or not (self.directory / SETTINGS).exists():
             return False
-        self.log.unlink(missing_ok=True)  # in which an earlier one says that it listens
+        self.log.unlink(missing_ok=True)  # which has an earlier server's message that it listens
         self._serve(_sshd())
         return True
 
     def stop(self) -> None:
-        """End the server and every session of it, and remove all that it had.
+        """End the server and all its sessions, and remove all its files.
 
-        What a person left running in tmux goes on. Another process's is left as it is.
+        Programs left running in tmux continue. A server of another process is not touched.
         """
         if self._open.get(self.directory) is not self:
             return
@@ -252,11 +254,11 @@ class SshServer:
         for descriptor in self._in_memory.values():
             os.close(descriptor)
         self._in_memory = {}
-        self._hold.close()
+        self._stack.close()
         self._open.pop(self.directory, None)
 
     def _start_keeper(self, sshd: str) -> "subprocess.Popen[str]":
-        """Start what keeps the server, and clears all away if this process is killed."""
+        """Start the keeper, which runs the server and cleans up if this process is killed."""
         package = Path(aftermath.__file__).parents[2]
         return subprocess.Popen(
             [sys.executable, "-P", "-m", aftermath.__name__, self.directory, self._profile, sshd],
@@ -266,12 +268,12 @@ class SshServer:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
-            start_new_session=True,  # the button that interrupts a cell is for the cell alone
+            start_new_session=True,  # interrupting a cell must not interrupt it
             pass_fds=list(self._in_memory.values()),
         )
 
     def _end_keeper(self) -> None:
-        """Have it clear all away, if it still can."""
+        """Ask the keeper to clean up, if it still runs."""
         if self._keeper is not None:
             with suppress(BrokenPipeError), self._keeper:
                 self._keeper.communicate(aftermath.STOP)
@@ -280,7 +282,7 @@ class SshServer:
     def _check_is_private(self) -> None:
         if self.directory.resolve().is_relative_to(PUBLISHED):
             raise TunnelError(
-                f"{self.directory} would become part of the notebook's output, secrets and all",
+                f"{self.directory} would become part of the notebook's output, with its secrets",
                 hint=f"set XDG_STATE_HOME to a folder that is not in {PUBLISHED}",
             )
 
@@ -294,7 +296,7 @@ class SshServer:
         if done.exit_code:
             raise TunnelError(
                 f"ssh-keygen made no host key: {done.complaint}",
-                hint=f"see that {self.directory} can be written, and that its disk is not full",
+                hint=f"check that {self.directory} is writable, and that its disk is not full",
             )
         private = path.read_text("utf-8")
         path.unlink()
@@ -305,7 +307,7 @@ class SshServer:
         found = [path for path in _SFTP_SERVERS if Path(path).exists()]
         settings = server_settings(
             self.directory,
-            host_key=self._place_of(HOST_KEY),
+            host_key=self._path_of_secret(HOST_KEY),
             port=self.port,
             user=account(),
             sftp_server=found[0] if found else _SFTP_SERVERS[0],
@@ -326,16 +328,16 @@ class SshServer:
             self._keeper.stdin.flush()
         self._keeper.stdout.readline()
         end = monotonic() + _START_S
-        # Not asked by connecting: whoever it forked for that might outlive it.
+        # Not checked by connecting: the process forked for the connection might outlive the server.
         while not self._is_listening():
             if not self.is_running or monotonic() > end:
-                said = self.log.read_text("utf-8").splitlines() if self.log.exists() else []
-                taken = any("Address already in use" in line for line in said)
+                lines = self.log.read_text("utf-8").splitlines() if self.log.exists() else []
+                is_port_used = any("Address already in use" in line for line in lines)
                 self.stop()
                 raise TunnelError(
-                    f"sshd did not start: {said[-1] if said else 'it said nothing'}",
+                    f"sshd did not start: {lines[-1] if lines else 'it printed nothing'}",
                     hint=f"another program listens on port {self.port}: end it ({_WHO_LISTENS})"
-                    if taken
+                    if is_port_used
                     else INSTALL,
                 )
             sleep(0.05)
@@ -348,10 +350,10 @@ class SshServer:
 
 
 def check_account() -> None:
-    """See that the account can be entered by key: sshd refuses all of a locked one.
+    """Check that the account is not locked: sshd refuses all logins to a locked account.
 
     Raises:
-        TunnelError: With the command that unlocks it, and still lets no password in.
+        TunnelError: If it is locked; the hint unlocks it, but still allows no password.
     """
     user = account()
     try:
@@ -361,20 +363,20 @@ def check_account() -> None:
     fields = next((line.split(":") for line in lines if line.startswith(f"{user}:")), [])
     if len(fields) > 1 and fields[1].startswith("!"):
         raise TunnelError(
-            f"the account {user} is locked, and sshd lets nobody into a locked one, not by key",
-            hint=f"usermod --password '*' {user}: no password fits, and keys do",
+            f"the account {user} is locked, and sshd refuses logins to it, even with a key",
+            hint=f"usermod --password '*' {user}: then keys work, but no password",
         )
 
 
 def account() -> str:
-    """Name the account that this process is, whatever LOGNAME says: sshd asks the system, too."""
-    import pwd  # a laptop that only connects may have none
+    """Return this process's account from the system, as sshd does, regardless of LOGNAME."""
+    import pwd  # a laptop that only connects may not have this module
 
     try:
         return pwd.getpwuid(os.geteuid()).pw_name
     except KeyError:
         raise TunnelError(
-            f"this process is user {os.geteuid()}, who has no account, and sshd lets in no other",
+            f"this process is user {os.geteuid()}, which has no account, and sshd needs one",
             hint=f"add one, as root: useradd --uid {os.geteuid()} doors",
         ) from None
 
@@ -383,28 +385,28 @@ def _usual_folder() -> Path:
     state = user_folder("XDG_STATE_HOME", ".local/state")
     if state is None:
         raise TunnelError(
-            "there is no home folder to keep the server's files in",
+            "there is no home folder for the server's files",
             hint="set XDG_STATE_HOME to a folder of yours",
         )
     return state / "container-doors" / "tunnel"
 
 
 def _memory_for(names: Sequence[str]) -> dict[str, int]:
-    """Make files that are on no disk and vanish with who has them open; none if there are no such.
+    """Create files in memory, which vanish with the process; empty if the system has none.
 
-    A session reads them through ``/proc``, which some sandboxes do not show.
+    Sessions read them through ``/proc``, which some sandboxes hide.
     """
-    made: dict[str, int] = {}
+    files: dict[str, int] = {}
     try:
         for name in names:
-            made[name] = os.memfd_create(name, os.MFD_CLOEXEC)
-            os.fchmod(made[name], 0o600)  # sshd refuses a key that others may read
-            Path(f"/proc/{os.getpid()}/fd/{made[name]}").read_bytes()
+            files[name] = os.memfd_create(name, os.MFD_CLOEXEC)
+            os.fchmod(files[name], 0o600)  # sshd refuses a key that others may read
+            Path(f"/proc/{os.getpid()}/fd/{files[name]}").read_bytes()
     except (OSError, AttributeError):
-        for descriptor in made.values():
+        for descriptor in files.values():
             os.close(descriptor)
         return {}
-    return made
+    return files
 
 
 def _sshd() -> str:
@@ -419,7 +421,7 @@ def _path_of(program: str) -> str | None:
 
 
 def free_port() -> int:
-    """Find a port of loopback that nobody listens on."""
+    """Return a free port on loopback."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

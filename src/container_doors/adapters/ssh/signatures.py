@@ -1,6 +1,6 @@
 """OpenSSH's signatures (``ssh-keygen -Y``), behind :class:`container_doors.core.ports.Signatures`.
 
-Which key signs, git's own settings say: https://git-scm.com/docs/git-config#Documentation/git-config.txt-usersigningKey
+Git's settings choose the signing key: https://git-scm.com/docs/git-config#Documentation/git-config.txt-usersigningKey
 """
 
 import os
@@ -31,95 +31,103 @@ _TIMEOUT_S = 60
 """Time to touch a hardware key; everything else takes milliseconds."""
 
 _LITERAL = ("key::", "ssh-")
-"""How ``user.signingkey`` begins where it is a public key, whose private half an agent has."""
+"""Prefixes of a ``user.signingkey`` that is a public key; an agent has its private half."""
 
 _GOOD = re.compile(r'Good "[^"]*" signature with (?P<key>\S+ key \S+)')
 
 _FAULTS = (
-    ("namespace does not match", "it was made for another purpose (another namespace)"),
-    ("incorrect signature", "it is not of this file's bytes"),
-    ("parse signature", "it is cut off, or is none of OpenSSH's"),
-    ("armor", "it is cut off, or is none of OpenSSH's"),
-    ("invalid format", "it is cut off, or is none of OpenSSH's"),
+    ("namespace does not match", "it has another namespace"),
+    ("incorrect signature", "it does not match this file"),
+    ("parse signature", "it is cut off, or not a signature of OpenSSH"),
+    ("armor", "it is cut off, or not a signature of OpenSSH"),
+    ("invalid format", "it is cut off, or not a signature of OpenSSH"),
 )
-"""What ``ssh-keygen`` says of a signature, whoever made it, and what that means."""
+"""Messages of ``ssh-keygen`` about a signature, and their meaning."""
 
 _REFUSALS = (
     ("key has expired", "its key has expired"),
     ("key is not yet valid", "its key is not valid yet"),
-    ("not permitted for use in signature namespace", "its key may sign other things alone"),
+    (
+        "not permitted for use in signature namespace",
+        "its key is only allowed for other namespaces",
+    ),
 )
-"""What ``ssh-keygen`` says of a key that is in the list."""
+"""Messages of ``ssh-keygen`` about a key in the list of allowed signers."""
 
 _UNUSABLE = (
     ("incorrect passphrase", "it has a passphrase: ssh-add it to an agent first"),
     ("permissions", "others may read it: chmod 600 the file"),
     ("no private key found", "the private half is neither beside it nor in an agent: ssh-add it"),
-    ("agent", "the private half has to be in an agent: eval $(ssh-agent), then ssh-add it"),
-    ("no such file", "git config user.signingkey names another, or: ssh-keygen -t ed25519"),
+    ("agent", "the private half must be in an agent: eval $(ssh-agent), then ssh-add it"),
+    ("no such file", "git config user.signingkey sets another, or: ssh-keygen -t ed25519"),
 )
-"""What it says of a key that cannot sign, and what to do."""
+"""Its messages about a key that cannot sign, and the remedies."""
 
 
 class SshSignatures:
-    """Signs with the SSH key of git's settings in a folder, and verifies with ``ssh-keygen``."""
+    """Sign with the SSH key of git's settings in a folder, and verify with ``ssh-keygen``."""
 
     def __init__(self, directory: Path = Path()) -> None:
-        """Remember where; nothing runs yet."""
+        """Store the folder; nothing runs yet."""
         self._directory = directory
 
     def sign(self, document: Path, *, namespace: str) -> str:
-        """Sign a file's bytes, for one purpose alone; returns the signature.
+        """Sign a file's bytes for one namespace; return the signature.
 
         Raises:
             NoSigningKeyError: If git has no SSH key to sign with.
-            VersioningError: If it has one, and it cannot be used.
-            MissingToolError: If the program itself is not there.
+            VersioningError: If its key cannot be used.
+            MissingToolError: If the program is not installed.
         """
         key = self._signing_key()
         program = self._setting("gpg.ssh.program", "path") or "ssh-keygen"
         with TemporaryDirectory() as scratch:
-            # A copy, as git does it: the signature is written beside the file that is named.
-            signed = Path(scratch) / document.name
-            signed.write_bytes(document.read_bytes())
+            # A copy, as git does it: the signature is written beside the given file.
+            copy = Path(scratch) / document.name
+            copy.write_bytes(document.read_bytes())
             literal = key.removeprefix("key::") if key.startswith(_LITERAL) else None
             agent_only = []
             if literal is not None:
                 (Path(scratch) / "key.pub").write_text(literal + "\n", encoding="utf-8")
                 key, agent_only = str(Path(scratch) / "key.pub"), ["-U"]
             done = self._run(
-                program, "-Y", "sign", "-n", namespace, "-f", key, *agent_only, str(signed)
+                program, "-Y", "sign", "-n", namespace, "-f", key, *agent_only, str(copy)
             )
-            made = signed.with_name(f"{signed.name}.sig")
-            if done.exit_code or not made.is_file():
+            signature_path = copy.with_name(f"{copy.name}.sig")
+            if done.exit_code or not signature_path.is_file():
                 raise _unusable(literal[:40] + "..." if literal else key, done)
-            return made.read_text(encoding="utf-8", errors="replace")
+            return signature_path.read_text(encoding="utf-8", errors="replace")
 
     def signer(
         self, document: Path, signature: str, *, namespace: str, allowed: str | None
     ) -> Signer:
-        """Tell who signed a file's bytes.
+        """Verify a signature and return the signer.
 
         Raises:
-            SignatureError: If it is no signature of these bytes for this purpose, or if the list
-                does not allow its key.
-            MissingToolError: If the program itself is not there.
+            SignatureError: If it is not a valid signature of these bytes for this namespace, or if
+                the list does not allow its key.
+            MissingToolError: If the program is not installed.
         """
-        with _as_files(signature, allowed or "") as (made, listed):
-            anybody = self._verify(document, "check-novalidate", "-n", namespace, "-s", str(made))
-            good = _GOOD.search(anybody.stdout)
-            if anybody.exit_code or good is None:
-                raise SignatureError(_first(_FAULTS, anybody), hint="fetch or download both again")
-            key = good["key"].replace(" key ", " ")
+        with _as_files(signature, allowed or "") as (signature_path, allowed_path):
+            done = self._verify(
+                document, "check-novalidate", "-n", namespace, "-s", str(signature_path)
+            )
+            match = _GOOD.search(done.stdout)
+            if done.exit_code or match is None:
+                raise SignatureError(_first(_FAULTS, done), hint="fetch or download both again")
+            key = match["key"].replace(" key ", " ")
             if allowed is None:
                 return Signer(key)
-            return Signer(key, self._allowed(document, made, listed, namespace=namespace, key=key))
+            return Signer(
+                key,
+                self._allowed(document, signature_path, allowed_path, namespace=namespace, key=key),
+            )
 
     def _allowed(
-        self, document: Path, made: Path, listed: Path, *, namespace: str, key: str
+        self, document: Path, signature_path: Path, allowed_path: Path, *, namespace: str, key: str
     ) -> str:
-        """Find the name under which the list allows the key of a good signature."""
-        sources = ("-f", str(listed), "-s", str(made))
+        """Return the name of the allowed signer with the key of a valid signature."""
+        sources = ("-f", str(allowed_path), "-s", str(signature_path))
         found = self._run("ssh-keygen", "-Y", "find-principals", *sources)
         complaints = found.stderr
         for name in found.stdout.splitlines() if found.exit_code == 0 else []:
@@ -129,23 +137,23 @@ class SshSignatures:
             complaints += done.stderr
         why = next((meaning for sign, meaning in _REFUSALS if sign in complaints.lower()), None)
         raise SignatureError(
-            f"{why or 'nobody who may sign has its key'} ({key})",
-            hint="let somebody sign it whose key is allowed, or have its owner commit the key",
+            f"{why or 'no allowed signer has its key'} ({key})",
+            hint="let an allowed signer sign it, or commit the key to the list of allowed signers",
         )
 
     def _verify(self, document: Path, *arguments: str) -> Finished:
         return self._run("ssh-keygen", "-Y", *arguments, stdin=document)
 
     def _signing_key(self) -> str:
-        """Read what git signs with.
+        """Return the key that git signs with.
 
         Raises:
-            NoSigningKeyError: If that is no SSH key.
+            NoSigningKeyError: If it is not an SSH key.
         """
         form = self._setting("gpg.format") or "openpgp"
         if form != "ssh":
             raise NoSigningKeyError(
-                f"git signs with {form}, and a model is signed with an SSH key", hint=_CONFIGURE
+                f"git signs with {form}, but a model needs an SSH key", hint=_CONFIGURE
             )
         key = self._setting("user.signingkey", "path")
         if key is None:
@@ -156,20 +164,23 @@ class SshSignatures:
         return key
 
     def _setting(self, name: str, kind: str | None = None) -> str | None:
-        of_kind = [f"--type={kind}"] if kind else []
-        found = run_git(self._directory, "config", *of_kind, "--get", name)
+        type_option = [f"--type={kind}"] if kind else []
+        found = run_git(self._directory, "config", *type_option, "--get", name)
         return found.stdout.strip() or None if found.exit_code == 0 else None
 
     def _run(self, program: str, *arguments: str, stdin: Path | None = None) -> Finished:
-        """Run it in a session of its own: without a terminal it cannot wait for a passphrase."""
-        seen = environment_for("ssh-keygen") | {"LC_ALL": "C.UTF-8", "SSH_ASKPASS_REQUIRE": "never"}
-        seen.pop("SSH_ASKPASS", None)  # what releases before 8.4 look at
+        """Run it in its own session: without a terminal it cannot wait for a passphrase."""
+        environment = environment_for("ssh-keygen") | {
+            "LC_ALL": "C.UTF-8",
+            "SSH_ASKPASS_REQUIRE": "never",
+        }
+        environment.pop("SSH_ASKPASS", None)  # used by releases before 8.4
         with (stdin or Path(os.devnull)).open("rb") as source:
             try:
                 done = subprocess.run(
                     [program, *arguments],
                     cwd=self._directory,
-                    env=seen,
+                    env=environment,
                     stdin=source,
                     capture_output=True,
                     text=True,
@@ -184,7 +195,7 @@ class SshSignatures:
             except subprocess.TimeoutExpired:
                 raise VersioningError(
                     f"{program} did not end within {_TIMEOUT_S} s",
-                    hint="an agent or a hardware key waits for you: answer it, and run this again",
+                    hint="an agent or a hardware key waits for you: answer it, then run this again",
                 ) from None
         return Finished(done.returncode, done.stdout, redacted(done.stderr))
 
@@ -192,10 +203,13 @@ class SshSignatures:
 @contextmanager
 def _as_files(signature: str, allowed: str) -> Iterator[tuple[Path, Path]]:
     with TemporaryDirectory() as scratch:
-        made, listed = Path(scratch) / "signature", Path(scratch) / "allowed_signers"
-        made.write_text(signature, encoding="utf-8")
-        listed.write_text(allowed, encoding="utf-8")
-        yield made, listed
+        signature_path, allowed_path = (
+            Path(scratch) / "signature",
+            Path(scratch) / "allowed_signers",
+        )
+        signature_path.write_text(signature, encoding="utf-8")
+        allowed_path.write_text(allowed, encoding="utf-8")
+        yield signature_path, allowed_path
 
 
 def _first(meanings: tuple[tuple[str, str], ...], done: Finished) -> str:

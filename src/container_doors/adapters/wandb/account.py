@@ -1,6 +1,6 @@
-"""Whose W&B account it is: where the key is found, and how it is asked for and checked.
+"""The W&B account: find the key, ask for it, and check it.
 
-A key is handed on in the environment of a process, never in its arguments, and never printed.
+A key is passed on in the environment of a process, never in its arguments, and never printed.
 """
 
 import netrc
@@ -11,46 +11,46 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from container_doors.adapters.shell import redacted
-from container_doors.core.child_environment import WANDB, secrets_put_away
+from container_doors.core.child_environment import WANDB, hide_secrets
 from container_doors.core.errors import ConfigError, TrackingError
 from container_doors.core.files import home
 
 _IN_THE_ENVIRONMENT = ("WANDB_API_KEY", "KAGGLE_SECRET_WANDB_KEY")
-"""The client's own name first, then the specification's for a Kaggle machine."""
+"""The client's own variable first, then the specification's for a Kaggle machine."""
 
 _READ_FROM = "CONTAINER_DOORS_WANDB_READ_FROM"
-"""Which variable the key was read from, for a process that is handed it as WANDB_API_KEY."""
+"""Contains the variable that the key was read from; the process gets the key as WANDB_API_KEY."""
 
 QUIET = {
     "WANDB_SILENT": "true",
-    "WANDB_ERROR_REPORTING": "false",  # nothing else is told, and its own waits are not ours
+    "WANDB_ERROR_REPORTING": "false",  # no reports to others, and no extra waits for them
     "WANDB_HTTP_TIMEOUT": "15",
 }
-"""How the client is to behave, by environment variables."""
+"""Environment variables that set the client's behaviour."""
 
 _MODES = ("online", "offline", "disabled", "dryrun", "run", "shared")
-"""The values of WANDB_MODE that the client takes."""
+"""The values of WANDB_MODE that the client accepts."""
 
 _TOKEN_FILE = "WANDB_IDENTITY_TOKEN_FILE"  # noqa: S105 - a variable's name
 _SHORTEST_KEY = 40
-"""Keys had 40 characters for years and have 86 now; the client refuses shorter ones."""
+"""Older keys have 40 characters, new ones 86; the client refuses shorter ones."""
 
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """A key that was found. It is not checked until a server is asked."""
+    """A key that was found; only the server can check whether it is valid."""
 
     source: str
-    """For people: where it was found."""
+    """Where it was found, for people."""
     environment: dict[str, str] = field(repr=False)
-    """What the client must see to find it too."""
+    """The environment variables with which the client finds it too."""
 
 
 def find_credentials(environment: Mapping[str, str] | None = None) -> Credentials | None:
-    """Look where the client looks, and under the specification's name.
+    """Look for a key where the client looks, and in the specification's variable.
 
     Raises:
-        ConfigError: If what is found cannot be a key.
+        ConfigError: If a value is found that cannot be a key.
     """
     environment = os.environ if environment is None else environment
     for name in _IN_THE_ENVIRONMENT:
@@ -58,10 +58,10 @@ def find_credentials(environment: Mapping[str, str] | None = None) -> Credential
         if key:
             source = _read_from(name, environment)
             _check_shape(key, source)
-            handed_on = {"WANDB_API_KEY": key}
+            client_environment = {"WANDB_API_KEY": key}
             if source != "WANDB_API_KEY":
-                handed_on[_READ_FROM] = source
-            return Credentials(source, handed_on)
+                client_environment[_READ_FROM] = source
+            return Credentials(source, client_environment)
     if environment.get(_TOKEN_FILE):
         return Credentials(_TOKEN_FILE, {})
     path = netrc_path(environment)
@@ -71,16 +71,16 @@ def find_credentials(environment: Mapping[str, str] | None = None) -> Credential
 
 
 def unusable_key() -> dict[str, str]:
-    """Name what stands where a key should, for whoever is to say what is wrong with it."""
-    name = goes_first()
+    """Return the variable with an invalid key and its value, so that another process reports it."""
+    name = overriding_variable()
     return {name: os.environ[name]} if name else {}
 
 
 def check_environment(environment: Mapping[str, str]) -> None:
-    """Look at what the client reads from the environment and would fail at.
+    """Check the environment variables that would make the client fail.
 
     Raises:
-        ConfigError: Naming the variable.
+        ConfigError: If one is invalid; the message names it.
     """
     mode = environment.get("WANDB_MODE", "")
     if mode and mode not in _MODES:
@@ -97,17 +97,17 @@ def check_environment(environment: Mapping[str, str]) -> None:
 
 
 def server(environment: Mapping[str, str] | None = None) -> str:
-    """Name the server that the client would speak to."""
+    """Return the URL of the server that the client would use."""
     environment = os.environ if environment is None else environment
     return environment.get("WANDB_BASE_URL", "").rstrip("/") or "https://api.wandb.ai"
 
 
-@secrets_put_away(but=WANDB)
+@hide_secrets(but=WANDB)
 def log_in(key: str) -> str:
-    """Ask the server whether the key is good, then keep it where every W&B program looks.
+    """Ask the server whether the key is valid, then store it where every W&B program looks.
 
     Returns:
-        The file that holds it now, which nobody else can read.
+        The file with the key, which no other user can read.
 
     Raises:
         ConfigError: If it cannot be a key.
@@ -122,20 +122,20 @@ def log_in(key: str) -> str:
     try:
         wandb.login(key=key, verify=True, prompt=False)
     except Exception as error:  # noqa: BLE001 - the client raises many kinds
-        said = redacted(str(error)).splitlines()[0]
-        if "busy" in said or "in time" in said or "onnect" in said:
+        message = redacted(str(error)).splitlines()[0]
+        if "busy" in message or "in time" in message or "onnect" in message:
             raise TrackingError(
-                f"{server()} does not answer: the key was neither checked nor kept",
-                hint="is the network up? Then try again",
+                f"{server()} does not answer: the key was not checked and not stored",
+                hint="check the network, then try again",
             ) from None
         raise TrackingError(
-            f"{server()} does not take the key: {said}",
+            f"{server()} refuses the key: {message}",
             hint=f"make a new one at {_key_page()} and try again",
         ) from None
     path = netrc_path(os.environ)
     if path is None:
         raise TrackingError(
-            "the key is good, and there is no home folder to keep it in",
+            "the key is valid, but there is no home folder to store it in",
             hint="set HOME, or WANDB_API_KEY instead",
         )
     path.chmod(0o600)
@@ -143,22 +143,22 @@ def log_in(key: str) -> str:
 
 
 def how_to_log_in() -> str:
-    """Say where keys come from, and where a better one has to be put."""
+    """Return the hint where to get a key, and where to put it."""
     page = f"make a key at {_key_page()}, then"
-    name = goes_first()
+    name = overriding_variable()
     return f"{page}: doors track login" if name is None else f"{page} put it into {name}"
 
 
-def goes_first() -> str | None:
-    """Name the variable of the environment that outranks the kept key, if one is set."""
+def overriding_variable() -> str | None:
+    """Return the environment variable that is used instead of the stored key, if one is set."""
     name = next((name for name in _IN_THE_ENVIRONMENT if os.environ.get(name)), None)
     return None if name is None else _read_from(name, os.environ)
 
 
 def _read_from(name: str, environment: Mapping[str, str]) -> str:
-    """Name the variable that the person set, where another process has read it for this one."""
-    told = environment.get(_READ_FROM)
-    return told if name == "WANDB_API_KEY" and told in _IN_THE_ENVIRONMENT else name
+    """Return the variable that the person set, if another process passed the key on to this one."""
+    source = environment.get(_READ_FROM)
+    return source if name == "WANDB_API_KEY" and source in _IN_THE_ENVIRONMENT else name
 
 
 def _key_page() -> str:
@@ -175,7 +175,7 @@ def _check_shape(key: str, where: str) -> None:
 
 
 def netrc_path(environment: Mapping[str, str]) -> Path | None:
-    """Find the file where keys are kept; None where there is no home folder to have one."""
+    """Return the file where keys are stored; None without a home folder."""
     found = home()
     if environment.get("NETRC"):
         try:
@@ -189,23 +189,23 @@ def netrc_path(environment: Mapping[str, str]) -> Path | None:
 
 
 def _is_in_netrc(path: Path | None, host: str) -> bool:
-    """Tell whether the file has a password for the host.
+    """Check whether the file has a password for the host.
 
     Raises:
-        ConfigError: If it is there, and cannot be read as one; nothing of it is quoted.
+        ConfigError: If the file exists and cannot be read; the message quotes nothing of it.
     """
     if path is None or not path.exists():
         return False
-    hint = f"mend it (machine {host} login user password KEY), or move it away"
+    hint = f"correct it (machine {host} login user password KEY), or move it away"
     try:
         found = netrc.netrc(path).authenticators(host)
     except netrc.NetrcParseError as error:
-        # Python's parser has often read the line's end already.
+        # Python's parser has often already gone to the next line.
         line = error.lineno or 1
         at = f"line {line - 1} or {line}" if line > 1 else "line 1"
-        fault = f"{at} is no entry of a .netrc"
+        fault = f"{at} is not a valid .netrc entry"
     except UnicodeDecodeError as error:
-        fault = f"byte {error.start + 1} is no text"
+        fault = f"byte {error.start + 1} is not text"
     except OSError as error:
         fault = f"cannot be read: {error.strerror}"
     else:

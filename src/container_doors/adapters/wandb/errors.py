@@ -1,4 +1,4 @@
-"""What the W&B client raises, as an error with a next step."""
+"""Turn the exceptions of the W&B client into errors with a hint."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,8 +9,8 @@ from container_doors.core.errors import TrackingError
 
 
 @contextmanager
-def translated(problem: str, *, hint: str) -> Iterator[None]:
-    """Turn whatever the client raises, which has no common base, into a tracking error."""
+def as_tracking_error(problem: str, *, hint: str) -> Iterator[None]:
+    """Turn any exception of the client into a TrackingError; they have no common base class."""
     try:
         yield
     except TrackingError:
@@ -19,15 +19,15 @@ def translated(problem: str, *, hint: str) -> Iterator[None]:
         raise TrackingError(f"{problem}: {reason(str(error))}", hint=hint) from error
 
 
-def reason(said: str) -> str:
-    r"""Say in a few words why the client failed.
+def reason(message: str) -> str:
+    r"""Return a short reason why the client failed.
 
     >>> reason('Failed to get resume status for run a: returned error 401: {"data":null}')
     'the key is refused; make a key at https://wandb.ai/authorize, then: doors track login'
     >>> reason("context deadline exceeded\nwhile retrying: HTTP 503: {}")
     'it answers 503'
     """
-    text = redacted(said).strip()
+    text = redacted(message).strip()
     if "401" in text or "403" in text or "not logged in" in text.lower():
         return f"the key is refused; {how_to_log_in()}"
     if "permission denied" in text.lower():

@@ -1,4 +1,4 @@
-"""Plots and photographs as W&B shows them: boxes that can be switched on and off."""
+"""Plots and photographs for W&B, which can show and hide the boxes."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,27 +10,27 @@ from container_doors.core.ports import Results
 from container_doors.core.records import Prediction, short_name
 
 MOST_PICTURES = 50
-"""Each is two files to upload; those with a mistake come first."""
+"""Each is two files to upload; those with errors come first."""
 
 _SIDE_PX = 640
-"""Of the square that every photograph is fitted into: W&B shows a list of one size only."""
+"""Side of the square that every photograph is fitted into: W&B needs one size for all."""
 
 _CLASSES = {0: "container_door"}
 
 
 def plots(results: Results) -> dict[str, Any]:
-    """Turn each plot into a W&B image."""
+    """Return each plot as a W&B image."""
     import wandb
 
     return {f"plots/{name}": wandb.Image(str(path)) for name, path in results.plots.items()}
 
 
 def photographs(results: Results, folder: Path) -> list[Any]:
-    """Turn test photographs into W&B images with found and labelled boxes.
+    """Return test photographs as W&B images with detected and labelled boxes.
 
     Args:
-        results: What was found, and where the photographs are.
-        folder: Where the fitted copies are written; the client reads them until it has finished.
+        results: The detections, and the folder of the photographs.
+        folder: Receives the resized copies; the client reads them until it has finished.
     """
     import wandb
 
@@ -42,7 +42,7 @@ def photographs(results: Results, folder: Path) -> list[Any]:
         boxes = _boxes(prediction)
         caption = (
             f"{short_name(prediction.image)}: {prediction.correct} found, "
-            f"{prediction.missed} missed, {prediction.false_alarms} false alarms"
+            f"{prediction.missed} missed, {prediction.false_alarms} false positives"
         )
         images.append(
             wandb.Image(str(fitted), caption=caption, file_type="jpg", boxes=boxes or None)
@@ -57,7 +57,7 @@ def _fit(path: Path) -> Image.Image:
 
 
 def _boxes(prediction: Prediction) -> dict[str, Any]:
-    """Spell the boxes as fractions of the square; a group without a box is left out."""
+    """Return the boxes as fractions of the square; a group without boxes is left out."""
     found = [
         {
             "position": _position(box.box_xyxy, prediction),
@@ -82,7 +82,7 @@ def _boxes(prediction: Prediction) -> dict[str, Any]:
 def _position(
     box_xyxy: tuple[float, float, float, float], prediction: Prediction
 ) -> Mapping[str, float]:
-    """Move a box from the photograph's pixels into the square around it, as fractions."""
+    """Convert a box from photograph pixels into fractions of the square around it."""
     longest = max(prediction.width_px, prediction.height_px)
     left_px = (longest - prediction.width_px) / 2
     top_px = (longest - prediction.height_px) / 2

@@ -1,4 +1,4 @@
-"""The W&B server as it is asked and served after a run: ``doors track sync``."""
+"""Query the W&B server, and upload to it after a run: ``doors track sync``."""
 
 import os
 import sys
@@ -13,14 +13,14 @@ from container_doors.core.records import RunRecord
 from container_doors.core.run import Run
 
 _SEND_S = 600.0
-"""For one recording, or one model: nobody's GPU waits for it."""
+"""Timeout for one recording, or one model; no GPU waits for it."""
 
 
 class WandbServer:
     """A :class:`ports.TrackingServer`, for one run."""
 
     def __init__(self, run: Run, credentials: Credentials | None) -> None:
-        """Prepare to be asked.
+        """Prepare requests for ``run``.
 
         Raises:
             TrackingError: If there is no key.
@@ -31,17 +31,17 @@ class WandbServer:
         self._directory, self._log = run.tracking, run.train_log
 
     def ask(self, record: RunRecord) -> Remote | None:
-        """Ask what the server has of a run."""
+        """Return what the server has of a run; None if it does not know it."""
         settings = record.known_params.wandb
         parts = [settings.entity, settings.project, wandb_id(record)]
         path = "/".join(part for part in parts if part)
         return ask(path, hint=f"try again later: doors track sync {record.experiment}")
 
     def send_recordings(self, *, after_epoch: int) -> None:
-        """Send, with W&B's own ``sync``, what fits on: it knows no epochs, and would double them.
+        """Send the recordings that continue after ``after_epoch``, with W&B's own ``sync``.
 
-        A recording that does not go through is no loss: its epochs are sent again one by one,
-        without the system metrics that it holds.
+        Others are left out: ``sync`` does not know epochs and would send them twice. If a recording
+        fails, its epochs are sent again one by one, without its system metrics.
         """
         for segment in read_state(self._directory).segments:
             directory = self._directory / "wandb" / segment.directory
@@ -52,12 +52,12 @@ class WandbServer:
             after_epoch = segment.last_epoch
 
     def tracker(self, record: RunRecord) -> Tracker:
-        """Make a tracker for a run that is on-line, or fails."""
+        """Return a tracker that works online, or fails."""
         settings = record.known_params.wandb
         return OnlineWandb(settings, directory=self._directory, log=self._log, send_s=_SEND_S)
 
     def _send(self, directory: Path) -> bool:
-        """Send one recording; its exit code is 0 even if it could not be read, so look."""
+        """Send one recording; check the result, because the exit code is 0 even if it failed."""
         for marker in directory.glob("*.synced"):
             marker.unlink()
         try:

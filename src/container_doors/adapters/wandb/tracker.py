@@ -1,10 +1,9 @@
-"""Weights & Biases, behind :class:`container_doors.core.ports.Tracker`.
+"""Weights & Biases; implements :class:`container_doors.core.ports.Tracker`.
 
-One run there for one run here, for life: its id is made of ours, and whoever opens it again is
-told which epochs it has. Every wait ends: opening after :data:`OPEN_S`, asking after
-:data:`ASK_S`, sending the model and closing after :data:`SEND_S` each. What the client reports of
-its own success is not believed: after a refused upload it ends without a word (wandb 0.31), so the
-server is asked.
+One W&B run belongs to one run here: its id is made from ours, and when it is opened again, we ask
+which epochs it has. Every wait has a timeout: opening :data:`OPEN_S`, asking :data:`ASK_S`, sending
+the model and closing :data:`SEND_S` each. We do not trust the client's report of success: after a
+refused upload it ends without an error (wandb 0.31). So we ask the server.
 """
 
 import contextlib
@@ -22,8 +21,8 @@ from pydantic import BaseModel, ConfigDict
 
 from container_doors.adapters.wandb import pictures as wandb_pictures
 from container_doors.adapters.wandb.account import server
-from container_doors.adapters.wandb.errors import translated
-from container_doors.core.child_environment import WANDB, secrets_put_away
+from container_doors.adapters.wandb.errors import as_tracking_error
+from container_doors.core.child_environment import WANDB, hide_secrets
 from container_doors.core.config import Wandb
 from container_doors.core.errors import RunError, TrackingError
 from container_doors.core.ports import Remote, Results
@@ -35,7 +34,7 @@ SEND_S = 30.0
 ASK_S = 10
 
 _RESULTS_OF = "weights_sha256"
-"""The key of W&B's summary that says whose results are there."""
+"""The key in W&B's summary for the weights whose results it has."""
 
 _STATE = "wandb.json"
 
@@ -43,27 +42,27 @@ _ARTIFACT = "container-door-detector"
 
 
 class Segment(BaseModel):
-    """One offline recording, complete: the client writes a new one each time that it starts."""
+    """A complete offline recording; the client writes a new one at each start."""
 
     model_config = ConfigDict(frozen=True)
 
     directory: str
-    """Its name in the ``wandb`` folder."""
+    """Its folder's name in the ``wandb`` folder."""
     first_epoch: int
     last_epoch: int
 
 
 class WandbState(Document):
-    """``tracking/wandb.json``: a note of what is where."""
+    """``tracking/wandb.json``: what was sent, and what was recorded offline."""
 
     url: str | None = None
     confirmed_epoch: int = 0
-    """The last epoch that the server said it has."""
+    """The last epoch that the server confirmed."""
     segments: tuple[Segment, ...] = ()
 
 
 def read_state(directory: Path) -> WandbState:
-    """Read what is known; a damaged note is as good as none, for the server can be asked."""
+    """Read the state; use an empty one if it is damaged, because the server can be asked."""
     try:
         return WandbState.read(directory / _STATE)
     except RunError:
@@ -71,15 +70,15 @@ def read_state(directory: Path) -> WandbState:
 
 
 def wandb_id(record: RunRecord) -> str:
-    """Name the run for W&B: readable, and its own even if the experiment's name is used again.
+    """Return the run's id for W&B: readable, and unique even if the experiment's name is reused.
 
-    It is made of what ``run.json`` holds, which goes wherever the run goes.
+    It depends on ``run.json`` alone, which is moved with the run.
     """
     return f"{record.experiment}-{record.run_id[:8]}"
 
 
 class WandbTracker:
-    """Online where that was chosen and works; otherwise offline, and says so."""
+    """Tracks online if that was chosen and works; otherwise offline, with a message."""
 
     def __init__(
         self,
@@ -95,11 +94,11 @@ class WandbTracker:
 
         Args:
             settings: ``detection.wandb``.
-            directory: Where the client writes.
-            log: What is attached to the run, as it is at the end.
+            directory: The client's working folder.
+            log: This log file is attached to the run at the end.
             choice: Online or offline, and why.
-            trainer_pid: The process whose processor and memory are shown beside the GPU's.
-            say: Tells the person one line.
+            trainer_pid: The process whose CPU and memory use is shown beside the GPU's.
+            say: Receives messages for the person, one line each.
         """
         self._choice = choice
         self._say = say
@@ -107,46 +106,46 @@ class WandbTracker:
         self._offline = OfflineWandb(
             settings, directory=directory, log=log, trainer_pid=trainer_pid
         )
-        self._used: OnlineWandb | OfflineWandb = self._offline
+        self._active: OnlineWandb | OfflineWandb = self._offline
         self._experiment = ""
 
     def start(self, record: RunRecord) -> int:
-        """Open the run, online if that can be."""
+        """Open the run, online if possible."""
         self._experiment = record.experiment
-        because = self._choice.because
+        reason = self._choice.reason
         if self._choice.mode == "online":
             try:
                 last_epoch = self._online.start(record)
             except TrackingError as error:
-                because = error.problem
+                reason = error.problem
                 self._online.forget()
             else:
-                self._used = self._online
-                self._say(f"W&B: online, because {because}: {self._online.url}")
+                self._active = self._online
+                self._say(f"W&B: online, because {reason}: {self._online.url}")
                 return last_epoch
         last_epoch = self._offline.start(record)
-        self._say(f"W&B: offline, because {because}; later: doors track sync {record.experiment}")
+        self._say(f"W&B: offline, because {reason}; later: doors track sync {record.experiment}")
         return last_epoch
 
     def log_epoch(self, epoch: Epoch, *, is_best: bool) -> None:
-        """Show one epoch's metrics."""
-        self._used.log_epoch(epoch, is_best=is_best)
+        """Send one epoch's metrics."""
+        self._active.log_epoch(epoch, is_best=is_best)
 
     def log_results(self, results: Results) -> None:
-        """Show what the finished model scored."""
-        self._used.log_results(results)
+        """Send the results of the finished model."""
+        self._active.log_results(results)
 
     def finish(self, *, exit_code: int) -> None:
-        """Close the run, and say where it is."""
-        self._used.finish(exit_code=exit_code)
-        if self._used is self._online:
-            self._say(f"W&B: everything is at {self._online.url}")
+        """Close the run, and report where it is."""
+        self._active.finish(exit_code=exit_code)
+        if self._active is self._online:
+            self._say(f"W&B: everything was sent to {self._online.url}")
         else:
             self._say(f"W&B: recorded offline; upload it: doors track sync {self._experiment}")
 
 
 class _OpenRun:
-    """What is alike online and offline: a run of the client's, and what is sent to it."""
+    """What online and offline runs have in common: the client's run, and what is sent to it."""
 
     def __init__(
         self,
@@ -157,7 +156,7 @@ class _OpenRun:
         trainer_pid: int | None = None,
         send_s: float = SEND_S,
     ) -> None:
-        """Prepare a run in ``directory``; sending waits ``send_s`` at most."""
+        """Prepare a run in ``directory``; sending has a timeout of ``send_s``."""
         self._log = log
         self._send_s = send_s
         self._settings = settings
@@ -178,9 +177,9 @@ class _OpenRun:
     def log_epoch(self, epoch: Epoch, *, is_best: bool) -> None:
         """Send one row; its step is the epoch's number.
 
-        A row that was lost has a later step: the client takes none that the summary has passed.
+        A lost row is sent with a later step: the client accepts no step before the last one.
         """
-        with self._translated("an epoch was not taken"):
+        with self._as_tracking_error("an epoch was not accepted"):
             step = max(epoch.number, self._run.starting_step, self._run.step)
             self._run.log({"epoch": epoch.number, **epoch.metrics}, step=step)
             if is_best:
@@ -190,15 +189,15 @@ class _OpenRun:
         self._last_epoch = epoch.number
 
     def log_results(self, results: Results) -> None:
-        """Send scores, plots, photographs and the model, unless they are there."""
+        """Send scores, plots, photographs and the model, unless they were sent before."""
         metadata = results.metadata
         weights = self._results_of = metadata.artifacts[results.weights.name].sha256
-        with self._translated("the results were not taken"):
+        with self._as_tracking_error("the results were not accepted"):
             if self._run.summary.get(_RESULTS_OF) != weights:
                 images = wandb_pictures.photographs(results, self._directory / "pictures")
                 shown = wandb_pictures.plots(results) | ({"predictions": images} if images else {})
                 if shown:
-                    # The client would fill the epoch in: with 0, where others logged the epochs.
+                    # Otherwise the client adds epoch 0, if another process logged the epochs.
                     self._run.log({"epoch": self._last_epoch, **shown})
                 model = _model(results, self._directory / "model")
                 self._send(model, aliases=["latest", metadata.version])
@@ -207,10 +206,10 @@ class _OpenRun:
     def _send(self, model: Any, *, aliases: list[str]) -> None:  # noqa: ANN401
         self._run.log_artifact(model, aliases=aliases)
 
-    @secrets_put_away(but=WANDB)
+    @hide_secrets(but=WANDB)
     def _open(self, record: RunRecord, mode: Literal["online", "offline"]) -> None:
         self._experiment = record.experiment
-        with self._translated(f"{urlsplit(server()).netloc} cannot be used"):
+        with self._as_tracking_error(f"{urlsplit(server()).netloc} cannot be used"):
             import wandb
 
             self._directory.mkdir(parents=True, exist_ok=True)
@@ -228,7 +227,7 @@ class _OpenRun:
                 settings=wandb.Settings(
                     silent=True,
                     console="off",
-                    disable_git=True,  # the remote's URL can hold a token; config has the commit
+                    disable_git=True,  # the remote's URL can contain a token; config has the commit
                     disable_job_creation=True,
                     save_code=False,
                     init_timeout=OPEN_S,
@@ -242,15 +241,15 @@ class _OpenRun:
             self._run.define_metric("*", step_metric="epoch")
 
     def _close(self, exit_code: int) -> None:
-        with self._translated("not everything was sent"):
-            if self._log.is_file():  # of a job elsewhere it comes with the results
+        with self._as_tracking_error("not everything was sent"):
+            if self._log.is_file():  # for a remote job, it comes later with the results
                 pattern = glob.escape(str(self._log))
                 self._run.save(pattern, base_path=self._log.parent, policy="end")
             self._run.finish(exit_code=exit_code)
         shutil.rmtree(self._directory / "pictures", ignore_errors=True)
 
-    def _translated(self, problem: str) -> AbstractContextManager[None]:
-        return translated(problem, hint=self._send_later)
+    def _as_tracking_error(self, problem: str) -> AbstractContextManager[None]:
+        return as_tracking_error(problem, hint=self._send_later)
 
     @property
     def _send_later(self) -> str:
@@ -264,7 +263,7 @@ class OnlineWandb(_OpenRun):
     _path = ""
 
     def start(self, record: RunRecord) -> int:
-        """Open the run, or take it up from the last epoch that the server has."""
+        """Open the run, or continue it after the last epoch that the server has."""
         self._open(record, "online")
         self.url, self._path = str(self._run.url), str(self._run.path)
         remote = ask(self._path, hint=self._send_later) if self._run.resumed else None
@@ -273,7 +272,7 @@ class OnlineWandb(_OpenRun):
         return self._last_epoch
 
     def forget(self) -> None:
-        """Let go of a run that could not be opened; the client would say that its id is in use."""
+        """Close a run that could not be opened; otherwise the client reports its id as in use."""
         import wandb
 
         with contextlib.suppress(Exception):
@@ -291,12 +290,12 @@ class OnlineWandb(_OpenRun):
         self._write_state(found)
         if not self._is_complete(remote):
             raise TrackingError(
-                f"{self.url} has all {found} epochs, and not the end of the run",
+                f"{self.url} has all {found} epochs, but not the end of the run",
                 hint=self._send_later,
             )
 
     def _ask_patiently(self) -> Remote | None:
-        """Ask until everything is there or :data:`ASK_S` have passed: what is taken shows late."""
+        """Ask until everything is there, at most :data:`ASK_S`: the server shows it later."""
         deadline = time.monotonic() + ASK_S
         while True:
             remote = ask(self._path, hint=self._send_later)
@@ -313,11 +312,11 @@ class OnlineWandb(_OpenRun):
         )
 
     def _send(self, model: Any, *, aliases: list[str]) -> None:  # noqa: ANN401
-        """Wait until the model is there: the summary that follows says that it is."""
+        """Wait until the model is uploaded, because the summary sent next refers to it."""
         self._run.log_artifact(model, aliases=aliases).wait(timeout=round(self._send_s))
 
     def _write_state(self, confirmed_epoch: int) -> None:
-        with self._translated(f"{self._state_path} cannot be written"):
+        with self._as_tracking_error(f"{self._state_path} cannot be written"):
             state = self._read_state()
             state.model_copy(update={"url": self.url, "confirmed_epoch": confirmed_epoch}).write(
                 self._state_path
@@ -330,10 +329,10 @@ class OfflineWandb(_OpenRun):
     _first_epoch = 0
 
     def start(self, record: RunRecord) -> int:
-        """Begin a recording after the last epoch that is safely elsewhere.
+        """Start a recording after the last epoch that is already on the server or recorded.
 
-        A recording that was cut off may lack lines, and makes ``wandb sync`` skip those beside
-        it; it is put out of the way, and its epochs are recorded again.
+        An interrupted recording may lack lines, and makes ``wandb sync`` skip the recordings beside
+        it. It is renamed, and its epochs are recorded again.
         """
         state = self._read_state()
         complete = {segment.directory for segment in state.segments}
@@ -346,10 +345,10 @@ class OfflineWandb(_OpenRun):
         return last
 
     def finish(self, *, exit_code: int) -> None:
-        """Close the recording and note that it is complete."""
+        """Close the recording and store that it is complete."""
         directory = Path(self._run.dir).parent
         self._close(exit_code)
-        with self._translated(f"{self._state_path} cannot be written"):
+        with self._as_tracking_error(f"{self._state_path} cannot be written"):
             state = self._read_state()
             segment = Segment(
                 directory=directory.name,
@@ -361,10 +360,10 @@ class OfflineWandb(_OpenRun):
             )
 
 
-@secrets_put_away(but=WANDB)
+@hide_secrets(but=WANDB)
 def ask(path: str, *, hint: str) -> Remote | None:
-    """Ask the server what it has of ``entity/project/id``; None if it knows no such run."""
-    with translated(f"{server()} does not say what it has", hint=hint):
+    """Ask the server what it has of ``entity/project/id``; None if it does not know the run."""
+    with as_tracking_error(f"{server()} does not report what it has", hint=hint):
         import wandb
 
         try:
@@ -376,7 +375,7 @@ def ask(path: str, *, hint: str) -> Remote | None:
         summary = dict(found.summary)
         return Remote(
             url=str(found.url),
-            # A cut connection may have brought the summary of an epoch, and not its row.
+            # After a lost connection, the summary of an epoch may be there without its row.
             last_epoch=min(int(summary.get("epoch", 0)), max(0, int(found.lastHistoryStep))),
             results_of=summary.get(_RESULTS_OF),
             is_over=found.state != "running",
@@ -384,7 +383,7 @@ def ask(path: str, *, hint: str) -> Remote | None:
 
 
 def _config(record: RunRecord) -> dict[str, Any]:
-    """What W&B shows beside the curves: params as they are spelled in the file, and lineage."""
+    """Return what W&B shows beside the curves: the params under their own names, and lineage."""
     document = record.model_dump(mode="json")
     lineage = (
         "run_id", "code", "dataset", "starting_weights", "hardware", "environment", "seed",
@@ -394,7 +393,7 @@ def _config(record: RunRecord) -> dict[str, Any]:
 
 
 def _summary(results: Results) -> dict[str, Any]:
-    """The scores of ``best.pt`` by split, and which model they are of."""
+    """Return the scores of ``best.pt`` by split, and the model that they belong to."""
     metadata = results.metadata
     scores = {
         f"{split}/{name}": value
@@ -416,7 +415,7 @@ def _summary(results: Results) -> dict[str, Any]:
 
 
 def _model(results: Results, folder: Path) -> Any:  # noqa: ANN401
-    """Describe the model; ``folder`` keeps what belongs to it until the client has sent it."""
+    """Return the model as an artifact; ``folder`` keeps its files until they are sent."""
     import wandb
 
     metadata = results.metadata
@@ -440,6 +439,6 @@ def _model(results: Results, folder: Path) -> Any:  # noqa: ANN401
     folder.mkdir(exist_ok=True)
     metadata.write(folder / "metadata.json")
     for path in (results.weights, folder / "metadata.json"):
-        # Immutable: sent from where it is, instead of copied into the client's staging folder.
+        # Immutable: sent from its place, not copied into the client's staging folder first.
         artifact.add_file(str(path), name=path.name, policy="immutable")
     return artifact

@@ -1,1 +1,1 @@
-"""Ultralytics: training, validation, prediction, export."""
+"""Ultralytics YOLO: training, validation, prediction, export."""

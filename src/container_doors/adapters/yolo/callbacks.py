@@ -1,4 +1,4 @@
-"""Ultralytics' events, turned into our epochs and checkpoints."""
+"""Callbacks for Ultralytics' events: they record epochs and write checkpoints."""
 
 import threading
 import time
@@ -14,7 +14,7 @@ from container_doors.core.errors import ToBeContinued
 from container_doors.core.ports import TrainingListener
 from container_doors.core.records import Epoch
 from container_doors.core.run import Run
-from container_doors.training.checkpoint import put_down, rewind, stage
+from container_doors.training.checkpoint import make_newest, rewind, stage
 
 _METRICS = {
     "metrics/precision(B)": "val/precision",
@@ -25,20 +25,20 @@ _METRICS = {
 
 
 class Background:
-    """One piece of work at a time, in a thread, that is waited for if the process ends."""
+    """Runs one task at a time in a thread; the process does not exit before the task ends."""
 
     def __init__(self) -> None:
         self._thread: threading.Thread | None = None
         self._failure: BaseException | None = None
 
-    def begin(self, work: Callable[[], None]) -> None:
-        """Begin it, after what was begun before."""
-        self.settle()
-        self._thread = threading.Thread(target=self._do, args=(work,))
+    def start(self, work: Callable[[], None]) -> None:
+        """Start a task, after the one before has ended."""
+        self.wait()
+        self._thread = threading.Thread(target=self._run_work, args=(work,))
         self._thread.start()
 
-    def settle(self) -> None:
-        """Wait for its end, and raise what it raised."""
+    def wait(self) -> None:
+        """Wait for the task's end, and raise what it raised."""
         if self._thread is not None:
             self._thread.join()
             self._thread = None
@@ -46,17 +46,17 @@ class Background:
         if failure is not None:
             raise failure
 
-    def _do(self, work: Callable[[], None]) -> None:
+    def _run_work(self, work: Callable[[], None]) -> None:
         try:
             work()
-        except BaseException as failure:  # noqa: BLE001 - it is raised where it is waited for
+        except BaseException as failure:  # noqa: BLE001 - wait() raises it
             self._failure = failure
 
 
 class Callbacks:
-    """What Ultralytics calls; with several GPUs, in each worker, where only the first acts.
+    """The callbacks; with several GPUs every worker has them, but only the first one writes.
 
-    An epoch is measured, its checkpoint put down and its listener told in ``on_model_save``:
+    ``on_model_save`` collects an epoch's metrics, writes its checkpoint and calls the listener:
     after the trainer has its losses, its validation and ``last.pt``, and before anything else.
     """
 
@@ -79,7 +79,7 @@ class Callbacks:
         self._background = Background()
         self._batch = 0
         self._epoch_began = self._training_took = self._longest_epoch_s = 0.0
-        self._best_is_kept = False
+        self._previous_has_best = False
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -87,21 +87,21 @@ class Callbacks:
             become_worker(self._run.train_log)
 
     def by_event(self) -> dict[str, Any]:
-        """Name the callback for each of Ultralytics' events."""
+        """Return the callbacks by the names of Ultralytics' events."""
         return {
             "on_train_start": self._training_starts,
             "on_train_epoch_start": self._epoch_starts,
             "on_train_batch_end": self._batch_ended,
             "on_train_epoch_end": self._training_ended,
-            "on_model_save": self._saved,
+            "on_model_save": self._model_saved,
         }
 
     def _training_starts(self, trainer: Any) -> None:  # noqa: ANN401
-        """Put the state of the checkpoint in, in every worker; the first brings its files too."""
+        """Load the checkpoint's state in every worker; the first also restores the run's files."""
         window = trainer.draws.mosaic_window
         if self._resume:
             if writes_to_disk():
-                rewind(self._run)  # a trainer that starts removes what it finds
+                rewind(self._run)  # because a trainer that starts removes the files it finds
             self._state = yolo_state.load(self._run.resumable)
             yolo_state.restore(trainer, self._state)
             window = self._state["mosaic_window"]
@@ -123,53 +123,64 @@ class Callbacks:
 
     def _training_ended(self, trainer: Any) -> None:  # noqa: ANN401
         self._training_took = time.perf_counter() - self._epoch_began
-        self._background.settle()  # its files are about to be rewritten
+        self._background.wait()  # its files are about to be rewritten
         if not is_finite(trainer):
             raise NotFiniteError(trainer.epoch + 1)
 
-    def _saved(self, trainer: Any) -> None:  # noqa: ANN401
-        """Keep what the next epoch hangs on; then tell, and stop if that is wished."""
-        is_best = trainer.best_fitness == trainer.fitness  # as save_model() asks
-        self._best_is_kept = self._best_is_kept and not is_best
-        is_last, wish = bool(trainer.stop), self._listener.wish_to_stop(self._longest_epoch_s)
+    def _model_saved(self, trainer: Any) -> None:  # noqa: ANN401
+        """Save what the next epoch depends on, record this one, and stop if requested."""
+        is_best = trainer.best_fitness == trainer.fitness  # the condition in save_model()
+        self._previous_has_best = self._previous_has_best and not is_best
+        is_last, reason = bool(trainer.stop), self._listener.reason_to_stop(self._longest_epoch_s)
         state = None
-        if not (trainer.epoch + 1) % self._period or is_last or wish is not None:
+        if not (trainer.epoch + 1) % self._period or is_last or reason is not None:
             state = self._snapshot.of(yolo_state.capture(trainer))
-        epoch = self._measured(trainer)
+        epoch = self._measure(trainer)
         self._longest_epoch_s = max(self._longest_epoch_s, epoch.metrics["perf/epoch_s"])
-        self._background.begin(
-            partial(self._keep, state, epoch, best_is_kept=self._best_is_kept, is_last=is_last)
+        self._background.start(
+            partial(
+                self._write_epoch,
+                state,
+                epoch,
+                previous_has_best=self._previous_has_best,
+                is_last=is_last,
+            )
         )
-        self._best_is_kept = self._best_is_kept or state is not None
-        if wish is not None or is_last:
-            self.settle()
-        if wish is not None and not is_last:
-            raise ToBeContinued(wish)
+        self._previous_has_best = self._previous_has_best or state is not None
+        if reason is not None or is_last:
+            self.wait()
+        if reason is not None and not is_last:
+            raise ToBeContinued(reason)
 
-    def settle(self) -> None:
+    def wait(self) -> None:
         """Wait until the last epoch is on the disk.
 
         Raises:
-            Exception: What kept it from being there.
+            Exception: Whatever prevented the writing.
         """
-        self._background.settle()
+        self._background.wait()
 
-    def _keep(
-        self, state: yolo_state.State | None, epoch: Epoch, *, best_is_kept: bool, is_last: bool
+    def _write_epoch(
+        self,
+        state: yolo_state.State | None,
+        epoch: Epoch,
+        *,
+        previous_has_best: bool,
+        is_last: bool,
     ) -> None:
-        """Put an epoch on the disk while the next is trained; its checkpoint before its line."""
+        """Write an epoch while the next one is trained: first its checkpoint, then its line."""
         if state is not None:
             staged = stage(
                 self._run,
                 save=partial(yolo_state.save, state),
-                best_is_kept=best_is_kept,
+                previous_has_best=previous_has_best,
                 is_last=is_last,
             )
-            put_down(self._run, staged, epoch, is_last=is_last)
+            make_newest(self._run, staged, epoch, is_last=is_last)
         self._listener.epoch_finished(epoch)
 
-    def _measured(self, trainer: Any) -> Epoch:  # noqa: ANN401
-        """Collect what the epoch brought; its time ends here, with its state in memory."""
+    def _measure(self, trainer: Any) -> Epoch:  # noqa: ANN401
+        """Collect the epoch's metrics; its duration ends here, with its state in memory."""
         reported = {
             **trainer.label_loss_items(trainer.tloss, prefix="train"),
             **trainer.metrics,

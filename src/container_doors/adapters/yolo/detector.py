@@ -6,7 +6,7 @@ from typing import Any
 
 from container_doors.adapters.yolo.environment import import_ultralytics
 from container_doors.adapters.yolo.weights import open_weights
-from container_doors.core.child_environment import secrets_put_away
+from container_doors.core.child_environment import hide_secrets
 from container_doors.core.ports import Detections
 from container_doors.core.records import Hardware
 
@@ -17,24 +17,24 @@ _WARM_UPS = 3
 class YoloDetector:
     """A trained YOLO, read from its weight file."""
 
-    @secrets_put_away()
+    @hide_secrets()
     def __init__(
         self, weights: Path, *, image_size_px: int, hardware: Hardware, runtime: str = "PyTorch"
     ) -> None:
-        """Open ``weights`` for use on the device that ``hardware`` names.
+        """Load ``weights`` onto the device of ``hardware``.
 
         Args:
-            weights: A file, or the folder that some formats are.
-            image_size_px: The longer side that pictures are brought to.
-            hardware: Where it computes.
-            runtime: What computes, by the format of ``weights``.
+            weights: A file, or a folder for some formats.
+            image_size_px: Pictures are resized to this longer side.
+            hardware: The machine, with the device to use.
+            runtime: The program that runs the model; it must fit the format of ``weights``.
 
         Raises:
-            WeightsError: If the file is absent, damaged, or would execute something.
+            WeightsError: If the file is missing, damaged, or would execute code.
         """
         if runtime == "PyTorch":
             self._model = open_weights(weights)
-        else:  # what was exported here a moment ago
+        else:  # exported on this machine just before
             self._model = import_ultralytics().YOLO(str(weights.absolute()), task="detect")
         self._hardware, self._runtime = hardware, runtime
         self._arguments: dict[str, Any] = {
@@ -45,29 +45,29 @@ class YoloDetector:
 
     @property
     def timing_method(self) -> str:
-        """Say what ``duration_ms`` covers, and on what it was measured."""
+        """Describe what ``duration_ms`` includes, and the hardware it was measured on."""
         import torch
 
         threads = f", {torch.get_num_threads()} threads" if self._hardware.device == "cpu" else ""
         if self._runtime != "PyTorch":
-            threads = f", as many threads as {self._runtime} takes by itself"
+            threads = f", default number of threads of {self._runtime}"
         return (
             f"Ultralytics predict() in {self._runtime} float32 at {self._arguments['imgsz']} px, "
-            f"one photograph at a time, from decoded pixels to boxes (letterbox, network, "
+            f"batch size 1, from decoded pixels to boxes (letterbox, network, non-maximum "
             f"suppression; reading the file excluded), after {_WARM_UPS} warm-up photographs, "
             f"on {self._hardware.description}{threads}"
         )
 
     @property
     def device(self) -> str:
-        """Name the GPU or the processor."""
+        """Return the name of the GPU or the CPU."""
         return self._hardware.description
 
-    @secrets_put_away()
+    @hide_secrets()
     def validate(
         self, *, data_yaml: Path, split: str, conf_threshold: float, plots_dir: Path
     ) -> tuple[dict[str, float], list[Detections]]:
-        """Score a split by Ultralytics' own definitions, and leave its plots."""
+        """Evaluate a split with Ultralytics' own metrics, and write its plots."""
         collected: list[Detections] = []
         metrics = self._model.val(
             validator=_collecting_validator(collected, conf_threshold),
@@ -90,11 +90,11 @@ class YoloDetector:
         }
         return scores, collected
 
-    @secrets_put_away()
+    @hide_secrets()
     def detect(
         self, images: Sequence[Path], *, conf_threshold: float, iou_threshold: float
     ) -> list[Detections]:
-        """Find doors one photograph at a time, timed, after a warm-up."""
+        """Detect doors with batch size 1 after a warm-up, and measure the latency."""
         arguments = {"conf": conf_threshold, "iou": iou_threshold, **self._arguments}
         for image in images[:_WARM_UPS]:
             self._model.predict(str(image), **arguments)
@@ -116,13 +116,13 @@ class YoloDetector:
 
 
 def _collecting_validator(collected: list[Detections], conf_threshold: float) -> type:
-    """Make a validator that also keeps its boxes, unrounded, in pixels of the photograph.
+    """Return a validator class that also collects its boxes, unrounded, in photograph pixels.
 
-    And which of them it takes for a door: it compares boxes before they are cut at the picture's
-    edge, and gives each door the box that overlaps it most, not the one that is surest.
+    It also collects which boxes match a door. Ultralytics matches boxes before they are clipped to
+    the picture, and gives each door the box with the highest IoU, not the highest confidence.
 
-    Its confusion matrix is at ``conf_threshold``; Ultralytics' own counts every box down to a
-    confidence of 0.001 as a false alarm.
+    Its confusion matrix uses ``conf_threshold``; Ultralytics' own one counts every box down to a
+    confidence of 0.001 as a false positive.
     """
     from ultralytics.models.yolo.detect import DetectionValidator
 
@@ -137,9 +137,9 @@ def _collecting_validator(collected: list[Detections], conf_threshold: float) ->
             self.matched: list[Any] = []
 
         def _process_batch(self, preds: Any, batch: Any) -> dict[str, Any]:  # noqa: ANN401
-            counted: dict[str, Any] = super()._process_batch(preds, batch)
-            self.matched.append(counted["tp"])
-            return counted
+            statistics: dict[str, Any] = super()._process_batch(preds, batch)
+            self.matched.append(statistics["tp"])
+            return statistics
 
         def update_metrics(self, preds: Any, batch: Any) -> None:  # noqa: ANN401
             self.matched.clear()

@@ -1,8 +1,8 @@
-"""Ultralytics' trainer, changed where the course of a training hangs on more than its state.
+"""Ultralytics' trainer, changed so that an epoch depends on nothing but the saved state.
 
 An epoch's pictures follow from the seed and its number (:mod:`container_doors.training.draws`),
-and the gradients that are summed over several batches are counted where they can be saved. With
-that, whoever begins an epoch from the same state ends it with the same weights.
+and the batches of accumulated gradients are counted where the count can be saved. So an epoch that
+starts from the same state always ends with the same weights.
 """
 
 import random
@@ -23,29 +23,29 @@ from ultralytics.utils.torch_utils import strip_optimizer, torch_distributed_zer
 from container_doors.training.draws import Draw, Draws
 
 _NO_OPTIMIZER: Any = SimpleNamespace(state_dict=lambda: {"state": {}, "param_groups": []})
-"""What a weight file keeps of the optimizer."""
+"""Stands in for the optimizer in a weight file, which does not need it."""
 
 
 _CHANNELS_LAST_PX = 320
-"""Up to this size a processor trains faster so: a batch of 8 at 96 px took 0.20 s for 0.27 s. At
-640 px it is slower."""
+"""Up to this image size a CPU trains faster in channels-last format: a batch of 8 at 96 px took
+0.20 s instead of 0.27 s. At 640 px it is slower."""
 
 _ENOUGH = 3
-"""After so many times Ultralytics no longer halves a batch."""
+"""After this many retries Ultralytics no longer halves a batch."""
 
 
 class Engine(DetectionTrainer):
-    """Trains one go: from the beginning, or from a state that is put in before its first epoch."""
+    """Trains from the beginning, or from a state that is loaded before its first epoch."""
 
     pending = 0
-    """Batches whose gradients are summed and have not changed the weights yet."""
+    """Batches whose gradients are accumulated, but not yet applied to the weights."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:  # noqa: ANN401
         self._accumulate, self._is_in_batch = 1, False
         super().__init__(*arguments, **named)
 
     def setup_model(self) -> Any:  # noqa: ANN401
-        """Make the network; for small pictures on a processor, with the channels last in memory."""
+        """Build the network; for small pictures on a CPU, in channels-last format."""
         checkpoint = super().setup_model()  # type: ignore[no-untyped-call]
         is_small = self.device.type == "cpu" and self.args.imgsz <= _CHANNELS_LAST_PX
         if is_small and isinstance(self.model, torch.nn.Module):
@@ -53,7 +53,7 @@ class Engine(DetectionTrainer):
         return checkpoint
 
     def build_optimizer(self, *arguments: Any, **named: Any) -> Any:  # noqa: ANN401
-        """Make what changes the weights; on a processor too all at once, in half of the time."""
+        """Build the optimizer; on a CPU use the fused one too, which takes half the time."""
         optimizer = super().build_optimizer(*arguments, **named)  # type: ignore[no-untyped-call]
         if self.device.type == "cpu" and isinstance(optimizer, torch.optim.Adam):
             for group in optimizer.param_groups:
@@ -61,14 +61,14 @@ class Engine(DetectionTrainer):
         return optimizer
 
     def build_dataset(self, img_path: str, mode: str = "train", batch: int | None = None) -> Any:  # noqa: ANN401
-        """Build the photographs of a split; those of training are drawn."""
+        """Build the data set of a split; the training split becomes a :class:`DrawnDataset`."""
         dataset = super().build_dataset(img_path, mode, batch)
         if mode == "train":
-            dataset.__class__ = DrawnDataset  # its maker has the class fixed
+            dataset.__class__ = DrawnDataset  # Ultralytics does not let us choose the class
         return dataset
 
     def get_dataloader(self, *arguments: Any, **named: Any) -> Any:  # noqa: ANN401
-        """Build a split's loader; that of training takes its batches from :class:`Draws`."""
+        """Build a split's data loader; that of training takes its batches from :class:`Draws`."""
         loader = super().get_dataloader(*arguments, **named)
         if isinstance(loader.dataset, DrawnDataset):
             cached = loader.dataset.cache == "ram"
@@ -80,24 +80,24 @@ class Engine(DetectionTrainer):
                 rank=max(RANK, 0),
                 ranks=max(self.world_size, 1),
             )
-            # As Ultralytics does: PyTorch lets nobody change it, and asks for it at each start.
+            # As Ultralytics does: PyTorch forbids to assign it, but reads it for each iterator.
             object.__setattr__(loader, "batch_sampler", EpochBatches(draws))
         return loader
 
     @property
     def draws(self) -> Draws:
-        """What the epochs show."""
+        """Return the photographs of the epochs."""
         return self._epoch_batches.draws
 
     def draw(self, *, mosaic_window: int | None, retries: Mapping[int, int]) -> None:
-        """Change what the epochs show; to be called before the first."""
+        """Change the photographs of the epochs; call it before the first epoch."""
         self._epoch_batches.draws = replace(
             self.draws, mosaic_window=mosaic_window, retries=retries
         )
 
     def begin_epoch(self, number: int) -> None:
-        """Leave nothing to chance: seed this process, and a loader that is started now."""
-        self._oom_retries = _ENOUGH  # a batch is halved by the next go, not in the middle of one
+        """Seed this process, and data loaders that start in this epoch."""
+        self._oom_retries = _ENOUGH  # the next attempt halves the batch, never a running one
         self._epoch_batches.first_epoch = number
         key = np.random.SeedSequence((self.args.seed, number, max(RANK, 0)))
         seed = int(key.generate_state(1, np.uint64)[0]) >> 1
@@ -111,11 +111,10 @@ class Engine(DetectionTrainer):
 
     @property
     def accumulate(self) -> int:
-        """Batches per change of the weights; while a batch is trained, 1.
+        """Return the batches per optimizer step; while a batch is trained, 1.
 
-        Ultralytics counts them by itself, in a variable of its loop that a kill takes along. As
-        long as it sees a 1 there it asks for a change after each batch, and
-        :meth:`optimizer_step` counts.
+        Ultralytics counts batches in a local variable, which a kill would lose. While it reads 1
+        here, it requests a step after each batch, and :meth:`optimizer_step` counts instead.
         """
         return 1 if self._is_in_batch else self._accumulate
 
@@ -124,13 +123,13 @@ class Engine(DetectionTrainer):
         self._accumulate = value
 
     def preprocess_batch(self, batch: dict[str, Any]) -> dict[str, Any]:
-        """Begin a batch: after the warm-up has set what it sets, before anything is summed."""
+        """Start a batch: after the learning-rate warm-up, before gradients are accumulated."""
         self._is_in_batch = True
         prepared: dict[str, Any] = super().preprocess_batch(batch)
         return prepared
 
     def optimizer_step(self) -> None:
-        """End a batch; change the weights if enough were seen."""
+        """End a batch; update the weights if enough batches are accumulated."""
         self._is_in_batch = False
         self.pending += 1
         if self.pending >= self._accumulate:
@@ -138,7 +137,7 @@ class Engine(DetectionTrainer):
             self.pending = 0
 
     def save_model(self) -> bool:
-        """Write ``last.pt`` and ``best.pt``, which hold weights: our checkpoint has the rest."""
+        """Write ``last.pt`` and ``best.pt`` with weights only; our checkpoint has the rest."""
         optimizer, self.optimizer = self.optimizer, _NO_OPTIMIZER
         try:
             return bool(super().save_model())  # type: ignore[no-untyped-call]
@@ -146,25 +145,25 @@ class Engine(DetectionTrainer):
             self.optimizer = optimizer
 
     def final_eval(self) -> None:
-        """Leave the weights as they ship; whoever evaluates ``best.pt`` scores and draws them."""
+        """Strip the weights, and evaluate nothing: a later step evaluates ``best.pt``."""
         with torch_distributed_zero_first(LOCAL_RANK):
             if RANK in {-1, 0}:
                 strip_weights(self.last, self.best)
 
     def _handle_nan_recovery(self, epoch: int) -> bool:  # noqa: ARG002
-        """Leave it to the next go, which begins with the whole state and not with the average."""
+        """Do nothing: the next attempt starts from the complete state, not from the EMA weights."""
         return False
 
 
 def strip_weights(last: Path, best: Path) -> None:
-    """Take out of both files what only a training needs, as Ultralytics does after its last."""
+    """Remove from both files what only training needs, as Ultralytics does at its end."""
     updates = {"train_results": strip_optimizer(last).get("train_results")}
     if best.exists():
         strip_optimizer(best, updates=updates)
 
 
 class DrawnDataset(YOLODataset):
-    """Photographs, each augmented by random numbers of its own."""
+    """A data set in which each photograph has its own random seed for augmentation."""
 
     def __getitem__(self, draw: Draw) -> dict[str, Any]:  # type: ignore[override]
         """Load and augment one photograph."""
@@ -175,12 +174,12 @@ class DrawnDataset(YOLODataset):
             return self._item(draw.photograph)
         loaded = Partners(draw.partners)
         before, self.buffer = self.buffer, loaded
-        self.max_buffer_length = 2 * len(self.im_files)  # never full: what goes is decided here
+        self.max_buffer_length = 2 * len(self.im_files)  # never full: entries are removed below
         item = self._item(draw.photograph)
-        held = set(before) | set(loaded.loaded)
-        for index in held - set(draw.partners):
+        in_memory = set(before) | set(loaded.loaded)
+        for index in in_memory - set(draw.partners):
             self.ims[index] = None
-        self.buffer = sorted(held & set(draw.partners))
+        self.buffer = sorted(in_memory & set(draw.partners))
         return item
 
     def _item(self, index: int) -> dict[str, Any]:
@@ -189,28 +188,28 @@ class DrawnDataset(YOLODataset):
 
 
 class Partners(list[int]):
-    """Stands in for a data set's buffer: what a mosaic may take, whatever has been loaded."""
+    """Replaces a data set's buffer: the photographs that a mosaic may use, loaded or not."""
 
     def __init__(self, indices: tuple[int, ...]) -> None:
         super().__init__(indices)
         self.loaded: list[int] = []
 
     def append(self, index: int) -> None:
-        """Hear that a photograph was loaded."""
+        """Record that a photograph was loaded."""
         self.loaded.append(index)
 
 
 class EpochBatches:
-    """A loader's batch sampler: the batches of an epoch and of all that follow."""
+    """A loader's batch sampler: the batches of an epoch and of all later ones."""
 
     def __init__(self, draws: Draws) -> None:
         self.draws = draws
         self.first_epoch = 1
-        """Where an iterator that is made now begins; one at work goes on by itself."""
+        """The first epoch of the next iterator; a running iterator continues on its own."""
 
     @property
     def sampler(self) -> Draws:
-        """What Ultralytics' loader takes its length from."""
+        """Return the object from which Ultralytics' loader takes its length."""
         return self.draws
 
     def __iter__(self) -> Iterator[list[Draw]]:
@@ -218,10 +217,10 @@ class EpochBatches:
 
 
 def seed_everything(seed: int) -> None:
-    """Seed all that Ultralytics draws from, in this process."""
+    """Seed all random generators that Ultralytics uses in this process."""
     random.seed(seed)
     np.random.seed(seed % 2**32)
-    # Not torch.manual_seed, which in a loader process remembers each call for a GPU.
+    # Not torch.manual_seed: in a loader process it stores each call for a GPU.
     torch.default_generator.manual_seed(seed)
 
 

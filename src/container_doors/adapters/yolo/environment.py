@@ -1,6 +1,6 @@
-"""Ultralytics, imported so that it keeps to itself: no global settings, no installs, no calls home.
+"""Import Ultralytics without global settings, automatic installs and network requests.
 
-Its environment is read once, at import, so every adapter that needs it comes through here.
+It reads its environment once, at import, so every adapter that needs it imports it through here.
 """
 
 import contextlib
@@ -17,39 +17,39 @@ from urllib.parse import urlsplit, urlunsplit
 
 from container_doors.adapters.machine import import_torch
 from container_doors.adapters.yolo.loading import load_only_data
-from container_doors.core.child_environment import secrets_put_away
+from container_doors.core.child_environment import hide_secrets
 from container_doors.core.files import temporary_folder, user_folder
 
 _INTEGRATIONS = ("clearml", "comet", "dvc", "mlflow", "raytune", "tensorboard", "wandb", "sync")
 _MESSAGES = ("vscode_msg", "openvino_msg")
-_NOT_SO_HERE = ("WARNING cache='ram' may produce", "cache='ram' may produce")
-"""An epoch's pictures follow from the seed and its number, in memory or not (see yolo_engine)."""
+_IRRELEVANT_WARNINGS = ("WARNING cache='ram' may produce", "cache='ram' may produce")
+"""With our seeds an epoch's pictures are the same with or without a cache (see ``engine.py``)."""
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
-@secrets_put_away()
+@hide_secrets()
 def import_ultralytics() -> Any:  # noqa: ANN401 - the package is untyped
-    """Import Ultralytics with settings of our own and its output in our log.
+    """Import Ultralytics with our own settings and with its output in our log.
 
-    Its integrations stay off: installing dvclive, mlflow or comet would otherwise switch them
-    on, and W&B is ours (see docs/decisions.md). Nothing is downloaded for a plot: Matplotlib's
-    own font stands in for Arial. On a CPU it computes on every core: of its own it leaves one
-    out, which is half of a machine with two.
+    Its integrations stay off: otherwise an installed dvclive, mlflow or comet would switch them
+    on, and W&B is our own adapter (see docs/decisions.md). Nothing is downloaded for a plot:
+    Matplotlib's own font replaces Arial. On a CPU it uses every core: by default it leaves one
+    unused, which is half of a machine with two.
     """
     folder = _settings_folder()
     os.environ.update(
         YOLO_CONFIG_DIR=str(folder),
-        YOLO_AUTOINSTALL="false",  # a run never changes the environment that it is recorded in
-        YOLO_OFFLINE="true",  # no analytics and no look-ups; weights are fetched when we say so
-        YOLO_VERBOSE="false",  # no progress bars of its own
-        ULTRALYTICS_SAFE_LOAD="1",  # read at import, here and in every process that is started
+        YOLO_AUTOINSTALL="false",  # a run never changes the environment that it records
+        YOLO_OFFLINE="true",  # no analytics and no look-ups; we download weights ourselves
+        YOLO_VERBOSE="false",  # no progress bars
+        ULTRALYTICS_SAFE_LOAD="1",  # read at import, here and in every child process
     )
     _provide_font(folder / "Ultralytics")
-    silence = logging.getLogger("ultralytics")
-    silence.setLevel(logging.ERROR)
+    logger = logging.getLogger("ultralytics")
+    logger.setLevel(logging.ERROR)
     torch = import_torch()
-    with _threads_as_they_were():
+    with _omp_threads_restored():
         import ultralytics
     from ultralytics.utils import GIT, LOGGER, SETTINGS, torch_utils
     from ultralytics.utils.tqdm import TQDM
@@ -61,28 +61,28 @@ def import_ultralytics() -> Any:  # noqa: ANN401 - the package is untyped
     _send_to_root(LOGGER)
     _silence(TQDM)
     setattr(torch_utils, "NUM_THREADS", torch.get_num_threads())  # noqa: B010
-    # Written into every checkpoint by save_model(); a URL can hold a token.
+    # save_model() writes it into every checkpoint; a URL can contain a token.
     GIT.origin = without_credentials(GIT.origin)
     return ultralytics
 
 
 @contextlib.contextmanager
-def _threads_as_they_were() -> Iterator[None]:
-    """Take back the one thread that Ultralytics, at import, asks of every process started later.
+def _omp_threads_restored() -> Iterator[None]:
+    """Restore OMP_NUM_THREADS, which Ultralytics sets to 1 at import for all child processes.
 
-    With another number of threads sums are rounded otherwise: a training that is begun by such
-    a process and carried on by a fresh one would not end with the same weights.
+    Sums are rounded differently with another number of threads: a training that such a process
+    starts and a new one resumes would not end with the same weights.
     """
-    given = os.environ.get("OMP_NUM_THREADS")
+    before = os.environ.get("OMP_NUM_THREADS")
     try:
         yield
     finally:
-        if given is None:
+        if before is None:
             os.environ.pop("OMP_NUM_THREADS", None)
 
 
 def without_credentials(url: str | None) -> str | None:
-    """Drop the user name and password from a URL.
+    """Remove the user name and password from a URL.
 
     >>> without_credentials("https://me:secret@example.org/a.git")
     'https://example.org/a.git'
@@ -96,7 +96,7 @@ def without_credentials(url: str | None) -> str | None:
 
 
 def _settings_folder() -> Path:
-    """Choose a folder that is ours and can be written; a read-only home is no reason to fail."""
+    """Return our own writable settings folder; a temporary one if the home is read-only."""
     cache = user_folder("XDG_CACHE_HOME", ".cache")
     if cache is not None:
         folder = cache / "container-doors"
@@ -104,7 +104,7 @@ def _settings_folder() -> Path:
             (folder / "Ultralytics").mkdir(parents=True, exist_ok=True)
         if os.access(folder / "Ultralytics", os.W_OK):
             return folder
-    # Ultralytics executes what it finds there: nobody else may have written to it.
+    # Ultralytics executes files that it finds there: no other user may write to it.
     folder = temporary_folder() or Path(tempfile.mkdtemp(prefix="container-doors-"))
     (folder / "Ultralytics").mkdir(exist_ok=True)
     return folder
@@ -121,7 +121,7 @@ def _provide_font(folder: Path) -> None:
 
 
 def _send_to_root(logger: logging.Logger) -> None:
-    """Hand its lines to our log, which decides where they go, without colours."""
+    """Pass the logger's lines on to our log, without colours."""
     for handler in list(logger.handlers):
         logger.removeHandler(handler)
     logger.addFilter(_plain)
@@ -130,7 +130,7 @@ def _send_to_root(logger: logging.Logger) -> None:
 
 
 def _silence(bar: Any) -> None:  # noqa: ANN401
-    """Disable every progress bar: some of them ignore YOLO_VERBOSE, and ours is there."""
+    """Disable every progress bar: some of them ignore YOLO_VERBOSE, and we have our own."""
     begin = bar.__init__
     if begin.__name__ == "begin_disabled":
         return
@@ -142,7 +142,7 @@ def _silence(bar: Any) -> None:  # noqa: ANN401
 
 
 def _plain(record: logging.LogRecord) -> bool:
-    """Make an entry of each line, without colours; an empty one is layout for a terminal."""
+    """Log each line as its own entry, without colours; drop empty lines."""
     lines = [_ANSI.sub("", line).strip() for line in record.getMessage().splitlines()]
     *before, last = [line for line in lines if line] or [""]
     for line in before:
@@ -150,4 +150,4 @@ def _plain(record: logging.LogRecord) -> bool:
         entry.msg, entry.args = line, ()
         logging.getLogger(record.name).callHandlers(entry)
     record.msg, record.args = last, ()
-    return bool(last) and not last.startswith(_NOT_SO_HERE)
+    return bool(last) and not last.startswith(_IRRELEVANT_WARNINGS)

@@ -1,4 +1,4 @@
-"""Ultralytics' export to formats of other runtimes, behind :class:`ports.ExportDetector`."""
+"""Ultralytics' export to formats of other runtimes; implements :class:`ports.ExportDetector`."""
 
 import warnings
 from importlib.util import find_spec
@@ -7,7 +7,7 @@ from typing import Any
 
 from container_doors.adapters.yolo.detector import YoloDetector
 from container_doors.adapters.yolo.weights import open_weights
-from container_doors.core.child_environment import secrets_put_away
+from container_doors.core.child_environment import hide_secrets
 from container_doors.core.errors import MissingToolError
 from container_doors.core.records import Hardware
 
@@ -18,16 +18,16 @@ _PACKAGES = {"onnx": ("onnx", "onnxruntime", "onnxslim"), "openvino": ("openvino
 _OPTIONS: dict[str, dict[str, Any]] = {"onnx": {"simplify": True}, "openvino": {}}
 
 
-@secrets_put_away()
+@hide_secrets()
 def export_detector(
     weights: Path, name: str, *, image_size_px: int, hardware: Hardware
 ) -> YoloDetector:
-    """Write the weights in another format beside them, and open that on the processor.
+    """Export the weights to another format, in the same folder, and load that on the CPU.
 
-    Pictures keep their shape, as they do in PyTorch: with a square one the boxes would differ.
+    The input shape is dynamic, as in PyTorch: with a square input the boxes would differ.
 
     Raises:
-        MissingToolError: If the packages for it are not installed; nothing is downloaded.
+        MissingToolError: If the required packages are not installed; nothing is downloaded.
     """
     missing = [package for package in _PACKAGES[name] if find_spec(package) is None]
     if missing:
@@ -37,7 +37,7 @@ def export_detector(
     if name == "openvino":
         _compute_in_float32()
     model = open_weights(weights)
-    with warnings.catch_warnings():  # of PyTorch, that its tracing has a successor
+    with warnings.catch_warnings():  # PyTorch warns that tracing is deprecated
         warnings.simplefilter("ignore")
         exported = model.export(
             format=name,
@@ -53,9 +53,9 @@ def export_detector(
 
 
 def _compute_in_float32() -> None:
-    """Pin OpenVINO's precision: of itself it takes bfloat16 where the processor has it.
+    """Set OpenVINO's precision to float32: by default it uses bfloat16 if the CPU supports it.
 
-    Boxes were 22 px off by that. Ultralytics (8.4.190) has no setting for it on Linux.
+    With bfloat16, boxes were 22 px off. Ultralytics (8.4.190) has no setting for it on Linux.
     """
     import openvino
 

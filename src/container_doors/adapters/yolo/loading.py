@@ -1,14 +1,15 @@
-"""Weight files, opened as data: nothing in them is executed, whoever wrote them.
+"""Load weight files as data only: nothing in them is executed, whoever wrote them.
 
-A ``.pt`` file is a pickle, which can call any function. Three things stand before that:
+A ``.pt`` file is a pickle, which can call any function. Three checks prevent that:
 
-1. What the pickle would do is found out first (:mod:`container_doors.adapters.yolo.pickled`), and a
-   file that would do more than make a network and its tensors is refused by the name of what it
-   asks for. PyTorch's own safe loading lets a file *call* every class that it may hold, and the
-   constructor of Ultralytics' models fetches a file from any address that it is given.
-2. PyTorch then loads with ``weights_only``, from Ultralytics' list of classes
-   (``ULTRALYTICS_SAFE_LOAD``), also where Ultralytics itself asks for more (``strip_optimizer``).
-3. The network that comes out may hold no hook and no function of the file's choice.
+1. The pickle is analysed first (:mod:`container_doors.adapters.yolo.pickled`). A file that would do
+   more than build a network and its tensors is refused, and the message names what it asks for.
+   PyTorch's own safe loading lets a file *call* every class that it may contain, and the
+   constructor of Ultralytics' models downloads a file from any address that it receives.
+2. PyTorch then loads with ``weights_only`` and Ultralytics' list of classes
+   (``ULTRALYTICS_SAFE_LOAD``), also where Ultralytics itself would load without it
+   (``strip_optimizer``).
+3. The loaded network may contain no hook and no function that comes from the file.
 
 Ultralytics' caches of labels (``labels/*.cache``) are pickles too; they are never read.
 """
@@ -26,7 +27,7 @@ from container_doors.core.errors import MissingToolError, WeightsError
 
 _AS_DATA = ("torch.nn.modules.", "ultralytics.nn.modules.", "ultralytics.utils.loss.",
             "ultralytics.utils.tal.")  # fmt: skip
-"""Where the classes of layers are, and of the losses that belong to some networks."""
+"""Modules of the layer classes, and of the loss classes that some networks contain."""
 
 _OBJECTS = frozenset({
     "collections.OrderedDict",
@@ -35,7 +36,7 @@ _OBJECTS = frozenset({
     "torch.nn.parameter.Parameter",
     "ultralytics.nn.tasks.DetectionModel",
 })  # fmt: skip
-"""Other classes of which a detector may hold objects."""
+"""Other classes of which a detector may contain objects."""
 
 _CALLS = frozenset({
     "__builtin__.set", "builtins.set",
@@ -49,23 +50,23 @@ _CALLS = frozenset({
     "torch._utils._rebuild_parameter", "torch._utils._rebuild_tensor_v2",
     "ultralytics.utils.IterableSimpleNamespace", "ultralytics.yolo.utils.IterableSimpleNamespace",
 })  # fmt: skip
-"""Functions that a file may call: they make values of values."""
+"""Functions that a file may call: they only convert values."""
 
 _METHODS = frozenset({"forward", "forward_fuse"})
-"""What may be asked of a layer by name, as some heads keep their method."""
+"""Methods that a file may get by name with ``getattr``, because some heads store their method."""
 
-_OF_AN_ARCHITECTURE = re.compile(r"(?!.*__)[\w./ -]{0,200}")
-"""Names of layers, modes and files. Ultralytics looks each up, and evaluates what it does not find
-where it does not load safely."""
+_ARCHITECTURE_NAME = re.compile(r"(?!.*__)[\w./ -]{0,200}")
+"""Names of layers, modes and files. Ultralytics looks up each name; without safe loading it
+evaluates a name that it does not find."""
 
 _FETCH = "fetch it again (dvc pull, doors sync), or train again; do not open it by other means"
 
 
 def load_only_data(ultralytics: Any) -> None:  # noqa: ANN401 - the package is untyped
-    """Make every load of Ultralytics in this process one of data; to be called after its import.
+    """Make Ultralytics load files as data only, in this process; call this after its import.
 
     Raises:
-        MissingToolError: If what is installed cannot load that way.
+        MissingToolError: If the installed versions cannot load that way.
     """
     from ultralytics.data import dataset
     from ultralytics.data import utils as data_utils
@@ -76,34 +77,34 @@ def load_only_data(ultralytics: Any) -> None:  # noqa: ANN401 - the package is u
     if safe is None or not safe.SUPPORTED:
         raise MissingToolError(
             f"Ultralytics {ultralytics.__version__} with this PyTorch cannot open weights without "
-            "executing what is in them",
+            "executing code in them",
             hint="uv sync, or: pip install --upgrade 'ultralytics-opencv-headless>=8.4.172' "
             "'torch>=2.6'",
         )
     os.environ.pop("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", None)
     setattr(tasks, "SAFE_LOAD", True)  # noqa: B010 - where it was imported before us
-    theirs = patches.torch_load
+    vendor_load = patches.torch_load
     for module in [*sys.modules.values()]:
         name = getattr(module, "__name__", "")
-        if name.startswith("ultralytics.") and getattr(module, "torch_load", None) is theirs:
-            setattr(module, "torch_load", load_weights)  # noqa: B010 - each has imported it by name
+        if name.startswith("ultralytics.") and getattr(module, "torch_load", None) is vendor_load:
+            setattr(module, "torch_load", load_weights)  # noqa: B010 - they import it by name
     for module in (dataset, data_utils):
         setattr(module, "load_dataset_cache_file", _no_cache)  # noqa: B010
 
 
 def load_weights(file: str | Path, *_: object, **options: Any) -> Any:  # noqa: ANN401 - as torch.load
-    """Load a file of weights as :func:`torch.load` does, and execute nothing.
+    """Load a weight file like :func:`torch.load`, but execute nothing.
 
     Raises:
-        WeightsError: If it holds anything but a detector or tensors.
-        Exception: Whatever PyTorch raises for a file that is damaged.
+        WeightsError: If it contains anything but a detector or tensors.
+        Exception: Whatever PyTorch raises for a damaged file.
     """
     import torch
     from ultralytics.nn import tasks
 
     path = Path(file)
     refuse_programs(path)
-    with tasks._SafeLoad.loading(path):  # noqa: SLF001 - its public way reads the environment
+    with tasks._SafeLoad.loading(path):  # noqa: SLF001 - its public API reads the environment
         loaded = torch.load(path, map_location=options.get("map_location"), weights_only=True)
     if isinstance(loaded, dict):
         for key in ("model", "ema"):
@@ -113,28 +114,30 @@ def load_weights(file: str | Path, *_: object, **options: Any) -> Any:  # noqa: 
 
 
 def refuse_programs(path: Path) -> None:
-    """See that loading a file would only make a detector, or tensors.
+    """Check that loading a file would only make a detector or tensors.
 
     Raises:
-        WeightsError: Naming what it would do instead.
+        WeightsError: If it would do anything else; the message names it.
     """
     try:
         uses = uses_of(_pickle_in(path))
     except UnreadableError as error:
-        raise WeightsError(f"{path} is damaged, or no weights: {error}", hint=_FETCH) from None
-    foreign = _foreign(uses)
+        raise WeightsError(
+            f"{path} is damaged, or not a weight file: {error}", hint=_FETCH
+        ) from None
+    foreign = _unexpected(uses)
     if foreign:
         raise WeightsError(
-            f"{path} holds more than weights: {foreign}. It was not opened, because opening "
-            "it could run that",
-            hint="if it is yours, an old file or one of another kind of network, save it anew "
+            f"{path} contains more than weights: {foreign}. It was not opened, because opening "
+            "it could run that code",
+            hint="if it is your own file, but old or of another kind of network, save it again "
             "where it was made, as a detector of the Ultralytics release that is installed here; "
             f"otherwise {_FETCH}",
         )
 
 
-def _foreign(uses: Uses) -> str:
-    """Name the first few things that no detector needs."""
+def _unexpected(uses: Uses) -> str:
+    """Name the first few items that no detector needs."""
     attributes = {repr(name) for name in uses.attributes - _METHODS}
     calls = {f"a call of {name}" for name in uses.called - _CALLS}
     objects = {f"{name}" for name in uses.mentioned - uses.called if not _is_data(name)}
@@ -149,10 +152,10 @@ def _is_data(name: str) -> bool:
 
 
 def _pickle_in(path: Path) -> bytes:
-    """Read a file's pickle with PyTorch's own reader, so that it is the one that is loaded.
+    """Read a file's pickle with PyTorch's own reader, so that the same pickle is loaded later.
 
     Raises:
-        UnreadableError: If there is none, or if the file is a bomb.
+        UnreadableError: If there is none, or if the file is a decompression bomb.
         OSError: If the file cannot be read.
     """
     from torch.serialization import _open_zipfile_reader
@@ -177,21 +180,21 @@ def _pickle_in(path: Path) -> bytes:
 
 
 def _refuse_functions(path: Path, network: Any) -> None:  # noqa: ANN401 - torch.nn.Module
-    """Refuse a network that brings hooks or functions, or an architecture to look up elsewhere.
+    """Refuse a network with hooks or functions from the file, or with an unsafe architecture.
 
     Raises:
-        WeightsError: Naming the layer.
+        WeightsError: If it is refused; the message names the layer.
     """
     import torch
 
     architecture = getattr(network, "yaml", {})
     if not isinstance(architecture, dict):
-        raise WeightsError(f"{path} names its architecture instead of holding it", hint=_FETCH)
+        raise WeightsError(f"{path} only names its architecture, in another file", hint=_FETCH)
     for text in _texts(architecture):
-        if not _OF_AN_ARCHITECTURE.fullmatch(text):
+        if not _ARCHITECTURE_NAME.fullmatch(text):
             raise WeightsError(
-                f"{path} holds more than weights: its architecture has {text[:100]!r}, which "
-                "is no name of a layer",
+                f"{path} contains more than weights: its architecture has {text[:100]!r}, which "
+                "is not the name of a layer",
                 hint=_FETCH,
             )
     for where, layer in network.named_modules():
@@ -200,14 +203,14 @@ def _refuse_functions(path: Path, network: Any) -> None:  # noqa: ANN401 - torch
             is_function = callable(value) and not isinstance(value, torch.nn.Module)
             if is_hook or is_function:
                 raise WeightsError(
-                    f"{path} holds more than weights: {where or 'its network'} would call "
-                    f"something of its own as {name!r}",
+                    f"{path} contains more than weights: {where or 'its network'} would call "
+                    f"a function from the file as {name!r}",
                     hint=_FETCH,
                 )
 
 
 def _texts(value: object) -> Iterator[str]:
-    """Yield every text in an architecture, its keys too."""
+    """Yield every string in an architecture, including keys."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):
@@ -219,5 +222,5 @@ def _texts(value: object) -> Iterator[str]:
 
 
 def _no_cache(path: Path) -> dict[str, Any]:
-    """Stand in for Ultralytics' reader of label caches, which executes them."""
+    """Replace Ultralytics' reader of label caches, which executes them."""
     raise FileNotFoundError(path)

@@ -1,8 +1,8 @@
-"""What a pickle would make and call, found out without making or calling any of it.
+"""Find out what a pickle would make and call, without making or calling any of it.
 
-A pickle is a program for a small machine: https://docs.python.org/3/library/pickle.html. Here it
-is run by that machine, with stand-ins for everything that it imports. They do nothing but write
-down what is done with them, so whatever a pickle asks for, no code of its choice runs.
+A pickle is a program for a small virtual machine: https://docs.python.org/3/library/pickle.html.
+Here that machine runs it with stand-ins for everything that it imports. The stand-ins only record
+how they are used, so no code that the pickle chooses is ever run.
 """
 
 import io
@@ -11,40 +11,40 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 _InPython: Any = pickle._Unpickler  # noqa: SLF001
-"""Python's own unpickler, the one in Python: that in C takes no stand-in for a class."""
+"""Python's own unpickler, written in Python: the C version accepts no stand-in for a class."""
 
 MOST_BYTES = 64 * 2**20
-"""Of one pickle; that of a YOLO11s has 0.13 MB, because tensors are kept beside it."""
+"""Of one pickle; that of a YOLO11s has 0.13 MB, because tensors are stored separately."""
 
 
 _HASHES = ("set", "frozenset", "OrderedDict")
-"""What computes a hash of each thing that it is called with."""
+"""Classes that compute a hash of each argument."""
 
 
 @dataclass(frozen=True, slots=True)
 class Uses:
-    """What a pickle does with what it imports, each by ``module.name``."""
+    """What a pickle does with its imports, each as ``module.name``."""
 
     called: set[str] = field(default_factory=set)
-    """Functions and classes that it calls."""
+    """The functions and classes that it calls."""
     attributes: set[object] = field(default_factory=set)
-    """Names that it asks ``getattr`` for; None for what is no text."""
+    """The names that it passes to ``getattr``; None for a value that is not a string."""
     mentioned: set[str] = field(default_factory=set)
-    """All that it imports: to call it, to make objects of it, or for no reason."""
+    """Everything that it imports: to call it, to make objects of it, or for nothing."""
 
 
 class UnreadableError(ValueError):
-    """The bytes are no pickle, or one that does what no honest one does."""
+    """The bytes are not a pickle, or the pickle looks malicious."""
 
 
 def uses_of(data: bytes) -> Uses:
-    """Tell what a pickle would do.
+    """Return what a pickle would do.
 
     Args:
-        data: At most :data:`MOST_BYTES`.
+        data: The pickle, at most :data:`MOST_BYTES` long.
 
     Raises:
-        UnreadableError: If it cannot be followed to its end.
+        UnreadableError: If it cannot be run to its end.
     """
     if len(data) > MOST_BYTES:
         raise UnreadableError(f"{len(data)} bytes; at most {MOST_BYTES} are read")
@@ -57,7 +57,7 @@ def uses_of(data: bytes) -> Uses:
 
 
 class _StandIn(type):
-    """The class of everything imported: to call it writes its name down, and makes a stand-in."""
+    """The class of every imported name: calling it records the name and makes a stand-in."""
 
     uses: Uses
     origin: str
@@ -75,30 +75,30 @@ class _StandIn(type):
 
 
 class _Made:
-    """Stands in for an object: takes whatever state, items or entries it is given."""
+    """Stands in for an object; accepts any state, items or entries."""
 
     def __new__(cls, *_: object, **__: object) -> Self:
-        """Make one, whatever it is made of."""
+        """Make one from any arguments."""
         return object.__new__(cls)
 
     def __setstate__(self, state: object) -> None:
-        """Take a state."""
+        """Accept a state."""
 
     def __setitem__(self, key: object, value: object) -> None:
-        """Take an entry."""
+        """Accept an entry."""
 
     def append(self, item: object) -> None:
-        """Take an item."""
+        """Accept an item."""
 
     def extend(self, items: object) -> None:
-        """Take items."""
+        """Accept items."""
 
     def add(self, item: object) -> None:
-        """Take a member."""
+        """Accept a member."""
 
 
 class _Follower(_InPython):  # type: ignore[misc]
-    """Follows a pickle with stand-ins."""
+    """Runs a pickle with stand-ins."""
 
     def __init__(self, data: bytes, uses: Uses) -> None:
         super().__init__(io.BytesIO(data))
@@ -106,7 +106,7 @@ class _Follower(_InPython):  # type: ignore[misc]
         self._found: dict[str, _StandIn] = {}
 
     def find_class(self, module: str, name: str) -> _StandIn:
-        """Give a stand-in, the same for the same name."""
+        """Return a stand-in, the same one for the same name."""
         origin = f"{module}.{name}"
         self._uses.mentioned.add(origin)
         if origin not in self._found:
@@ -115,16 +115,16 @@ class _Follower(_InPython):  # type: ignore[misc]
         return self._found[origin]
 
     def persistent_load(self, pid: object) -> _Made:  # noqa: ARG002 - pickle's
-        """Stand in for a tensor's storage."""
+        """Return a stand-in for a tensor's storage."""
         return _Made()
 
     def load_setitem(self) -> None:
-        """Set an entry."""
+        """Set an entry, with its key checked."""
         _check_keys(self.stack[-2:-1])
         super().load_setitem()
 
     def load_setitems(self) -> None:
-        """Set entries."""
+        """Set entries, with their keys checked."""
         _check_keys(self.stack[::2])
         super().load_setitems()
 
@@ -153,7 +153,7 @@ class _Follower(_InPython):  # type: ignore[misc]
 
 
 def _check_keys(keys: object) -> None:
-    """Refuse keys that are not plain: of tuples in tuples a hash can take for ever."""
+    """Refuse keys that are not simple values: hashing deeply nested tuples can take forever."""
     for key in keys if isinstance(keys, (list, tuple)) else (keys,):
         if not isinstance(key, (str, int, float, bool, bytes, type(None))):
             raise TypeError(f"a key of {type(key).__name__}")

@@ -1,6 +1,6 @@
-"""What befalls a training that a smaller batch or other pictures may help: seen and named.
+"""Recognize training errors that a smaller batch or other pictures may solve.
 
-A setback ends one go of the training; the next begins where the newest checkpoint stands.
+Such an error ends one attempt; the next attempt starts from the newest checkpoint.
 """
 
 import gc
@@ -18,18 +18,18 @@ _OUT_OF_MEMORY = (
     "cudnn_status_internal_error",
     "unable to find an engine",
 )
-"""What CUDA, cuBLAS and cuDNN say, in lower case, where memory is short; Ultralytics' list."""
+"""Messages of CUDA, cuBLAS and cuDNN without memory, in lower case; the list is Ultralytics'."""
 
 
 class NotFiniteError(RuntimeError):
-    """An epoch came to nothing: NaN or infinity in its loss or in the weights."""
+    """An epoch failed: its loss or its weights contain NaN or infinity."""
 
     def __init__(self, epoch: int) -> None:
         super().__init__(f"{_NOT_FINITE} {epoch}")
 
 
 def is_finite(trainer: Any) -> bool:  # noqa: ANN401
-    """Look at an epoch's losses and at the weights that it ends with."""
+    """Check that an epoch's losses, and the weights after it, are finite."""
     torch = import_torch()
     losses = map(torch.as_tensor, trainer.tloss.values())
     if not all(torch.isfinite(loss).all() for loss in losses):
@@ -41,19 +41,19 @@ def is_finite(trainer: Any) -> bool:  # noqa: ANN401
 
 
 def not_finite_epoch(error: RuntimeError) -> int | None:
-    """Name the epoch that came to nothing; None if it was something else."""
+    """Return the epoch that was not finite; None for any other error."""
     found = _IN_EPOCH.search(str(error))
     return int(found[1]) if found else None
 
 
 def is_out_of_memory(error: RuntimeError) -> bool:
-    """Tell whether the device's memory was too small."""
-    said = str(error).lower()
-    return any(sign in said for sign in _OUT_OF_MEMORY)
+    """Check whether the device ran out of memory."""
+    message = str(error).lower()
+    return any(sign in message for sign in _OUT_OF_MEMORY)
 
 
-def let_go_of_memory() -> None:
-    """Free what the ended go has left on the device."""
+def free_memory() -> None:
+    """Free the device memory of the attempt that ended."""
     torch = import_torch()
     gc.collect()
     if torch.cuda.is_available():

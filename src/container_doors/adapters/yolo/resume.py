@@ -1,4 +1,4 @@
-"""A training that was cut off, taken up where its checkpoint stands."""
+"""Resume an interrupted training from its checkpoint."""
 
 from collections.abc import Mapping
 
@@ -9,32 +9,32 @@ from container_doors.core.run import Run
 from container_doors.training.arguments import Argument, changed_since
 from container_doors.training.checkpoint import (
     Checkpoint,
-    how_to_begin_anew,
+    how_to_start_over,
     rewind,
-    use_newest_whole,
+    use_newest_intact,
 )
 from container_doors.training.logbook import LOG
 
 
-def go_back(run: Run, arguments: Mapping[str, Argument]) -> tuple[Checkpoint, int]:
-    """Check that the newest checkpoint can be gone on from, and bring the run's files to it.
+def restore_run(run: Run, arguments: Mapping[str, Argument]) -> tuple[Checkpoint, int]:
+    """Check that the newest checkpoint can be resumed, and restore the run's files from it.
 
     Returns:
-        The checkpoint, and the batch size that it was made with.
+        The checkpoint, and its batch size.
 
     Raises:
-        RunError: If it cannot; nothing has been changed then.
+        RunError: If it cannot be resumed; then nothing has been changed.
     """
-    found = use_newest_whole(run, LOG.warning)
+    found = use_newest_intact(run, LOG.warning)
     if found.epoch is None:
-        why = "; ".join(found.passed_over) or f"nothing in {run.resumable.parent}"
-        raise RunError(f"no whole checkpoint is left: {why}", hint=how_to_begin_anew(run))
-    batch_size = _check(run, found.epoch, arguments)
+        why = "; ".join(found.skipped) or f"nothing in {run.resumable.parent}"
+        raise RunError(f"no intact checkpoint is left: {why}", hint=how_to_start_over(run))
+    batch_size = _check_checkpoint(run, found.epoch, arguments)
     return rewind(run), batch_size
 
 
 def finish(run: Run) -> None:
-    """Do what is done after the last epoch, for a run that was killed in the middle of it."""
+    """Do the work after the last epoch again, for a run that was killed during it."""
     import_ultralytics()
     from ultralytics.utils.plotting import plot_results
 
@@ -44,29 +44,28 @@ def finish(run: Run) -> None:
     plot_results(file=run.trainer_dir / "results.csv")
 
 
-def _check(run: Run, epoch: int, arguments: Mapping[str, Argument]) -> int:
+def _check_checkpoint(run: Run, epoch: int, arguments: Mapping[str, Argument]) -> int:
     try:
         found = yolo_state.load(run.resumable)
         found_epoch, made_with = found["epoch"], found["arguments"]
     except Exception as error:  # noqa: BLE001 - reading a damaged file can raise anything at all
-        said = str(error).partition("\n")[0]
+        message = str(error).partition("\n")[0]
         raise RunError(
-            f"{run.resumable} cannot be read: {type(error).__name__}: {said}",
-            hint=how_to_begin_anew(run),
+            f"{run.resumable} cannot be read: {type(error).__name__}: {message}",
+            hint=how_to_start_over(run),
         ) from None
     if found_epoch != epoch:
         raise RunError(
-            f"{run.resumable} is not the checkpoint that was put there: expected epoch {epoch}, "
-            f"found {found_epoch}",
-            hint=how_to_begin_anew(run),
+            f"{run.resumable} is the wrong checkpoint: expected epoch {epoch}, found {found_epoch}",
+            hint=how_to_start_over(run),
         )
     changed = changed_since(arguments, made_with)
     if changed:
         differing = ", ".join(
-            f"{key} {had!r} and not {asked!r}" for key, (had, asked) in changed.items()
+            f"{key} {old!r} and not {new!r}" for key, (old, new) in changed.items()
         )
         raise RunError(
-            f"{run.resumable} was made with {differing}: it would be another training",
-            hint=f"undo the change, or {how_to_begin_anew(run)}",
+            f"{run.resumable} was made with {differing}: this would be a different training",
+            hint=f"undo the change, or {how_to_start_over(run)}",
         )
     return int(made_with["batch"])

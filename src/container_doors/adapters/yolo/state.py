@@ -1,7 +1,7 @@
-"""The whole state of a training between two epochs, saved in full precision and put back.
+"""The complete state of a training between two epochs: save and restore it in full precision.
 
-Ultralytics' own checkpoint halves the precision of weights and optimizer and leaves out the raw
-weights, so a training that goes on from it is another one from its first step.
+Ultralytics' own checkpoint stores weights and optimizer in half precision and omits the raw
+weights, so a training that resumes from it differs from the first step on.
 """
 
 import time
@@ -15,11 +15,11 @@ from container_doors.adapters.yolo.loading import refuse_programs
 FORMAT = 1
 
 State = dict[str, Any]
-"""Tensors, numbers and text by name; nothing in it has to be executed to be read."""
+"""Tensors, numbers and text by name; reading it executes nothing."""
 
 
 def capture(trainer: Any) -> State:  # noqa: ANN401
-    """Collect what the next epoch hangs on, after an epoch and its validation."""
+    """Collect all that the next epoch depends on, after an epoch and its validation."""
     from ultralytics.utils.torch_utils import unwrap_model
 
     model = unwrap_model(trainer.model)
@@ -43,20 +43,20 @@ def capture(trainer: Any) -> State:  # noqa: ANN401
 
 
 class Snapshot:
-    """A copy of a state in this process's memory, where the next one is put over it."""
+    """A copy of a state in main memory; the next copy reuses its buffers."""
 
     def __init__(self) -> None:
         self._buffers: dict[str, Any] = {}
 
     def of(self, state: State) -> State:
-        """Copy a state; the one before must be done with."""
-        copied: State = self._copied(state, "")
+        """Copy a state; the previous copy must not be in use any more."""
+        copied: State = self._copy(state, "")
         torch = import_torch()
         if torch.cuda.is_available():
             torch.cuda.synchronize()
         return copied
 
-    def _copied(self, value: Any, where: str) -> Any:  # noqa: ANN401
+    def _copy(self, value: Any, where: str) -> Any:  # noqa: ANN401
         torch = import_torch()
         if isinstance(value, torch.Tensor):
             buffer = self._buffers.get(where)
@@ -65,9 +65,9 @@ class Snapshot:
                 self._buffers[where] = buffer
             return buffer.copy_(value.detach(), non_blocking=True)
         if isinstance(value, Mapping):
-            return {key: self._copied(one, f"{where}/{key}") for key, one in value.items()}
+            return {key: self._copy(one, f"{where}/{key}") for key, one in value.items()}
         if isinstance(value, (list, tuple)):
-            return [self._copied(one, f"{where}/{number}") for number, one in enumerate(value)]
+            return [self._copy(one, f"{where}/{number}") for number, one in enumerate(value)]
         return value
 
 
@@ -77,11 +77,11 @@ def save(state: State, path: Path) -> None:
 
 
 def load(path: Path) -> State:
-    """Read a state onto the processor, executing nothing.
+    """Read a state onto the CPU, executing nothing.
 
     Raises:
-        WeightsError: If it would call anything, though PyTorch let it.
-        Exception: Whatever PyTorch raises for a file that is damaged or of something else.
+        WeightsError: If the file would call anything, even if PyTorch allows it.
+        Exception: Whatever PyTorch raises for a file that is damaged or of another kind.
     """
     refuse_programs(path)
     state: State = import_torch().load(path, map_location="cpu", weights_only=True)
@@ -91,9 +91,9 @@ def load(path: Path) -> State:
 
 
 def restore(trainer: Any, state: State) -> None:  # noqa: ANN401
-    """Put a state into a trainer that is set up and has not begun.
+    """Load a state into a trainer that is set up and has not started.
 
-    Gradients are left to :func:`restore_gradients`: the trainer clears them when it begins.
+    Call :func:`restore_gradients` later for the gradients: the trainer clears them at its start.
     """
     from ultralytics.utils.torch_utils import unwrap_model
 
@@ -102,7 +102,7 @@ def restore(trainer: Any, state: State) -> None:  # noqa: ANN401
     trainer.ema.updates = state["ema_updates"]
     optimizer = state["optimizer"]
     for group, ours in zip(optimizer["param_groups"], trainer.optimizer.param_groups, strict=True):
-        group["fused"] = ours.get("fused")  # the device decides, not where it was saved
+        group["fused"] = ours.get("fused")  # depends on this device, not on the saved one
     trainer.optimizer.load_state_dict(optimizer)
     trainer.scaler.load_state_dict(state["scaler"])
     vars(trainer.stopper).update(state["stopper"])
@@ -113,10 +113,10 @@ def restore(trainer: Any, state: State) -> None:  # noqa: ANN401
 
 
 def restore_gradients(trainer: Any, state: State) -> None:  # noqa: ANN401
-    """Put back the gradients of batches that have not changed the weights yet."""
+    """Restore the accumulated gradients that are not yet applied to the weights."""
     from ultralytics.utils.torch_utils import unwrap_model
 
-    # As many photographs, if the batches have another size since.
+    # The same number of photographs, even if the batch size has changed since.
     trainer.pending = state["pending"] * state["arguments"]["batch"] // trainer.batch_size
     parameters = dict(unwrap_model(trainer.model).named_parameters())
     for name, gradient in state["gradients"].items():
@@ -125,7 +125,7 @@ def restore_gradients(trainer: Any, state: State) -> None:  # noqa: ANN401
 
 
 def _plain(value: object) -> object:
-    """Write paths as text, for a file that holds nothing to execute."""
+    """Convert paths to text, so that reading the file executes nothing."""
     if isinstance(value, Mapping):
         return {str(name): _plain(inner) for name, inner in value.items()}
     if isinstance(value, (list, tuple)):

@@ -1,4 +1,4 @@
-"""Ultralytics' training, behind :class:`container_doors.core.ports.Trainer`."""
+"""Training with Ultralytics; implements :class:`container_doors.core.ports.Trainer`."""
 
 import errno
 import hashlib
@@ -13,14 +13,14 @@ from container_doors.adapters.machine import describe_machine
 from container_doors.adapters.yolo.callbacks import Callbacks
 from container_doors.adapters.yolo.environment import import_ultralytics
 from container_doors.adapters.yolo.recovery import (
+    free_memory,
     is_out_of_memory,
-    let_go_of_memory,
     not_finite_epoch,
 )
-from container_doors.adapters.yolo.resume import finish, go_back
+from container_doors.adapters.yolo.resume import finish, restore_run
 from container_doors.adapters.yolo.weights import open_weights
 from container_doors.adapters.yolo.workers import WorkersError, supervised
-from container_doors.core.child_environment import NETWORK, secrets_put_away
+from container_doors.core.child_environment import NETWORK, hide_secrets
 from container_doors.core.config import Params
 from container_doors.core.errors import RunError, ToBeContinued, WeightsError
 from container_doors.core.files import put_in_place
@@ -33,7 +33,7 @@ from container_doors.training.arguments import (
     vendor_architecture,
 )
 from container_doors.training.cache import cache_in_memory
-from container_doors.training.checkpoint import forget, use_newest_whole
+from container_doors.training.checkpoint import forget, use_newest_intact
 from container_doors.training.logbook import LOG
 
 _OFFICIAL = {
@@ -44,22 +44,22 @@ _OFFICIAL = {
 
 
 _RETRIES = 3
-"""How often an epoch is begun again with other pictures."""
+"""How often an epoch is tried again with other pictures."""
 
 
 class YoloTrainer:
     """Trains with Ultralytics' YOLO."""
 
     def __init__(self, *, vendor_trainer: type | None = None) -> None:
-        """Train with Ultralytics' own trainer, or with a class derived from it."""
+        """Use our trainer class (:class:`Engine`), or another one derived from Ultralytics'."""
         self._vendor_trainer = vendor_trainer
 
     def describe_hardware(self, params: Params) -> Hardware:
-        """Choose the device, prove that it computes, and name it."""
+        """Choose the device, check that it computes, and describe it."""
         return describe_machine(params.training.device)
 
     def starting_weights(self, params: Params) -> StartingWeights:
-        """Find, download or do without pretrained weights, and check that they fit."""
+        """Find or download pretrained weights, if requested, and check that they fit."""
         if not params.model.pretrained:
             return StartingWeights(source="random")
         vendor_name = vendor_architecture(params.model.architecture)
@@ -84,7 +84,7 @@ class YoloTrainer:
             official=None if official is None else sha256 == official,
         )
 
-    @secrets_put_away()
+    @hide_secrets()
     def train(
         self,
         params: Params,
@@ -95,11 +95,11 @@ class YoloTrainer:
         listener: TrainingListener,
         resume: bool = False,
     ) -> None:
-        """Train to the end, leaving ``run.best_weights`` and ``run.last_weights`` behind.
+        """Train to the end, and write ``run.best_weights`` and ``run.last_weights``.
 
-        What goes on from a checkpoint needs no weights to begin with: it has all of them.
-        A setback ends one go, and the next begins where the newest checkpoint stands: with half
-        the batch if the memory was too small, with other pictures if an epoch came to nothing.
+        A resumed training takes all weights from its checkpoint. After an error that can be
+        recovered from, the next attempt starts from the newest checkpoint: with half the batch size
+        if memory ran out, with other pictures if an epoch was not finite.
         """
         import_ultralytics()
         hardware = describe_machine(params.training.device)
@@ -107,29 +107,33 @@ class YoloTrainer:
         arguments = trainer_arguments(params, run, data_yaml=data_yaml, device=device)
         batch_size, retries = params.training.batch_size, Counter[int]()
         if resume:
-            checkpoint, batch_size = go_back(run, arguments)
+            checkpoint, batch_size = restore_run(run, arguments)
             if checkpoint.is_last:
                 finish(run)
                 return
         while True:
             callbacks = Callbacks(params, run, listener, resume=resume, retries=retries)
             try:
-                model = _untrained(params, StartingWeights(source="random") if resume else weights)
-                self._go(model, arguments | {"batch": batch_size}, callbacks, params, data_yaml)
+                model = _starting_model(
+                    params, StartingWeights(source="random") if resume else weights
+                )
+                self._train_once(
+                    model, arguments | {"batch": batch_size}, callbacks, params, data_yaml
+                )
             except RuntimeError as error:
-                wish = listener.wish_to_stop(0.0)
-                if isinstance(error, WorkersError) and wish:  # which is how they end then
-                    raise ToBeContinued(wish) from None
-                setback = _recovery(error, run, params, batch_size=batch_size, retries=retries)
+                reason = listener.reason_to_stop(0.0)
+                if isinstance(error, WorkersError) and reason:  # a stop ends workers like this
+                    raise ToBeContinued(reason) from None
+                recovery = _recovery(error, run, params, batch_size=batch_size, retries=retries)
             else:
                 return
-            let_go_of_memory()
-            batch_size, resume = setback.batch_size, setback.after_epoch > 0
+            free_memory()
+            batch_size, resume = recovery.batch_size, recovery.after_epoch > 0
             if not resume:
                 forget(run)
-            listener.set_back(setback)
+            listener.training_recovered(recovery)
 
-    def _go(
+    def _train_once(
         self,
         model: Any,  # noqa: ANN401 - ultralytics.YOLO
         arguments: Mapping[str, Argument],
@@ -149,11 +153,11 @@ class YoloTrainer:
                     cache="ram" if cache_in_memory(params, data_yaml.parent) else False,
                 )
         finally:
-            callbacks.settle()
+            callbacks.wait()
 
 
-def _untrained(params: Params, weights: StartingWeights) -> Any:  # noqa: ANN401 - ultralytics.YOLO
-    """Build the network, of the weights to begin with if they are still what they were."""
+def _starting_model(params: Params, weights: StartingWeights) -> Any:  # noqa: ANN401 - ultralytics.YOLO
+    """Build the network from the starting weights, if their file has not changed."""
     if weights.path is None:
         return import_ultralytics().YOLO(f"{vendor_architecture(params.model.architecture)}.yaml")
     return open_weights(Path(weights.path), sha256=weights.sha256)
@@ -162,8 +166,8 @@ def _untrained(params: Params, weights: StartingWeights) -> Any:  # noqa: ANN401
 def _recovery(
     error: RuntimeError, run: Run, params: Params, *, batch_size: int, retries: Counter[int]
 ) -> Recovery:
-    """Decide how to go on after an error, or raise what is left to say."""
-    after_epoch = use_newest_whole(run, LOG.warning).epoch or 0
+    """Decide how to recover from an error, or raise it with an explanation."""
+    after_epoch = use_newest_intact(run, LOG.warning).epoch or 0
     lost = not_finite_epoch(error)
     if lost is not None and retries[lost] < _RETRIES:
         retries[lost] += 1
@@ -174,12 +178,12 @@ def _recovery(
         return Recovery(
             after_epoch=after_epoch, reason="out of memory", batch_size=each * processes
         )
-    raise _explained(error, run) from error
+    raise _user_error(error, run) from error
 
 
-@secrets_put_away(but=NETWORK)
+@hide_secrets(but=NETWORK)
 def _download(vendor_name: str, path: Path) -> None:
-    """Fetch the published weights, and keep them only if they are the ones we know."""
+    """Download the published weights, and keep them only if their sha256 is the known one."""
     import_ultralytics()
     from ultralytics.utils.downloads import attempt_download_asset
 
@@ -210,9 +214,9 @@ def _download(vendor_name: str, path: Path) -> None:
         shutil.rmtree(staged.parent, ignore_errors=True)
 
 
-@secrets_put_away()
+@hide_secrets()
 def _check_fits(path: Path, vendor_name: str) -> None:
-    """Compare every layer with the architecture's; only those that count classes may differ."""
+    """Compare every layer with the architecture; only the class layers may differ."""
     found = open_weights(path).model
     shapes = {name: value.shape for name, value in found.state_dict().items()}
     own = import_ultralytics().YOLO(f"{vendor_name}.yaml", task="detect")
@@ -231,26 +235,26 @@ def _check_fits(path: Path, vendor_name: str) -> None:
         )
 
 
-def _explained(error: RuntimeError, run: Run) -> Exception:
-    """Say what can be put right; anything else keeps its traceback."""
+def _user_error(error: RuntimeError, run: Run) -> Exception:
+    """Explain an error that the user can correct; return any other one as it is."""
     text = str(error)
     disk_full = shutil.disk_usage(run.directory).free < 200 * 2**20
-    if disk_full and any(said in text.lower() for said in ("write", "unexpected pos", "no space")):
+    if disk_full and any(sign in text.lower() for sign in ("write", "unexpected pos", "no space")):
         return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(run.directory))
     if is_out_of_memory(error):
         return RunError(
-            f"out of memory with one photograph a batch: {text.splitlines()[0]}",
+            f"out of memory with batch size 1: {text.splitlines()[0]}",
             hint="lower detection.training.image_size_px",
         )
     if not_finite_epoch(error) is not None:
         return RunError(
-            f"{text}, {_RETRIES} times over with other pictures",
+            f"{text}, also after {_RETRIES} retries with other pictures",
             hint="lower detection.training.learning_rate and train again",
         )
     if isinstance(error, WorkersError):
         return RunError(
             f"training on several GPUs failed: {text}",
-            hint=f"{run.train_log} holds what the workers said; with one GPU "
-            "(--set detection.training.device=0) it shows whether the training is at fault",
+            hint=f"{run.train_log} has the workers' output; a training on one GPU "
+            "(--set detection.training.device=0) shows whether several GPUs are the cause",
         )
     return error

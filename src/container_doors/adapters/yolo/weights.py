@@ -1,4 +1,4 @@
-"""Weight files, opened as Ultralytics' ``YOLO``; nothing in them is executed."""
+"""Open weight files as Ultralytics' ``YOLO``, without executing anything in them."""
 
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,10 @@ def open_weights(path: Path, *, sha256: str | None = None) -> Any:  # noqa: ANN4
 
     Args:
         path: The file.
-        sha256: What it must have; it is not opened if it has another.
+        sha256: The expected hash; a file with another hash is not opened.
 
     Raises:
-        WeightsError: If it is absent, damaged, another than it should be, or would execute
-            something.
+        WeightsError: If it is missing, damaged, not the expected file, or would execute code.
     """
     if path.suffix != ".pt":
         raise WeightsError(
@@ -29,13 +28,13 @@ def open_weights(path: Path, *, sha256: str | None = None) -> Any:  # noqa: ANN4
         raise WeightsError(f"no weights at {path}", hint="train first: doors train")
     if sha256 is not None and (found := file_sha256(path)) != sha256:
         raise WeightsError(
-            f"{path} is not the file that it was: expected sha256 {sha256[:12]}, found "
+            f"{path} has changed: expected sha256 {sha256[:12]}, found "
             f"{found[:12]}; it was not opened",
-            hint="put that file back (dvc pull, doors sync), or train again",
+            hint="restore that file (dvc pull, doors sync), or train again",
         )
     refuse_programs(path)
     try:
-        # Absolute, because a name that is known, or begins with a scheme, would be downloaded.
+        # Absolute, because a known name, or one that starts with a scheme, would be downloaded.
         return import_ultralytics().YOLO(str(path.absolute()), task="detect")
     except WeightsError:
         raise

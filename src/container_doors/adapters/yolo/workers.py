@@ -1,11 +1,11 @@
-"""Ultralytics' processes for several GPUs: started, heard and ended together with this one.
+"""Ultralytics' processes for several GPUs: start them, log their output, end them with this one.
 
-Ultralytics starts ``torch.distributed.run``, which starts one worker per GPU. By themselves they
-outlive a process that is killed, and write over its terminal. So the launch goes through here:
-their output is kept for the log, and each of them waits for a lock that this process holds. The
-system lets go of it however this process dies, and then they kill themselves.
+Ultralytics starts ``torch.distributed.run``, which starts one worker per GPU. By default they
+survive if this process is killed, and write to its terminal. So we start them here: their output
+goes to the log, and each of them waits for a lock that this process holds. The system releases the
+lock however this process ends, and then they kill themselves.
 
-Run as a module, this is the launched process: ``python -m ... torch.distributed.run ARGUMENTS``.
+Run as a module, this is the launcher process: ``python -m ... torch.distributed.run ARGUMENTS``.
 """
 
 import contextlib
@@ -30,62 +30,62 @@ from container_doors.core.child_environment import environment_for
 from container_doors.core.files import wait_for_lock
 
 _LIFELINE = "CONTAINER_DOORS_LIFELINE"
-"""Names the locked file to the processes that are to end with this one."""
+"""The environment variable with the path of the locked file."""
 
-_KEPT_BYTES = 20_000
-"""Of what workers said: two tracebacks and the launcher's summary."""
+_OUTPUT_BYTES = 20_000
+"""How much of the workers' output is read: two tracebacks and the launcher's summary."""
 
 _RAISED = re.compile(r"^(?:\[rank(\d+)\]: )?((?:\w+\.)*\w*(?:Error|Exception)\b.*)$", re.MULTILINE)
 _FIRST = re.compile(r"Root Cause .*?rank\s*: (\d+).*?exitcode\s*: (-?\d+)", re.DOTALL)
-"""In the launcher's summary: which worker ended first, and how; a signal is negative."""
+"""In the launcher's summary: which worker ended first, and its exit code; a signal is negative."""
 
 _LOG = logging.getLogger("container_doors")
 
-_open = contextlib.ExitStack()
-"""A worker's log, for as long as it lives."""
+_log_stack = contextlib.ExitStack()
+"""Keeps a worker's log open until the worker ends."""
 
 
 class WorkersError(RuntimeError):
-    """The processes for several GPUs failed; it says what the first of them said at last."""
+    """The processes for several GPUs failed; the message is the error of the first one."""
 
 
 def is_worker() -> bool:
-    """Tell whether this process is one of several that train together."""
+    """Check whether this process is one of several that train together."""
     return _rank() != -1
 
 
 def writes_to_disk() -> bool:
-    """Tell whether this process is the one of them that keeps the record."""
+    """Check whether this process is the one that writes the run's files."""
     return _rank() in {-1, 0}
 
 
 @contextlib.contextmanager
 def supervised() -> Iterator[None]:
-    """While inside, Ultralytics starts its workers through :func:`_launch`."""
+    """Make Ultralytics start its workers through :func:`_launch` until the block ends."""
     vendor: Any = importlib.import_module("ultralytics.engine.trainer")
-    theirs = vendor.subprocess
-    # The one call there is `subprocess.run(command, check=True)`, which leaves them as orphans.
+    vendor_subprocess = vendor.subprocess
+    # Its only call is `subprocess.run(command, check=True)`, which can leave orphan processes.
     vendor.subprocess = SimpleNamespace(run=_launch)
     try:
         yield
     finally:
-        vendor.subprocess = theirs
+        vendor.subprocess = vendor_subprocess
 
 
 def become_worker(log: Path) -> None:
-    """Set a worker up like the process that started it: its environment, its log, its end."""
+    """Set up a worker: the environment, the log, and its end together with the launcher."""
     from container_doors.adapters.yolo.environment import import_ultralytics
     from container_doors.training.logbook import logbook
 
     end_with_launcher()
     import_ultralytics()
-    _open.enter_context(logbook(log))
-    if not writes_to_disk():  # the others would say the same again
+    _log_stack.enter_context(logbook(log))
+    if not writes_to_disk():  # the others would log the same lines again
         logging.getLogger("ultralytics").setLevel(logging.WARNING)
 
 
 def end_with_launcher() -> None:
-    """Kill this process and those below it as soon as the launching one is gone."""
+    """Kill this process and its children as soon as the process that holds the lock ends."""
     threading.Thread(target=_wait_for_the_end, args=(os.environ[_LIFELINE],), daemon=True).start()
 
 
@@ -97,32 +97,32 @@ def _wait_for_the_end(lifeline: str) -> None:
 
 
 def _launch(command: Sequence[str], *, check: bool) -> None:  # noqa: ARG001 - subprocess.run's
-    """Run the workers to their end; whatever ends this, none of them is left."""
+    """Run the workers to their end; whatever happens, no worker is left running."""
     interpreter, _, module, *arguments = command
-    with tempfile.NamedTemporaryFile("w") as lifeline, tempfile.TemporaryFile() as said:
+    with tempfile.NamedTemporaryFile("w") as lifeline, tempfile.TemporaryFile() as output:
         wait_for_lock(lifeline.file)
-        launched = subprocess.Popen(
+        launcher = subprocess.Popen(
             [interpreter, "-P", "-m", __name__, module, *arguments],
             stdin=subprocess.DEVNULL,
-            stdout=said,
+            stdout=output,
             stderr=subprocess.STDOUT,
             env={**environment_for("trainer"), "PYTHONSAFEPATH": "1", _LIFELINE: lifeline.name},
-            start_new_session=True,  # Ctrl-C is for this process, which ends the others
+            start_new_session=True,  # Ctrl-C reaches only this process, which ends the others
         )
         try:
-            code = launched.wait()
+            code = launcher.wait()
         finally:
-            _end(launched)
+            _end(launcher)
         if code:
-            said.seek(max(0, said.seek(0, os.SEEK_END) - _KEPT_BYTES))
-            raise _failure(said.read().decode(errors="replace"), code)
+            output.seek(max(0, output.seek(0, os.SEEK_END) - _OUTPUT_BYTES))
+            raise _failure(output.read().decode(errors="replace"), code)
 
 
-def _end(launched: subprocess.Popen[bytes]) -> None:
+def _end(launcher: subprocess.Popen[bytes]) -> None:
     with contextlib.suppress(psutil.NoSuchProcess):
-        process = psutil.Process(launched.pid)
+        process = psutil.Process(launcher.pid)
         _kill([*process.children(recursive=True), process])
-    launched.wait()
+    launcher.wait()
 
 
 def _kill(processes: Sequence[psutil.Process]) -> None:
@@ -131,17 +131,17 @@ def _kill(processes: Sequence[psutil.Process]) -> None:
             process.kill()
 
 
-def _failure(said: str, code: int) -> WorkersError:
-    """Pick the first error: the others' are of a connection that broke because of it."""
+def _failure(output: str, code: int) -> WorkersError:
+    """Pick the first error: the other workers fail because their connection broke."""
     from container_doors.adapters.shell import redacted
 
-    said = redacted(said)
-    _LOG.error("the processes for several GPUs ended with exit code %d:\n%s", code, said.strip())
-    first = _FIRST.search(said)
+    output = redacted(output)
+    _LOG.error("the processes for several GPUs ended with exit code %d:\n%s", code, output.strip())
+    first = _FIRST.search(output)
     if first and int(first[2]) < 0:
         number = -int(first[2])
         return WorkersError(f"worker {first[1]} was ended by {signal.Signals(number).name}")
-    raised = _RAISED.findall(said)
+    raised = _RAISED.findall(output)
     of_first = [error for rank, error in raised if first and rank == first[1]]
     errors = [error for _, error in raised if "ChildFailedError" not in error]
     return WorkersError((of_first[-1:] or errors[:1] or [f"exit code {code}"])[0])

@@ -1,5 +1,5 @@
-"""A training on a Kaggle GPU: planned, pushed, followed, pulled.
+"""A training on a Kaggle GPU: plan, push, follow, pull.
 
-Nothing here needs a secret there: the job trains and evaluates, and all that takes an account
-happens on the machine that sent it.
+The job needs no secret: it trains and evaluates, and every step that needs an account runs on the
+machine that sent it.
 """

@@ -1,4 +1,4 @@
-"""Shows a job's progress, here and to the trackers, as its log grows."""
+"""Shows a job's progress, here and in the trackers, as its log grows."""
 
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
@@ -10,26 +10,26 @@ from container_doors.core.ports import Follower, GpuHost, JobState, Progress
 from container_doors.core.records import Epoch, RunRecord
 from container_doors.core.run import Run
 from container_doors.kaggle.ledger import JobRecord
-from container_doors.kaggle.log_lines import Event, line_is_cut, parts_with, told
+from container_doors.kaggle.log_lines import Event, line_is_cut, parse_event, parts_with
 from container_doors.steps.kaggle.jobs import (
-    _AGAIN_S,
     FINAL_PHASES,
     POLL_S,
+    RETRY_S,
     FollowerOf,
     Pause,
+    check_started,
     refuse_discarded,
-    settled,
-    with_what_it_replaces,
+    with_replaced_runs,
 )
-from container_doors.training.claim import claim, set_aside
-from container_doors.training.history import append_epoch, best_epoch, read_epochs, spelled
+from container_doors.training.claim import claim, rename_earlier
+from container_doors.training.history import append_epoch, best_epoch, format_epochs, read_epochs
 
 SILENT_S = 600.0
-"""A job that lives says so every minute."""
+"""A job that is alive reports it every minute."""
 
 
 PATIENCE_S = 2 * 3600.0
-"""How long a network may be gone before following gives up; the job goes on without."""
+"""How long the network may fail before following gives up; the job continues without it."""
 
 
 def follow_job(
@@ -40,32 +40,32 @@ def follow_job(
     progress: Progress,
     pause: Pause,
 ) -> JobRecord:
-    """Hear a job's log until it ends, and show its epochs here and to the trackers as they come.
+    """Read a job's log until it ends, and show its epochs here and in the trackers.
 
-    It may be left and taken up again: lines that were heard are counted.
+    Following may be stopped and resumed: the number of the lines read is stored.
 
     Raises:
-        UnreachableError: If the network stays away; the job goes on.
+        UnreachableError: If the network stays away; the job continues.
         HostError: If the host knows no such job.
     """
-    job = settled(job, host)
+    job = check_started(job, host)
     refuse_discarded(job)
-    left_h = _say_what_is_left(job, host, progress)
-    heard = _JobLog(job, left_h=left_h, follower_of=follower_of, progress=progress)
+    left_h = _report_quota(job, host, progress)
+    log = _JobLog(job, left_h=left_h, follower_of=follower_of, progress=progress)
     with ExitStack() as stack:
         for name in job.experiments:
             stack.enter_context(claim(Run(name)))
-        stack.callback(heard.leave)
+        stack.callback(log.close)
         try:
-            _listen(heard, host, progress=progress, pause=pause)
+            _read_until_end(log, host, progress=progress, pause=pause)
         except AbsentError:
-            if heard.job.changed().stage != "discarded":  # by another process, meanwhile
+            if log.job.save_changes().stage != "discarded":  # by another process, meanwhile
                 raise
-    return heard.job
+    return log.job
 
 
 class _JobLog:
-    """What a job has said, as this machine keeps and shows it."""
+    """A job's log, applied line by line to the files and trackers of this machine."""
 
     def __init__(
         self,
@@ -80,45 +80,45 @@ class _JobLog:
         self._follower_of = follower_of
         self._progress = progress
         self._followers: dict[str, Follower] = {}
-        self._cut_off: list[str] = []
+        self._parts: list[str] = []
 
-    def all_of(self, host: GpuHost) -> bool:
-        """Read on in the log as far as it comes; tell whether the job has said its last word."""
-        self._cut_off = []
+    def read_new_lines(self, host: GpuHost) -> bool:
+        """Read the log's new lines; return whether the job's last event is among them."""
+        self._parts = []
         for number, line in enumerate(host.log(self.job.ref), start=1):
             if number > self.job.lines_read:
-                self._line(number, line)
+                self._read_line(number, line)
             if self.job.stage == "ended":
                 break
         return self.job.stage == "ended"
 
-    def _line(self, number: int, line: str) -> None:
-        self._cut_off = parts_with(line, self._cut_off)
-        said = told("".join(self._cut_off))
-        if said is None and line_is_cut(self._cut_off):
+    def _read_line(self, number: int, line: str) -> None:
+        self._parts = parts_with(line, self._parts)
+        event = parse_event("".join(self._parts))
+        if event is None and line_is_cut(self._parts):
             return
-        self._cut_off = []
+        self._parts = []
         changes: dict[str, Any] = {"lines_read": number}
-        if said is not None:
+        if event is not None:
             try:
-                changes |= self._told(said)
+                changes |= self._apply(event)
             except (LookupError, TypeError, ValueError) as error:
                 self._progress.say(f"line {number} of the log cannot be read: {error!r:.200}")
         self.job = self.job.model_copy(update=changes)
-        if said is not None:
-            self.job = self.job.changed()
+        if event is not None:
+            self.job = self.job.save_changes()
 
-    def leave(self) -> None:
-        """Let the trackers go; whoever follows next takes them up again."""
-        self.job = self.job.changed()
+    def close(self) -> None:
+        """Save the job and end the trackers; the next call of follow resumes them."""
+        self.job = self.job.save_changes()
         code = 1 if self.job.outcome == "failed" else 0
         for follower in self._followers.values():
             follower.finish(exit_code=code)
 
-    def _told(self, said: Event) -> dict[str, Any]:
-        facts = said.facts
+    def _apply(self, event: Event) -> dict[str, Any]:
+        facts = event.facts
         elapsed = {"elapsed_s": facts["elapsed_s"]} if "elapsed_s" in facts else {}
-        match said.kind:
+        match event.kind:
             case "machine":
                 gpus = ", ".join(facts["gpus"]) or "no GPU"
                 self._progress.say(f"the machine has {gpus}, torch {facts['torch']}")
@@ -127,7 +127,7 @@ class _JobLog:
             case "stalled":
                 self._progress.say(
                     f"{facts['experiment']}: {facts['gpus']} GPUs made no progress for "
-                    f"{facts['idle_s']} s: going on with one"
+                    f"{facts['idle_s']} s: continuing with one"
                 )
             case "record":
                 return self._record(RunRecord.model_validate(facts["record"]))
@@ -141,13 +141,13 @@ class _JobLog:
         return elapsed
 
     def _record(self, record: RunRecord) -> dict[str, Any]:
-        """Keep a run's record; it is not finished before it is here."""
+        """Save a run's record; it counts as running until its files are here."""
         run = Run(record.experiment)
-        record = with_what_it_replaces(record, run)
+        record = with_replaced_runs(record, run)
         if run.record.exists() and RunRecord.read(run.record).run_id != record.run_id:
             self._end(run)
-            aside = set_aside(run)
-            self._progress.say(f"an earlier run of {run.name} is kept in {aside}")
+            renamed = rename_earlier(run)
+            self._progress.say(f"an earlier run of {run.name} is kept in {renamed}")
         if record.status in {"trained", "finished"}:
             record = record.model_copy(update={"status": "running"})
         record.write(run.record)
@@ -166,7 +166,7 @@ class _JobLog:
             self._followers.pop(run.name).finish(exit_code=1)
 
     def _epoch(self, name: str, epoch: Epoch) -> dict[str, Any]:
-        """Keep an epoch; one that comes again after a setback takes the place of those after it."""
+        """Save an epoch; one that is repeated after a recovery replaces those from it on."""
         run = Run(name)
         epochs = read_epochs(run.metrics_jsonl)
         if epoch not in epochs:
@@ -174,7 +174,7 @@ class _JobLog:
             if len(before) == len(epochs):
                 append_epoch(run.metrics_jsonl, epoch)
             else:
-                replace_text(run.metrics_jsonl, spelled([*before, epoch]))
+                replace_text(run.metrics_jsonl, format_epochs([*before, epoch]))
             self._show(run, epoch, [*before, epoch])
         return {"epochs": {**self.job.epochs, name: epoch.number}}
 
@@ -187,7 +187,7 @@ class _JobLog:
         self._progress.step(f"{run.name}, {self._quota()}", epoch.number, total)
 
     def _quota(self) -> str:
-        """Say what the job has cost; what is left was asked when following began."""
+        """Return the GPU hours used, and those left: as reported at the start, minus the use."""
         used = f"{self.job.elapsed_s / 3600:.2f} h used"
         if self._left_h is None:
             return used
@@ -196,12 +196,12 @@ class _JobLog:
 
 
 def _numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
-    """Leave out what a line holds beside metrics, such as its checksum."""
+    """Keep only the metrics of a line: leave out its checksum, for example."""
     return {name: value for name, value in metrics.items() if type(value) in {int, float}}
 
 
-def _say_what_is_left(job: JobRecord, host: GpuHost, progress: Progress) -> float | None:
-    """Ask for the quota; it is no reason not to follow."""
+def _report_quota(job: JobRecord, host: GpuHost, progress: Progress) -> float | None:
+    """Ask for the quota and report it; a failure does not stop following."""
     if not job.gpus:
         return None
     with suppress(UnreachableError):
@@ -213,43 +213,43 @@ def _say_what_is_left(job: JobRecord, host: GpuHost, progress: Progress) -> floa
     return None
 
 
-def _listen(heard: _JobLog, host: GpuHost, *, progress: Progress, pause: Pause) -> None:
-    """Read the log again and again until the job has said its last word, or the host has."""
-    gone_s, silent_s, last, read = 0.0, 0.0, "", -1
+def _read_until_end(log: _JobLog, host: GpuHost, *, progress: Progress, pause: Pause) -> None:
+    """Read the log again and again until the job's last event, or until the host ends the job."""
+    offline_s, silent_s, last, lines_read = 0.0, 0.0, "", -1
     while True:
         try:
-            is_over, state = heard.all_of(host), host.state(heard.job.ref)
+            is_over, state = log.read_new_lines(host), host.state(log.job.ref)
         except UnreachableError as error:
-            if gone_s >= PATIENCE_S:
+            if offline_s >= PATIENCE_S:
                 raise
-            if not gone_s:
-                progress.say(f"{error.problem}; the job goes on, and it is tried again")
-            gone_s += _AGAIN_S
-            pause(_AGAIN_S)
+            if not offline_s:
+                progress.say(f"{error.problem}; the job continues, and the log is read again")
+            offline_s += RETRY_S
+            pause(RETRY_S)
             continue
         if is_over:
             return
-        if last in FINAL_PHASES:  # and so its log has been read to the end since
-            _end_without_a_word(heard, state)
+        if last in FINAL_PHASES:  # so its log has been read to the end after that
+            _end_without_event(log, state)
             return
         silent_s = (
-            0.0 if heard.job.lines_read > read or state.phase == "queued" else silent_s + POLL_S
+            0.0 if log.job.lines_read > lines_read or state.phase == "queued" else silent_s + POLL_S
         )
         if silent_s == SILENT_S:
-            progress.say(f"no sign of life for {SILENT_S / 60:.0f} min: look at {heard.job.url}")
-        _say_that_it_waits(heard.job, state, last, progress)
-        gone_s, last, read = 0.0, state.phase, heard.job.lines_read
+            progress.say(f"no sign of life for {SILENT_S / 60:.0f} min: look at {log.job.url}")
+        _report_queue(log.job, state, last, progress)
+        offline_s, last, lines_read = 0.0, state.phase, log.job.lines_read
         pause(POLL_S)
 
 
-def _say_that_it_waits(job: JobRecord, state: JobState, last: str, progress: Progress) -> None:
+def _report_queue(job: JobRecord, state: JobState, last: str, progress: Progress) -> None:
     if state.phase == "queued" != last and not job.lines_read:
         progress.say("it waits in the queue, which costs nothing")
 
 
-def _end_without_a_word(heard: _JobLog, state: JobState) -> None:
-    """The host has ended it, and its log was read to the end after that."""
-    why = state.message or f"the host says {state.phase}, and the job said nothing more"
-    heard.job = heard.job.model_copy(
+def _end_without_event(log: _JobLog, state: JobState) -> None:
+    """End a job that the host has ended, and whose log has no last event."""
+    why = state.message or f"the host reports {state.phase}, and the log has no end"
+    log.job = log.job.model_copy(
         update={"stage": "ended", "outcome": "to be continued", "why": why}
     )

@@ -1,4 +1,4 @@
-"""Downloads what any kernel has left, whoever sent it: a session by SSH, or another clone's job."""
+"""Downloads the output of any kernel: of a session by SSH, or of another clone's job."""
 
 import re
 import shutil
@@ -14,7 +14,7 @@ OUTPUTS = Path("kaggle_output")
 
 
 LEFT_OUT = (".git", ".dvc", ".venv", "data", "__pycache__")
-"""Folders of a clone that are here already, or come by git and DVC."""
+"""Folders of a clone that are here already, or come with git and DVC."""
 
 
 _REF = re.compile(r"(?:https://www\.kaggle\.com/code/)?([\w-]+)/([\w-]+)/?")
@@ -25,25 +25,25 @@ def fetch_outputs(name: str, *, host: GpuHost, progress: Progress) -> tuple[Path
 
     Args:
         name: ``USER/KERNEL``, or the address of its page.
-        host: Has them.
-        progress: Told what is downloaded.
+        host: The host of the kernel.
+        progress: Receives what is downloaded.
 
     Returns:
         The folder, and the files' names.
 
     Raises:
         HostError: If that is no kernel's name, or a file's name leads outside.
-        AbsentError: If there is no such kernel, or it has left nothing.
+        AbsentError: If there is no such kernel, or it has no output.
     """
-    named = _REF.fullmatch(name)
-    if named is None:
+    match = _REF.fullmatch(name)
+    if match is None:
         raise HostError(
             f"expected USER/KERNEL, as in its address, found {name}",
             hint="doors kaggle pull EXPERIMENT is for a job of this clone",
         )
-    ref = f"{named[1]}/{named[2]}"
-    names = _wanted(host.files(ref), ref, progress)
-    folder = OUTPUTS / named[2]
+    ref = f"{match[1]}/{match[2]}"
+    names = _select_files(host.files(ref), ref, progress)
+    folder = OUTPUTS / match[2]
     staged = staged_for(folder)
     heal(folder)
     make_folder(staged)
@@ -57,20 +57,20 @@ def fetch_outputs(name: str, *, host: GpuHost, progress: Progress) -> tuple[Path
     return folder, names
 
 
-def _wanted(names: Sequence[str], ref: str, progress: Progress) -> list[str]:
+def _select_files(names: Sequence[str], ref: str, progress: Progress) -> list[str]:
     for name in names:
         fault = name_fault(name)
         if fault:
             raise HostError(
                 f"{ref}: {name!a} {fault}", hint="download what you need in the browser"
             )
-    wanted = [name for name in names if not set(PurePosixPath(name).parts) & set(LEFT_OUT)]
-    if len(wanted) < len(names):
-        progress.say(f"left out {len(names) - len(wanted)} files in {', '.join(LEFT_OUT)}")
-    if not wanted:
+    selected = [name for name in names if not set(PurePosixPath(name).parts) & set(LEFT_OUT)]
+    if len(selected) < len(names):
+        progress.say(f"left out {len(names) - len(selected)} files in {', '.join(LEFT_OUT)}")
+    if not selected:
         raise AbsentError(
-            f"{ref} has left no file",
-            hint="of a notebook these are the files of its last saved version: Save Version there, "
-            "with Save output; a session that runs: doors sync --from DIR, after scp",
+            f"{ref} has no output files",
+            hint="a notebook's output is that of its last saved version: Save Version there, "
+            "with Save output; from a session that runs: doors sync --from DIR, after scp",
         )
-    return wanted
+    return selected

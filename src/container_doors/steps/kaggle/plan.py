@@ -1,4 +1,4 @@
-"""Checks a training for Kaggle, and writes down what would be sent."""
+"""Checks a training for Kaggle, and writes what would be sent."""
 
 import os
 import secrets
@@ -19,28 +19,28 @@ from container_doors.data.checks import Report
 from container_doors.data.data_yaml import DATA_YAML
 from container_doors.data.facts import dataset_facts
 from container_doors.kaggle import estimate
-from container_doors.kaggle.bundles import Bundle, bundle_files, packed
+from container_doors.kaggle.bundles import Bundle, bundle_files, describe_bundle
 from container_doors.kaggle.confidential import looks_confidential
 from container_doors.kaggle.job_spec import Code, JobTask, Limits, job_spec, spread_gpus, write_job
 from container_doors.kaggle.ledger import JobRecord, read_jobs, refuse_two
 from container_doors.kaggle.names import job_slug
 from container_doors.steps.data import fit_data
-from container_doors.steps.kaggle.jobs import settled
-from container_doors.steps.start import epoch_to_go_on_after
-from container_doors.training.checkpoint import find_whole
+from container_doors.steps.kaggle.jobs import check_started
+from container_doors.steps.start import epoch_to_resume_after
+from container_doors.training.checkpoint import find_intact
 
 LONGEST_SESSION_H = 11.9
-"""Kaggle ends a session after 12 hours, badly."""
+"""Kaggle kills a session after 12 hours."""
 
 
-_SPARE_S, _SPARE_SHARE = 900.0, 0.2
+_SPARE_S, _SPARE_FRACTION = 900.0, 0.2
 
 
 _STALL_S = 1200.0
 
 
 _LEAST_H = 0.1
-"""With less of the quota left, nothing is begun."""
+"""With less of the quota left, no job is started."""
 
 
 _OURS = "src/container_doors/pipeline.py"
@@ -50,17 +50,17 @@ _Answer = TypeVar("_Answer")
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """What a person asks for."""
+class JobRequest:
+    """What a person asks to be trained on Kaggle."""
 
     experiments: Mapping[str, Params]
     hours: float = 11.5
     with_changes: bool = False
-    """Send what is not committed as well."""
+    """Also send changes that are not committed."""
     replace: bool = False
     session: int = 1
     for_reading: bool = False
-    """Nothing is sent: what takes an account or a network to answer may be left open."""
+    """Nothing is sent: questions that need an account or a network may stay open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,23 +68,23 @@ class Plan:
     """What would be sent, and what it would cost."""
 
     record: JobRecord
-    packs: Sequence[Bundle]
+    bundles: Sequence[Bundle]
     hours: float
-    """That it may take; a guess."""
+    """The estimated hours."""
     session_h: float
     quota: Quota | None
     after_epoch: Mapping[str, int]
-    """Where experiments go on that were cut off."""
+    """The last finished epoch of each experiment that is resumed."""
     changed: Sequence[Path]
-    """What differs from the commit, and is sent."""
+    """The files that differ from the commit, and are sent."""
     filtered: Sequence[Path] = ()
-    """What is sent as git keeps it, which is not as it is here."""
+    """The files that are sent as git stores them, which differ from those here."""
     unknown: Sequence[str] = ()
-    """What could not be asked, and why; such a plan is for reading."""
+    """The questions without an answer, and why; such a plan is for reading only."""
 
 
 def plan_job(
-    wanted: Wanted,
+    request: JobRequest,
     *,
     host: GpuHost,
     repository: Repository,
@@ -92,81 +92,83 @@ def plan_job(
     script: str,
     progress: Progress,
 ) -> Plan:
-    """Check all that can be checked here, and write down what would be sent.
+    """Check all that can be checked here, and write what would be sent.
 
     Raises:
         DoorsError: If params, data, weights, code or quota do not allow it.
     """
-    asked = _Asked(for_reading=wanted.for_reading)
+    questions = _Questions(for_reading=request.for_reading)
     for one in read_jobs():
-        asked.ask(f"whether {one.slug} has begun", partial(settled, one, host), one)
-    for name in wanted.experiments:
+        questions.ask(f"whether {one.slug} has started", partial(check_started, one, host), one)
+    for name in request.experiments:
         refuse_two(name)
-    given = _devices(wanted.experiments)
-    wanted = replace(wanted, experiments=_by_their_own_numbers(wanted.experiments))
-    params = _one_data_set(wanted.experiments)
+    gpus = _gpus(request.experiments)
+    request = replace(request, experiments=_renumber_gpus(request.experiments))
+    params = _one_data_set(request.experiments)
     none: list[Bundle] = []
-    owner = asked.ask("whose account it is", host.owner, "ACCOUNT")
-    quota = asked.ask("how many GPU hours are left", host.quota, None)
-    session_h = _session_h(wanted.hours, quota if any(given) else None)
+    owner = questions.ask("whose account it is", host.owner, "ACCOUNT")
+    quota = questions.ask("how many GPU hours are left", host.quota, None)
+    session_h = _session_h(request.hours, quota if any(gpus) else None)
     report = fit_data(params, progress=progress)
-    runs = {name: Run(name) for name in wanted.experiments}
+    runs = {name: Run(name) for name in request.experiments}
     after = {
         name: epoch
         for name, run in runs.items()
-        if (epoch := _goes_on_after(wanted, run, report)) is not None
+        if (epoch := _resume_epoch(request, run, report)) is not None
     }
-    job = job_slug(list(wanted.experiments), secrets.token_hex(3))
+    job = job_slug(list(request.experiments), secrets.token_hex(3))
     folder = JOBS / job
-    changed = _uncommitted(wanted, params, repository)
+    changed = _uncommitted(request, params, repository)
     code_bundle, code, filtered = _bundle_code(folder, repository, changed, params)
-    packs = [
+    bundles = [
         code_bundle,
         _bundle_data(folder, params, report),
-        *asked.ask(
+        *questions.ask(
             "which weights it starts from",
-            lambda: list(_bundle_weights(folder, wanted.experiments, trainer)),
+            lambda: list(_bundle_weights(folder, request.experiments, trainer)),
             none,
         ),
         *(_bundle_state(folder, runs[name]) for name in after),
     ]
-    hours, epoch_s = _expected(wanted.experiments, report, given, after)
-    order = job_spec(
+    hours, epoch_s = _estimate(request.experiments, report, gpus, after)
+    spec = job_spec(
         job,
         owner,
-        packs=packs,
+        bundles=bundles,
         code=code,
-        assignments=[
-            JobTask(name, dump(settings), gpus)
-            for (name, settings), gpus in zip(wanted.experiments.items(), given, strict=True)
+        tasks=[
+            JobTask(name, dump(settings), its_gpus)
+            for (name, settings), its_gpus in zip(request.experiments.items(), gpus, strict=True)
         ],
         limits=_limits(session_h, params, epoch_s),
     )
-    write_job(folder, order, script)
+    write_job(folder, spec, script)
     record = JobRecord(
         slug=job,
         ref=f"{owner}/{job}",
-        experiments=list(wanted.experiments),
+        experiments=list(request.experiments),
         commit=code.commit,
-        gpus=sum(map(len, given)),
-        epochs_asked={name: one.training.epochs for name, one in wanted.experiments.items()},
-        session=wanted.session,
+        gpus=sum(map(len, gpus)),
+        epochs_asked={name: one.training.epochs for name, one in request.experiments.items()},
+        session=request.session,
         started_at=datetime.now(UTC),
         epochs=after,
         run_ids={name: RunRecord.read(runs[name].record).run_id for name in after},
     )
-    return Plan(record, packs, hours, session_h, quota, after, changed, filtered, asked.unknown)
+    return Plan(
+        record, bundles, hours, session_h, quota, after, changed, filtered, questions.unknown
+    )
 
 
-class _Asked:
-    """Asks others; what is for reading alone may leave a question open."""
+class _Questions:
+    """Asks other services; a plan for reading may leave a question open."""
 
     def __init__(self, *, for_reading: bool) -> None:
         self._for_reading = for_reading
         self._open: dict[tuple[str, str], list[str]] = {}
 
     def ask(self, what: str, question: Callable[[], _Answer], otherwise: _Answer) -> _Answer:
-        """Ask, or note why there is no answer."""
+        """Ask, or store why there is no answer."""
         try:
             return question()
         except (HostError, WeightsError) as error:
@@ -177,41 +179,41 @@ class _Asked:
 
     @property
     def unknown(self) -> list[str]:
-        """What was left open, and why, those with the same reason in one line."""
+        """The open questions, and why; those with the same reason in one line."""
         return [f"{', '.join(what)}: {why}; {hint}" for (why, hint), what in self._open.items()]
 
 
 def discard_plan(plan: Plan) -> None:
-    """Forget a plan that nobody follows."""
+    """Delete a plan that is not carried out."""
     shutil.rmtree(plan.record.folder, ignore_errors=True)
 
 
-def _devices(experiments: Mapping[str, Params]) -> list[list[int]]:
+def _gpus(experiments: Mapping[str, Params]) -> list[list[int]]:
     return spread_gpus([params.training.device for params in experiments.values()])
 
 
-def _by_their_own_numbers(experiments: Mapping[str, Params]) -> dict[str, Params]:
-    """Number GPUs as an experiment sees them there: each sees its own alone, from 0."""
+def _renumber_gpus(experiments: Mapping[str, Params]) -> dict[str, Params]:
+    """Number GPUs as an experiment sees them on Kaggle: only its own ones, from 0."""
     numbers = {1: "0", 2: "0,1"}
 
-    def renumbered(params: Params) -> Params:
-        asked = params.training
-        if not asked.device[0].isdecimal():
+    def renumber(params: Params) -> Params:
+        training = params.training
+        if not training.device[0].isdecimal():
             return params
-        training = asked.model_copy(update={"device": numbers[asked.processes]})
+        training = training.model_copy(update={"device": numbers[training.processes]})
         return params.model_copy(update={"training": training})
 
-    return {name: renumbered(params) for name, params in experiments.items()}
+    return {name: renumber(params) for name, params in experiments.items()}
 
 
 def _one_data_set(experiments: Mapping[str, Params]) -> Params:
-    """See that all are trained on the same data, and are not the same training."""
+    """Check that all use the same data, and that no two are the same training."""
     first, *others = experiments.values()
     for key, path in (("data.path", first.data.path), ("model.weights", first.model.weights or "")):
         if Path(path).is_absolute() or ".." in Path(path).parts:
             raise ConfigError(
                 f"detection.{key}: expected a path inside of the repository, found {path}",
-                hint="a path that only this machine has cannot be had on another",
+                hint="a path that only this machine has does not exist on another",
             )
     for other in others:
         if other.data != first.data:
@@ -228,26 +230,28 @@ def _one_data_set(experiments: Mapping[str, Params]) -> Params:
     return first
 
 
-def _session_h(asked: float, quota: Quota | None) -> float:
-    if asked > LONGEST_SESSION_H:
+def _session_h(hours: float, quota: Quota | None) -> float:
+    if hours > LONGEST_SESSION_H:
         raise ConfigError(
-            f"--hours: expected {LONGEST_SESSION_H} at most, found {asked:g}",
-            hint="Kaggle ends a session after 12; --sessions 2 goes on in a second one",
+            f"--hours: expected {LONGEST_SESSION_H} at most, found {hours:g}",
+            hint="Kaggle ends a session after 12; --sessions 2 continues in a second one",
         )
     if quota is None:
-        return asked
+        return hours
     left = quota.allowed_h - quota.used_h
     if left < _LEAST_H:
-        when = f" anew on {quota.renewed_at:%d %B at %H:%M} UTC" if quota.renewed_at else " anew"
+        when = f"on {quota.renewed_at:%d %B at %H:%M} UTC" if quota.renewed_at else "every week"
         raise HostError(
             f"{quota.used_h:.1f} of {quota.allowed_h:.0f} GPU hours of this week are used",
-            hint=f"they are given{when}; a small run also trains here: doors train",
+            hint=f"they are renewed {when}; a small run also trains here: doors train",
         )
-    return min(asked, left)
+    return min(hours, left)
 
 
-def _goes_on_after(wanted: Wanted, run: Run, report: Report) -> int | None:
-    return epoch_to_go_on_after(wanted.experiments[run.name], run, report, replace=wanted.replace)
+def _resume_epoch(request: JobRequest, run: Run, report: Report) -> int | None:
+    return epoch_to_resume_after(
+        request.experiments[run.name], run, report, replace=request.replace
+    )
 
 
 def _not_code(params: Params) -> list[Path]:
@@ -255,9 +259,9 @@ def _not_code(params: Params) -> list[Path]:
     return [Path(params.data.path), PRETRAINED, Path("runs"), *weights]
 
 
-def _uncommitted(wanted: Wanted, params: Params, repository: Repository) -> list[Path]:
+def _uncommitted(request: JobRequest, params: Params, repository: Repository) -> list[Path]:
     changed = repository.changes(beside=_not_code(params))
-    if changed and not wanted.with_changes:
+    if changed and not request.with_changes:
         some = ", ".join(map(str, changed[:5]))
         more = f" and {len(changed) - 5} more" if len(changed) > 5 else ""
         raise VersioningError(
@@ -279,19 +283,19 @@ def _bundle_code(
     path = folder / "packs/code/code.pack"
     if repository.show("HEAD", Path(_OURS)) is None:
         raise VersioningError(
-            f"this repository has no {_OURS}, and so not the code that is to train there",
+            f"this repository has no {_OURS}, so the code for the training is missing",
             hint="run it in a clone of this project, with your data in it",
         )
-    made = repository.pack(path, changed=changed)
-    beside = _not_code(params)
+    pack = repository.pack(path, changed=changed)
+    not_code = _not_code(params)
     code = Code(
-        made.commit,
-        made.tree,
-        not_code=[one.as_posix() for one in beside],
-        not_code_is_committed=repository.is_unchanged(beside),
+        pack.commit,
+        pack.tree,
+        not_code=[one.as_posix() for one in not_code],
+        not_code_is_committed=repository.is_unchanged(not_code),
     )
-    filtered = [one for one in made.filtered if not any(map(one.is_relative_to, beside))]
-    return packed("code", path, made.files, into=""), code, filtered
+    filtered = [one for one in pack.filtered if not any(map(one.is_relative_to, not_code))]
+    return describe_bundle("code", path, pack.files, into=""), code, filtered
 
 
 def _bundle_data(folder: Path, params: Params, report: Report) -> Bundle:
@@ -325,34 +329,36 @@ def _bundle_weights(
 
 
 def _bundle_state(folder: Path, run: Run) -> Bundle:
-    """Pack what a cut-off run goes on from, its newest whole checkpoint; the rest stays here."""
+    """Bundle what resuming a run needs, its newest whole checkpoint; the rest stays here."""
     files = [run.record]
     if RunRecord.read(run.record).status == "trained":
         files += [path for path in sorted(run.trainer_dir.rglob("*")) if path.is_file()]
     names = {path.relative_to(run.directory).as_posix(): path for path in files}
-    checkpoint = find_whole(run).folder
+    checkpoint = find_intact(run).folder
     if checkpoint is not None:
         here = run.resumable.parent.name
         names |= {f"{here}/{path.name}": path for path in sorted(checkpoint.iterdir())}
     return bundle_files("state", names, folder / f"packs/state-{run.name}", into=str(run.directory))
 
 
-def _expected(
+def _estimate(
     experiments: Mapping[str, Params],
     report: Report,
-    given: Sequence[Sequence[int]],
+    gpus: Sequence[Sequence[int]],
     after: Mapping[str, int],
 ) -> tuple[float, float]:
-    """Guess the hours of the job, and the seconds of its longest epoch."""
+    """Estimate the hours of the job, and the seconds of its longest epoch."""
     if report.layout is None:
         raise AssertionError("a report without an error has a layout")
     facts = dataset_facts(report.layout, report)
-    pairs = list(zip(experiments.items(), given, strict=True))
+    pairs = list(zip(experiments.items(), gpus, strict=True))
     hours = [
-        estimate.hours(params, facts, gpus=len(gpus), epochs_done=after.get(name, 0))
-        for (name, params), gpus in pairs
+        estimate.hours(params, facts, gpus=len(its_gpus), epochs_done=after.get(name, 0))
+        for (name, params), its_gpus in pairs
     ]
-    epoch_s = [estimate.epoch_s(params, facts, gpus=len(gpus)) for (_, params), gpus in pairs]
+    epoch_s = [
+        estimate.epoch_s(params, facts, gpus=len(its_gpus)) for (_, params), its_gpus in pairs
+    ]
     return max(hours), max(epoch_s)
 
 
@@ -360,7 +366,7 @@ def _limits(session_h: float, params: Params, epoch_s: float) -> Limits:
     session_s = session_h * 3600
     return Limits(
         session_s=session_s,
-        spare_s=min(_SPARE_S, _SPARE_SHARE * session_s),
+        spare_s=min(_SPARE_S, _SPARE_FRACTION * session_s),
         keep_every_s=params.checkpoints.every_minutes * 60,
         stall_s=max(_STALL_S, 5 * epoch_s),
     )

@@ -1,4 +1,4 @@
-"""Downloads what a job has left, checks every byte, and puts its runs in place."""
+"""Downloads the output of a job, checks every byte, and puts its runs in place."""
 
 import shutil
 from collections.abc import Sequence
@@ -20,9 +20,9 @@ from container_doors.core.ports import GpuHost, Progress
 from container_doors.core.records import Metadata, RunRecord
 from container_doors.core.run import Run
 from container_doors.kaggle.archive import (
-    Arrived,
     Manifest,
     Outcome,
+    UnpackedArchive,
     check_archive,
     manifest_name,
     read_manifest,
@@ -31,22 +31,22 @@ from container_doors.kaggle.archive import (
 from container_doors.kaggle.ledger import JobRecord
 from container_doors.steps.kaggle.jobs import (
     FINAL_PHASES,
-    HOME_S,
     POLL_S,
+    PULL_WAIT_S,
     FollowerOf,
     Pause,
     refuse_discarded,
-    with_what_it_replaces,
+    with_replaced_runs,
 )
 from container_doors.steps.publish import Outside, adopt
-from container_doors.training.checkpoint import faults, find_whole, tidy, use_newest_whole
-from container_doors.training.claim import claim, set_aside
+from container_doors.training.checkpoint import faults, find_intact, tidy, use_newest_intact
+from container_doors.training.claim import claim, rename_earlier
 from container_doors.training.history import best_epoch, read_epochs
 
 
 @dataclass(frozen=True, slots=True)
-class Home:
-    """What became of one experiment of a job."""
+class PulledRun:
+    """The result of one experiment of a job."""
 
     run: Run
     outcome: Outcome
@@ -54,42 +54,42 @@ class Home:
 
 def pull_job(
     job: JobRecord, *, host: GpuHost, progress: Progress, pause: Pause
-) -> tuple[JobRecord, list[Home]]:
-    """Fetch what a job has left, check every byte, and put its runs in place.
+) -> tuple[JobRecord, list[PulledRun]]:
+    """Download the output of a job, check every byte, and put its runs in place.
 
     Raises:
-        HostError: If it still runs, or if what comes is another's or damaged.
+        HostError: If it still runs, or if the output is another job's or damaged.
     """
     refuse_discarded(job)
     manifest, archive = _fetch(job, host=host, progress=progress, pause=pause)
     shutil.rmtree(job.folder / "arrived", ignore_errors=True)
-    arrived = unpack(archive, manifest, job.folder / "arrived")
-    homes = [_put_in_place(job, name, arrived, progress) for name in job.experiments]
-    log = arrived.folder / "kernel.log"
+    output = unpack(archive, manifest, job.folder / "arrived")
+    pulled_runs = [_put_in_place(job, name, output, progress) for name in job.experiments]
+    log = output.folder / "kernel.log"
     if log.is_file():
         put_in_place(log, job.folder / "kernel.log")
-    shutil.rmtree(arrived.folder)
+    shutil.rmtree(output.folder)
     archive.unlink()
-    worst = max((home.outcome for home in homes), key=lambda found: _BADNESS[found.kind])
-    job = job.changed(
+    worst = max((pulled.outcome for pulled in pulled_runs), key=lambda one: _SEVERITY[one.kind])
+    job = job.save_changes(
         stage="home",
         outcome=worst.kind,
         why=worst.why,
         remedy=worst.remedy,
         elapsed_s=max(job.elapsed_s, manifest.elapsed_s),
     )
-    return job, homes
+    return job, pulled_runs
 
 
-_BADNESS = {"finished": 0, "to be continued": 1, "failed": 2}
+_SEVERITY = {"finished": 0, "to be continued": 1, "failed": 2}
 
 
-def publish_home(
+def publish_pulled(
     run: Run, *, outside: Outside, follower_of: FollowerOf, progress: Progress
 ) -> Metadata:
-    """Publish a run that came home, if it is better than what is published here.
+    """Publish a downloaded run, if it is better than the published model.
 
-    Its results are shown to the trackers that have its epochs, either way.
+    In any case its results are sent to the trackers that have its epochs.
     """
     with claim(run):
         metadata, outcome = adopt(run, outside=outside)
@@ -102,17 +102,17 @@ def publish_home(
 
 
 def best_last(runs: Sequence[Run]) -> list[Run]:
-    """Order runs so that the better one, on val, is published last, and stays."""
+    """Sort runs by their score on val, so that the best one is published last, and stays."""
     return sorted(runs, key=lambda run: best_epoch(read_epochs(run.metrics_jsonl)).metrics.get(
         "val/mAP50-95", -1.0))  # fmt: skip
 
 
-def to_go_on(homes: Sequence[Home]) -> dict[str, Params]:
-    """Name the experiments that a next session would go on with, as they were last trained."""
+def experiments_to_continue(pulled_runs: Sequence[PulledRun]) -> dict[str, Params]:
+    """Return the experiments that a next session would continue, with their last params."""
     return {
-        home.run.name: RunRecord.read(home.run.record).known_params
-        for home in homes
-        if home.outcome.kind == "to be continued"
+        pulled.run.name: RunRecord.read(pulled.run.record).known_params
+        for pulled in pulled_runs
+        if pulled.outcome.kind == "to be continued"
     }
 
 
@@ -128,9 +128,9 @@ def _fetch(
             manifest = read_manifest(job.folder / name, job.slug)
             if manifest.archive in names and (is_final or manifest.outcome["is"] != "running"):
                 break
-        _see_whether_to_wait(job, is_final=is_final, waited=waited)
+        _refuse_to_wait(job, is_final=is_final, waited=waited)
         if not waited:
-            progress.say(f"waiting for what {job.slug} has left")
+            progress.say(f"waiting for the output of {job.slug}")
         pause(3 * POLL_S)
         waited += 3 * POLL_S
     archive = job.folder / manifest.archive
@@ -139,60 +139,62 @@ def _fetch(
     return manifest, archive
 
 
-def _see_whether_to_wait(job: JobRecord, *, is_final: bool, waited: float) -> None:
-    """What a job left shows a while after its end; before its end there is nothing."""
+def _refuse_to_wait(job: JobRecord, *, is_final: bool, waited: float) -> None:
+    """Raise if waiting is useless: the output appears a while after the job's end, not before."""
     if not is_final and job.stage not in {"ended", "home"}:
         raise HostError(
-            f"{job.slug} still runs, and has left nothing yet",
+            f"{job.slug} still runs, and has no output yet",
             hint=f"doors kaggle follow {job.experiments[0]}",
         )
-    if waited >= (HOME_S if not is_final else 60.0):
+    if waited >= (PULL_WAIT_S if not is_final else 60.0):
         why = f": {job.why}" if job.why else ""
         raise HostError(
-            f"{job.slug} has left nothing that could be fetched{why}",
-            hint=f"its log is at {job.url}; doors kaggle stop {job.slug} --discard gives it up",
+            f"{job.slug} has no output that could be downloaded{why}",
+            hint=f"its log is at {job.url}; doors kaggle stop {job.slug} --discard deletes it",
         )
 
 
-def _put_in_place(job: JobRecord, name: str, arrived: Arrived, progress: Progress) -> Home:
-    run, folder = Run(name), arrived.run_folder(name)
-    outcome = arrived.manifest.outcome_of(name)
+def _put_in_place(
+    job: JobRecord, name: str, output: UnpackedArchive, progress: Progress
+) -> PulledRun:
+    run, folder = Run(name), output.run_folder(name)
+    outcome = output.manifest.outcome_of(name)
     if not (folder / run.record.name).is_file():
-        return Home(run, outcome if outcome.kind == "failed" else _nothing(job))
+        return PulledRun(run, outcome if outcome.kind == "failed" else _nothing(job))
     record = RunRecord.read(folder / run.record.name)
     expected = job.run_ids.get(name, record.run_id)
     if record.run_id != expected or record.experiment != name:
         raise HostError(
-            f"{job.slug} brought another run's files: expected {name}, {expected}, found "
+            f"{job.slug} has another run's files: expected {name}, {expected}, found "
             f"{record.experiment}, {record.run_id}",
             hint="nothing was changed here; start it again: doors kaggle run",
         )
     with claim(run):
         _move(folder, run, record)
-        whole = use_newest_whole(run, progress.say)
+        whole = use_newest_intact(run, progress.say)
     if outcome.kind == "running":
-        outcome = Outcome(kind="to be continued", why=job.why or "it was ended from outside")
+        outcome = Outcome(kind="to be continued", why=job.why or "it was stopped from outside")
     if outcome.kind == "to be continued" and whole.epoch is None:
         outcome = _nothing(job)
-    return Home(run, outcome)
+    return PulledRun(run, outcome)
 
 
 def _nothing(job: JobRecord) -> Outcome:
     return Outcome(
         kind="failed",
         why=job.why or "it ended before an epoch was finished",
-        remedy=f"{job.folder}/kernel.log, or the page {job.url}, may say why; start it again",
+        remedy=f"{job.folder}/kernel.log, or the page {job.url}, may show why; start it again",
     )
 
 
 def _move(folder: Path, run: Run, record: RunRecord) -> None:
-    """Replace what is here of the run by what came, its record last, each thing as one step."""
-    complete = with_what_it_replaces(record, run)
+    """Replace the run's files here by the downloaded ones, its record last, each as one step."""
+    complete = with_replaced_runs(record, run)
     if run.record.exists() and RunRecord.read(run.record).run_id != record.run_id:
-        set_aside(run)
+        rename_earlier(run)
     make_folder(run.directory)
     _move_checkpoints(folder, run)
-    # The machine there knew no versions, so what it called the model counts for nothing here.
+    # The machine there knew no versions, so its version of the model means nothing here.
     (folder / run.metadata.name).unlink(missing_ok=True)
     for path in sorted(folder.iterdir(), key=lambda one: one.name == run.record.name):
         target = run.directory / path.name
@@ -209,13 +211,13 @@ def _move(folder: Path, run: Run, record: RunRecord) -> None:
 
 
 def _move_checkpoints(folder: Path, run: Run) -> None:
-    """Make what came the newest here, beside what was; a damaged one takes nobody's place."""
+    """Make the downloaded checkpoint the newest; a damaged one replaces no whole one."""
     for name in (run.previous_checkpoint.name, run.resumable.parent.name):  # the older one first
-        arrived = folder / name
-        if arrived.exists() and (not faults(arrived) or find_whole(run).folder is None):
+        checkpoint = folder / name
+        if checkpoint.exists() and (not faults(checkpoint) or find_intact(run).folder is None):
             tidy(run)
-            force_to_disk(arrived)
-            arrived.rename(staged_for(run.resumable.parent))
+            force_to_disk(checkpoint)
+            checkpoint.rename(staged_for(run.resumable.parent))
             replace_and_keep(run.resumable.parent, run.previous_checkpoint)
             tidy(run)
-        shutil.rmtree(arrived, ignore_errors=True)
+        shutil.rmtree(checkpoint, ignore_errors=True)

@@ -27,12 +27,14 @@ from container_doors.steps.robustness import RobustnessSettings, measure_robustn
 from container_doors.steps.summary import model_card, report_page, summarise
 from tests.builders import a_record, sha256_of
 from tests.fakes import FakeDetector, FakeProgress, FakeWorld
-from tests.trained import PARAMS, RUN, train_in, train_others
+from tests.trained import PARAMS, RUN, forget_detections, train_in, train_others
 
 
 @pytest.fixture(autouse=True)
 def trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    return train_in(tmp_path, monkeypatch)
+    folder = train_in(tmp_path, monkeypatch)
+    forget_detections()
+    return folder
 
 
 class Opened:
@@ -209,6 +211,16 @@ def test_what_was_detected_is_measured_once_and_each_look_at_test_is_counted():
     assert evaluated("val", opened).looks is None
     lines = TEST_USES.read_text().splitlines()
     assert [json.loads(line).get("by") for line in lines] == ["training", None, None, None]
+
+
+def test_what_the_training_detected_is_not_detected_again():
+    pipeline.train(PARAMS, Run("exp2"), world=FakeWorld().world)
+    opened = Opened()
+
+    found = evaluate_split(Run("exp2"), "test", open_detector=opened, progress=FakeProgress())
+
+    assert opened.times == 0
+    assert found.scores["recall"].value == 1
 
 
 def test_each_model_that_was_trained_has_looked_at_test_once_wherever_that_was():

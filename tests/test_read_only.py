@@ -10,7 +10,7 @@ from container_doors.core.run import TEST_USES, Run
 from container_doors.steps.evaluate import restore_test_uses
 from tests.fakes import Blinded, FakeWorld
 from tests.read_only import read_only
-from tests.trained import PARAMS, RUN, train_in
+from tests.trained import PARAMS, RUN, forget_detections, train_in
 
 
 @pytest.fixture
@@ -58,6 +58,7 @@ def test_a_command_says_the_same_where_nothing_can_be_written(
 def test_what_was_never_measured_is_measured_where_nothing_can_be_kept(
     command: str, workspace: Path, capsys: pytest.CaptureFixture[str]
 ):
+    forget_detections()
     argv = [*command.split(), "--experiment", "exp1"]
     with read_only(workspace):
         assert main(argv) == 0
@@ -74,6 +75,7 @@ def figures(out: str) -> list[str]:
 
 
 def test_what_cannot_be_kept_is_said(workspace: Path, capsys: pytest.CaptureFixture[str]):
+    forget_detections()
     with read_only(workspace):
         assert main(["evaluate", "--experiment", "exp1"]) == 0
 

@@ -10,6 +10,7 @@ from container_doors.core.config import Data, Params, Training, dump
 from container_doors.core.records import RunRecord
 from container_doors.core.run import Run
 from container_doors.publishing.hashing import artifact
+from container_doors.steps.detections import EVALUATED_SPLITS
 from container_doors.steps.version import version_model
 from tests.builders import a_small_dataset
 from tests.fakes import FakeProgress, FakeRepository, FakeStore, FakeWorld
@@ -28,6 +29,12 @@ def train_in(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(folder)
     pipeline.train(PARAMS, RUN, world=FakeWorld().world)
     return dataset
+
+
+def forget_detections(run: Run = RUN) -> None:
+    """Leave a run as earlier releases did, which kept nothing of what their training detected."""
+    for split in EVALUATED_SPLITS:
+        run.detections_json(split).unlink()
 
 
 def train_and_version_in(folder: Path) -> tuple[FakeStore, FakeRepository]:

@@ -17,7 +17,7 @@ from container_doors.steps.summary import report_page
 from tests.builders import a_record
 from tests.chromium import CHROMIUM, opened
 from tests.fakes import FakeDetector, FakeProgress
-from tests.trained import RUN, train_in
+from tests.trained import RUN, forget_detections, train_in
 
 PAGE = Path("summary.html")
 
@@ -46,6 +46,7 @@ def page(detector: FakeDetector | None = None) -> str:
 @pytest.fixture(autouse=True)
 def _trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     train_in(tmp_path, monkeypatch)
+    forget_detections()
 
 
 class Silent(FakeDetector):

@@ -1,11 +1,14 @@
 """Measures what a model finds on a split: its scores, their intervals, an operating target."""
 
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
-from container_doors.core.config import Params
+from container_doors.core.config import Validation
 from container_doors.core.errors import MissingToolError, RunError
 from container_doors.core.measurements import Assessment, Detected, TargetCheck
-from container_doors.core.ports import Detector, Progress, Repository, World
+from container_doors.core.ports import Detections, Progress, Repository, World
 from container_doors.core.records import Evaluation, Predictions, RunRecord, SplitScores
 from container_doors.core.run import TEST_USES, Run
 from container_doors.data.attributes import Attributes
@@ -17,7 +20,7 @@ from container_doors.evaluation.coco_ap import coco_ap
 from container_doors.evaluation.error_kinds import error_kinds
 from container_doors.evaluation.latency import latency, median
 from container_doors.evaluation.matched import match_photographs, precision_over_recall
-from container_doors.evaluation.matching import match, operating_point
+from container_doors.evaluation.matching import Matches, match, operating_point
 from container_doors.evaluation.mistakes import mistakes
 from container_doors.evaluation.predictions import prediction
 from container_doors.evaluation.resampling import precision_recall
@@ -26,15 +29,15 @@ from container_doors.evaluation.slices import slices
 from container_doors.evaluation.targets import OperatingTarget, choose_threshold, recall_target
 from container_doors.evaluation.test_uses import BY_TRAINING, record_use, restore_uses, split_sha256
 from container_doors.publishing.hashing import artifact
-from container_doors.publishing.ways_back import refuse_other_weights
 from container_doors.steps.detections import (
     EVALUATED_SPLITS,
     OpenDetector,
+    Subject,
     cached_detections,
     changed_since_training,
     count_test_use,
     detect,
-    doors_in,
+    detect_with,
     evaluated,
     keep,
     known_attributes,
@@ -48,24 +51,37 @@ MOST_PICTURES = 100
 
 
 def evaluate_run(record: RunRecord, run: Run, *, world: World) -> Evaluation:
-    """Score ``best.pt`` on val and test, each by itself, and draw what it finds on test."""
-    refuse_other_weights(record, run)
+    """Detect on val and test with ``best.pt``, each by itself, and keep what that tells.
+
+    That is ``detections.json`` of each split, of which everything else is derived: the scores, the
+    predictions, their pictures, and later what ``doors evaluate`` and ``doors gate`` say.
+    """
+    record, layout = trained(run)
     params = record.known_params
     detector = world.load_detector(
         run.best_weights,
         image_size_px=params.training.image_size_px,
         hardware=record.hardware,
     )
+    subject = Subject(run.best_weights, run, record.run_id, params, layout)
+    splits = {}
+    for split in EVALUATED_SPLITS:
+        world.progress.say(f"evaluating best.pt on {split}")
+        detected = detect_with(
+            detector,
+            subject,
+            split,
+            plots_dir=run.evaluation_dir(split),
+            progress=world.progress,
+        )
+        detected.write(run.detections_json(split))
+        splits[split] = split_scores(detected, params.validation)
+        _keep_predictions(run, detected, params.validation)
     evaluation = Evaluation(
         run_id=record.run_id,
         weights_sha256=artifact(run.best_weights).sha256,
         image_size_px=params.training.image_size_px,
-        splits={
-            split: score_split(
-                detector, params, run, split, run_id=record.run_id, progress=world.progress
-            )
-            for split in EVALUATED_SPLITS
-        },
+        splits=splits,
     )
     for line in restore_test_uses(world.repository):
         LOG.warning("%s", line)
@@ -97,59 +113,72 @@ def _record_training_use(run: Run, weights_sha256: str) -> None:
     record_use(TEST_USES, look)
 
 
-def score_split(
-    detector: Detector, params: Params, run: Run, split: str, *, run_id: str, progress: Progress
-) -> SplitScores:
-    """Evaluate on one split of the run's view, and keep what was found there."""
-    progress.say(f"evaluating best.pt on {split}")
-    metrics, all_detections = detector.validate(
-        data_yaml=run.data_view / "data.yaml",
-        split=split,
-        conf_threshold=params.validation.conf_threshold,
-        plots_dir=run.evaluation_dir(split),
-    )
-    used = detector.detect(
-        [found.image for found in all_detections],
-        conf_threshold=params.validation.conf_threshold,
-        iou_threshold=params.validation.iou_threshold,
-    )
-    doors = [doors_in(found) for found in all_detections]
-    matches = [
-        match(found.boxes_xyxy, found.confidences, boxes)
-        for found, boxes in zip(used, doors, strict=True)
-    ]
-    Predictions(
-        run_id=run_id,
-        split=split,
-        pictures=[
-            prediction(found, boxes, matched, relative_to=run.data_view)
-            for found, boxes, matched in zip(used, doors, matches, strict=True)
-        ],
-    ).write(run.predictions_json(split))
-    if split == "test":
-        for found, boxes, matched in list(zip(used, doors, matches, strict=True))[:MOST_PICTURES]:
-            name = found.image.absolute().relative_to(run.data_view.absolute() / "images" / split)
-            pictures.save(pictures.draw(found, boxes, matched), run.predictions / name)
+def split_scores(detected: Detected, used_at: Validation) -> SplitScores:
+    """Derive what ``scores.json`` has of a split: one figure each, without intervals."""
+    photographs = detected.photographs
+    doors = [one.doors_xyxy for one in photographs]
     return SplitScores(
         images=len(doors),
         doors=sum(map(len, doors)),
         background_images=sum(not boxes for boxes in doors),
-        ultralytics=metrics,
+        ultralytics=detected.ultralytics,
         coco=coco_ap(
             doors,
-            [found.boxes_xyxy for found in all_detections],
-            [found.confidences for found in all_detections],
+            [one.scored_xyxy for one in photographs],
+            [one.scored_confidences for one in photographs],
         ),
         operating_point=operating_point(
-            matches,
-            conf_threshold=params.validation.conf_threshold,
-            iou_threshold=params.validation.iou_threshold,
+            [matches for _, matches in _in_use(detected, used_at)],
+            conf_threshold=used_at.conf_threshold,
+            iou_threshold=used_at.iou_threshold,
         ),
         latency=latency(
-            [found.duration_ms for found in used if found.duration_ms is not None],
-            method=detector.timing_method,
+            [one.duration_ms for one in photographs if one.duration_ms is not None],
+            method=detected.timing_method,
         ),
     )
+
+
+def _in_use(detected: Detected, used_at: Validation) -> Iterator[tuple[Detections, Matches]]:
+    """Choose the boxes above the threshold, and match them.
+
+    They are those that a model finds that is asked for no others: a box is suppressed by a more
+    confident one alone.
+    """
+    for one in detected.photographs:
+        boxes = [
+            (box, confidence)
+            for box, confidence in zip(one.used_xyxy, one.used_confidences, strict=True)
+            if confidence > used_at.conf_threshold  # as Ultralytics compares
+        ]
+        found = Detections(
+            Path(one.image),
+            one.width_px,
+            one.height_px,
+            boxes_xyxy=[box for box, _ in boxes],
+            confidences=[confidence for _, confidence in boxes],
+        )
+        yield found, match(found.boxes_xyxy, found.confidences, one.doors_xyxy)
+
+
+def _keep_predictions(run: Run, detected: Detected, used_at: Validation) -> None:
+    """Write what is found at the threshold, and draw it for the first photographs of test."""
+    in_use = list(_in_use(detected, used_at))
+    doors = [one.doors_xyxy for one in detected.photographs]
+    Predictions(
+        run_id=detected.run_id,
+        split=detected.split,
+        pictures=[
+            prediction(found, labelled, matches)
+            for (found, matches), labelled in zip(in_use, doors, strict=True)
+        ],
+    ).write(run.predictions_json(detected.split))
+    if detected.split != "test":
+        return
+    for (found, matches), labelled in list(zip(in_use, doors, strict=True))[:MOST_PICTURES]:
+        here = replace(found, image=run.data_view / found.image)
+        name = found.image.relative_to(f"images/{detected.split}")
+        pictures.save(pictures.draw(here, labelled, matches), run.predictions / name)
 
 
 def evaluate_split(
@@ -211,7 +240,7 @@ def both_splits(
     """Measure val and test, or read what was measured of the same weights and data."""
     attributes = known_attributes(layout, progress)
     return {
-        split: _present(run, split, record, layout, attributes)
+        split: cached_assessment(run, split, record, layout, attributes)
         or evaluate_split(run, split, open_detector=open_detector, progress=progress)
         for split in ("val", "test")
     }
@@ -287,7 +316,7 @@ def _checked(
     )
 
 
-def _present(
+def cached_assessment(
     run: Run, split: str, record: RunRecord, layout: Layout, attributes: Attributes
 ) -> Assessment | None:
     """Read an assessment of these very weights, photographs and labels."""

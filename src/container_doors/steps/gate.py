@@ -9,7 +9,7 @@ from container_doors.publishing.lineage import run_of
 from container_doors.publishing.publication import read_published
 from container_doors.reporting.gate import TargetResult, check_targets
 from container_doors.steps.detections import OpenDetector, count_test_use, known_attributes, trained
-from container_doors.steps.evaluate import _present, evaluate_split
+from container_doors.steps.evaluate import cached_assessment, evaluate_split
 from container_doors.steps.version import nothing_published, refuse_another
 
 
@@ -21,7 +21,7 @@ def gate_run(
     attributes = known_attributes(layout, progress)
     assessments = {}
     for split in ("val", "test"):
-        assessment = _present(run, split, record, layout, attributes)
+        assessment = cached_assessment(run, split, record, layout, attributes)
         if assessment is None:
             assessment = evaluate_split(run, split, open_detector=open_detector, progress=progress)
         else:

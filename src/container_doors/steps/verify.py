@@ -33,8 +33,8 @@ from container_doors.publishing.publication import METADATA, recover
 from container_doors.publishing.signatures import SignaturePolicy, signature_check
 from container_doors.publishing.ways_back import metadata_back
 from container_doors.steps.data import check_data
-from container_doors.steps.detections import EVALUATED_SPLITS
-from container_doors.steps.evaluate import score_split
+from container_doors.steps.detections import EVALUATED_SPLITS, Subject, detect_with
+from container_doors.steps.evaluate import split_scores
 from container_doors.steps.start import training_params
 from container_doors.steps.sync import pointers_in
 from container_doors.steps.version import another_published, nothing_published
@@ -149,17 +149,19 @@ def measure_again(
     layout, findings = read_layout(dataset)
     if layout is None:
         return Check("figures", "", not_checked=f"{dataset}: {findings[0]}")
+    weights, splits = PUBLISHED / "best.pt", {}
     with TemporaryDirectory() as scratch:
         run = Run(metadata.experiment_name, root=Path(scratch))
         link_view(layout, run.data_view)
         size = params.training.image_size_px
-        detector = load_detector(PUBLISHED / "best.pt", image_size_px=size, hardware=hardware)
-        splits = {
-            split: score_split(
-                detector, params, run, split, run_id=metadata.run_id, progress=progress
+        detector = load_detector(weights, image_size_px=size, hardware=hardware)
+        subject = Subject(weights, run, metadata.run_id, params, layout)
+        for split in EVALUATED_SPLITS:
+            progress.say(f"evaluating best.pt on {split}")
+            detected = detect_with(
+                detector, subject, split, plots_dir=run.evaluation_dir(split), progress=progress
             )
-            for split in EVALUATED_SPLITS
-        }
+            splits[split] = split_scores(detected, params.validation)
     again = metadata.evaluation.model_copy(update={"splits": splits})
     is_same_device = hardware.description == metadata.hardware.description
     return evidence.figures_check(

@@ -54,6 +54,7 @@ def test_the_demo_trains_a_detector_that_finds_doors(tmp_path: Path):
         assert isinstance(json.loads(shown.stdout), dict)
 
 
+@pytest.mark.slow
 def test_one_more_model_that_is_worse_ends_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     progress, workspace = FakeProgress(), tmp_path / "demo"
     demo._prepare(workspace, keep=False, progress=progress)

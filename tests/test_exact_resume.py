@@ -15,39 +15,23 @@ from container_doors.training.history import read_epochs
 from tests.exact import CASES
 from tests.tiny import tiny_data
 
-QUICK = ("another number of loaders",)
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def quick(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return trained(tmp_path_factory.mktemp("quick"), QUICK)
-
-
-@pytest.fixture(scope="module")
-def slow(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return trained(
-        tmp_path_factory.mktemp("slow"), tuple(name for name in CASES if name not in QUICK)
-    )
-
-
-def trained(root: Path, names: tuple[str, ...]) -> Path:
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("exact")
     data_yaml = tiny_data(root / "data", train=18)
-    argv = [sys.executable, "-m", "tests.exact", str(root), str(data_yaml), *names]
+    argv = [sys.executable, "-m", "tests.exact", str(root), str(data_yaml), *CASES]
     done = subprocess.run(argv, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert ("2 loaders" in done.stdout) == any("workers" in CASES[name].training for name in names)
+    assert "2 loaders" in done.stdout
     return root
 
 
-@pytest.mark.parametrize("name", QUICK)
-def test_in_pieces_it_ends_as_it_would_have(quick: Path, name: str):
-    compare(quick / name)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", [name for name in CASES if name not in QUICK])
-def test_whatever_the_training(slow: Path, name: str):
-    compare(slow / name)
+@pytest.mark.parametrize("name", CASES)
+def test_in_pieces_it_ends_as_it_would_have(trained: Path, name: str):
+    compare(trained / name)
 
 
 def compare(folder: Path) -> None:

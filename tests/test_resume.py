@@ -139,6 +139,7 @@ def test_what_cannot_be_gone_on_from_is_refused_and_nothing_is_changed(
     assert run.metrics_jsonl.read_text() == "as it was"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spoil", [_flipped, _absent])
 def test_where_the_one_before_is_whole_the_same_weights_come_out(
     quick: Path, tmp_path: Path, spoil: Callable[[Run], None]

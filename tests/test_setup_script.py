@@ -231,6 +231,7 @@ def test_a_machine_that_fails_a_check_ends_phase_1(machine: Machine):
     assert machine.set_up(doctor=0).returncode == 0
 
 
+@pytest.mark.slow
 def test_elsewhere_versions_w_and_b_and_the_way_to_dvc_are_said(machine: Machine):
     """The shell that follows the next steps has no environment activated."""
     (machine.clone / ".venv").symlink_to(sys.prefix)

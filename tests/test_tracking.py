@@ -225,6 +225,7 @@ class TestARunOnline:
         assert not [path for path in written if KEY.encode() in path.read_bytes()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("end", "exit_code", "status"),
     [
@@ -257,6 +258,7 @@ def test_begun_anew_after_a_kill_it_is_another_run(workspace: Path, backend: Wan
     assert states == [("failed", 4), ("finished", 4)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("key", "fault", "why"),
     [
@@ -385,6 +387,7 @@ def test_a_row_that_was_lost_with_its_connection_is_sent_again(
     assert shown(the_run(backend)) == told(workspace)
 
 
+@pytest.mark.slow
 def test_a_follower_that_dies_costs_the_training_nothing(workspace: Path, backend: WandbBackend):
     go_on = workspace / "go on"
     argv = command("exp1", epochs=6, held_until=go_on)
@@ -508,6 +511,7 @@ def test_a_full_disk_in_the_folder_of_the_trackers_is_said_and_nothing_is_lost(
         subprocess.run(["umount", "--lazy", disk], check=True)
 
 
+@pytest.mark.slow
 def test_a_follower_is_started_by_a_training_and_by_nobody_else(
     workspace: Path, backend: WandbBackend
 ):
@@ -544,6 +548,7 @@ def test_a_disabled_run_is_sent_by_its_name_only(workspace: Path, backend: Wandb
     assert {run.name for run in backend.runs.values()} == {"exp1", "exp2"}
 
 
+@pytest.mark.slow
 def test_a_misspelt_name_sends_nothing(workspace: Path, backend: WandbBackend):
     seen = environment(workspace, backend)
     train(workspace, seen, mode="offline")

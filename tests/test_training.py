@@ -167,9 +167,17 @@ def test_stopped_in_the_middle_of_an_epoch_it_ends_cleanly_and_can_be_run_again(
     [
         pytest.param(("detection.model.weights=no.pt",), "no file at no.pt", id="missing"),
         pytest.param(
-            ("detection.model.weights=bad.pt",), "damaged, or not a weight file", id="corrupt"
+            ("detection.model.weights=bad.pt",),
+            "damaged, or not a weight file",
+            id="corrupt",
+            marks=pytest.mark.slow,
         ),
-        pytest.param((), "no pretrained weights at weights/pretrained", id="no network"),
+        pytest.param(
+            (),
+            "no pretrained weights at weights/pretrained",
+            id="no network",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_weights_that_cannot_be_had_are_explained(
@@ -189,6 +197,7 @@ def test_weights_that_cannot_be_had_are_explained(
     assert not (workspace / "runs/w").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     "CONTAINER_DOORS_WEIGHTS" not in os.environ, reason="CONTAINER_DOORS_WEIGHTS is not set"
 )

@@ -49,6 +49,7 @@ def test_the_persons_own_settings_are_not_touched_and_no_integration_is_on(tmp_p
     assert not (tmp_path / ".config/Ultralytics").exists()
 
 
+@pytest.mark.slow
 def test_a_home_that_cannot_be_written_is_no_reason_to_fail(tmp_path: Path):
     printed = python(
         tmp_path,
@@ -59,6 +60,7 @@ def test_a_home_that_cannot_be_written_is_no_reason_to_fail(tmp_path: Path):
     assert printed.strip().startswith("/tmp/container-doors-")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("before", "expected"), [("", "None"), ("os.environ[NAME] = '3'", "3")])
 def test_what_is_started_later_computes_on_as_many_cores(
     tmp_path: Path, before: str, expected: str
@@ -71,6 +73,7 @@ def test_what_is_started_later_computes_on_as_many_cores(
     assert printed.strip() == expected
 
 
+@pytest.mark.slow
 def test_each_line_of_its_log_has_a_time_and_a_level(tmp_path: Path):
     code = (
         "from pathlib import Path; from container_doors.training.logbook import logbook;"

@@ -154,7 +154,7 @@ def _kill_and_resume(
               f"{finished} epochs", flush=True)  # fmt: skip
         finished_before = finished
         where = "the same clone"
-        is_moving = kill % 2 == 0 and options.trouble is None
+        is_moving = kill % 2 == 0 and options.trouble is None and _can_move(workspace, damages)
         if damages is not None:
             damages.after(output, here, workspace, is_moving=is_moving)
         if is_moving:
@@ -168,6 +168,15 @@ def _kill_and_resume(
         costs[where].repeated.append(max(finished_before - int(resumed[1]), 0))
         costs[where].kills += 1
     return here, costs
+
+
+def _can_move(workspace: Path, damages: "Damages | None") -> bool:
+    """Tell whether a fresh clone would find a whole copy: one that is finished sends none."""
+    return damages is None or any(map(_is_whole_archive, _archives(workspace)))
+
+
+def _archives(workspace: Path) -> list[Path]:
+    return [*(workspace / f"remote-storage/checkpoints/{NAME}").glob("*.tar")]
 
 
 def _flip(path: Path) -> None:
@@ -213,9 +222,8 @@ class Damages:
         """Damage the next copy that is not the only whole one; return which, and how."""
         run = Run(NAME, here / "runs")
         archives = sorted(
-            (workspace / f"remote-storage/checkpoints/{NAME}").glob("*.tar"),
-            key=lambda path: path.name.split("-")[2], reverse=True,
-        )  # fmt: skip
+            _archives(workspace), key=lambda path: path.name.split("-")[2], reverse=True
+        )
         remote = [path for path in archives if _is_whole_archive(path)]
         local = [
             folder for folder in (run.resumable.parent, run.previous_checkpoint)

@@ -89,6 +89,20 @@ def test_what_could_go_from_a_full_disk_is_named(small_disk: Path, monkeypatch: 
     assert "rm -r 'runs/exp1~1' 'runs/of mine~2' (3.0 MB, 0 bytes)" in how_to_free(caught.value)
 
 
+def test_runs_may_be_on_a_disk_of_their_own(
+    small_disk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """What could not be written whole is deleted at once, so that disk is not quite full."""
+    workspace = tmp_path / "workspace"
+    workspace.mkdir()
+    (workspace / "runs").symlink_to(small_disk)
+    monkeypatch.chdir(workspace)
+
+    found = what_is_full(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+
+    assert found.startswith(f"{small_disk} is full: No space left on device, ")
+
+
 def test_a_read_only_folder_is_said(small_disk: Path):
     remount(small_disk, "ro")
 

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
-_NEARLY_NOTHING = 2**20
+_LITTLE = 200 * 2**20
+"""More than a checkpoint needs: what could not be written is deleted again before this looks."""
 _MOST_NAMED = 3
 
 
@@ -21,8 +22,8 @@ def is_full(error: BaseException) -> bool:
 def what_is_full(error: OSError) -> str:
     """Return which file system is full, its size, and what was being written.
 
-    A failed write has no path. Then it is one of our disks that has almost no space left, or none
-    of them: the output may go to another disk.
+    A failed write has no path. Then it is that of our disks that has the least space left, if that
+    is little; or none of them: the output may go to another disk.
     """
     path = _place(error)
     if path is None:
@@ -55,9 +56,13 @@ def _place(error: OSError) -> Path | None:
     if error.filename is not None:
         path = Path(os.fsdecode(error.filename)).absolute()
         return next(one for one in (path, *path.parents) if one.exists())
-    ours = [Path.cwd(), Path(tempfile.gettempdir())]
-    full = [one for one in ours if shutil.disk_usage(one).free < _NEARLY_NOTHING]
-    return full[0] if full else ours[0] if error.errno == errno.EDQUOT else None
+    here = Path.cwd()
+    runs = Path("runs")  # it, or one of them, may be on a disk of its own
+    ours = [here, Path(tempfile.gettempdir()), runs, *runs.glob("*")]
+    fullest = min(filter(Path.exists, ours), key=lambda one: shutil.disk_usage(one).free)
+    if shutil.disk_usage(fullest).free < _LITTLE:
+        return fullest
+    return here if error.errno == errno.EDQUOT else None
 
 
 def _mount_of(path: Path) -> Path:

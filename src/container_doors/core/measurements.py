@@ -8,7 +8,7 @@ import math
 from statistics import NormalDist
 from typing import Annotated, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from container_doors.core.records import Document, Latency, Sha256
 
@@ -234,9 +234,15 @@ class TargetCheck(Value):
     chosen_on: Estimate
     checked_on: Estimate
     verdict: str
+    """``met``, ``missed`` or ``unproven``; releases up to 0.1 wrote ``kept`` and ``broken``."""
     price: Estimate | None = None
     """The cost at that threshold, on the split of the check. For a target recall: the false alarms
     per photograph without a door. For target false alarms: the recall. None if it is undefined."""
+
+    @field_validator("verdict")
+    @classmethod
+    def _as_it_is_called_now(cls, value: str) -> str:
+        return {"kept": "met", "broken": "missed"}.get(value, value)
 
 
 class Assessment(Value):

@@ -33,7 +33,7 @@ _FASTER = 1.2
 """From this speed-up on, fewer augmentations are advised."""
 
 _HIGH_CONFIDENCE = 0.8
-"""A false positive with this confidence is usually a door without a label."""
+"""A false alarm with this confidence is usually a door without a label."""
 
 _GIB = re.compile(r"([\d.]+) GiB")
 _STALLED_S = 600.0
@@ -240,7 +240,7 @@ def _one_sided(case: Case) -> list[tuple[str, str]]:
     if precision[-1] < recall[-1]:
         return [
             (
-                f"false positives (precision {precision[-1]:.2f}, recall {recall[-1]:.2f})",
+                f"false alarms (precision {precision[-1]:.2f}, recall {recall[-1]:.2f})",
                 "add photographs without a door; look for doors without a label",
             )
         ]

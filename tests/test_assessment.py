@@ -374,7 +374,7 @@ def test_what_the_evaluator_does_not_say_is_undefined():
     found = evaluated(open_detector=lambda weights, params: Silent())
 
     assert {"AP50", "recall"} < set(found.scores)
-    assert {name for name, why in found.undefined.items() if "did not say" in why} == {
+    assert {name for name, why in found.undefined.items() if "does not report" in why} == {
         "mAP50", "mAP50-95", "mP", "mR", "mF1",
     }  # fmt: skip
 

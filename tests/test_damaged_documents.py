@@ -161,7 +161,7 @@ def test_boxes_without_a_confidence_each_are_a_damaged_document(
     photograph[rows] = values + values[:1] if is_longer else values[1:]
     path.write_text(json.dumps(document))
 
-    with pytest.raises(RunError, match="a confidence for each box"):
+    with pytest.raises(RunError, match="a confidence for each scored box"):
         Detected.read(path)
 
 
@@ -326,7 +326,7 @@ def test_a_report_is_not_begun_where_another_file_is_in_the_way(
     other.write_bytes(b"\xff\xfemine")
     try:
         assert main([*SUMMARY[:4], "other/summary.md", *SUMMARY[5:]]) == 2
-        assert f"{other} is there already" in capsys.readouterr().err
+        assert f"{other} exists already" in capsys.readouterr().err
         assert [*other.parent.iterdir()] == [other]
     finally:
         other.unlink()

@@ -25,10 +25,10 @@ from tests.trained import PARAMS
 
 PROSE = (
     "no credentials: doors kaggle cannot be used here",
-    "ask doors gate first: exit 1, and nothing is pushed, unless every target holds",
+    "run doors gate first: exit 1, and upload nothing, unless every target is met",
     "# written by: doors summary --card",
     "<!doctype html><!-- doors summary -->",
-    "Where doors of one scene count for less (`doors evaluate`)",
+    "With the correlation within scenes (`doors evaluate`)",
 )
 """These speak of a command, and nobody is to type it."""
 

@@ -406,7 +406,7 @@ def test_no_credential_is_in_anything_that_is_sent(
         (NO_QUOTA, "doors kaggle plan"),
         (NO_PHONE, "Phone verification"),
         ("The requested title is already in use by a kernel.", "another experiment's name"),
-        ("Something else entirely", "look at https://www.kaggle.com"),
+        ("Something else entirely", "open https://www.kaggle.com"),
     ],
     ids=["sessions", "quota", "phone", "name", "anything"],
 )
@@ -730,7 +730,7 @@ def test_a_file_that_was_not_left_is_absent(
 ):
     finished(kaggle, host, tmp_path, "")
 
-    with pytest.raises(AbsentError, match=r"has left no run\.bin"):
+    with pytest.raises(AbsentError, match=r"has written no run\.bin"):
         host.download(REF, "run.bin", tmp_path / "run.bin", progress=PROGRESS)
 
 

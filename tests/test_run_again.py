@@ -74,12 +74,12 @@ def test_a_run_that_is_no_better_ends_well_and_says_so(clone: Path):
 
     assert "published detection_v1.0_" in told[0]
     assert "kept detection_v1.0_" in told[1]
-    assert "exp2 has the same val mAP50-95, 0.000; to publish exp2 all the same" in told[1]
+    assert "exp2 has the same val mAP50-95, 0.000; to publish exp2 anyway" in told[1]
     assert "nothing to version: exp2 is not published" in told[1]
     assert (clone / "summary_exp2.md").exists()
     assert "doors publish exp2 --anyway" in told[1]
     refused = done(clone, "bash", "scripts/finalize_training_kaggle.sh", "exp2", code=2)
-    assert "hint: doors publish exp2 puts exp2 there if it is better" in refused
+    assert "hint: doors publish exp2 publishes exp2 if it is better" in refused
     (first, second) = [line.split() for line in done(clone, "doors", "runs").splitlines()[1:]]
     assert (first[0], second[0]) == ("exp2", "exp1")
     done(clone, "doors", "publish", "exp2", "--anyway")

@@ -239,7 +239,7 @@ def point_to_other_weights() -> None:
         (swap_pointers, "expected a pointer to best.pt"),
         (break_a_pointer, "expected a pointer to best.pt"),
         (break_a_file, "metadata.json: expected md5"),
-        (point_to_other_weights, "best.pt of exp1 is not the file that its metadata describes"),
+        (point_to_other_weights, "best.pt of exp1 does not match its metadata"),
     ],
 )
 def test_a_download_that_is_not_whole_is_refused(

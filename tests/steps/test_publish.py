@@ -518,7 +518,7 @@ def test_a_released_version_stays_the_same_bytes_when_it_is_published_again(clon
     [
         pytest.param(lambda run: flip(run.best_weights), "is not what exp2 trained", id="weights"),
         pytest.param(
-            lambda run: flip(run.trainer_dir / "results.csv"), "results.csv of exp2 is not what",
+            lambda run: flip(run.trainer_dir / "results.csv"), "results.csv of exp2 has changed since",
             id="a table",
         ),
         pytest.param(lambda run: run.record.write_text("{"), "cannot be read", id="run.json"),
@@ -693,7 +693,7 @@ def test_versioning_a_run_that_is_not_published_says_what_to_type(clone: Clone):
     ) as raised:
         version_model("exp2", store=clone.store, progress=clone.progress)
 
-    assert raised.value.hint.startswith("doors publish exp2 puts exp2 there")
+    assert raised.value.hint.startswith("doors publish exp2 publishes exp2 if it is better")
     with pytest.raises(RunError, match="has the model of 'exp1', and 'exp2' was asked for"):
         regenerate_metadata(
             PUBLISHED, repository=clone.repository, runs_root=Path("runs"), major=False,

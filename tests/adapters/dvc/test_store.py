@@ -373,9 +373,9 @@ def test_a_damaged_pointer_is_named_and_left_as_it_is(content: bytes, stand_in: 
     (stand_in / "best.pt.dvc").write_bytes(content)
     store = DvcStore(stand_in)
 
-    with pytest.raises(VersioningError, match=r"best\.pt\.dvc is not a pointer of DVC"):
+    with pytest.raises(VersioningError, match=r"best\.pt\.dvc is not a DVC pointer"):
         store.add([Path("best.pt")])
-    with pytest.raises(VersioningError, match=r"best\.pt\.dvc is not a pointer of DVC"):
+    with pytest.raises(VersioningError, match=r"best\.pt\.dvc is not a DVC pointer"):
         store.annotate([Path("best.pt.dvc")], VERSION)
 
     assert (stand_in / "best.pt.dvc").read_bytes() == content

@@ -161,7 +161,7 @@ def test_boxes_without_a_confidence_each_are_a_damaged_document(
     photograph[rows] = values + values[:1] if is_longer else values[1:]
     path.write_text(json.dumps(document))
 
-    with pytest.raises(RunError, match="a confidence for each scored box"):
+    with pytest.raises(RunError, match="expected a confidence for each "):
         Detected.read(path)
 
 

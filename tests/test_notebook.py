@@ -46,7 +46,7 @@ def test_the_notebook_begins_with_the_warning_and_the_default():
     first = json.loads(NOTEBOOK.read_text("utf-8"))["cells"][0]
 
     assert first["cell_type"] == "markdown"
-    assert "accounts were locked" in "".join(first["source"])
+    assert "has locked accounts" in "".join(first["source"])
     assert "doors kaggle run" in "".join(first["source"])
 
 

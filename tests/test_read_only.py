@@ -19,7 +19,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     train_in(folder, monkeypatch)
     (folder / "params.yaml").write_text(dump(PARAMS))
     for module in (evaluate, latency, robustness, version):
-        monkeypatch.setattr(module, "opened", lambda weights, params: Blinded())
+        monkeypatch.setattr(module, "open_detector", lambda weights, params: Blinded())
     monkeypatch.setattr(latency, "FORMATS", {})
     return folder
 

@@ -115,10 +115,10 @@ SPOILS = [
     pytest.param(_cut_short, "resume.pt in .* is damaged", id="cut short"),
     pytest.param(_overwritten, "resume.pt in .* is damaged", id="damaged"),
     pytest.param(_flipped, "resume.pt in .* is damaged", id="a flipped bit"),
-    pytest.param(_of_something_else, "resume.pt in .* is not what was", id="weights and no state"),
-    pytest.param(_of_another_epoch, "epoch.json in .* is not what was", id="of another epoch"),
+    pytest.param(_of_something_else, "resume.pt in .* is damaged", id="weights and no state"),
+    pytest.param(_of_another_epoch, "epoch.json in .* is damaged", id="of another epoch"),
     pytest.param(_absent, "no intact checkpoint is left", id="absent"),
-    pytest.param(_alone, "epoch.json in .* is not what was", id="of nobody knows which epoch"),
+    pytest.param(_alone, "epoch.json in .* is damaged", id="of nobody knows which epoch"),
 ]
 
 

@@ -165,7 +165,7 @@ def test_on_a_laptop_no_remedy_is_one_for_kaggle(
     packages, network, gpu = (check() for check in checks)
 
     assert (packages.verdict, packages.remedy) == ("fail", "uv sync")
-    assert (network.verdict, "is the network up?" in network.remedy) == ("warn", True)
+    assert (network.verdict, "check the network" in network.remedy) == ("warn", True)
     remedies = f"{packages.remedy} {network.remedy} {gpu.remedy}"
     assert "Settings >" not in remedies
     assert "setup_kaggle" not in remedies

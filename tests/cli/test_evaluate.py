@@ -188,7 +188,7 @@ def test_comparing_hides_no_false_alarm(
     table = {cells[0]: cells[1:] for cells in map(re.compile(" {2,}").split, out.splitlines())}
     assert table["doors found"] == ["5 of 41", "41 of 41"]
     assert table["false alarms"][:2] == ["0", "84"]
-    assert table["false alarms"][2].startswith("+2.000 a photograph (+1.")
+    assert table["false alarms"][2].startswith("+2.000 per photograph (+1.")
     assert [one[:6] for one in table["precision"]] == ["1.000 ", "0.328 ", "-0.672"]
     assert [one[:6] for one in table["recall"]] == ["0.122 ", "1.000 ", "+0.878"]
     assert "exp2 is better than exp1 in some metrics and worse in others. Better: AP50-95" in out

@@ -518,7 +518,7 @@ def test_a_released_version_stays_the_same_bytes_when_it_is_published_again(clon
     [
         pytest.param(lambda run: flip(run.best_weights), "is not what exp2 trained", id="weights"),
         pytest.param(
-            lambda run: flip(run.trainer_dir / "results.csv"), "results.csv of exp2 has changed since",
+            lambda run: flip(run.trainer_dir / "results.csv"), "results.csv of exp2 has changed",
             id="a table",
         ),
         pytest.param(lambda run: run.record.write_text("{"), "cannot be read", id="run.json"),

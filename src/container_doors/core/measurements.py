@@ -74,7 +74,7 @@ class Measured(Document):
     )
 
 
-class TestUses(Value):
+class UseCounts(Value):
     """How often a test set was used, the last use included."""
 
     at_this: int
@@ -286,7 +286,7 @@ class Assessment(Value):
     latency_ms: Estimate | None
     """The median, bounded by order statistics; None for fewer than six photographs."""
     promise: TargetCheck | None = None
-    looks: TestUses | None = None
+    looks: UseCounts | None = None
     """Uses of the test set; None for other splits."""
 
 
@@ -339,7 +339,7 @@ class Robustness(Value):
     """The corruptions and severities for which there was no time."""
     promise: str | None = None
     """The operating target that chose the threshold on val; None: the threshold of the params."""
-    looks: TestUses | None
+    looks: UseCounts | None
 
 
 class Parity(Value):

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from container_doors.core.errors import RunError
-from container_doors.core.measurements import Estimate, TestUses
+from container_doors.core.measurements import Estimate, UseCounts
 from container_doors.core.ports import Progress
 from container_doors.core.run import Run
 from container_doors.evaluation.matched import MatchedPhotograph, match_photographs
@@ -45,7 +45,7 @@ class Comparison:
     by: dict[str, Estimate]
     """The second minus the first; of false alarms, per photograph."""
     verdict: str
-    looks: TestUses | None
+    looks: UseCounts | None
 
 
 def compare_runs(

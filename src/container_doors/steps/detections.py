@@ -15,8 +15,8 @@ from container_doors.core.measurements import (
     Evaluated,
     Photograph,
     Robustness,
-    TestUses,
     Timings,
+    UseCounts,
 )
 from container_doors.core.ports import Detections, Detector, Progress
 from container_doors.core.records import (
@@ -35,7 +35,7 @@ from container_doors.data.view import ensure_view, link_view
 from container_doors.evaluation.matched import scene_numbers
 from container_doors.evaluation.matching import BoxXyxy
 from container_doors.evaluation.targets import OperatingTarget
-from container_doors.evaluation.test_uses import BY_TRAINING, record_use, split_sha256
+from container_doors.evaluation.uses import BY_TRAINING, record_use, split_sha256
 from container_doors.publishing.hashing import artifact, file_sha256, text_sha256
 from container_doors.publishing.ways_back import refuse_other_weights
 from container_doors.reporting.which_run import read_record
@@ -302,7 +302,7 @@ def photographs_sha256(detected: Detected) -> str:
 
 def count_test_use(
     run: Run, detected: Detected, promise: OperatingTarget | None, *, progress: Progress
-) -> TestUses | None:
+) -> UseCounts | None:
     """Count a look at test, after the one of the training, which may have been elsewhere."""
     if detected.split != "test":
         return None

@@ -27,7 +27,7 @@ from container_doors.evaluation.resampling import precision_recall
 from container_doors.evaluation.scores import all_scores, coco_ranking
 from container_doors.evaluation.slices import slices
 from container_doors.evaluation.targets import OperatingTarget, choose_threshold, recall_target
-from container_doors.evaluation.test_uses import BY_TRAINING, record_use, restore_uses, split_sha256
+from container_doors.evaluation.uses import BY_TRAINING, record_use, restore_uses, split_sha256
 from container_doors.publishing.hashing import artifact
 from container_doors.steps.detections import (
     EVALUATED_SPLITS,

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from container_doors.core.files import make_folder, open_lock, unless_read_only, wait_for_lock
 from container_doors.core.lines import Fault, append_line, parse_lines
-from container_doors.core.measurements import TestUses
+from container_doors.core.measurements import UseCounts
 from container_doors.evaluation.matching import BoxXyxy
 
 BY_TRAINING = "training"
@@ -32,7 +32,7 @@ def _ignore(_: str) -> None:
 
 def record_use(
     path: Path, use: Mapping[str, str], *, say: Callable[[str], None] = _ignore
-) -> TestUses:
+) -> UseCounts:
     """Record a use of the test set, and count all of them.
 
     The use of a training is recorded once, even if the training is interrupted and repeated. An
@@ -50,7 +50,7 @@ def record_use(
                 append_line(path, dict(sorted(use.items())), keeps_tail=True)
             uses.append(use)
     at_this = sum(one["split_sha256"] == use["split_sha256"] for one in uses)
-    return TestUses(at_this=at_this + len(faults), at_any=len(uses) + len(faults))
+    return UseCounts(at_this=at_this + len(faults), at_any=len(uses) + len(faults))
 
 
 def restore_uses(path: Path, committed: str | None) -> list[str]:

@@ -9,14 +9,14 @@ import pytest
 
 from container_doors.core.files import open_lock, try_lock
 from container_doors.core.lines import read_lines
-from container_doors.evaluation.test_uses import BY_TRAINING, record_use, restore_uses
+from container_doors.evaluation.uses import BY_TRAINING, record_use, restore_uses
 from tests.publishing.power_cuts import watched
 
 USE = {"split_sha256": "a", "weights_sha256": "w"}
 _RECORD_USE = """
 import sys
 from pathlib import Path
-from container_doors.evaluation.test_uses import record_use
+from container_doors.evaluation.uses import record_use
 record_use(Path(sys.argv[1]), {"split_sha256": "a", "weights_sha256": "w"})
 """
 

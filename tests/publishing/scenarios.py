@@ -104,7 +104,7 @@ class Version:
         return "new"
 
 
-class Bundle:
+class Pack:
     """``doors data pack`` of a data set, of which an older one was packed."""
 
     def __init__(self, root: Path) -> None:

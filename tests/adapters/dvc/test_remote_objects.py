@@ -70,5 +70,5 @@ def test_a_remote_that_does_not_answer_has_nothing(folder: Path, tmp_path: Path)
 def test_a_remote_that_cannot_be_asked_is_said(folder: Path, tmp_path: Path):
     dvc(folder, "remote", "add", "--default", "--force", "storage", "s3://bucket/none")
 
-    with pytest.raises(VersioningError, match="DVC cannot fetch what the remote holds"):
+    with pytest.raises(VersioningError, match="DVC cannot fetch the remote's objects"):
         fetched(folder, tmp_path / "scratch")

@@ -346,7 +346,7 @@ def test_workers_of_several_gpus_have_no_secret(
 ):
     watch = trained(["-m", "tests.cpu_ddp"], tmp_path, repository_root, "1")
 
-    check(watch.started("yolo_workers", "torch.distributed.run"), set())
+    check(watch.started("yolo.workers", "torch.distributed.run"), set())
     check(watch.started("_temp_"), set())
     assert not markers_in(watch.argv())
 
@@ -361,7 +361,7 @@ def test_a_way_in_and_its_sessions_have_what_training_there_needs(
         shown = session.ssh("kaggle-training", "cat /proc/self/environ").stdout
 
     assert markers_in(shown) == SESSION
-    check(watch.started("aftermath"), set())
+    check(watch.started("ssh.aftermath"), set())
     check(watch.started("sshd: "), set())
     check(watch.started("cloudflared", "--metrics"), PROXY)
     check(stand_ins.started("ssh-keygen"), set())

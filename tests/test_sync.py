@@ -1,5 +1,6 @@
 """A model that was trained elsewhere arrives whole or not at all, and replaces no other unasked."""
 
+import json
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ from container_doors.publishing.checklist import (
     size_check,
     tracking_check,
 )
-from container_doors.publishing.pointers import TRACKED, pointer_name
+from container_doors.publishing.pointers import TRACKED, pointer_name, pointer_to
 from container_doors.publishing.signatures import SignaturePolicy
 from container_doors.steps.checklist import check_synced, check_weights_only
 from container_doors.steps.release import is_released, release_model
@@ -231,9 +232,21 @@ def point_to_other_weights() -> None:
     best.write_text(last.read_text().replace("path: last.pt", "path: best.pt"))
 
 
+def name_another_tag() -> None:
+    """With a pointer that agrees; git and a shell would get it."""
+    path = KAGGLE / PUBLISHED / "metadata.json"
+    before = pointer_to(path)
+    document = json.loads(path.read_text())
+    path.write_text(json.dumps(document | {"git_tag": "x; touch pwned #"}))
+    after, pointer = pointer_to(path), path.with_name("metadata.json.dvc")
+    text = pointer.read_text().replace(before.md5, after.md5)
+    pointer.write_text(text.replace(f"size: {before.size_bytes}", f"size: {after.size_bytes}"))
+
+
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
+        (name_another_tag, "names another git tag: expected detection@"),
         (lose_a_pointer, "expected metadata.json.dvc, found none"),
         (mix_versions, "expected pointers of one version"),
         (swap_pointers, "expected a pointer to best.pt"),

@@ -19,7 +19,7 @@ from container_doors.publishing.arrival import (
     refuse_to_lose,
     with_own_signature,
 )
-from container_doors.publishing.names import parse_name
+from container_doors.publishing.names import git_tag, parse_name
 from container_doors.publishing.pointers import (
     TRACKED,
     check_pointers,
@@ -140,9 +140,21 @@ def _check_signed(
 def _check_whole(arriving: Arrival, staged: Path) -> None:
     metadata = Metadata.read(staged / METADATA)
     names = list(arriving.texts)
+    _check_tag(metadata)
     check_pointers(staged, metadata.version, names)
     check_weights(metadata, staged, names)
     complete(arriving, metadata, staged)
+
+
+def _check_tag(metadata: Metadata) -> None:
+    """Refuse a tag that does not follow from the version: git and a shell will get it."""
+    tag = git_tag(parse_name(metadata.version))
+    if metadata.git_tag != tag:
+        raise VersioningError(
+            f"{METADATA} of {metadata.version} names another git tag: expected {tag}, found "
+            f"{metadata.git_tag!r}",
+            hint="do not use it, someone changed it; download it again where it was published",
+        )
 
 
 def _fetch(pointers: Sequence[Path], store: ArtifactStore) -> None:

@@ -66,9 +66,8 @@ def version(arguments: argparse.Namespace) -> int:
     say(f"  git add {files} {REPORTS}/")
     say(f'  git commit -m "Release {written.version}"')
     if written.git_tag not in GitRepository(Path.cwd()).tags(TAGS):
-        say(
-            f"  git tag -a {shlex.quote(written.git_tag)} -m {shlex.quote(written.version + _note(arguments))}"
-        )
+        message = shlex.quote(written.version + _note(arguments))
+        say(f"  git tag -a {shlex.quote(written.git_tag)} -m {message}")
     say("  git push --follow-tags, and elsewhere: doors sync")
     if results is None:
         say("its targets were not checked: doors version --release pushes only if they hold")

@@ -320,8 +320,9 @@ def with_secrets_for_long(home: Path) -> list[Path]:
 
 def with_secrets(home: Path) -> list[Path]:
     found: list[Path] = []
-    for path in home.rglob("*"):
-        with suppress(FileNotFoundError):  # cleared up meanwhile
+    paths = [Path(folder, name) for folder, _, names in os.walk(home) for name in names]
+    for path in paths:
+        with suppress(FileNotFoundError):  # cleared up meanwhile, as walking passes over folders
             if path.is_file() and any(it in path.read_bytes() for it in (SECRET, KEYS)):
                 found.append(path)
     return found

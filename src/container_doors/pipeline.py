@@ -56,5 +56,5 @@ def train(
         start = start_or_resume(earlier, params, run, report, world=world, mode=mode)
         with running(start, params, run, world=world):
             record = train_weights(start, run, report, world=world)
-            evaluation = evaluate_run(record, run, world=world)
+            evaluation = evaluate_run(run, world=world)
             return publish_trained(record, evaluation, run, params, world=world)

@@ -158,7 +158,7 @@ def detect_with(
     Each photograph is prepared in two ways, because Ultralytics does so: its validation pads a
     batch to one shape and suppresses overlapping boxes less; used one by one, as a model is in
     use, a photograph is padded to its own shape. Latency is measured by a short pass of its own,
-    at the threshold that is used: what is found below it takes time that nobody will spend.
+    at the threshold that is used: boxes below it take time that a model in use does not spend.
 
     Args:
         detector: The opened model.
@@ -207,7 +207,7 @@ def detect_with(
 
 
 def _make_view(layout: Layout, run: Run) -> None:
-    """Make the view of the data anew; where that cannot be, one that is whole will do."""
+    """Make the view of the data again; if nothing can be written, use the one that exists."""
     try:
         link_view(layout, run.data_view)
     except OSError as error:
@@ -258,7 +258,7 @@ def images_of(run: Run, split: str) -> list[str]:
 
 
 def changed_since_training(run: Run, split: str, layout: Layout) -> list[str]:
-    """Name what is not as it was when the run was trained, for whoever reads the figures."""
+    """Name what has changed since the run was trained; it is printed with the scores."""
     changed = []
     if run.dataset.is_file():
         of_split = layout.splits[split]
@@ -279,10 +279,10 @@ def changed_since_training(run: Run, split: str, layout: Layout) -> list[str]:
 
 
 def known_attributes(layout: Layout, progress: Progress) -> Attributes:
-    """Read what is known of the photographs, and say what a person should look at.
+    """Read the attributes of the photographs, and report what a person should check.
 
     Raises:
-        DatasetError: If it cannot be understood: figures by scenes that are lost would be too sure.
+        DatasetError: If it cannot be understood: without scenes the intervals would be too narrow.
     """
     attributes, doubts = read_attributes(layout)
     for doubt in doubts:
@@ -296,29 +296,37 @@ def scenes_of(detected: Detected, attributes: Attributes) -> list[int]:
 
 
 def photographs_sha256(detected: Detected) -> str:
-    """Name the photographs and labels that were looked at, whichever model looked."""
+    """Hash the photographs and labels, in the same way for every model."""
     return split_sha256((one.image, one.doors_xyxy) for one in detected.photographs)
 
 
 def count_test_use(
     run: Run, detected: Detected, promise: OperatingTarget | None, *, progress: Progress
 ) -> UseCounts | None:
-    """Count a look at test, after the one of the training, which may have been elsewhere."""
+    """Record a use of the test set, after that of the training, which may have been elsewhere."""
     if detected.split != "test":
         return None
-    seen = {
+    record_training_use(run, detected)
+    promised = {"promise": promise.text} if promise else {}
+    return record_use(TEST_USES, _use(run, detected) | promised, say=progress.say)
+
+
+def record_training_use(run: Run, detected: Detected) -> None:
+    """Record that the training measured these weights on test: choosing a run may depend on it."""
+    record_use(TEST_USES, _use(run, detected) | {"by": BY_TRAINING})
+
+
+def _use(run: Run, detected: Detected) -> dict[str, str]:
+    return {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "experiment": run.name,
         "split_sha256": photographs_sha256(detected),
         "weights_sha256": detected.weights_sha256,
     }
-    record_use(TEST_USES, seen | {"by": BY_TRAINING})
-    promised = {"promise": promise.text} if promise else {}
-    return record_use(TEST_USES, seen | promised, say=progress.say)
 
 
 def evaluated(run: Run, record: RunRecord) -> Evaluated:
-    """Read all that was measured of these very weights; what is of others does not count."""
+    """Read all measurements of these weights; those of other weights are left out."""
     weights = artifact(run.best_weights).sha256
     if run.evaluation.exists():
         there = Evaluated.read(run.evaluation)
@@ -335,18 +343,18 @@ def evaluated(run: Run, record: RunRecord) -> Evaluated:
 
 
 def keep(run: Run, record: RunRecord, part: Part, *, progress: Progress) -> None:
-    """Put a part into ``evaluation.json``, in the place of the one of the same split."""
+    """Write a part into ``evaluation.json``; it replaces the one of the same split."""
     with unless_read_only(f"{run.evaluation} stays as it is", progress.say):
         _with(part, evaluated(run, record)).write(run.evaluation)
 
 
 def document_with(run: Run, part: Part) -> Evaluated:
-    """Read all that was measured of a run, a part with it, also where that could not be kept."""
+    """Read all measurements of a run, including a part that could not be written."""
     return _with(part, evaluated(run, read_record(run)))
 
 
 def is_kept(run: Run, part: Part) -> bool:
-    """Tell whether a part stands in ``evaluation.json``."""
+    """Return whether a part is in ``evaluation.json``."""
     there = evaluated(run, read_record(run))
     return there == _with(part, there)
 
@@ -373,7 +381,7 @@ def _files_sha256(layout: Layout, split: str) -> str:
 def _refuse_left_out(
     images: Sequence[str], scored: Sequence[str], split: str, layout: Layout
 ) -> None:
-    """Refuse figures of a part that nobody chose."""
+    """Refuse scores of a part of the photographs."""
     left_out = sorted(set(images) - set(scored))
     if left_out:
         raise DatasetError(

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 from container_doors.core.config import Validation
@@ -27,7 +26,7 @@ from container_doors.evaluation.resampling import precision_recall
 from container_doors.evaluation.scores import all_scores, coco_ranking
 from container_doors.evaluation.slices import slices
 from container_doors.evaluation.targets import OperatingTarget, choose_threshold, recall_target
-from container_doors.evaluation.uses import BY_TRAINING, record_use, restore_uses, split_sha256
+from container_doors.evaluation.uses import restore_uses
 from container_doors.publishing.hashing import artifact
 from container_doors.steps.detections import (
     EVALUATED_SPLITS,
@@ -41,6 +40,7 @@ from container_doors.steps.detections import (
     evaluated,
     keep,
     known_attributes,
+    record_training_use,
     scenes_of,
     trained,
 )
@@ -50,11 +50,11 @@ MOST_PICTURES = 100
 """Prediction pictures that a run keeps: the first of the test split, in order."""
 
 
-def evaluate_run(record: RunRecord, run: Run, *, world: World) -> Evaluation:
-    """Detect on val and test with ``best.pt``, each by itself, and keep what that tells.
+def evaluate_run(run: Run, *, world: World) -> Evaluation:
+    """Detect on val and test with ``best.pt``, and write what follows from it.
 
-    That is ``detections.json`` of each split, of which everything else is derived: the scores, the
-    predictions, their pictures, and later what ``doors evaluate`` and ``doors gate`` say.
+    The detections are written too (``detections.json``): the scores, the predictions and their
+    pictures are derived from them, and later the results of ``doors evaluate`` and ``doors gate``.
     """
     record, layout = trained(run)
     params = record.known_params
@@ -86,31 +86,18 @@ def evaluate_run(record: RunRecord, run: Run, *, world: World) -> Evaluation:
     for line in restore_test_uses(world.repository):
         LOG.warning("%s", line)
         world.progress.say(f"warning: {line}")
-    _record_training_use(run, evaluation.weights_sha256)
+    record_training_use(run, detected)
     evaluation.write(run.scores)
     return evaluation
 
 
 def restore_test_uses(repository: Repository) -> list[str]:
-    """Put back what the record of looks at test has lost since the last commit; say what it was."""
+    """Restore uses of the test set that the record has lost since the last commit; return them."""
     try:
         committed = repository.show("HEAD", TEST_USES)
     except MissingToolError:  # without git nothing is ever committed
         committed = None
     return restore_uses(TEST_USES, committed)
-
-
-def _record_training_use(run: Run, weights_sha256: str) -> None:
-    """Count that these weights were seen on test: whoever chooses among runs may choose by it."""
-    seen = Predictions.read(run.predictions_json("test")).pictures
-    look = {
-        "at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "by": BY_TRAINING,
-        "experiment": run.name,
-        "split_sha256": split_sha256((one.image, one.labelled_xyxy) for one in seen),
-        "weights_sha256": weights_sha256,
-    }
-    record_use(TEST_USES, look)
 
 
 def split_scores(detected: Detected, used_at: Validation) -> SplitScores:
@@ -195,14 +182,14 @@ def evaluate_split(
 
     Args:
         run: A run that was trained.
-        split: ``val`` or ``test``; each look at the latter is counted.
-        promise: To choose the threshold for, on val.
+        split: ``val`` or ``test``; each use of ``test`` is counted.
+        promise: The operating target, for which the threshold is chosen on val.
         open_detector: Opens the weights.
-        progress: Told what takes long.
+        progress: Receives progress messages.
 
     Raises:
         RunError: If there is no such run, or nothing on the split to measure, or if no threshold
-            keeps the promise.
+            meets the operating target.
         DatasetError: If attributes.csv names what is not there.
     """
     if promise is not None and split == "val":
@@ -255,14 +242,14 @@ def assessed(
     conf_threshold: float,
     target: float,
 ) -> Assessment:
-    """Derive everything that is said of a split from what was detected there."""
+    """Derive all scores of a split from its detections."""
     photographs, scenes = detected.photographs, scenes_of(detected, attributes)
     seen = match_photographs(photographs, scenes, conf_threshold=conf_threshold)
     scores, undefined = all_scores(seen)
     alarms = false_alarms(photographs, scenes, conf_threshold=conf_threshold)
     if not alarms:
         undefined["false alarms"] = "no photograph is without a door"
-    looks = {
+    described = {
         one.image: photograph_attributes(run.data_view / one.image)
         | dict(attributes.values.get(one.image, {}))
         for one in photographs
@@ -282,7 +269,7 @@ def assessed(
         recall_target=target,
         scores=scores,
         undefined=undefined,
-        slices=slices(seen, looks, target=target),
+        slices=slices(seen, described, target=target),
         false_alarms=alarms,
         mistakes=mistakes(seen, conf_threshold=conf_threshold),
         error_kinds=error_kinds(seen),

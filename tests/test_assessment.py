@@ -18,8 +18,9 @@ from container_doors.core.ports import Detections
 from container_doors.core.records import DatasetFiles, Hardware
 from container_doors.core.run import PUBLISHED, TEST_USES, Run
 from container_doors.evaluation.targets import parse_target
+from container_doors.steps import detections
 from container_doors.steps.compare import compare_runs
-from container_doors.steps.detections import OpenDetector, detect
+from container_doors.steps.detections import LOWEST_CONFIDENCE, OpenDetector, detect
 from container_doors.steps.evaluate import evaluate_split, restore_test_uses
 from container_doors.steps.gate import gate_published, gate_run
 from container_doors.steps.latency import LatencySettings, time_formats
@@ -221,6 +222,24 @@ def test_what_the_training_detected_is_not_detected_again():
 
     assert opened.times == 0
     assert found.scores["recall"].value == 1
+
+
+def test_latency_is_of_a_few_photographs_at_the_threshold(monkeypatch: pytest.MonkeyPatch):
+    """However many are detected: boxes below the threshold take time, and prove nothing of it."""
+    asked: list[tuple[int, float]] = []
+
+    class Timed(FakeDetector):
+        def detect(self, images, *, conf_threshold, iou_threshold):
+            asked.append((len(images), conf_threshold))
+            return super().detect(images, conf_threshold=0, iou_threshold=0)
+
+    monkeypatch.setattr(detections, "MOST_TIMED", 1)
+
+    found = evaluated(open_detector=lambda weights, params: Timed())
+
+    assert found.latency is not None
+    assert found.latency.images == 1
+    assert asked == [(2, LOWEST_CONFIDENCE), (1, PARAMS.validation.conf_threshold)]
 
 
 def test_each_model_that_was_trained_has_looked_at_test_once_wherever_that_was():

@@ -7,7 +7,7 @@ from container_doors.adapters.corruptions import KINDS, SLOW_KINDS, corrupt
 from container_doors.cli import console
 from container_doors.cli.evaluate import open_detector, say_measured, warn_of_lost_uses, where_kept
 from container_doors.cli.output import say
-from container_doors.core.measurements import Ladder, Robustness, format_fraction
+from container_doors.core.measurements import CorruptionScores, Robustness, format_fraction
 from container_doors.core.run import Run
 from container_doors.evaluation.targets import parse_target
 from container_doors.reporting.which_run import named_or_only
@@ -72,7 +72,7 @@ def _clean_below(found: Robustness) -> list[str]:
     ]
 
 
-def _corruption(corruption: Ladder, found: Robustness) -> str:
+def _corruption(corruption: CorruptionScores, found: Robustness) -> str:
     recalls = "  ".join(
         f"{one.severity:g}: {one.recall.value:.2f}"
         for one in corruption.steps

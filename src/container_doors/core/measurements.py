@@ -304,7 +304,7 @@ class CachedSeverity(Measured):
     step: SeverityScores
 
 
-class Ladder(Value):
+class CorruptionScores(Value):
     """The scores under one corruption, the mildest severity first."""
 
     name: str
@@ -330,7 +330,7 @@ class Robustness(Value):
     conf_threshold: float
     recall_target: float
     clean: SeverityScores
-    ladders: list[Ladder]
+    ladders: list[CorruptionScores]
     mean_ap50: float | None
     """Over all corruptions; None until every severity is measured."""
     retention: float | None

@@ -4,7 +4,13 @@ import hashlib
 import json
 from collections.abc import Iterable, Sequence
 
-from container_doors.core.measurements import Detected, Estimate, Ladder, Photograph, SeverityScores
+from container_doors.core.measurements import (
+    CorruptionScores,
+    Detected,
+    Estimate,
+    Photograph,
+    SeverityScores,
+)
 from container_doors.evaluation.corruptions import SEVERITIES, severity_unit
 from container_doors.evaluation.matched import match_photographs, recall
 from container_doors.evaluation.ranking import rank
@@ -84,20 +90,22 @@ def severity_scores(
 
 def corruption_result(
     name: str, steps: Sequence[SeverityScores], *, clean: SeverityScores, target: float
-) -> Ladder:
+) -> CorruptionScores:
     """Return a corruption's scores, and the first severity with a recall below the target.
 
     None if the clean recall is below it already.
     """
     if clean.recall is None or clean.recall.value < target:
-        return Ladder(name=name, unit=severity_unit(name), steps=list(steps), falls_at=None)
+        return CorruptionScores(
+            name=name, unit=severity_unit(name), steps=list(steps), falls_at=None
+        )
     falls = [one.severity for one in steps if one.recall is not None and one.recall.value < target]
-    return Ladder(
+    return CorruptionScores(
         name=name, unit=severity_unit(name), steps=list(steps), falls_at=falls[0] if falls else None
     )
 
 
-def mean_ap50(corruptions: Sequence[Ladder]) -> float | None:
+def mean_ap50(corruptions: Sequence[CorruptionScores]) -> float | None:
     """Average over each corruption first, so that the number of severities does not matter."""
     means = [
         sum(ap50.value for ap50 in found) / len(found)
@@ -107,7 +115,7 @@ def mean_ap50(corruptions: Sequence[Ladder]) -> float | None:
     return sum(means) / len(means) if means else None
 
 
-def retention(clean: SeverityScores, corruptions: Sequence[Ladder]) -> float | None:
+def retention(clean: SeverityScores, corruptions: Sequence[CorruptionScores]) -> float | None:
     """Return the mean AP50 as a fraction of the clean one; None if that is undefined or 0."""
     mean = mean_ap50(corruptions)
     if mean is None or clean.ap50 is None or not clean.ap50.value:
@@ -115,5 +123,5 @@ def retention(clean: SeverityScores, corruptions: Sequence[Ladder]) -> float | N
     return mean / clean.ap50.value
 
 
-def _ap50s(corruption: Ladder) -> list[Estimate]:
+def _ap50s(corruption: CorruptionScores) -> list[Estimate]:
     return [one.ap50 for one in corruption.steps if one.ap50 is not None]

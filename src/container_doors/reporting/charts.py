@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from container_doors.core.measurements import Estimate, Ladder, format_fraction
+from container_doors.core.measurements import CorruptionScores, Estimate, format_fraction
 from container_doors.core.records import Epoch
 from container_doors.reporting.gate import ABOVE
 
@@ -108,7 +108,7 @@ def precision_recall(
     )
 
 
-def corruption(one: Ladder, *, target: float, title: str) -> Markup:
+def corruption(one: CorruptionScores, *, target: float, title: str) -> Markup:
     """Draw the recall at each severity of a corruption, the mildest on the left."""
     steps = [(step.severity, step.recall) for step in one.steps if step.recall is not None]
     across = _spread(len(steps))

@@ -13,7 +13,7 @@ from container_doors.core.files import is_read_only
 from container_doors.core.measurements import (
     BoxXyxy,
     CachedSeverity,
-    Ladder,
+    CorruptionScores,
     Photograph,
     Robustness,
     SeverityScores,
@@ -174,7 +174,7 @@ def _measure_steps(
 
 def _read(
     steps: _Steps, uncached: _Uncached, clean: SeverityScores, target: float
-) -> tuple[list[Ladder], list[str]]:
+) -> tuple[list[CorruptionScores], list[str]]:
     """Read the cached results, by corruption; also name the steps without a result."""
     measured: dict[str, list[SeverityScores]] = {corruption: [] for corruption, _ in steps}
     missing = []

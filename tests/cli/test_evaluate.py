@@ -3,11 +3,12 @@
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tests.fakes import Blinded, FakeDetector, FakeWorld
-from tests.trained import PARAMS, RUN, train_in, train_others
+from tests.trained import PARAMS, RUN, forget_detections, train_in, train_others
 
 from container_doors import pipeline
 from container_doors.cli import evaluate, latency, main, robustness, version
@@ -126,6 +127,24 @@ def test_a_promise_is_kept_or_not(
     assert said in printed.out + printed.err
     if code == 0:
         assert "cost: false alarms per photograph without a door 0.000" in printed.out
+
+
+def test_a_target_that_is_not_met_on_test_is_a_fault(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    class BlindOnTest(FakeDetector):
+        def detect(self, images, *, conf_threshold, iou_threshold):
+            found = super().detect(images, conf_threshold=0, iou_threshold=0)
+            blind = {"boxes_xyxy": [], "confidences": [], "is_door": []}
+            return [replace(one, **(blind if "/test/" in str(one.image) else {})) for one in found]
+
+    forget_detections()
+    monkeypatch.setattr(evaluate, "open_detector", lambda weights, params: BlindOnTest())
+
+    code, out = run(capsys, "evaluate", "--experiment", "exp1", "--promise", "recall>=0.02@95%")
+
+    assert code == 1
+    assert "recall>=0.02@95%: unproven" in out or "recall>=0.02@95%: missed" in out
 
 
 def test_a_gate_that_does_not_hold_is_a_fault(capsys: pytest.CaptureFixture[str]):

@@ -1,7 +1,7 @@
 import pytest
 
 from container_doors.core.errors import ConfigError, RunError
-from container_doors.core.measurements import Photograph
+from container_doors.core.measurements import Estimate, Photograph, TargetCheck
 from container_doors.evaluation.targets import choose_threshold, parse_target
 
 DOOR = (0.0, 0.0, 10.0, 10.0)
@@ -106,3 +106,21 @@ def test_an_error_about_false_alarms_has_the_unit_of_the_target():
 
     with pytest.raises(RunError, match=r"the safest has 250 of 1,000 \(44 to 1417, n = 4 photo"):
         choose_threshold(parse_target("false-alarms<=500@95%"), seen, range(4))
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [("kept", "met"), ("broken", "missed"), ("met", "met"), ("unproven", "unproven")],
+)
+def test_verdicts_of_earlier_releases_are_read(written: str, read: str):
+    estimate = Estimate(value=0.9, low=0.8, high=1.0, n=10, of="doors")
+
+    check = TargetCheck(
+        promise="recall>=0.8@95%",
+        conf_threshold=0.5,
+        chosen_on=estimate,
+        checked_on=estimate,
+        verdict=written,
+    )
+
+    assert check.verdict == read

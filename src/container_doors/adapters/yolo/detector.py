@@ -48,7 +48,9 @@ class YoloDetector:
         """Describe what ``duration_ms`` includes, and the hardware it was measured on."""
         import torch
 
-        threads = f", {torch.get_num_threads()} threads" if self._hardware.device == "cpu" else ""
+        number = torch.get_num_threads()
+        computing = f", {number} thread{'s' * (number != 1)}"
+        threads = computing if self._hardware.device == "cpu" else ""
         if self._runtime != "PyTorch":
             threads = f", default number of threads of {self._runtime}"
         return (

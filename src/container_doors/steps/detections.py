@@ -57,10 +57,8 @@ def doors_in(photograph: Detections) -> list[BoxXyxy]:
 OpenDetector = Callable[[Path, Params], Detector]
 """Opens a weight file for params, where something must be measured."""
 
-
 Part = Assessment | Robustness | Timings
 """Of what is measured of a run, what one command measures on one split."""
-
 
 MOST_TIMED = 50
 """Photographs that latency is measured on."""

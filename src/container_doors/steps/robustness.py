@@ -139,7 +139,6 @@ def measure_robustness(
 _Steps = Mapping[tuple[str, float], Path]
 """By corruption and severity: the file of the cached result."""
 
-
 _Uncached = dict[tuple[str, float], SeverityScores]
 """Results that were measured and cannot be cached."""
 

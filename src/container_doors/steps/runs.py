@@ -27,7 +27,6 @@ SAME = 0.005
 """How far a score may be off when it is measured again on another device. If the value of an
 interval is further off, it is of other photographs or of another threshold."""
 
-
 DAMAGED = "damaged"
 
 

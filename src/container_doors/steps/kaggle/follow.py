@@ -14,7 +14,6 @@ from container_doors.kaggle.log_lines import Event, line_is_cut, parse_event, pa
 from container_doors.steps.kaggle.jobs import (
     FINAL_PHASES,
     POLL_S,
-    RETRY_S,
     FollowerOf,
     Pause,
     check_started,
@@ -24,9 +23,11 @@ from container_doors.steps.kaggle.jobs import (
 from container_doors.training.claim import claim, rename_earlier
 from container_doors.training.history import append_epoch, best_epoch, format_epochs, read_epochs
 
+RETRY_S = 30.0
+"""Between two attempts while the network fails."""
+
 SILENT_S = 600.0
 """A job that is alive reports it every minute."""
-
 
 PATIENCE_S = 2 * 3600.0
 """How long the network may fail before following gives up; the job continues without it."""

@@ -11,14 +11,12 @@ from container_doors.core.run import Run
 from container_doors.kaggle.ledger import JobRecord, readable_jobs
 from container_doors.training.bundle import short_id
 
-READY_S, POLL_S, PULL_WAIT_S, RETRY_S = 900.0, 5.0, 1800.0, 30.0
-
+POLL_S = 5.0
+"""Between two questions to the host."""
 
 FINAL_PHASES = ("complete", "failed", "cancelled")
 
-
 Pause = Callable[[float], None]
-
 
 FollowerOf = Callable[[Params], Follower]
 

@@ -12,10 +12,8 @@ from container_doors.core.ports import GpuHost, Progress
 
 OUTPUTS = Path("kaggle_output")
 
-
 LEFT_OUT = (".git", ".dvc", ".venv", "data", "__pycache__")
 """Folders of a clone that are here already, or come with git and DVC."""
-
 
 _REF = re.compile(r"(?:https://www\.kaggle\.com/code/)?([\w-]+)/([\w-]+)/?")
 

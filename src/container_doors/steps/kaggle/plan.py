@@ -32,19 +32,14 @@ from container_doors.training.checkpoint import find_intact
 LONGEST_SESSION_H = 11.9
 """Kaggle kills a session after 12 hours."""
 
-
 _SPARE_S, _SPARE_FRACTION = 900.0, 0.2
 
-
 _STALL_S = 1200.0
-
 
 _LEAST_H = 0.1
 """With less of the quota left, no job is started."""
 
-
 _OURS = "src/container_doors/pipeline.py"
-
 
 _Answer = TypeVar("_Answer")
 

@@ -32,7 +32,6 @@ from container_doors.kaggle.ledger import JobRecord
 from container_doors.steps.kaggle.jobs import (
     FINAL_PHASES,
     POLL_S,
-    PULL_WAIT_S,
     FollowerOf,
     Pause,
     refuse_discarded,
@@ -42,6 +41,9 @@ from container_doors.steps.publish import Outside, adopt
 from container_doors.training.checkpoint import faults, find_intact, tidy, use_newest_intact
 from container_doors.training.claim import claim, rename_earlier
 from container_doors.training.history import best_epoch, read_epochs
+
+PULL_WAIT_S = 1800.0
+"""How long to wait for the output of a job that has ended its work and still runs."""
 
 
 @dataclass(frozen=True, slots=True)

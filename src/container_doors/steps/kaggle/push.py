@@ -9,8 +9,11 @@ from container_doors.core.ports import GpuHost, Progress
 from container_doors.core.run import JOBS
 from container_doors.kaggle.bundles import Bundle
 from container_doors.kaggle.ledger import JobRecord, newest_job
-from container_doors.steps.kaggle.jobs import POLL_S, READY_S, Pause
+from container_doors.steps.kaggle.jobs import POLL_S, Pause
 from container_doors.steps.kaggle.plan import Plan, discard_plan
+
+READY_S = 900.0
+"""A data set that cannot be read after so long is of no use."""
 
 
 def push_job(plan: Plan, *, host: GpuHost, progress: Progress, pause: Pause) -> JobRecord:

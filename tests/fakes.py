@@ -95,7 +95,7 @@ class FakeDetector:
         return self
 
     def validate(
-        self, *, data_yaml: Path, split: str, conf_threshold: float, plots_dir: Path
+        self, *, data_yaml: Path, split: str, plots_dir: Path
     ) -> tuple[dict[str, float], list[Detections]]:
         if self.broken:
             raise OSError(28, "No space left on device", str(plots_dir))

@@ -28,10 +28,12 @@ from container_doors.core.ports import Remote
 from container_doors.core.records import FITNESS, Epoch, Metadata, RunRecord
 from container_doors.core.run import PUBLISHED, Run
 from container_doors.publishing.pointers import read_pointer
+from container_doors.publishing.publication import published_sources
 from container_doors.publishing.signatures import ALLOWED_SIGNERS, SignaturePolicy
 from container_doors.publishing.signed_checkpoints import SignedCheckpoints
 from container_doors.steps import start
 from container_doors.steps.data import fit_data
+from container_doors.steps.detections import EVALUATED_SPLITS
 from container_doors.steps.metadata import regenerate_metadata
 from container_doors.steps.start import epoch_to_resume_after
 from container_doors.steps.summary import summarise
@@ -122,6 +124,17 @@ def test_training_publishes_what_it_measured():
     assert json.loads(Path("reports/metrics.json").read_text())
     assert outside.follower.followed == ["exp1"]
     assert outside.follower.exit_codes == [0]
+
+
+def test_the_confusion_matrix_is_of_the_model_in_use():
+    """The detector draws none here; where Ultralytics drew its own, it is replaced."""
+    run = Run("exp1")
+
+    pipeline.train(PARAMS, run, world=FakeWorld().world)
+
+    for split in EVALUATED_SPLITS:
+        assert (run.evaluation_dir(split) / "confusion_matrix.png").is_file()
+    assert published_sources(run)["confusion_matrix.png"].parent == run.evaluation_dir("val")
 
 
 def test_photographs_of_one_name_in_two_folders_have_a_picture_each(workspace: Path):

@@ -87,7 +87,6 @@ def older(detector: YoloDetector, run: Run, split: str, scratch: Path) -> SplitS
     metrics, scored = detector.validate(
         data_yaml=run.data_view / "data.yaml",
         split=split,
-        conf_threshold=used_at.conf_threshold,
         plots_dir=scratch / split,
     )
     used = detector.detect(

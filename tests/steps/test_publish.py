@@ -58,12 +58,10 @@ class Scores(FakeDetector):
         return self(weights, image_size_px=image_size_px, hardware=None)  # type: ignore[arg-type]
 
     def validate(
-        self, *, data_yaml: Path, split: str, conf_threshold: float, plots_dir: Path
+        self, *, data_yaml: Path, split: str, plots_dir: Path
     ) -> tuple[dict[str, float], list[Detections]]:
         assert (data_yaml.parent / "images" / split).is_dir()
-        return super().validate(
-            data_yaml=data_yaml, split=split, conf_threshold=conf_threshold, plots_dir=plots_dir
-        )
+        return super().validate(data_yaml=data_yaml, split=split, plots_dir=plots_dir)
 
 
 @dataclass

@@ -136,12 +136,11 @@ class Detector(Protocol):
     """A trained model."""
 
     def validate(
-        self, *, data_yaml: Path, split: str, conf_threshold: float, plots_dir: Path
+        self, *, data_yaml: Path, split: str, plots_dir: Path
     ) -> tuple[dict[str, float], list[Detections]]:
         """Score a split by the trainer's own definitions, and write its plots.
 
-        Scores and curves are over all confidences; the confusion matrix is at
-        ``conf_threshold``, because it needs a threshold.
+        Scores and curves are over all confidences.
 
         Returns:
             ``mAP50``, ``mAP50-95``, ``precision`` and ``recall`` (empty if the split has no

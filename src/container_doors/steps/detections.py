@@ -174,7 +174,6 @@ def detect_with(
     ultralytics, scored = detector.validate(
         data_yaml=run.data_view / "data.yaml",
         split=split,
-        conf_threshold=used_at.conf_threshold,
         plots_dir=plots_dir,
     )
     scored = sorted(scored, key=lambda one: one.image)  # Ultralytics' order is by shape

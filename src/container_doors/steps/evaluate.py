@@ -8,7 +8,13 @@ from container_doors.core.config import Validation
 from container_doors.core.errors import MissingToolError, RunError
 from container_doors.core.measurements import Assessment, Detected, TargetCheck
 from container_doors.core.ports import Detections, Progress, Repository, World
-from container_doors.core.records import Evaluation, Predictions, RunRecord, SplitScores
+from container_doors.core.records import (
+    Evaluation,
+    OperatingPoint,
+    Predictions,
+    RunRecord,
+    SplitScores,
+)
 from container_doors.core.run import TEST_USES, Run
 from container_doors.data.attributes import Attributes
 from container_doors.data.layout import Layout
@@ -28,6 +34,7 @@ from container_doors.evaluation.slices import slices
 from container_doors.evaluation.targets import OperatingTarget, choose_threshold, recall_target
 from container_doors.evaluation.uses import restore_uses
 from container_doors.publishing.hashing import artifact
+from container_doors.reporting.confusion import draw_confusion
 from container_doors.steps.detections import (
     EVALUATED_SPLITS,
     OpenDetector,
@@ -76,6 +83,7 @@ def evaluate_run(run: Run, *, world: World) -> Evaluation:
         )
         detected.write(run.detections_json(split))
         splits[split] = split_scores(detected, params.validation)
+        _draw_confusion(run.evaluation_dir(split), splits[split].operating_point)
         _keep_predictions(run, detected, params.validation)
     evaluation = Evaluation(
         run_id=record.run_id,
@@ -89,6 +97,12 @@ def evaluate_run(run: Run, *, world: World) -> Evaluation:
     record_training_use(run, detected)
     evaluation.write(run.scores)
     return evaluation
+
+
+def _draw_confusion(folder: Path, point: OperatingPoint) -> None:
+    """Replace Ultralytics' confusion matrices, which count boxes that are not there in use."""
+    (folder / "confusion_matrix_normalized.png").unlink(missing_ok=True)
+    draw_confusion(point, folder / "confusion_matrix.png")
 
 
 def restore_test_uses(repository: Repository) -> list[str]:

@@ -342,14 +342,12 @@ def _measure(
 ) -> float | None:
     """Evaluate weights, whose hash was checked before, on the present val."""
     outside.progress.say(f"val has changed since: measuring {weights} on it")
-    scores = evaluation.splits["val"]
     with TemporaryDirectory() as scratch:
         view = Path(scratch) / "data"
         link_view(layout, view)
         metrics, _ = outside.open_model(weights, evaluation.image_size_px).validate(
             data_yaml=view / "data.yaml",
             split="val",
-            conf_threshold=scores.operating_point.conf_threshold,
             plots_dir=Path(scratch) / "val",
         )
     value = metrics.get(FIGURE)

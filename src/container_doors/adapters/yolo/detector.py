@@ -67,12 +67,12 @@ class YoloDetector:
 
     @hide_secrets()
     def validate(
-        self, *, data_yaml: Path, split: str, conf_threshold: float, plots_dir: Path
+        self, *, data_yaml: Path, split: str, plots_dir: Path
     ) -> tuple[dict[str, float], list[Detections]]:
         """Evaluate a split with Ultralytics' own metrics, and write its plots."""
         collected: list[Detections] = []
         metrics = self._model.val(
-            validator=_collecting_validator(collected, conf_threshold),
+            validator=_collecting_validator(collected),
             data=str(data_yaml),
             split=split,
             batch=_VALIDATION_BATCH,
@@ -117,25 +117,17 @@ class YoloDetector:
         return found
 
 
-def _collecting_validator(collected: list[Detections], conf_threshold: float) -> type:
+def _collecting_validator(collected: list[Detections]) -> type:
     """Return a validator class that also collects its boxes, unrounded, in photograph pixels.
 
     It also collects which boxes match a door. Ultralytics matches boxes before they are clipped to
     the picture, and gives each door the box with the highest IoU, not the highest confidence.
-
-    Its confusion matrix uses ``conf_threshold``; Ultralytics' own one counts every box down to a
-    confidence of 0.001 as a false positive.
     """
     from ultralytics.models.yolo.detect import DetectionValidator
 
     class CollectingValidator(DetectionValidator):
         def init_metrics(self, model: Any) -> None:  # noqa: ANN401
             super().init_metrics(model)
-            matrix: Any = self.confusion_matrix
-            count = matrix.process_batch
-            matrix.process_batch = lambda found, truth, **_: count(
-                found, truth, conf=conf_threshold
-            )
             self.matched: list[Any] = []
 
         def _process_batch(self, preds: Any, batch: Any) -> dict[str, Any]:  # noqa: ANN401

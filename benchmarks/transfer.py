@@ -26,7 +26,8 @@ from tests.loopback.drive_backend import DriveBackend
 from container_doors.adapters.dvc.command import find_dvc
 from container_doors.adapters.dvc.store import DvcStore
 from container_doors.cli.console import PlainProgress
-from container_doors.steps.data import pack_data, pull_data
+from container_doors.steps.data.pack import pack_data
+from container_doors.steps.data.pull import pull_data
 
 TARGET = 10.0
 DATA = Path("data/detection")

@@ -12,7 +12,7 @@ from container_doors.adapters.dvc.store import DvcStore
 from container_doors.adapters.git.repository import GitRepository
 from container_doors.core.config import Data, Params, Training, dump
 from container_doors.core.run import Run
-from container_doors.steps.data import pack_data
+from container_doors.steps.data.pack import pack_data
 from container_doors.steps.release import release_model
 from container_doors.steps.version import version_model
 from tests.builders import a_small_dataset

@@ -32,7 +32,7 @@ from container_doors.publishing.publication import published_sources
 from container_doors.publishing.signatures import ALLOWED_SIGNERS, SignaturePolicy
 from container_doors.publishing.signed_checkpoints import SignedCheckpoints
 from container_doors.steps import start
-from container_doors.steps.data import fit_data
+from container_doors.steps.data.validate import fit_data
 from container_doors.steps.detections import EVALUATED_SPLITS
 from container_doors.steps.metadata import regenerate_metadata
 from container_doors.steps.start import epoch_to_resume_after

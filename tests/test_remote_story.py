@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from container_doors.core.errors import VersioningError
-from container_doors.steps.data import pull_data
+from container_doors.steps.data.pull import pull_data
 from container_doors.steps.storage import check_storage, set_storage
 from container_doors.storage.credentials import DriveCredentials
 from tests.fakes import FakeProgress, FakeStorage, FakeStore

@@ -9,7 +9,7 @@ from container_doors.core.config import Params
 from container_doors.core.ports import World
 from container_doors.core.records import Metadata
 from container_doors.core.run import Run
-from container_doors.steps.data import fit_data
+from container_doors.steps.data.validate import fit_data
 from container_doors.steps.evaluate import evaluate_run
 from container_doors.steps.publish import publish_trained
 from container_doors.steps.start import Mode, start_or_resume, unfinished

@@ -14,7 +14,10 @@ from container_doors.cli.output import say, say_document, shown
 from container_doors.core.config import Data, load_params
 from container_doors.core.printable import printable
 from container_doors.data.checks import Report
-from container_doors.steps.data import check_data, draw_samples, pack_data, pull_data
+from container_doors.steps.data.pack import pack_data
+from container_doors.steps.data.pull import pull_data
+from container_doors.steps.data.sample import draw_samples
+from container_doors.steps.data.validate import check_data
 
 
 def sample(arguments: argparse.Namespace) -> int:

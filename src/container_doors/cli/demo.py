@@ -23,7 +23,7 @@ from container_doors.core.errors import DoorsError
 from container_doors.core.ports import Progress
 from container_doors.core.records import Metadata
 from container_doors.core.run import PUBLISHED, Run
-from container_doors.steps.data import draw_samples
+from container_doors.steps.data.sample import draw_samples
 from container_doors.steps.metadata import regenerate_metadata
 from container_doors.steps.publish import is_published
 from container_doors.steps.summary import report_page, summarise

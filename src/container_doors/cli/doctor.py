@@ -74,7 +74,7 @@ def data_set() -> Health:
     """Check the data set of the params, as training does."""
     from container_doors.cli.console import progress
     from container_doors.core.config import load_params
-    from container_doors.steps.data import check_data
+    from container_doors.steps.data.validate import check_data
 
     data = load_params(Path("params.yaml"), []).data
     path = Path(data.path)

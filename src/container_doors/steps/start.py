@@ -16,7 +16,7 @@ from container_doors.data.checks import Report
 from container_doors.data.view import link_view
 from container_doors.publishing.comparison import differing_fields, format_value
 from container_doors.publishing.hashing import artifact, params_sha256
-from container_doors.steps.data import facts_of, layout_of, list_files
+from container_doors.steps.data.validate import facts_of, layout_of, list_files
 from container_doors.steps.update import update_record
 from container_doors.training.bundle import short_id
 from container_doors.training.checkpoint import (

@@ -15,7 +15,7 @@ from container_doors.data.checks import Report
 from container_doors.data.view import link_view
 from container_doors.publishing.hashing import artifact
 from container_doors.publishing.materials import write_materials
-from container_doors.steps.data import layout_of
+from container_doors.steps.data.validate import layout_of
 from container_doors.steps.start import Start
 from container_doors.steps.update import update_record
 from container_doors.training.history import best_epoch, history_warnings, read_epochs, read_history

@@ -32,7 +32,7 @@ from container_doors.publishing.pointers import TRACKED, pointer_name, pointer_t
 from container_doors.publishing.publication import METADATA, recover
 from container_doors.publishing.signatures import SignaturePolicy, signature_check
 from container_doors.publishing.ways_back import metadata_back
-from container_doors.steps.data import check_data
+from container_doors.steps.data.validate import check_data
 from container_doors.steps.detections import EVALUATED_SPLITS, Subject, detect_with
 from container_doors.steps.evaluate import split_scores
 from container_doors.steps.start import training_params

@@ -24,7 +24,7 @@ from container_doors.kaggle.confidential import looks_confidential
 from container_doors.kaggle.job_spec import Code, JobTask, Limits, job_spec, spread_gpus, write_job
 from container_doors.kaggle.ledger import JobRecord, read_jobs, refuse_two
 from container_doors.kaggle.names import job_slug
-from container_doors.steps.data import fit_data
+from container_doors.steps.data.validate import fit_data
 from container_doors.steps.kaggle.jobs import check_started
 from container_doors.steps.start import epoch_to_resume_after
 from container_doors.training.checkpoint import find_intact

@@ -1,0 +1,1 @@
+"""A data set: check, draw, pack and fetch it; `doors data`."""

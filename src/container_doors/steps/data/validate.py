@@ -1,0 +1,62 @@
+"""Check a data set, before a training too."""
+
+from pathlib import Path
+
+from container_doors.core.config import Data, Params, warnings
+from container_doors.core.errors import DatasetError
+from container_doors.core.ports import Progress
+from container_doors.core.records import DatasetFacts, DatasetFiles
+from container_doors.core.run import Run
+from container_doors.data.checks import Report, check
+from container_doors.data.facts import dataset_facts
+from container_doors.data.layout import Layout
+
+
+def check_data(dataset: Path, minimums: Data, *, progress: Progress) -> Report:
+    """Check the data set for everything that would spoil a training run."""
+    return check(
+        dataset,
+        min_train_images=minimums.min_train_images,
+        min_val_images=minimums.min_val_images,
+        on_progress=lambda *at: progress.step("checking", *at),
+    )
+
+
+def fit_data(params: Params, *, progress: Progress) -> Report:
+    """Check params and data before GPU time is spent on them.
+
+    Raises:
+        DatasetError: If the data set has an error.
+    """
+    for warning in warnings(params):
+        progress.say(f"warning: {warning}")
+    report = check_data(Path(params.data.path), params.data, progress=progress)
+    if report.errors:
+        raise DatasetError(
+            f"{params.data.path} has {len(report.errors)} error(s), the first: {report.errors[0]}",
+            hint=f"see them all: doors data validate --path {params.data.path}",
+        )
+    if report.warnings:
+        progress.say(
+            f"warning: {params.data.path} has {len(report.warnings)} warning(s), the first: "
+            f"{report.warnings[0]}; all of them: doors data validate --path {params.data.path}"
+        )
+    return report
+
+
+def facts_of(report: Report) -> DatasetFacts:
+    """Summarise a data set without errors: its hash and its counts."""
+    return dataset_facts(layout_of(report), report)
+
+
+def list_files(report: Report, run: Run) -> None:
+    """Write the list of files that are trained on, so that later changes can be named."""
+    files = {path.as_posix(): digest for path, digest in report.digests.items()}
+    DatasetFiles(files=files).write(run.dataset)
+
+
+def layout_of(report: Report) -> Layout:
+    """Return the layout of a data set without errors."""
+    if report.layout is None:
+        raise AssertionError("a report without an error has a layout")
+    return report.layout

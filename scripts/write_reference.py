@@ -37,7 +37,7 @@ def commands(parser: argparse.ArgumentParser) -> str:
     """Describe every command: what it does, its arguments and options."""
     parts = [
         "# Commands\n",
-        _NOTE.format(source="parser, src/container_doors/cli/parser.py,"),
+        _NOTE.format(source="options, src/container_doors/cli/options/,"),
         f"{parser.epilog[0].upper()}{parser.epilog[1:]}.\n" if parser.epilog else "",
     ]
     for prog, command in _each(parser):

@@ -9,7 +9,7 @@ import pytest
 
 from container_doors import pipeline
 from container_doors.cli import main
-from container_doors.cli.parser import SORT_KEYS
+from container_doors.cli.options.runs import SORT_KEYS
 from container_doors.core.config import Params
 from container_doors.core.records import Evaluation, Metadata, RunRecord
 from container_doors.core.run import PUBLISHED, Run, runs_in

@@ -14,8 +14,8 @@ from container_doors.adapters.machine import describe_environment
 from container_doors.adapters.yolo.detector import YoloDetector
 from container_doors.adapters.yolo.trainer import YoloTrainer
 from container_doors.cli import console
+from container_doors.cli.options.shared import CONFIG
 from container_doors.cli.output import say
-from container_doors.cli.parser import CONFIG
 from container_doors.cli.publish import fetch_published
 from container_doors.cli.signing import signed_checkpoints
 from container_doors.cli.upload import follower_for, with_chosen_mode

@@ -1,0 +1,17 @@
+"""The options of ``doors compare``."""
+
+from container_doors.cli.options.shared import Commands, add_command, add_json, add_split
+
+
+def add_to(commands: Commands) -> None:
+    """Add the command."""
+    parser = add_command(
+        commands,
+        "compare",
+        "evaluate:compare",
+        "compare two runs on the same photographs: which is better, with confidence intervals",
+    )
+    parser.add_argument("first", metavar="A")
+    parser.add_argument("second", metavar="B")
+    add_split(parser)
+    add_json(parser)

@@ -183,6 +183,32 @@ def test_what_cannot_be_meant_is_refused(content: str | bytes, complaint: str, t
 
 
 @pytest.mark.parametrize(
+    ("data_yaml", "written", "remedy"),
+    [
+        ("val: images/vall", "images/val/0.png", "correct val in data.yaml first, and keep the"),
+        ("val: images/train", "images/val/0.png", "correct val in data.yaml first, and keep the"),
+        ("", "images/val/0.png", "correct val in data.yaml first, and keep the line"),
+        ("val: images/val/new", "val\\0.png", "correct data.yaml, where images/val is in no split"),
+        ("val: images/val", "images/val/9.png", "img_001.jpg, or delete the line"),
+    ],
+    ids=["misspelt", "that of another", "absent", "a part of it", "right"],
+)
+def test_no_right_row_is_to_be_deleted_because_data_yaml_is_wrong(
+    data_yaml: str, written: str, remedy: str, tmp_path: Path
+):
+    layout = layout_of(tmp_path, f"image,group\n{written},q\n", "images/val/new/7.png")
+    text = layout.data_yaml.read_text().replace("val: images/val", data_yaml)
+    layout.data_yaml.write_text(text)
+    wrong, _ = read_layout(tmp_path)
+    assert wrong is not None
+
+    _, findings = examine_attributes(wrong)
+
+    (unknown,) = (one for one in findings if one.rule == "attributes-unknown-photograph")
+    assert remedy in unknown.remedy
+
+
+@pytest.mark.parametrize(
     ("content", "complaint"),
     [
         pytest.param("image,groups\ntest/0.png,q\n", ":1: .* found 'groups'", id="another name"),

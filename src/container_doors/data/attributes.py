@@ -17,9 +17,11 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from container_doors.core.errors import DatasetError
+from container_doors.core.parsing import listed
 from container_doors.core.records import SPLITS, Finding
 from container_doors.data.faults import Fault, LineFault, fold
-from container_doors.data.layout import Layout
+from container_doors.data.layout import PICTURE_SUFFIXES, Layout
+from container_doors.data.nearby import Disk
 from container_doors.data.photograph_names import PhotographNames
 from container_doors.data.spreadsheet import MOST_BYTES, Row, Table, normalize, read_table
 
@@ -86,7 +88,7 @@ def examine_attributes(layout: Layout) -> tuple[Attributes, list[Finding]]:
         faults += form_faults
     if table is None:
         return Attributes(exists=path is not None), fold(faults, relative)
-    attributes, content_faults = _Parser(table, PhotographNames(layout)).parse()
+    attributes, content_faults = _Parser(table, layout).parse()
     faults += content_faults
     return attributes, fold(sorted(faults, key=lambda each: each[0] or 0), relative)
 
@@ -140,8 +142,10 @@ def _read(path: Path) -> tuple[bytes, list[LineFault]]:
 class _Parser:
     """Parses a table: finds the photograph of every row."""
 
-    def __init__(self, table: Table, names: PhotographNames) -> None:
-        self._table, self._names = table, names
+    def __init__(self, table: Table, layout: Layout) -> None:
+        self._table, self._names = table, PhotographNames(layout)
+        self._absent = [split for split in SPLITS if split not in layout.splits]
+        self._disk = Disk(layout.root, PICTURE_SUFFIXES)
         self._rows: dict[str, Row] = {}
         """The row of each photograph, by its path."""
         self._faults: list[LineFault] = []
@@ -171,7 +175,7 @@ class _Parser:
         written, split = row.cells.get(_FILE, ""), normalize(row.cells.get(_SPLIT, ""))
         found = self._names.find(written, split) if written else []
         fault = (
-            _unknown(written, self._names)
+            self._unknown(written)
             if not found
             else _ambiguous(written, found)
             if len(found) > 1
@@ -183,6 +187,31 @@ class _Parser:
         if split in SPLITS and split != self._names.split_of(found[0]):
             self._faults.append((row.line, _other_split(split, found[0])))
         return found[0]
+
+    def _unknown(self, written: str) -> Fault:
+        """Return the fault of a row without a photograph; only a wrong row is to be deleted."""
+        near = self._names.find(PurePosixPath(written.replace("\\", "/")).name) if written else []
+        unused = self._disk.folder_of(written) if written else None
+        if written and self._absent:
+            remedy = f"correct {listed(self._absent)} in data.yaml first, and keep the line"
+        elif unused is not None:
+            remedy = (
+                f"correct data.yaml, where {unused} is in no split; or delete the line, if it is "
+                "left out on purpose"
+            )
+        elif near:
+            remedy = f"write {near[0]}, if you mean that one, or delete the line"
+        else:
+            remedy = (
+                "write its path as it is under the data set's folder, images/test/img_001.jpg, "
+                "or delete the line"
+            )
+        return Fault(
+            "attributes-unknown-photograph",
+            "a photograph of the data set",
+            repr(written) if written else "a row without a name",
+            remedy,
+        )
 
     def _repeated(self, written: str, path: str, row: Row) -> Fault | None:
         first = self._rows.get(path)
@@ -239,19 +268,6 @@ def _part(number: float | None, low: float, high: float) -> str:
     return f"below {low:g}" if number < low else f"above {high:g}"
 
 
-def _unknown(written: str, names: PhotographNames) -> Fault:
-    near = names.find(PurePosixPath(written.replace("\\", "/")).name) if written else []
-    return Fault(
-        "attributes-unknown-photograph",
-        "a photograph of the data set",
-        repr(written) if written else "a row without a name",
-        f"write {near[0]}, if you mean that one, or delete the line"
-        if near
-        else "write its path as it is under the data set's folder, images/test/img_001.jpg, "
-        "or delete the line",
-    )
-
-
 def _ambiguous(written: str, found: Sequence[str]) -> Fault:
     return Fault(
         "attributes-ambiguous-photograph",
@@ -266,7 +282,7 @@ def _other_split(split: str, path: str) -> Fault:
         "attributes-split",
         f"a photograph of {split}, as its column split says",
         path,
-        "correct the column, or move the photograph",
+        "correct the column, or the split in data.yaml, or move the photograph",
         severity="warning",
     )
 

@@ -84,6 +84,16 @@ class Disk:
         best = max(self._folders, key=lambda folder: len(folder.texts & pictures))
         return str(best.path) if best.texts & pictures else None
 
+    def folder_of(self, written: str) -> PurePosixPath | None:
+        """Find the folder of a picture by its path or the end of it; None if there is none."""
+        *folders, name = PurePosixPath(written.replace("\\", "/")).parts or ("",)
+        names = {name, name.rpartition(".")[0]}
+        for folder in self._folders:
+            end = folder.path.parts[-len(folders) :] if folders else ()
+            if names & folder.pictures and end == tuple(folders):
+                return folder.path
+        return None
+
     @property
     def has_labels(self) -> bool:
         """Whether any text file has the name of a picture."""

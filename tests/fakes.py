@@ -330,6 +330,9 @@ class FakeStore:
         for pointer in pointers:
             pointer.write_text(replace(read_pointer(pointer), version=version).to_yaml())
 
+    def adopt(self, path: Path) -> None:
+        pass
+
     def push(self, pointers: Sequence[Path]) -> None:
         if self.broken:
             raise VersioningError("the remote is down", hint="later")
@@ -377,6 +380,9 @@ class FakeStore:
     def files_of(self, folder: Path) -> dict[str, str]:
         return {}
 
+
+    def content_with(self, files: Mapping[str, str]) -> str:
+        return ""
 
 @dataclass
 class FakeStorage:

@@ -1,12 +1,15 @@
 """``doors data pack`` here and ``doors data pull`` there, with real git and DVC."""
 
+import io
 import os
 import shutil
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 import pytest
+import yaml
 
 PROGRAMS = Path(sys.executable).parent
 DATA = Path("data/processed/detection")
@@ -14,10 +17,9 @@ POINTER = f"{DATA}.dvc"
 
 
 def run(where: Path, *argv: str, expect: int = 0) -> str:
-    program = argv[0] if argv[0] == "git" else str(PROGRAMS / argv[0])
     done = subprocess.run(
-        [program, *argv[1:]], cwd=where, check=False, capture_output=True, text=True, timeout=120,
-        stdin=subprocess.DEVNULL,
+        argv, cwd=where, check=False, capture_output=True, text=True, timeout=120,
+        stdin=subprocess.DEVNULL, env={**os.environ, "PATH": f"{PROGRAMS}:{os.environ['PATH']}"},
     )  # fmt: skip
     assert done.returncode == expect, done.stdout + done.stderr
     return done.stdout + done.stderr
@@ -154,9 +156,81 @@ def test_data_that_is_lost_in_both_forms_is_packed_or_pushed_again(packed: Path,
     said = run(clone, "doors", "data", "pull", expect=2)
 
     assert "val-000.tar: neither here nor on the remote; detection: neither here nor on" in said
-    assert f"hint: where the data set is complete: dvc push {POINTER}, or doors data pack" in said
+    assert f"complete: doors data pack --path {DATA}, or dvc push {POINTER}" in said
     run(packed, *f"dvc push {POINTER}".split())
     run(packed, "doors", "data", "pack")
+
+
+@pytest.fixture
+def own_remote(packed: Path, clone: Path) -> Path:
+    """A copy of the remote that the clone alone uses."""
+    remote = Path(shutil.copytree(packed.parent / "remote", clone.parent / "remote"))
+    run(clone, "dvc", "config", "-q", "--local", "remote.storage.url", str(remote))
+    return remote
+
+
+@pytest.mark.slow
+def test_archives_that_were_not_made_of_the_data_set_change_nothing(
+    packed: Path, clone: Path, own_remote: Path
+):
+    """They match their own pointers; git would read the file that they add."""
+    tar = f"{DATA}_shards/rest-000.tar"
+    run(clone, "dvc", "pull", f"{tar}.dvc")
+    (clone / tar).unlink()
+    with tarfile.open(clone / tar, "w") as file:
+        for name, text in (("data.yaml", b"nc: 1\n"), (".git/config", b"[core]\n")):
+            info = tarfile.TarInfo(name)
+            info.size = len(text)
+            file.addfile(info, io.BytesIO(text))
+    run(clone, "dvc", "add", "--quiet", tar)
+    run(clone, "dvc", "push", f"{tar}.dvc")
+    (clone / tar).unlink()
+    shutil.rmtree(clone / ".dvc/cache")
+    for md5_file in own_remote.rglob("*.dir"):
+        md5_file.unlink()
+    before = (clone / POINTER).read_text()
+
+    for _ in range(2):
+        said = run(clone, "doors", "data", "pull", expect=2)
+        assert f"detection_shards have other files than {POINTER} names" in said
+        assert f"complete: doors data pack --path {DATA}, or dvc push {POINTER}" in said
+        assert not (clone / DATA).exists()
+        assert (clone / POINTER).read_text() == before
+
+    run(packed, "dvc", "remote", "add", "-q", "--local", "clones", str(own_remote))
+    run(packed, *f"dvc push -r clones {POINTER}".split())
+    assert "fetched as folder" in run(clone, "doors", "data", "pull")
+    assert sorted(content(clone / DATA)) == sorted(
+        content(packed / DATA).keys() - {"labels/train.cache"}
+    )
+    assert (clone / POINTER).read_text() == before
+
+
+@pytest.mark.slow
+def test_an_archive_that_was_damaged_in_the_cache_is_fetched_again_as_the_hint_says(
+    clone: Path, own_remote: Path
+):
+    """DVC does not hash what its cache has: it is read-only there, which is taken for whole."""
+    run(clone, "doors", "data", "pull")
+    tar = f"{DATA}_shards/val-000.tar"
+    md5 = yaml.safe_load((clone / f"{tar}.dvc").read_text())["outs"][0]["md5"]
+    in_cache = clone / ".dvc/cache/files/md5" / md5[:2] / md5[2:]
+    damaged = bytearray(in_cache.read_bytes())
+    damaged[600] ^= 1
+    in_cache.unlink()
+    in_cache.write_bytes(damaged)
+    in_cache.chmod(0o444)
+    (clone / tar).unlink()
+    shutil.rmtree(clone / DATA)
+    for listing in [*clone.rglob("*.dir"), *own_remote.rglob("*.dir")]:
+        listing.unlink()  # so that the folder cannot come instead
+
+    said = run(clone, "doors", "data", "pull", expect=2)
+
+    assert f"{tar}: expected md5 {md5}, as its pointer says" in said
+    command = said.partition("hint: ")[2].partition(", then run this again")[0]
+    run(clone, "sh", "-c", command)
+    assert "fetched as archives" in run(clone, "doors", "data", "pull")
 
 
 @pytest.mark.slow

@@ -46,8 +46,15 @@ def pack(folder: Path, **options: int) -> Path:
     return shards_of(folder)
 
 
-def unpack(shards: Path, folder: Path) -> Path | None:
-    return read_shards(sorted(shards.iterdir()), folder, on_progress=silent)
+def unpack(shards: Path, folder: Path, expected: dict[str, bytes] | None = None) -> Path | None:
+    """Unpack archives; without ``expected``, whatever they have is taken."""
+    md5s = {name: hashlib.md5(content).hexdigest() for name, content in (expected or {}).items()}
+    return read_shards(
+        sorted(shards.iterdir()),
+        folder,
+        is_expected=lambda found: expected is None or found == md5s,
+        on_progress=silent,
+    )
 
 
 def test_what_is_packed_comes_back_split_by_split(tmp_path: Path):
@@ -122,6 +129,36 @@ def test_a_damaged_archive_is_named_and_nothing_is_replaced(damage: str, tmp_pat
         unpack(shards, tmp_path / "elsewhere")
 
     assert not (tmp_path / "elsewhere").exists()
+
+
+OTHERS = {
+    "one more": {**FILES, ".git/config": b"[core]"},
+    "one less": {name: FILES[name] for name in FILES if name != "labels/train/1.txt"},
+    "other bytes": FILES | {"labels/train/1.txt": b"0 0.5 0.5 0.2 0.2"},
+}
+
+
+@pytest.mark.parametrize("files", OTHERS.values(), ids=OTHERS)
+def test_archives_of_other_files_replace_nothing(files: dict[str, bytes], tmp_path: Path):
+    folder = write(tmp_path / "data", FILES)
+    shards = pack(write(tmp_path / "other", files))
+
+    with pytest.raises(DatasetError, match=r"data_shards have other files than .*data\.dvc"):
+        unpack(shards, folder, FILES)
+
+    assert read(folder) == FILES
+    assert not folder.with_name(".data.staged").exists()
+
+
+def test_an_empty_folder_in_an_archive_is_one_file_too_many(tmp_path: Path):
+    shards = pack(write(tmp_path / "data", FILES))
+    with tarfile.open(shards / "rest-000.tar", "a") as tar:
+        member = tarfile.TarInfo(".git")
+        member.type = tarfile.DIRTYPE
+        tar.addfile(member)
+
+    with pytest.raises(DatasetError, match="have other files than"):
+        unpack(shards, tmp_path / "elsewhere", FILES)
 
 
 @pytest.mark.parametrize("fault", ["is missing", "has changed"])

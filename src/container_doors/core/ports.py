@@ -419,6 +419,13 @@ class ArtifactStore(Protocol):
     def push(self, pointers: Sequence[Path]) -> None:
         """Send the content of the pointers. Sending it again is harmless."""
 
+    def adopt(self, path: Path) -> None:
+        """Take in a folder that was filled in another way; its pointer does not change.
+
+        Raises:
+            VersioningError: If the folder is not what its pointer names.
+        """
+
     def pull(self, pointers: Sequence[Path], *, force: bool = False) -> None:
         """Put the content of the pointers beside them; with ``force`` replace what differs.
 
@@ -462,6 +469,13 @@ class ArtifactStore(Protocol):
 
 class Storage(Protocol):
     """The remote that large files are pushed to and pulled from.
+    def content_with(self, files: Mapping[str, str]) -> str:
+        """Return the hash by which a folder with exactly these files would be tracked.
+
+        Args:
+            files: The MD5 of each, by relative path with slashes.
+        """
+
 
     Every method may raise :class:`errors.VersioningError`.
     """

@@ -6,6 +6,7 @@ split are in ``rest-000.tar``. The same files give the same bytes.
 
 import hashlib
 import io
+import shlex
 import shutil
 import tarfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -88,13 +89,20 @@ def tracked_shards(folder: Path) -> list[Path]:
 
 
 def read_shards(
-    tars: Sequence[Path], folder: Path, *, force: bool = False, on_progress: OnProgress
+    tars: Sequence[Path],
+    folder: Path,
+    *,
+    is_expected: Callable[[Mapping[str, str]], bool],
+    force: bool = False,
+    on_progress: OnProgress,
 ) -> Path | None:
     """Unpack archives in place of ``folder``, which is replaced atomically or not at all.
 
     Args:
         tars: The archives.
         folder: The data set.
+        is_expected: Receives the MD5s of the unpacked files, by relative name with forward slashes;
+            if it returns False, the archives are refused.
         force: Whether it is replaced regardless of its contents.
         on_progress: Receives the numbers of archives unpacked and in total.
 
@@ -103,15 +111,16 @@ def read_shards(
         copy: the folder is then unchanged. None if it was replaced.
 
     Raises:
-        DatasetError: If an archive is damaged.
+        DatasetError: If an archive is damaged, or they have other files than expected.
     """
     heal(folder)
     staged = staged_for(folder)
     staged.mkdir(parents=True)
     try:
         for number, path in enumerate(tars, start=1):
-            _unpack(path, staged)
+            _unpack(path, staged, folder)
             on_progress(number, len(tars))
+        _refuse_others(staged, folder, is_expected)
     except BaseException:
         shutil.rmtree(staged)
         raise
@@ -192,14 +201,48 @@ def _put(tar: tarfile.TarFile, folder: Path, name: str, md5: str) -> None:
     tar.addfile(info, io.BytesIO(content))
 
 
-def _unpack(path: Path, folder: Path) -> None:
-    hint = f"remove it, then: dvc checkout {path}.dvc; or pack it again: doors data pack"
+def _unpack(path: Path, staged: Path, folder: Path) -> None:
     unpack_tar(
         path,
-        folder,
-        refuse=lambda problem: DatasetError(problem, hint=hint),
+        staged,
+        refuse=lambda problem: DatasetError(problem, hint=pack_again(folder)),
         may_differ_by_case=True,
     )
+
+
+def _refuse_others(
+    staged: Path, folder: Path, is_expected: Callable[[Mapping[str, str]], bool]
+) -> None:
+    if not is_expected(_hash_files(staged)):
+        raise DatasetError(
+            f"the archives in {shards_of(folder)} have other files than {folder}.dvc names",
+            hint=pack_again(folder),
+        )
+
+
+def pack_again(folder: Path) -> str:
+    """Return the hint for archives that are wrong wherever they are fetched."""
+    return (
+        f"where the data set is complete: doors data pack --path {shlex.quote(str(folder))}, or "
+        f"dvc push {shlex.quote(f'{folder}.dvc')}"
+    )
+
+
+def _hash_files(folder: Path) -> dict[str, str]:
+    """Hash every file, by its relative name; an empty folder, which no data set has, is one too."""
+    md5s = {}
+    for path in folder.rglob("*"):
+        name = path.relative_to(folder).as_posix()
+        if path.is_file():
+            md5s[name] = _md5_of(path)
+        elif not any(path.iterdir()):
+            md5s[f"{name}/"] = ""
+    return md5s
+
+
+def _md5_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
 def _differing(folder: Path, staged: Path) -> Iterator[Path]:

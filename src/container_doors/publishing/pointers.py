@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,8 +66,19 @@ def read_pointer(path: Path) -> Pointer:
     except (LookupError, TypeError, ValueError, AttributeError, OverflowError):
         raise VersioningError(
             f"{path}: expected a DVC pointer to one file, found something else",
-            hint=f"git checkout HEAD -- {path} restores it",
+            hint=restoring(path, "doors version"),
         ) from None
+
+
+def restoring(path: Path, again: str) -> str:
+    """Return the hint that restores a damaged pointer of this clone.
+
+    Args:
+        path: The pointer.
+        again: The command that writes it again, if it was never committed.
+    """
+    name = shlex.quote(str(path))
+    return f"git checkout HEAD -- {name} restores it; if git does not have it: rm {name} && {again}"
 
 
 def pointer_text(path: Path) -> str:

@@ -94,6 +94,26 @@ def test_the_files_of_a_tracked_folder_are_the_same_wherever_the_cache_is(folder
 
     assert sorted(from_the_cache) == ["a/1.jpg", "a/b ä.txt"]
     assert store.files_of(data) == from_the_cache
+    assert store.content_with(from_the_cache) == store.content_of(data)
+
+
+def test_a_folder_that_is_adopted_never_changes_its_pointer(folder: Path):
+    store, data = DvcStore(folder), Path("data")
+    (folder / data).mkdir()
+    (folder / data / "1.txt").write_text("one")
+    (pointer,) = store.add([data])
+    store.annotate([pointer], VERSION)
+    before = (folder / pointer).read_bytes()
+    shutil.rmtree(folder / ".dvc/cache")
+
+    store.adopt(data)
+    assert (folder / pointer).read_bytes() == before
+    assert len(list((folder / ".dvc/cache").rglob("*.dir"))) == 1
+
+    (folder / data / "2.txt").write_text("two")
+    with pytest.raises(VersioningError, match=r"finds other files in data than data\.dvc names"):
+        store.adopt(data)
+    assert (folder / pointer).read_bytes() == before
 
 
 @pytest.mark.parametrize("url", ["{remote}", "../../remote"], ids=["absolute", "relative"])
@@ -365,6 +385,9 @@ DAMAGED = {
     "a list": b"- a\n",
     "not text": b"\xff\xfe",
     "meta is no mapping": b"outs: []\nmeta: v1\n",
+    "outs is no list": b"outs: best.pt\n",
+    "an out is no mapping": b"outs: [best.pt]\n",
+    "two outs": b"outs: [{md5: a, path: a}, {md5: b, path: b}]\n",
 }
 
 

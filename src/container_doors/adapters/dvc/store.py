@@ -1,9 +1,11 @@
 """DVC, behind :class:`container_doors.core.ports.ArtifactStore`."""
 
+import hashlib
 import json
-from collections.abc import Sequence
+import shlex
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import yaml
 
@@ -12,6 +14,7 @@ from container_doors.core.errors import MissingContentError, VersioningError
 from container_doors.core.files import replace_text
 from container_doors.core.parsing import MOST_YAML_BYTES, ParsingError, parse_yaml, read_bounded
 from container_doors.core.ports import Progress
+from container_doors.publishing.pointers import restoring
 from container_doors.storage.complaints import ADD_REMOTE
 from container_doors.storage.remotes import kind_of
 
@@ -104,6 +107,26 @@ class DvcStore:
             )
         return pointers
 
+    def adopt(self, path: Path) -> None:
+        """Take a folder into the cache as if it had been pulled; its pointer does not change.
+
+        Raises:
+            VersioningError: If DVC finds other content in it than the pointer names.
+        """
+        pointer = self._directory / pointer_of(path)
+        before = pointer.read_bytes()
+        try:
+            (found,) = self.add([path])
+            is_same = self.content_of(path) == _content(_read(pointer, before))
+        finally:
+            if pointer.read_bytes() != before:
+                replace_text(pointer, before.decode())
+        if not is_same:
+            raise VersioningError(
+                f"DVC finds other files in {path} than {found} names",
+                hint="does .dvcignore exclude some of them? Change it, then run this again",
+            )
+
     def annotate(self, pointers: Sequence[Path], version: str) -> None:
         """Write the version into each pointer; DVC does not change ``meta``."""
         for pointer in pointers:
@@ -175,14 +198,22 @@ class DvcStore:
         pointer = self._directory / pointer_of(path)
         if not pointer.exists():
             return None
-        (out,) = _read(pointer).get("outs") or [{}]
-        return str(out["md5"]) if "md5" in out else None
+        return _content(_read(pointer))
 
     def version_of(self, path: Path) -> str | None:
         """Return the version that :meth:`annotate` wrote into the pointer of a file or folder."""
         pointer = self._directory / pointer_of(path)
         meta = (_read(pointer).get("meta") or {}) if pointer.exists() else {}
         return str(meta["version"]) if "version" in meta else None
+
+    def content_with(self, files: Mapping[str, str]) -> str:
+        """Return the MD5 that DVC would track a folder with exactly these files by.
+
+        https://doc.dvc.org/user-guide/project-structure/internal-files#directories
+        """
+        listing = [{"md5": files[name], "relpath": name} for name in sorted(files)]
+        text = json.dumps(listing)
+        return f"{hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()}.dir"
 
     def files_of(self, folder: Path) -> dict[str, str]:
         """Return the MD5 of every file of a tracked folder, without those that DVC ignores."""
@@ -248,17 +279,29 @@ def _forget(pointer: Path) -> None:
     _replace(pointer, {**rest, "meta": meta} if meta else rest)
 
 
-def _read(pointer: Path) -> dict[str, Any]:
+def _content(document: Mapping[str, Any]) -> str | None:
+    (out,) = document.get("outs") or [{}]
+    return str(out["md5"]) if "md5" in out else None
+
+
+def _read(pointer: Path, text: bytes | None = None) -> dict[str, Any]:
     try:
         document = parse_yaml(read_bounded(pointer, MOST_YAML_BYTES))
     except ParsingError:
         document = None
-    if not isinstance(document, dict) or not isinstance(document.get("meta") or {}, dict):
+    if not _is_pointer(document):
         raise VersioningError(
             f"{pointer} is not a DVC pointer; perhaps a merge was not finished",
-            hint=f"git checkout HEAD -- {pointer.name} restores it, in {pointer.parent}",
+            hint=restoring(pointer, f"dvc add {shlex.quote(str(pointer.with_suffix('')))}"),
         )
     return document
+
+
+def _is_pointer(document: object) -> TypeGuard[dict[str, Any]]:
+    if not isinstance(document, dict) or not isinstance(document.get("meta") or {}, dict):
+        return False
+    outs = document.get("outs") or []
+    return isinstance(outs, list) and len(outs) <= 1 and all(isinstance(o, dict) for o in outs)
 
 
 def _replace(pointer: Path, document: dict[str, Any]) -> None:

@@ -1,16 +1,27 @@
 """Fetch a data set: from its archives, or file by file."""
 
+import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
-from container_doors.core.errors import MissingContentError, VersioningError
+from container_doors.core.errors import (
+    DatasetError,
+    DoorsError,
+    MissingContentError,
+    VersioningError,
+)
 from container_doors.core.ports import ArtifactStore, Progress
-from container_doors.data.shards import read_shards, shards_of, tracked_shards
+from container_doors.data.shards import pack_again, read_shards, tracked_shards
+from container_doors.publishing.pointers import md5_of
 
 
 def pull_data(
     folder: Path, *, store: ArtifactStore, progress: Progress, force: bool = False
 ) -> str:
     """Fetch a data set: from its archives if they are of the same version, or else as a folder.
+
+    Its pointer never changes, and archives that are damaged, or that have other files than the
+    pointer names, replace nothing.
 
     Args:
         folder: The data set.
@@ -24,7 +35,6 @@ def pull_data(
     Raises:
         VersioningError: If it is not tracked, cannot be fetched, or would overwrite files that have
             no other copy.
-        DatasetError: If an archive is damaged.
     """
     wanted, tars = store.content_of(folder), tracked_shards(folder)
     if wanted is None:
@@ -38,22 +48,42 @@ def pull_data(
         return _pull_folder(folder, store=store, force=force)
     try:
         store.pull(tars, force=True)  # an archive that differs is damaged, or of an older pointer
-    except MissingContentError as lost:
-        progress.say(f"{lost.problem}: fetching the folder")
-        return _pull_folder(folder, store=store, force=force, instead_of=lost)
-    in_the_way = read_shards(
-        tars, folder, force=force, on_progress=lambda *at: progress.step("unpacking", *at)
-    )
+        _check_archives(tars, folder, store)
+        in_the_way = read_shards(
+            tars,
+            folder,
+            is_expected=lambda files: store.content_with(files) == wanted,
+            force=force,
+            on_progress=lambda *at: progress.step("unpacking", *at),
+        )
+    except (MissingContentError, DatasetError) as unusable:
+        progress.say(f"{unusable.problem}: fetching the folder")
+        return _pull_folder(folder, store=store, force=force, instead_of=unusable)
     if in_the_way is not None:
         progress.say(f"{in_the_way} is of another version: DVC decides whether to replace it")
         return _pull_folder(folder, store=store, force=force)
-    store.add([folder])  # then DVC has it as if it had been fetched file by file
-    if store.content_of(folder) != wanted:
-        raise VersioningError(
-            f"{shards_of(folder)} does not match the pointer of {folder}",
-            hint=f"git checkout {folder}.dvc, then: dvc pull {folder}.dvc",
-        )
+    store.adopt(folder)  # then DVC has it as if it had been fetched file by file
     return "archives"
+
+
+def _check_archives(tars: Sequence[Path], folder: Path, store: ArtifactStore) -> None:
+    """Check each archive against its pointer before it is opened: DVC trusts its cache.
+
+    Raises:
+        DatasetError: If one differs.
+    """
+    pointer = shlex.quote(f"{folder}.dvc")
+    for tar in tars:
+        expected, found = store.content_of(tar) or "", md5_of(tar)
+        if found != expected:
+            in_cache = (
+                f'"$(dvc cache dir)"/{shlex.quote(f"files/md5/{expected[:2]}/{expected[2:]}")}'
+            )
+            raise DatasetError(
+                f"{tar}: expected md5 {expected}, as its pointer says, found {found}",
+                hint=f"rm -f {shlex.quote(str(tar))} {in_cache}, then run this again; if that does "
+                f"not help, where the data set is complete: dvc push {pointer}",
+            )
 
 
 def _pull_folder(
@@ -61,17 +91,17 @@ def _pull_folder(
     *,
     store: ArtifactStore,
     force: bool,
-    instead_of: MissingContentError | None = None,
+    instead_of: DoorsError | None = None,
 ) -> str:
-    """Fetch a data set file by file; if both forms are lost, the error names both."""
+    """Fetch a data set file by file; if neither form can be used, the error names both."""
     try:
         store.pull([folder], force=force)
     except MissingContentError as lost:
         problem = f"{instead_of.problem}; {lost.problem}" if instead_of else lost.problem
-        raise MissingContentError(
-            problem,
-            hint=f"where the data set is complete: dvc push {folder}.dvc, or doors data pack",
-        ) from None
+        hint = pack_again(folder)
+        if isinstance(instead_of, DatasetError):
+            hint = instead_of.hint
+        raise MissingContentError(problem, hint=hint) from None
     except VersioningError as error:
         if force:
             raise

@@ -64,16 +64,7 @@ def arrival(texts: Mapping[str, str], source: str, signature: str | None = None)
             )
     versions = {}
     for name, text in texts.items():
-        try:
-            pointer = parse_pointer(text)
-        except (LookupError, TypeError, ValueError, AttributeError, OverflowError):
-            pointer = None
-        if pointer is None or pointer.path != name:
-            raise VersioningError(
-                f"{source}: {pointer_name(name)}: expected a pointer to {name}, found other text",
-                hint="download it again; or finish the merge, if one is unfinished",
-            )
-        versions[name] = pointer.version
+        versions[name] = _parse(name, text, source).version
     if len(set(versions.values())) > 1:
         raise VersioningError(
             f"{source}: expected pointers of one version, found "
@@ -88,6 +79,24 @@ def find_download(directory: Path) -> Arrival:
 
     Raises:
         VersioningError: If pointers are missing or damaged, or a file does not match its pointer.
+def _parse(name: str, text: str, source: str) -> Pointer:
+    """Parse the pointer to a file.
+
+    Raises:
+        VersioningError: If it is another text, or the pointer to another file.
+    """
+    try:
+        pointer = parse_pointer(text)
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError):
+        pointer = None
+    if pointer is None or pointer.path != name:
+        raise VersioningError(
+            f"{source}: {pointer_name(name)}: expected a pointer to {name}, found other text",
+            hint="download it again; or finish the merge, if one is unfinished",
+        )
+    return pointer
+
+
     """
     folder = _folder_of_pointers(directory)
     paths = {name: folder / pointer_name(name) for name in TRACKED}
@@ -119,12 +128,7 @@ def find_weights_only(directory: Path) -> Arrival | None:
     path = folder / pointer_name("best.pt")
     if not path.is_file() or any((folder / f"{METADATA}{end}").is_file() for end in ("", ".dvc")):
         return None
-    pointer = read_pointer(path)
-    if pointer.path != "best.pt":
-        raise VersioningError(
-            f"{path}: expected a pointer to best.pt, found one to {pointer.path}",
-            hint="download it again",
-        )
+    pointer = _parse("best.pt", pointer_text(path), str(folder))
     return Arrival(str(folder), {"best.pt": pointer.to_yaml()}, folder=folder)
 
 

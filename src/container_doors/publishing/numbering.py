@@ -9,6 +9,7 @@ from container_doors.core.parsing import MOST_YAML_BYTES, ParsingError, parse_ya
 from container_doors.core.records import Metadata, RunRecord, Version
 from container_doors.core.run import RUNS, runs_in
 from container_doors.publishing.names import next_version, parse_name, parse_tag
+from container_doors.publishing.pointers import restoring
 from container_doors.publishing.publication import read_published
 
 
@@ -105,6 +106,6 @@ def _named_by(pointer: Path) -> str | None:
         name = (document.get("meta") or {}).get("version")
     except (ParsingError, AttributeError):
         raise VersioningError(
-            f"{pointer} is not a DVC pointer", hint=f"git diff {pointer}; git checkout restores"
+            f"{pointer} is not a DVC pointer", hint=restoring(pointer, "doors version")
         ) from None
     return None if name is None else str(name)

@@ -326,12 +326,12 @@ class FakeStore:
             pointer.write_text(pointer_to(path).to_yaml())
         return pointers
 
+    def adopt(self, path: Path) -> None:
+        pass
+
     def annotate(self, pointers: Sequence[Path], version: str) -> None:
         for pointer in pointers:
             pointer.write_text(replace(read_pointer(pointer), version=version).to_yaml())
-
-    def adopt(self, path: Path) -> None:
-        pass
 
     def push(self, pointers: Sequence[Path]) -> None:
         if self.broken:
@@ -377,12 +377,12 @@ class FakeStore:
     def version_of(self, path: Path) -> str | None:
         return read_pointer(path.with_name(f"{path.name}.dvc")).version
 
+    def content_with(self, files: Mapping[str, str]) -> str:
+        return ""
+
     def files_of(self, folder: Path) -> dict[str, str]:
         return {}
 
-
-    def content_with(self, files: Mapping[str, str]) -> str:
-        return ""
 
 @dataclass
 class FakeStorage:

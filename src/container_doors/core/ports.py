@@ -413,18 +413,18 @@ class ArtifactStore(Protocol):
     def add(self, paths: Sequence[Path]) -> list[Path]:
         """Track files; return the pointer of each, for git."""
 
-    def annotate(self, pointers: Sequence[Path], version: str) -> None:
-        """Write the version into the pointers, so that git shows which model they name."""
-
-    def push(self, pointers: Sequence[Path]) -> None:
-        """Send the content of the pointers. Sending it again is harmless."""
-
     def adopt(self, path: Path) -> None:
         """Take in a folder that was filled in another way; its pointer does not change.
 
         Raises:
             VersioningError: If the folder is not what its pointer names.
         """
+
+    def annotate(self, pointers: Sequence[Path], version: str) -> None:
+        """Write the version into the pointers, so that git shows which model they name."""
+
+    def push(self, pointers: Sequence[Path]) -> None:
+        """Send the content of the pointers. Sending it again is harmless."""
 
     def pull(self, pointers: Sequence[Path], *, force: bool = False) -> None:
         """Put the content of the pointers beside them; with ``force`` replace what differs.
@@ -463,12 +463,6 @@ class ArtifactStore(Protocol):
     def version_of(self, path: Path) -> str | None:
         """Return what :meth:`annotate` wrote into the pointer of a file or folder."""
 
-    def files_of(self, folder: Path) -> Mapping[str, str]:
-        """Return the MD5 of every file of a tracked folder, by relative path with slashes."""
-
-
-class Storage(Protocol):
-    """The remote that large files are pushed to and pulled from.
     def content_with(self, files: Mapping[str, str]) -> str:
         """Return the hash by which a folder with exactly these files would be tracked.
 
@@ -476,6 +470,12 @@ class Storage(Protocol):
             files: The MD5 of each, by relative path with slashes.
         """
 
+    def files_of(self, folder: Path) -> Mapping[str, str]:
+        """Return the MD5 of every file of a tracked folder, by relative path with slashes."""
+
+
+class Storage(Protocol):
+    """The remote that large files are pushed to and pulled from.
 
     Every method may raise :class:`errors.VersioningError`.
     """

@@ -74,11 +74,6 @@ def arrival(texts: Mapping[str, str], source: str, signature: str | None = None)
     return Arrival(source, texts, signature=signature and check_signature_size(signature, source))
 
 
-def find_download(directory: Path) -> Arrival:
-    """Find a model in a download, with or without its original folders.
-
-    Raises:
-        VersioningError: If pointers are missing or damaged, or a file does not match its pointer.
 def _parse(name: str, text: str, source: str) -> Pointer:
     """Parse the pointer to a file.
 
@@ -97,6 +92,11 @@ def _parse(name: str, text: str, source: str) -> Pointer:
     return pointer
 
 
+def find_download(directory: Path) -> Arrival:
+    """Find a model in a download, with or without its original folders.
+
+    Raises:
+        VersioningError: If pointers are missing or damaged, or a file does not match its pointer.
     """
     folder = _folder_of_pointers(directory)
     paths = {name: folder / pointer_name(name) for name in TRACKED}

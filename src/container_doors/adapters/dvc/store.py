@@ -286,7 +286,7 @@ def _content(document: Mapping[str, Any]) -> str | None:
 
 def _read(pointer: Path, text: bytes | None = None) -> dict[str, Any]:
     try:
-        document = parse_yaml(read_bounded(pointer, MOST_YAML_BYTES))
+        document = parse_yaml(read_bounded(pointer, MOST_YAML_BYTES) if text is None else text)
     except ParsingError:
         document = None
     if not _is_pointer(document):

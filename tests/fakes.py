@@ -41,12 +41,16 @@ class FakeTrainer:
     map50_95: Sequence[float] = (0.2, 0.7, 0.5)
     then: Callable[[], None] = lambda: None
     trained: int = 0
+    refusal: Callable[[Path], str | None] = lambda _: None
 
     def describe_hardware(self, params: Params) -> Hardware:
         return Hardware(device="cpu", description="a CPU", cpu="a CPU", cores=2, memory_gib=8)
 
     def starting_weights(self, params: Params) -> StartingWeights:
         return StartingWeights(source="random")
+
+    def refused_checkpoint(self, folder: Path) -> str | None:
+        return self.refusal(folder)
 
     def train(
         self,

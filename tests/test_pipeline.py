@@ -554,10 +554,12 @@ def test_a_training_goes_on_where_another_machine_was_lost(tmp_path: Path):
     assert left.endswith("-finished")
 
 
-def elsewhere(checkpoints: FakeCheckpoints, **how: Any) -> FakeWorld:
+def elsewhere(
+    checkpoints: FakeCheckpoints, trainer: FakeTrainer | None = None, **how: Any
+) -> FakeWorld:
     """Train the same experiment in a clone that has nothing but the storage."""
     shutil.rmtree("runs")
-    outside = FakeWorld(checkpoints=checkpoints)
+    outside = FakeWorld(checkpoints=checkpoints, trainer=trainer or FakeTrainer())
     pipeline.train(PARAMS, Run("exp1"), world=outside.world, **how)
     return outside
 
@@ -651,6 +653,18 @@ def test_a_damaged_checkpoint_without_another_is_not_begun_anew_in_silence():
 
     assert "--replace" in told.value.hint
     assert not Path("runs/exp1~1").exists()
+
+
+def test_a_checkpoint_that_cannot_be_loaded_is_not_begun_anew_in_silence_either(tmp_path: Path):
+    """Neither here nor on a machine that fetches it."""
+    checkpoints = FakeCheckpoints(tmp_path / "remote")
+    run = cut_off(checkpoints)
+    trainer = FakeTrainer(refusal=lambda _: "it is a program")
+
+    with pytest.raises(RunError, match=r"no intact checkpoint of exp1 is left.*it is a program"):
+        pipeline.train(PARAMS, run, world=FakeWorld(trainer=trainer).world)
+    with pytest.raises(RunError, match=r"is left, here or on a far place: .*it is a program"):
+        elsewhere(checkpoints, trainer)
 
 
 def test_weights_that_changed_before_they_were_published_are_trained_to_the_end_again():

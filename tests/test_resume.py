@@ -1,6 +1,8 @@
 """Trainings that are killed for real at a chosen moment, and go on (tests/resuming.py)."""
 
+import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -111,7 +113,61 @@ def _alone(run: Run) -> None:
     (run.resumable.parent / "epoch.json").unlink()
 
 
+class Touching:
+    """A program among the weights."""
+
+    def __reduce__(self):
+        return os.system, ("touch executed",)
+
+
+def _consistent(run: Run, name: str, content: object) -> None:
+    """Replace a file of the checkpoint and its hash, as whoever writes to the storage can."""
+    folder = run.resumable.parent
+    torch.save(content, folder / name)
+    state = json.loads((folder / "epoch.json").read_text())
+    state["sha256"][name] = hashlib.sha256((folder / name).read_bytes()).hexdigest()
+    (folder / "epoch.json").write_text(json.dumps(state))
+
+
+def _changed_state(**changes: object) -> Callable[[Run], None]:
+    def spoil(run: Run) -> None:
+        _consistent(run, "resume.pt", torch.load(run.resumable, weights_only=False) | changes)
+
+    return spoil
+
+
+def _a_program_in_best(run: Run) -> None:
+    _consistent(run, "best.pt", {"model": Touching()})
+
+
+def _a_list(run: Run) -> None:
+    _consistent(run, "resume.pt", [1])
+
+
+CHECKPOINT = r"no intact checkpoint is left: \S+/checkpoint: "
 SPOILS = [
+    pytest.param(
+        _changed_state(stopper=Touching()),
+        rf"{CHECKPOINT}resume.pt contains more than weights: a call of posix.system",
+        id="a program",
+    ),
+    pytest.param(
+        _a_program_in_best,
+        rf"{CHECKPOINT}best.pt contains more than weights: a call of posix.system",
+        id="a program as best weights",
+    ),
+    pytest.param(
+        _a_list, rf"{CHECKPOINT}resume.pt is not the .*: expected a dictionary", id="a list"
+    ),
+    pytest.param(
+        _changed_state(ema=1), f"{CHECKPOINT}resume.pt is not .*: ema is of the type int", id="ema"
+    ),
+    pytest.param(
+        _changed_state(epoch=7), f"{CHECKPOINT}resume.pt is of another epoch: .*7", id="epoch"
+    ),
+    pytest.param(
+        _changed_state(format=9), f"{CHECKPOINT}resume.pt .*: expected format 1, found 9", id="new"
+    ),
     pytest.param(_cut_short, "resume.pt in .* is damaged", id="cut short"),
     pytest.param(_overwritten, "resume.pt in .* is damaged", id="damaged"),
     pytest.param(_flipped, "resume.pt in .* is damaged", id="a flipped bit"),
@@ -136,11 +192,13 @@ def test_what_cannot_be_gone_on_from_is_refused_and_nothing_is_changed(
         go_on(run, quick / "data" / "data.yaml", epochs=3)
 
     assert "--replace" in caught.value.hint
+    assert "WeightsError" not in caught.value.problem
     assert run.metrics_jsonl.read_text() == "as it was"
+    assert not Path("executed").exists()
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("spoil", [_flipped, _absent])
+@pytest.mark.parametrize("spoil", [_flipped, _absent, _a_list])
 def test_where_the_one_before_is_whole_the_same_weights_come_out(
     quick: Path, tmp_path: Path, spoil: Callable[[Run], None]
 ):

@@ -31,7 +31,8 @@ from container_doors.training.bundle import (
     unpack_bundle,
     write_bundle,
 )
-from container_doors.training.fetching import fetch_newer
+from container_doors.training.checkpoint import Refusal, hashes_alone
+from container_doors.training.fetching import CheckpointSource, fetch_newer
 from container_doors.training.known_runs import known_runs
 from container_doors.training.publisher import Publisher, mark_finished
 
@@ -85,11 +86,12 @@ def publish(run: Run, remote: FakeCheckpoints) -> list[str]:
 
 def fetch(
     run: Run, remote: FakeCheckpoints, say: Callable[[str], None] = print, *,
-    requested: str | None = None,
+    requested: str | None = None, refusal: Refusal = hashes_alone,
 ) -> bool:  # fmt: skip
     record = RunRecord.read(run.record) if run.record.exists() else None
     known = known_runs(remote.names("a"), record)
-    return fetch_newer(run, record, known, remote, requested=requested, say=say)
+    source = CheckpointSource(remote, refusal)
+    return fetch_newer(run, record, known, source, requested=requested, say=say)
 
 
 def sent(remote: FakeCheckpoints) -> list[int]:
@@ -272,7 +274,54 @@ def test_what_cannot_be_reached_is_not_called_damaged(tmp_path: Path, remote: Fa
     remote.is_down = True
 
     with pytest.raises(VersioningError, match="a far place cannot be reached"):
-        fetch_newer(there, None, known, remote, say=print)
+        fetch_newer(there, None, known, CheckpointSource(remote), say=print)
+
+
+def refusing(*epochs: int) -> Refusal:
+    def refusal(folder: Path) -> str | None:
+        epoch = json.loads((folder / "epoch.json").read_text())["epoch"]
+        return "resume.pt contains more than weights" if epoch in epochs else None
+
+    return refusal
+
+
+@pytest.mark.parametrize("here", [None, 2, 3], ids=["a fresh clone", "an older one", "a whole one"])
+def test_one_with_the_right_hashes_that_cannot_be_loaded_is_skipped_like_a_damaged_one(
+    tmp_path: Path, remote: FakeCheckpoints, here: int | None
+):
+    for epoch in (3, 4):
+        publish(a_run(tmp_path / "here", epoch, a_record()), remote)
+    there = Run("a", root=tmp_path / "there") if here is None else (
+        a_run(tmp_path / "there", here, a_record())
+    )  # fmt: skip
+    said: list[str] = []
+
+    assert fetch(there, remote, said.append, refusal=refusing(4)) == (here != 3)
+
+    assert epoch_of(there) == 3
+    bad = of_epoch(remote, 4).name
+    assert said[1] == f"skipped it: {bad}: resume.pt contains more than weights"
+    with pytest.raises(RunError, match="no intact checkpoint of a is left") as refused:
+        fetch(Run("a", root=tmp_path / "other"), remote, refusal=refusing(3, 4))
+    assert refused.value.problem.count("contains more than weights") == 2
+
+
+def test_one_that_cannot_be_loaded_is_none_of_the_two_and_stays(
+    tmp_path: Path, remote: FakeCheckpoints
+):
+    for epoch in (3, 9):
+        publish(a_run(tmp_path / "here", epoch, a_record()), remote)
+    there = a_run(tmp_path / "there", 3, a_record())
+    known = known_runs(remote.names("a"))
+    fetch_newer(there, a_record(), known, CheckpointSource(remote, refusing(9)), say=print)
+
+    for epoch in (4, 5, 9):
+        run = a_run(tmp_path / "there", epoch, a_record())
+        publisher = Publisher(run, remote, every_s=1000, say=print, refused=known.refused)
+        publisher.start()
+        publisher.finish()
+
+    assert sent(remote) == [5, 9, 9], "the own ninth epoch is sent as well"
 
 
 def a_tar(path: Path, *members: tarfile.TarInfo) -> Path:

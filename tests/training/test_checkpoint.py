@@ -219,6 +219,19 @@ def test_where_the_newest_is_damaged_the_one_before_is_gone_on_from(
     assert said == [], "once is enough"
 
 
+def test_where_the_newest_cannot_be_loaded_the_one_before_is_gone_on_from(run: Run):
+    for number in (1, 2):
+        save(run, number, is_best=True)
+    said: list[str] = []
+
+    def refusal(folder: Path) -> str | None:
+        return "it is a program" if text_of(folder / "resume.pt") == "state 2" else None
+
+    assert use_newest_intact(run, said.append, refusal).epoch == 1
+    assert rewind(run).epoch == 1
+    assert said[0] == f"skipped a damaged checkpoint: {run.resumable.parent}: it is a program"
+
+
 def test_a_newest_that_was_deleted_is_no_loss_either(run: Run):
     for number in (1, 2):
         save(run, number, is_best=True)

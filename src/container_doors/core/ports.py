@@ -85,6 +85,12 @@ class Trainer(Protocol):
             WeightsError: If they are not available, damaged, or of another architecture.
         """
 
+    def refused_checkpoint(self, folder: Path) -> str | None:
+        """Return why a checkpoint with the right hashes cannot be resumed from; None if it can.
+
+        Hashes prove that it arrived as it was sent, not that it is safe to load.
+        """
+
     def train(
         self,
         params: Params,

@@ -20,14 +20,16 @@ from container_doors.steps.data.validate import facts_of, layout_of, list_files
 from container_doors.steps.update import update_record
 from container_doors.training.bundle import short_id
 from container_doors.training.checkpoint import (
+    Refusal,
     find_intact,
+    hashes_alone,
     how_to_start_over,
     resumable_epoch,
     rewind,
     use_newest_intact,
 )
 from container_doors.training.claim import claim, earlier_record, refuse_finished, rename_earlier
-from container_doors.training.fetching import RunChoice, fetch_newer, prefer
+from container_doors.training.fetching import CheckpointSource, RunChoice, fetch_newer, prefer
 from container_doors.training.known_runs import KnownRuns, known_runs
 from container_doors.training.lease import clone_id, watch
 
@@ -102,13 +104,14 @@ def start_or_resume(
         world.progress.say(line)
 
     if not mode.replace:
-        use_newest_intact(run, note)
+        use_newest_intact(run, note, world.trainer.refused_checkpoint)
         earlier = _fetch_newer(earlier, run, known, mode.choice, world=world)
     if earlier is not None and _is_trained(earlier, run) and _is_same(earlier, params, report):
         world.progress.say(f"{run.name} is already trained: evaluating and publishing it")
         link_view(layout_of(report), run.data_view)
         return Start(earlier, mode.resume, known, notes)
-    if mode.resume or _can_resume(earlier, params, run, report):
+    refusal = world.trainer.refused_checkpoint
+    if mode.resume or _can_resume(earlier, params, run, report, refusal):
         record = _resume(earlier, params, run, report, world=world)
         return Start(record, is_resumed=True, known=known, warnings=notes)
     record = _begin(params, run, report, known, world=world, replace=mode.replace)
@@ -124,12 +127,17 @@ def fetch_run(run: Run, *, world: World, choice: RunChoice) -> None:
     with claim(run):
         earlier = earlier_record(run)
         known = _ask_storage(run, choice, world=world, is_needed=True)
-        use_newest_intact(run, world.progress.say)
+        use_newest_intact(run, world.progress.say, world.trainer.refused_checkpoint)
         _fetch_newer(earlier, run, known, choice, world=world)
 
 
 def epoch_to_resume_after(
-    params: Params, run: Run, report: Report, *, replace: bool = False
+    params: Params,
+    run: Run,
+    report: Report,
+    *,
+    replace: bool = False,
+    refusal: Refusal = hashes_alone,
 ) -> int | None:
     """Return the epoch after which :func:`train` would resume; None if it would start.
 
@@ -138,7 +146,9 @@ def epoch_to_resume_after(
     """
     earlier = None if replace else earlier_record(run)
     refuse_finished(run, earlier)
-    return find_intact(run).epoch if _can_resume(earlier, params, run, report) else None
+    if not _can_resume(earlier, params, run, report, refusal):
+        return None
+    return find_intact(run, refusal).epoch
 
 
 def _is_same(earlier: RunRecord, params: Params, report: Report) -> bool:
@@ -197,7 +207,7 @@ def _ask_storage(run: Run, choice: RunChoice, *, world: World, is_needed: bool) 
             return None
         raise RunError(
             f"--run {choice.run}: there is no storage to choose a run from",
-            hint="doors remote set; or leave --run out",
+            hint="doors storage set; or leave --run out",
         )
     try:
         known = known_runs(remote.names(run.name), _record_if_readable(run))
@@ -228,7 +238,8 @@ def _fetch_newer(
     remote, say = world.checkpoints, world.progress.say
     if remote is None or known is None:
         return earlier
-    if fetch_newer(run, earlier, known, remote, requested=choice.run, say=say):
+    source = CheckpointSource(remote, world.trainer.refused_checkpoint)
+    if fetch_newer(run, earlier, known, source, requested=choice.run, say=say):
         earlier = RunRecord.read(run.record)
     if choice.run is not None and earlier is not None:
         refuse_finished(run, earlier)
@@ -244,7 +255,9 @@ def _is_trained(earlier: RunRecord, run: Run) -> bool:
     return all(path.is_file() and artifact(path) == earlier.artifacts[path.name] for path in paths)
 
 
-def _can_resume(earlier: RunRecord | None, params: Params, run: Run, report: Report) -> bool:
+def _can_resume(
+    earlier: RunRecord | None, params: Params, run: Run, report: Report, refusal: Refusal
+) -> bool:
     """Check whether the requested training is an interrupted one that can be resumed.
 
     Raises:
@@ -252,16 +265,16 @@ def _can_resume(earlier: RunRecord | None, params: Params, run: Run, report: Rep
     """
     if earlier is None or not _is_same(earlier, params, report):
         return False
-    return _intact_epoch(earlier, run) is not None
+    return _intact_epoch(earlier, run, refusal) is not None
 
 
-def _intact_epoch(earlier: RunRecord, run: Run) -> int | None:
+def _intact_epoch(earlier: RunRecord, run: Run, refusal: Refusal) -> int | None:
     """Return the epoch of the newest intact checkpoint; None if there never was one.
 
     Raises:
         RunError: If there was one, and none is left.
     """
-    found = find_intact(run)
+    found = find_intact(run, refusal)
     lost = list(found.skipped)
     if earlier.status == "trained":
         lost.append("best.pt or last.pt has changed since the training")
@@ -341,7 +354,8 @@ def _resume(
     earlier: RunRecord | None, params: Params, run: Run, report: Report, *, world: World
 ) -> RunRecord:
     """Resume an interrupted run, as the same run."""
-    epoch = None if earlier is None else _intact_epoch(earlier, run)
+    refusal = world.trainer.refused_checkpoint
+    epoch = None if earlier is None else _intact_epoch(earlier, run, refusal)
     if earlier is None or epoch is None:
         raise RunError(
             f"nothing in {run.directory} can be resumed: no epoch was finished there",

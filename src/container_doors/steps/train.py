@@ -62,7 +62,13 @@ def _checkpoints_uploaded(
         yield
         return
     remote, say = world.checkpoints, world.progress.say
-    publisher = Publisher(run, remote, every_s=params.checkpoints.every_minutes * 60, say=say)
+    publisher = Publisher(
+        run,
+        remote,
+        every_s=params.checkpoints.every_minutes * 60,
+        say=say,
+        refused=known.refused if known else (),
+    )
     heartbeat = Heartbeat(
         run,
         own_lease(run, RunRecord.read(run.record).run_id),

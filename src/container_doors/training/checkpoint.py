@@ -50,6 +50,14 @@ _TRAINER_FILES = ("results.csv", "args.yaml")
 _BEST, _LAST = "best.pt", "last.pt"
 
 
+Refusal = Callable[[Path], str | None]
+"""Returns why a checkpoint with the right hashes cannot be resumed from; None if it can."""
+
+
+def hashes_alone(_: Path) -> str | None:
+    """Refuse none: a :data:`Refusal` for where nothing is loaded."""
+
+
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
     """What a checkpoint's ``epoch.json`` contains."""
@@ -139,26 +147,30 @@ class IntactCheckpoint:
     """The damaged checkpoints, each with the reason."""
 
 
-def find_intact(run: Run) -> IntactCheckpoint:
+def find_intact(run: Run, refusal: Refusal = hashes_alone) -> IntactCheckpoint:
     """Find the newest intact checkpoint on this machine; change nothing."""
     skipped: list[str] = []
     folders = [path for path in (run.resumable.parent, run.previous_checkpoint) if path.exists()]
     for folder in folders:
         wrong = faults(folder)
         checkpoint = None if wrong else _read_state(folder)
-        if checkpoint is not None:
+        refused = None if checkpoint is None else refusal(folder)
+        if checkpoint is not None and refused is None:
             return IntactCheckpoint(folder, checkpoint.epoch, tuple(skipped))
-        skipped.append(f"{', '.join(wrong or [_STATE])} in {folder} is damaged")
+        damaged = f"{', '.join(wrong or [_STATE])} in {folder} is damaged"
+        skipped.append(damaged if refused is None else f"{folder}: {refused}")
     return IntactCheckpoint(None, None, tuple(skipped))
 
 
-def use_newest_intact(run: Run, say: Callable[[str], None]) -> IntactCheckpoint:
+def use_newest_intact(
+    run: Run, say: Callable[[str], None], refusal: Refusal = hashes_alone
+) -> IntactCheckpoint:
     """Make the newest intact checkpoint the one to resume from; report damaged ones to ``say``.
 
     A damaged one changes places with it, and is removed when the next one is written.
     """
     tidy(run)
-    found = find_intact(run)
+    found = find_intact(run, refusal)
     if found.folder is None:
         return found
     for why in found.skipped:

@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from container_doors.core.errors import RunError, VersioningError
+from container_doors.core.errors import DoorsError, RunError, VersioningError
 from container_doors.core.ports import CheckpointRemote
 from container_doors.core.records import RunRecord
 from container_doors.core.run import Run
@@ -15,7 +15,12 @@ from container_doors.training.bundle import (
     short_id,
     unpack_bundle,
 )
-from container_doors.training.checkpoint import find_intact, how_to_start_over
+from container_doors.training.checkpoint import (
+    Refusal,
+    find_intact,
+    hashes_alone,
+    how_to_start_over,
+)
 from container_doors.training.claim import rename_earlier
 from container_doors.training.known_runs import KnownRuns, choose
 
@@ -30,11 +35,24 @@ class RunChoice:
     """Start at once, even if another machine seems to train the experiment."""
 
 
+@dataclass(frozen=True, slots=True)
+class CheckpointSource:
+    """A storage of bundles, and what is refused of it."""
+
+    remote: CheckpointRemote
+    refusal: Refusal = hashes_alone
+    """Checks what was fetched before it replaces anything."""
+
+
+class _RefusedError(RunError):
+    """A checkpoint has the right hashes, and cannot be resumed from."""
+
+
 def fetch_newer(
     run: Run,
     record: RunRecord | None,
     known: KnownRuns,
-    remote: CheckpointRemote,
+    source: CheckpointSource,
     *,
     requested: str | None = None,
     say: Callable[[str], None],
@@ -45,7 +63,7 @@ def fetch_newer(
         run: The run to fetch into.
         record: The record of the run here; its newest intact checkpoint is in place.
         known: What the remote has.
-        remote: The storage of the bundles.
+        source: Where the bundles come from.
         requested: See :class:`RunChoice`.
         say: Receives messages: what is fetched, what is skipped and why.
 
@@ -62,12 +80,16 @@ def fetch_newer(
     if chosen is None:
         return False
     if chosen in known.finished:
-        raise _finished_elsewhere(run, remote)
+        raise _finished_elsewhere(run, source.remote)
     is_ours = record is not None and short_id(record) == chosen
     _report_other_runs(known, chosen, say)
-    here = find_intact(run).epoch if is_ours else None
+    here = find_intact(run, source.refusal).epoch if is_ours else None
     newer = [one for one in known.copies.get(chosen, []) if (one.epoch or 0) > (here or 0)]
-    return _fetch_first_intact(run, record, newer, remote, here=here, say=say)
+    taken, skipped = _fetch_first_intact(run, record, newer, source, say=say)
+    known.refused |= {one.name for one, error in skipped if isinstance(error, _RefusedError)}
+    if taken or here is not None or not newer:
+        return taken
+    raise _none_left(run, skipped, source)
 
 
 def _has_started(run: Run) -> bool:
@@ -89,43 +111,55 @@ def _fetch_first_intact(
     run: Run,
     record: RunRecord | None,
     newer: list[CheckpointBundle],
-    remote: CheckpointRemote,
+    source: CheckpointSource,
     *,
-    here: int | None,
     say: Callable[[str], None],
-) -> bool:
-    unreachable, damaged = None, []
+) -> tuple[bool, list[tuple[CheckpointBundle, DoorsError]]]:
+    """Fetch the first that is intact; return whether there was one, and why others were skipped."""
+    skipped: list[tuple[CheckpointBundle, DoorsError]] = []
     for one in newer:
-        say(f"fetching the checkpoint of epoch {one.epoch} from {remote.where}")
+        say(f"fetching the checkpoint of epoch {one.epoch} from {source.remote.where}")
         try:
-            _fetch(run, record, one, remote)
-        except VersioningError as error:
-            unreachable = error
-            say(f"skipped it: {error.problem}")
-        except RunError as error:
-            damaged.append(error.problem)
+            _fetch(run, record, one, source)
+        except (VersioningError, RunError) as error:
+            skipped.append((one, error))
             say(f"skipped it: {error.problem}")
         else:
-            return True
-    if here is not None or not newer:
-        return False
-    if unreachable is not None:
-        raise unreachable
-    raise RunError(
-        f"no intact checkpoint of {run.name} is left, here or on {remote.where}: "
-        + "; ".join([*damaged, *find_intact(run).skipped]),
+            return True, skipped
+    return False, skipped
+
+
+def _none_left(
+    run: Run,
+    skipped: list[tuple[CheckpointBundle, DoorsError]],
+    source: CheckpointSource,
+) -> DoorsError:
+    """Return the error where no checkpoint is intact; one that cannot be reached may be."""
+    unreachable = [error for _, error in skipped if isinstance(error, VersioningError)]
+    if unreachable:
+        return unreachable[-1]
+    damaged = [error.problem for _, error in skipped]
+    return RunError(
+        f"no intact checkpoint of {run.name} is left, here or on {source.remote.where}: "
+        + "; ".join([*damaged, *find_intact(run, source.refusal).skipped]),
         hint=how_to_start_over(run),
     )
 
 
 def _fetch(
-    run: Run, record: RunRecord | None, one: CheckpointBundle, remote: CheckpointRemote
+    run: Run,
+    record: RunRecord | None,
+    one: CheckpointBundle,
+    source: CheckpointSource,
 ) -> None:
     fetched = run.root / f".{run.name}.fetched"
     shutil.rmtree(fetched, ignore_errors=True)
     try:
-        remote.get(one.name, run.name, fetched)
+        source.remote.get(one.name, run.name, fetched)
         record_of_bundle = unpack_bundle(fetched / one.name, fetched / "checkpoint", run)
+        refused = source.refusal(fetched / "checkpoint")
+        if refused is not None:
+            raise _RefusedError(f"{one.name}: {refused}", hint=how_to_start_over(run))
         if record is None or short_id(record) != one.run:
             rename_earlier(run)
         put_in_place(fetched / "checkpoint", record_of_bundle, run)

@@ -24,6 +24,9 @@ class KnownRuns:
     marks: dict[str, str] = field(default_factory=dict)
     """The run of each mark, by the mark's file name."""
     leases: list[Lease] = field(default_factory=list)
+    refused: set[str] = field(default_factory=set)
+    """The file names of checkpoints that were fetched, and cannot be resumed from on this
+    machine."""
 
     @property
     def runs(self) -> set[str]:

@@ -9,7 +9,7 @@ removed.
 import shutil
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -48,7 +48,19 @@ class Publisher:
         every_s: float,
         say: Callable[[str], None],
         timeout_s: float = _TIMEOUT_S,
+        refused: Collection[str] = (),
     ) -> None:
+        """Prepare the thread.
+
+        Args:
+            run: The run, which is trained meanwhile.
+            remote: The storage.
+            every_s: Seconds between two uploads.
+            say: Receives messages.
+            timeout_s: How long the end of the training waits for the last upload.
+            refused: File names there that are none of the two intact ones, whatever their hash.
+                They stay: another release may be able to read them.
+        """
         self._run = run
         self._remote = remote
         self._every_s = every_s
@@ -56,6 +68,7 @@ class Publisher:
         self._timeout_s = timeout_s
         self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._work, daemon=True)
+        self._refused = frozenset(refused)
         self._names: list[str] | None = None
         self._intact: set[str] = set()
         """File names on the remote that were read back and have the right sha256."""
@@ -135,6 +148,8 @@ class Publisher:
         return any(self._is_intact(one) for one in copies if one.epoch == epoch)
 
     def _is_intact(self, one: CheckpointBundle) -> bool:
+        if one.name in self._refused:
+            return False
         if one.name not in self._intact:
             try:
                 found = self._remote.sha256(one.name, self._run.name)
@@ -157,7 +172,8 @@ class Publisher:
             if len(intact) < _KEEP and self._is_intact(one):
                 intact.append(one)
         if len(intact) == _KEEP:
-            old = [one.name for one in copies if one not in intact]
+            stay = {*self._refused, *(one.name for one in intact)}
+            old = [one.name for one in copies if one.name not in stay]
             old += [name for name in names if _is_cut_off(name, record)]
             self._remote.remove(old, self._run.name)
             self._names = [name for name in names if name not in old]

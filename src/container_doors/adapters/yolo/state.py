@@ -11,8 +11,17 @@ from typing import Any
 
 from container_doors.adapters.machine import import_torch
 from container_doors.adapters.yolo.loading import refuse_programs
+from container_doors.core.errors import WeightsError
+from container_doors.core.printable import shortened
 
 FORMAT = 1
+
+_CONTENT: dict[str, Any] = {
+    "epoch": int, "arguments": dict, "model": dict, "ema": dict, "ema_updates": int,
+    "optimizer": dict, "scaler": dict, "pending": int, "gradients": dict, "stopper": dict,
+    "best_fitness": float, "mosaic_window": int | None, "elapsed_s": float,
+}  # fmt: skip
+"""What :func:`capture` collects, and of which type."""
 
 State = dict[str, Any]
 """Tensors, numbers and text by name; reading it executes nothing."""
@@ -80,14 +89,34 @@ def load(path: Path) -> State:
     """Read a state onto the CPU, executing nothing.
 
     Raises:
-        WeightsError: If the file would call anything, even if PyTorch allows it.
-        Exception: Whatever PyTorch raises for a file that is damaged or of another kind.
+        WeightsError: If the file would call anything, even if PyTorch allows it, or has other
+            content than a state.
+        Exception: Whatever PyTorch raises for a damaged file.
     """
     refuse_programs(path)
     state: State = import_torch().load(path, map_location="cpu", weights_only=True)
-    if state["format"] != FORMAT:
-        raise ValueError(f"expected format {FORMAT}, found {state['format']}")
+    wrong = _difference(state)
+    if wrong is not None:
+        raise WeightsError(
+            f"{path} is not the state of a training that this release can resume: {wrong}",
+            hint="resume it with the release that wrote it",
+        )
     return state
+
+
+def _difference(state: object) -> str | None:
+    """Return how an object differs from what :func:`capture` returns; None if it does not."""
+    if not isinstance(state, dict):
+        return f"expected a dictionary, found {type(state).__name__}"
+    if state.get("format") != FORMAT:
+        return f"expected format {FORMAT}, found {shortened(repr(state.get('format')), 40)}"
+    missing = [name for name in _CONTENT if name not in state]
+    if missing:
+        return f"it lacks {', '.join(missing)}"
+    wrong = [name for name, kind in _CONTENT.items() if not isinstance(state[name], kind)]
+    if wrong:
+        return f"{wrong[0]} is of the type {type(state[wrong[0]]).__name__}"
+    return None
 
 
 def restore(trainer: Any, state: State) -> None:  # noqa: ANN401

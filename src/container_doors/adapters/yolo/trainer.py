@@ -17,8 +17,8 @@ from container_doors.adapters.yolo.recovery import (
     is_out_of_memory,
     not_finite_epoch,
 )
-from container_doors.adapters.yolo.resume import finish, restore_run
-from container_doors.adapters.yolo.weights import open_weights
+from container_doors.adapters.yolo.resume import finish, refused_checkpoint, restore_run
+from container_doors.adapters.yolo.weights import check_works, open_weights
 from container_doors.adapters.yolo.workers import WorkersError, supervised
 from container_doors.core.child_environment import NETWORK, hide_secrets
 from container_doors.core.config import Params
@@ -27,6 +27,7 @@ from container_doors.core.files import put_in_place
 from container_doors.core.ports import TrainingListener
 from container_doors.core.records import Hardware, Recovery, StartingWeights
 from container_doors.core.run import PRETRAINED, Run
+from container_doors.publishing.hashing import file_sha256
 from container_doors.training.arguments import (
     Argument,
     trainer_arguments,
@@ -67,15 +68,14 @@ class YoloTrainer:
         if params.model.weights is None and not path.exists():
             source = "download"
             _download(vendor_name, path)
-        try:
-            sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-        except (FileNotFoundError, IsADirectoryError):
+        if not path.is_file():
             raise WeightsError(
                 f"detection.model.weights: no file at {path}",
                 hint="name an existing .pt, or start from random weights: "
                 "--set detection.model.pretrained=false --set detection.model.weights=null",
-            ) from None
+            )
         _check_fits(path, vendor_name)
+        sha256 = file_sha256(path)
         official = _OFFICIAL.get(vendor_name)
         return StartingWeights(
             source="download" if source == "download" else "file",
@@ -83,6 +83,11 @@ class YoloTrainer:
             sha256=sha256,
             official=None if official is None else sha256 == official,
         )
+
+    @hide_secrets()
+    def refused_checkpoint(self, folder: Path) -> str | None:
+        """Load a checkpoint as data only; return why that fails, or None."""
+        return refused_checkpoint(folder)
 
     @hide_secrets()
     def train(
@@ -167,7 +172,7 @@ def _recovery(
     error: RuntimeError, run: Run, params: Params, *, batch_size: int, retries: Counter[int]
 ) -> Recovery:
     """Decide how to recover from an error, or raise it with an explanation."""
-    after_epoch = use_newest_intact(run, LOG.warning).epoch or 0
+    after_epoch = use_newest_intact(run, LOG.warning, refused_checkpoint).epoch or 0
     lost = not_finite_epoch(error)
     if lost is not None and retries[lost] < _RETRIES:
         retries[lost] += 1
@@ -233,6 +238,7 @@ def _check_fits(path: Path, vendor_name: str) -> None:
             f"the first is {min(differing)}",
             hint="set detection.model.architecture to what the file holds, or name another file",
         )
+    check_works(path, found)
 
 
 def _user_error(error: RuntimeError, run: Run) -> Exception:

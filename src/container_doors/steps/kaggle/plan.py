@@ -109,7 +109,7 @@ def plan_job(
     after = {
         name: epoch
         for name, run in runs.items()
-        if (epoch := _resume_epoch(request, run, report)) is not None
+        if (epoch := _resume_epoch(request, run, report, trainer)) is not None
     }
     job = job_slug(list(request.experiments), secrets.token_hex(3))
     folder = JOBS / job
@@ -123,7 +123,7 @@ def plan_job(
             lambda: list(_bundle_weights(folder, request.experiments, trainer)),
             none,
         ),
-        *(_bundle_state(folder, runs[name]) for name in after),
+        *(_bundle_state(folder, runs[name], trainer) for name in after),
     ]
     hours, epoch_s = _estimate(request.experiments, report, gpus, after)
     spec = job_spec(
@@ -243,9 +243,13 @@ def _session_h(hours: float, quota: Quota | None) -> float:
     return min(hours, left)
 
 
-def _resume_epoch(request: JobRequest, run: Run, report: Report) -> int | None:
+def _resume_epoch(request: JobRequest, run: Run, report: Report, trainer: Trainer) -> int | None:
     return epoch_to_resume_after(
-        request.experiments[run.name], run, report, replace=request.replace
+        request.experiments[run.name],
+        run,
+        report,
+        replace=request.replace,
+        refusal=trainer.refused_checkpoint,
     )
 
 
@@ -323,13 +327,13 @@ def _bundle_weights(
         yield bundle_files("weights", files, folder / "packs/weights", into=".")
 
 
-def _bundle_state(folder: Path, run: Run) -> Bundle:
+def _bundle_state(folder: Path, run: Run, trainer: Trainer) -> Bundle:
     """Bundle what resuming a run needs, its newest whole checkpoint; the rest stays here."""
     files = [run.record]
     if RunRecord.read(run.record).status == "trained":
         files += [path for path in sorted(run.trainer_dir.rglob("*")) if path.is_file()]
     names = {path.relative_to(run.directory).as_posix(): path for path in files}
-    checkpoint = find_intact(run).folder
+    checkpoint = find_intact(run, trainer.refused_checkpoint).folder
     if checkpoint is not None:
         here = run.resumable.parent.name
         names |= {f"{here}/{path.name}": path for path in sorted(checkpoint.iterdir())}

@@ -67,6 +67,10 @@ def test_a_program_that_is_not_there_is_named_with_the_way_to_get_it(tmp_path: P
         ("at https://ghp_token@github.com/x.git", "at https://***@github.com/x.git"),
         ("see https://example.org/@me", "see https://example.org/@me"),
         ("mail me@example.org", "mail me@example.org"),
+        ("'https://x.org/d?sv=1&sig=a%2Fb' fails", "'https://x.org/d?sv=1&sig=***' fails"),
+        ("at s3://b/x?X-Amz-Security-Token=abc&a=b", "at s3://b/x?X-Amz-Security-Token=***&a=b"),
+        ("azure://AccountName=a;AccountKey=b;x", "azure://AccountName=a;AccountKey=***;x"),
+        ("see https://example.org/code?version=7", "see https://example.org/code?version=7"),
     ],
 )
 def test_the_credentials_of_an_url_are_hidden(said: str, shown: str):

@@ -1,8 +1,9 @@
 import pytest
+from dvc.config_schema import REMOTE_SCHEMAS
 
 from container_doors.core.errors import VersioningError
 from container_doors.storage.complaints import explain, may_pass
-from container_doors.storage.remotes import check_url, kind_of
+from container_doors.storage.remotes import SECRET_OPTIONS, check_url, kind_of
 
 GOOD = {
     "../door-storage": "directory",
@@ -12,6 +13,8 @@ GOOD = {
     "s3://bucket/doors": "other",
     "ssh://me@example.org/doors": "other",
     "https://example.org/a@b:c": "other",
+    "ssh://me@[::1]/doors": "other",
+    "http://example.org:8080/doors": "other",
 }
 
 
@@ -29,10 +32,25 @@ BAD = {
     "gdrive://a b": "last part",
     "s3://": "s3://BUCKET/FOLDER",
     "s4://bucket": "s3://BUCKET/FOLDER",
-    "garbage": "doors remote set ./garbage",
-    "::::": "doors remote set ./::::",
-    "/etc/passwd": "doors remote set DIRECTORY",
-    "https://me:sekrit@example.org/doors": "--local",
+    "garbage": "doors storage set ./garbage",
+    "::::": "doors storage set ./::::",
+    "/etc/passwd": "doors storage set DIRECTORY",
+    "https://me:sekrit@example.org/doors": "doors storage set https://example.org/doors, then",
+    "https://sekrit@example.org/doors": "doors storage set https://example.org/doors, then",
+    "https://example.org/doors?sig=sekrit": "doors storage set https://example.org/doors, then",
+    "https://me:sek/rit@example.org/doors": "doors storage set https://HOST/FOLDER, then",
+    "https://me:sek#rit@example.org/doors": "doors storage set https://HOST/FOLDER, then",
+    "HTTPS://example.org?sig=sekrit": "doors storage set https://example.org, then",
+    "https://example.org/doors#sekrit": "--local storage password SECRET",
+    "s3://bucket/doors?token=sekrit": "--local storage secret_access_key SECRET",
+    "azure://box?sv=1&sig=sekrit": "--local storage sas_token SECRET",
+    "azure://AccountName=a;AccountKey=sekrit": "doors storage set azure://AccountName=a, then",
+    "ssh://me@example.org/doors?password=sekrit": "doors storage set ssh://me@example.org/doors",
+    "gdrive://1aBc?token=sekrit": "doors storage set gdrive://1aBc",
+    "s4://me:sekrit@bucket": "doors storage set s4://bucket",
+    "s4://bucket?token=sekrit": "doors storage set s4://bucket",
+    "https:/example.org/doors?sig=sekrit": "doors storage set https://...",
+    "s3:bucket/doors?token=sekrit": "doors storage set s3://...",
     "https://drive.google.com/drive/u/0/folders/1aBc?usp=sharing": "gdrive://1aBc",
     "drive.google.com/open?id=1aBc": "gdrive://1aBc",
 }
@@ -44,7 +62,15 @@ def test_an_address_that_cannot_be_committed_or_used_is_refused(url: str, hint: 
         check_url(url)
 
     assert hint in caught.value.hint
-    assert "sekrit" not in str(caught.value)
+    assert "sek" not in str(caught.value)
+
+
+def test_the_options_that_are_advised_for_a_secret_are_dvcs():
+    assert [
+        scheme
+        for scheme, option in SECRET_OPTIONS.items()
+        if option not in map(str, REMOTE_SCHEMAS[scheme])
+    ] == []
 
 
 SAID = {

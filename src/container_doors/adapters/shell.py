@@ -23,6 +23,12 @@ from container_doors.core.errors import MissingToolError
 _USER_INFO = re.compile(r"(?<=://)[^/\s]+@")
 """``user:password@`` of a URL."""
 
+_QUERY_SECRET = re.compile(
+    r"(?<=[?&;#])([\w.-]*(?:sig|signature|token|secret|password|key|credential|auth)=)[^&;#\s'\")]+",
+    re.IGNORECASE,
+)
+"""A signature, a token or the like in a URL's query."""
+
 _SHORTEST_SECRET = 8
 """Shorter values are words such as ``true``; hiding them would make messages unreadable."""
 
@@ -266,10 +272,12 @@ def redacted(text: str) -> str:
 
     >>> redacted("cannot reach https://me:t0ken@example.org/x.git")
     'cannot reach https://***@example.org/x.git'
+    >>> redacted("storage (https://example.org/doors?sv=1&sig=t0ken)")
+    'storage (https://example.org/doors?sv=1&sig=***)'
     """
     for secret in sorted(set(_secrets()), key=len, reverse=True):
         text = text.replace(secret, "***")
-    return _USER_INFO.sub("***@", text)
+    return _QUERY_SECRET.sub(r"\1***", _USER_INFO.sub("***@", text))
 
 
 def _secrets() -> Iterator[str]:

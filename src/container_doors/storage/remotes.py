@@ -1,6 +1,7 @@
 """Addresses of DVC remotes: their kinds, and checks for each kind."""
 
 import re
+import shlex
 from pathlib import Path
 from typing import Literal
 
@@ -16,6 +17,20 @@ _SCHEMES = ("gdrive", "s3", "gs", "azure", "oss", "ssh", "hdfs", "webhdfs", "htt
 
 _TOKENS = ("http", "https", "webdav", "webdavs")
 """Schemes in which a user name alone may be a token."""
+
+_QUERY = re.compile(r"[?#;].*", re.DOTALL)
+"""Where an address has a signature, a token, or a whole connection string."""
+
+_BAD_PORT = re.compile(r":(?!\d*$)[^\]]*$")
+
+_ONE_SLASH = re.compile(rf"(?:{'|'.join(_SCHEMES)}):(?!//)", re.IGNORECASE)
+
+SECRET_OPTIONS = {
+    "s3": "secret_access_key", "gs": "credentialpath", "azure": "sas_token",
+    "oss": "oss_key_secret", "ssh": "password", "webhdfs": "token", "http": "password",
+    "https": "password", "webdav": "token", "webdavs": "token",
+}  # fmt: skip
+"""DVC's option for the secret of each kind of remote."""
 
 _BROWSER = re.compile(r"drive\.google\.com/.*?(?:folders/|[?&]id=)(?P<id>[\w-]+)")
 
@@ -36,7 +51,8 @@ def check_url(url: str) -> None:
     """Check that an address is valid, and contains no secret, so that it can be committed.
 
     Raises:
-        VersioningError: If it contains a password, or is not the address of a folder.
+        VersioningError: If it contains a password or a query, or is not the address of a folder.
+            The message has no part of the address that may be a secret.
     """
     found = _SCHEME.fullmatch(url)
     if not url.strip() or url != url.strip() or "\n" in url:
@@ -52,17 +68,12 @@ def check_url(url: str) -> None:
     if found is None:
         _check_folder(url)
         return
+    _refuse_secrets(found["scheme"].lower(), found["rest"])
     scheme = found["scheme"].lower()
     if scheme not in _SCHEMES or not found["rest"].strip("/"):
         raise VersioningError(
             f"expected a folder, or {'://..., '.join(_SCHEMES)}://..., found {url!r}",
-            hint="doors remote set DIRECTORY, gdrive://FOLDER_ID or s3://BUCKET/FOLDER",
-        )
-    login = found["rest"].partition("/")[0].rpartition("@")[0]
-    if ":" in login or (login and scheme in _TOKENS):
-        raise VersioningError(
-            f"{found['scheme']}://*** contains a password or a token, and the address is committed",
-            hint="leave it out, then: dvc remote modify --local storage user ..., and password ...",
+            hint="doors storage set DIRECTORY, gdrive://FOLDER_ID or s3://BUCKET/FOLDER",
         )
     if kind_of(url) == "drive" and not _DRIVE.fullmatch(found["rest"]):
         raise VersioningError(
@@ -71,8 +82,35 @@ def check_url(url: str) -> None:
         )
 
 
+def _refuse_secrets(scheme: str, rest: str) -> None:
+    """Refuse a login with a secret, and every query: it may be a signature or a token."""
+    address = _QUERY.sub("", rest)
+    authority, slash, path = address.partition("/")
+    login, _, host = authority.rpartition("@")
+    if _BAD_PORT.search(host):  # a password with a slash or the like, which ends the host's part
+        what, bare = "a password or a token", f"{scheme}://HOST/FOLDER"
+    elif ":" in login or (login and scheme in _TOKENS):
+        what, bare = "a password or a token", f"{scheme}://{host}{slash}{path}"
+    elif address != rest:
+        what, bare = "a query, which may be a secret", f"{scheme}://{address}"
+    else:
+        return
+    option = SECRET_OPTIONS.get(scheme)
+    modify = f", then, for this machine alone: dvc remote modify --local storage {option} SECRET"
+    raise VersioningError(
+        f"{scheme}://*** contains {what}, and the address is committed",
+        hint=f"doors storage set {shlex.quote(bare)}{modify if option else ''}",
+    )
+
+
 def _check_folder(url: str) -> None:
     """Check a folder's path: a single word is more likely a mistake than a new folder."""
+    slip = _ONE_SLASH.match(url)
+    if slip:
+        raise VersioningError(
+            f"expected {slip[0]}//..., found {slip[0]} without the two slashes",
+            hint=f"doors storage set {slip[0]}//...; for a folder of that name: ./{slip[0]}...",
+        )
     if Path(url).is_dir():
         return
     if Path(url).exists():

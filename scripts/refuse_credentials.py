@@ -20,8 +20,9 @@ def main(names: Sequence[str]) -> int:
         print(f"error: {name!a} looks like credentials")
     if found:
         print(
-            "  hint: git rm --cached FILE, and keep it outside of the repository: doors remote set "
-            "--credentials FILE; if it was ever pushed, make a new key (docs/security.md, rotation)"
+            "  hint: git rm --cached FILE, and keep it outside of the repository: doors storage "
+            "set --credentials FILE; if it was ever pushed, make a new key (docs/security.md, "
+            "rotation)"
         )
     return 1 if found else 0
 

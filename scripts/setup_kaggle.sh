@@ -33,9 +33,9 @@ check_secrets() {
     echo "DVC: the credentials of this clone"
   elif [ -n "$on_kaggle" ]; then
     fail "KAGGLE_SECRET_DVC_JSON is not set, and the remote is a Google Drive" \
-      "add the secret DVC_SERVICE_ACCOUNT_JSON, tick it for the notebook and run its cells again; or choose a remote that needs none: doors remote set DIRECTORY"
+      "add the secret DVC_SERVICE_ACCOUNT_JSON, tick it for the notebook and run its cells again; or choose a remote that needs none: doors storage set DIRECTORY"
   else
-    echo "DVC: no credentials for the Google Drive: doors remote login --client FILE, or doors remote set --credentials FILE"
+    echo "DVC: no credentials for the Google Drive: doors storage login --client FILE, or doors storage set --credentials FILE"
   fi
   if [ -n "$wandb_key" ]; then
     echo "W&B: a key of ${#wandb_key} characters"
@@ -104,7 +104,7 @@ if [ -d .venv/bin ] && [ -z "$on_kaggle" ]; then PATH="$PWD/.venv/bin:$PATH"; fi
 
 echo "[3/4] Configuring DVC and W&B..."
 if [ -n "$drive_json" ]; then
-  doors remote set
+  doors storage set
 else
   echo "the remote does not change"
 fi

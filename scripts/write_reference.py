@@ -42,7 +42,7 @@ def commands(parser: argparse.ArgumentParser) -> str:
     ]
     for prog, command in _each(parser):
         parts.append(f"\n## {prog}\n{command.description}\n\n")
-        rows = [_row(action) for action in command._actions if action.dest != "help"]  # noqa: SLF001 - argparse has no other name for it
+        rows = [_row(action) for action in command._actions if _is_shown(action)]  # noqa: SLF001 - argparse has no other name for it
         if rows:
             parts += ["| argument | what it does |\n", "| --- | --- |\n", *rows]
     return "".join(parts)
@@ -56,6 +56,10 @@ def _each(parser: argparse.ArgumentParser) -> Iterator[tuple[str, argparse.Argum
                 if command.get_default("handler"):
                     yield command.prog, command
                 yield from _each(command)
+
+
+def _is_shown(action: argparse.Action) -> bool:
+    return action.dest != "help" and action.help != argparse.SUPPRESS
 
 
 def _row(action: argparse.Action) -> str:

@@ -18,7 +18,7 @@ VALUE = "exp1"
 
 COMMANDS = (
     "demo", "data", "train", "evaluate", "compare", "gate", "robustness", "latency", "publish",
-    "runs", "metadata", "version", "summary", "sync", "verify", "track", "remote", "kaggle",
+    "runs", "metadata", "version", "summary", "sync", "verify", "track", "storage", "kaggle",
     "tunnel", "doctor", "completion",
 )  # fmt: skip
 

@@ -269,11 +269,11 @@ def test_a_damaged_lock_box_is_not_begun_anew():
     assert said.startswith(f"{TEST_USES}:1: expected a JSON object, found 'gone'")
 
 
-def test_a_promise_is_chosen_on_val_and_checked_on_test():
+def test_a_threshold_for_a_target_is_chosen_on_val_and_checked_on_test():
     found = evaluate_split(
         RUN,
         "test",
-        promise=parse_target("recall>=0.02@95%"),
+        target=parse_target("recall>=0.02@95%"),
         open_detector=Opened(),
         progress=FakeProgress(),
     )
@@ -283,12 +283,12 @@ def test_a_promise_is_chosen_on_val_and_checked_on_test():
     assert found.conf_threshold == 0.9
 
 
-def test_a_promise_that_val_cannot_prove_is_not_made():
+def test_a_target_that_val_cannot_prove_has_no_threshold():
     with pytest.raises(RunError, match=r"no threshold meets recall>=0\.98@95% on val"):
         evaluate_split(
             RUN,
             "test",
-            promise=parse_target("recall>=0.98@95%"),
+            target=parse_target("recall>=0.98@95%"),
             open_detector=Opened(),
             progress=FakeProgress(),
         )
@@ -398,11 +398,11 @@ def test_what_the_evaluator_does_not_say_is_undefined():
     }  # fmt: skip
 
 
-def test_parts_are_held_against_the_recall_that_is_promised():
+def test_slices_are_compared_with_the_recall_of_the_target():
     found = evaluate_split(
         RUN,
         "test",
-        promise=parse_target("recall>=0.02@95%"),
+        target=parse_target("recall>=0.02@95%"),
         open_detector=Opened(),
         progress=FakeProgress(),
     )
@@ -569,12 +569,12 @@ def test_the_report_says_what_holds_with_intervals_as_soon_as_that_was_measured(
         summarise(RUN, output)
 
 
-def test_a_promise_is_not_checked_where_it_is_chosen():
+def test_a_target_is_not_checked_on_the_split_that_its_threshold_is_chosen_on():
     with pytest.raises(RunError, match="chosen on val, and val cannot check it"):
         evaluate_split(
             RUN,
             "val",
-            promise=parse_target("recall>=0.02@95%"),
+            target=parse_target("recall>=0.02@95%"),
             open_detector=Opened(),
             progress=FakeProgress(),
         )

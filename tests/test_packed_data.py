@@ -265,7 +265,7 @@ def test_a_remote_is_asked_for_before_anything_is_packed(clone: Path):
     (clone / DATA).mkdir()
     run(clone, "dvc", "remote", "remove", "storage")
 
-    assert "doors remote set" in run(clone, "doors", "data", "pack", expect=2)
+    assert "doors storage set" in run(clone, "doors", "data", "pack", expect=2)
     assert not list((clone / f"{DATA}_shards").glob("*.tar"))
 
 

@@ -17,7 +17,7 @@ ELSEWHERE = (
     "uv run doors train --resume",
     "uv run doors track login",
     "uv run doors track sync",
-    "uv run doors evaluate --promise",
+    "uv run doors evaluate --target",
     "uv run doors gate",
     "uv run doors sync",
     "uv run doors verify",

@@ -48,7 +48,7 @@ def test_without_an_address_the_one_there_is_stays():
 
 
 def test_an_address_is_asked_for_where_there_is_none():
-    with pytest.raises(VersioningError, match="names no remote yet"):
+    with pytest.raises(VersioningError, match="names no storage yet"):
         set_storage(None, None, delegate=None, storage=FakeStorage())
 
 

@@ -86,7 +86,7 @@ def test_what_is_below_on_photographs_as_they_are_falls_at_no_step():
     assert {ladder.falls_at for ladder in found.ladders} == {None}
 
 
-def test_a_promise_chooses_the_threshold_and_what_each_step_is_held_against():
+def test_a_target_chooses_the_threshold_and_what_each_severity_is_compared_with():
     found = climbed(Blinded(), is_quick=True, operating_target=parse_target("recall>=0.02@95%"))
 
     assert found.promise == "recall>=0.02@95%"

@@ -27,7 +27,7 @@ def clone(tmp_path: Path, repository_root: Path) -> Path:
     (clone / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
     for command in (
         "doors data sample --out data/processed/detection --train 6 --val 3 --test 3",
-        f"doors remote set {tmp_path}/remote",
+        f"doors storage set {tmp_path}/remote",
     ):
         subprocess.run(command.split(), cwd=clone, env=environment(tmp_path), check=True)
     return clone

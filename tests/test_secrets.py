@@ -34,7 +34,7 @@ SECRETS = (KEY, CANARY, KAGGLE)
 WORK = """
 cd "$DOORS_REPOSITORY"
 doors data sample --out data/processed/detection --train 4 --val 2 --test 2
-doors remote set ../storage
+doors storage set ../storage
 doors train --experiment exp1
 doors version --experiment exp1
 doors summary --experiment exp1

@@ -194,7 +194,7 @@ def test_secrets_are_configured_and_the_next_steps_work(machine: Machine):
     assert f"DVC: credentials of {len(DVC_JSON)} characters" in done.stdout
     assert "W&B: a key of 40 characters" in done.stdout
     assert [line for line in machine.started if line.startswith("doors")] == [
-        "doors remote set", "doors track login", "doors --version", "doors doctor --setup",
+        "doors storage set", "doors track login", "doors --version", "doors doctor --setup",
     ]  # fmt: skip
     assert machine.typed.read_text() == f"{WANDB_KEY}\n"  # from a pipe, and in no argument
     assert "Next steps:\n  doors data validate" in done.stdout

@@ -108,8 +108,8 @@ def test_a_typed_path_is_printed_as_it_is_meant_whatever_characters_it_has(
 
 
 def test_a_folder_for_large_files_is_meant_from_where_one_stands(workspace: Path):
-    assert build_parser().parse_args(["remote", "set", "../../store"]).url == "../store"
-    assert build_parser().parse_args(["remote", "set", "gdrive://1a/b"]).url == "gdrive://1a/b"
+    assert build_parser().parse_args(["storage", "set", "../../store"]).url == "../store"
+    assert build_parser().parse_args(["storage", "set", "gdrive://1a/b"]).url == "gdrive://1a/b"
 
 
 def test_the_next_workspace_counts(workspace: Path, capsys: pytest.CaptureFixture[str]):

@@ -111,18 +111,18 @@ def test_each_command_adds_its_part_to_one_document(capsys: pytest.CaptureFixtur
 
 
 @pytest.mark.parametrize(
-    ("promise", "code", "said"),
+    ("target", "code", "said"),
     [
         ("recall>=0.02@95%", 0, "recall>=0.02@95%: met, at a confidence of 0.9000"),
         ("recall>=0.03@95%", 2, "no threshold meets recall>=0.03@95% on val"),
         ("false-alarms<=9@95%", 2, "false-alarms<=9@95% is undefined on val"),
     ],
 )
-def test_a_promise_is_kept_or_not(
-    promise: str, code: int, said: str, capsys: pytest.CaptureFixture[str]
+def test_a_target_is_met_or_not(
+    target: str, code: int, said: str, capsys: pytest.CaptureFixture[str]
 ):
     capsys.readouterr()
-    assert main(["evaluate", "--experiment", "exp1", "--promise", promise]) == code
+    assert main(["evaluate", "--experiment", "exp1", "--target", target]) == code
     printed = capsys.readouterr()
     assert said in printed.out + printed.err
     if code == 0:
@@ -145,7 +145,7 @@ def test_a_target_that_is_not_met_on_test_is_a_fault(
     forget_detections()
     monkeypatch.setattr(evaluate, "open_detector", lambda weights, params: BlindOnTest())
 
-    code, out = run(capsys, "evaluate", "--experiment", "exp1", "--promise", "recall>=0.02@95%")
+    code, out = run(capsys, "evaluate", "--experiment", "exp1", "--target", "recall>=0.02@95%")
 
     assert code == 1
     assert "recall>=0.02@95%: unproven" in out or "recall>=0.02@95%: missed" in out

@@ -173,6 +173,6 @@ def test_a_missing_remote_is_said_before_anything_is_sent(tmp_path: Path):
     (tmp_path / ".dvc/config").touch()
 
     assert kaggle._push_target_line() == (
-        "model: DVC has no remote to push to; before it is downloaded: doors remote set DIRECTORY, "
-        "or gdrive://FOLDER_ID, or any URL that DVC knows"
+        "model: DVC has no remote to push to; before it is downloaded: doors storage set "
+        "DIRECTORY, or gdrive://FOLDER_ID, or any URL that DVC knows"
     )

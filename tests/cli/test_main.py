@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from container_doors.cli import main
+from container_doors.cli.parser import build_parser
 
 
 @pytest.fixture(autouse=True)
@@ -54,6 +55,30 @@ def test_commands_are_listed_in_the_order_of_a_run(capsys: pytest.CaptureFixture
     order = ["demo", "data", "train", "metadata", "version", "summary"]
     places = [shown.index(f"\n    {command} ") for command in order]
     assert places == sorted(places)
+
+
+@pytest.mark.parametrize(
+    ("earlier", "now"),
+    [
+        pytest.param("remote check", "storage check", id="command"),
+        pytest.param("remote set ../a --delegate b", "storage set ../a --delegate b", id="url"),
+        pytest.param("evaluate --promise x", "evaluate --target x", id="option"),
+        pytest.param("robustness --promise=x", "robustness --target=x", id="another"),
+    ],
+)
+def test_an_earlier_name_works_and_is_not_shown(
+    earlier: str, now: str, capsys: pytest.CaptureFixture[str]
+):
+    parser = build_parser()
+    assert parser.parse_args(earlier.split()) == parser.parse_args(now.split())
+
+    for argv in (["--help"], [now.split(maxsplit=1)[0], "--help"]):
+        with pytest.raises(SystemExit):
+            main(argv)
+    shown = capsys.readouterr().out
+    old, new = ({*line.replace("=", " ").split()} for line in (earlier, now))
+    assert all(word in shown for word in new - old)
+    assert not any(word in shown for word in old - new)
 
 
 @pytest.mark.parametrize("command", ["", "data", "track", "kaggle"])

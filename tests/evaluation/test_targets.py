@@ -97,7 +97,7 @@ def test_false_alarms_are_undefined_where_every_photograph_has_a_door():
     ],
 )
 def test_an_invalid_target_is_refused(text: str, expected: str):
-    with pytest.raises(ConfigError, match=f"--promise: expected {expected}"):
+    with pytest.raises(ConfigError, match=f"--target: expected {expected}"):
         parse_target(text)
 
 

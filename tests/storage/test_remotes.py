@@ -26,8 +26,8 @@ def test_any_address_that_dvc_knows_is_taken(url: str, kind: str):
 
 
 BAD = {
-    "": "doors remote set DIRECTORY",
-    " /mnt": "doors remote set DIRECTORY",
+    "": "doors storage set DIRECTORY",
+    " /mnt": "doors storage set DIRECTORY",
     "gdrive://": "gdrive://FOLDER_ID",
     "gdrive://a b": "last part",
     "s3://": "s3://BUCKET/FOLDER",

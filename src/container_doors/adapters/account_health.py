@@ -68,7 +68,7 @@ def dvc_remote() -> Health:
     try:
         if remote.url is None:
             return warned(
-                "dvc remote", "none: no model can be pushed", "doors remote set DIRECTORY"
+                "dvc remote", "none: no model can be pushed", "doors storage set DIRECTORY"
             )
         return passed("dvc remote", f"{remote.probe()}: writing, reading and deleting work")
     except ReadOnlyRemoteError as error:

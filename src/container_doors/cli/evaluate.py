@@ -36,12 +36,12 @@ FAULTS = 1
 
 def evaluate(arguments: argparse.Namespace) -> int:
     """Print every score with its interval; an operating target that is not met is a fault."""
-    promise = None if arguments.promise is None else parse_target(arguments.promise)
+    target = None if arguments.target is None else parse_target(arguments.target)
     run = named_or_only(arguments.experiment, "evaluate --experiment")
     warn_of_lost_uses()
     with console.progress(quiet=arguments.json) as progress:
         found = evaluate_split(
-            run, arguments.split, promise=promise, open_detector=open_detector, progress=progress
+            run, arguments.split, target=target, open_detector=open_detector, progress=progress
         )
     if arguments.json:
         say_measured(run, found)

@@ -85,7 +85,7 @@ class _Parser(argparse.ArgumentParser):
         """Name those of the known words that are spelled alike, by their longer names."""
         last = {name: name.split()[-1] for name in known}
         near = get_close_matches(word, set(last.values()))
-        alike = [known[name] for one in near for name in known if last[name] == one]
+        alike = dict.fromkeys(known[name] for one in near for name in known if last[name] == one)
         hint = f"did you mean {' or '.join(alike)}?" if alike else f"{self.prog} --help lists them"
         self.print_usage(sys.stderr)
         self.exit(2, f"{self.prog}: error: {printable(problem)}\n  hint: {hint}\n")

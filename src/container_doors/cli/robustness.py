@@ -26,7 +26,7 @@ def robustness(arguments: argparse.Namespace) -> int:
         common=_COMMON[arguments.common],
         is_quick=arguments.quick,
         photographs=_QUICK if arguments.quick else _MOST,
-        operating_target=None if arguments.promise is None else parse_target(arguments.promise),
+        operating_target=None if arguments.target is None else parse_target(arguments.target),
         budget_s=math.inf if arguments.minutes is None else arguments.minutes * 60,
     )
     warn_of_lost_uses()

@@ -80,7 +80,7 @@ def parse_target(text: str) -> OperatingTarget:
     match = _SPELLING.fullmatch(text.strip())
     if match is None:
         raise ConfigError(
-            f"--promise: expected a target such as recall>=0.98@95%, found {text!r}",
+            f"--target: expected a target such as recall>=0.98@95%, found {text!r}",
             hint="or false-alarms<=20@95%, per 1,000 photographs without a door; in quotes",
         )
     bound, level, is_of_recall = (
@@ -90,13 +90,13 @@ def parse_target(text: str) -> OperatingTarget:
     )
     if not 0 < level < 1:
         raise ConfigError(
-            f"--promise: expected a confidence between 0 and 100 %, found {text!r}",
+            f"--target: expected a confidence between 0 and 100 %, found {text!r}",
             hint="95 is usual; no number of photographs proves 100 %",
         )
     if bound <= 0 or (is_of_recall and bound >= 1):
         expected = "a recall between 0 and 1" if is_of_recall else "more than 0"
         raise ConfigError(
-            f"--promise: expected {expected}, found {text!r}",
+            f"--target: expected {expected}, found {text!r}",
             hint="0.98 is 98 of 100; no number of photographs proves that it is all, or none",
         )
     return OperatingTarget(

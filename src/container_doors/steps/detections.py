@@ -298,14 +298,14 @@ def photographs_sha256(detected: Detected) -> str:
 
 
 def count_test_use(
-    run: Run, detected: Detected, promise: OperatingTarget | None, *, progress: Progress
+    run: Run, detected: Detected, target: OperatingTarget | None, *, progress: Progress
 ) -> UseCounts | None:
     """Record a use of the test set, after that of the training, which may have been elsewhere."""
     if detected.split != "test":
         return None
     record_training_use(run, detected)
-    promised = {"promise": promise.text} if promise else {}
-    return record_use(TEST_USES, _use(run, detected) | promised, say=progress.say)
+    chosen_for = {"promise": target.text} if target else {}
+    return record_use(TEST_USES, _use(run, detected) | chosen_for, say=progress.say)
 
 
 def record_training_use(run: Run, detected: Detected) -> None:

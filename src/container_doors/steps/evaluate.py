@@ -186,7 +186,7 @@ def evaluate_split(
     run: Run,
     split: str,
     *,
-    promise: OperatingTarget | None = None,
+    target: OperatingTarget | None = None,
     open_detector: OpenDetector,
     progress: Progress,
 ) -> Assessment:
@@ -197,7 +197,7 @@ def evaluate_split(
     Args:
         run: A run that was trained.
         split: ``val`` or ``test``; each use of ``test`` is counted.
-        promise: The operating target, for which the threshold is chosen on val.
+        target: The operating target, for which the threshold is chosen on val.
         open_detector: Opens the weights.
         progress: Receives progress messages.
 
@@ -206,9 +206,9 @@ def evaluate_split(
             meets the operating target.
         DatasetError: If attributes.csv names what is not there.
     """
-    if promise is not None and split == "val":
+    if target is not None and split == "val":
         raise RunError(
-            f"{promise.text} is chosen on val, and val cannot check it",
+            f"{target.text} is chosen on val, and val cannot check it",
             hint="choose another --split, such as test",
         )
     record, layout = trained(run)
@@ -216,16 +216,20 @@ def evaluate_split(
     detected = detect(run, split, open_detector=open_detector, progress=progress)
     threshold = record.known_params.validation.conf_threshold
     check = None
-    if promise is not None:
+    if target is not None:
         val = detect(run, "val", open_detector=open_detector, progress=progress)
-        check = _checked(promise, val, detected, attributes)
+        check = _checked(target, val, detected, attributes)
         threshold = check.conf_threshold
-    target = recall_target(promise)
     assessment = assessed(
-        run, detected, layout, attributes, conf_threshold=threshold, target=target
+        run,
+        detected,
+        layout,
+        attributes,
+        conf_threshold=threshold,
+        target=recall_target(target),
     )
-    looks = count_test_use(run, detected, promise, progress=progress) if split == "test" else None
-    assessment = assessment.model_copy(update={"promise": check, "looks": looks})
+    uses = count_test_use(run, detected, target, progress=progress) if split == "test" else None
+    assessment = assessment.model_copy(update={"promise": check, "looks": uses})
     keep(run, record, assessment, progress=progress)
     return assessment
 
@@ -296,24 +300,24 @@ def assessed(
 
 
 def _checked(
-    promise: OperatingTarget, val: Detected, detected: Detected, attributes: Attributes
+    target: OperatingTarget, val: Detected, detected: Detected, attributes: Attributes
 ) -> TargetCheck:
     """Choose the threshold on val, and measure it on the split that was asked for."""
-    threshold, chosen = choose_threshold(promise, val.photographs, scenes_of(val, attributes))
+    threshold, chosen = choose_threshold(target, val.photographs, scenes_of(val, attributes))
     scenes = scenes_of(detected, attributes)
-    there = promise.estimate(detected.photographs, scenes, conf_threshold=threshold)
+    there = target.estimate(detected.photographs, scenes, conf_threshold=threshold)
     if there is None:
         raise RunError(
-            f"{promise.text} is undefined on {detected.split}",
+            f"{target.text} is undefined on {detected.split}",
             hint="it takes photographs with a door for a recall, and without one for false alarms",
         )
     return TargetCheck(
-        promise=promise.text,
+        promise=target.text,
         conf_threshold=threshold,
         chosen_on=chosen,
         checked_on=there,
-        verdict=promise.verdict(there),
-        price=promise.price(detected.photographs, scenes, conf_threshold=threshold),
+        verdict=target.verdict(there),
+        price=target.price(detected.photographs, scenes, conf_threshold=threshold),
     )
 
 

@@ -13,11 +13,11 @@ def set_storage(
     delegate: str | None,
     storage: Storage,
 ) -> tuple[str, DriveCredentials | None]:
-    """Configure the remote for large files, so that plain ``dvc push`` and ``dvc pull`` work.
+    """Configure the storage of large files, so that plain ``dvc push`` and ``dvc pull`` work.
 
     Args:
         url: Any URL that DVC supports; None for the one already configured.
-        credentials: Credentials for Google Drive; not used for other remotes.
+        credentials: Credentials for Google Drive; not used for other storages.
         delegate: The person that a service account impersonates.
         storage: The storage to configure.
 
@@ -30,7 +30,7 @@ def set_storage(
     url = url or storage.url
     if url is None:
         raise VersioningError(
-            "this repository names no remote yet", hint="doors remote set gdrive://FOLDER_ID"
+            "this repository names no storage yet", hint="doors storage set gdrive://FOLDER_ID"
         )
     check_url(url)
     kind = kind_of(url)
@@ -39,7 +39,7 @@ def set_storage(
             f"cannot act for {delegate}: that needs Google Drive and a service account",
             hint="give --credentials FILE with it"
             if kind == "drive"
-            else f"doors remote set {url}, without --delegate",
+            else f"doors storage set {url}, without --delegate",
         )
     if kind != "drive":
         storage.configure(url, {"verify": "true"} if kind == "directory" else {})
@@ -54,7 +54,7 @@ def set_storage(
 
 
 def check_storage(*, storage: Storage) -> str:
-    """Write, read and delete a small file on the remote; return the remote's address.
+    """Write, read and delete a small file in the storage; return its address.
 
     Raises:
         VersioningError: If that fails; the message says what is wrong and what to do.

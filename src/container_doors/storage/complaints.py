@@ -3,23 +3,23 @@
 import re
 from dataclasses import dataclass, replace
 
-ADD_REMOTE = "doors remote set DIRECTORY, or gdrive://FOLDER_ID, or any URL that DVC knows"
+ADD_REMOTE = "doors storage set DIRECTORY, or gdrive://FOLDER_ID, or any URL that DVC knows"
 THREE_WAYS = (
-    "use a folder of a shared drive (Google Workspace), or impersonate a person: doors remote set "
-    "--delegate EMAIL, or use a person's own credentials: doors remote login "
+    "use a folder of a shared drive (Google Workspace), or impersonate a person: doors storage set "
+    "--delegate EMAIL, or use a person's own credentials: doors storage login "
     "--client FILE; see docs/google-drive.md"
 )
 _AGAIN = "run this again: files that were sent are not sent again"
 _PLUGIN = re.compile(r"dvc[-_](?P<name>[a-z0-9]+)")
 _GET_PLUGIN = "uv sync, for Google Drive; for others install DVC's plugin where dvc is"
 _SIGN_IN = (
-    "sign in again: doors remote login --client FILE; if the app is not published, a login lasts "
+    "sign in again: doors storage login --client FILE; if the app is not published, a login lasts "
     "7 days only"
 )
 _CONFIGURE = "https://doc.dvc.org/user-guide/data-management/remote-storage"
 _WHICH = (
-    "for Google Drive: doors remote set --credentials FILE with a service account's new key, or as "
-    f"a person doors remote login --client FILE; for others configure them: {_CONFIGURE}"
+    "for Google Drive: doors storage set --credentials FILE with a service account's new key, or "
+    f"as a person doors storage login --client FILE; for others configure them: {_CONFIGURE}"
 )
 
 
@@ -74,13 +74,13 @@ _COMPLAINTS = [
          "https://www.googleapis.com/auth/drive"),
         ("could not deserialize key|no key could be detected|incorrect padding|pyasn1.error",
          "the service account's key is damaged",
-         "make another key, then: doors remote set --credentials FILE"),
+         "make another key, then: doors storage set --credentials FILE"),
         ("account not found|invalid jwt", "the service account, or its key, is no longer valid",
-         "make another key, then: doors remote set --credentials FILE"),
+         "make another key, then: doors storage set --credentials FILE"),
         ("deleted_client", "the OAuth client has been deleted",
-         "make another, then: doors remote login --client FILE"),
+         "make another, then: doors storage login --client FILE"),
         ("invalid_client", "Google does not know the OAuth client, or its secret",
-         "copy both again, then: doors remote login --client FILE"),
+         "copy both again, then: doors storage login --client FILE"),
         ("invalid_grant", "the consent has expired or was revoked", _SIGN_IN),
         ("insufficientpermissions", "the consent does not cover Drive", _SIGN_IN),
         ("insufficient permission|insufficientfilepermissions",
@@ -95,9 +95,9 @@ _COMPLAINTS = [
          "create it in the browser, or use the folder's own id"),
         ("'access_token'|'_module'|'private_key|unexpected credentials type",
          "the credentials are not of the kind in .dvc/config.local",
-         "unset GDRIVE_CREDENTIALS_DATA, or: doors remote set"),
+         "unset GDRIVE_CREDENTIALS_DATA, or: doors storage set"),
         ("jsondecodeerror|expecting value", "the credentials are not JSON",
-         "doors remote set --credentials FILE"),
+         "doors storage set --credentials FILE"),
         ("nocredentialserror|unable to locate credentials", "there are no credentials for it",
          f"configure them: {_CONFIGURE}"),
         ("name or service not known", "there is no network, or the host does not exist", _AGAIN),

@@ -153,7 +153,7 @@ def parse_credentials(text: str, *, source: str) -> DriveCredentials:
     if {"installed", "web"} & document.keys():
         raise VersioningError(
             f"{source} has an OAuth client, which names an app, not a person who consented",
-            hint=f"doors remote login --client {_file_or_placeholder(source)}",
+            hint=f"doors storage login --client {_file_or_placeholder(source)}",
         )
     if "refresh_token" in document:
         return _person(document, source)

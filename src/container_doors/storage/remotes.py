@@ -57,13 +57,13 @@ def check_url(url: str) -> None:
     found = _SCHEME.fullmatch(url)
     if not url.strip() or url != url.strip() or "\n" in url:
         raise VersioningError(
-            f"expected a remote's address, found {url!r}", hint="doors remote set DIRECTORY"
+            f"expected a remote's address, found {url!r}", hint="doors storage set DIRECTORY"
         )
     browser = _BROWSER.search(url)
     if browser:
         raise VersioningError(
             "that is the address of a web page, but DVC needs the folder's id",
-            hint=f"doors remote set gdrive://{browser['id']}",
+            hint=f"doors storage set gdrive://{browser['id']}",
         )
     if found is None:
         _check_folder(url)
@@ -115,10 +115,10 @@ def _check_folder(url: str) -> None:
         return
     if Path(url).exists():
         raise VersioningError(
-            f"expected a folder, found the file {url}", hint="doors remote set DIRECTORY"
+            f"expected a folder, found the file {url}", hint="doors storage set DIRECTORY"
         )
     if "/" not in url:
         raise VersioningError(
             f"expected a remote's address, found {url!r}, which is not a folder here",
-            hint=f"for a new folder of that name: doors remote set ./{url}",
+            hint=f"for a new folder of that name: doors storage set ./{url}",
         )

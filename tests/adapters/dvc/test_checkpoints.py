@@ -33,7 +33,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def set_remote(*words: str) -> None:
-    subprocess.run([PROGRAMS / "doors", "remote", "set", *words], check=True)
+    subprocess.run([PROGRAMS / "doors", "storage", "set", *words], check=True)
 
 
 def there_and_back(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""``doors remote`` as it is typed, then plain dvc, against the loopback Google Drive."""
+"""``doors storage`` as it is typed, then plain dvc, against the loopback Google Drive."""
 
 import json
 import os
@@ -68,7 +68,7 @@ def test_after_remote_set_plain_dvc_works_and_no_secret_is_in_the_repository(
     folder_id, person = drive.state.add_folder(), drive.accounts.add_person()
     monkeypatch.setenv("KAGGLE_SECRET_DVC_JSON", person)
 
-    said = run("doors", "remote", "set", f"gdrive://{folder_id}")
+    said = run("doors", "storage", "set", f"gdrive://{folder_id}")
     monkeypatch.delenv("KAGGLE_SECRET_DVC_JSON")
     run("dvc", "push")
     (repository / "model.pt").unlink()
@@ -99,14 +99,14 @@ def test_a_remote_that_works_is_probed_and_left_as_it_was(
     folder_id = drive.state.add_folder(drive_id="0AD")
     (tmp_path / "key.json").write_text(drive.accounts.add_service_account())
 
-    said = run("doors", "remote", "set", f"gdrive://{folder_id}",
+    said = run("doors", "storage", "set", f"gdrive://{folder_id}",
                "--credentials", str(tmp_path / "key.json"))  # fmt: skip
     (tmp_path / "key.json").unlink()
 
     assert f"used as service account {BOT}" in said
     assert "warning" not in said
     assert "it can push to a folder of a shared drive" in said
-    assert "written, read and deleted" in run("doors", "remote", "check")
+    assert "written, read and deleted" in run("doors", "storage", "check")
     assert drive.state.contents(folder_id) == {}
     assert any("uploadType" in call or "chunk" in call for call in drive.calls)
 
@@ -119,18 +119,18 @@ def test_a_service_account_is_refused_on_a_personal_drive_and_a_delegate_is_not(
     monkeypatch.setenv("DVC_SERVICE_ACCOUNT_JSON", drive.accounts.add_service_account())
     drive.accounts.delegates.add(PERSON)
 
-    run("doors", "remote", "set", f"gdrive://{folder_id}")
-    said = run("doors", "remote", "check", expect=2)
+    run("doors", "storage", "set", f"gdrive://{folder_id}")
+    said = run("doors", "storage", "check", expect=2)
     line = account_health.dvc_remote()
-    run("doors", "remote", "set", "--delegate", PERSON)
-    run("doors", "remote", "check")
+    run("doors", "storage", "set", "--delegate", PERSON)
+    run("doors", "storage", "check")
 
     assert "a service account owns no storage, so it cannot write to a personal Drive" in said
     assert line.verdict == "warn"
     assert line.found.startswith(
         "the data set can be pulled, but no model can be pushed: cannot write to"
     )
-    assert all(way in said for way in ("shared drive", "--delegate", "doors remote login"))
+    assert all(way in said for way in ("shared drive", "--delegate", "doors storage login"))
 
 
 def revoked(drive: DriveBackend) -> None:
@@ -155,7 +155,7 @@ def off_line(drive: DriveBackend) -> None:
 
 
 BROKEN = {
-    "revoked": (revoked, "the consent has expired or was revoked", "doors remote login"),
+    "revoked": (revoked, "the consent has expired or was revoked", "doors storage login"),
     "full": (full, "the Drive is full", "empty its bin"),
     "not shared": (hidden, "does not exist, or is not shared", "share it with"),
     "not there": (gone, "does not exist, or is not shared", "compare the id"),
@@ -170,10 +170,10 @@ def test_what_is_wrong_is_said_plainly(
     monkeypatch: pytest.MonkeyPatch,
 ):  # fmt: skip
     monkeypatch.setenv("KAGGLE_SECRET_DVC_JSON", drive.accounts.add_person())
-    run("doors", "remote", "set", f"gdrive://{drive.state.add_folder()}")
+    run("doors", "storage", "set", f"gdrive://{drive.state.add_folder()}")
     break_it(drive)
 
-    said = run("doors", "remote", "check", expect=2)
+    said = run("doors", "storage", "check", expect=2)
 
     assert meaning in said
     assert remedy in said
@@ -187,24 +187,24 @@ def test_credentials_in_the_environment_that_dvc_would_trip_over_are_warned_of(
     monkeypatch.setenv("GDRIVE_CREDENTIALS_DATA", drive.accounts.add_service_account())
     (tmp_path / "me.json").write_text(drive.accounts.add_person())
 
-    said = run("doors", "remote", "set", f"gdrive://{drive.state.add_folder()}",
+    said = run("doors", "storage", "set", f"gdrive://{drive.state.add_folder()}",
                "--credentials", str(tmp_path / "me.json"))  # fmt: skip
 
     assert "unset GDRIVE_CREDENTIALS_DATA" in said
-    assert "not of the kind" in run("doors", "remote", "check", expect=2)
+    assert "not of the kind" in run("doors", "storage", "check", expect=2)
 
 
 @pytest.mark.slow
 def test_a_drive_without_credentials_waits_for_no_browser(repository: Path):
-    assert "no credentials in" in run("doors", "remote", "set", "gdrive://1aBc")
-    assert "this machine has none" in run("doors", "remote", "check", expect=2)
+    assert "no credentials in" in run("doors", "storage", "set", "gdrive://1aBc")
+    assert "this machine has none" in run("doors", "storage", "check", expect=2)
 
 
 @pytest.mark.slow
 def test_a_folder_is_verified_and_missed_when_it_is_gone(repository: Path, tmp_path: Path):
     remote = tmp_path / "away"
-    run("doors", "remote", "set", "../away")
-    run("doors", "remote", "check")
+    run("doors", "storage", "set", "../away")
+    run("doors", "storage", "check")
     run("dvc", "push")
     (object_,) = (path for path in remote.rglob("*") if path.is_file())
     object_.chmod(0o600)
@@ -214,7 +214,7 @@ def test_a_folder_is_verified_and_missed_when_it_is_gone(repository: Path, tmp_p
     pulled = run("dvc", "pull", expect=1)
     shutil.rmtree(remote)
 
-    said = run("doors", "remote", "check", expect=2)
+    said = run("doors", "storage", "check", expect=2)
 
     assert "model.pt" in pulled
     assert "DVC would silently create an empty one" in said
@@ -226,9 +226,9 @@ def test_what_another_remote_needed_is_forgotten(
     repository: Path, drive: DriveBackend, monkeypatch
 ):
     monkeypatch.setenv("KAGGLE_SECRET_DVC_JSON", drive.accounts.add_person())
-    run("doors", "remote", "set", "gdrive://1aBc")
+    run("doors", "storage", "set", "gdrive://1aBc")
 
-    run("doors", "remote", "set", "../away")
+    run("doors", "storage", "set", "../away")
 
     assert "gdrive" not in (repository / ".dvc/config.local").read_text()
     assert "gdrive" not in (repository / ".dvc/config").read_text()
@@ -243,14 +243,14 @@ def test_a_service_accounts_key_that_was_damaged_is_refused_and_named_where_it_i
     damaged = json.dumps(whole | {"private_key": private_key("MIIB")})
 
     key.write_text(damaged)
-    said = run("doors", "remote", "set", url, "--credentials", str(key), expect=2)
+    said = run("doors", "storage", "set", url, "--credentials", str(key), expect=2)
     assert "private_key is not a valid key" in said
 
     key.write_text(json.dumps(whole))
-    run("doors", "remote", "set", url, "--credentials", str(key))
+    run("doors", "storage", "set", url, "--credentials", str(key))
     (kept,) = (tmp_path / "config").rglob("*.json")
     kept.write_text(damaged)
-    said = run("doors", "remote", "check", expect=2)
+    said = run("doors", "storage", "check", expect=2)
     assert f"{kept}: private_key is not a valid key" in said
     assert "make another key of the service account" in said
     assert "login" not in said
@@ -263,7 +263,7 @@ def test_credentials_for_drive_are_said_to_be_of_no_use_to_a_folder(
     person = {"refresh_token": "1//S3CRET", "client_id": "cid", "client_secret": "S3CRET"}
     monkeypatch.setenv(name, json.dumps(person))
 
-    assert main(["remote", "set", "../away"]) == 0
+    assert main(["storage", "set", "../away"]) == 0
 
     said = capsys.readouterr().out
     assert f"not used: {name}, which is for Google Drive" in said
@@ -287,7 +287,7 @@ def test_credentials_for_drive_are_said_to_be_of_no_use_to_a_folder(
 def test_a_setting_that_would_be_ignored_or_leak_is_refused(
     arguments, repository: Path, capsys: pytest.CaptureFixture[str]
 ):
-    assert main(["remote", "set", *arguments]) == 2
+    assert main(["storage", "set", *arguments]) == 2
 
     said = capsys.readouterr().err
     assert "hint: " in said

@@ -287,7 +287,7 @@ def test_a_remote_is_asked_for(bare: Path):
     with pytest.raises(VersioningError, match="has no remote") as caught:
         DvcStore(bare).check_ready()
 
-    assert "doors remote set" in caught.value.hint
+    assert "doors storage set" in caught.value.hint
 
 
 def test_a_default_remote_is_asked_for(bare: Path):
@@ -332,15 +332,15 @@ SAID = {
     "full": ("ERROR: failed to transfer 'x' - [Errno 28] No space left on device", "free", 1),
     "read-only": ("ERROR: unexpected error - [Errno 30] Read-only file system", "writable", 1),
     "quota": ("ERROR: <HttpError 403> storageQuotaExceeded", "service account", 1),
-    "no remote": ("ERROR: config file error: no remote specified in /x.", "remote set", 1),
+    "no remote": ("ERROR: config file error: no remote specified in /x.", "storage set", 1),
     "plugin": ("ERROR: unexpected error - gdrive is supported, but requires 'dvc-gdrive' to be "
                "installed: No module named 'dvc_gdrive'", "uv sync", 1),
     "another plugin": ("ERROR: s3 is supported, but requires 'dvc-s3' to be installed",
                        "uv add --group dvc dvc-s3", 1),
     "edited": ("ERROR: failed to pull data from the cloud - Can't remove the following unsaved "
                "files without confirmation. Use `--force` to force.", "dvc pull --force", 1),
-    "sign-in": ("ERROR: unexpected error - Failed to authenticate GDrive", "remote login", 1),
-    "wrong kind": ("ERROR: unexpected error - 'access_token'", "remote set", 1),
+    "sign-in": ("ERROR: unexpected error - Failed to authenticate GDrive", "storage login", 1),
+    "wrong kind": ("ERROR: unexpected error - 'access_token'", "storage set", 1),
     "unheard of": ("ERROR: something else", "dvc doctor", 1),
 }  # fmt: skip
 

@@ -68,7 +68,7 @@ class DvcCheckpoints:
         message = (done.stderr.strip().splitlines() or ["no message"])[-1]
         raise VersioningError(
             f"cannot {what} {self.where}: {(complaint and complaint.meaning) or message}",
-            hint=complaint.remedy if complaint else "doors remote check shows more",
+            hint=complaint.remedy if complaint else "doors storage check shows more",
         )
 
     def _call(self, what: str, timeout_s: float, *arguments: str) -> Finished:
@@ -84,7 +84,7 @@ class DvcCheckpoints:
         except TimeoutError:
             raise VersioningError(
                 f"cannot {what} {self.where}: it does not answer within {timeout_s:.0f} s",
-                hint="doors remote check shows more",
+                hint="doors storage check shows more",
             ) from None
 
 

@@ -25,7 +25,7 @@ _PROBE = Path(__file__).with_name("probe.py")
 _PROBE_S = 180.0
 _CREDENTIALS = ("gdrive_user_credentials_file", "gdrive_service_account_json_file_path")
 _ANOTHER = (
-    "make another key of the service account, then: doors remote set --credentials FILE; "
+    "make another key of the service account, then: doors storage set --credentials FILE; "
     "docs/google-drive.md"
 )
 _MAY_NOT_WRITE = (
@@ -119,7 +119,7 @@ class DvcRemote:
         name = self._name(config)
         url = config.get(f"remote.{name}.url")
         if url is None:
-            raise VersioningError("DVC has no remote", hint="doors remote set DIRECTORY")
+            raise VersioningError("DVC has no remote", hint="doors storage set DIRECTORY")
         if kind_of(url) == "drive":
             self._check_has_credentials(config, name, url)
         self._run_probe(url)
@@ -138,7 +138,7 @@ class DvcRemote:
         found = f"{missing[0]} is missing" if missing else "this machine has none"
         raise VersioningError(
             f"{url} needs credentials, but {found}",
-            hint="doors remote set --credentials FILE; docs/google-drive.md says how to get them",
+            hint="doors storage set --credentials FILE; docs/google-drive.md says how to get them",
         )
 
     def _check_service_account(self, config: Mapping[str, str], name: str) -> None:
@@ -179,12 +179,12 @@ class DvcRemote:
         if last == "vanished":
             raise VersioningError(
                 f"the folder {url} does not exist; DVC would silently create an empty one",
-                hint="mount or restore it, or create a new one: doors remote set DIRECTORY",
+                hint="mount or restore it, or create a new one: doors storage set DIRECTORY",
             )
         if last == "differs":
             raise VersioningError(
                 f"{url} returned other bytes than were written to it",
-                hint="choose another remote: doors remote set URL",
+                hint="choose another remote: doors storage set URL",
             )
         raise self._failure(url, last, done.stderr)
 

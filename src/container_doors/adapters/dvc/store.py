@@ -85,7 +85,7 @@ class DvcStore:
         if not folder.is_dir():
             raise VersioningError(
                 f"the remote's folder {folder.resolve()} does not exist",
-                hint="mount or restore it, or create a new one: doors remote set DIRECTORY",
+                hint="mount or restore it, or create a new one: doors storage set DIRECTORY",
             )
         return folder
 

@@ -100,13 +100,14 @@ def add_split(parser: argparse.ArgumentParser) -> None:
 
 
 def add_target(parser: argparse.ArgumentParser) -> None:
-    """Add ``--promise``, an operating target."""
+    """Add ``--target``, an operating target."""
     parser.add_argument(
-        "--promise",
-        metavar="PROMISE",
+        "--target",
+        metavar="TARGET",
         help="operating target, for which the confidence threshold is chosen on val: "
         "'recall>=0.98@95%%', or 'false-alarms<=20@95%%' per 1,000 photographs without a door",
     )
+    parser.add_argument("--promise", dest="target", help=argparse.SUPPRESS)  # its earlier name
 
 
 def count(text: str) -> int:

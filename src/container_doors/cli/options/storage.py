@@ -6,17 +6,18 @@ from container_doors.cli.workspace import typed_folder, typed_path
 
 def add_to(commands: Commands) -> None:
     """Add the commands, in the order of the help."""
-    storage = add_group(commands, "remote", "the storage of large files: choose it, test it")
+    storage = add_group(commands, "storage", "the storage of large files: choose it, test it")
+    commands.choices["remote"] = commands.choices["storage"]  # its earlier name
     _add_set(storage)
     add_command(
-        storage, "check", "remote:check", "write, read and delete a small file in the storage"
+        storage, "check", "storage:check", "write, read and delete a small file in the storage"
     )
     _add_login(storage)
 
 
 def _add_set(storage: Commands) -> None:
     parser = add_command(
-        storage, "set", "remote:choose", "choose a storage, so that dvc push and dvc pull work"
+        storage, "set", "storage:choose", "choose a storage, so that dvc push and dvc pull work"
     )
     parser.add_argument(
         "url",
@@ -42,7 +43,7 @@ def _add_login(storage: Commands) -> None:
     parser = add_command(
         storage,
         "login",
-        "remote:login",
+        "storage:login",
         "sign in to Google Drive with your own account, in a browser",
     )
     parser.add_argument(

@@ -1,4 +1,4 @@
-"""``doors remote``: configure the storage of large files."""
+"""``doors storage``: configure the storage of large files."""
 
 import argparse
 import os
@@ -18,21 +18,23 @@ from container_doors.storage.credentials import (
     parse_client,
     parse_credentials,
 )
-from container_doors.storage.remotes import kind_of
+from container_doors.storage.remotes import check_url, kind_of
 
 
 def choose(arguments: argparse.Namespace) -> int:
-    """Configure the remote, and print the account that it is used with."""
+    """Configure the storage, and print the account that it is used with."""
     return _configure(arguments.url, _credentials(arguments), delegate=arguments.delegate)
 
 
 def login(arguments: argparse.Namespace) -> int:
-    """Ask a person to consent in their browser, then use the remote with their account."""
+    """Ask a person to consent in their browser, then use the storage with their account."""
+    if arguments.url:
+        check_url(arguments.url)  # before it is shown
     url = arguments.url or DvcRemote(Path.cwd()).url
     if url is None or kind_of(url) != "drive":
         raise VersioningError(
-            f"cannot log in to {url or 'no remote'}: this is for Google Drive",
-            hint="doors remote login gdrive://FOLDER_ID --client FILE",
+            f"cannot log in to {url or 'no storage'}: this is for Google Drive",
+            hint="doors storage login gdrive://FOLDER_ID --client FILE",
         )
     client = parse_client(_read(arguments.client), source=str(arguments.client))
     credentials = parse_credentials(ask_for_consent(client, say=say), source="your browser")
@@ -40,7 +42,7 @@ def login(arguments: argparse.Namespace) -> int:
 
 
 def check(arguments: argparse.Namespace) -> int:  # noqa: ARG001
-    """Test the remote and print that it works."""
+    """Test the storage and print that it works."""
     url = check_storage(storage=DvcRemote(Path.cwd()))
     say(f"{url}: a small file was written, read and deleted")
     return 0
@@ -51,7 +53,7 @@ def _configure(
 ) -> int:
     storage = DvcRemote(Path.cwd())
     url, account = set_storage(url, credentials, delegate=delegate, storage=storage)
-    say(f"the remote is {url}")
+    say(f"the storage is {url}")
     if account is not None:
         say(f"used as {account.kind} {account.account}{f', for {delegate}' if delegate else ''}")
         say(f"the credentials are stored in {storage.credentials_file}, outside of git")
@@ -66,7 +68,7 @@ def _configure(
         say(f"warning: no credentials in {', '.join(SOURCES)}; add --credentials FILE")
     elif unused := drive_sources(os.environ):
         say(f"not used: {', '.join(unused)}, which is for Google Drive")
-    say("next: doors remote check")
+    say("next: doors storage check")
     return 0
 
 
@@ -76,9 +78,10 @@ def _credentials(arguments: argparse.Namespace) -> DriveCredentials | None:
         other = arguments.url is not None and kind_of(arguments.url) != "drive"
         return None if other else find_credentials(os.environ)
     if arguments.url and kind_of(arguments.url) != "drive":
+        check_url(arguments.url)  # before it is shown
         raise VersioningError(
             f"{arguments.url} does not use {file}: these credentials are for Google Drive",
-            hint="leave --credentials out, and configure the remote as DVC documents",
+            hint="leave --credentials out, and configure the storage as DVC documents",
         )
     return parse_credentials(_read(file), source=str(file))
 

@@ -10,11 +10,16 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from container_doors.adapters.git.exclude import exclude_results
 from container_doors.cli.output import paths_relative_to
-from container_doors.core.run import WORKSPACE_MARKS
+from container_doors.core.run import PUBLISHED, RUNS, WORKSPACE_MARKS
 
 _WITHOUT_WORKSPACE = ("demo:demo", "completion:completion")
 """The handlers that need no workspace."""
+
+_OF_DOORS = ("params.yaml", ".dvc")
+_RESULTS = (RUNS, PUBLISHED.parent, "kaggle_output", "doors-demo")
+"""What doors makes; git alone does not make a folder a workspace of ours."""
 
 
 def workspace_root() -> Path | None:
@@ -61,8 +66,32 @@ def typed_file_or_value(text: str) -> str:
 
 @contextlib.contextmanager
 def in_workspace(arguments: argparse.Namespace) -> Iterator[None]:
-    """Work in the root of the workspace, and print paths relative to the person's folder."""
+    """Work in the root of the workspace, and print paths relative to the person's folder.
+
+    Git ignores there what the command makes, before it is made.
+    """
     root = workspace_root()
+    with _excluded_from_git(root), _in_root(root, arguments):
+        yield
+
+
+@contextlib.contextmanager
+def _excluded_from_git(root: Path | None) -> Iterator[None]:
+    """Make git ignore the results of a workspace; of a folder without them, afterwards."""
+    if root is None:
+        yield
+        return
+    if any((root / mark).exists() for mark in _OF_DOORS):
+        exclude_results(root)
+    try:
+        yield
+    finally:
+        if any((root / name).exists() for name in _RESULTS):
+            exclude_results(root)
+
+
+@contextlib.contextmanager
+def _in_root(root: Path | None, arguments: argparse.Namespace) -> Iterator[None]:
     if root is None or root == Path.cwd() or arguments.handler in _WITHOUT_WORKSPACE:
         yield
         return

@@ -24,7 +24,8 @@ from container_doors.steps.compare import compare_runs
 from container_doors.steps.evaluate import evaluate_split
 from container_doors.steps.gate import gate_published, gate_run
 from container_doors.steps.metadata import regenerate_metadata
-from container_doors.steps.publish import Outside, adopt, publish_run
+from container_doors.steps.publish import adopt, publish_run
+from container_doors.steps.published import Outside
 from container_doors.steps.robustness import RobustnessSettings, measure_robustness
 from container_doors.steps.runs import list_runs
 from container_doors.steps.summary import model_card, report_page

@@ -35,7 +35,7 @@ from container_doors.steps.kaggle.pull import (
     pull_job,
 )
 from container_doors.steps.kaggle.push import push_job
-from container_doors.steps.publish import Outside
+from container_doors.steps.published import Outside
 from container_doors.training.checkpoint import find_intact
 from container_doors.training.history import read_epochs
 from tests.builders import a_small_dataset

@@ -21,7 +21,8 @@ from container_doors.publishing.pointers import read_pointer
 from container_doors.publishing.signatures import SignaturePolicy
 from container_doors.steps import publish as step
 from container_doors.steps.metadata import regenerate_metadata
-from container_doors.steps.publish import Outside, adopt, publish_run, publish_version
+from container_doors.steps.publish import adopt, publish_run, publish_version
+from container_doors.steps.published import Outside, Verdict
 from container_doors.steps.release import release_model
 from container_doors.steps.summary import summarise
 from container_doors.steps.sync import pointers_here, put_in_place
@@ -250,8 +251,8 @@ def test_whatever_is_trained_in_whichever_order_the_first_of_the_best_is_publish
     assert best == scores.index(max(scores))
 
 
-def _verdict(new: float, old: float) -> step.Verdict:
-    return step.Verdict("better" if new > old else "equal" if new == old else "worse")
+def _verdict(new: float, old: float) -> Verdict:
+    return Verdict("better" if new > old else "equal" if new == old else "worse")
 
 
 # What it is compared on

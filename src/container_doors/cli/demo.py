@@ -25,7 +25,7 @@ from container_doors.core.records import Metadata
 from container_doors.core.run import PUBLISHED, Run
 from container_doors.steps.data.sample import draw_samples
 from container_doors.steps.metadata import regenerate_metadata
-from container_doors.steps.publish import is_published
+from container_doors.steps.published import is_published
 from container_doors.steps.summary import report_page, summarise
 from container_doors.steps.version import version_model
 from container_doors.training.stopping import StopRequests

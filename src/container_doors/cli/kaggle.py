@@ -38,7 +38,7 @@ from container_doors.steps.kaggle.pull import (
     pull_job,
 )
 from container_doors.steps.kaggle.push import push_job
-from container_doors.steps.publish import is_published
+from container_doors.steps.published import is_published
 from container_doors.steps.release import release_model
 from container_doors.steps.summary import summarise
 from container_doors.steps.version import version_model

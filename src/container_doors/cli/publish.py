@@ -16,6 +16,7 @@ from container_doors.core.ports import Detector, Progress
 from container_doors.core.run import PUBLISHED, REPORTS, Run
 from container_doors.reporting.which_run import named_or_only
 from container_doors.steps import publish as step
+from container_doors.steps.published import Outside
 from container_doors.steps.sync import pointers_here, put_in_place
 
 
@@ -31,9 +32,9 @@ def publish(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def real_outside(progress: Progress) -> step.Outside:
+def real_outside(progress: Progress) -> Outside:
     """Return the real dependencies; nothing heavy is imported until a model is loaded."""
-    return step.Outside(GitRepository(Path.cwd()), _load, progress, fetch_published(progress))
+    return Outside(GitRepository(Path.cwd()), _load, progress, fetch_published(progress))
 
 
 def fetch_published(progress: Progress) -> Callable[[], object]:

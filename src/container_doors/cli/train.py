@@ -24,7 +24,7 @@ from container_doors.core.errors import ConfigError, ToBeContinued
 from container_doors.core.ports import Progress, Stopping, World
 from container_doors.core.records import Metadata
 from container_doors.core.run import Run
-from container_doors.steps.publish import is_published
+from container_doors.steps.published import is_published
 from container_doors.steps.resume import differing_settings, run_to_resume, stored_params
 from container_doors.steps.start import fetch_run
 from container_doors.training.claim import is_finished

@@ -37,7 +37,8 @@ from container_doors.steps.kaggle.jobs import (
     refuse_discarded,
     with_replaced_runs,
 )
-from container_doors.steps.publish import Outside, adopt
+from container_doors.steps.publish import adopt
+from container_doors.steps.published import Outside
 from container_doors.training.checkpoint import faults, find_intact, tidy, use_newest_intact
 from container_doors.training.claim import claim, rename_earlier
 from container_doors.training.history import best_epoch, read_epochs

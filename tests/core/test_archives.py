@@ -29,7 +29,7 @@ def plainly(archive: Path, folder: Path) -> None:
 
 
 def as_shard(archive: Path, folder: Path) -> None:
-    read_shards([archive], folder, on_progress=lambda done, total: None)
+    read_shards([archive], folder, is_expected=bool, on_progress=lambda done, total: None)
 
 
 def as_job(archive: Path, folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from container_doors.cli.options.runs import SORT_KEYS
 from container_doors.core.config import Params
 from container_doors.core.records import Evaluation, Metadata, RunRecord
 from container_doors.core.run import PUBLISHED, Run, runs_in
+from container_doors.publishing.provenance import record_hashes
 from container_doors.steps.evaluate import evaluate_split
 from container_doors.steps.release import release_model
 from container_doors.steps.runs import Row, Score, list_runs
@@ -42,6 +44,12 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeRepositor
     a_small_dataset(tmp_path / PARAMS.data.path)
     monkeypatch.chdir(tmp_path)
     return FakeRepository()
+
+
+def agree(run: Run) -> None:
+    """Let a run have ended with the records that it has now."""
+    metadata = Metadata.read(run.metadata)
+    metadata.model_copy(update={"records": record_hashes(run)}).write(run.metadata)
 
 
 def row(name: str, repository: FakeRepository) -> Row:
@@ -96,6 +104,26 @@ def test_intervals_are_there_where_they_were_measured(repository: FakeRepository
     assert row("exp1", repository).test["mAP50-95"].low is None, "0.995 is not what 0.2 was"
 
 
+@pytest.mark.parametrize("name", ["scores.json", "run.json"])
+def test_what_was_changed_since_the_run_ended_is_shown_as_damage(
+    repository: FakeRepository, name: str, capsys: pytest.CaptureFixture[str]
+):
+    train("exp1", 0.2, repository)
+    path = Run("exp1").directory / name
+    path.write_text(path.read_text().replace("0.2", "0.9").replace('"seed": 0', '"seed": 1'))
+
+    found, published = row("exp1", repository), list_runs(repository)[0]
+
+    assert found.val == {}
+    assert f"{path} has changed since exp1 ended: expected sha256 " in str(found.problem)
+    assert (published.val["mAP50-95"], published.status) == (Score(0.2), "its run is damaged")
+    for command in (["publish", "exp1", "--anyway"], ["summary", "--experiment", "exp1"]):
+        assert main(command) == 2
+        assert "has changed since exp1 ended" in capsys.readouterr().err
+    subprocess.run(str(found.problem).rpartition("; ")[2], shell=True, check=True)
+    assert row("exp1", repository).val["mAP50-95"] == Score(0.2)
+
+
 def test_figures_of_other_weights_are_nobodys(repository: FakeRepository):
     train("exp1", 0.2, repository)
     train_others(Run("exp1"))
@@ -144,6 +172,7 @@ def test_what_is_best_comes_first_and_what_is_unknown_last(repository: FakeRepos
         "test": evaluation.splits["test"].model_copy(update={"operating_point": worse})
     }
     evaluation.model_copy(update={"splits": splits}).write(Run("b").scores)
+    agree(Run("b"))
 
     def order(key: str) -> str:
         return "".join(one.name for one in list_runs(repository, sort=key))
@@ -206,6 +235,7 @@ def test_a_terminal_gets_a_table_and_a_program_a_document(
     record = RunRecord.read(Run("exp1").record)
     code = record.code.model_copy(update={"commit": "[red]" + "0" * 35})
     record.model_copy(update={"code": code}).write(Run("exp1").record)
+    agree(Run("exp1"))
 
     assert main(["runs", "--json", "--sort", "val"]) == 0
     (document,) = json.loads(capsys.readouterr().out)["runs"]
@@ -232,7 +262,9 @@ def test_figures_that_are_undefined_are_absent(repository: FakeRepository):
     an_evaluation(weights_sha256=best, splits={"val": nobody, "test": nobody}).write(
         Run("exp1").scores
     )
+    agree(Run("exp1"))
 
     found = row("exp1", repository)
 
+    assert found.problem is None
     assert (found.val, found.test, found.latency_ms) == ({}, {}, None)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from container_doors.core.errors import RunError
 from container_doors.core.files import copy_of
-from container_doors.core.records import Metadata, RunRecord
+from container_doors.core.records import Evaluation, Metadata, RunRecord
 from container_doors.core.run import PUBLISHED, Run
 from container_doors.publishing.hashing import file_sha256, prefix_of_sha256
 from container_doors.publishing.pointers import TRACKED, is_pointed_to, pointer_name
@@ -110,6 +110,35 @@ def record_back(path: Path, sha256: str, run: Run) -> str:
             if hash_of(copy) == sha256:
                 return shlex.join(["cp", str(copy), str(path)])
     return NO_COPY
+
+
+def read_scores(record: RunRecord, run: Run) -> Evaluation:
+    """Read a run's scores; those of a finished run must be what they were when it ended.
+
+    Raises:
+        RunError: If they are absent or damaged, or if they or the run's record have changed since.
+    """
+    evaluation = Evaluation.read(run.scores)
+    if record.status == "finished" and run.metadata.exists():
+        refuse_changed_records(Metadata.read(run.metadata), run)
+    return evaluation
+
+
+def refuse_changed_records(metadata: Metadata, run: Run) -> None:
+    """Check that a finished run's record and scores are those that its metadata was made of.
+
+    Raises:
+        RunError: If one has changed; the hint has the command that restores it.
+    """
+    for path, hash_of in ((run.record, record_sha256), (run.scores, file_sha256)):
+        expected = metadata.records.get(path.name)
+        found = hash_of(path) if path.is_file() else "no file"
+        if expected is not None and found != expected:
+            raise RunError(
+                f"{path} has changed since {run.label} ended: expected sha256 {expected[:12]}, "
+                f"found {found[:12]}",
+                hint=record_back(path, expected, run),
+            )
 
 
 def run_metadata_back(folder: Path, run: Run) -> str | None:

@@ -17,6 +17,7 @@ from container_doors.kaggle.ledger import readable_jobs
 from container_doors.publishing.git_reports import METRICS
 from container_doors.publishing.names import TAGS, parse_name, parse_tag, version_name
 from container_doors.publishing.publication import read_published
+from container_doors.publishing.ways_back import refuse_changed_records
 from container_doors.training.history import read_epochs
 from container_doors.training.standing import correct_status
 
@@ -87,7 +88,10 @@ def list_runs(repository: Repository, *, sort: str = "date") -> list[Row]:
     if problem is not None:
         rows.append(Row(str(PUBLISHED), DAMAGED, is_published=True, problem=problem))
     if published is not None and not any(row.is_published for row in rows):
-        rows.append(_row_of_published(published, set(tagged)))
+        damaged = [row.name.partition("~")[0] for row in rows if row.problem is not None]
+        is_damaged = published.experiment_name in damaged
+        status = "its run is damaged" if is_damaged else "its run is not here"
+        rows.append(_row_of_published(published, set(tagged), status))
     known = {row.version for row in rows}
     rows += [
         _row_of_tag(name, tag, repository) for name, tag in tagged.items() if name not in known
@@ -119,7 +123,7 @@ def _row_of_folder(path: Path, published: Metadata | None, tagged: set[str]) -> 
     try:
         return _row_of_run(Run.named(path.name), published, tagged)
     except RunError as error:
-        return Row(path.name, DAMAGED, problem=error.problem)
+        return Row(path.name, DAMAGED, problem=f"{error.problem}; {error.hint}")
     except OSError as error:
         return Row(path.name, DAMAGED, problem=f"{error.filename}: {error.strerror}")
 
@@ -134,6 +138,8 @@ def _row_of_run(run: Run, published: Metadata | None, tagged: set[str]) -> Row:
         evaluation = None  # of an earlier attempt of the same run
     if measured is not None and (best is None or measured.weights_sha256 != best.sha256):
         measured = None
+    if metadata is not None and record.status == "finished":
+        refuse_changed_records(metadata, run)
     version = metadata.version if metadata else None
     return Row(
         name=run.label,
@@ -155,11 +161,11 @@ def _status(run: Run, record: RunRecord) -> str:
     return f"{record.status}, {done} of {record.epochs_asked or '?'} epochs"
 
 
-def _row_of_published(published: Metadata, tagged: set[str]) -> Row:
+def _row_of_published(published: Metadata, tagged: set[str], status: str) -> Row:
     best = published.artifacts.get("best.pt")
     return Row(
         name=published.version,
-        status="its run is not here",
+        status=status,
         version=published.version,
         is_published=True,
         is_released=published.version in tagged,

@@ -5,9 +5,10 @@ from pathlib import Path
 from container_doors.core.errors import RunError
 from container_doors.core.measurements import Detected, Evaluated
 from container_doors.core.ports import Progress
-from container_doors.core.records import Evaluation, RunRecord
+from container_doors.core.records import RunRecord
 from container_doors.core.run import Run
 from container_doors.publishing.publication import read_published
+from container_doors.publishing.ways_back import read_scores
 from container_doors.reporting.card import refuse_another_card, write_card
 from container_doors.reporting.page import RunMeasurements, refuse_another_page, write_page
 from container_doors.reporting.summary import Afterwards, prepare_output, write_summary
@@ -26,7 +27,7 @@ def summarise(run: Run, output: Path) -> Path:
         RunError: If the run has not been trained and evaluated.
     """
     record = with_present_status(run, RunRecord.read(run.record))
-    evaluation = Evaluation.read(run.scores)
+    evaluation = read_scores(record, run)
     published = read_published()
     measured = Evaluated.read(run.evaluation) if run.evaluation.exists() else None
     write_summary(
@@ -62,7 +63,7 @@ def check_report(run: Run, output: Path, *, page: Path | None, card: Path | None
     if damaged:
         more = f"; and {len(damaged) - 1} more: doors doctor --run {run.name}"
         raise RunError(damaged[0].problem + more * (len(damaged) > 1), hint=damaged[0].hint)
-    Evaluation.read(run.scores)
+    read_scores(record, run)
     read_published()
     read_history(run.metrics_jsonl, record)
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from container_doors.cli import evaluate, latency, main, robustness, version
+from container_doors.cli import compare, evaluate, gate, latency, main, robustness, summary, version
 from container_doors.core.config import dump
 from container_doors.core.run import TEST_USES, Run
 from container_doors.steps.evaluate import restore_test_uses
@@ -18,7 +18,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "workspace"
     train_in(folder, monkeypatch)
     (folder / "params.yaml").write_text(dump(PARAMS))
-    for module in (evaluate, latency, robustness, version):
+    for module in (compare, evaluate, gate, latency, robustness, summary, version):
         monkeypatch.setattr(module, "open_detector", lambda weights, params: Blinded())
     monkeypatch.setattr(latency, "FORMATS", {})
     return folder

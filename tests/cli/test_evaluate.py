@@ -11,7 +11,7 @@ from tests.fakes import Blinded, FakeDetector, FakeWorld
 from tests.trained import PARAMS, RUN, forget_detections, train_in, train_others
 
 from container_doors import pipeline
-from container_doors.cli import evaluate, latency, main, robustness, version
+from container_doors.cli import compare, evaluate, gate, latency, main, robustness, summary, version
 from container_doors.core.ports import Detections
 from container_doors.core.run import Run
 
@@ -19,7 +19,7 @@ from container_doors.core.run import Run
 @pytest.fixture(autouse=True)
 def _trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     train_in(tmp_path, monkeypatch)
-    for module in (evaluate, latency, robustness, version):
+    for module in (compare, evaluate, gate, latency, robustness, summary, version):
         monkeypatch.setattr(module, "open_detector", lambda weights, params: Blinded())
     monkeypatch.setattr(latency, "FORMATS", {})
 
@@ -195,7 +195,7 @@ def careful_and_eager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pipeline.train(PARAMS, other, world=FakeWorld().world)
     train_others(other, "others that are eager")
     monkeypatch.setattr(
-        evaluate,
+        compare,
         "open_detector",
         lambda weights, params: Eager() if weights == other.best_weights else Careful(),
     )

@@ -1,10 +1,8 @@
-"""``doors evaluate``, ``doors compare`` and ``doors gate``."""
+"""``doors evaluate``, and what all commands that measure a run again have in common."""
 
 import argparse
 import json
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from container_doors.adapters.git.repository import GitRepository
 from container_doors.adapters.machine import describe_machine
@@ -21,15 +19,11 @@ from container_doors.core.measurements import (
 )
 from container_doors.core.ports import Detector
 from container_doors.core.run import TEST_USES, Run
-from container_doors.evaluation.paired import FALSE_ALARMS
 from container_doors.evaluation.targets import parse_target
 from container_doors.reporting.figures import count
-from container_doors.reporting.gate import TargetResult, in_one_sentence
 from container_doors.reporting.which_run import named_or_only
-from container_doors.steps.compare import Comparison, Side, compare_runs
 from container_doors.steps.detections import Part, document_with, is_kept
 from container_doors.steps.evaluate import evaluate_split, restore_test_uses
-from container_doors.steps.gate import gate_run
 
 FAULTS = 1
 
@@ -50,43 +44,6 @@ def evaluate(arguments: argparse.Namespace) -> int:
     return 0 if found.promise is None or found.promise.verdict == "met" else FAULTS
 
 
-def compare(arguments: argparse.Namespace) -> int:
-    """Print two runs side by side, their differences, and a verdict in a sentence."""
-    warn_of_lost_uses()
-    with console.progress(quiet=arguments.json) as progress:
-        found = compare_runs(
-            Run(arguments.first),
-            Run(arguments.second),
-            arguments.split,
-            open_detector=open_detector,
-            progress=progress,
-        )
-    if arguments.json:
-        say_document(_as_json(found))
-        return 0
-    say(*_side_by_side(found), found.verdict)
-    if found.looks is not None:
-        say(f"uses of this test set, with these: {found.looks}")
-    return 0
-
-
-def gate(arguments: argparse.Namespace) -> int:
-    """Print each target and whether it holds; exit 1 unless all of them do."""
-    warn_of_lost_uses()
-    with console.progress(quiet=arguments.json) as progress:
-        rows = gate_run(
-            named_or_only(arguments.experiment, "gate --experiment"),
-            at_the_point=arguments.point,
-            open_detector=open_detector,
-            progress=progress,
-        )
-    if arguments.json:
-        say_document([asdict(row) for row in rows])
-    else:
-        say(*map(row_of, rows), in_one_sentence(rows))
-    return 0 if all(row.holds for row in rows) else FAULTS
-
-
 def say_measured(run: Run, part: Part) -> None:
     """Print ``evaluation.json``, with the new measurement."""
     say_document(json.loads(document_with(run, part).to_json()))
@@ -101,63 +58,6 @@ def warn_of_lost_uses() -> None:
     """Restore lost lines of the record of test set uses from the last commit, and warn of them."""
     for line in restore_test_uses(GitRepository(Path.cwd())):
         complain(f"warning: {line}")
-
-
-def row_of(row: TargetResult) -> str:
-    """Write one target and whether it holds."""
-    status = row.status if row.holds else row.status.upper()
-    return f"{status:12}  {row.what:15}  {row.target:>12}  {row.measured}"
-
-
-def _as_json(found: Comparison) -> dict[str, Any]:
-    return {
-        "split": found.split,
-        "models": [
-            asdict(side) | {"scores": {name: one.model_dump() for name, one in side.scores.items()}}
-            for side in found.sides
-        ],
-        "by": {name: estimate.model_dump() for name, estimate in found.by.items()},
-        "verdict": found.verdict,
-        "looks": found.looks and found.looks.model_dump(),
-    }
-
-
-def _side_by_side(found: Comparison) -> list[str]:
-    """Return a table: a row for each score, with both models and their difference."""
-    doors = count(found.doors, "door")
-    rows = [
-        ("", *(side.name for side in found.sides), "difference"),
-        ("confidence from", *(f"{side.conf_threshold:.3g}" for side in found.sides), ""),
-        ("doors found", *(f"{side.doors_found} of {found.doors}" for side in found.sides), ""),
-        (
-            FALSE_ALARMS,
-            *(str(side.false_alarms) for side in found.sides),
-            _difference(found.by.get(FALSE_ALARMS), " per photograph"),
-        ),
-        *(
-            (name, *(_in_brackets(side, name) for side in found.sides), _difference(by))
-            for name in ("precision", "recall", "AP50", "AP50-95")
-            for by in [found.by.get(name)]
-        ),
-    ]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        f"on {found.split}: {count(found.photographs, 'photograph')}, {doors}; in brackets the "
-        "95 % confidence interval",
-        *(
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-            for row in rows
-        ),
-    ]
-
-
-def _in_brackets(side: Side, name: str) -> str:
-    one = side.scores.get(name)
-    return f"{one.value:.3f} ({one.bounds()})" if one else "undefined"
-
-
-def _difference(by: Estimate | None, of: str = "") -> str:
-    return f"{by.value:+.3f}{of} ({by.low:+.3f} to {by.high:+.3f})" if by else ""
 
 
 def open_detector(weights: Path, params: Params) -> Detector:

@@ -8,7 +8,7 @@ def add_to(commands: Commands) -> None:
     parser = add_command(
         commands,
         "compare",
-        "evaluate:compare",
+        "compare:compare",
         "compare two runs on the same photographs: which is better, with confidence intervals",
     )
     parser.add_argument("first", metavar="A")

@@ -8,7 +8,7 @@ def add_to(commands: Commands) -> None:
     parser = add_command(
         commands,
         "gate",
-        "evaluate:gate",
+        "gate:gate",
         "exit with code 1 unless a run meets its targets, confidence intervals included",
     )
     add_run(parser)

@@ -8,7 +8,10 @@ from container_doors.core.run import PUBLISHED
 def add_to(commands: Commands) -> None:
     """Add the command."""
     parser = add_command(
-        commands, "metadata", "version:metadata", "write metadata.json of the published model again"
+        commands,
+        "metadata",
+        "metadata:metadata",
+        "write metadata.json of the published model again",
     )
     parser.add_argument(
         "--weights-dir",

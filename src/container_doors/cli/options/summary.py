@@ -9,7 +9,7 @@ def add_to(commands: Commands) -> None:
     parser = add_command(
         commands,
         "summary",
-        "version:summary",
+        "summary:summary",
         "write a run's report: targets, curves, where the model comes from",
     )
     add_run(parser)

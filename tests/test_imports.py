@@ -4,8 +4,8 @@ import subprocess
 import sys
 
 HEAVY = {
-    "cv2", "dvc", "hotcoco", "jinja2", "matplotlib", "numpy", "PIL", "pydantic", "rich", "torch",
-    "ultralytics", "wandb", "yaml",
+    "cv2", "dvc", "hotcoco", "jinja2", "matplotlib", "numpy", "PIL", "pydantic", "rich", "scipy",
+    "torch", "ultralytics", "wandb", "yaml",
 }  # fmt: skip
 
 

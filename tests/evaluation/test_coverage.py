@@ -9,11 +9,12 @@ from container_doors.evaluation import intervals, spread
 from container_doors.evaluation.matched import MatchCounts, precision
 from container_doors.evaluation.ranking import IOU_THRESHOLDS, Ranking
 from container_doors.evaluation.resampling import coco_ap_of, half_samples
+from tests.evaluation.simulations import DATA_SETS, FEW, of_proportions, of_rates
 from tests.evaluation.synthetic import synthetic_ranking, true_precisions
 
-DATA_SETS = 1000
 NOMINAL = (0.93, 0.97)
 SMALL_SAMPLE = (0.91, 0.985)  # docs/decisions.md has the measured values
+FEW_SCENES = (0.95, 1.0)  # docs/measured.md has them, with the widths
 
 
 @pytest.mark.slow
@@ -64,37 +65,26 @@ def test_average_precision_lies_in_its_interval(
         (0.6, 0.7, 100, (1, 2, 3, 4), NOMINAL),
         (1.0, 0.9, 100, (1, 2, 3, 4), NOMINAL),
         (0.3, 0.9, 30, (2, 3, 4), NOMINAL),
-        (0.0, 0.9, 10, (10,), SMALL_SAMPLE),
-        (0.6, 0.9, 10, (10,), SMALL_SAMPLE),
-        (0.6, 0.97, 10, (10,), SMALL_SAMPLE),
+        *((icc, truth, 10, (10,), FEW_SCENES) for icc in (0.0, 0.6) for truth in (0.9, 0.97)),
+        *((0.6, 0.7, scenes, (10,), FEW_SCENES) for scenes in FEW),
+        *((0.6, 0.9, scenes, (10,), FEW_SCENES) for scenes in FEW),
     ],
 )
 def test_a_proportion_lies_in_its_interval_at_any_intraclass_correlation(
     icc: float, truth: float, scenes: int, sizes: tuple[int, ...], coverage: tuple[float, float]
 ):
-    """A fraction ``icc`` of the doors has the confidence of its scene, the others their own."""
-    generator = np.random.default_rng(2)
-    covered = 0
-    for _ in range(DATA_SETS):
-        where = np.repeat(np.arange(scenes), generator.choice(sizes, size=scenes))
-        of_scene, own = generator.random(scenes)[where], generator.random(where.size)
-        confidence = np.where(generator.random(where.size) < icc, of_scene, own)
-        estimate = intervals.proportion(
-            [int(one >= 1 - truth) for one in confidence],
-            [1] * where.size,
-            where.tolist(),
-            of="doors",
-            icc=intervals.intraclass_correlation(confidence.tolist(), where.tolist()),
-        )
-        assert estimate is not None
-        covered += estimate.low <= truth <= estimate.high
+    covered = of_proportions(icc, truth, scenes, sizes).contain_truth
 
-    assert coverage[0] <= covered / DATA_SETS <= coverage[1]
+    assert coverage[0] <= covered <= coverage[1]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("scenes", [20, 100, 400])
-def test_a_proportion_lies_in_its_interval_if_large_scenes_are_harder(scenes: int):
+@pytest.mark.parametrize(
+    ("scenes", "coverage"), [(20, SMALL_SAMPLE), (100, NOMINAL), (400, NOMINAL)]
+)
+def test_a_proportion_lies_in_its_interval_if_large_scenes_are_harder(
+    scenes: int, coverage: tuple[float, float]
+):
     """Half of the scenes have one door, with a recall of 0.98; half have ten, with 0.80."""
     generator = np.random.default_rng(4)
     half, truth, covered = scenes // 2, 8.98 / 11, 0
@@ -105,7 +95,7 @@ def test_a_proportion_lies_in_its_interval_if_large_scenes_are_harder(scenes: in
         assert estimate is not None
         covered += estimate.low <= truth <= estimate.high
 
-    assert NOMINAL[0] <= covered / DATA_SETS <= NOMINAL[1]
+    assert coverage[0] <= covered / DATA_SETS <= coverage[1]
 
 
 @pytest.mark.slow
@@ -157,24 +147,22 @@ def test_average_precision_lies_in_its_interval_if_most_overlaps_are_equal(photo
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("photographs_of_a_scene", "icc"), [(1, 0.0), (4, 0.0), (4, 0.5)])
-def test_a_rate_of_false_alarms_lies_in_its_interval(photographs_of_a_scene: int, icc: float):
-    """150 photographs, 0.1 alarms each; in a fraction ``icc`` of scenes all have the same count."""
-    generator = np.random.default_rng(3)
-    scene = np.arange(150) // photographs_of_a_scene
-    covered = 0
-    for _ in range(DATA_SETS):
-        one, every = generator.poisson(0.1, 150), generator.poisson(0.1, 150)[scene]
-        counts = np.where(generator.random(150)[scene] < icc, every, one)
-        faint = generator.random(150)[scene] * 0.5 * icc + generator.random(150) * 0.5
-        highest = np.where(counts > 0, 0.5 + faint, faint)
-        estimate = intervals.rate(
-            counts.tolist(),
-            scene.tolist(),
-            of="photographs",
-            icc=intervals.intraclass_correlation(highest.tolist(), scene.tolist()),
-        )
-        assert estimate is not None
-        covered += estimate.low <= 0.1 <= estimate.high
+@pytest.mark.parametrize(
+    ("scenes", "icc", "coverage"),
+    [
+        (150, 0.0, SMALL_SAMPLE),
+        (38, 0.0, SMALL_SAMPLE),
+        (38, 0.5, SMALL_SAMPLE),
+        *((scenes, 0.5, FEW_SCENES) for scenes in FEW),
+    ],
+)
+def test_a_rate_of_false_alarms_lies_in_its_interval(
+    scenes: int, icc: float, coverage: tuple[float, float]
+):
+    """150 photographs, or ten of each of few scenes; 0.1 alarms, or 0.3."""
+    scene = [one * scenes // 150 for one in range(150)]
+    if scenes in FEW:
+        scene = [one // 10 for one in range(10 * scenes)]
+    covered = of_rates(icc, 0.3 if scenes in FEW else 0.1, scene).contain_truth
 
-    assert SMALL_SAMPLE[0] <= covered / DATA_SETS <= SMALL_SAMPLE[1]
+    assert coverage[0] <= covered <= coverage[1]

@@ -111,12 +111,12 @@ def test_differences_that_are_not_proven_are_listed_as_measured():
 def test_the_interval_of_false_alarms_uses_the_variance_between_scenes():
     """4 of 8 photographs have one more: 8 residuals of 0.5, sum of squares 2, times 8/7, widened by
     1.15, is 0.217. The Poisson deviation sqrt(4 + 1) / 8 = 0.280 is larger. Student's quantile for
-    7, to the first order, is 2.299."""
+    7 is 2.365."""
     by = differences(with_alarms(*[0] * 8, found=8), with_alarms(*[1, 0] * 4, found=8))
 
     alarms = by["false alarms"]
     assert (alarms.value, alarms.n, alarms.of) == (0.5, 8, "photographs")
-    assert alarms.high - alarms.value == pytest.approx(2.2989 * 0.27951, abs=1e-4)
+    assert alarms.high - alarms.value == pytest.approx(2.3646 * 0.27951, abs=1e-4)
 
 
 def test_false_alarms_in_one_scene_prove_less_than_in_many():

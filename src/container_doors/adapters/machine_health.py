@@ -24,6 +24,7 @@ REQUIRED = (
     "hotcoco",
     "wandb",
     "numpy",
+    "scipy",
     "pillow",
     "pydantic",
     "pyyaml",

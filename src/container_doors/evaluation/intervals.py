@@ -64,8 +64,8 @@ def proportion(
 ) -> Estimate | None:
     """Estimate a proportion from counts per photograph.
 
-    The bounds are Wilson's at the effective sample size, with Student's quantile for its variance.
-    They are never closer to 0 or 1 than Clopper and Pearson's.
+    The bounds are Wilson's at the effective sample size, with Student's quantile for its variance,
+    which is estimated between scenes. They are never closer to 0 or 1 than Clopper and Pearson's.
 
     Args:
         hits: One per photograph, such as its doors that were found.
@@ -88,9 +88,10 @@ def proportion(
     effective = (
         min(effective_n, many**2 * value * (1 - value) / between) if between else effective_n
     )
-    low, high = score_interval(value, effective, _quantile(effective, many, level))
+    z = _quantile(min(effective, total.size), many, level)
+    low, high = score_interval(value, effective, z)
     # Clopper and Pearson's bound for independent samples that are all found; nothing proves more.
-    perfect = _tail(_quantile(effective_n, many, level)) ** (1 / effective_n)
+    perfect = _tail(_quantile(min(effective_n, total.size), many, level)) ** (1 / effective_n)
     return Estimate(
         value=value,
         low=min(low, value, perfect),
@@ -145,7 +146,7 @@ def rate(
     between = float(((count - value * sizes) ** 2).sum())
     if between:
         exposure = min(exposure, photographs**2 * value / between)
-    z = _quantile(effective, photographs, level)
+    z = _quantile(min(effective, sizes.size), photographs, level)
     centre, half = value * exposure + z**2 / 2, z * math.sqrt(value * exposure + z**2 / 4)
     high = (centre + half) / exposure
     if value == 0:
@@ -161,13 +162,15 @@ def rate(
 
 
 def student_quantile(degrees: float, level: float) -> float:
-    """Return Student's quantile, to the first order: doi.org/10.2307/2332723.
+    """Return Student's quantile, of at least one degree of freedom.
 
-    >>> round(student_quantile(9, 0.95), 2)  # 2.26 in the tables
-    2.22
+    >>> round(student_quantile(3, 0.95), 2)
+    3.18
     """
-    z = normal_quantile(level)
-    return z * (1 + (z**2 + 1) / (4 * max(1, degrees)))
+    # It takes 0.9 s to import, three times as long as numpy.
+    from scipy.special import stdtrit  # noqa: PLC0415
+
+    return float(stdtrit(max(1.0, degrees), (1 + level) / 2))
 
 
 def _by_scene(counts: Sequence[int], scenes: Sequence[int]) -> _Values:
@@ -185,9 +188,16 @@ def _tail(z: float) -> float:
     return max(math.erfc(z / math.sqrt(2)) / 2, sys.float_info.min)
 
 
-def _quantile(effective: float, many: float, level: float) -> float:
-    """Return the normal quantile, widened for a small effective sample size."""
-    wider = student_quantile(effective - 1, level) / student_quantile(many - 1, level)
+def _quantile(independent: float, many: float, level: float) -> float:
+    """Return the normal quantile, widened for a variance estimated from few scenes.
+
+    Args:
+        independent: The scenes, or the effective sample size if that is smaller. Scenes alone give
+            the degrees of freedom, however many samples they have (Korn and Graubard).
+        many: The samples.
+        level: The confidence level of the interval.
+    """
+    wider = student_quantile(independent - 1, level) / student_quantile(many - 1, level)
     return normal_quantile(level) * wider
 
 

@@ -166,6 +166,19 @@ def test_stopped_in_the_middle_of_an_epoch_it_ends_cleanly_and_can_be_run_again(
     ("overrides", "complaint"),
     [
         pytest.param(("detection.model.weights=no.pt",), "no file at no.pt", id="missing"),
+        pytest.param(("detection.model.weights=pipe.pt",), "no file at pipe.pt", id="a pipe"),
+        pytest.param(
+            (f"detection.model.weights={'x' * 300}.pt",),
+            "... (303 characters): File name too long",
+            id="a long name",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            ("detection.model.weights=/etc/passwd",),
+            "expected weights of PyTorch, which end in .pt, found a name without an ending",
+            id="another file",
+            marks=pytest.mark.slow,
+        ),
         pytest.param(
             ("detection.model.weights=bad.pt",),
             "damaged, or not a weight file",
@@ -184,6 +197,8 @@ def test_weights_that_cannot_be_had_are_explained(
     workspace: Path, overrides: tuple[str, ...], complaint: str
 ):
     (workspace / "bad.pt").write_bytes(b"PK\x03\x04 not weights")
+    (workspace / "pipe.pt").unlink(missing_ok=True)
+    os.mkfifo(workspace / "pipe.pt")
 
     done = doors(
         "train", "--experiment", "w", cwd=workspace,

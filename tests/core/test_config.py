@@ -90,6 +90,17 @@ def test_every_fault_is_reported_at_once(tmp_path: Path):
             "detection: {model: {pretrained: false, weights: a.pt}}", "ignored", id="ignored"
         ),
         pytest.param(
+            "detection: {model: {weights: 'https://example.org/a.pt'}}",
+            r"model.weights: expected a file on this machine \(download it first\), found 'https://",
+            id="an address",
+        ),
+        pytest.param(
+            'detection: {model: {weights: "a\\0.pt"}}',
+            r"expected a file .* found 'a\\x00.pt'",
+            id="a NUL",
+        ),
+        pytest.param("detection: {model: {weights: ''}}", "expected a file", id="no file"),
+        pytest.param(
             "detection: {wandb: {entity: a/b}}",
             "wandb.entity: .*a name without any of",
             id="an entity and more",

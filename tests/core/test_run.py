@@ -10,8 +10,9 @@ def test_a_plain_name_names_a_run(name: str):
 
 
 @pytest.mark.parametrize(
-    "name", ["", "a/b", "..", "a b", "a__b", "-a", "a~1", "ä", "a.b", "a\n", "x" * 101]
+    "name", ["", "a/b", "..", "a b", "a__b", "-a", "a~1", "ä", "a.b", "a\n", "x" * 101, "x" * 9999]
 )
 def test_a_name_that_could_leave_its_folder_does_not(name: str):
-    with pytest.raises(RunError, match="cannot name an experiment"):
+    with pytest.raises(RunError, match="cannot name an experiment") as caught:
         Run(name)
+    assert len(caught.value.problem) <= 110

@@ -19,6 +19,7 @@ from container_doors.cli.workspace import in_workspace
 from container_doors.core.child_environment import NETWORK, hide_secrets
 from container_doors.core.disk import how_to_free, is_full, what_is_full
 from container_doors.core.errors import DoorsError
+from container_doors.core.printable import shortened
 from container_doors.doctor.health import install_command
 
 DONE, FOUND_FAULTS, USER_ERROR, STOPPED = 0, 1, 2, 130
@@ -100,7 +101,7 @@ def _explained(error: OSError) -> list[str]:
     # Of two names, the second is the one to be made; the first may have no fault.
     where = Path(os.fsdecode(error.filename2 or error.filename or Path.cwd()))
     hint = _DISK.get(error.errno or 0) or _of_file_system(error.errno or 0, where)
-    return [f"{where}: {error.strerror}", f"  hint: {hint}"]
+    return [f"{shortened(str(where))}: {error.strerror}", f"  hint: {hint}"]
 
 
 def _of_file_system(code: int, path: Path) -> str:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from container_doors.core.parsing import shortened
+from container_doors.core.printable import shortened
 
 MOST_MEMBERS = 200_000
 _MOST_NAME_BYTES, _MOST_PART_BYTES, _MOST_PARTS = 1024, 255, 64

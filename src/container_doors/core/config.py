@@ -21,14 +21,8 @@ from pydantic import (
 )
 
 from container_doors.core.errors import ConfigError
-from container_doors.core.parsing import (
-    MOST_YAML_BYTES,
-    ParsingError,
-    parse_yaml,
-    read_bounded,
-    shortened,
-)
-from container_doors.core.printable import one_line
+from container_doors.core.parsing import MOST_YAML_BYTES, ParsingError, parse_yaml, read_bounded
+from container_doors.core.printable import one_line, shortened
 
 Architecture = Literal["yolov11n", "yolov11s", "yolov11m", "yolov11l", "yolov11x"]
 Optimizer = Literal["SGD", "Adam", "AdamW", "Adamax", "NAdam", "RAdam", "RMSProp"]
@@ -86,6 +80,16 @@ class Model(Section):
     weights: str | None = None
     """A local ``.pt`` file to start from. None: ``weights/pretrained/<architecture>.pt``,
     downloaded by Ultralytics if it is absent. Needs ``pretrained: true``."""
+
+    @field_validator("weights")
+    @classmethod
+    def _weights_are_a_file(cls, value: str | None) -> str | None:
+        if value is not None and (not value.strip() or "://" in value or not value.isprintable()):
+            raise ValueError(
+                f"expected a file on this machine (download it first), found "
+                f"{shortened(repr(value), 100)}"
+            )
+        return value
 
     @model_validator(mode="after")
     def _weights_need_pretrained(self) -> "Model":

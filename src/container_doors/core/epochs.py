@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from container_doors.core.lines import Line, read_lines
-from container_doors.core.parsing import shortened
+from container_doors.core.printable import shortened
 from container_doors.core.records import Epoch
 
 MOST_EPOCHS = 1_000_000

@@ -11,6 +11,8 @@ from typing import Any
 
 import yaml
 
+from container_doors.core.printable import shortened
+
 MOST_YAML_BYTES = 256 * 1024
 """Ours have some kilobytes; the slowest file of this size takes a second or two."""
 
@@ -42,18 +44,6 @@ class ParsingError(ValueError):
         """
         super().__init__(f"expected {expected}, found {found}")
         self.expected, self.found, self.line = expected, shortened(found), line
-
-
-def shortened(text: str, most: int = 200) -> str:
-    """Cut a text so that it fits into a message.
-
-    >>> shortened("abcdefghijklmnopqrstuvwxyz", most=24)
-    'abcde... (26 characters)'
-    """
-    if len(text) <= most:
-        return text
-    rest = f"... ({len(text)} characters)"
-    return f"{text[: most - len(rest)]}{rest}"
 
 
 def listed(items: Iterable[str], most: int = 10) -> str:

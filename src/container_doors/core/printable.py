@@ -1,4 +1,4 @@
-"""Makes text from outside printable: no character of it moves a cursor or begins a line."""
+"""Makes text from outside fit for a message: printable, on one line, and short."""
 
 
 def printable(text: object) -> str:
@@ -24,3 +24,15 @@ def one_line(text: object) -> str:
     'not YAML: line 2\\x07'
     """
     return printable(" ".join(str(text).split()))
+
+
+def shortened(text: str, most: int = 200) -> str:
+    """Cut a text so that it fits into a message.
+
+    >>> shortened("abcdefghijklmnopqrstuvwxyz", most=24)
+    'abcde... (26 characters)'
+    """
+    if len(text) <= most:
+        return text
+    rest = f"... ({len(text)} characters)"
+    return f"{text[: most - len(rest)]}{rest}"

@@ -8,6 +8,7 @@ from typing import Self
 
 from container_doors.core.errors import RunError
 from container_doors.core.files import copy_of
+from container_doors.core.printable import shortened
 
 PUBLISHED = Path("weights/detection")
 """The model that the team uses, published from a finished run."""
@@ -52,7 +53,7 @@ class Run:
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name) or len(self.name) > _LONGEST_NAME:
             raise RunError(
-                f"{self.name!r} cannot name an experiment",
+                f"{shortened(repr(self.name), 80)} cannot name an experiment",
                 hint="use letters and digits joined by single '-' or '_', "
                 f"{_LONGEST_NAME} characters at most, for example detection_exp002",
             )

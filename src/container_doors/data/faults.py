@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from container_doors.core.parsing import shortened
+from container_doors.core.printable import shortened
 from container_doors.core.records import Finding
 
 NOWHERE = "copy it here, or draw a sample: doors data sample --out DIR"

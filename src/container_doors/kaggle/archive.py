@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict
 
 from container_doors.core.archives import unpack_tar
 from container_doors.core.errors import HostError
-from container_doors.core.parsing import parse_json, read_bounded, shortened
+from container_doors.core.parsing import parse_json, read_bounded
+from container_doors.core.printable import shortened
 from container_doors.core.records import Sha256
 
 _MOST_MANIFEST_BYTES = 16 * 1024**2

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from container_doors.core.parsing import shortened
+from container_doors.core.printable import shortened
 from container_doors.core.records import Mismatch
 from container_doors.publishing.hashing import file_sha256
 

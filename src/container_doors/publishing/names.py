@@ -15,6 +15,7 @@ import re
 from collections.abc import Iterable
 
 from container_doors.core.errors import RunError, VersioningError
+from container_doors.core.printable import shortened
 from container_doors.core.records import Version
 from container_doors.core.run import Run
 
@@ -64,7 +65,8 @@ def parse_name(name: str) -> Version:
     version = match and _version(match, match["experiment"])
     if version is None:
         raise VersioningError(
-            f"expected a version such as detection_v1.0_20261123_exp001, found {name!r}",
+            "expected a version such as detection_v1.0_20261123_exp001, found "
+            f"{shortened(repr(name), 80)}",
             hint="write metadata.json again: doors metadata",
         )
     return version

@@ -190,6 +190,19 @@ def _compressed(path: Path) -> None:
         archive.writestr("weights/data.pkl", bytes(10**7))
 
 
+def _two_pickles(name: str) -> Callable[[Path], None]:
+    """Whoever reads the other one of two opens what was not looked at."""
+
+    def add(path: Path) -> None:
+        torch.save({"model": torch.zeros(1)}, path)
+        with warnings.catch_warnings():  # that the name is there already
+            warnings.simplefilter("ignore")
+            with zipfile.ZipFile(path, "a") as archive:
+                archive.writestr(name, pickle.dumps(touching()))
+
+    return add
+
+
 def _cut_off(path: Path) -> None:
     torch.save({"model": torch.zeros(1000)}, path)
     path.write_bytes(path.read_bytes()[:-2000])
@@ -202,6 +215,9 @@ def _cut_off(path: Path) -> None:
         pytest.param(_before_1_6, "expected the archive that PyTorch writes", id="old"),
         pytest.param(_torchscript, "found a TorchScript program", id="TorchScript"),
         pytest.param(_compressed, "it is compressed", id="bomb"),
+        pytest.param(_two_pickles("weights/data.pkl"), "and one data.pkl", id="two pickles"),
+        pytest.param(_two_pickles("weights/DATA.pkl"), "and one data.pkl", id="two by case"),
+        pytest.param(_two_pickles("other/data.pkl"), "and one data.pkl", id="two folders"),
         pytest.param(_cut_off, "damaged, or not a weight file", id="cut off"),
         pytest.param(Path.touch, "expected the archive that PyTorch writes", id="empty"),
     ],

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from container_doors.adapters.yolo.environment import import_ultralytics
-from container_doors.adapters.yolo.weights import open_weights
+from container_doors.adapters.yolo.weights import check_door_weights, open_weights
 from container_doors.core.child_environment import hide_secrets
 from container_doors.core.ports import Detections
 from container_doors.core.records import Hardware
@@ -115,6 +115,16 @@ class YoloDetector:
                 )
             )
         return found
+
+
+def load_door_detector(weights: Path, *, image_size_px: int, hardware: Hardware) -> YoloDetector:
+    """Load a detector of doors that comes from elsewhere: it is tried first.
+
+    Raises:
+        WeightsError: If it is not one, or does not work.
+    """
+    check_door_weights(weights)
+    return YoloDetector(weights, image_size_px=image_size_px, hardware=hardware)
 
 
 def _collecting_validator(collected: list[Detections]) -> type:

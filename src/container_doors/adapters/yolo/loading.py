@@ -24,6 +24,7 @@ from typing import Any
 
 from container_doors.adapters.yolo.pickled import UnreadableError, Uses, uses_of
 from container_doors.core.errors import MissingToolError, WeightsError
+from container_doors.core.printable import shortened
 
 _AS_DATA = ("torch.nn.modules.", "ultralytics.nn.modules.", "ultralytics.utils.loss.",
             "ultralytics.utils.tal.")  # fmt: skip
@@ -96,7 +97,7 @@ def load_weights(file: str | Path, *_: object, **options: Any) -> Any:  # noqa: 
     """Load a weight file like :func:`torch.load`, but execute nothing.
 
     Raises:
-        WeightsError: If it contains anything but a detector or tensors.
+        WeightsError: If it contains no detector, or anything but a detector and tensors.
         Exception: Whatever PyTorch raises for a damaged file.
     """
     import torch
@@ -106,10 +107,9 @@ def load_weights(file: str | Path, *_: object, **options: Any) -> Any:  # noqa: 
     refuse_programs(path)
     with tasks._SafeLoad.loading(path):  # noqa: SLF001 - its public API reads the environment
         loaded = torch.load(path, map_location=options.get("map_location"), weights_only=True)
-    if isinstance(loaded, dict):
-        for key in ("model", "ema"):
-            if isinstance(loaded.get(key), torch.nn.Module):
-                _refuse_functions(path, loaded[key])
+    for network in _networks_in(path, loaded):
+        _refuse_functions(path, network)
+        _check_head(path, network)
     return loaded
 
 
@@ -168,6 +168,9 @@ def _pickle_in(path: Path) -> bytes:
             members = archive.infolist()
         if any(one.filename.endswith("constants.pkl") for one in members):
             raise UnreadableError("expected weights, found a TorchScript program")
+        names = [one.filename.lower() for one in members]  # PyTorch's reader ignores the case
+        if len(set(names)) < len(names) or sum(name.endswith("/data.pkl") for name in names) != 1:
+            raise UnreadableError("expected each member once, and one data.pkl")
         if any(one.compress_type != zipfile.ZIP_STORED for one in members):
             raise UnreadableError("it is compressed, which PyTorch never does")
         if sum(one.file_size for one in members) > path.stat().st_size:
@@ -177,6 +180,52 @@ def _pickle_in(path: Path) -> bytes:
             return data
     except (zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
         raise UnreadableError(str(error).partition("\n")[0][:200]) from None
+
+
+def _networks_in(path: Path, loaded: object) -> list[Any]:
+    """Return the networks of a weight file: ``model``, or its average ``ema``, or both.
+
+    Raises:
+        WeightsError: If there is none, or something else in its place.
+    """
+    import torch
+
+    if not isinstance(loaded, dict):
+        raise _no_detector(path, f"it has a {type(loaded).__name__} instead of a dictionary")
+    found = [loaded.get(key) for key in ("ema", "model") if loaded.get(key) is not None]
+    for one in found:
+        if not isinstance(one, torch.nn.Module):
+            raise _no_detector(path, f"it has a {type(one).__name__} instead of a network")
+    if not found:
+        keys = ", ".join(map(repr, list(loaded)[:5])) or "none"
+        raise _no_detector(path, f"it has no network; its keys: {shortened(keys, 100)}")
+    if not isinstance(loaded.get("train_args", {}), dict):
+        raise _no_detector(path, "the settings of its training are no dictionary")
+    return found
+
+
+def _check_head(path: Path, network: Any) -> None:  # noqa: ANN401 - torch.nn.Module
+    """Check that a network ends in the layer that makes boxes.
+
+    Raises:
+        WeightsError: If it does not.
+    """
+    import torch
+    from ultralytics.nn.modules.head import Detect
+    from ultralytics.nn.tasks import DetectionModel
+
+    if not isinstance(network, DetectionModel):
+        raise _no_detector(path, f"its network is a {type(network).__name__}")
+    layers = getattr(network, "model", None)
+    if not isinstance(layers, torch.nn.Sequential) or not len(layers):
+        raise _no_detector(path, "its network has no layers")
+    if not isinstance(layers[-1], Detect):
+        last = type(layers[-1]).__name__
+        raise _no_detector(path, f"its network ends in {last}, and not in Detect, which makes boxes")
+
+
+def _no_detector(path: Path, why: str) -> WeightsError:
+    return WeightsError(f"{path} is no YOLO detector: {why}", hint=_FETCH)
 
 
 def _refuse_functions(path: Path, network: Any) -> None:  # noqa: ANN401 - torch.nn.Module

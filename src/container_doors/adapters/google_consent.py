@@ -12,17 +12,21 @@ import urllib.error
 import urllib.request
 import webbrowser
 from collections.abc import Callable, Mapping
+from http.client import HTTPException
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from time import monotonic
+from typing import IO, Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from container_doors.core.child_environment import NETWORK, hide_secrets
 from container_doors.core.errors import VersioningError
+from container_doors.core.parsing import ParsingError, parse_json
 from container_doors.storage.credentials import OAuthClient
 
 _SCOPES = "https://www.googleapis.com/auth/drive"
 _DONE = b"Done. You can close this window and go back to the terminal."
 _TOKEN_TIMEOUT_S = 30.0
+_MOST_BYTES = 1 << 20
 
 
 def ask_for_consent(
@@ -94,24 +98,38 @@ def _exchange(client: OAuthClient, code: str, address: str, verifier: str) -> st
     request = urllib.request.Request(client.token_uri, urlencode(form).encode())  # noqa: S310
     try:
         with urllib.request.urlopen(request, timeout=_TOKEN_TIMEOUT_S) as reply:  # noqa: S310
-            document = json.load(reply)
+            token = _read_object(reply).get("refresh_token")
     except urllib.error.HTTPError as error:
         with error:
-            reason = json.load(error).get("error", error.code)
+            reason = _read_object(error).get("error", error.code)
         raise VersioningError(
             f"Google refuses a token: {reason}", hint="compare the client's JSON with the console"
         ) from None
-    except OSError as error:
+    except (OSError, HTTPException) as error:
         raise VersioningError(
             f"Google does not answer: {error}", hint="check the network, then run this again"
         ) from None
+    if not isinstance(token, str):
+        raise VersioningError(
+            f"{client.token_uri}: expected a refresh token, found an answer without one",
+            hint="check that no proxy or login page answers in Google's place, then run this again",
+        )
     return json.dumps({
         "client_id": client.client_id,
         "client_secret": client.client_secret,
-        "refresh_token": document.get("refresh_token"),
+        "refresh_token": token,
         "token_uri": client.token_uri,
         "scopes": [_SCOPES],
     })  # fmt: skip
+
+
+def _read_object(reply: IO[bytes]) -> Mapping[str, Any]:
+    """Read a JSON object; empty if it is none, such as a proxy's page."""
+    try:
+        document = parse_json(reply.read(_MOST_BYTES))
+    except ParsingError:
+        return {}
+    return document if isinstance(document, dict) else {}
 
 
 class _Listener(HTTPServer):

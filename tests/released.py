@@ -6,6 +6,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from container_doors import pipeline
 from container_doors.adapters.dvc.store import DvcStore
@@ -16,7 +17,8 @@ from container_doors.steps.data.pack import pack_data
 from container_doors.steps.release import release_model
 from container_doors.steps.version import version_model
 from tests.builders import a_small_dataset
-from tests.fakes import FakeProgress, FakeWorld
+from tests.fakes import FakeProgress, FakeTrainer, FakeWorld
+from tests.tiny import tiny_network
 
 PARAMS = Params(
     data=Data(min_train_images=2, min_val_images=1),
@@ -41,7 +43,19 @@ def must(command: str, where: Path) -> str:
     return done.stdout
 
 
-def release(folder: Path, root: Path) -> Path:
+class TrainerOfNetworks(FakeTrainer):
+    """Its weights are a YOLO11n's that learned nothing: ``doors sync`` tries what arrives."""
+
+    def train(self, params: Params, run: Run, **given: Any) -> None:
+        super().train(params, run, **given)
+        import torch
+
+        network = tiny_network()
+        for path in (run.best_weights, run.last_weights):
+            torch.save({"model": network, "ema": None}, path)
+
+
+def release(folder: Path, root: Path, trainer: FakeTrainer | None = None) -> Path:
     """Make the repository in ``folder``, which becomes the working directory; its remote beside."""
     a_small_dataset(folder / DATA)
     (folder / DATA / "labels/train.cache").write_text("left out by .dvcignore")
@@ -55,7 +69,8 @@ def release(folder: Path, root: Path) -> Path:
     store, repository = DvcStore(folder), GitRepository(folder)
     pack_data(DATA, store=store, progress=FakeProgress())
     must(f"dvc push -q {DATA}.dvc && git add -A && git commit -qm data", folder)
-    world = replace(FakeWorld().world, repository=repository)
+    fakes = FakeWorld(trainer=trainer or FakeTrainer())
+    world = replace(fakes.world, repository=repository)
     pipeline.train(PARAMS, Run("exp1"), world=world)
     metadata, _ = version_model("exp1", store=store, progress=FakeProgress())
     release_model(metadata, repository)

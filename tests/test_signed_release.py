@@ -10,7 +10,7 @@ import pytest
 from container_doors.core.run import PUBLISHED
 from container_doors.publishing.pointers import TRACKED, pointer_name, pointer_to
 from container_doors.publishing.signatures import SIGNATURE
-from tests.released import must, release, shell
+from tests.released import TrainerOfNetworks, must, release, shell
 from tests.signing import new_key
 
 pytestmark = pytest.mark.slow
@@ -27,7 +27,7 @@ def released(tmp_path: Path, repository_root: Path, monkeypatch: pytest.MonkeyPa
     new_key(tmp_path / "home/.ssh/id_ed25519")
     monkeypatch.chdir(tmp_path)
     (tmp_path / "owner").mkdir()
-    return release(tmp_path / "owner", repository_root)
+    return release(tmp_path / "owner", repository_root, TrainerOfNetworks())
 
 
 def test_the_commands_of_the_documentation_sign_a_release(
@@ -50,7 +50,7 @@ def test_the_commands_of_the_documentation_sign_a_release(
     assert "metadata.json is not signed" in unsigned.stdout
     must(f"git add {PUBLISHED} && git commit -qm signed && git push -q", released)
     laptop = tmp_path / "laptop"
-    synced = shell("doors sync", laptop)  # the stand-in's weights do not load: exit 1
+    synced = shell("doors sync", laptop)  # a YOLO11n, not the YOLO11s of its params: exit 1
     assert "signed by test@example.org (ED25519 SHA256:" in synced.stdout, synced.stderr
     assert not must("git status --porcelain", laptop)
     assert (laptop / PUBLISHED / SIGNATURE).exists()

@@ -83,6 +83,7 @@ class Team:
             repository=self.repository,
             progress=self.progress,
             policy=policy or self.policy(),
+            try_weights=lambda _: None,
         )
 
 

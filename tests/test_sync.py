@@ -21,6 +21,7 @@ from container_doors.publishing.checklist import (
     size_check,
     tracking_check,
 )
+from container_doors.publishing.hashing import file_sha256
 from container_doors.publishing.pointers import TRACKED, pointer_name, pointer_to
 from container_doors.publishing.signatures import SignaturePolicy
 from container_doors.steps.checklist import check_synced, check_weights_only
@@ -55,6 +56,7 @@ class Laptop:
     """Of what was trained elsewhere."""
     repository: FakeRepository = field(default_factory=FakeRepository)
     progress: FakeProgress = field(default_factory=FakeProgress)
+    try_weights: Callable[[Path], None] = lambda _: None
 
     def sync(self, outputs: Path | None = None) -> Metadata:
         return sync_model(
@@ -63,6 +65,7 @@ class Laptop:
             repository=self.repository,
             progress=self.progress,
             policy=SignaturePolicy(SshSignatures(), self.repository, is_required=False),
+            try_weights=self.try_weights,
         )
 
     def follow(self) -> None:
@@ -126,6 +129,7 @@ def alone(laptop: Laptop, *names: str, is_required: bool = False) -> list[Check]
         repository=laptop.repository,
         progress=laptop.progress,
         policy=SignaturePolicy(SshSignatures(), laptop.repository, is_required=is_required),
+        try_weights=laptop.try_weights,
     )
     if weights is None:
         return None
@@ -232,21 +236,51 @@ def point_to_other_weights() -> None:
     best.write_text(last.read_text().replace("path: last.pt", "path: best.pt"))
 
 
-def name_another_tag() -> None:
-    """With a pointer that agrees; git and a shell would get it."""
+def change_metadata(**values: object) -> None:
+    """Change the document, with a pointer that agrees."""
     path = KAGGLE / PUBLISHED / "metadata.json"
     before = pointer_to(path)
     document = json.loads(path.read_text())
-    path.write_text(json.dumps(document | {"git_tag": "x; touch pwned #"}))
+    path.write_text(json.dumps(document | values))
     after, pointer = pointer_to(path), path.with_name("metadata.json.dvc")
     text = pointer.read_text().replace(before.md5, after.md5)
     pointer.write_text(text.replace(f"size: {before.size_bytes}", f"size: {after.size_bytes}"))
+
+
+def name_another_tag() -> None:
+    """Git and a shell would get it."""
+    change_metadata(git_tag="x; touch pwned #")
+
+
+def name_a_file_outside() -> None:
+    change_metadata(files={"../../pwned": file_sha256(KAGGLE / PUBLISHED / "results.csv")})
+    shutil.copy(KAGGLE / PUBLISHED / "results.csv", KAGGLE / "pwned")
+
+
+def name_an_artifact_outside() -> None:
+    path = KAGGLE / PUBLISHED / "metadata.json"
+    artifacts = json.loads(path.read_text())["artifacts"]
+    change_metadata(artifacts=artifacts | {"../../x": artifacts["best.pt"]})
+
+
+def name_no_experiment() -> None:
+    change_metadata(experiment_name="../" * 100)
+
+
+def evaluate_at_no_size() -> None:
+    path = KAGGLE / PUBLISHED / "metadata.json"
+    evaluation = json.loads(path.read_text())["evaluation"]
+    change_metadata(evaluation=evaluation | {"image_size_px": 10**9})
 
 
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
         (name_another_tag, "names another git tag: expected detection@"),
+        (name_a_file_outside, r"files.* would be written outside"),
+        (name_an_artifact_outside, r"artifacts.* would be written outside"),
+        (name_no_experiment, r"\.\.\. \(302 characters\) cannot name an experiment"),
+        (evaluate_at_no_size, "image_size_px: Input should be less than or equal to 4096"),
         (lose_a_pointer, "expected metadata.json.dvc, found none"),
         (mix_versions, "expected pointers of one version"),
         (swap_pointers, "expected a pointer to best.pt"),
@@ -264,6 +298,57 @@ def test_a_download_that_is_not_whole_is_refused(
         laptop.sync(KAGGLE)
 
     assert not PUBLISHED.exists()
+    assert not Path("pwned").exists()
+
+
+def test_metadata_brings_no_files_but_those_of_a_model(laptop: Laptop):
+    """With its hash it would replace the pointer, which DVC might execute a command of."""
+    hostile = KAGGLE / PUBLISHED / "best.pt.dvc"
+    hostile.write_text(f"cmd: touch pwned\n{hostile.read_text()}")
+    (KAGGLE / PUBLISHED / ".gitattributes").write_text("* filter=x\n")
+    names = ("best.pt.dvc", ".gitattributes", "results.csv")
+    change_metadata(files={name: file_sha256(KAGGLE / PUBLISHED / name) for name in names})
+
+    laptop.sync(KAGGLE)
+
+    assert "cmd" not in (PUBLISHED / "best.pt.dvc").read_text()
+    assert not (PUBLISHED / ".gitattributes").exists()
+    assert (PUBLISHED / "results.csv").exists()
+
+
+def no_detector(weights: Path) -> None:
+    raise WeightsError(f"{weights} is no working detector: NaN", hint="fetch it again")
+
+
+@pytest.mark.parametrize("names", [None, ("best.pt.dvc",)], ids=["whole", "weights alone"])
+def test_weights_that_do_not_work_replace_nothing(names: tuple[str, ...] | None, laptop: Laptop):
+    if names is None:
+        train_here(laptop)
+        mine, _ = version_model("mine", store=laptop.store, progress=FakeProgress())
+        release_model(mine, laptop.repository)
+    before = published() if PUBLISHED.exists() else None
+    laptop.try_weights = no_detector
+
+    with pytest.raises(WeightsError) as caught:
+        alone(laptop, *names) if names else laptop.sync(KAGGLE)
+
+    assert (published() if PUBLISHED.exists() else None) == before
+    assert "/" not in caught.value.problem.partition(": ")[2].partition(";")[0]
+    assert caught.value.problem.endswith(
+        f": best.pt is no working detector: NaN; {PUBLISHED} is unchanged"
+    )
+    assert "would bring the same file" in caught.value.hint
+
+
+def test_pointers_of_git_are_not_followed_to_weights_that_do_not_work(laptop: Laptop):
+    laptop.follow()
+    laptop.try_weights = no_detector
+
+    with pytest.raises(WeightsError, match=r"origin/main: .*no working detector"):
+        laptop.sync()
+
+    assert not PUBLISHED.exists()
+    assert laptop.repository.upstream.commit is not None
 
 
 def train_here(laptop: Laptop) -> None:
@@ -379,8 +464,27 @@ def test_weights_that_do_not_load_are_said(laptop: Laptop):
 
     checks = checked(laptop, load=load)
 
-    assert checks["loads"].is_ok is False
+    (mismatch,) = checks["loads"].mismatches
+    assert mismatch.found == "one that cannot be read"
+    assert "would bring the same file" in mismatch.remedy
     assert checks["inference"].not_checked == "the model does not load"
+
+
+def test_tables_and_names_that_nobody_can_read_are_no_traceback(laptop: Laptop):
+    """Their hashes agree: whoever wrote them wrote the metadata as well."""
+    table = KAGGLE / PUBLISHED / "results.csv"
+    table.write_bytes(b"\xff\xfe\n1\n2\n3\n")
+    evaluation = json.loads((KAGGLE / PUBLISHED / "metadata.json").read_text())["evaluation"]
+    change_metadata(
+        files={"results.csv": file_sha256(table)}, model_architecture="",
+        evaluation=evaluation | {"splits": {"val": evaluation["splits"]["val"]}},
+    )  # fmt: skip
+
+    checks = checked(laptop, load=Looking())
+
+    assert checks["history"].is_ok
+    assert checks["inference"].is_ok
+    assert checks["size"].is_ok is None
 
 
 def test_weights_that_differ_are_not_opened(laptop: Laptop):

@@ -2,7 +2,9 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
+from container_doors.adapters.yolo.environment import import_ultralytics
 from container_doors.core.config import Augmentation, Model, Params, Training
 from container_doors.core.records import Epoch
 from container_doors.scenes import draw_sample
@@ -18,6 +20,16 @@ def tiny_params(*, epochs: int, **training: object) -> Params:
         training=Training.model_validate({**asked, "epochs": epochs, **training}),
         augmentation=Augmentation(close_mosaic=0),
     )
+
+
+def tiny_network() -> Any:
+    """Build a YOLO11n that detects doors and has learned nothing, as a weight file has it."""
+    import_ultralytics()
+    from ultralytics.nn.tasks import DetectionModel
+
+    network = DetectionModel("yolo11n.yaml", nc=1, verbose=False).half()  # type: ignore[no-untyped-call]
+    network.names = {0: "container_door"}
+    return network
 
 
 def tiny_data(folder: Path, *, train: int = 8) -> Path:

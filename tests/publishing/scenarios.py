@@ -26,6 +26,7 @@ from container_doors.publishing.hashing import file_sha256
 from container_doors.publishing.pointers import TRACKED, pointer_to
 from container_doors.publishing.publication import publish, read_published, recover
 from container_doors.publishing.signatures import SignaturePolicy
+from container_doors.steps.publish import publish_version
 from container_doors.steps.release import release_model
 from container_doors.steps.sync import sync_model
 from container_doors.training.history import history_faults
@@ -297,7 +298,7 @@ class Publish:
 
 
 class BringBack:
-    """``doors publish --version`` of the first of two released models."""
+    """``doors publish --version`` of the first of two released models, without its trial."""
 
     def __init__(self, root: Path) -> None:
         self.workspace, self.dvc = root / "workspace", root / "dvc"
@@ -324,7 +325,15 @@ class BringBack:
         (self.dvc / "cache").mkdir()
 
     def command(self) -> None:
-        ours("publish", "--version", self.version)
+        repository = GitRepository(Path.cwd())
+        publish_version(
+            self.version,
+            store=DvcStore(Path.cwd()),
+            repository=repository,
+            policy=SignaturePolicy(SshSignatures(), repository, is_required=False),
+            try_weights=lambda _: None,
+            progress=FakeProgress(),
+        )
 
     def look(self) -> str:
         os.chdir(self.workspace)
@@ -375,6 +384,7 @@ class Sync:
             repository=repository,
             progress=FakeProgress(),
             policy=SignaturePolicy(SshSignatures(), repository, is_required=False),
+            try_weights=lambda _: None,
         )
         release_model(metadata, repository)
 

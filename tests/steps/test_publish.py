@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from container_doors import pipeline
 from container_doors.adapters.ssh.signatures import SshSignatures
 from container_doors.core.config import Params, Publishing
-from container_doors.core.errors import DoorsError, RunError, VersioningError
+from container_doors.core.errors import DoorsError, RunError, VersioningError, WeightsError
 from container_doors.core.ports import Detections
 from container_doors.core.records import Hardware, Metadata, RunRecord
 from container_doors.core.run import PUBLISHED, Run
@@ -73,6 +73,7 @@ class Clone:
     repository: FakeRepository = field(default_factory=FakeRepository)
     store: FakeStore = field(default_factory=FakeStore)
     progress: FakeProgress = field(default_factory=FakeProgress)
+    try_weights: Callable[[Path], None] = lambda _: None
     trained: int = 0
 
     def train(
@@ -98,7 +99,10 @@ class Clone:
 
     def fetch(self) -> None:
         policy, store = self.policy, self.store
-        put_in_place(pointers_here(), "HEAD", store=store, policy=policy, progress=self.progress)
+        put_in_place(
+            pointers_here(), "HEAD", store=store, policy=policy, try_weights=self.try_weights,
+            progress=self.progress,
+        )  # fmt: skip
 
     @property
     def policy(self) -> SignaturePolicy:
@@ -117,6 +121,7 @@ class Clone:
             store=self.store,
             repository=self.repository,
             policy=self.policy,
+            try_weights=self.try_weights,
             progress=self.progress,
         )
 
@@ -648,7 +653,7 @@ def test_a_version_is_not_taken_from_whoever_may_not_sign(clone: Clone):
     policy = replace(clone.policy, is_required=True)
     get = partial(
         publish_version, first.version, store=clone.store, repository=clone.repository,
-        progress=clone.progress,
+        try_weights=clone.try_weights, progress=clone.progress,
     )  # fmt: skip
 
     with pytest.raises(DoorsError, match=r"sign"):
@@ -729,3 +734,18 @@ def test_a_run_from_elsewhere_is_held_to_the_same_rule(clone: Clone):
         assert Metadata.read(Run(name).metadata) == metadata
         assert outcome.startswith("kept" if name == "exp2" else "published")
     assert published().startswith("exp3")
+
+
+def test_a_run_from_elsewhere_whose_weights_do_not_work_is_not_published(clone: Clone):
+    clone.train("exp1", 0.5)
+    clone.train("exp2", 0.9)
+    clone.publish("exp1", anyway=True)
+    before = everything()
+
+    def refuse(weights: Path, image_size_px: int) -> FakeDetector:
+        raise WeightsError(f"{weights} is no working detector", hint="use another file")
+
+    with pytest.raises(WeightsError, match=r"runs/exp2/.* is no working detector"):
+        adopt(Run("exp2"), outside=replace(clone.outside, open_model=refuse))
+
+    assert everything() == before

@@ -7,7 +7,8 @@ from pathlib import Path
 from container_doors.adapters.dvc.store import DvcStore
 from container_doors.adapters.git.repository import GitRepository
 from container_doors.adapters.machine import describe_machine
-from container_doors.adapters.yolo.detector import YoloDetector
+from container_doors.adapters.yolo.detector import load_door_detector
+from container_doors.adapters.yolo.weights import check_door_weights
 from container_doors.cli import console
 from container_doors.cli.output import say
 from container_doors.cli.signing import signature_policy
@@ -43,7 +44,12 @@ def fetch_published(progress: Progress) -> Callable[[], object]:
     def fetch() -> None:
         store = DvcStore(Path.cwd(), progress=progress)
         put_in_place(
-            pointers_here(), "HEAD", store=store, policy=signature_policy(), progress=progress
+            pointers_here(),
+            "HEAD",
+            store=store,
+            policy=signature_policy(),
+            try_weights=check_door_weights,
+            progress=progress,
         )
 
     return fetch
@@ -61,6 +67,7 @@ def _publish_version(arguments: argparse.Namespace) -> int:
             store=DvcStore(Path.cwd(), progress=progress),
             repository=GitRepository(Path.cwd()),
             policy=signature_policy(),
+            try_weights=check_door_weights,
             progress=progress,
         )
     say(
@@ -73,4 +80,6 @@ def _publish_version(arguments: argparse.Namespace) -> int:
 
 
 def _load(weights: Path, image_size_px: int) -> Detector:
-    return YoloDetector(weights, image_size_px=image_size_px, hardware=describe_machine("auto"))
+    return load_door_detector(
+        weights, image_size_px=image_size_px, hardware=describe_machine("auto")
+    )

@@ -8,7 +8,8 @@ from container_doors.adapters.git.repository import GitRepository
 from container_doors.adapters.machine import describe_machine
 from container_doors.adapters.wandb.account import find_credentials
 from container_doors.adapters.wandb.server import WandbServer
-from container_doors.adapters.yolo.detector import YoloDetector
+from container_doors.adapters.yolo.detector import load_door_detector
+from container_doors.adapters.yolo.weights import check_door_weights
 from container_doors.cli import checklist, console
 from container_doors.cli.output import say, say_document
 from container_doors.cli.signing import signature_policy
@@ -38,6 +39,7 @@ def sync(arguments: argparse.Namespace) -> int:
             repository=repository,
             progress=progress,
             policy=signature_policy(),
+            try_weights=check_door_weights,
         )
         checks = _checks(metadata)
         is_good = all(check.is_ok is not False for check in checks)
@@ -57,12 +59,17 @@ def _sync_weights(
 ) -> list[Check] | None:
     store = DvcStore(Path.cwd(), progress=progress)
     weights = sync_weights(
-        outputs, store=store, repository=repository, progress=progress, policy=signature_policy()
+        outputs,
+        store=store,
+        repository=repository,
+        progress=progress,
+        policy=signature_policy(),
+        try_weights=check_door_weights,
     )
     if weights is None:
         return None
     return check_weights_only(
-        weights, _dataset(), load_detector=YoloDetector, hardware=describe_machine("auto")
+        weights, _dataset(), load_detector=load_door_detector, hardware=describe_machine("auto")
     )
 
 
@@ -81,7 +88,7 @@ def _checks(metadata: Metadata) -> list[Check]:
     return check_synced(
         metadata,
         _dataset(),
-        load_detector=YoloDetector,
+        load_detector=load_door_detector,
         hardware=describe_machine("auto"),
         server=_server(metadata),
     )

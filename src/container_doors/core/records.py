@@ -13,12 +13,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+)
 from pydantic_core import from_json
 
-from container_doors.core.config import Params, Training, known_params, known_training
+from container_doors.core.archives import name_fault
+from container_doors.core.config import Fraction, Params, Training, known_params, known_training
 from container_doors.core.errors import RunError
 from container_doors.core.files import copy_of, replace_text, replace_text_twice
+from container_doors.core.printable import shortened
 
 SPLITS = ("train", "val", "test")
 
@@ -29,6 +38,18 @@ _SCHEMA: Literal[1] = 1
 _MOST_SHOWN = 300
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+def _inside(name: str) -> str:
+    fault = name_fault(name)
+    if fault is not None:
+        raise ValueError(f"{shortened(name, 80)} {fault}")
+    return name
+
+
+FileName = Annotated[str, AfterValidator(_inside)]
+"""A file's path below a folder: documents come from other machines, and their files are copied."""
+
 Status = Literal["running", "stopped", "trained", "finished", "failed", "interrupted"]
 """``stopped``: stopped early on request, can be continued; ``trained``: the weights exist, and are
 not yet evaluated and published."""
@@ -322,7 +343,7 @@ class RunRecord(Document):
     epochs_finished: int | None = None
     best_epoch: int | None = None
     """The epoch with the highest validation mAP50-95; counts from 1."""
-    artifacts: dict[str, Artifact] = {}
+    artifacts: dict[FileName, Artifact] = {}
     """``best.pt`` and ``last.pt``, after a successful training."""
     message: str | None = None
     """Why a run failed."""
@@ -372,8 +393,8 @@ class OperatingPoint(_Part):
     order of confidence. Precision is null without a prediction, recall without a door.
     """
 
-    conf_threshold: float
-    iou_threshold: float
+    conf_threshold: Fraction
+    iou_threshold: Fraction
     true_positives: int
     false_positives: int
     missed: int
@@ -412,7 +433,7 @@ class Evaluation(Document):
     has_copy: ClassVar[bool] = True
     run_id: str
     weights_sha256: Sha256
-    image_size_px: int
+    image_size_px: int = Field(gt=0, le=4096)
     splits: dict[str, SplitScores]
 
 
@@ -493,17 +514,17 @@ class Metadata(Document):
     dataset_sha256: Sha256
     params_sha256: Sha256
     starting_weights: StartingWeights
-    artifacts: dict[str, Artifact]
+    artifacts: dict[FileName, Artifact]
     hardware: Hardware
     environment: Environment
     seed: int
     epochs_finished: int
     best_epoch: int
     evaluation: Evaluation
-    records: dict[str, Sha256] = {}
+    records: dict[FileName, Sha256] = {}
     """sha256 of the documents behind the figures, by path in the run's folder; ``run.json`` as it
     was after training. Empty in documents of earlier releases."""
-    files: dict[str, Sha256] = {}
+    files: dict[FileName, Sha256] = {}
     """sha256 of the files published beside the weights, by name. Empty in those documents too."""
 
     @property

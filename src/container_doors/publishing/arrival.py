@@ -21,7 +21,12 @@ from container_doors.publishing.pointers import (
     pointer_to,
     read_pointer,
 )
-from container_doors.publishing.publication import METADATA, read_published
+from container_doors.publishing.publication import (
+    BESIDE_WEIGHTS,
+    METADATA,
+    WEIGHTS,
+    read_published,
+)
 from container_doors.publishing.signatures import SIGNATURE, check_signature_size, read_signature
 
 NEEDED = ("best.pt", METADATA)
@@ -240,15 +245,19 @@ def lay_out(arriving: Arrival, staged: Path) -> list[Path]:
 
 
 def complete(arriving: Arrival, metadata: Metadata, staged: Path) -> None:
-    """Add the files that DVC does not store, if they are here and match the metadata."""
-    for name, sha256 in metadata.files.items():
+    """Add the files that DVC does not store, if they are here and match the metadata.
+
+    Only those that a publication writes: others could be pointers, or git's own files.
+    """
+    for name in BESIDE_WEIGHTS & metadata.files.keys():
+        sha256 = metadata.files[name]
         for folder in (arriving.folder, PUBLISHED):
             if folder and (folder / name).is_file() and file_sha256(folder / name) == sha256:
                 shutil.copyfile(folder / name, staged / name)
                 break
     (staged / "weights").mkdir(exist_ok=True)
-    for name in metadata.artifacts:
-        if (staged / name).is_file():
+    for name in WEIGHTS:
+        if name in metadata.artifacts and (staged / name).is_file():
             shutil.copyfile(staged / name, staged / "weights" / name)
 
 

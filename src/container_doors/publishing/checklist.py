@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from container_doors.core.ports import Remote
+from container_doors.core.printable import shortened
 from container_doors.core.records import Check, Metadata, Mismatch
 
 _EXPECTED_MB = {"n": 5.4, "s": 19.2, "m": 40.6, "l": 51.3, "x": 114.5}
@@ -19,14 +20,15 @@ def size_check(metadata: Metadata, weights: Path) -> Check:
     if not weights.is_file():
         return Check(name, "", (Mismatch(str(weights), "the model", "no such file", _AGAIN),))
     size_mb = weights.stat().st_size / 1e6
-    expected_mb = _EXPECTED_MB.get(metadata.model_architecture[-1])
+    network = shortened(metadata.model_architecture, 40)
+    expected_mb = _EXPECTED_MB.get(metadata.model_architecture[-1:])
     holds = f"{weights} has {size_mb:.1f} MB"
     if expected_mb is None:
-        return Check(name, holds, not_checked=f"{holds}; unknown for {metadata.model_architecture}")
+        return Check(name, holds, not_checked=f"{holds}; unknown for {network}")
     if abs(size_mb - expected_mb) > _TOLERANCE * expected_mb:
-        expected = f"about {expected_mb:.0f} MB, as {metadata.model_architecture} has"
+        expected = f"about {expected_mb:.0f} MB, as {network} has"
         return Check(name, holds, (Mismatch(str(weights), expected, f"{size_mb:.1f} MB", _AGAIN),))
-    return Check(name, f"{holds}, as {metadata.model_architecture} has")
+    return Check(name, f"{holds}, as {network} has")
 
 
 def metrics_check(metadata: Metadata) -> Check:

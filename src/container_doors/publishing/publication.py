@@ -54,6 +54,12 @@ _OPTIONAL: dict[str, tuple[str, ...]] = {
 nothing to draw."""
 
 
+BESIDE_WEIGHTS = frozenset(
+    name for name in (*_REQUIRED, *_OPTIONAL, LOG_NAME) if not name.endswith(WEIGHTS)
+)
+"""The published files that neither git nor DVC stores; they arrive in downloads."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Places:
     """The published folder and its neighbours; all but the lock are temporary."""

@@ -29,6 +29,11 @@ from container_doors.training.history import read_epochs
 USUAL_SIZE_PX = 640
 """The specification's image size, used when the size of the training is not known."""
 
+_UNUSABLE = (
+    "to fetch it again would bring the same file: doors runs lists what doors publish can put in "
+    "its place; or publish and version another model where it was trained"
+)
+
 
 def check_weights_only(
     weights: Path, dataset: Path, *, load_detector: LoadDetector, hardware: Hardware
@@ -86,8 +91,11 @@ def _try_model(
         yield Check("loads", "", (other,))
         yield Check("inference", "", not_checked="it is another model")
         return
-    point = metadata.evaluation.splits["test"].operating_point
-    used = Validation(conf_threshold=point.conf_threshold, iou_threshold=point.iou_threshold)
+    used = Validation()
+    scores = metadata.evaluation.splits.get("test")
+    if scores is not None:
+        point = scores.operating_point
+        used = Validation(conf_threshold=point.conf_threshold, iou_threshold=point.iou_threshold)
     size = metadata.evaluation.image_size_px
     load = partial(load_detector, image_size_px=size, hardware=hardware)
     yield from _try_weights(weights, dataset, load, used, hardware)
@@ -103,9 +111,9 @@ def _try_weights(
     try:
         detector = load(weights)
     except WeightsError as error:
-        yield Check(
-            "loads", "", (Mismatch(str(weights), "YOLO weights", error.problem, error.hint),)
-        )
+        why = error.problem.replace(f"{weights} ", "one that ", 1)
+        mismatch = Mismatch(str(weights), "a working detector of doors", why, _UNUSABLE)
+        yield Check("loads", "", (mismatch,))
         yield Check("inference", "", not_checked="the model does not load")
         return
     yield Check("loads", f"with Ultralytics, on {hardware.description}")
@@ -147,7 +155,7 @@ def _epoch_tables(metadata: Metadata) -> list[tuple[Path, int]]:
 
 
 def _rows_of(table: Path) -> int:
-    return len(table.read_text(encoding="utf-8").splitlines()) - 1
+    return len(table.read_bytes().splitlines()) - 1
 
 
 def _tracking(metadata: Metadata, server: TrackingServer | str) -> Check:

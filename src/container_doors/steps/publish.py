@@ -6,10 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from container_doors.core.config import Params
-from container_doors.core.errors import (
-    RunError,
-    VersioningError,
-)
+from container_doors.core.errors import RunError, VersioningError
 from container_doors.core.files import replace_text
 from container_doors.core.ports import ArtifactStore, Detector, Progress, Repository, World
 from container_doors.core.records import Evaluation, Metadata, RunRecord
@@ -41,7 +38,7 @@ from container_doors.steps.published import (
     compare_with_published,
     published_if_readable,
 )
-from container_doors.steps.sync import pointers_in, put_in_place
+from container_doors.steps.sync import TryWeights, pointers_in, put_in_place
 from container_doors.steps.update import update_record
 from container_doors.training.claim import claim, is_finished
 from container_doors.training.logbook import LOG
@@ -117,6 +114,7 @@ def publish_version(
     store: ArtifactStore,
     repository: Repository,
     policy: SignaturePolicy,
+    try_weights: TryWeights,
     progress: Progress,
 ) -> Metadata:
     """Restore a released version from its git tag and the storage.
@@ -126,12 +124,14 @@ def publish_version(
         store: Fetches the files of the tag's pointers.
         repository: The repository that has the tag.
         policy: Whether it must be signed; the allowed signers are the last commit's, not the tag's.
+        try_weights: Tries the weights before they replace others.
         progress: Receives progress messages.
 
     Raises:
         VersioningError: If there is no such version, if it cannot be fetched, or if it would
             replace a model that has no other copy.
         SignatureError: If it is not signed as the project requires.
+        WeightsError: If its weights are no working detector.
     """
     recover()
     tag = _tag_of(name)
@@ -151,7 +151,9 @@ def publish_version(
         _committed_pointers(repository),
         has_copy=partial(has_copy, published=published_if_readable()),
     )
-    metadata = put_in_place(arriving, "HEAD", store=store, policy=policy, progress=progress)
+    metadata = put_in_place(
+        arriving, "HEAD", store=store, policy=policy, try_weights=try_weights, progress=progress
+    )
     for report in (METRICS, CURVES):
         text = repository.show(tag, REPORTS / report)
         if text is not None:
@@ -343,13 +345,17 @@ def adopt(run: Run, *, outside: Outside) -> tuple[Metadata, str]:
 
     Raises:
         RunError: If the run does not match its record.
+        WeightsError: If its weights are no working detector; then nothing is published.
     """
     record = RunRecord.read(run.record)
+    evaluation = Evaluation.read(run.scores)
+    refuse_other_weights(record, run)
+    outside.open_model(run.best_weights, evaluation.image_size_px)
     layout = read_layout(Path(record.dataset.path))[0]
     if layout is not None:
         link_view(layout, run.data_view)
     when = record.known_params.publishing.when
-    adopted = finish(record, Evaluation.read(run.scores), run, when=when, outside=outside)
+    adopted = finish(record, evaluation, run, when=when, outside=outside)
     update_record(run, record, status="finished")
     return adopted
 

@@ -1,12 +1,18 @@
 """Fetch the model of some pointers, check it, and publish it atomically."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from container_doors.core.errors import MissingContentError, SignatureError, VersioningError
+from container_doors.core.errors import (
+    MissingContentError,
+    SignatureError,
+    VersioningError,
+    WeightsError,
+)
 from container_doors.core.ports import ArtifactStore, Progress, Repository, Upstream
+from container_doors.core.printable import shortened
 from container_doors.core.records import Metadata
-from container_doors.core.run import PUBLISHED
+from container_doors.core.run import PUBLISHED, Run
 from container_doors.publishing.arrival import (
     Arrival,
     arrival,
@@ -35,6 +41,9 @@ from container_doors.publishing.publication import (
 )
 from container_doors.publishing.signatures import MODEL, SIGNATURE, SignaturePolicy, read_signature
 
+TryWeights = Callable[[Path], object]
+"""Loads a weight file and tries it; raises :class:`WeightsError` if it is no working detector."""
+
 
 def put_in_place(
     arriving: Arrival,
@@ -42,6 +51,7 @@ def put_in_place(
     *,
     store: ArtifactStore,
     policy: SignaturePolicy,
+    try_weights: TryWeights,
     progress: Progress,
 ) -> Metadata:
     """Replace the published model by the one of these pointers, unless it is the same.
@@ -51,11 +61,13 @@ def put_in_place(
         revision: The git revision that has the list of allowed signers.
         store: Fetches the other files.
         policy: Whether the model must be signed, and by whom.
+        try_weights: Tries the weights before they replace others.
         progress: Receives progress messages.
 
     Raises:
         VersioningError: If it cannot be fetched.
         SignatureError: If it is not signed as the project requires.
+        WeightsError: If its weights are no working detector; then nothing is replaced.
     """
     arriving = with_own_signature(arriving)
     if is_in_place(arriving):
@@ -65,19 +77,26 @@ def put_in_place(
             _lay_out(arriving, staged, store=store, progress=progress)
             _check_signed(arriving, staged, policy, revision, progress)
             _check_whole(arriving, staged)
+            _try_staged(arriving, staged, try_weights)
     metadata = Metadata.read(PUBLISHED / METADATA)
     check_weights(metadata, PUBLISHED, list(arriving.texts))
     return metadata
 
 
 def put_weights_in_place(
-    arriving: Arrival, policy: SignaturePolicy, *, store: ArtifactStore, progress: Progress
+    arriving: Arrival,
+    policy: SignaturePolicy,
+    *,
+    store: ArtifactStore,
+    try_weights: TryWeights,
+    progress: Progress,
 ) -> Path:
     """Publish a ``best.pt`` that has no metadata, and return its path.
 
     Raises:
         VersioningError: If a model with metadata is published, or if it cannot be fetched.
         SignatureError: If the project requires signatures: without metadata there is none.
+        WeightsError: If it is no working detector; then nothing is replaced.
     """
     what = "take metadata.json.dvc from the same outputs, put it beside best.pt.dvc, and"
     if policy.is_required_at("HEAD"):
@@ -101,6 +120,7 @@ def put_weights_in_place(
                 f"best.pt: expected md5 {pointer.md5}, as its pointer says, found {found}",
                 hint="run this again",
             )
+        _try_staged(arriving, staged, try_weights)
     return PUBLISHED / "best.pt"
 
 
@@ -140,6 +160,7 @@ def _check_signed(
 def _check_whole(arriving: Arrival, staged: Path) -> None:
     metadata = Metadata.read(staged / METADATA)
     names = list(arriving.texts)
+    Run(metadata.experiment_name)  # refuses a name that could not be its folder
     _check_tag(metadata)
     check_pointers(staged, metadata.version, names)
     check_weights(metadata, staged, names)
@@ -152,9 +173,27 @@ def _check_tag(metadata: Metadata) -> None:
     if metadata.git_tag != tag:
         raise VersioningError(
             f"{METADATA} of {metadata.version} names another git tag: expected {tag}, found "
-            f"{metadata.git_tag!r}",
+            f"{shortened(repr(metadata.git_tag), 80)}",
             hint="do not use it, someone changed it; download it again where it was published",
         )
+
+
+def _try_staged(arriving: Arrival, staged: Path, try_weights: TryWeights) -> None:
+    """Load and try the weights while those that they would replace are still there.
+
+    Raises:
+        WeightsError: If they are no working detector.
+    """
+    weights = staged / "best.pt"
+    try:
+        try_weights(weights)
+    except WeightsError as error:
+        problem = error.problem.replace(str(weights), weights.name)
+        raise WeightsError(
+            f"{arriving.source}: {problem}; {PUBLISHED} is unchanged",
+            hint="to fetch it again would bring the same file: publish and version a model that "
+            "works where it was trained; doors runs lists what can be published here",
+        ) from None
 
 
 def _fetch(pointers: Sequence[Path], store: ArtifactStore) -> None:
@@ -180,6 +219,7 @@ def sync_model(
     repository: Repository,
     progress: Progress,
     policy: SignaturePolicy,
+    try_weights: TryWeights,
 ) -> Metadata:
     """Fetch a model that was trained elsewhere, and publish it atomically.
 
@@ -189,11 +229,13 @@ def sync_model(
         repository: The repository, which is updated from its remote.
         progress: Receives progress messages.
         policy: Whether the model must be signed, and by whom.
+        try_weights: Tries the weights before they replace others.
 
     Raises:
         VersioningError: If git cannot be updated, if there is no model, if it cannot be fetched, or
             if it would replace one that has no other copy.
         SignatureError: If it is not signed as the project requires.
+        WeightsError: If its weights are no working detector.
     """
     recover()
     is_in_git = repository.code_state().commit is not None
@@ -207,7 +249,14 @@ def sync_model(
         arriving, revision = _of_git(upstream, repository)
     committed = pointers_in("HEAD", repository) if is_in_git else None
     refuse_to_lose(arriving, committed)
-    metadata = put_in_place(arriving, revision, store=store, policy=policy, progress=progress)
+    metadata = put_in_place(
+        arriving,
+        revision,
+        store=store,
+        policy=policy,
+        try_weights=try_weights,
+        progress=progress,
+    )
     copy_reports(arriving, metadata)
     if outputs is None:
         # The pointers are in place already: a kill before this line leaves a complete model.
@@ -222,6 +271,7 @@ def sync_weights(
     repository: Repository,
     progress: Progress,
     policy: SignaturePolicy,
+    try_weights: TryWeights,
 ) -> Path | None:
     """Fetch and publish ``best.pt`` if the download has only its pointer.
 
@@ -237,7 +287,9 @@ def sync_weights(
         return None
     is_in_git = repository.code_state().commit is not None
     refuse_to_lose(arriving, pointers_in("HEAD", repository) if is_in_git else None)
-    return put_weights_in_place(arriving, policy, store=store, progress=progress)
+    return put_weights_in_place(
+        arriving, policy, store=store, try_weights=try_weights, progress=progress
+    )
 
 
 def _git_status(upstream: Upstream, *, is_in_git: bool) -> str:

@@ -9,20 +9,15 @@ import pytest
 import torch
 
 from container_doors.adapters.yolo.detector import load_door_detector
-from container_doors.adapters.yolo.environment import import_ultralytics
 from container_doors.adapters.yolo.weights import check_door_weights, open_weights
 from container_doors.core.errors import WeightsError
 from container_doors.core.records import Hardware
+from tests.tiny import tiny_network
 
 
 @pytest.fixture(scope="module")
 def whole() -> Any:
-    import_ultralytics()
-    from ultralytics.nn.tasks import DetectionModel
-
-    network = DetectionModel("yolo11n.yaml", nc=1, verbose=False).half()
-    network.names = {0: "container_door"}
-    return network
+    return tiny_network()
 
 
 @pytest.fixture

@@ -221,7 +221,9 @@ def _check_head(path: Path, network: Any) -> None:  # noqa: ANN401 - torch.nn.Mo
         raise _no_detector(path, "its network has no layers")
     if not isinstance(layers[-1], Detect):
         last = type(layers[-1]).__name__
-        raise _no_detector(path, f"its network ends in {last}, and not in Detect, which makes boxes")
+        raise _no_detector(
+            path, f"its network ends in {last}, and not in Detect, which makes boxes"
+        )
 
 
 def _no_detector(path: Path, why: str) -> WeightsError:

@@ -101,6 +101,7 @@ def test_without_a_command_the_help_is_printed(command: str, capsys: pytest.Capt
         pytest.param("data vlidate", "doors data validate", id="command below"),
         pytest.param("kaggle lst", "doors kaggle list", id="command below kaggle"),
         pytest.param("validate", "doors data validate", id="command of another level"),
+        pytest.param("chck", "doors storage check", id="command with an earlier name"),
         pytest.param("train --experimnt exp1", "--experiment", id="option"),
         pytest.param("data validate --pth x", "--path", id="in the place of a required option"),
         pytest.param("--verson", "--version", id="option before a command"),
@@ -118,7 +119,9 @@ def test_what_is_misspelled_is_met_with_what_was_meant(
     assert ended.value.code == 2
     hint = said.splitlines()[-1]
     assert hint.startswith("  hint: did you mean ")
-    assert meant in hint.strip("?").replace("did you mean ", "").split(": ")[1].split(" or ")
+    named = hint.strip("?").replace("did you mean ", "").split(": ")[1].split(" or ")
+    assert meant in named
+    assert len(named) == len({*named})
 
 
 def test_what_is_like_nothing_leads_to_the_help(capsys: pytest.CaptureFixture[str]):

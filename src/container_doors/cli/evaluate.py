@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from container_doors.adapters.git.repository import GitRepository
@@ -37,21 +38,16 @@ def evaluate(arguments: argparse.Namespace) -> int:
         found = evaluate_split(
             run, arguments.split, target=target, open_detector=open_detector, progress=progress
         )
-    if arguments.json:
-        say_measured(run, found)
-    else:
-        say(*_lines(run, found), *where_kept(run, found))
+    say_measured(run, found, _lines(run, found), as_json=arguments.json)
     return 0 if found.promise is None or found.promise.verdict == "met" else FAULTS
 
 
-def say_measured(run: Run, part: Part) -> None:
-    """Print ``evaluation.json``, with the new measurement."""
-    say_document(json.loads(document_with(run, part).to_json()))
-
-
-def where_kept(run: Run, part: Part) -> list[str]:
-    """Return a line with the file of the measurement, if it could be written."""
-    return [f"wrote {run.evaluation}"] if is_kept(run, part) else []
+def say_measured(run: Run, part: Part, lines: Sequence[str], *, as_json: bool) -> None:
+    """Print ``evaluation.json`` with the new measurement; or lines, and the file if it is there."""
+    if as_json:
+        say_document(json.loads(document_with(run, part).to_json()))
+        return
+    say(*lines, *([f"wrote {run.evaluation}"] if is_kept(run, part) else []))
 
 
 def warn_of_lost_uses() -> None:

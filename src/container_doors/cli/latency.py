@@ -5,8 +5,7 @@ import argparse
 from container_doors.adapters.machine import describe_machine
 from container_doors.adapters.yolo.export import FORMATS, export_detector
 from container_doors.cli import console
-from container_doors.cli.evaluate import FAULTS, open_detector, say_measured, where_kept
-from container_doors.cli.output import say
+from container_doors.cli.evaluate import FAULTS, open_detector, say_measured
 from container_doors.core.measurements import FormatTiming
 from container_doors.reporting.which_run import named_or_only
 from container_doors.steps.latency import LatencySettings, time_formats
@@ -29,11 +28,8 @@ def latency(arguments: argparse.Namespace) -> int:
             open_detector=open_detector,
             progress=progress,
         )
-    if arguments.json:
-        say_measured(run, found)
-    else:
-        lines = [line for one in found.formats for line in _lines(one)]
-        say(*lines, *where_kept(run, found))
+    lines = [line for one in found.formats for line in _lines(one)]
+    say_measured(run, found, lines, as_json=arguments.json)
     differ = [one for one in found.formats if one.parity and not one.parity.holds]
     return FAULTS if differ else 0
 

@@ -48,7 +48,7 @@ class _Parser(argparse.ArgumentParser):
     """Quotes arguments as they are: a shell may have taken them from a folder's names.
 
     Without a command it prints its help and exits with code 1, as git does; to a word that it does
-    not know it names those that are spelled alike.
+    not know it names those that are spelled similarly.
     """
 
     def parse_known_args(  # type: ignore[override]
@@ -82,11 +82,11 @@ class _Parser(argparse.ArgumentParser):
         super().error(printable(message))
 
     def _refuse(self, problem: str, word: str, known: Mapping[str, str]) -> NoReturn:
-        """Name those of the known words that are spelled alike, by their longer names."""
+        """Name those of the known words that are spelled similarly, by their longer names."""
         last = {name: name.split()[-1] for name in known}
         near = get_close_matches(word, set(last.values()))
-        alike = dict.fromkeys(known[name] for one in near for name in known if last[name] == one)
-        hint = f"did you mean {' or '.join(alike)}?" if alike else f"{self.prog} --help lists them"
+        names = dict.fromkeys(known[name] for one in near for name in known if last[name] == one)
+        hint = f"did you mean {' or '.join(names)}?" if names else f"{self.prog} --help lists them"
         self.print_usage(sys.stderr)
         self.exit(2, f"{self.prog}: error: {printable(problem)}\n  hint: {hint}\n")
 

@@ -5,8 +5,7 @@ import math
 
 from container_doors.adapters.corruptions import KINDS, SLOW_KINDS, corrupt
 from container_doors.cli import console
-from container_doors.cli.evaluate import open_detector, say_measured, warn_of_lost_uses, where_kept
-from container_doors.cli.output import say
+from container_doors.cli.evaluate import open_detector, say_measured, warn_of_lost_uses
 from container_doors.core.measurements import CorruptionScores, Robustness, format_fraction
 from container_doors.core.run import Run
 from container_doors.evaluation.targets import parse_target
@@ -34,10 +33,7 @@ def robustness(arguments: argparse.Namespace) -> int:
         found = measure_robustness(
             run, arguments.split, settings=settings, open_detector=open_detector, progress=progress
         )
-    if arguments.json:
-        say_measured(run, found)
-    else:
-        say(*_lines(run, found), *where_kept(run, found))
+    say_measured(run, found, _lines(run, found), as_json=arguments.json)
     return 0
 
 

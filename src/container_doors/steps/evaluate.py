@@ -305,8 +305,8 @@ def _checked(
     """Choose the threshold on val, and measure it on the split that was asked for."""
     threshold, chosen = choose_threshold(target, val.photographs, scenes_of(val, attributes))
     scenes = scenes_of(detected, attributes)
-    there = target.estimate(detected.photographs, scenes, conf_threshold=threshold)
-    if there is None:
+    measured = target.estimate(detected.photographs, scenes, conf_threshold=threshold)
+    if measured is None:
         raise RunError(
             f"{target.text} is undefined on {detected.split}",
             hint="it takes photographs with a door for a recall, and without one for false alarms",
@@ -315,8 +315,8 @@ def _checked(
         promise=target.text,
         conf_threshold=threshold,
         chosen_on=chosen,
-        checked_on=there,
-        verdict=target.verdict(there),
+        checked_on=measured,
+        verdict=target.verdict(measured),
         price=target.price(detected.photographs, scenes, conf_threshold=threshold),
     )
 

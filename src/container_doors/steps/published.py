@@ -11,12 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal
 
-from container_doors.core.errors import (
-    DatasetError,
-    DoorsError,
-    RunError,
-    WeightsError,
-)
+from container_doors.core.errors import DatasetError, DoorsError, RunError, WeightsError
 from container_doors.core.ports import Detector, Progress, Repository
 from container_doors.core.records import DatasetFiles, Evaluation, Metadata, RunRecord
 from container_doors.core.run import PUBLISHED, Run
@@ -28,12 +23,7 @@ from container_doors.publishing.copies import paths_without_copy
 from container_doors.publishing.hashing import file_sha256
 from container_doors.publishing.lineage import run_of
 from container_doors.publishing.pointers import pointer_name, read_pointer
-from container_doors.publishing.publication import (
-    METADATA,
-    check_weights,
-    read_published,
-    recover,
-)
+from container_doors.publishing.publication import METADATA, check_weights, read_published, recover
 from container_doors.publishing.ways_back import refuse_other_weights
 
 FIGURE = "mAP50-95"

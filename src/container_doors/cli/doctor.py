@@ -229,7 +229,7 @@ def _damaged_checkpoints(run: Run) -> Iterator[Health]:
 
 
 def _log_end(path: Path) -> str:
-    if not path.exists():
+    if not path.is_file():
         return ""
     with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - _LOG_END))

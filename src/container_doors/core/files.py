@@ -15,8 +15,9 @@ import stat
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from io import BufferedReader
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
@@ -32,6 +33,48 @@ _READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 _NO_FSYNC = (errno.EINVAL, errno.ENOTSUP)
 """The errors of file systems that cannot force files, or folders, to the disk (CIFS, some FUSE)."""
+
+
+_KINDS = (
+    (stat.S_ISDIR, "folder"),
+    (stat.S_ISFIFO, "pipe"),
+    (stat.S_ISSOCK, "socket"),
+    (stat.S_ISCHR, "device"),
+    (stat.S_ISBLK, "device"),
+)
+
+
+class NotAFileError(OSError):
+    """A folder, a pipe, a socket or a device is where a file is expected."""
+
+    def __init__(self, path: Path, kind: str) -> None:
+        """Store the kind, such as ``pipe``."""
+        super().__init__(errno.EINVAL, f"expected a file, found a {kind}", str(path))
+        self.kind = kind
+
+
+def open_file(path: Path) -> BufferedReader:
+    """Open a file to read it; a pipe would wait for a writer, and a device may never end.
+
+    Raises:
+        NotAFileError: If it is no file.
+        OSError: If it cannot be opened.
+    """
+    mode = path.stat().st_mode
+    kind = next((kind for is_kind, kind in _KINDS if is_kind(mode)), None)
+    if kind is not None:
+        raise NotAFileError(path, kind)
+    return open(path, "rb", opener=_open_at_once)  # Path.open() has no opener
+
+
+def read_file(path: Path) -> bytes:
+    """Read a file; raise what :func:`open_file` does."""
+    with open_file(path) as file:
+        return file.read()
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # it may be a pipe by now
 
 
 def home() -> Path | None:
@@ -135,7 +178,7 @@ def _can_lock(folder: Path) -> bool:
     return True
 
 
-def try_lock(file: IO[str]) -> bool:
+def try_lock(file: IO[Any]) -> bool:
     """Lock an open file for this process, if it is free; the system frees it when we die."""
     return bool(_lock_descriptor(file.fileno(), blocking=False))
 

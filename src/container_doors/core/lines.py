@@ -19,7 +19,8 @@ from io import FileIO
 from pathlib import Path
 from typing import Any
 
-from container_doors.core.files import force_name_to_disk
+from container_doors.core.errors import RunError
+from container_doors.core.files import NotAFileError, force_name_to_disk, read_file
 
 CHECKSUM = "crc32"
 _PROVEN = re.compile(rb'(\{.+), "crc32": "([0-9a-f]{8})"\}', re.DOTALL)
@@ -71,11 +72,25 @@ def spelled_line(values: Mapping[str, Any]) -> str:
 
 
 def read_lines(path: Path) -> Content:
-    """Read the valid lines, and the faults of the others; an absent file is empty."""
+    """Read the valid lines, and the faults of the others; an absent file is empty.
+
+    Raises:
+        RunError: If it is a folder, a pipe, a socket or a device.
+    """
+    return parse_lines(read_bytes(path))
+
+
+def read_bytes(path: Path) -> bytes:
+    """Read the bytes of a file of lines, as :func:`read_lines` does."""
     try:
-        return parse_lines(path.read_bytes())
+        return read_file(path)
     except FileNotFoundError:
-        return Content()
+        return b""
+    except NotAFileError as error:
+        raise RunError(
+            f"{path} cannot be read: {error.strerror}",
+            hint=f"move that {error.kind} away, then run this again",
+        ) from None
 
 
 def parse_lines(data: bytes) -> Content:

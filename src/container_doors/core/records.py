@@ -26,7 +26,13 @@ from pydantic_core import from_json
 from container_doors.core.archives import name_fault
 from container_doors.core.config import Fraction, Params, Training, known_params, known_training
 from container_doors.core.errors import RunError
-from container_doors.core.files import copy_of, replace_text, replace_text_twice
+from container_doors.core.files import (
+    NotAFileError,
+    copy_of,
+    read_file,
+    replace_text,
+    replace_text_twice,
+)
 from container_doors.core.printable import shortened
 
 SPLITS = ("train", "val", "test")
@@ -158,42 +164,52 @@ class Document(_Part):
     schema_version: Literal[1] = _SCHEMA
 
     @classmethod
-    def read(cls, path: Path) -> Self:
+    def read(cls, path: Path, *, repair: str | None = None) -> Self:
         """Read a document.
+
+        Args:
+            path: The file.
+            repair: The hint for a document that cannot be read, where the usual one does not help.
 
         Raises:
             RunError: If it is absent, damaged, or of a schema that this release does not know.
         """
         try:
-            content = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
+            content = read_file(path).removeprefix(b"\xef\xbb\xbf")
         except FileNotFoundError:
             raise RunError(
                 f"no {path.name} at {path}",
                 hint=cls._restore_hint(path) or "was this run trained here? See: doors train",
             ) from None
-        except IsADirectoryError:
-            restore = cls._restore_hint(path)
+        except NotAFileError as error:
             raise RunError(
-                f"{path} cannot be read: expected a file, found a folder",
-                hint=f"move that folder away; {restore}" if restore else cls.repair_hint,
+                f"{path} cannot be read: {error.strerror}",
+                hint=f"move that {error.kind} away; {repair or cls._repair(path)}",
             ) from None
         try:
             return cls.model_validate_json(content)
         except ValidationError as error:
-            raise cls._unreadable(path, content, error) from None
+            raise cls._unreadable(path, content, error, repair or cls._repair(path)) from None
 
     @classmethod
     def _restore_hint(cls, path: Path) -> str | None:
         """Return the command that restores it from its copy; None without a whole copy."""
         copy = copy_of(path)
         try:
-            cls.model_validate_json(copy.read_bytes())
+            cls.model_validate_json(read_file(copy))
         except (OSError, ValidationError):
             return None
         return f"its copy is whole: {shlex.join(['cp', str(copy), str(path)])}"
 
     @classmethod
-    def _unreadable(cls, path: Path, content: bytes, error: ValidationError) -> RunError:
+    def _repair(cls, path: Path) -> str:
+        """Return how to restore a document that cannot be read."""
+        return cls._restore_hint(path) or cls.repair_hint
+
+    @classmethod
+    def _unreadable(
+        cls, path: Path, content: bytes, error: ValidationError, repair: str
+    ) -> RunError:
         """Return the error for a document that cannot be read."""
         newer = _newer_schema(content)
         if newer is not None:
@@ -206,11 +222,10 @@ class Document(_Part):
         words = [".".join(map(str, first["loc"])), first["msg"]]
         if not content.strip(b"\0 \t\r\n"):
             words = ["it is empty" if not content else "it is blank, as a power cut leaves a file"]
-        restore = cls._restore_hint(path) or cls.repair_hint
         return RunError(
             f"{path} cannot be read: {': '.join(filter(None, words))[:_MOST_SHOWN]}",
             hint="it is damaged, was changed by hand, or was written by another version of "
-            f"container-doors (then use that version); {restore}",
+            f"container-doors (then use that version); {repair}",
         )
 
     def write(self, path: Path) -> None:
@@ -495,6 +510,7 @@ class Metadata(Document):
     """``metadata.json`` beside a published model: the specification's fields, and lineage."""
 
     repair_hint: ClassVar[str] = "doors verify names the command that restores it"
+    """Of a published model."""
 
     experiment_name: str
     model_architecture: str
@@ -526,6 +542,15 @@ class Metadata(Document):
     was after training. Empty in documents of earlier releases."""
     files: dict[FileName, Sha256] = {}
     """sha256 of the files published beside the weights, by name. Empty in those documents too."""
+
+    @classmethod
+    def _repair(cls, path: Path) -> str:
+        if not path.with_name("run.json").exists():
+            return cls.repair_hint
+        return (
+            f"if its model is published, {cls.repair_hint}; if not, "
+            f"{shlex.join(['rm', str(path)])}: the next doors publish {path.parent.name} writes it"
+        )
 
     @property
     def known_params(self) -> Params:

@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from container_doors.core.files import make_folder, open_lock, unless_read_only, wait_for_lock
-from container_doors.core.lines import Fault, append_line, parse_lines
+from container_doors.core.lines import Fault, append_line, parse_lines, read_bytes
 from container_doors.core.measurements import UseCounts
 from container_doors.evaluation.matching import BoxXyxy
 
@@ -85,7 +85,7 @@ def restore_uses(path: Path, committed: str | None) -> list[str]:
 
 def _read(path: Path) -> tuple[list[Mapping[str, str]], list[Fault]]:
     """Read every use; each line that cannot be read is a fault."""
-    return _parse(path.read_bytes() if path.exists() else b"")
+    return _parse(read_bytes(path))
 
 
 def _parse(data: bytes) -> tuple[list[Mapping[str, str]], list[Fault]]:

@@ -6,19 +6,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from container_doors.core.files import open_file
 from container_doors.core.records import Artifact
 
 
 def file_sha256(path: Path) -> str:
     """Hash a file without reading it into memory at once."""
-    with path.open("rb") as file:
+    with open_file(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def prefix_of_sha256(path: Path, sha256: str) -> int | None:
     """Return the size in bytes of the leading whole lines that have this hash; None if none do."""
     digest, size = hashlib.sha256(), 0
-    with path.open("rb") as file:
+    with open_file(path) as file:
         for line in file:
             digest.update(line)
             size += len(line)

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from container_doors.core.errors import VersioningError
+from container_doors.core.files import open_file
 from container_doors.core.parsing import MOST_YAML_BYTES, parse_yaml, read_bounded
 
 TRACKED = ("best.pt", "last.pt", "metadata.json")
@@ -86,7 +87,7 @@ def pointer_text(path: Path) -> str:
 
     Bytes that are not UTF-8 are replaced.
     """
-    with path.open("rb") as file:
+    with open_file(path) as file:
         return file.read(MOST_YAML_BYTES + 1).decode(errors="replace")
 
 
@@ -120,7 +121,7 @@ def pointer_to(path: Path, version: str | None = None) -> Pointer:
 
 def md5_of(path: Path) -> str:
     """Hash a file as DVC does."""
-    with path.open("rb") as file:
+    with open_file(path) as file:
         return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 

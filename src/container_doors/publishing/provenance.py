@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from container_doors.core.files import read_file
 from container_doors.core.run import Run
 from container_doors.publishing.hashing import file_sha256, text_sha256
 from container_doors.publishing.publication import published_sources
@@ -33,7 +34,7 @@ def record_sha256(path: Path) -> str:
 
     The document is hashed as it is, not as this release would write it: a later one may add fields.
     """
-    document = json.loads(path.read_bytes())
+    document = json.loads(read_file(path))
     return text_sha256(json.dumps({**document, "status": "trained"}, sort_keys=True))
 
 

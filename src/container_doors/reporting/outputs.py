@@ -14,9 +14,9 @@ def refuse_another_file(output: Path, *, begins: str, what: str) -> None:
         what: The kind of file, for the message.
 
     Raises:
-        RunError: If it is another file, or a folder.
+        RunError: If it is another file, or no file.
     """
-    if output.is_dir() or (output.exists() and not _begins(output, begins.encode())):
+    if output.exists() and not (output.is_file() and _begins(output, begins.encode())):
         raise RunError(
             f"{output} exists already, and is not a {what}",
             hint="choose another --output, or move it away",

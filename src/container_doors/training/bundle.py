@@ -19,7 +19,14 @@ from pathlib import Path
 
 from container_doors.core.archives import unpack_tar
 from container_doors.core.errors import RunError
-from container_doors.core.files import force_to_disk, make_folder, replace_and_keep, staged_for
+from container_doors.core.files import (
+    force_to_disk,
+    make_folder,
+    open_file,
+    read_file,
+    replace_and_keep,
+    staged_for,
+)
 from container_doors.core.records import RunRecord
 from container_doors.core.run import Run
 from container_doors.training.checkpoint import faults, tidy
@@ -173,7 +180,7 @@ def _prefix(record: RunRecord) -> str:
 
 
 def _epoch_of(folder: Path) -> int:
-    return int(json.loads((folder / "epoch.json").read_bytes())["epoch"])
+    return int(json.loads(read_file(folder / "epoch.json"))["epoch"])
 
 
 def _hard_link(path: Path, target: Path) -> None:
@@ -192,5 +199,5 @@ def _without_owner(member: tarfile.TarInfo) -> tarfile.TarInfo:
 
 
 def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
+    with open_file(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

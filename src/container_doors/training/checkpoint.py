@@ -35,7 +35,9 @@ from container_doors.core.errors import DoorsError, RunError
 from container_doors.core.files import (
     force_to_disk,
     heal,
+    open_file,
     previous_of,
+    read_file,
     replace_and_keep,
     replace_copy,
     staged_for,
@@ -251,13 +253,14 @@ _UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, IndexEr
 def _read_state(folder: Path) -> Checkpoint | None:
     """Read a checkpoint's ``epoch.json``, without hashing; None if it cannot be used."""
     try:
-        state = json.loads((folder / _STATE).read_bytes())
+        state = json.loads(read_file(folder / _STATE))
         checkpoint = Checkpoint(int(state["epoch"]), bool(state["is_last"]))
         *_, last = read_epochs(folder / "metrics.jsonl")
     except _UNREADABLE:
         return None
-    is_usable = zipfile.is_zipfile(folder / "resume.pt") and last.number == checkpoint.epoch
-    return checkpoint if is_usable else None
+    state_file = folder / "resume.pt"
+    is_whole = state_file.is_file() and zipfile.is_zipfile(state_file)
+    return checkpoint if is_whole and last.number == checkpoint.epoch else None
 
 
 def _epoch_of(folder: Path) -> int:
@@ -271,7 +274,7 @@ def _hashes(folder: Path) -> dict[str, str]:
     Raises:
         Exception: One of ``_UNREADABLE``, also if a required file is not listed.
     """
-    hashes: Mapping[str, Any] = json.loads((folder / _STATE).read_bytes())["sha256"]
+    hashes: Mapping[str, Any] = json.loads(read_file(folder / _STATE))["sha256"]
     found = {name: str(sha256) for name, sha256 in hashes.items() if Path(name).name == name}
     if len(found) != len(hashes) or not {"resume.pt", "metrics.jsonl"} <= found.keys():
         raise ValueError(f"{folder / _STATE} names {', '.join(hashes)}")
@@ -281,7 +284,7 @@ def _hashes(folder: Path) -> dict[str, str]:
 def _sha256(path: Path) -> str | None:
     """Hash a file's content on the disk, not in the page cache; None if it cannot be read."""
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             if hasattr(os, "posix_fadvise"):
                 os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
             return hashlib.file_digest(file, "sha256").hexdigest()

@@ -19,7 +19,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from container_doors.core.errors import DoorsError, RunError
-from container_doors.core.files import replace_text
+from container_doors.core.files import NotAFileError, read_file, replace_text
 from container_doors.core.ports import CheckpointRemote
 from container_doors.core.run import Run
 from container_doors.training.logbook import LOG
@@ -86,8 +86,8 @@ def clone_id(root: Path) -> str:
     """Return a stable id of this clone on this machine; a copy of it elsewhere has another id."""
     path = root / ".clone"
     try:
-        own = path.read_text(encoding="utf-8")
-    except (FileNotFoundError, ValueError):
+        own = read_file(path).decode()
+    except (FileNotFoundError, NotAFileError, ValueError):
         own = secrets.token_hex(8)
         replace_text(path, own)
     where = f"{own}\n{socket.gethostname()}\n{root.resolve()}"

@@ -1,6 +1,6 @@
 """Check whether a run with the status ``running`` still has a process that trains it."""
 
-from container_doors.core.files import lock_place, try_lock
+from container_doors.core.files import lock_place, open_file, try_lock
 from container_doors.core.records import RunRecord
 from container_doors.core.run import Run
 
@@ -8,7 +8,7 @@ from container_doors.core.run import Run
 def is_claimed(run: Run) -> bool:
     """Check whether a process trains or sends this run now, without disturbing it."""
     try:
-        with lock_place(run.lock).open("r") as file:
+        with open_file(lock_place(run.lock)) as file:
             return not try_lock(file)
     except FileNotFoundError:
         return False

@@ -44,7 +44,8 @@ class StopRequests:
     def reason_to_stop(self, epoch_s: float) -> str | None:
         """Return why to stop instead of starting an epoch of ``epoch_s``; None to continue."""
         if self._request.exists():
-            return self._request.read_text(encoding="utf-8") or "asked to"
+            is_file = self._request.is_file()
+            return (self._request.read_text(encoding="utf-8") if is_file else "") or "asked to"
         if self._deadline is not None and time.time() + _MARGIN * epoch_s > self._deadline:
             return "no further epoch fits into the time limit"
         return None

@@ -5,9 +5,13 @@ import os
 import random
 import re
 import shlex
+import signal
+import socket
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import chdir, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,13 +19,18 @@ from container_doors import pipeline
 from container_doors.cli import main
 from container_doors.core.errors import ConfigError, RunError
 from container_doors.core.files import copy_of
+from container_doors.core.lines import read_lines
 from container_doors.core.measurements import Detected
 from container_doors.core.records import Metadata, RunRecord
 from container_doors.core.run import JOBS, PUBLISHED
 from container_doors.kaggle.ledger import readable_jobs
+from container_doors.publishing.hashing import file_sha256
+from container_doors.steps.summary import summarise
+from container_doors.steps.verify import verify_model
+from container_doors.training.checkpoint import faults
 from tests import damaging
 from tests.damaging import Place, complaint, concerned, damaged_bytes, damaged_values, readers
-from tests.fakes import FakeWorld
+from tests.fakes import FakeProgress, FakeWorld
 from tests.trained import PARAMS, RUN
 
 DOCUMENTS = (
@@ -75,6 +84,67 @@ def test_no_damage_of_a_document_is_a_traceback(place: Place, name: str, way: st
     assert complaints(place, name, way, range(6), at_once=1, beside=DRAWING) == []
 
 
+def _socket(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as server, chdir(path.parent):  # its path has a limit
+        server.bind(path.name)
+
+
+NO_FILES: dict[str, Callable[[Path], None]] = {
+    "pipe": os.mkfifo,
+    "socket": _socket,
+    "device": lambda path: path.symlink_to(os.devnull),
+    "folder": Path.mkdir,
+}
+
+
+@contextmanager
+def within(seconds: int) -> Iterator[None]:
+    """Raise where a reader waits for a writer that never comes."""
+
+    def end(*_: object) -> None:
+        raise TimeoutError(f"still reading after {seconds} s")
+
+    before = signal.signal(signal.SIGALRM, end)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.slow
+def test_no_reader_waits_for_a_pipe_in_place_of_a_document(place: Place):
+    by_name = readers(place)
+    for path in (one for one in place.documents() if one.name in DOCUMENTS):
+        place.restore()
+        path.unlink()
+        os.mkfifo(path)
+        try:
+            with within(60):
+                found = [(name, complaint(by_name[name])) for name in concerned(path)]
+            assert [one for one in found if one[1] is not None] == [], path
+        finally:
+            path.unlink(missing_ok=True)
+
+
+@pytest.mark.parametrize("kind", NO_FILES)
+def test_what_is_no_file_is_named(tmp_path: Path, kind: str):
+    path = tmp_path / "run.json"
+    NO_FILES[kind](path)
+
+    with within(10), pytest.raises(RunError, match=f"expected a file, found a {kind}") as refused:
+        RunRecord.read(path)
+    assert refused.value.hint.startswith(f"move that {kind} away; ")
+    with within(10), pytest.raises(RunError, match=f"expected a file, found a {kind}"):
+        read_lines(path)
+    with within(10), pytest.raises(OSError, match=f"expected a file, found a {kind}"):
+        file_sha256(path)
+    path.rename(tmp_path / "epoch.json")
+    with within(10):
+        assert faults(tmp_path) == ["epoch.json"]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("name", DOCUMENTS)
@@ -88,6 +158,11 @@ def test_every_reader_ends_well_before_any_damage(place: Place):
     assert [(name, complaint(read)) for name, read in reading.items()] == [
         (name, None) for name in reading
     ]
+
+
+def model_of(place: Place) -> dict[str, Any]:
+    progress = FakeProgress()
+    return {"store": place.store, "repository": place.repository, "progress": progress}
 
 
 def changed(path: Path, **changes: object) -> None:
@@ -283,6 +358,38 @@ def test_the_doctor_sees_a_record_that_was_changed(
     code, said = doctors_word(capsys)
     assert code == 1
     assert f"-> cp {copy_of(RUN.scores)} {RUN.scores}" in said
+
+
+@pytest.mark.parametrize("reader", ["metadata", "version", "verify", "summary", "publish"])
+def test_a_run_whose_id_was_changed_is_restored_from_its_copy(place: Place, reader: str):
+    """Of other scores, too: that it has the copy of this very record is enough."""
+    changed(RUN.record, run_id="f" * 32)
+    changed(RUN.scores, run_id="e" * 32)
+    back = f"cp {copy_of(RUN.record)} {RUN.record}"
+
+    if reader == "verify":
+        _, checks = verify_model("exp1", PARAMS, **model_of(place))
+        remedies = {one.remedy for check in checks for one in check.mismatches}
+        assert remedies == {back, f"cp {copy_of(RUN.scores)} {RUN.scores}"}
+        return
+    reading: dict[str, Callable[[], object]] = {
+        **readers(place),
+        "summary": lambda: summarise(RUN, Path("summary.md")),
+    }
+    with pytest.raises(RunError, match=f"{RUN.record} has changed since exp1 ended") as refused:
+        reading[reader]()
+    assert refused.value.hint == back
+
+
+def test_metadata_of_a_run_that_is_not_published_has_a_way_back(place: Place):
+    RUN.metadata.write_text("{")
+
+    with pytest.raises(RunError, match="cannot be read") as refused:
+        Metadata.read(RUN.metadata)
+    assert f"rm {RUN.metadata}: the next doors publish exp1 writes it" in refused.value.hint
+    RUN.metadata.unlink()
+    readers(place)["publish"]()
+    assert Metadata.read(RUN.metadata).run_id == RunRecord.read(RUN.record).run_id
 
 
 def test_lost_epochs_do_not_shorten_the_curves_that_git_keeps(place: Place):

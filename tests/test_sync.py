@@ -1,6 +1,7 @@
 """A model that was trained elsewhere arrives whole or not at all, and replaces no other unasked."""
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -299,6 +300,41 @@ def test_a_download_that_is_not_whole_is_refused(
 
     assert not PUBLISHED.exists()
     assert not Path("pwned").exists()
+
+
+def lose_the_version() -> None:
+    for path in (KAGGLE / PUBLISHED).glob("*.dvc"):
+        path.write_text(path.read_text().partition("meta:")[0])
+
+
+def state_another_size() -> None:
+    pointer = KAGGLE / PUBLISHED / "best.pt.dvc"
+    pointer.write_text(re.sub("size: [0-9]+", "size: 7", pointer.read_text()))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda: change_metadata(run_id=1), "metadata.json cannot be read: run_id: "),
+        (lose_the_version, "expected pointers of detection_v1.0_.*, found some without a version"),
+        (lambda: change_metadata(version="x"), "expected pointers of x, .*, found some of 'detec"),
+        (state_another_size, "best.pt: expected md5 .* and 7 bytes, as its pointer says"),
+    ],
+    ids=["metadata", "no version", "another version", "size"],
+)
+def test_what_would_arrive_again_as_it_is_is_to_be_versioned_again_where_it_was_trained(
+    spoil: Callable[[], None], said: str, laptop: Laptop
+):
+    spoil()
+
+    with pytest.raises(DoorsError, match=said) as refused:
+        laptop.sync(KAGGLE)
+
+    assert refused.value.problem.startswith(str(KAGGLE / PUBLISHED))
+    assert "where the model was trained, run doors version" in refused.value.hint
+    assert "staged" not in str(refused.value)
+    assert "doors verify" not in refused.value.hint
+    assert not PUBLISHED.exists()
 
 
 def test_metadata_brings_no_files_but_those_of_a_model(laptop: Laptop):

@@ -9,9 +9,9 @@ import pytest
 from container_doors.cli.checklist import exit_code
 from container_doors.core.config import dump, load_params
 from container_doors.core.errors import RunError
-from container_doors.core.records import Check, Metadata
+from container_doors.core.records import Check, Metadata, StartingWeights
 from container_doors.core.run import PUBLISHED
-from container_doors.publishing.evidence import pointers_check
+from container_doors.publishing.evidence import pointers_check, starting_weights_check
 from container_doors.publishing.pointers import TRACKED, pointer_name, read_pointer
 from container_doors.steps.verify import measure_again, verify_model
 from tests.fakes import (
@@ -276,6 +276,26 @@ def test_metadata_of_an_earlier_release_is_read_and_says_what_it_lacks(model: Mo
         document = document[:start] + document[document.index("  },\n", start) + 5 :]
 
     assert Metadata.model_validate_json(document).records == {}
+
+
+@pytest.mark.parametrize(
+    ("official", "remedy"),
+    [
+        (True, "mv start.pt start.pt.changed: it is downloaded again when it is needed"),
+        (False, "put back the file that the training of exp1 started from"),
+        (None, "put back the file that the training of exp1 started from"),
+    ],
+)
+def test_starting_weights_that_nobody_offers_are_not_to_be_deleted(
+    model: Model, official: bool | None, remedy: str
+):
+    Path("start.pt").write_bytes(b"others")
+    start = StartingWeights(source="file", path="start.pt", sha256="0" * 64, official=official)
+    metadata = Metadata.read(PUBLISHED / "metadata.json")
+
+    check = starting_weights_check(metadata.model_copy(update={"starting_weights": start}))
+
+    assert [one.remedy for one in check.mismatches] == [remedy]
 
 
 def test_a_later_training_is_no_model_of_another_name(model: Model):

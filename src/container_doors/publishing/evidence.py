@@ -5,6 +5,7 @@ every change, not only the first.
 """
 
 import json
+import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -125,7 +126,11 @@ def starting_weights_check(metadata: Metadata) -> Check:
     path = Path(start.path)
     if not path.is_file():
         return Check(name, holds, not_checked=f"no {path} here")
-    hint = f"delete {path}: it is downloaded again when it is needed"
+    if start.official:
+        away = shlex.join(["mv", str(path), f"{path}.changed"])
+        hint = f"{away}: it is downloaded again when it is needed"
+    else:
+        hint = f"put back the file that the training of {metadata.experiment_name} started from"
     return Check(name, holds, tuple(hash_mismatch(path, start.sha256, file_sha256(path), hint)))
 
 
@@ -166,7 +171,7 @@ def records_check(metadata: Metadata, run: Run) -> Check:
         return Check(
             name, holds, (Mismatch(str(run.directory), "records", error.problem, error.hint),)
         )
-    if record.run_id != metadata.run_id and not _has_evaluation_of(metadata, run):
+    if record.run_id != metadata.run_id and not _has_own_records(metadata, run):
         why = f"{run.directory} is another run of that name; the model's own run was renamed"
         return Check(name, holds, not_checked=why)
     expected = {key: sha for key, sha in metadata.records.items() if key != run.record.name}
@@ -181,6 +186,8 @@ def records_check(metadata: Metadata, run: Run) -> Check:
         was, found = metadata.records[run.record.name], record_sha256(run.record)
         back = record_back(run.record, was, run)
         mismatches += hash_mismatch(run.record, was, found, back)
+    restored = {one.where: one.remedy for one in mismatches if one.remedy != NO_COPY}
+    follows = restored.get(str(run.record)) or restored.get(str(run.scores)) or NO_COPY
     try:
         rebuilt = build_metadata(
             record,
@@ -190,11 +197,11 @@ def records_check(metadata: Metadata, run: Run) -> Check:
             files=metadata.files,
         )
     except (RunError, VersioningError) as error:
-        mismatches.append(Mismatch(str(run.record), "a finished run", error.problem, NO_COPY))
+        mismatches.append(Mismatch(str(run.record), "a finished run", error.problem, follows))
     except KeyError as error:
-        mismatches.append(Mismatch(str(run.record), f"{error}", "no such name", NO_COPY))
+        mismatches.append(Mismatch(str(run.record), f"{error}", "no such name", follows))
     else:
-        mismatches += _differences(run.record, metadata, rebuilt, NO_COPY)
+        mismatches += _differences(run.record, metadata, rebuilt, follows)
     present = [path for path in record_paths(run) if path.is_file()]
     missing = None if metadata.records or not present else "recorded by a release without hashes"
     return Check(name, holds, tuple(mismatches), not_checked=missing)
@@ -360,9 +367,12 @@ def figures_check(metadata: Metadata, measured: Mapping[str, float], *, toleranc
     return Check("figures", f"{len(measured)} measured again, to {tolerance:g}", tuple(mismatches))
 
 
-def _has_evaluation_of(metadata: Metadata, run: Run) -> bool:
-    """Return whether a run has the model's own evaluation, though its id has changed."""
-    return file_sha256(run.scores) == metadata.records.get(run.scores.name)
+def _has_own_records(metadata: Metadata, run: Run) -> bool:
+    """Return whether a run has the model's evaluation, or the copy of its record: not its id."""
+    if file_sha256(run.scores) == metadata.records.get(run.scores.name):
+        return True
+    was = metadata.records.get(run.record.name)
+    return was is not None and record_back(run.record, was, run) != NO_COPY
 
 
 def _own_figures(metadata: Metadata) -> Iterator[tuple[str, object, object]]:

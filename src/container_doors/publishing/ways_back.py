@@ -119,7 +119,7 @@ def read_scores(record: RunRecord, run: Run) -> Evaluation:
         RunError: If they are absent or damaged, or if they or the run's record have changed since.
     """
     evaluation = Evaluation.read(run.scores)
-    if record.status == "finished" and run.metadata.exists():
+    if record.status == "finished" and is_readable(run.metadata):  # else nothing to compare with
         refuse_changed_records(Metadata.read(run.metadata), run)
     return evaluation
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from container_doors.core.errors import RunError
 from container_doors.core.ports import Repository
-from container_doors.core.records import Evaluation, Metadata
+from container_doors.core.records import Metadata
 from container_doors.core.run import PUBLISHED, REPORTS, Run
 from container_doors.publishing.git_reports import write_reports
 from container_doors.publishing.lineage import find_run, is_record_of, run_of
@@ -13,6 +13,7 @@ from container_doors.publishing.names import TAGS
 from container_doors.publishing.numbering import version_for
 from container_doors.publishing.provenance import file_hashes, record_hashes
 from container_doors.publishing.publication import read_published
+from container_doors.publishing.ways_back import read_scores
 from container_doors.steps.version import refuse_another
 
 
@@ -43,7 +44,7 @@ def regenerate_metadata(
     published = read_published(weights_dir)
     # The published values stay valid, even if the run has been renamed since.
     own = published if published and published.run_id == record.run_id else None
-    evaluation = own.evaluation if own else Evaluation.read(run.scores)
+    evaluation = own.evaluation if own else read_scores(record, run)
     version = version_for(
         record, weights_dir, tags=repository.tags(TAGS), major=major, runs=runs_root
     )

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from container_doors.core.errors import (
     MissingContentError,
+    RunError,
     SignatureError,
     VersioningError,
     WeightsError,
@@ -28,7 +29,6 @@ from container_doors.publishing.arrival import (
 from container_doors.publishing.names import git_tag, parse_name
 from container_doors.publishing.pointers import (
     TRACKED,
-    check_pointers,
     pointer_name,
     pointer_to,
 )
@@ -40,6 +40,10 @@ from container_doors.publishing.publication import (
     replacement,
 )
 from container_doors.publishing.signatures import MODEL, SIGNATURE, SignaturePolicy, read_signature
+
+_REVERSION = (
+    "where the model was trained, run doors version; then commit its pointers, or download them"
+)
 
 TryWeights = Callable[[Path], object]
 """Loads a weight file and tries it; raises :class:`WeightsError` if it is no working detector."""
@@ -158,13 +162,48 @@ def _check_signed(
 
 
 def _check_whole(arriving: Arrival, staged: Path) -> None:
-    metadata = Metadata.read(staged / METADATA)
     names = list(arriving.texts)
+    _check_content(arriving, staged)
+    metadata = _read_staged(arriving, staged)
+    _check_version(arriving, metadata)
     Run(metadata.experiment_name)  # refuses a name that could not be its folder
     _check_tag(metadata)
-    check_pointers(staged, metadata.version, names)
     check_weights(metadata, staged, names)
     complete(arriving, metadata, staged)
+
+
+def _check_content(arriving: Arrival, staged: Path) -> None:
+    for name, pointer in arriving.pointers.items():
+        found = pointer_to(staged / name)
+        if (found.md5, found.size_bytes) != (pointer.md5, pointer.size_bytes):
+            raise VersioningError(
+                f"{arriving.source}: {name}: expected md5 {pointer.md5} and {pointer.size_bytes} "
+                f"bytes, as its pointer says, found {found.md5} and {found.size_bytes}",
+                hint=f"run this again; if it is the same again, its pointer is wrong: {_REVERSION}",
+            )
+
+
+def _read_staged(arriving: Arrival, staged: Path) -> Metadata:
+    """Read the metadata that arrived; its folder is gone when the error is read."""
+    path = staged / METADATA
+    try:
+        return Metadata.read(path, repair=f"to fetch it again would bring the same: {_REVERSION}")
+    except RunError as error:
+        problem = error.problem.replace(str(path), METADATA)
+        raise RunError(
+            f"{arriving.source}: {problem}; {PUBLISHED} is unchanged", hint=error.hint
+        ) from None
+
+
+def _check_version(arriving: Arrival, metadata: Metadata) -> None:
+    version = arriving.pointers[METADATA].version
+    if version != metadata.version:
+        found = f"of {shortened(repr(version), 80)}" if version else "without a version"
+        raise VersioningError(
+            f"{arriving.source}: expected pointers of {shortened(metadata.version)}, as "
+            f"{METADATA} has it, found some {found}",
+            hint=_REVERSION,
+        )
 
 
 def _check_tag(metadata: Metadata) -> None:

@@ -11,7 +11,8 @@ from container_doors.publishing.lineage import is_record_of, run_of
 from container_doors.publishing.pointers import TRACKED, check_pointers
 from container_doors.publishing.publication import check_weights, read_published, replacement
 from container_doors.publishing.signatures import SIGNATURE, SignaturePolicy, sign_model
-from container_doors.steps.publish import how_to_publish, is_complete
+from container_doors.publishing.ways_back import refuse_changed_records
+from container_doors.steps.publish import how_to_publish, is_complete, own_metadata
 from container_doors.training.publisher import mark_finished
 
 
@@ -84,6 +85,9 @@ def refuse_another(metadata: Metadata, run: Run) -> None:
     """
     if is_record_of(run, metadata.run_id):
         return
+    own = own_metadata(run)
+    if own is not None and own.run_id == metadata.run_id:
+        refuse_changed_records(own, run)
     is_of_name = run.aside is None and metadata.experiment_name == run.name
     if is_of_name and not is_complete(run):  # it was trained elsewhere, or before
         return

@@ -3,6 +3,7 @@
 import functools
 import os
 import pickle
+import re
 import subprocess
 import sys
 import warnings
@@ -19,9 +20,12 @@ from container_doors.adapters.yolo import state as yolo_state
 from container_doors.adapters.yolo.detector import YoloDetector
 from container_doors.adapters.yolo.environment import import_ultralytics
 from container_doors.adapters.yolo.loading import load_weights
+from container_doors.adapters.yolo.trainer import YoloTrainer
 from container_doors.adapters.yolo.weights import open_weights
+from container_doors.core.config import Model, params_with
 from container_doors.core.errors import WeightsError
 from container_doors.core.records import Hardware
+from tests.tiny import tiny_params
 
 MARK = "executed"
 
@@ -121,6 +125,29 @@ def test_what_runs_yolo_among_what_we_start_loads_data_only(honest: dict[str, An
     done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
     assert "outside the supported Ultralytics checkpoint format" in done.stderr
     assert not Path(MARK).exists()
+
+
+@pytest.mark.parametrize("named", [None, "mine.pt"])
+def test_damaged_starting_weights_have_a_way_back_that_works(named: str | None):
+    """They are neither in DVC nor trained here."""
+    path = Path(named or "weights/pretrained/yolo11n.pt")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"PK\x03\x04 half")
+    model = Model(architecture="yolov11n", pretrained=True, weights=named)
+    params = tiny_params(epochs=1).model_copy(update={"model": model})
+
+    with pytest.raises(WeightsError, match=f"{path} is damaged") as refused:
+        YoloTrainer().starting_weights(params)
+
+    hint = refused.value.hint
+    assert "dvc pull" not in hint
+    if named is None:
+        subprocess.run(hint.partition(":")[0], shell=True, check=True)
+        assert not path.exists(), "so that it is downloaded"
+        assert path.with_name("yolo11n.pt.damaged").exists()
+    overrides = re.findall(r"--set (detection\S+=(?:false|null))", hint)
+    random = params_with(params, overrides, where="the hint")
+    assert YoloTrainer().starting_weights(random).source == "random"
 
 
 def test_a_network_that_brings_a_function_is_refused(network: Any, honest: dict[str, Any]):

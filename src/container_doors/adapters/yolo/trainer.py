@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import os
+import shlex
 import shutil
 from collections import Counter
 from collections.abc import Mapping
@@ -222,7 +223,10 @@ def _download(vendor_name: str, path: Path) -> None:
 @hide_secrets()
 def _check_fits(path: Path, vendor_name: str) -> None:
     """Compare every layer with the architecture; only the class layers may differ."""
-    found = open_weights(path).model
+    try:
+        found = open_weights(path).model
+    except WeightsError as error:
+        raise WeightsError(error.problem, hint=_other_weights(path, vendor_name)) from None
     shapes = {name: value.shape for name, value in found.state_dict().items()}
     own = import_ultralytics().YOLO(f"{vendor_name}.yaml", task="detect")
     expected = own.model.state_dict()
@@ -239,6 +243,18 @@ def _check_fits(path: Path, vendor_name: str) -> None:
             hint="set detection.model.architecture to what the file holds, or name another file",
         )
     check_works(path, found)
+
+
+def _other_weights(path: Path, vendor_name: str) -> str:
+    """Return the hint for starting weights that cannot be opened."""
+    random = "--set detection.model.pretrained=false"
+    if path == PRETRAINED / f"{vendor_name}.pt":
+        away = shlex.join(["mv", str(path), f"{path}.damaged"])
+        return f"{away}: it is downloaded again; or start from random weights: {random}"
+    return (
+        "put a whole copy of that file there, name another with --set detection.model.weights=FILE,"
+        f" or start from random weights: {random} --set detection.model.weights=null"
+    )
 
 
 def _user_error(error: RuntimeError, run: Run) -> Exception:

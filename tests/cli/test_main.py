@@ -101,7 +101,7 @@ def test_without_a_command_the_help_is_printed(command: str, capsys: pytest.Capt
         pytest.param("data vlidate", "doors data validate", id="command below"),
         pytest.param("kaggle lst", "doors kaggle list", id="command below kaggle"),
         pytest.param("validate", "doors data validate", id="command of another level"),
-        pytest.param("chck", "doors storage check", id="command with an earlier name"),
+        pytest.param("chekc", "doors storage check", id="of an earlier name"),  # codespell:ignore
         pytest.param("train --experimnt exp1", "--experiment", id="option"),
         pytest.param("data validate --pth x", "--path", id="in the place of a required option"),
         pytest.param("--verson", "--version", id="option before a command"),

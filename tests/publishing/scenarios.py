@@ -26,8 +26,8 @@ from container_doors.publishing.hashing import file_sha256
 from container_doors.publishing.pointers import TRACKED, pointer_to
 from container_doors.publishing.publication import publish, read_published, recover
 from container_doors.publishing.signatures import SignaturePolicy
-from container_doors.steps.publish import publish_version
 from container_doors.steps.release import release_model
+from container_doors.steps.restore import restore_version
 from container_doors.steps.sync import sync_model
 from container_doors.training.history import history_faults
 from tests.builders import a_small_dataset
@@ -326,7 +326,7 @@ class BringBack:
 
     def command(self) -> None:
         repository = GitRepository(Path.cwd())
-        publish_version(
+        restore_version(
             self.version,
             store=DvcStore(Path.cwd()),
             repository=repository,

@@ -21,9 +21,10 @@ from container_doors.publishing.pointers import read_pointer
 from container_doors.publishing.signatures import SignaturePolicy
 from container_doors.steps import publish as step
 from container_doors.steps.metadata import regenerate_metadata
-from container_doors.steps.publish import adopt, publish_run, publish_version
+from container_doors.steps.publish import adopt, publish_run
 from container_doors.steps.published import Outside, Verdict
 from container_doors.steps.release import release_model
+from container_doors.steps.restore import restore_version
 from container_doors.steps.summary import summarise
 from container_doors.steps.sync import pointers_here, put_in_place
 from container_doors.steps.verify import verify_model
@@ -115,8 +116,8 @@ class Clone:
     def publish(self, label: str, *, anyway: bool = False) -> str:
         return publish_run(Run.named(label), anyway=anyway, outside=self.outside)[1]
 
-    def publish_version(self, name: str) -> Metadata:
-        return publish_version(
+    def restore_version(self, name: str) -> Metadata:
+        return restore_version(
             name,
             store=self.store,
             repository=self.repository,
@@ -589,7 +590,7 @@ def test_a_released_version_comes_back_from_the_storage(clone: Clone):
     clone.release()
     shutil.rmtree("runs")
 
-    assert clone.publish_version(first.version) == first
+    assert clone.restore_version(first.version) == first
 
     now = everything()
     for name in ("best.pt", "weights/best.pt", "metadata.json", "best.pt.dvc", "last.pt.dvc"):
@@ -605,7 +606,7 @@ def test_versions_can_be_gone_to_and_fro_without_a_commit_in_between(clone: Clon
     second = clone.release()
 
     for version in (first.version, second.version, first.version):
-        assert clone.publish_version(version).version == version
+        assert clone.restore_version(version).version == version
 
 
 def test_a_version_whose_object_is_damaged_changes_nothing(clone: Clone):
@@ -618,7 +619,7 @@ def test_a_version_whose_object_is_damaged_changes_nothing(clone: Clone):
     clone.store.objects[md5] += b"!"
 
     with pytest.raises(DoorsError, match=r"best\.pt"):
-        clone.publish_version(first.version)
+        clone.restore_version(first.version)
 
     assert everything() == before
 
@@ -634,13 +635,13 @@ def test_a_version_does_not_replace_a_model_that_is_nowhere_else(clone: Clone):
     clone.train("exp1", 0.2)
     first = clone.release()
     clone.train("exp2", 0.9)
-    clone.publish_version(first.version)  # exp2 is in runs/exp2
+    clone.restore_version(first.version)  # exp2 is in runs/exp2
     clone.publish("exp2")
     shutil.rmtree(Run("exp2").directory)
     before = everything()
 
     with pytest.raises(VersioningError, match="never versioned, and another one would replace it"):
-        clone.publish_version(first.version)
+        clone.restore_version(first.version)
 
     assert everything() == before
 
@@ -652,7 +653,7 @@ def test_a_version_is_not_taken_from_whoever_may_not_sign(clone: Clone):
     before = everything()
     policy = replace(clone.policy, is_required=True)
     get = partial(
-        publish_version, first.version, store=clone.store, repository=clone.repository,
+        restore_version, first.version, store=clone.store, repository=clone.repository,
         try_weights=clone.try_weights, progress=clone.progress,
     )  # fmt: skip
 
@@ -671,7 +672,7 @@ def test_a_version_is_not_taken_from_whoever_may_not_sign(clone: Clone):
 )
 def test_a_version_that_nobody_knows_is_refused(clone: Clone, name: str, why: str, hint: str):
     with pytest.raises(VersioningError, match=why) as raised:
-        clone.publish_version(name)
+        clone.restore_version(name)
 
     assert hint in raised.value.hint
 
@@ -680,7 +681,7 @@ def test_a_version_that_was_never_released_is_found_in_its_run(clone: Clone):
     version = clone.train("exp1", 0.2).version
 
     with pytest.raises(VersioningError, match="was never released") as raised:
-        clone.publish_version(version)
+        clone.restore_version(version)
 
     assert raised.value.hint == "a run here has that version: doors publish exp1"
 

@@ -16,8 +16,9 @@ from container_doors.core.errors import ConfigError
 from container_doors.core.ports import Detector, Progress
 from container_doors.core.run import PUBLISHED, REPORTS, Run
 from container_doors.reporting.which_run import named_or_only
-from container_doors.steps import publish as step
+from container_doors.steps.publish import publish_run
 from container_doors.steps.published import Outside
+from container_doors.steps.restore import restore_version
 from container_doors.steps.sync import pointers_here, put_in_place
 
 
@@ -28,7 +29,7 @@ def publish(arguments: argparse.Namespace) -> int:
     name = arguments.name
     run = named_or_only(None, "publish") if name is None else Run.named(name)
     with console.progress() as progress:
-        _, outcome = step.publish_run(run, anyway=arguments.anyway, outside=real_outside(progress))
+        _, outcome = publish_run(run, anyway=arguments.anyway, outside=real_outside(progress))
     say(outcome, f"next: doors version --experiment {run.label}")
     return 0
 
@@ -62,7 +63,7 @@ def _publish_version(arguments: argparse.Namespace) -> int:
             hint="leave --anyway out",
         )
     with console.progress() as progress:
-        metadata = step.publish_version(
+        metadata = restore_version(
             arguments.version,
             store=DvcStore(Path.cwd(), progress=progress),
             repository=GitRepository(Path.cwd()),

@@ -10,7 +10,6 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from container_doors.adapters.git.exclude import exclude_results
 from container_doors.cli.output import paths_relative_to
 from container_doors.core.run import PUBLISHED, RUNS, WORKSPACE_MARKS
 
@@ -81,6 +80,8 @@ def _excluded_from_git(root: Path | None) -> Iterator[None]:
     if root is None:
         yield
         return
+    from container_doors.adapters.git.exclude import exclude_results
+
     if any((root / mark).exists() for mark in _OF_DOORS):
         exclude_results(root)
     try:

@@ -7,5 +7,5 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 experiment="${1:-detection_exp001_yolo11s_baseline}"
 if [ -d .venv/bin ] && [ -z "${KAGGLE_KERNEL_RUN_TYPE:-}" ]; then PATH="$PWD/.venv/bin:$PATH"; fi
 
-python src/detection/generate_metadata.py --weights-dir weights/detection --experiment "$experiment"
+doors metadata --weights-dir weights/detection --experiment "$experiment"
 doors version --experiment "$experiment"

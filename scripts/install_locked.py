@@ -71,7 +71,7 @@ def install(uv: Path, *, without: Sequence[str], with_project: bool) -> None:
     own = set(image)
     if own & set(OPENCV):
         own |= set(OPENCV)
-    locked = export(uv, "--no-default-groups", without=[*without, *sorted(own)])
+    locked = export(uv, "--no-default-groups", "--extra", "train", without=[*without, *sorted(own)])
     _remove_other_builds(uv)
     _install(uv, locked)
     if with_project:

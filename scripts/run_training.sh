@@ -20,11 +20,10 @@ if [ -f data/processed/detection.dvc ]; then
 else
   echo "no data/processed/detection.dvc: using data/processed/detection as it is"
 fi
-python src/utils/validate_dataset.py --path data/processed/detection
+doors data validate --path data/processed/detection
 
 echo "[3/5] Training..."
-python src/detection/train.py --config params.yaml --experiment "$experiment" --unless-finished \
-  "${options[@]}"
+doors train --config params.yaml --experiment "$experiment" --unless-finished "${options[@]}"
 if [ ! -f "runs/$experiment/metadata.json" ]; then
   echo "To be continued: bash scripts/run_training.sh $*"
   exit 0
@@ -40,8 +39,7 @@ else
 fi
 
 echo "[5/5] Reporting..."
-python src/detection/generate_summary.py \
-  --experiment "$experiment" --output "summary_${experiment}.md"
+doors summary --experiment "$experiment" --output "summary_${experiment}.md"
 
 echo "Training complete:"
 if "$is_published"; then

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from container_doors.adapters.git.repository import GitRepository
+from container_doors.adapters.release import write_wheel
 from container_doors.core.config import Checkpoints, Data, Params, Training
 from container_doors.core.errors import (
     ConfigError,
@@ -27,7 +28,7 @@ from container_doors.kaggle.ledger import JobRecord, newest_job, read_jobs
 from container_doors.steps.kaggle import plan as kaggle_plan
 from container_doors.steps.kaggle.follow import follow_job
 from container_doors.steps.kaggle.jobs import discard_job, known_jobs
-from container_doors.steps.kaggle.plan import JobRequest, Plan, plan_job
+from container_doors.steps.kaggle.plan import JobRequest, Plan, Program, plan_job
 from container_doors.steps.kaggle.pull import (
     PulledRun,
     experiments_to_continue,
@@ -128,7 +129,7 @@ def planned(
         host=host,
         repository=GitRepository(Path()),
         trainer=trainer or FakeTrainer(),
-        script=Path(worker.__file__).read_text(encoding="utf-8"),
+        program=Program(Path(worker.__file__).read_text(encoding="utf-8"), write_wheel),
         progress=FakeProgress(),
     )
 

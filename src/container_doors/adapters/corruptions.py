@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from container_doors.core.errors import DatasetError, MissingToolError
+from container_doors.doctor.health import install_command
 
 KINDS = (
     "gaussian_noise", "shot_noise", "impulse_noise", "speckle_noise",
@@ -43,7 +44,7 @@ def corrupt(
         from imagecorruptions.corruptions import glass_blur
     except ModuleNotFoundError:
         raise MissingToolError(
-            "imagecorruptions-imaug is not installed", hint="uv sync --group robustness"
+            "imagecorruptions-imaug is not installed", hint=install_command("robustness")
         ) from None
     if min(picture.shape[:2]) < _SMALLEST_PX:
         raise DatasetError(

@@ -4,6 +4,7 @@ import os
 import platform
 from collections import Counter
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from container_doors.adapters.shell import call
 from container_doors.core.child_environment import hide_secrets
 from container_doors.core.errors import ConfigError, MissingToolError
 from container_doors.core.records import Environment, Hardware
+from container_doors.doctor.health import extra_of, install_command
 
 _PACKAGES = (
     "container-doors", "ultralytics", "torch", "torchvision", "numpy", "opencv-python-headless",
@@ -27,9 +29,17 @@ def import_torch() -> Any:  # noqa: ANN401 - a module
     anything else runs: on two busy cores an epoch of 4 s took 20 s.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read once, when the library is loaded
-    import torch
-
+    try:
+        import torch
+    except ModuleNotFoundError as error:
+        raise missing_extra(error) from None
     return torch
+
+
+def missing_extra(error: ModuleNotFoundError) -> MissingToolError:
+    """Explain which part of this package was not installed, with the line that adds it."""
+    name = error.name or ""
+    return MissingToolError(f"{name} is not installed", hint=install_command(extra_of(name)))
 
 
 @hide_secrets()
@@ -41,9 +51,19 @@ def describe_machine(device: str) -> Hardware:
 
     Raises:
         ConfigError: If a requested GPU does not exist or does not compute.
+        MissingToolError: If a GPU is requested, and PyTorch is not installed.
     """
     import psutil
 
+    if device in {"auto", "cpu"} and find_spec("torch") is None:
+        return Hardware(
+            device="cpu",
+            description=_cpu_name(),
+            cpu=_cpu_name(),
+            cores=len(psutil.Process().cpu_affinity() or [0]),
+            memory_gib=round(psutil.virtual_memory().total / 2**30, 1),
+            gpus=[],
+        )
     torch = import_torch()
     cpu = _cpu_name()
     gpus = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]

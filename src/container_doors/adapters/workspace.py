@@ -46,6 +46,41 @@ def create_workspace(directory: Path, *, files: Mapping[str, str | Path]) -> Non
     commit(directory, "Begin")
 
 
+class GitAndDvc:
+    """git and DVC for a person's own workspace, behind :class:`container_doors.steps.init.Tools`.
+
+    Unlike :func:`create_workspace`, it invents no name for commits and no storage.
+    """
+
+    def enclosing_repository(self, folder: Path) -> Path | None:
+        """See :class:`container_doors.steps.init.Tools`."""
+        nearest = next(one for one in (folder, *folder.absolute().parents) if one.is_dir())
+        done = run_git(nearest, "rev-parse", "--show-toplevel")
+        return Path(done.stdout.rstrip("\n")) if done.exit_code == 0 else None
+
+    def begin(self, folder: Path) -> list[str]:
+        """See :class:`container_doors.steps.init.Tools`."""
+        begun = []
+        if not (folder / ".git").exists():
+            _git(folder, "init", "--quiet", "--initial-branch", "main")
+            begun.append("git")
+        if not (folder / ".dvc").exists():
+            _dvc(folder, "init")
+            (folder / ".dvcignore").unlink(missing_ok=True)  # of comments alone; ours follows
+            begun.append("DVC")
+        return begun
+
+    def first_commit(self, folder: Path, paths: list[Path]) -> str | None:
+        """See :class:`container_doors.steps.init.Tools`."""
+        for key in ("user.name", "user.email"):
+            if _git(folder, "config", "--get", key, may_fail=True).exit_code:
+                return None
+        _git(folder, "add", "--", *map(str, paths))
+        if run_git(folder, "commit", "--quiet", "--message", "Begin a workspace").exit_code:
+            return None  # a hook or a signature refuses: the person commits
+        return run_git(folder, "rev-parse", "HEAD").stdout.strip()
+
+
 def track(directory: Path, path: Path) -> Path:
     """Add a file or folder to DVC and push it; return its pointer.
 

@@ -18,9 +18,9 @@ from container_doors.cli.parser import build_parser
 from container_doors.cli.workspace import in_workspace
 from container_doors.core.child_environment import NETWORK, hide_secrets
 from container_doors.core.disk import how_to_free, is_full, what_is_full
-from container_doors.core.errors import DoorsError
+from container_doors.core.errors import DoorsError, MissingToolError
 from container_doors.core.printable import shortened
-from container_doors.doctor.health import install_command
+from container_doors.doctor.health import extra_of, install_command, missing_in
 
 DONE, FOUND_FAULTS, USER_ERROR, STOPPED = 0, 1, 2, 130
 
@@ -69,6 +69,7 @@ def _run(arguments: argparse.Namespace) -> int:
     try:
         # Handlers are names: a command imports only what it needs, and --help imports nothing.
         module, _, function = arguments.handler.partition(":")
+        _require_extra(arguments.handler)
         with hide_secrets(but=NETWORK):  # Matplotlib, imported, runs fc-list once
             handler = getattr(importlib.import_module(f"container_doors.cli.{module}"), function)
         code = int(handler(arguments))
@@ -86,13 +87,31 @@ def _run(arguments: argparse.Namespace) -> int:
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("container_doors"):
             raise
-        return _complain(
-            [f"{error.name} is not installed", f"  hint: {install_command()}"], USER_ERROR
-        )
+        hint = install_command(extra_of(error.name or ""))
+        return _complain([f"{error.name} is not installed", f"  hint: {hint}"], USER_ERROR)
     except OSError as error:
         if error.errno is None:
             raise
         return _complain(_explained(error), USER_ERROR)
+
+
+_NEED_TRAIN = {"demo:demo", "train:train", "evaluate:evaluate", "evaluate:compare",
+               "robustness:robustness", "latency:latency"}  # fmt: skip
+"""What computes with a model; every other command works without the extra `train`."""
+
+
+def _require_extra(handler: str) -> None:
+    """Stop before any work if the command needs an extra that is not installed.
+
+    Raises:
+        MissingToolError: If it is not.
+    """
+    missing = missing_in("train") if handler in _NEED_TRAIN else None
+    if missing is not None:
+        raise MissingToolError(
+            f"this command needs the extra 'train': {missing} is not installed",
+            hint=install_command("train"),
+        )
 
 
 def _explained(error: OSError) -> list[str]:

@@ -4,9 +4,7 @@ import argparse
 import contextlib
 import os
 import shutil
-import sys
 from collections.abc import Iterator
-from importlib import resources
 from pathlib import Path
 from time import monotonic
 
@@ -14,6 +12,7 @@ from container_doors import pipeline
 from container_doors.adapters import workspace
 from container_doors.adapters.dvc.store import DvcStore
 from container_doors.adapters.git.repository import GitRepository
+from container_doors.adapters.templates import template_path
 from container_doors.cli import console
 from container_doors.cli.evaluate import open_detector
 from container_doors.cli.output import say
@@ -100,7 +99,7 @@ def _prepare(directory: Path, *, keep: bool, progress: Progress) -> None:
         shutil.rmtree(directory)
     progress.say(f"[1/6] making a workspace in {directory}: git, DVC, a folder as its remote")
     templates = {name: _template(name) for name in ("dvc.yaml", ".gitignore", ".dvcignore")}
-    params = load_params(_template_path("params.yaml"), _ON_A_LAPTOP)
+    params = load_params(template_path("params.yaml"), _ON_A_LAPTOP)
     workspace.create_workspace(
         directory, files={**templates, "params.yaml": dump(params), _MARKER: "made by doors demo\n"}
     )
@@ -186,11 +185,4 @@ def _network(metadata: Metadata) -> str:
 
 
 def _template(name: str) -> str:
-    return _template_path(name).read_text(encoding="utf-8")
-
-
-def _template_path(name: str) -> Path:
-    """Return the path of a template: in the wheel, or in the checkout that we run from."""
-    in_wheel = Path(str(resources.files("container_doors"))) / "template" / name
-    in_checkout = Path(sys.modules["container_doors"].__path__[0]).parents[1] / name
-    return in_wheel if in_wheel.exists() else in_checkout
+    return template_path(name).read_text(encoding="utf-8")

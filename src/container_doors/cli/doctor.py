@@ -18,6 +18,7 @@ from container_doors.doctor.health import (
     Health,
     as_document,
     as_lines,
+    extra_of,
     failed,
     install_command,
     passed,
@@ -147,7 +148,9 @@ def _run_check(name: str, place: str) -> Health:
     except DoorsError as error:
         return failed(name, error.problem, error.hint)
     except ModuleNotFoundError as error:
-        return failed(name, f"{error.name} is not installed", install_command())
+        return failed(
+            name, f"{error.name} is not installed", install_command(extra_of(error.name or ""))
+        )
     except ImportError as error:
         return failed(name, f"a package is damaged: {error}", install_command())
     return made

@@ -11,6 +11,7 @@ from time import sleep
 from container_doors.adapters.dvc.store import DvcStore
 from container_doors.adapters.git.repository import GitRepository
 from container_doors.adapters.kaggle.host import KaggleHost
+from container_doors.adapters.release import write_wheel
 from container_doors.adapters.yolo.trainer import YoloTrainer
 from container_doors.cli import console
 from container_doors.cli.output import say, say_document
@@ -29,7 +30,7 @@ from container_doors.kaggle.ledger import JobRecord, newest_job, read_jobs, read
 from container_doors.steps.kaggle.follow import follow_job
 from container_doors.steps.kaggle.jobs import discard_job, known_jobs
 from container_doors.steps.kaggle.outputs import fetch_outputs
-from container_doors.steps.kaggle.plan import JobRequest, Plan, discard_plan, plan_job
+from container_doors.steps.kaggle.plan import JobRequest, Plan, Program, discard_plan, plan_job
 from container_doors.steps.kaggle.pull import (
     PulledRun,
     best_last,
@@ -192,7 +193,7 @@ def _plan(request: JobRequest, progress: Progress) -> Plan:
         host=KaggleHost(),
         repository=GitRepository(Path.cwd()),
         trainer=YoloTrainer(),
-        script=Path(worker.__file__).read_text(encoding="utf-8"),
+        program=Program(Path(worker.__file__).read_text(encoding="utf-8"), write_wheel),
         progress=progress,
     )
 

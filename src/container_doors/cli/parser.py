@@ -15,6 +15,7 @@ from container_doors.cli.options import (
     doctor,
     evaluate,
     gate,
+    init,
     kaggle,
     latency,
     metadata,
@@ -38,7 +39,7 @@ DESCRIPTION = (
     "their rear doors."
 )
 _COMMANDS = (
-    demo, data, train, evaluate, compare, robustness, latency, gate, publish, runs, metadata,
+    demo, init, data, train, evaluate, compare, robustness, latency, gate, publish, runs, metadata,
     version, summary, sync, verify, track, storage, kaggle, tunnel, doctor, completion,
 )  # fmt: skip
 """In the order of a run, which is that of the help."""

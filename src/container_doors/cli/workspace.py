@@ -13,7 +13,7 @@ from pathlib import Path
 from container_doors.cli.output import paths_relative_to
 from container_doors.core.run import PUBLISHED, RUNS, WORKSPACE_MARKS
 
-_WITHOUT_WORKSPACE = ("demo:demo", "completion:completion")
+_WITHOUT_WORKSPACE = ("demo:demo", "completion:completion", "init:init")
 """The handlers that need no workspace."""
 
 _OF_DOORS = ("params.yaml", ".dvc")

@@ -6,8 +6,6 @@ Ultralytics' value differs: a perfect detector scores mAP50 0.995 there and 1.00
 from collections.abc import Sequence
 from typing import Any
 
-from hotcoco import COCO, COCOeval
-
 from container_doors.evaluation.matching import BoxXyxy
 
 _THRESHOLDS = {"AP": slice(None), "AP50": slice(0, 1), "AP75": slice(5, 6)}
@@ -31,6 +29,8 @@ def coco_ap(
         return {}
     if not any(detections):
         return dict.fromkeys(_THRESHOLDS, 0.0)
+    from hotcoco import COCO, COCOeval  # noqa: PLC0415 - of the extra `train`
+
     truth = COCO(ground_truth(doors))
     evaluation = COCOeval(truth, truth.load_res(results(detections, confidences)), "bbox")
     evaluation.evaluate()

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from hotcoco import COCO, COCOeval
 
 from container_doors.core.measurements import Photograph
 from container_doors.evaluation.coco_ap import ground_truth, results
@@ -86,6 +85,8 @@ def _match(
     detections: Sequence[Sequence[BoxXyxy]],
     confidences: Sequence[Sequence[float]],
 ) -> dict[int, tuple[list[float], Booleans]]:
+    from hotcoco import COCO, COCOeval  # noqa: PLC0415 - of the extra `train`
+
     truth = COCO(ground_truth(doors))
     evaluation = COCOeval(truth, truth.load_res(results(detections, confidences)), "bbox")
     evaluation.evaluate()

@@ -9,7 +9,7 @@ from typing import Literal
 
 from container_doors.kaggle.names import bundle_slug
 
-Kind = Literal["code", "data", "weights", "state"]
+Kind = Literal["code", "release", "data", "weights", "state"]
 
 
 @dataclass(frozen=True, slots=True)

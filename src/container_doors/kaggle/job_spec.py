@@ -14,6 +14,8 @@ from container_doors.core.errors import ConfigError
 from container_doors.kaggle.bundles import Bundle
 
 SCRIPT, METADATA = "kernel.py", "kernel-metadata.json"
+RELEASE = ".container-doors"
+"""The folder of the repository, on the Kaggle machine, that gets the wheel."""
 _UNFILLED = "JOB_SPEC: dict[str, Any] = {}\n"
 _WIDTH = 96
 
@@ -56,6 +58,9 @@ class Code:
     """Paths of the repository that are not code: data, weights, runs."""
     not_code_is_committed: bool = True
     """Whether the tracked files in these paths are unchanged on the machine that sends them."""
+    wheel: str | None = None
+    """The file name of the release's wheel, in the folder :data:`RELEASE`; None if the commit
+    itself has the code of this package."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +119,7 @@ def job_spec(
             "not_code": list(code.not_code),
             "not_code_is_committed": code.not_code_is_committed,
         },
+        "wheel": f"{RELEASE}/{code.wheel}" if code.wheel else None,
         "gpus": {"name": TWO_T4.name, "count": TWO_T4.count} if needs_gpus else None,
         "experiments": [
             {"name": one.name, "params": one.params_yaml, "gpus": list(one.gpus)}

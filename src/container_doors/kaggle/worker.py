@@ -21,10 +21,11 @@ import threading
 import time
 import tomllib
 import traceback
+import zipfile
 from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 JOB_SPEC: dict[str, Any] = {}
 
@@ -82,8 +83,11 @@ def main() -> int:
     try:
         unpack_everything(repository)
         check_gpus()
-        install(repository)
-        trainings = [Training(one, repository, scratch) for one in JOB_SPEC["experiments"]]
+        code = code_of(repository, scratch)
+        install(code)
+        trainings = [
+            Training(one, repository, code.package, scratch) for one in JOB_SPEC["experiments"]
+        ]
         outcome = train(trainings, repository)
     except JobError as failed:
         why, remedy = failed.args
@@ -170,6 +174,23 @@ def unpack(source: Path, repository: Path, into: str) -> None:
 
     with tarfile.open(source) as tar:
         tar.extractall(repository, filter=move_into)  # noqa: S202 - the filter is data_filter
+
+
+class Code(NamedTuple):
+    """Where the package is imported from, and where its lock is."""
+
+    package: Path
+    locked: Path
+
+
+def code_of(repository: Path, scratch: Path) -> Code:
+    """Return the code of the commit; or unpack the wheel, if the workspace has none of its own."""
+    if JOB_SPEC["wheel"] is None:
+        return Code(repository / "src", repository)
+    release = scratch / "release"
+    with zipfile.ZipFile(repository / JOB_SPEC["wheel"]) as wheel:
+        wheel.extractall(release)  # noqa: S202 - zipfile leaves no folder; its sha256 was checked
+    return Code(release, release / "container_doors/template/locked")
 
 
 # The code, rebuilt from git's objects: here, and before that on the machine that sends it
@@ -398,14 +419,14 @@ def installed_version(name: str) -> str | None:
         return None
 
 
-def install(repository: Path) -> None:
+def install(code: Code) -> None:
     """Install what the image lacks from uv.lock, by sha256; the image's packages stay."""
-    missing = missing_requirements(repository)
+    missing = missing_requirements(code.locked)
     if not missing:
         emit("step", what="nothing to install: every requirement is met here")
         return
     emit("step", what=f"installing the packages of uv.lock, missing here: {', '.join(missing)}")
-    script = repository / "scripts" / "install_locked.py"
+    script = code.locked / "scripts" / "install_locked.py"
     if not script.is_file():
         raise JobError("the commit has no scripts/install_locked.py", "train a newer commit")
     left_out = [word for name in NOT_NEEDED for word in ("--without", name)]
@@ -415,17 +436,18 @@ def install(repository: Path) -> None:
     say(done.stdout + done.stderr)
     if done.returncode:
         raise JobError(*why_not_installed(done.stderr))
-    if missing := missing_requirements(repository):
+    if missing := missing_requirements(code.locked):
         raise JobError(
             f"the image's packages do not meet {', '.join(missing)}",
             "choose the latest environment of the host",
         )
 
 
-def missing_requirements(repository: Path) -> list[str]:
-    """List the requirements of the code that are not met here."""
-    document = tomllib.loads((repository / "pyproject.toml").read_text(encoding="utf-8"))
-    return [line for line in document["project"]["dependencies"] if is_missing(line)]
+def missing_requirements(locked: Path) -> list[str]:
+    """List the requirements of the code, and of its extra ``train``, that are not met here."""
+    project = tomllib.loads((locked / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    wanted = project["dependencies"] + project.get("optional-dependencies", {}).get("train", [])
+    return [line for line in wanted if is_missing(line)]
 
 
 def is_missing(requirement: str) -> bool:
@@ -471,11 +493,13 @@ def has_internet() -> bool:
 class Training:
     """One experiment, trained by ``doors train`` in its own process."""
 
-    def __init__(self, experiment: dict[str, Any], repository: Path, scratch: Path) -> None:
+    def __init__(
+        self, experiment: dict[str, Any], repository: Path, package: Path, scratch: Path
+    ) -> None:
         self.name: str = experiment["name"]
         self.gpus: list[int] = experiment["gpus"]
         self.run = repository / "runs" / self.name
-        self._repository = repository
+        self._repository, self._package = repository, package
         self._params = scratch / f"{self.name}.yaml"
         self._params.write_text(experiment["params"], encoding="utf-8")
         self.epochs_sent, self._record = 0, ""
@@ -495,7 +519,7 @@ class Training:
              *overrides],
             cwd=self._repository, start_new_session=True, text=True, errors="replace",
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            env={**os.environ, "PYTHONPATH": str(self._repository / "src"),
+            env={**os.environ, "PYTHONPATH": str(self._package),
                  "CUDA_VISIBLE_DEVICES": visible_gpus},
         )  # fmt: skip
         self._moved_at = time.monotonic()

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from container_doors.adapters.machine import import_torch
+from container_doors.adapters.machine import import_torch, missing_extra
 from container_doors.adapters.yolo.loading import load_only_data
 from container_doors.core.child_environment import hide_secrets
 from container_doors.core.files import temporary_folder, user_folder
@@ -50,7 +50,10 @@ def import_ultralytics() -> Any:  # noqa: ANN401 - the package is untyped
     logger.setLevel(logging.ERROR)
     torch = import_torch()
     with _omp_threads_restored():
-        import ultralytics
+        try:
+            import ultralytics
+        except ModuleNotFoundError as error:
+            raise missing_extra(error) from None
     from ultralytics.utils import GIT, LOGGER, SETTINGS, torch_utils
     from ultralytics.utils.tqdm import TQDM
 

@@ -10,6 +10,7 @@ from container_doors.adapters.yolo.weights import open_weights
 from container_doors.core.child_environment import hide_secrets
 from container_doors.core.errors import MissingToolError
 from container_doors.core.records import Hardware
+from container_doors.doctor.health import install_command
 
 FORMATS = {"onnx": "ONNX Runtime", "openvino": "OpenVINO"}
 
@@ -31,9 +32,7 @@ def export_detector(
     """
     missing = [package for package in _PACKAGES[name] if find_spec(package) is None]
     if missing:
-        raise MissingToolError(
-            f"{missing[0]} is not installed", hint="uv sync --group export installs it"
-        )
+        raise MissingToolError(f"{missing[0]} is not installed", hint=install_command("export"))
     if name == "openvino":
         _compute_in_float32()
     model = open_weights(weights)

@@ -21,7 +21,15 @@ from container_doors.data.facts import dataset_facts
 from container_doors.kaggle import estimate
 from container_doors.kaggle.bundles import Bundle, bundle_files, describe_bundle
 from container_doors.kaggle.confidential import looks_confidential
-from container_doors.kaggle.job_spec import Code, JobTask, Limits, job_spec, spread_gpus, write_job
+from container_doors.kaggle.job_spec import (
+    RELEASE,
+    Code,
+    JobTask,
+    Limits,
+    job_spec,
+    spread_gpus,
+    write_job,
+)
 from container_doors.kaggle.ledger import JobRecord, read_jobs, refuse_two
 from container_doors.kaggle.names import job_slug
 from container_doors.steps.data.validate import fit_data
@@ -42,6 +50,17 @@ _LEAST_H = 0.1
 _OURS = "src/container_doors/pipeline.py"
 
 _Answer = TypeVar("_Answer")
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What runs on the Kaggle machine."""
+
+    script: str
+    """The text of the worker."""
+    write_wheel: Callable[[Path], Path]
+    """Writes the wheel of the installed release into a folder, and returns its path. The wheel is
+    sent where the workspace does not have the code of this package."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +103,18 @@ def plan_job(
     host: GpuHost,
     repository: Repository,
     trainer: Trainer,
-    script: str,
+    program: Program,
     progress: Progress,
 ) -> Plan:
     """Check all that can be checked here, and write what would be sent.
+
+    Args:
+        request: The experiments, and how to train them.
+        host: The account on the GPU host.
+        repository: The workspace: a clone of this project, or one that ``doors init`` made.
+        trainer: Knows the weights that a training starts from.
+        program: What runs there.
+        progress: Receives progress messages.
 
     Raises:
         DoorsError: If params, data, weights, code or quota do not allow it.
@@ -114,9 +141,11 @@ def plan_job(
     job = job_slug(list(request.experiments), secrets.token_hex(3))
     folder = JOBS / job
     changed = _uncommitted(request, params, repository)
-    code_bundle, code, filtered = _bundle_code(folder, repository, changed, params)
+    release = None if _has_our_code(repository) else _bundle_release(folder, program.write_wheel)
+    code_bundle, code, filtered = _bundle_code(folder, repository, changed, params, release)
     bundles = [
         code_bundle,
+        *([release.bundle] if release else ()),
         _bundle_data(folder, params, report),
         *questions.ask(
             "which weights it starts from",
@@ -137,7 +166,7 @@ def plan_job(
         ],
         limits=_limits(session_h, params, epoch_s),
     )
-    write_job(folder, spec, script)
+    write_job(folder, spec, program.script)
     record = JobRecord(
         slug=job,
         ref=f"{owner}/{job}",
@@ -276,22 +305,41 @@ def _uncommitted(request: JobRequest, params: Params, repository: Repository) ->
     return changed
 
 
+def _has_our_code(repository: Repository) -> bool:
+    return repository.show("HEAD", Path(_OURS)) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class _Release:
+    bundle: Bundle
+    wheel: str
+
+
+def _bundle_release(folder: Path, write_wheel: Callable[[Path], Path]) -> _Release:
+    """Bundle the wheel of the installed release: a workspace of its own has not its code."""
+    wheel = write_wheel(folder / "wheel")
+    files = {wheel.name: wheel}
+    bundle = bundle_files("release", files, folder / "packs/release", into=RELEASE)
+    shutil.rmtree(wheel.parent)
+    return _Release(bundle, wheel.name)
+
+
 def _bundle_code(
-    folder: Path, repository: Repository, changed: Sequence[Path], params: Params
+    folder: Path,
+    repository: Repository,
+    changed: Sequence[Path],
+    params: Params,
+    release: _Release | None,
 ) -> tuple[Bundle, Code, Sequence[Path]]:
     path = folder / "packs/code/code.pack"
-    if repository.show("HEAD", Path(_OURS)) is None:
-        raise VersioningError(
-            f"this repository has no {_OURS}, so the code for the training is missing",
-            hint="run it in a clone of this project, with your data in it",
-        )
     pack = repository.pack(path, changed=changed)
-    not_code = _not_code(params)
+    not_code = [*_not_code(params), *([Path(RELEASE)] if release else ())]
     code = Code(
         pack.commit,
         pack.tree,
         not_code=[one.as_posix() for one in not_code],
         not_code_is_committed=repository.is_unchanged(not_code),
+        wheel=release.wheel if release else None,
     )
     filtered = [one for one in pack.filtered if not any(map(one.is_relative_to, not_code))]
     return describe_bundle("code", path, pack.files, into=""), code, filtered

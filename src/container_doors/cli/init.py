@@ -1,0 +1,58 @@
+"""``doors init``: make a workspace."""
+
+import argparse
+import shlex
+from importlib.metadata import version
+from pathlib import Path
+
+from container_doors.adapters.templates import template_path
+from container_doors.adapters.workspace import GitAndDvc
+from container_doors.cli.output import say
+from container_doors.steps.init import Workspace, init_workspace
+
+_TEMPLATES = (
+    ".gitignore",  # first: what must not be in git is ignored from the beginning
+    ".dvcignore",
+    "README.md",
+    "params.yaml",
+    "dvc.yaml",
+    "scripts/run_training.sh",
+    "scripts/setup_kaggle.sh",
+    "scripts/finalize_training_kaggle.sh",
+    "notebooks/kaggle_ssh_tunnel.ipynb",
+)
+_MOST_NAMED = 12
+
+
+def init(arguments: argparse.Namespace) -> int:
+    """Make a workspace, and print what was made and what comes next."""
+    folder: Path = arguments.directory
+    files = {Path(name): template_path(name).read_text(encoding="utf-8") for name in _TEMPLATES}
+    files[Path("requirements.txt")] = _requirements()
+    say(*_lines(init_workspace(folder, files, tools=GitAndDvc())))
+    return 0
+
+
+def _requirements() -> str:
+    return (
+        "# The release that this workspace uses; to train here: container-doors[train]\n"
+        f"container-doors=={version('container-doors')}\n"
+    )
+
+
+def _lines(done: Workspace) -> list[str]:
+    lines = [f"set up {' and '.join(done.begun)} in {done.folder}"] if done.begun else []
+    if done.made:
+        lines.append(f"wrote {', '.join(map(str, done.made[:_MOST_NAMED]))}")
+    if done.kept:
+        lines.append(f"kept as they are, yours: {', '.join(map(str, done.kept[:_MOST_NAMED]))}")
+    if not done.begun and not done.made:
+        return [*lines, f"{done.folder} is a workspace already: nothing to do"]
+    if done.commit is not None:
+        lines.append(f"committed {done.commit[:12]}")
+    else:
+        names = " ".join(shlex.quote(str(path)) for path in [*done.made, Path(".dvc")])
+        lines.append(f"next: git add {names} && git commit -m 'Begin'")
+    enter = "" if done.folder.resolve() == Path.cwd() else f"cd {shlex.quote(str(done.folder))}, "
+    lines.append(f"next: {enter}then doors data import YOUR_PHOTOGRAPHS (README.md has the rest)")
+    return lines

@@ -38,8 +38,8 @@ class Bare:
         self, *command: str, cwd: Path, exit_code: int = 0, timeout_s: float = 400, **more: str
     ) -> str:
         done = subprocess.run(
-            command, cwd=cwd, env=self.environment | more, text=True, check=False, timeout=timeout_s,
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            command, cwd=cwd, env=self.environment | more, stdin=subprocess.DEVNULL, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, timeout=timeout_s,
         )  # fmt: skip
         assert done.returncode == exit_code, f"{command}\n{done.stdout}"
         return done.stdout

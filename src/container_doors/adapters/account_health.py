@@ -18,7 +18,8 @@ from container_doors.core.errors import (
     ReadOnlyRemoteError,
     UnreachableError,
 )
-from container_doors.doctor.health import Health, failed, is_kaggle, passed, warned
+from container_doors.core.installation import is_kaggle
+from container_doors.doctor.health import Health, failed, passed, warned
 
 _WAIT_S = 15.0
 

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from container_doors.core.errors import DatasetError, MissingToolError
-from container_doors.doctor.health import install_command
+from container_doors.core.installation import install_command
 
 KINDS = (
     "gaussian_noise", "shot_noise", "impulse_noise", "speckle_noise",

@@ -12,8 +12,8 @@ from container_doors.adapters.distributions import version_of
 from container_doors.adapters.shell import call
 from container_doors.core.child_environment import hide_secrets
 from container_doors.core.errors import ConfigError, MissingToolError
+from container_doors.core.installation import extra_of, install_command
 from container_doors.core.records import Environment, Hardware
-from container_doors.doctor.health import extra_of, install_command
 
 _PACKAGES = (
     "container-doors", "ultralytics", "torch", "torchvision", "numpy", "opencv-python-headless",

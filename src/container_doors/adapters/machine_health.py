@@ -14,7 +14,8 @@ from pathlib import Path
 from container_doors.adapters.distributions import BUILDS, clashes, version_of
 from container_doors.adapters.shell import call
 from container_doors.core.errors import MissingToolError
-from container_doors.doctor.health import Health, failed, install_command, is_kaggle, passed, warned
+from container_doors.core.installation import install_command, is_kaggle, missing_in
+from container_doors.doctor.health import Health, failed, passed, warned
 
 REQUIRED = (
     "ultralytics",
@@ -35,6 +36,8 @@ REQUIRED = (
     "tensorboardx",
 )
 """Programs that training needs, or its reports and trackers."""
+OF_TRAINING = (BUILDS["ultralytics"][0], "torch", "torchvision", "hotcoco", "tensorboardx")
+"""Those of the extra ``train``."""
 _HOSTS = ("api.wandb.ai", "www.googleapis.com", "github.com", "pypi.org")
 _LEAST_DISK_GIB, _GOOD_DISK_GIB = 2, 8
 _GOOD_MEMORY_GIB = 4
@@ -42,6 +45,7 @@ _GOOD_SHARED_GIB = 1
 _WAIT_S = 5.0
 _CONNECT = "check the network. Behind a proxy, set HTTPS_PROXY; a firewall must allow https"
 _NO_GPU = "none"
+_BASE = "not installed, so this machine cannot train"
 
 
 def python() -> Health:
@@ -55,6 +59,12 @@ def python() -> Health:
 def packages() -> Health:
     """Check that the packages for training are installed."""
     missing = [BUILDS.get(name, (name,))[0] for name in REQUIRED if not version_of(name)]
+    if missing and missing_in("train") and set(missing) <= set(OF_TRAINING):
+        return warned(
+            "packages",
+            f"those of the base, without {', '.join(missing)}: this machine cannot train",
+            f"train on Kaggle's GPUs (doors kaggle run), or {install_command('train')}",
+        )
     if missing:
         return failed("packages", f"not installed: {', '.join(missing)}", install_command())
     if mixed := clashes():
@@ -71,6 +81,8 @@ def torch_build() -> Health:
     """Check that torch and torchvision fit together, by an operation that needs both."""
     from container_doors.adapters.machine import import_torch
 
+    if missing_in("train") == "torch":
+        return warned("torch", _BASE, install_command("train"))
     try:
         torch = import_torch()
         import torchvision
@@ -99,6 +111,8 @@ def gpu() -> Health:
     from container_doors.adapters.machine import describe_machine, import_torch, join_counts
     from container_doors.core.errors import ConfigError
 
+    if missing_in("train") == "torch":
+        return warned("gpu", f"not checked: {_BASE}", install_command("train"))
     torch, listed = import_torch(), _listed_by_the_driver()
     if not torch.cuda.is_available():
         return _without_gpu(torch.version.cuda, listed)

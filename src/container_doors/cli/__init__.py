@@ -19,8 +19,8 @@ from container_doors.cli.workspace import in_workspace
 from container_doors.core.child_environment import NETWORK, hide_secrets
 from container_doors.core.disk import how_to_free, is_full, what_is_full
 from container_doors.core.errors import DoorsError, MissingToolError
+from container_doors.core.installation import extra_of, install_command, missing_in
 from container_doors.core.printable import shortened
-from container_doors.doctor.health import extra_of, install_command, missing_in
 
 DONE, FOUND_FAULTS, USER_ERROR, STOPPED = 0, 1, 2, 130
 

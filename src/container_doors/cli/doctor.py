@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING, Literal
 
 from container_doors.cli.output import say, say_document
 from container_doors.core.errors import DoorsError, RunError
+from container_doors.core.installation import extra_of, install_command
 from container_doors.core.run import Run
 from container_doors.doctor.health import (
     Health,
     as_document,
     as_lines,
-    extra_of,
     failed,
-    install_command,
     passed,
     warned,
     worst,

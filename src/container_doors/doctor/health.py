@@ -1,12 +1,7 @@
 """The result of a check: one line, with a remedy where something is wrong."""
 
-import os
-import shutil
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any, Literal
 
 Verdict = Literal["pass", "warn", "fail"]
@@ -36,68 +31,6 @@ def warned(name: str, found: str, remedy: str) -> Health:
 def failed(name: str, found: str, remedy: str) -> Health:
     """Return a problem that has to be corrected before training."""
     return Health(name, "fail", found, remedy)
-
-
-def is_kaggle() -> bool:
-    """Check whether this is a Kaggle machine, for which the remedies are different."""
-    return "KAGGLE_KERNEL_RUN_TYPE" in os.environ
-
-
-EXTRAS = {
-    "train": ("torch", "torchvision", "ultralytics", "hotcoco", "tensorboardX", "cloudpickle"),
-    "gdrive": ("dvc_gdrive",),
-    "export": ("onnx", "onnxruntime", "onnxslim", "openvino"),
-    "robustness": ("imagecorruptions",),
-}
-"""What `pip install 'container-doors[EXTRA]'` adds, by extra, as names to import."""
-
-
-def extra_of(module: str) -> str | None:
-    """Return the extra that brings a module; None if every installation has it.
-
-    >>> extra_of("torch.nn"), extra_of("numpy")
-    ('train', None)
-    """
-    top = module.partition(".")[0]
-    return next((extra for extra, modules in EXTRAS.items() if top in modules), None)
-
-
-def missing_in(extra: str) -> str | None:
-    """Return the first module of an extra that is not installed; None if all are."""
-    return next((name for name in EXTRAS[extra] if find_spec(name) is None), None)
-
-
-def install_command(extra: str | None = None) -> str:
-    """Return the command that installs missing packages, or activates the right environment.
-
-    Args:
-        extra: The extra that is missing; None if it is a package of every installation.
-    """
-    clone = Path(__file__).resolve().parents[3]
-    environment = clone / (os.environ.get("UV_PROJECT_ENVIRONMENT") or ".venv")
-    if not (clone / "uv.lock").is_file():
-        if extra is not None:
-            return _install_extra(extra)
-        return f"install container-doors again; {sys.executable} -m pip check lists what is missing"
-    if is_kaggle():
-        return "bash scripts/setup_kaggle.sh"
-    is_here = Path(sys.prefix).resolve() == environment.resolve()
-    if (environment / "pyvenv.cfg").is_file() and not is_here:
-        of_windows = environment / "Scripts" / "activate"
-        activate = of_windows if os.name == "nt" else f"source {environment / 'bin' / 'activate'}"
-        return f"{activate}, then the same command again"
-    sync = "uv sync" if shutil.which("uv") else "pip install uv && uv sync"
-    return sync if clone == Path.cwd() else f"cd {clone} && {sync}"
-
-
-def _install_extra(extra: str) -> str:
-    """Return the line that adds an extra to an installation from a wheel."""
-    package = f"'container-doors[{extra}]'"
-    if "uv" in Path(sys.prefix).parts[-3:] and "tools" in Path(sys.prefix).parts:
-        return f"uv tool install {package}"
-    if find_spec("pip") is None and shutil.which("uv"):
-        return f"uv pip install --python {sys.executable} {package}"
-    return f"{sys.executable} -m pip install {package}"
 
 
 def as_lines(lines: Sequence[Health]) -> list[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from container_doors.core.config import Validation
-from container_doors.core.errors import TrackingError, WeightsError
+from container_doors.core.errors import MissingToolError, TrackingError, WeightsError
 from container_doors.core.ports import Detector, LoadDetector, TrackingServer
 from container_doors.core.records import Check, Hardware, Metadata, Mismatch
 from container_doors.core.run import PUBLISHED, REPORTS
@@ -115,6 +115,11 @@ def _try_weights(
         mismatch = Mismatch(str(weights), "a working detector of doors", why, _UNUSABLE)
         yield Check("loads", "", (mismatch,))
         yield Check("inference", "", not_checked="the model does not load")
+        return
+    except MissingToolError as error:
+        reason = f"{error.problem}: {error.hint}"
+        yield Check("loads", "", not_checked=reason)
+        yield Check("inference", "", not_checked=reason)
         return
     yield Check("loads", f"with Ultralytics, on {hardware.description}")
     with _sample_photograph(dataset) as (image, what):

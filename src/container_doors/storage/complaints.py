@@ -3,6 +3,8 @@
 import re
 from dataclasses import dataclass, replace
 
+from container_doors.core.installation import install_command
+
 ADD_REMOTE = "doors storage set DIRECTORY, or gdrive://FOLDER_ID, or any URL that DVC knows"
 THREE_WAYS = (
     "use a folder of a shared drive (Google Workspace), or impersonate a person: doors storage set "
@@ -159,8 +161,8 @@ def explain(message: str) -> Complaint | None:
         return complaint
     name = f"dvc-{plugin['name']}"
     if name == "dvc-gdrive":
-        return replace(complaint, remedy="uv sync installs dvc-gdrive")
-    remedy = f"uv add --group dvc {name}; or pip install {name}, where dvc itself is"
+        return replace(complaint, remedy=install_command("gdrive"))
+    remedy = f"pip install {name}, where dvc itself is; or uv add {name}"
     return replace(complaint, meaning=f"DVC's plugin {name} is missing", remedy=remedy)
 
 

@@ -9,8 +9,8 @@ from container_doors.adapters.yolo.detector import YoloDetector
 from container_doors.adapters.yolo.weights import open_weights
 from container_doors.core.child_environment import hide_secrets
 from container_doors.core.errors import MissingToolError
+from container_doors.core.installation import install_command
 from container_doors.core.records import Hardware
-from container_doors.doctor.health import install_command
 
 FORMATS = {"onnx": "ONNX Runtime", "openvino": "OpenVINO"}
 

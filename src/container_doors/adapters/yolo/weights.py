@@ -7,7 +7,7 @@ from typing import Any
 from container_doors.adapters.yolo.environment import import_ultralytics
 from container_doors.adapters.yolo.loading import refuse_programs
 from container_doors.core.child_environment import hide_secrets
-from container_doors.core.errors import WeightsError
+from container_doors.core.errors import MissingToolError, WeightsError
 from container_doors.core.printable import one_line, shortened
 from container_doors.publishing.hashing import file_sha256
 
@@ -59,7 +59,7 @@ def open_weights(path: Path, *, sha256: str | None = None) -> Any:  # noqa: ANN4
     try:
         # Absolute, because a known name, or one that starts with a scheme, would be downloaded.
         return import_ultralytics().YOLO(str(path.absolute()), task="detect")
-    except WeightsError:
+    except (WeightsError, MissingToolError):
         raise
     except Exception as error:  # noqa: BLE001 - a damaged file can raise anything at all
         raise WeightsError(

@@ -50,9 +50,16 @@ install_beside_the_image() {
     fail "Python 3.11, 3.12 or 3.13 is needed, found $(python --version)" "choose the latest environment in the notebook's settings"
   python -c 'from importlib.metadata import version; version("torch")' 2> /dev/null ||
     fail "this image has no torch" "choose a GPU image, or run without KAGGLE_KERNEL_RUN_TYPE"
-  python scripts/install_locked.py --without dvc --project || exit 2
+  installer=scripts/install_locked.py
+  if [ -f "$installer" ]; then
+    python "$installer" --without dvc --project || exit 2
+  else # a workspace that `doors init` made: its release has the lock
+    python -m pip install --quiet --no-deps --requirement requirements.txt || not_installed
+    installer="$(python -c 'from container_doors.adapters.templates import template_path; print(template_path("locked/scripts/install_locked.py"))')"
+    python "$installer" --without dvc || exit 2
+  fi
   home="${XDG_DATA_HOME:-$HOME/.local/share}/container-doors/dvc"
-  python scripts/install_locked.py --environment "$home" --group dvc || exit 2
+  python "$installer" --environment "$home" --group dvc || exit 2
   ln -sf "$home/bin/dvc" "$(python -c 'import sysconfig; print(sysconfig.get_path("scripts"))')/dvc"
 }
 
@@ -95,6 +102,8 @@ check_secrets
 echo "[2/4] Installing packages..."
 if [ -n "$on_kaggle" ]; then
   install_beside_the_image
+elif [ ! -f uv.lock ]; then
+  command -v doors > /dev/null || fail "doors is not on the PATH" "pip install --requirement requirements.txt"
 elif command -v uv > /dev/null; then
   uv sync --quiet || not_installed
 elif [ ! -x .venv/bin/doors ] && ! command -v doors > /dev/null; then

@@ -36,7 +36,7 @@ REQUIRED = (
     "tensorboardx",
 )
 """Programs that training needs, or its reports and trackers."""
-OF_TRAINING = (BUILDS["ultralytics"][0], "torch", "torchvision", "hotcoco", "tensorboardx")
+OF_TRAINING = (BUILDS["ultralytics"][0], "torch", "torchvision", "hotcoco", "scipy", "tensorboardx")
 """Those of the extra ``train``."""
 _HOSTS = ("api.wandb.ai", "www.googleapis.com", "github.com", "pypi.org")
 _LEAST_DISK_GIB, _GOOD_DISK_GIB = 2, 8

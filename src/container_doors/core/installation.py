@@ -16,7 +16,9 @@ def is_kaggle() -> bool:
 
 
 EXTRAS = {
-    "train": ("torch", "torchvision", "ultralytics", "hotcoco", "tensorboardX", "cloudpickle"),
+    "train": (
+        "torch", "torchvision", "ultralytics", "hotcoco", "scipy", "tensorboardX", "cloudpickle",
+    ),  # fmt: skip
     "gdrive": ("dvc_gdrive",),
     "export": ("onnx", "onnxruntime", "onnxslim", "openvino"),
     "robustness": ("imagecorruptions",),

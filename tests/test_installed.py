@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -35,12 +35,24 @@ class Bare:
         (folder / "gitconfig").write_text("[user]\n\tname = P\n\temail = p@example.com\n")
 
     def run(
-        self, *command: str, cwd: Path, exit_code: int = 0, timeout_s: float = 400, **more: str
+        self,
+        *command: str,
+        cwd: Path,
+        exit_code: int = 0,
+        timeout_s: float = 400,
+        variables: Mapping[str, str] | None = None,
     ) -> str:
         done = subprocess.run(
-            command, cwd=cwd, env=self.environment | more, stdin=subprocess.DEVNULL, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, timeout=timeout_s,
-        )  # fmt: skip
+            command,
+            cwd=cwd,
+            env=self.environment | dict(variables or {}),
+            text=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=False,
+            timeout=timeout_s,
+        )
         assert done.returncode == exit_code, f"{command}\n{done.stdout}"
         return done.stdout
 
@@ -59,7 +71,7 @@ def bare(tmp_path_factory: pytest.TempPathFactory, repository_root: Path) -> Bar
     subprocess.run([sys.executable, "-m", "venv", str(folder / "bare")], check=True)
     index = {k: v for k, v in os.environ.items() if k.startswith("PIP_")}
     install = [str(made.python), "-m", "pip", "install", "--quiet", "--no-compile", str(wheel)]
-    made.run(*install, cwd=folder, timeout_s=1500, **index)
+    made.run(*install, cwd=folder, timeout_s=1500, variables=index)
     return made
 
 
@@ -108,7 +120,7 @@ def test_from_an_empty_folder_to_a_model_from_kaggle(
 
     said = bare.run(
         "doors", "kaggle", "run", "--experiment", "exp1", "--yes", "--commit",
-        cwd=mine, **kaggle.environment,
+        cwd=mine, variables=kaggle.environment,
     )  # fmt: skip
 
     assert "release: sending" in said
@@ -127,9 +139,9 @@ def test_a_changed_file_of_the_release_is_not_sent(bare: Bare, tmp_path: Path):
     before = changed.read_bytes()
     write = "from container_doors.adapters.release import write_wheel; from pathlib import Path; "
     call = f"{write}print(write_wheel(Path({str(tmp_path)!r})).read_bytes().__hash__())"
-    environment = {"PYTHONHASHSEED": "0"}
-    first = bare.run("python", "-c", call, cwd=tmp_path, **environment)
-    assert first == bare.run("python", "-c", call, cwd=tmp_path, **environment)
+    seed = {"PYTHONHASHSEED": "0"}
+    first = bare.run("python", "-c", call, cwd=tmp_path, variables=seed)
+    assert first == bare.run("python", "-c", call, cwd=tmp_path, variables=seed)
 
     changed.write_bytes(before + b"# mine\n")
     try:

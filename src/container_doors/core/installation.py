@@ -17,8 +17,14 @@ def is_kaggle() -> bool:
 
 EXTRAS = {
     "train": (
-        "torch", "torchvision", "ultralytics", "hotcoco", "scipy", "tensorboardX", "cloudpickle",
-    ),  # fmt: skip
+        "torch",
+        "torchvision",
+        "ultralytics",
+        "hotcoco",
+        "scipy",
+        "tensorboardX",
+        "cloudpickle",
+    ),
     "gdrive": ("dvc_gdrive",),
     "export": ("onnx", "onnxruntime", "onnxslim", "openvino"),
     "robustness": ("imagecorruptions",),

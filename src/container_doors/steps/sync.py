@@ -5,6 +5,7 @@ from pathlib import Path
 
 from container_doors.core.errors import (
     MissingContentError,
+    MissingToolError,
     RunError,
     SignatureError,
     VersioningError,
@@ -46,7 +47,8 @@ _REVERSION = (
 )
 
 TryWeights = Callable[[Path], object]
-"""Loads a weight file and tries it; raises :class:`WeightsError` if it is no working detector."""
+"""Loads a weight file and tries it; raises :class:`WeightsError` if it is no working detector, and
+:class:`MissingToolError` if this installation can only check that it contains weights."""
 
 
 def put_in_place(
@@ -81,7 +83,7 @@ def put_in_place(
             _lay_out(arriving, staged, store=store, progress=progress)
             _check_signed(arriving, staged, policy, revision, progress)
             _check_whole(arriving, staged)
-            _try_staged(arriving, staged, try_weights)
+            _try_staged(arriving, staged, try_weights, progress)
     metadata = Metadata.read(PUBLISHED / METADATA)
     check_weights(metadata, PUBLISHED, list(arriving.texts))
     return metadata
@@ -124,7 +126,7 @@ def put_weights_in_place(
                 f"best.pt: expected md5 {pointer.md5}, as its pointer says, found {found}",
                 hint="run this again",
             )
-        _try_staged(arriving, staged, try_weights)
+        _try_staged(arriving, staged, try_weights, progress)
     return PUBLISHED / "best.pt"
 
 
@@ -217,7 +219,9 @@ def _check_tag(metadata: Metadata) -> None:
         )
 
 
-def _try_staged(arriving: Arrival, staged: Path, try_weights: TryWeights) -> None:
+def _try_staged(
+    arriving: Arrival, staged: Path, try_weights: TryWeights, progress: Progress
+) -> None:
     """Load and try the weights while those that they would replace are still there.
 
     Raises:
@@ -226,6 +230,11 @@ def _try_staged(arriving: Arrival, staged: Path, try_weights: TryWeights) -> Non
     weights = staged / "best.pt"
     try:
         try_weights(weights)
+    except MissingToolError as error:
+        progress.say(
+            f"{weights.name} contains weights only; it was not tried: {error.problem} "
+            f"({error.hint})"
+        )
     except WeightsError as error:
         problem = error.problem.replace(str(weights), weights.name)
         raise WeightsError(

@@ -220,7 +220,9 @@ def test_the_newest_whole_one_is_fetched(
     assert fetch(there, remote, said.append)
 
     assert epoch_of(there) == 3
-    assert said[1].startswith(f"skipped it: {of_epoch(remote, 4).name} is damaged: its sha256")
+    assert said[1].startswith(
+        f"skipped the stored checkpoint of epoch 4: {of_epoch(remote, 4).name} is damaged: its sha256"
+    )
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
@@ -300,7 +302,10 @@ def test_one_with_the_right_hashes_that_cannot_be_loaded_is_skipped_like_a_damag
 
     assert epoch_of(there) == 3
     bad = of_epoch(remote, 4).name
-    assert said[1] == f"skipped it: {bad}: resume.pt contains more than weights"
+    assert (
+        said[1]
+        == f"skipped the stored checkpoint of epoch 4: {bad}: resume.pt contains more than weights"
+    )
     with pytest.raises(RunError, match="no intact checkpoint of a is left") as refused:
         fetch(Run("a", root=tmp_path / "other"), remote, refusal=refusing(3, 4))
     assert refused.value.problem.count("contains more than weights") == 2

@@ -7,7 +7,8 @@ checkpoint lacks. To resume, :func:`rewind` restores the run's files to their st
 checkpoint.
 
 The previous checkpoint is kept beside it (``run.previous_checkpoint``) and shares no file with it,
-so damage to one costs an epoch and not the training (:func:`use_newest_intact`).
+so damage to one costs an epoch and not the training (:func:`use_newest_intact`). The copies in the
+storage are fetched, and skipped if they are damaged, in :mod:`container_doors.training.fetching`.
 
 | file | content |
 | --- | --- |

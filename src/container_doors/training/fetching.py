@@ -123,7 +123,7 @@ def _fetch_first_intact(
             _fetch(run, record, one, source)
         except (VersioningError, RunError) as error:
             skipped.append((one, error))
-            say(f"skipped it: {error.problem}")
+            say(f"skipped the stored checkpoint of epoch {one.epoch}: {error.problem}")
         else:
             return True, skipped
     return False, skipped

@@ -27,6 +27,8 @@ RUN_BY_TESTS = {
     "uv run doors track login": "tests/test_tracking.py",
     "uv run doors track sync": "tests/test_tracking.py",
     "uv run doors track show": "tests/test_readme.py",
+    "pip install container-doors": "tests/test_installed.py",
+    "doors init": "tests/test_installed.py",
     "uv run doors evaluate --experiment": "tests/test_readme.py",
     "uv run doors evaluate --target": "tests/test_assessment.py",
     "uv run doors compare": "tests/test_readme.py",
@@ -79,6 +81,7 @@ def test_every_command_there_is_stands_in_the_readme(repository_root: Path):
 
     for command in (
         "demo",
+        "init",
         "data sample",
         "data validate",
         "data pack",

@@ -221,7 +221,7 @@ def test_the_newest_whole_one_is_fetched(
 
     assert epoch_of(there) == 3
     assert said[1].startswith(
-        f"skipped the stored checkpoint of epoch 4: {of_epoch(remote, 4).name} is damaged: its sha256"
+        f"skipped the stored checkpoint of epoch 4: {of_epoch(remote, 4).name} is damaged"
     )
 
 

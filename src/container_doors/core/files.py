@@ -252,6 +252,16 @@ def link_or_copy(source: Path, target: Path) -> None:
             shutil.copyfile(source, target)
 
 
+def link_file(source: Path, target: Path) -> None:
+    """Make ``target`` a hard link to ``source``, or a copy; a symbolic link stays one."""
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except OSError as error:
+        if error.errno not in (*_NO_LINKS, errno.EXDEV, errno.EMLINK):
+            raise
+        shutil.copy2(source, target, follow_symlinks=False)
+
+
 def replace_text(path: Path, text: str) -> None:
     """Replace a text file as one step, forced to the disk: a reader finds the old or the new text.
 
@@ -354,6 +364,20 @@ def force_to_disk(folder: Path) -> None:
     for path in (*folder.rglob("*"), folder):
         if not path.is_symlink():
             _fsync(path)
+
+
+def force_file_system_to_disk(folder: Path) -> None:
+    """Force all files of a folder's file system at once: for thousands of files much faster.
+
+    https://man7.org/linux/man-pages/man2/sync.2.html
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        if not hasattr(libc, "syncfs") or libc.syncfs(descriptor):
+            os.sync()
+    finally:
+        os.close(descriptor)
 
 
 def replace_folder(folder: Path) -> None:

@@ -45,7 +45,7 @@ _ORIENTATION_TAG = 274
 _SIDEWAYS = {5, 6, 7, 8}
 
 # What Pillow's readers raise on invalid bytes.
-_DECODER_ERRORS = (
+DECODER_ERRORS = (
     ArithmeticError,
     AssertionError,
     AttributeError,
@@ -125,7 +125,7 @@ def decode(data: bytes, *, suffix: str) -> Decoded:
             header = Image.open(io.BytesIO(data))
         except Image.DecompressionBombError as error:
             raise TooManyPixelsError(str(error)) from None
-        except _DECODER_ERRORS as error:
+        except DECODER_ERRORS as error:
             raise NotAPictureError(str(error)) from None
         with header:
             return _decode_opened(data, suffix, header)
@@ -157,7 +157,7 @@ def _decode_opened(data: bytes, suffix: str, header: Image.Image) -> Decoded:
 def _orientation(header: Image.Image) -> object:
     try:
         return header.getexif().get(_ORIENTATION_TAG)
-    except _DECODER_ERRORS:
+    except DECODER_ERRORS:
         return None
 
 
@@ -172,7 +172,7 @@ def _frames(header: Image.Image) -> int:
         if kind == "tiff":
             return _pages(header)
         return int(getattr(header, "n_frames", 1)) if kind in READABLE else 1
-    except _DECODER_ERRORS:
+    except DECODER_ERRORS:
         return 1
 
 
@@ -194,7 +194,7 @@ def _broken(data: bytes, kind: str) -> str:
         if kind == "JPEG" and not data.endswith(JPEG_END):
             with Image.open(io.BytesIO(data)) as fresh:
                 fresh.load()
-    except _DECODER_ERRORS as error:
+    except DECODER_ERRORS as error:
         return str(error) or type(error).__name__
     return ""
 
@@ -248,7 +248,7 @@ def _decode_with_pillow(data: bytes) -> NDArray[Any] | None:
     try:
         with Image.open(io.BytesIO(data)) as picture:
             return np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
-    except _DECODER_ERRORS:
+    except DECODER_ERRORS:
         return None
 
 

@@ -25,6 +25,9 @@ PICTURE_SUFFIXES = frozenset(
 )
 """Ultralytics' IMG_FORMATS, in lower case and without the dot; it ignores every other file."""
 
+UNSPLIT, UNLABELLED = "unsplit", "unlabelled"
+"""Folders of ``images/`` for photographs that are in no split yet, and for those to be labelled."""
+
 _OF_THE_SYSTEM = {"thumbs.db", "desktop.ini"}
 _OF_LABELLING_TOOLS = {"classes.txt", "data.yaml"}
 
@@ -98,8 +101,12 @@ def read_layout(dataset: Path) -> tuple[Layout | None, list[Finding]]:
     findings += [fault.at(DATA_YAML) for fault in root_faults]
     yaml_disk, disk = disk, disk if root == dataset else Disk(root, PICTURE_SUFFIXES)
     splits: dict[str, SplitFiles] = {}
+    unsplit = _unsplit(root)
+    findings += [fault.at(path) for path, fault in unsplit]
     for name in SPLITS:
         folder, fault = _folder(disk, name, document.get(name), yaml_disk=yaml_disk)
+        if unsplit and fault is not None and fault.rule == "split-folder-missing":
+            continue  # the command that places them makes it
         fault = fault or _overlap(folder, name, splits, disk)
         if fault is not None:
             findings.append(fault.at(DATA_YAML))
@@ -108,6 +115,22 @@ def read_layout(dataset: Path) -> tuple[Layout | None, list[Finding]]:
         findings += [fault.at(path.relative_to(root)) for path, fault in faults]
     names = class_names(document.get("names")) or [CLASS_NAME]
     return Layout(root, dataset / DATA_YAML, splits, tuple(names)), findings
+
+
+def _unsplit(root: Path) -> list[tuple[Path, Fault]]:
+    """Find photographs that were imported, and are in no split yet."""
+    folder = Path("images", UNSPLIT)
+    images, _, _ = _walk(root / folder, _is_named_as_a_picture)
+    if not images:
+        return []
+    path = shlex.quote(str(root))
+    fault = Fault(
+        "photographs-not-split",
+        "every photograph in train, val or test",
+        f"{len(images)} in no split yet",
+        f"place them by scene: doors data split --path {path}",
+    )
+    return [(folder, fault)]
 
 
 def _require_folder(dataset: Path) -> None:

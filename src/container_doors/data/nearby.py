@@ -196,6 +196,31 @@ def _names(split: str, path: PurePosixPath) -> bool:
     return {one for one in SPLITS if any(_is(one, part) for part in path.parts)} == {split}
 
 
+def split_in(path: PurePosixPath, *, within_names: bool = False) -> str | None:
+    """Return the split that a path of a source names; None if it names none, or several.
+
+    Args:
+        path: Of which a part is a split's name, perhaps with a year.
+        within_names: Whether one word of a part is enough: ``instances_train2017``.
+
+    >>> split_in(PurePosixPath("valid/a")), split_in(PurePosixPath("test_drive/a"))
+    ('val', None)
+    >>> split_in(PurePosixPath("instances_train2017"), within_names=True)
+    'train'
+    """
+    words = [
+        word
+        for part in path.parts
+        for word in (re.split(r"[\W_]+", part) if within_names else [part])
+    ]
+    found = {
+        split
+        for split, spelling in _SPELLINGS.items()
+        if any(re.fullmatch(spelling + r"\d*", word.lower()) for word in words)
+    }
+    return found.pop() if len(found) == 1 else None
+
+
 def _is(split: str, part: str) -> bool:
     """Return whether a folder's name is that of a split, or starts with it: ``val2017``.
 

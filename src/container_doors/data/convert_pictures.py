@@ -1,0 +1,242 @@
+"""Makes of a picture what a trainer reads; a JPEG keeps every byte but those of its place (GPS).
+
+HEIC, AVIF, TIFF, 16-bit, CMYK, palette and transparent pictures are decoded, turned upright and
+encoded anew: photographs of phones as JPEG of quality 95, others as PNG without any loss.
+"""
+
+import io
+import re
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from PIL import Image, ImageCms, ImageOps
+
+from container_doors.core.parsing import shortened
+from container_doors.data.decoding import DECODER_ERRORS
+from container_doors.data.strip_gps import without_gps
+
+_ORIENTATION, _MAKE, _MODEL, _DATE = 274, 271, 272, 306
+_EXIF_IFD, _DATE_TAKEN = 0x8769, 0x9003
+_SIDEWAYS = {5, 6, 7, 8}
+_JPEG_QUALITY = 95
+_KEPT = {"JPEG": "jpg", "MPO": "jpg", "PNG": "png", "BMP": "bmp", "WEBP": "webp"}
+"""Formats that the trainer reads as they are, and their suffixes."""
+
+_LOSSY = {"HEIF", "AVIF", "JPEG", "JPEG2000", "WEBP", "MPO"}
+_HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
+_DEEP_MODES = ("I", "F")
+_DATE_FORM = re.compile(r"(\d{4})[:-](\d\d)[:-](\d\d)[ T](\d\d:\d\d:\d\d)")
+
+
+class UnreadablePictureError(ValueError):
+    """The bytes are no picture that can be read; the message is short."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A picture as the trainer gets it."""
+
+    data: bytes
+    suffix: str
+    """That of its content, without the dot."""
+    stored_wh: tuple[int, int]
+    """Width and height of the pixels as the source stores them."""
+    upright_wh: tuple[int, int]
+    orientation: int
+    """The source's EXIF orientation; 1 if it has none, or if its format turns by itself."""
+    converted_from: str
+    """What it was, if it was encoded anew; else empty."""
+    has_lost_place: bool
+    """Whether GPS was removed."""
+    date_taken: str
+    """ISO 8601, without a zone; empty if unknown."""
+    camera: str
+
+
+def prepare(data: bytes, *, keep_gps: bool = False) -> Prepared:
+    """Read a picture's header, and decode and encode it only if the trainer could not read it.
+
+    Raises:
+        UnreadablePictureError: If it is no picture, or too large.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow's, about odd metadata and large pictures
+        try:
+            with _opened(data) as picture:
+                return _prepared(data, picture, keep_gps=keep_gps)
+        except Image.DecompressionBombError:
+            raise UnreadablePictureError("a picture of too many pixels") from None
+        except DECODER_ERRORS as error:
+            found = shortened(str(error) or type(error).__name__, 100)
+            raise UnreadablePictureError(_without_address(found)) from None
+
+
+def _without_address(message: str) -> str:
+    """Remove what differs between two runs: <_io.BytesIO object at 0x7f...>."""
+    return re.sub(r"<_io\.BytesIO[^>]*>", "the file", message)
+
+
+def _opened(data: bytes) -> Image.Image:
+    if data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS:
+        import pi_heif  # noqa: PLC0415 - few have such pictures
+
+        # Not registered with Pillow: the gate would take HEIC for what the trainer reads.
+        picture: Image.Image = pi_heif.open_heif(io.BytesIO(data)).to_pillow()
+        picture.format = "HEIF"
+        return picture
+    return Image.open(io.BytesIO(data))
+
+
+def _prepared(data: bytes, picture: Image.Image, *, keep_gps: bool) -> Prepared:
+    kind = picture.format or ""
+    exif = _exif(picture)
+    # HEIF is decoded upright, by the format's own mark, which the EXIF tag only repeats.
+    raw = 1 if kind == "HEIF" else exif.get(_ORIENTATION, 1)
+    orientation = raw if isinstance(raw, int) and raw in range(1, 9) else 1
+    stored = picture.size
+    upright = stored[::-1] if orientation in _SIDEWAYS else stored
+    why = _why_converted(kind, picture, data)
+    if why:
+        converted, suffix = _encoded(picture, data, orientation)
+        has_lost_place = False
+        result = converted
+    else:
+        result = data if keep_gps or kind not in {"JPEG", "MPO"} else without_gps(data)
+        suffix, has_lost_place = _KEPT[kind], result is not data
+    return Prepared(
+        result, suffix, stored, upright, orientation, why, has_lost_place,
+        _date(exif), _camera(exif),
+    )  # fmt: skip
+
+
+def _exif(picture: Image.Image) -> Any:  # noqa: ANN401 - a mapping of whatever the file has
+    try:
+        exif = picture.getexif()
+        if not exif and isinstance(raw := picture.info.get("exif"), bytes):
+            exif.load(raw)
+    except DECODER_ERRORS:
+        return {}
+    return exif
+
+
+def _date(exif: Any) -> str:  # noqa: ANN401
+    try:
+        taken = exif.get_ifd(_EXIF_IFD).get(_DATE_TAKEN) or exif.get(_DATE)
+    except (*DECODER_ERRORS,):
+        return ""
+    match = _DATE_FORM.search(str(taken or ""))
+    return f"{match[1]}-{match[2]}-{match[3]}T{match[4]}" if match else ""
+
+
+def _camera(exif: Any) -> str:  # noqa: ANN401
+    make, model = (str(exif.get(tag) or "").strip(" \0") for tag in (_MAKE, _MODEL))
+    return model if model.startswith(make) else f"{make} {model}".strip()
+
+
+def _why_converted(kind: str, picture: Image.Image, data: bytes) -> str:
+    """Name what the trainer cannot read; empty if there is nothing."""
+    if kind not in _KEPT:
+        return kind
+    if picture.mode == "CMYK":
+        return f"CMYK {kind}"
+    if picture.mode.startswith(_DEEP_MODES) or _is_deep_png(kind, data):
+        return f"16-bit {kind}"
+    if kind != "JPEG" and ("A" in picture.getbands() or "transparency" in picture.info):
+        return f"transparent {kind}"
+    if picture.mode in {"P", "PA"}:
+        return f"{kind} with a palette"
+    return ""
+
+
+def _is_deep_png(kind: str, data: bytes) -> bool:
+    """Read the bits of a PNG's colours: Pillow opens 16-bit colour as if it had eight."""
+    return kind == "PNG" and data[24] == 16
+
+
+def _encoded(picture: Image.Image, data: bytes, orientation: int) -> tuple[bytes, str]:
+    kind = picture.format or ""
+    pixels = _opaque(_eight_bit(picture, data))
+    if orientation != 1:
+        pixels = ImageOps.exif_transpose(_with_orientation(pixels, orientation))
+    output = io.BytesIO()
+    if kind in _LOSSY:
+        pixels.save(output, "JPEG", quality=_JPEG_QUALITY, subsampling=0)
+        return output.getvalue(), "jpg"
+    pixels.save(output, "PNG", compress_level=3)
+    return output.getvalue(), "png"
+
+
+def _with_orientation(pixels: Image.Image, orientation: int) -> Image.Image:
+    pixels.getexif()[_ORIENTATION] = orientation
+    return pixels
+
+
+def _eight_bit(picture: Image.Image, data: bytes) -> Image.Image:
+    """Scale deep pixels by the bits that they use: a camera's 12 bits fill a quarter of a byte."""
+    if picture.mode.startswith(_DEEP_MODES):
+        values = np.asarray(picture, dtype=np.float64)
+    elif _is_deep_png(picture.format or "", data):
+        values = _deep_png(data)
+    else:
+        return picture
+    values = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
+    highest = float(np.percentile(values[..., :3] if values.ndim == 3 else values, 99.9))
+    most = 1.0 if 0 < highest <= 1 else float(2 ** max(8, int(max(highest, 1)).bit_length()) - 1)
+    scaled = values * (255 / most)
+    if values.ndim == 3 and values.shape[2] == 4:  # transparency is on the scale of the file
+        scaled[..., 3] = values[..., 3] / 257
+    return Image.fromarray(np.clip(scaled, 0, 255).round().astype(np.uint8))
+
+
+def _deep_png(data: bytes) -> Any:  # noqa: ANN401 - an array
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if pixels is None:
+        raise ValueError("a damaged PNG")
+    if pixels.ndim == 3:
+        pixels = pixels[..., [2, 1, 0, 3][: pixels.shape[2]]]
+    return np.asarray(pixels, dtype=np.float64)
+
+
+def _opaque(picture: Image.Image) -> Image.Image:
+    """Put a transparent picture on white, and return red, green and blue."""
+    if "A" in picture.getbands() or "transparency" in picture.info:
+        rgba = picture.convert("RGBA")
+        white = Image.new("RGBA", rgba.size, "white")
+        return Image.alpha_composite(white, rgba).convert("RGB")
+    if picture.mode == "CMYK":
+        return _from_cmyk(picture)
+    return picture.convert("L" if picture.mode in {"L", "1"} else "RGB")
+
+
+def _from_cmyk(picture: Image.Image) -> Image.Image:
+    """Convert by the profile that the picture has; by the plain formula if it has none."""
+    profile = picture.info.get("icc_profile")
+    if isinstance(profile, bytes):
+        try:
+            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+            target = ImageCms.createProfile("sRGB")
+            converted = ImageCms.profileToProfile(picture, source, target, outputMode="RGB")
+        except (ImageCms.PyCMSError, OSError):
+            converted = None
+        if converted is not None:
+            return converted
+    return picture.convert("RGB")
+
+
+Turn = Callable[[float, float], tuple[float, float]]
+
+TURNS: dict[int, Turn] = {
+    1: lambda x, y: (x, y),
+    2: lambda x, y: (1 - x, y),
+    3: lambda x, y: (1 - x, 1 - y),
+    4: lambda x, y: (x, 1 - y),
+    5: lambda x, y: (y, x),
+    6: lambda x, y: (1 - y, x),
+    7: lambda x, y: (1 - y, 1 - x),
+    8: lambda x, y: (y, 1 - x),
+}
+"""By EXIF orientation: where a point of the stored picture is in the upright one, in fractions."""

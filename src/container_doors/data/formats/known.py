@@ -1,0 +1,65 @@
+"""The formats that are known, in the order in which they are tried."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from container_doors.core.errors import SourceError
+from container_doors.data.formats import coco, yolo
+from container_doors.data.formats.record import (
+    ExportedPhotograph,
+    LabelledPhotograph,
+    MalformedError,
+)
+from container_doors.data.sources import Source
+
+Write = Callable[[Sequence[ExportedPhotograph], Path], Mapping[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """What one format can do."""
+
+    name: str
+    """As it is typed: ``--format coco``."""
+    tool: str
+    recognise: Callable[[Source], bool]
+    read: Callable[[Source], Iterator[LabelledPhotograph]]
+    write: Write | None = None
+
+
+FORMATS = {
+    one.name: one
+    for one in (
+        Format("coco", coco.TOOL, coco.recognise, coco.read, coco.write),
+        Format("yolo", yolo.TOOL, yolo.recognise, yolo.read, yolo.write),
+    )
+}
+
+
+def format_of(source: Source, named: str | None) -> Format:
+    """Return the format that was named, or recognise it.
+
+    Raises:
+        SourceError: If none fits, or several do.
+    """
+    if named is not None:
+        return FORMATS[named]
+    try:
+        found = [one for one in FORMATS.values() if one.recognise(source)]
+    except MalformedError as error:
+        raise SourceError(str(error), hint="correct it, or export the labels again") from None
+    if not found:
+        raise SourceError(
+            f"{source.path}: expected labels of {', '.join(one.tool for one in FORMATS.values())}; "
+            "found none of them",
+            hint="if its photographs are to be labelled later: --unlabelled; if they have no door: "
+            "--negatives; else name the format: --format NAME",
+        )
+    if len(found) > 1:
+        names = ", ".join(one.name for one in found)
+        raise SourceError(
+            f"{source.path}: expected labels of one format, found {names}",
+            hint=f"name the one to read: --format {found[0].name}",
+        )
+    return found[0]

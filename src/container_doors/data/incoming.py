@@ -1,0 +1,90 @@
+"""Finds and reads the pictures that label files name."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+
+from container_doors.core.errors import SourceError
+from container_doors.data.convert_pictures import Prepared, UnreadablePictureError, prepare
+from container_doors.data.formats.record import LabelledPhotograph, MalformedError
+from container_doors.data.photograph_suffixes import is_picture
+from container_doors.data.sources import FolderSource, PictureIndex, Source, one_of
+
+_CHUNK, _THREADS = 32, 4
+"""Photographs in memory at once, and threads that read and hash them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A picture that was read, or what is wrong with it."""
+
+    labelled: LabelledPhotograph
+    member: str
+    sha256: str = ""
+    picture: Prepared | None = None
+    problem: MalformedError | None = None
+
+
+class Reader:
+    """Finds and reads the pictures of a source."""
+
+    def __init__(
+        self, source: Source, *, pictures: Path | None, reads_unlabelled: bool, keep_gps: bool
+    ) -> None:
+        """Store where to look.
+
+        Args:
+            source: The source.
+            pictures: The folder of the photographs, if it is another one.
+            reads_unlabelled: Whether photographs are read that nobody has labelled.
+            keep_gps: See :func:`~container_doors.data.convert_pictures.prepare`.
+        """
+        self._pictures: Source = FolderSource(pictures) if pictures else source
+        self._reads_unlabelled, self._keep_gps = reads_unlabelled, keep_gps
+        self._index: PictureIndex | None = None
+        self._used: set[str] = set()
+
+    def read(self, photographs: Iterable[LabelledPhotograph]) -> Iterator[Incoming]:
+        """Read the pictures in order, several at a time."""
+        pending = iter(photographs)
+        with ThreadPoolExecutor(_THREADS) as pool:
+            while chunk := list(islice(pending, _CHUNK)):
+                wanted = [self._find(one) for one in chunk]
+                yield from pool.map(self._load, wanted)
+
+    def unused(self) -> list[str]:
+        """Return the pictures of the source that no label file names."""
+        return [
+            one for one in self._pictures.members if is_picture(one) and one not in self._used
+        ] if self._index is not None else []  # fmt: skip
+
+    def _find(self, labelled: LabelledPhotograph) -> tuple[Incoming, Callable[[], bytes] | None]:
+        if labelled.embedded is not None:
+            return Incoming(labelled, labelled.picture), labelled.embedded
+        if self._index is None:
+            self._index = PictureIndex([one for one in self._pictures.members if is_picture(one)])
+        found = self._index.find(labelled.picture, labelled.folder)
+        self._used.update(found)
+        if len(found) == 1:
+            member = found[0]
+            return Incoming(labelled, member), lambda: self._pictures.read(member)
+        what = f"which can be {one_of(found)}" if found else "which is not there"
+        problem = MalformedError(
+            labelled.where, "a picture of the source", f"{labelled.picture!r}, {what}"
+        )
+        return Incoming(labelled, labelled.picture, problem=problem), None
+
+    def _load(self, wanted: tuple[Incoming, Callable[[], bytes] | None]) -> Incoming:
+        read, load = wanted
+        if load is None or not (read.labelled.is_labelled or self._reads_unlabelled):
+            return read
+        try:
+            data = load()
+            picture = prepare(data, keep_gps=self._keep_gps)
+        except (UnreadablePictureError, SourceError) as error:
+            problem = MalformedError(self._pictures.where(read.member), "a picture", str(error))
+            return replace(read, problem=problem)
+        return replace(read, sha256=hashlib.sha256(data).hexdigest(), picture=picture)

@@ -1,0 +1,433 @@
+"""Import photographs and labels of any known format into a data set."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+from container_doors.core.errors import SourceError
+from container_doors.core.ports import Progress
+from container_doors.data.classes import ClassChoice, require_known
+from container_doors.data.convert_pictures import Prepared
+from container_doors.data.formats import heap
+from container_doors.data.formats.known import format_of
+from container_doors.data.formats.record import (
+    LEFT_OUT,
+    Edges,
+    LabelledPhotograph,
+    MalformedError,
+)
+from container_doors.data.formats.yolo import row_text
+from container_doors.data.framing import Framed, frame
+from container_doors.data.incoming import Incoming, Reader
+from container_doors.data.layout import UNLABELLED
+from container_doors.data.placing import Dataset as ExistingDataset
+from container_doors.data.placing import Placed, Staging, place_of, read_dataset, staging
+from container_doors.data.safe_names import Names
+from container_doors.data.source_table import Origin
+from container_doors.data.sources import Source, one_of, open_source
+
+_SAME_BOX_PX = 1.0
+"""Two label files that differ by less say the same: formats round differently."""
+
+_MOST_SHOWN = 20
+
+_TURNED = "{} photograph(s) were labelled as stored, not upright: their boxes were turned"
+_ASSUMED = (
+    "{} photograph(s) have an EXIF orientation, and their labels do not tell whether they were "
+    "drawn upright: taken as upright"
+)
+_CLIPPED = "{} box(es) ended outside of the picture, and were clipped"
+_WITHOUT_PLACE = "{} photograph(s) without their place (GPS) now: --keep-gps keeps it"
+
+HeapKind = Literal["unlabelled", "negatives"]
+
+
+@dataclass(frozen=True, slots=True)
+class ImportOptions:
+    """What a person chose."""
+
+    classes: ClassChoice = field(default_factory=ClassChoice)
+    format_name: str | None = None
+    """None: recognised."""
+    heap: HeapKind | None = None
+    """What photographs without labels are; None: the source has labels."""
+    pictures: Path | None = None
+    """The folder of the photographs, if it is not that of the label file."""
+    keep_gps: bool = False
+    relabel: bool = False
+    """Whether labels of this source replace those of another one."""
+    skip_problems: bool = False
+    dry_run: bool = False
+
+
+@dataclass(slots=True)
+class ImportReport:
+    """What an import did, or would do."""
+
+    sources: list[tuple[str, str, int]] = field(default_factory=list)
+    """The name, the tool and the number of photographs of each source."""
+    classes: list[tuple[str, int, str]] = field(default_factory=list)
+    """The name of each class, its boxes, and ``kept``, ``as NAME`` or ``dropped``."""
+    counts: Counter[str] = field(default_factory=Counter)
+    """Photographs: new, updated, unchanged, repeated, skipped; boxes: doors."""
+    places: Counter[str] = field(default_factory=Counter)
+    """New photographs by the folder that they are in: ``train``, ``unsplit``, ..."""
+    notes: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    """What is wrong with photographs that were skipped."""
+    disagreements: list[str] = field(default_factory=list)
+    """Pictures that two sources label differently; the labels that were here first stay."""
+
+
+@dataclass(slots=True)
+class _Entry:
+    """A picture of this import, by its content."""
+
+    labelled: LabelledPhotograph
+    source: str
+    member: str
+    sha256: str
+    picture: Prepared | None
+    """None once it is written."""
+    size_wh: tuple[int, int]
+    edges: tuple[Edges, ...]
+    name: str = ""
+
+    @property
+    def label(self) -> str | None:
+        """The text of the label file; None if nobody has labelled it."""
+        return _label(self.edges) if self.labelled.is_labelled else None
+
+
+def import_data(
+    paths: Sequence[Path], out: Path, options: ImportOptions, *, progress: Progress
+) -> ImportReport:
+    """Import sources into a data set: all of their photographs, or nothing.
+
+    Args:
+        paths: Folders, zips or label files.
+        out: The data set's folder; it is made if there is none.
+        options: What was chosen.
+        progress: Receives the progress.
+
+    Raises:
+        SourceError: If a source cannot be imported as a whole, with what is wrong and where.
+        DatasetError: If the data set cannot take it.
+    """
+    report = ImportReport()
+    sources = [open_source(path) for path in paths]
+    drawn = [_labels_of(source, options, report) for source in sources]
+    _choose_classes(drawn, options, report)
+    dataset = read_dataset(out, options.classes.kept)
+    importer = _Importer(dataset, options, report, progress)
+    if options.dry_run:
+        importer.run(sources, drawn, staged=None)
+        return report
+    with staging(dataset) as staged:
+        importer.run(sources, drawn, staged=staged)
+        if importer.has_changed:
+            staged.finish()
+    return report
+
+
+def _labels_of(
+    source: Source, options: ImportOptions, report: ImportReport
+) -> list[LabelledPhotograph]:
+    try:
+        if options.heap is not None:
+            tool: str = options.heap
+            found = list(heap.read(source, are_negatives=options.heap == "negatives"))
+        else:
+            known = format_of(source, options.format_name)
+            tool, found = known.tool, list(known.read(source))
+    except MalformedError as error:
+        raise SourceError(
+            str(error), hint="correct it, export the labels again, or name another --format"
+        ) from None
+    if not found or (options.heap is None and not any(one.is_labelled for one in found)):
+        what = "photographs" if options.heap else f"photographs with labels of {tool}"
+        raise SourceError(
+            f"{source.path}: expected {what}, found none",
+            hint="check that it is the right source and, if it is named, the right --format",
+        )
+    report.sources.append((source.name, tool, len(found)))
+    return found
+
+
+def _choose_classes(
+    drawn: Sequence[Sequence[LabelledPhotograph]], options: ImportOptions, report: ImportReport
+) -> None:
+    boxes = [box for photographs in drawn for one in photographs for box in one.boxes]
+    counts = Counter(box.class_name for box in boxes)
+    require_known(counts, options.classes)
+    report.classes = [
+        (name, count, options.classes.fate(name) or "") for name, count in counts.most_common()
+    ]
+    shapes = Counter(box.shape for box in boxes if box.shape != "box")
+    for shape, count in shapes.items():
+        report.notes.append(f"{count} {shape}(s): the box around each is used")
+    for reason, count in Counter(box.left_out for box in boxes if box.left_out).items():
+        report.notes.append(f"{count} box(es) left out: {LEFT_OUT[reason]}")
+
+
+class _Importer:
+    """Reads pictures one after the other, and decides what happens to each."""
+
+    def __init__(
+        self,
+        dataset: ExistingDataset,
+        options: ImportOptions,
+        report: ImportReport,
+        progress: Progress,
+    ) -> None:
+        self._dataset, self._options = dataset, options
+        self._report, self._progress = report, progress
+        self._names = Names(dataset.names)
+        self._entries: dict[str, _Entry] = {}
+        self._origins = dict(dataset.origins)
+        self._said: Counter[str] = Counter()
+        self.has_changed = False
+
+    def run(
+        self,
+        sources: Sequence[Source],
+        drawn: Sequence[Sequence[LabelledPhotograph]],
+        staged: Staging | None,
+    ) -> None:
+        """Read everything, then place it."""
+        total, done = sum(map(len, drawn)), 0
+        for source, photographs, (_, tool, _) in zip(
+            sources, drawn, self._report.sources, strict=True
+        ):
+            reader = Reader(
+                source,
+                pictures=self._options.pictures,
+                reads_unlabelled=self._options.heap is not None,
+                keep_gps=self._options.keep_gps,
+            )
+            for read in reader.read(photographs):
+                self._take(source, tool, read, staged)
+                done += 1
+                self._progress.step("importing", done, total)
+            self._leftover(source, reader)
+        if self._report.problems and not self._options.skip_problems:
+            raise self._refusal()
+        self._place(staged)
+        self._report.notes += [text.format(count) for text, count in self._said.items()]
+
+    def _refusal(self) -> SourceError:
+        problems = self._report.problems
+        more = len(problems) - _MOST_SHOWN
+        shown = problems[:_MOST_SHOWN] + ([f"and {more} more"] if more > 0 else [])
+        return SourceError(
+            f"{len(problems)} problem(s); nothing was imported",
+            faults=shown,
+            hint="correct them, or leave these photographs out: --skip-problems",
+        )
+
+    def _take(self, source: Source, tool: str, read: Incoming, staged: Staging | None) -> None:
+        if not read.labelled.is_labelled and self._options.heap is None:
+            self._report.counts["not labelled"] += 1
+            return
+        problems = list(read.labelled.problems)
+        if read.problem is not None:
+            problems.append(read.problem)
+        framed = None
+        if read.picture is not None:
+            framed = frame(read.labelled, read.picture)
+            problems += framed.problems
+        if problems or framed is None or read.picture is None:
+            self._report.problems += map(str, problems)
+            self._report.counts["skipped"] += 1
+            return
+        self._describe(framed, read.picture)
+        entry = _Entry(
+            labelled=read.labelled,
+            source=source.name,
+            member=read.member,
+            sha256=read.sha256,
+            picture=read.picture,
+            size_wh=read.picture.upright_wh,
+            edges=tuple(self._kept(framed)),
+        )
+        self._add(entry, tool, staged)
+
+    def _describe(self, framed: Framed, picture: Prepared) -> None:
+        counts = {
+            _TURNED: framed.is_turned,
+            _ASSUMED: framed.is_assumed,
+            _CLIPPED: framed.clipped,
+            _WITHOUT_PLACE: picture.has_lost_place,
+            f"{{}} picture(s) converted: {picture.converted_from} to .{picture.suffix}": bool(
+                picture.converted_from
+            ),
+        }
+        self._said.update({text: int(count) for text, count in counts.items() if count})
+
+    def _kept(self, framed: Framed) -> Iterator[Edges]:
+        for edges, box in framed.boxes:
+            if box.left_out is None and self._options.classes.is_kept(box.class_name):
+                yield edges
+
+    def _add(self, entry: _Entry, tool: str, staged: Staging | None) -> None:
+        first = self._entries.get(entry.sha256)
+        if first is not None:
+            self._repeat(first, entry)
+            return
+        self._entries[entry.sha256] = entry
+        if entry.sha256 not in self._dataset.by_sha256:
+            self._name(entry, tool, staged)
+        entry.picture = None
+
+    def _name(self, entry: _Entry, tool: str, staged: Staging | None) -> None:
+        picture = entry.picture
+        if picture is None:
+            raise AssertionError("a picture is written once")
+        member = PurePosixPath(entry.member)
+        entry.name = self._names.new(member.name, picture.suffix, member.parent.name)
+        labelled = entry.labelled
+        self._origins[entry.name] = Origin(
+            photograph="",
+            source=entry.source,
+            member=entry.member,
+            sha256=entry.sha256,
+            tool=tool,
+            annotator=labelled.annotator,
+            date_taken=picture.date_taken,
+            camera=picture.camera,
+            original_name=member.name,
+            video=labelled.video,
+            frame="" if labelled.frame is None else str(labelled.frame),
+        )
+        if staged is not None:
+            staged.add_picture(entry.name, picture.data)
+
+    def _repeat(self, first: _Entry, other: _Entry) -> None:
+        """Compare the labels of a picture that occurs again in this import."""
+        self._report.counts["repeated"] += 1
+        if not other.labelled.is_labelled:
+            return
+        splits = {first.labelled.split, other.labelled.split}
+        if len(splits) > 1 and first.labelled.is_labelled:
+            self._report.disagreements.append(
+                f"{_place(first)} is in {first.labelled.split or 'no split'}, and {_place(other)} "
+                f"with the same bytes in {other.labelled.split or 'no split'}: the first stays"
+            )
+        if not first.labelled.is_labelled or self._options.relabel:
+            first.labelled = replace(
+                other.labelled, split=first.labelled.split or other.labelled.split
+            )
+            first.edges, first.source = other.edges, other.source
+        elif not _same(first.edges, other.edges, first.size_wh):
+            self._dispute(_place(first), len(first.edges), _place(other), len(other.edges))
+
+    def _dispute(self, first: str, boxes: int, other: str, other_boxes: int) -> None:
+        self._report.disagreements.append(
+            f"the same picture has {boxes} box(es) in {first}, and {other_boxes} other(s) in "
+            f"{other}: the first labels stay; --relabel takes the last ones"
+        )
+
+    def _leftover(self, source: Source, reader: Reader) -> None:
+        unused = reader.unused()
+        if unused and source.picked is None and self._options.heap is None:
+            self._report.notes.append(
+                f"{len(unused)} picture(s) of {source.name} are in no label file, and were left "
+                f"out: {one_of(unused)}"
+            )
+
+    def _place(self, staged: Staging | None) -> None:
+        origins = self._origins
+        groups = {}
+        for entry in self._entries.values():
+            placed = self._dataset.by_sha256.get(entry.sha256)
+            if placed is not None:
+                self._update(entry, placed, staged)
+                continue
+            is_labelled = entry.labelled.is_labelled
+            place = place_of(entry.labelled.split, entry.name, is_labelled=is_labelled)
+            origins[entry.name] = replace(origins[entry.name], photograph=place)
+            self._count(place, entry)
+            if entry.labelled.video:
+                groups[entry.name] = entry.labelled.video
+            if staged is not None:
+                staged.place(entry.name, place, entry.label)
+        if staged is not None and self.has_changed:
+            note = staged.write_tables(origins, groups, self._options.classes.kept)
+            self._report.notes += [note] if note else []
+
+    def _count(self, place: str, entry: _Entry) -> None:
+        self.has_changed = True
+        self._report.counts["new"] += 1
+        self._report.counts["doors"] += len(entry.edges)
+        self._report.places[PurePosixPath(place).parts[0]] += 1
+
+    def _update(self, entry: _Entry, placed: Placed, staged: Staging | None) -> None:
+        """Decide what happens to a photograph that is here already."""
+        label = entry.label
+        if label is None or label == placed.label:
+            self._report.counts["unchanged"] += 1
+            return
+        here = placed.origin.source if placed.origin else "the data set"
+        was_unlabelled = placed.label is None
+        if entry.source != here and not was_unlabelled and not self._options.relabel:
+            before = _edges_of(placed.label or "")
+            if before is not None and _same(before, entry.edges, entry.size_wh):
+                self._report.counts["unchanged"] += 1
+                return
+            self._report.counts["disputed"] += 1
+            count = len(before) if before is not None else 0
+            self._dispute(f"{here}, {placed.place}", count, _place(entry), len(entry.edges))
+            return
+        self.has_changed = True
+        self._report.counts["updated"] += 1
+        parts = PurePosixPath(placed.place).parts
+        place = placed.place
+        if parts[0] == UNLABELLED:
+            place = place_of(entry.labelled.split, "/".join(parts[1:]), is_labelled=True)
+            self._report.places[PurePosixPath(place).parts[0]] += 1
+        name = parts[-1]
+        origin = placed.origin or Origin(place, entry.source, entry.member, entry.sha256)
+        self._origins[name] = replace(
+            origin,
+            photograph=place,
+            source=entry.source,
+            annotator=entry.labelled.annotator or origin.annotator,
+        )
+        if staged is not None:
+            staged.relabel(placed.place, label, place)
+
+
+def _place(entry: _Entry) -> str:
+    return f"{entry.source}, {entry.member}"
+
+
+def _label(edges: Iterable[Edges]) -> str:
+    return "".join(f"0 {row_text(one)}\n" for one in edges)
+
+
+def _edges_of(label: str) -> tuple[Edges, ...] | None:
+    """Read the boxes of a label file that may be a person's; None if it has anything else."""
+    found = []
+    for line in label.splitlines():
+        try:
+            _, x, y, width, height = map(float, line.split())
+        except ValueError:
+            return None
+        found.append((x - width / 2, y - height / 2, x + width / 2, y + height / 2))
+    return tuple(found)
+
+
+def _same(one: Sequence[Edges], other: Sequence[Edges], size_wh: tuple[int, int]) -> bool:
+    """Return whether two sets of boxes are the same but for rounding."""
+    if len(one) != len(other):
+        return False
+    scale = (*size_wh, *size_wh)
+    return all(
+        any(
+            all(abs(a - b) * px <= _SAME_BOX_PX for a, b, px in zip(box, match, scale, strict=True))
+            for match in other
+        )
+        for box in one
+    )

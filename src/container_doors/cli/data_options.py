@@ -7,8 +7,8 @@ from typing import Any
 
 from container_doors.cli.workspace import typed_path
 
-READ_FORMATS = ("coco", "yolo")
-WRITTEN_FORMATS = ("coco", "yolo")
+READ_FORMATS = ("coco", "voc", "cvat", "labelstudio", "labelme", "yolo", "darknet", "csv")
+WRITTEN_FORMATS = ("coco", "voc", "cvat", "labelstudio", "yolo")
 
 Commands = Any  # argparse keeps the type of its sub-parsers private
 MakeCommand = Callable[[Commands, str, str, str], argparse.ArgumentParser]
@@ -55,6 +55,32 @@ def add_import(commands: Commands, make: MakeCommand) -> None:
         help="folder of the photographs, if it is not that of the label file",
     )
     _add_choices(parser)
+
+
+def add_export(commands: Commands, make: MakeCommand) -> None:
+    """Add ``doors data export``; arguments as :func:`add_import`."""
+    parser = make(
+        commands,
+        "export",
+        "data_export:export",
+        "write the data set in the format of a labelling tool",
+    )
+    parser.add_argument("--format", choices=WRITTEN_FORMATS, required=True)
+    parser.add_argument(
+        "--out",
+        type=typed_path,
+        required=True,
+        metavar="PATH",
+        help="a new folder, or a new FILE.zip",
+    )
+    parser.add_argument(
+        "--path",
+        type=typed_path,
+        metavar="DIR",
+        help="the data set (default: detection.data.path of params.yaml)",
+    )
+    parser.add_argument("--labels-only", action="store_true", help="without the photographs")
+    parser.add_argument("--json", action="store_true", help="print one JSON document instead")
 
 
 def _add_out(parser: argparse.ArgumentParser) -> None:

@@ -9,6 +9,7 @@ import re
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -73,6 +74,23 @@ def prepare(data: bytes, *, keep_gps: bool = False) -> Prepared:
         except DECODER_ERRORS as error:
             found = shortened(str(error) or type(error).__name__, 100)
             raise UnreadablePictureError(_without_address(found)) from None
+
+
+def upright_size(path: Path) -> tuple[int, int]:
+    """Return a picture's width and height, turned as its EXIF says.
+
+    Raises:
+        UnreadablePictureError: If it is no picture.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            with Image.open(path) as picture:
+                size = picture.size
+                turned = _exif(picture).get(_ORIENTATION, 1) in _SIDEWAYS
+        except (Image.DecompressionBombError, *DECODER_ERRORS) as error:
+            raise UnreadablePictureError(shortened(str(error) or type(error).__name__)) from None
+    return size[::-1] if turned else size
 
 
 def _without_address(message: str) -> str:

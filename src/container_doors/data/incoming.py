@@ -25,7 +25,7 @@ class Incoming:
     member: str
     sha256: str = ""
     picture: Prepared | None = None
-    problem: MalformedError | None = None
+    problem: str = ""
 
 
 class Reader:
@@ -53,7 +53,9 @@ class Reader:
         with ThreadPoolExecutor(_THREADS) as pool:
             while chunk := list(islice(pending, _CHUNK)):
                 wanted = [self._find(one) for one in chunk]
-                yield from pool.map(self._load, wanted)
+                # Frames of a video are decoded one after the other.
+                is_video = any(one.video for one in chunk)
+                yield from map(self._load, wanted) if is_video else pool.map(self._load, wanted)
 
     def unused(self) -> list[str]:
         """Return the pictures of the source that no label file names."""
@@ -62,20 +64,24 @@ class Reader:
         ] if self._index is not None else []  # fmt: skip
 
     def _find(self, labelled: LabelledPhotograph) -> tuple[Incoming, Callable[[], bytes] | None]:
-        if labelled.embedded is not None:
-            return Incoming(labelled, labelled.picture), labelled.embedded
+        if labelled.video and labelled.embedded is not None:
+            return Incoming(labelled, f"{labelled.video}/{labelled.picture}"), labelled.embedded
         if self._index is None:
             self._index = PictureIndex([one for one in self._pictures.members if is_picture(one)])
-        found = self._index.find(labelled.picture, labelled.folder)
+        names = (labelled.picture, *labelled.also)
+        found = next(
+            (one for name in names if (one := self._index.find(name, labelled.folder))), []
+        )
         self._used.update(found)
         if len(found) == 1:
             member = found[0]
             return Incoming(labelled, member), lambda: self._pictures.read(member)
+        if not found and labelled.embedded is not None:
+            return Incoming(labelled, labelled.picture), labelled.embedded
         what = f"which can be {one_of(found)}" if found else "which is not there"
-        problem = MalformedError(
-            labelled.where, "a picture of the source", f"{labelled.picture!r}, {what}"
-        )
-        return Incoming(labelled, labelled.picture, problem=problem), None
+        found_instead = f"{labelled.picture!r}, {what}"
+        problem = MalformedError(labelled.where, "a picture of the source", found_instead)
+        return Incoming(labelled, labelled.picture, problem=str(problem)), None
 
     def _load(self, wanted: tuple[Incoming, Callable[[], bytes] | None]) -> Incoming:
         read, load = wanted
@@ -84,7 +90,10 @@ class Reader:
         try:
             data = load()
             picture = prepare(data, keep_gps=self._keep_gps)
-        except (UnreadablePictureError, SourceError) as error:
-            problem = MalformedError(self._pictures.where(read.member), "a picture", str(error))
-            return replace(read, problem=problem)
+        except SourceError as error:
+            return replace(read, problem=error.problem)
+        except UnreadablePictureError as error:
+            is_inside = read.labelled.embedded is not None
+            where = read.labelled.where if is_inside else self._pictures.where(read.member)
+            return replace(read, problem=str(MalformedError(where, "a picture", str(error))))
         return replace(read, sha256=hashlib.sha256(data).hexdigest(), picture=picture)

@@ -316,14 +316,22 @@ class PictureIndex:
         end = plain.rpartition("/")[2]
         for index, key in ((self._by_end, end), (self._by_stem, end)):
             if candidates := index.get(key):
-                return _nearest(plain, candidates)
+                return _nearest(plain, _plain(folder), candidates)
         return []
 
 
-def _nearest(plain: str, candidates: Sequence[str]) -> list[str]:
-    common = {one: _common_end(plain, _plain(one)) for one in candidates}
+def _nearest(plain: str, folder: str, candidates: Sequence[str]) -> list[str]:
+    """Choose by the longest common end; of equal ones, by the label file's own folder."""
+    common = {
+        one: (_common_end(plain, _plain(one)), _common_start(folder, _plain(one)))
+        for one in candidates
+    }
     most = max(common.values())
     return [one for one, parts in common.items() if parts == most]
+
+
+def _common_start(one: str, other: str) -> int:
+    return len(os.path.commonpath([f"/{one}", f"/{other}"]).split("/"))
 
 
 def _common_end(one: str, other: str) -> int:

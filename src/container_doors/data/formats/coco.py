@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from container_doors.data.formats.json_kinds import files_of
 from container_doors.data.formats.json_values import Value, size_of, truth
 from container_doors.data.formats.record import (
     Boxes,
@@ -28,7 +29,7 @@ TOOL = "COCO"
 
 def recognise(source: Source) -> bool:
     """Return whether the source has a COCO file."""
-    return bool(_files(source))
+    return bool(files_of(source, "coco"))
 
 
 def read(source: Source) -> Iterator[LabelledPhotograph]:
@@ -37,17 +38,8 @@ def read(source: Source) -> Iterator[LabelledPhotograph]:
     Raises:
         MalformedError: If a file is not COCO's.
     """
-    for member in _files(source) or source.labels(".json"):
+    for member in files_of(source, "coco") or source.labels(".json"):
         yield from _read_file(source, member)
-
-
-def _files(source: Source) -> list[str]:
-    return [member for member in source.labels(".json") if is_coco(source.json(member))]
-
-
-def is_coco(document: object) -> bool:
-    """Return whether a JSON document is COCO's."""
-    return isinstance(document, dict) and {"images", "annotations"} <= set(document)
 
 
 def _read_file(source: Source, member: str) -> Iterator[LabelledPhotograph]:

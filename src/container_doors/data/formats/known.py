@@ -5,7 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from container_doors.core.errors import SourceError
-from container_doors.data.formats import coco, yolo
+from container_doors.data.formats import (
+    coco,
+    cvat,
+    darknet,
+    label_studio,
+    labelme,
+    table,
+    voc,
+    yolo,
+)
 from container_doors.data.formats.record import (
     ExportedPhotograph,
     LabelledPhotograph,
@@ -32,7 +41,19 @@ FORMATS = {
     one.name: one
     for one in (
         Format("coco", coco.TOOL, coco.recognise, coco.read, coco.write),
+        Format("voc", voc.TOOL, voc.recognise, voc.read, voc.write),
+        Format("cvat", cvat.TOOL, cvat.recognise, cvat.read, cvat.write),
+        Format(
+            "labelstudio",
+            label_studio.TOOL,
+            label_studio.recognise,
+            label_studio.read,
+            label_studio.write,
+        ),
+        Format("labelme", labelme.TOOL, labelme.recognise, labelme.read),
         Format("yolo", yolo.TOOL, yolo.recognise, yolo.read, yolo.write),
+        Format("darknet", darknet.TOOL, darknet.recognise, darknet.read),
+        Format("csv", table.TOOL, table.recognise, table.read),
     )
 }
 

@@ -56,6 +56,8 @@ class LabelledPhotograph:
     picture: str
     """The name of the picture, as it is written in the label file."""
     where: str
+    also: tuple[str, ...] = ()
+    """Other names that it can have, such as that before an upload."""
     folder: str = ""
     """The folder of the label file, below the source."""
     boxes: tuple[LabelledBox, ...] = ()

@@ -18,10 +18,17 @@ from container_doors.data.formats.record import (
     LabelledPhotograph,
     MalformedError,
 )
-from container_doors.data.formats.yolo_rows import RowRules, read_rows
+from container_doors.data.formats.yolo_files import (
+    darknet_files,
+    label_of_picture,
+    labelled,
+    listed_pictures,
+    names_of,
+)
+from container_doors.data.formats.yolo_rows import RowRules
 from container_doors.data.nearby import split_in
 from container_doors.data.photograph_suffixes import is_picture
-from container_doors.data.sources import MOST_LABEL_BYTES, PictureIndex, Source
+from container_doors.data.sources import PictureIndex, Source
 
 TOOL = "YOLO"
 _KEYS = {"train": ("train",), "val": ("val", "valid", "validation"), "test": ("test",)}
@@ -30,7 +37,9 @@ _NO_LABELS = {"classes.txt", "notes.txt", "requirements.txt", "readme.txt", "lic
 
 def recognise(source: Source) -> bool:
     """Return whether the source has a ``data.yaml``, or photographs with text files of rows."""
-    return bool(_yamls(source)) or bool(_pairs(source))
+    if _yamls(source):
+        return True
+    return bool(_pairs(source)) and not darknet_files(source)
 
 
 def read(source: Source) -> Iterator[LabelledPhotograph]:
@@ -148,73 +157,6 @@ class _Places:
         return self._index.find(value, str(self._folder / self._path)) or self._index.find(value)
 
 
-def listed_pictures(source: Source, member: str, index: PictureIndex) -> Iterator[str]:
-    """Yield the pictures that a text file lists, one a line.
-
-    Raises:
-        MalformedError: If one of them is not in the source, or can be several.
-    """
-    folder = PurePosixPath(member).parent.as_posix()
-    text = source.read(member, MOST_LABEL_BYTES).decode("utf-8", "replace")
-    for number, line in enumerate(text.splitlines(), start=1):
-        written = line.strip()
-        if not written:
-            continue
-        found = index.find(written, "" if folder == "." else folder)
-        if len(found) != 1:
-            what = "which is not in the source" if not found else f"which can be {found}"
-            where = f"{source.where(member)}:{number}"
-            raise MalformedError(where, "a picture of the source", f"{written!r}, {what}")
-        yield found[0]
-
-
-def labelled(
-    source: Source, picture: str, rules: RowRules, *, split: str | None, beside: bool = False
-) -> LabelledPhotograph:
-    """Read the label file of a picture; without one it has no door, as Ultralytics means it.
-
-    Args:
-        source: The source.
-        picture: The picture's file.
-        rules: How rows are read.
-        split: The split that it is in.
-        beside: Whether label files may also be beside their pictures, as Darknet has them.
-    """
-    label = _label_of(source, picture, beside=beside)
-    where = source.where(label or picture)
-    if label is None:
-        return LabelledPhotograph(picture, where, is_fraction=True, split=split)
-    boxes = read_rows(source.read(label, MOST_LABEL_BYTES), where, rules)
-    return LabelledPhotograph(
-        picture,
-        where,
-        boxes=tuple(boxes.found),
-        is_fraction=True,
-        split=split,
-        problems=tuple(boxes.problems),
-    )
-
-
-def _label_of(source: Source, picture: str, *, beside: bool) -> str | None:
-    members = _member_set(source)
-    parts = list(PurePosixPath(picture).with_suffix(".txt").parts)
-    folders = [number for number, part in enumerate(parts[:-1]) if part == "images"]
-    if folders:
-        label = "/".join("labels" if number == folders[-1] else p for number, p in enumerate(parts))
-        if label in members:
-            return label
-    label = "/".join(parts)
-    return label if (beside or not folders) and label in members else None
-
-
-def _member_set(source: Source) -> frozenset[str]:
-    known = source.__dict__.get("_member_set")
-    if known is None:
-        known = source.__dict__["_member_set"] = frozenset(source.members)
-    found: frozenset[str] = known
-    return found
-
-
 def _pairs(source: Source) -> list[str]:
     """List the pictures that have a text file of numbers; a picked file is none of them."""
     if source.picked is not None:
@@ -222,7 +164,7 @@ def _pairs(source: Source) -> list[str]:
     return [
         picture
         for picture in source.members
-        if is_picture(picture) and (label := _label_of(source, picture, beside=True))
+        if is_picture(picture) and (label := label_of_picture(source, picture, beside=True))
         and PurePosixPath(label).name not in _NO_LABELS
     ]  # fmt: skip
 
@@ -235,7 +177,7 @@ def _read_loose(source: Source) -> Iterator[LabelledPhotograph]:
         if is_picture(picture):
             split = split_in(PurePosixPath(picture).parent)
             one = labelled(source, picture, rules, split=split, beside=True)
-            has_label = _label_of(source, picture, beside=True) is not None
+            has_label = label_of_picture(source, picture, beside=True) is not None
             yield (
                 one
                 if has_label
@@ -245,33 +187,31 @@ def _read_loose(source: Source) -> Iterator[LabelledPhotograph]:
             )
 
 
-def names_of(source: Source, *names: str) -> list[str]:
-    """Read the class names of a text file with one of these names, one a line; none if absent."""
-    for member in source.members:
-        if PurePosixPath(member).name in names:
-            text = source.read(member, MOST_YAML_BYTES).decode("utf-8-sig", "replace")
-            return [line.strip() for line in text.splitlines() if line.strip()]
-    return []
-
-
 def write(photographs: Sequence[ExportedPhotograph], folder: Path) -> Mapping[str, str]:
-    """Write ``data.yaml`` and label files; pictures go where the returned mapping says."""
+    """Write label files and ``data.yaml``; pictures go where the returned mapping says.
+
+    Photographs that are in no split get ``classes.txt`` instead, as labelling tools export them.
+    """
     places = {}
     classes = sorted({one.class_name for one in photographs})
+    splits = [split for split in SPLITS if any(one.split == split for one in photographs)]
     for one in photographs:
-        places[one.name] = f"{one.split}/images/{one.name}"
-        label = folder / one.split / "labels" / f"{one.name.rpartition('.')[0]}.txt"
-        label.parent.mkdir(parents=True, exist_ok=True)
-        (folder / one.split / "images").mkdir(parents=True, exist_ok=True)
+        base = f"{one.split}/" if one.split in SPLITS else ""
+        places[one.name] = f"{base}images/{one.name}"
+        label = folder / f"{base}labels" / f"{one.name.rpartition('.')[0]}.txt"
+        for place in (label.parent, folder / f"{base}images"):
+            place.mkdir(parents=True, exist_ok=True)
         number = classes.index(one.class_name)
         fractions = [_fractions(edges, one.size_wh) for edges in one.boxes]
         label.write_text("".join(f"{number} {row}\n" for row in map(row_text, fractions)), "utf-8")
-    document: dict[str, Any] = {
-        split: f"{split}/images" for split in dict.fromkeys(one.split for one in photographs)
-    }
-    document |= {"nc": len(classes), "names": classes}
-    text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
-    (folder / "data.yaml").write_text(text, encoding="utf-8")
+    if splits:
+        document: dict[str, Any] = {split: f"{split}/images" for split in splits}
+        document |= {"nc": len(classes), "names": classes}
+        text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
+        (folder / "data.yaml").write_text(text, encoding="utf-8")
+    else:
+        text = "".join(f"{name}\n" for name in classes)
+        (folder / "classes.txt").write_text(text, encoding="utf-8")
     return places
 
 

@@ -231,15 +231,13 @@ class _Importer:
         if not read.labelled.is_labelled and self._options.heap is None:
             self._report.counts["not labelled"] += 1
             return
-        problems = list(read.labelled.problems)
-        if read.problem is not None:
-            problems.append(read.problem)
+        problems = [*map(str, read.labelled.problems), *filter(None, [read.problem])]
         framed = None
         if read.picture is not None:
             framed = frame(read.labelled, read.picture)
-            problems += framed.problems
+            problems += map(str, framed.problems)
         if problems or framed is None or read.picture is None:
-            self._report.problems += map(str, problems)
+            self._report.problems += problems
             self._report.counts["skipped"] += 1
             return
         self._describe(framed, read.picture)

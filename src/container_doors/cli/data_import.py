@@ -14,6 +14,7 @@ from container_doors.cli.parser import CONFIG, DATA
 from container_doors.core.printable import printable
 from container_doors.data.classes import read_choice
 from container_doors.data.layout import UNLABELLED, UNSPLIT
+from container_doors.data.video_frames import Sampling
 from container_doors.steps.data.import_ import ImportOptions, ImportReport, import_data
 
 _MOST_SHOWN = 20
@@ -37,6 +38,7 @@ def _options(arguments: argparse.Namespace) -> ImportOptions:
         format_name=arguments.format,
         heap="unlabelled" if arguments.unlabelled else "negatives" if arguments.negatives else None,
         pictures=arguments.images,
+        sampling=Sampling(arguments.every, at_scene_changes=arguments.scene_changes),
         keep_gps=arguments.keep_gps,
         relabel=arguments.relabel,
         skip_problems=arguments.skip_problems,

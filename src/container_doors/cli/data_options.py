@@ -54,7 +54,21 @@ def add_import(commands: Commands, make: MakeCommand) -> None:
         metavar="DIR",
         help="folder of the photographs, if it is not that of the label file",
     )
+    frames = parser.add_mutually_exclusive_group()
+    frames.add_argument(
+        "--every", type=_positive, metavar="N", help="every Nth frame of videos (default: 30)"
+    )
+    frames.add_argument(
+        "--scene-changes", action="store_true", help="the first frame of each scene of videos"
+    )
     _add_choices(parser)
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"expected 1 or more, found {text}")
+    return number
 
 
 def add_export(commands: Commands, make: MakeCommand) -> None:

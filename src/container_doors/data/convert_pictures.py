@@ -28,6 +28,9 @@ _KEPT = {"JPEG": "jpg", "MPO": "jpg", "PNG": "png", "BMP": "bmp", "WEBP": "webp"
 """Formats that the trainer reads as they are, and their suffixes."""
 
 _LOSSY = {"HEIF", "AVIF", "JPEG", "JPEG2000", "WEBP", "MPO"}
+_TURNED = "TIFF"
+"""Pillow turns it upright when it is loaded, and states its size so."""
+
 _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 _DEEP_MODES = ("I", "F")
 _DATE_FORM = re.compile(r"(\d{4})[:-](\d\d)[:-](\d\d)[ T](\d\d:\d\d:\d\d)")
@@ -87,7 +90,8 @@ def upright_size(path: Path) -> tuple[int, int]:
         try:
             with Image.open(path) as picture:
                 size = picture.size
-                turned = _exif(picture).get(_ORIENTATION, 1) in _SIDEWAYS
+                is_sideways = _exif(picture).get(_ORIENTATION, 1) in _SIDEWAYS
+                turned = is_sideways and picture.format != _TURNED
         except (Image.DecompressionBombError, *DECODER_ERRORS) as error:
             raise UnreadablePictureError(shortened(str(error) or type(error).__name__)) from None
     return size[::-1] if turned else size
@@ -115,8 +119,9 @@ def _prepared(data: bytes, picture: Image.Image, *, keep_gps: bool) -> Prepared:
     # HEIF is decoded upright, by the format's own mark, which the EXIF tag only repeats.
     raw = 1 if kind == "HEIF" else exif.get(_ORIENTATION, 1)
     orientation = raw if isinstance(raw, int) and raw in range(1, 9) else 1
-    stored = picture.size
-    upright = stored[::-1] if orientation in _SIDEWAYS else stored
+    stored = upright = picture.size
+    if orientation in _SIDEWAYS:
+        stored, upright = (upright[::-1], upright) if kind == _TURNED else (stored, stored[::-1])
     why = _why_converted(kind, picture, data)
     if why:
         converted, suffix = _encoded(picture, data, orientation)
@@ -178,7 +183,7 @@ def _is_deep_png(kind: str, data: bytes) -> bool:
 def _encoded(picture: Image.Image, data: bytes, orientation: int) -> tuple[bytes, str]:
     kind = picture.format or ""
     pixels = _opaque(_eight_bit(picture, data))
-    if orientation != 1:
+    if orientation != 1 and kind != _TURNED:
         pixels = ImageOps.exif_transpose(_with_orientation(pixels, orientation))
     output = io.BytesIO()
     if kind in _LOSSY:

@@ -6,6 +6,7 @@ folder, or an end that is missing; whatever it is, nothing is unpacked to the di
 
 import os
 import shlex
+import shutil
 import tempfile
 import unicodedata
 import zipfile
@@ -13,10 +14,10 @@ import zlib
 from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, Self
 
 from container_doors.core.archives import MOST_MEMBERS, name_fault
 from container_doors.core.errors import SourceError
@@ -28,7 +29,6 @@ MOST_LABEL_BYTES = 256 * 1024**2
 MOST_PICTURE_BYTES = 512 * 1024**2
 """The largest TIFFs of cameras have half of that."""
 
-_MOST_VIDEO_BYTES = 16 * 1024**3
 _MOST_RATIO, _ALWAYS_ALLOWED_BYTES = 50, 1024**3
 """A zip may unpack to a gigabyte, or to fifty times its size; photographs barely shrink."""
 
@@ -52,6 +52,7 @@ class Source(ABC):
             picked: The only label file to read, if one was named.
         """
         self.path, self.picked = path, picked
+        self._open = ExitStack()
 
     @property
     def name(self) -> str:
@@ -105,13 +106,15 @@ class Source(ABC):
         """Read the first bytes of a file, to recognise it."""
         return self.read(member, MOST_LABEL_BYTES)[:size_bytes]
 
-    @contextmanager
-    def on_disk(self, member: str) -> Iterator[Path]:
-        """Give a path of a large file, such as a video; a copy in a temporary folder if needed."""
-        with tempfile.TemporaryDirectory(prefix="doors-import-") as folder:
-            path = Path(folder) / f"video{PurePosixPath(member).suffix}"
-            path.write_bytes(self.read(member, _MOST_VIDEO_BYTES))
-            yield path
+    @abstractmethod
+    def on_disk(self, member: str) -> Path:
+        """Return the path of a large file, such as a video; it stays until the source is closed."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
 
 
 class FolderSource(Source):
@@ -161,10 +164,9 @@ class FolderSource(Source):
             where = self.where(member)
             raise SourceError(f"{where}: {error.strerror or error}", hint=_UNREADABLE) from None
 
-    @contextmanager
-    def on_disk(self, member: str) -> Iterator[Path]:
-        """Give the path of the file itself."""
-        yield self.path / member
+    def on_disk(self, member: str) -> Path:
+        """Return the path of the file itself."""
+        return self.path / member
 
 
 class ZipSource(Source):
@@ -178,17 +180,18 @@ class ZipSource(Source):
         """
         super().__init__(path)
         try:
-            self._zip = zipfile.ZipFile(path)
+            self._zip = self._open.enter_context(zipfile.ZipFile(path))
         except _DAMAGE as error:
             raise self._damaged(error) from None
         self._infos = self._checked()
+        self._copies: dict[str, Path] = {}
 
     def _names(self) -> Iterator[str]:
         return iter(self._infos)
 
     def read(self, member: str, most_bytes: int = MOST_PICTURE_BYTES) -> bytes:
         """Read a file; see :meth:`Source.read`."""
-        with self._open(member) as file:
+        with self._member(member) as file:
             try:
                 data: bytes = file.read(most_bytes + 1)
             except _DAMAGE as error:
@@ -200,26 +203,26 @@ class ZipSource(Source):
 
     def start(self, member: str, size_bytes: int = 65536) -> bytes:
         """Read the first bytes of a file; see :meth:`Source.start`."""
-        with self._open(member) as file:
+        with self._member(member) as file:
             try:
                 return bytes(file.read(size_bytes))
             except _DAMAGE as error:
                 raise self._damaged(error, member) from None
 
-    @contextmanager
-    def on_disk(self, member: str) -> Iterator[Path]:
-        """Give the path of a copy, which is written piece by piece."""
-        with tempfile.TemporaryDirectory(prefix="doors-import-") as folder:
-            path = Path(folder) / f"video{PurePosixPath(member).suffix}"
-            with self._open(member) as file, path.open("wb") as output:
+    def on_disk(self, member: str) -> Path:
+        """Return the path of a copy, which is written piece by piece, and once."""
+        if member not in self._copies:
+            folder = tempfile.TemporaryDirectory(prefix="doors-import-")
+            path = Path(self._open.enter_context(folder)) / f"a{PurePosixPath(member).suffix}"
+            with self._member(member) as file, path.open("wb") as output:
                 try:
-                    while chunk := file.read(_CHUNK_BYTES):
-                        output.write(chunk)
+                    shutil.copyfileobj(file, output, _CHUNK_BYTES)
                 except _DAMAGE as error:
                     raise self._damaged(error, member) from None
-            yield path
+            self._copies[member] = path
+        return self._copies[member]
 
-    def _open(self, member: str) -> Any:  # noqa: ANN401 - zipfile's own type has no stable name
+    def _member(self, member: str) -> Any:  # noqa: ANN401 - zipfile's own type has no stable name
         try:
             return self._zip.open(self._infos[member])
         except (KeyError, *_DAMAGE) as error:

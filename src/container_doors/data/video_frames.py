@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,20 @@ _CHANGE = 0.35
 
 _FEWEST_BETWEEN = 5
 """Frames between two changes: flashes and fades are one."""
+
+
+USUAL_EVERY = 30
+"""About one frame a second: doors move slowly, and near-duplicates teach nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """Which frames of a video are taken."""
+
+    every: int | None = None
+    """Every Nth; None: as usual."""
+    at_scene_changes: bool = False
+    """The first frame of each scene instead."""
 
 
 class VideoFrames:
@@ -49,11 +64,14 @@ class VideoFrames:
             self._at = found
         return _encoded(self._at[1])
 
-    def count(self) -> int:
-        """Count the frames that can be decoded."""
-        return sum(1 for _ in self._decoded(pixels=False))
+    def chosen(self, sampling: Sampling) -> list[int]:
+        """Return the numbers of the frames that are taken."""
+        if sampling.at_scene_changes:
+            return self._changes()
+        count = sum(1 for _ in self._decoded(pixels=False))
+        return list(range(0, count, sampling.every or USUAL_EVERY))
 
-    def changes(self) -> list[int]:
+    def _changes(self) -> list[int]:
         """Find the frames that begin a scene: the first one, and each after a cut."""
         found: list[int] = []
         before: Any = None
@@ -67,7 +85,7 @@ class VideoFrames:
         return found
 
     def _decoded(self, *, pixels: bool = True) -> Iterator[tuple[int, Any]]:
-        with self._source.on_disk(self._member) as path, _opened(path) as video:
+        with _opened(self._source.on_disk(self._member)) as video:
             for number in range(_MOST_FRAMES):
                 if not video.grab():
                     if number == 0:

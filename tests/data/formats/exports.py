@@ -84,13 +84,18 @@ def imported(*sources: Path, out: Path, **options: Any) -> ImportReport:
 
 def boxes_of(out: Path, size_wh: tuple[int, int] = (WIDTH, HEIGHT)) -> dict[str, list[Edges]]:
     """Read the boxes of a data set in pixels, by the photographs' places; rounded to 0.001 px."""
-    found = {}
+    width, height = size_wh
+    found: dict[str, list[Edges]] = {}
     for image in sorted((out / "images").rglob("*.*")):
         place = image.relative_to(out / "images")
-        label = (out / "labels" / place).with_suffix(".txt")
-        scale = (*size_wh, *size_wh)
+        edges = [box.edges for box in read_boxes((out / "labels" / place).with_suffix(".txt"))]
         found[place.as_posix()] = [
-            tuple(round(edge * px, 3) for edge, px in zip(box.edges, scale, strict=True))
-            for box in read_boxes(label)
+            (
+                round(left * width, 3),
+                round(top * height, 3),
+                round(right * width, 3),
+                round(bottom * height, 3),
+            )
+            for left, top, right, bottom in edges
         ]
-    return found  # type: ignore[return-value] - tuples of four
+    return found

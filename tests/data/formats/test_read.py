@@ -90,7 +90,7 @@ def task(image: str, *annotations: dict[str, Any]) -> dict[str, Any]:
     return {"id": 8, "data": {"image": image}, "annotations": list(annotations), "predictions": []}
 
 
-BOX = {"x": 25, "y": 50, "width": 50, "height": 25}  # 16, 24, 48, 36 of 64 x 48
+BOX: dict[str, Any] = {"x": 25, "y": 50, "width": 50, "height": 25}  # 16, 24, 48, 36 of 64 x 48
 LABEL_STUDIO = label_studio(
     task("/data/upload/3/3eabc123-a.jpg", {
         "id": 1, "completed_by": 7, "was_cancelled": False, "result": [
@@ -109,7 +109,7 @@ LABEL_STUDIO = label_studio(
          {"id": 7, "result": [region(**BOX)], "ground_truth": True}),
 )  # fmt: skip
 
-LABELME = {
+LABELME: dict[str, Any] = {
     "version": "5.4.1", "flags": {}, "imagePath": "..\\photos\\a.jpg", "imageData": None,
     "imageHeight": 48, "imageWidth": 64,
     "shapes": [

@@ -2,11 +2,12 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from container_doors.core.errors import SourceError
+from container_doors.core.errors import ConfigError, SourceError
 from container_doors.core.ports import Progress
 from container_doors.data.classes import ClassChoice, require_known
 from container_doors.data.convert_pictures import Prepared
@@ -27,6 +28,7 @@ from container_doors.data.placing import Placed, Staging, place_of, read_dataset
 from container_doors.data.safe_names import Names
 from container_doors.data.source_table import Origin
 from container_doors.data.sources import Source, one_of, open_source
+from container_doors.data.video_frames import USUAL_EVERY, Sampling
 
 _SAME_BOX_PX = 1.0
 """Two label files that differ by less say the same: formats round differently."""
@@ -55,6 +57,8 @@ class ImportOptions:
     """What photographs without labels are; None: the source has labels."""
     pictures: Path | None = None
     """The folder of the photographs, if it is not that of the label file."""
+    sampling: Sampling = field(default_factory=Sampling)
+    """Which frames of videos are taken."""
     keep_gps: bool = False
     relabel: bool = False
     """Whether labels of this source replace those of another one."""
@@ -116,9 +120,17 @@ def import_data(
         SourceError: If a source cannot be imported as a whole, with what is wrong and where.
         DatasetError: If the data set cannot take it.
     """
+    with ExitStack() as stack:
+        sources = [stack.enter_context(open_source(path)) for path in paths]
+        return _import(sources, out, options, progress)
+
+
+def _import(
+    sources: Sequence[Source], out: Path, options: ImportOptions, progress: Progress
+) -> ImportReport:
     report = ImportReport()
-    sources = [open_source(path) for path in paths]
     drawn = [_labels_of(source, options, report) for source in sources]
+    _require_video(drawn, options)
     _choose_classes(drawn, options, report)
     dataset = read_dataset(out, options.classes.kept)
     importer = _Importer(dataset, options, report, progress)
@@ -138,10 +150,16 @@ def _labels_of(
     try:
         if options.heap is not None:
             tool: str = options.heap
-            found = list(heap.read(source, are_negatives=options.heap == "negatives"))
+            found = list(
+                heap.read(
+                    source,
+                    are_negatives=options.heap == "negatives",
+                    sampling=options.sampling,
+                )
+            )
         else:
             known = format_of(source, options.format_name)
-            tool, found = known.tool, list(known.read(source))
+            tool, found = known.tool, _sampled(known.read(source), options.sampling)
     except MalformedError as error:
         raise SourceError(
             str(error), hint="correct it, export the labels again, or name another --format"
@@ -154,6 +172,34 @@ def _labels_of(
         )
     report.sources.append((source.name, tool, len(found)))
     return found
+
+
+def _sampled(
+    photographs: Iterable[LabelledPhotograph], sampling: Sampling
+) -> list[LabelledPhotograph]:
+    """Take every Nth frame of those that are decoded from a labelled video."""
+    every = sampling.every or USUAL_EVERY
+    return [
+        one
+        for one in photographs
+        if one.frame is None or one.embedded is None or one.frame % every == 0
+    ]
+
+
+def _require_video(drawn: Sequence[Sequence[LabelledPhotograph]], options: ImportOptions) -> None:
+    """Refuse options for videos that would be ignored."""
+    sampling = options.sampling
+    has_video = any(one.video and one.embedded for ones in drawn for one in ones)
+    if sampling.at_scene_changes and options.heap is None:
+        raise ConfigError(
+            "--scene-changes: expected --unlabelled or --negatives",
+            hint="of a labelled video, take every Nth frame: --every N",
+        )
+    if (sampling.every or sampling.at_scene_changes) and not has_video:
+        raise ConfigError(
+            "--every and --scene-changes: expected a video in a source, found none",
+            hint="leave the option out, or name a video",
+        )
 
 
 def _choose_classes(

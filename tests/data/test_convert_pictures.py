@@ -1,0 +1,247 @@
+"""Pictures of every kind become what the trainer reads; a JPEG loses nothing but its place."""
+
+import base64
+import io
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from container_doors.data.convert_pictures import UnreadablePictureError, prepare
+from container_doors.data.images import examine
+from tests.data.formats.exports import boxes_of, coco, imported, write
+from tests.data.trees import encoded, jpeg, picture
+
+_GPS, _EXIF = 0x8825, 0x8769
+
+
+def gradient(size_wh: tuple[int, int] = (64, 48)) -> Image.Image:
+    """A smooth picture, which lossy formats keep: red from left to right, green from the top."""
+    width, height = size_wh
+    red = np.tile(np.linspace(0, 255, width), (height, 1))
+    green = np.tile(np.linspace(0, 255, height)[:, None], (1, width))
+    return Image.fromarray(np.dstack([red, green, np.full_like(red, 128)]).astype(np.uint8))
+
+
+def trained_on(data: bytes) -> np.ndarray[Any, Any]:
+    """What the trainer gets: OpenCV's colours, turned as EXIF says."""
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    assert pixels is not None
+    return pixels[..., ::-1]
+
+
+def with_place(order: str = "<", *, orientation: int = 1, **more: Any) -> bytes:
+    exif = Image.Exif()
+    exif.endian = order
+    exif[271], exif[272], exif[274] = "Canon", "Canon EOS R5", orientation
+    exif[306] = "2026:11:20 08:30:00"
+    exif.get_ifd(_EXIF)[0x9003] = "2026:11:20 08:29:59"
+    exif.get_ifd(_GPS).update({1: "N", 2: (53.0, 32.0, 42.5), 3: "E", 4: (9.0, 58.0, 1.25)})
+    return encoded(picture(3, (160, 120)), exif=exif, **more)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_a_jpeg_keeps_every_byte_but_those_of_its_place(order: str):
+    data = with_place(order)
+
+    prepared = prepare(data)
+
+    assert prepared.has_lost_place
+    assert len(prepared.data) == len(data)
+    exif = Image.open(io.BytesIO(prepared.data)).getexif()
+    assert exif.get_ifd(_GPS) == {}
+    assert _GPS not in exif
+    assert exif[272] == "Canon EOS R5"
+    assert exif.get_ifd(_EXIF)[0x9003] == "2026:11:20 08:29:59"
+    scan = data.index(b"\xff\xda")
+    assert prepared.data[scan:] == data[scan:]
+    assert (prepared.date_taken, prepared.camera) == ("2026-11-20T08:29:59", "Canon EOS R5")
+    assert np.array_equal(trained_on(prepared.data), trained_on(data))
+    assert prepare(data, keep_gps=True).data == data
+
+
+def test_the_place_in_xmp_is_removed_too():
+    packet = (
+        b'http://ns.adobe.com/xap/1.0/\0<x:xmpmeta><rdf:Description exif:GPSLatitude="53,32.7N" '
+        b'tiff:Model="R5"><exif:GPSLongitude>9,58.0E</exif:GPSLongitude></rdf:Description>'
+    )
+    data = jpeg()
+    data = data[:2] + b"\xff\xe1" + (len(packet) + 2).to_bytes(2, "big") + packet + data[2:]
+
+    stripped = prepare(data).data
+
+    assert len(stripped) == len(data)
+    assert b"53,32" not in stripped
+    assert b"9,58" not in stripped
+    assert b'tiff:Model="R5"' in stripped
+
+
+def test_a_jpeg_without_a_place_is_the_same_file():
+    data = jpeg()
+
+    assert prepare(data).data is data
+
+
+@pytest.mark.parametrize("cut", range(0, 700, 7))
+def test_a_damaged_exif_block_is_left_alone(cut: int):
+    data = bytearray(with_place())
+    data[20 + cut : 24 + cut] = b"\xff\xff\xff\xff"
+
+    try:
+        prepared = prepare(bytes(data))
+    except UnreadablePictureError:
+        return
+    assert len(prepared.data) == len(data)
+
+
+def deep_png(pixels: np.ndarray[Any, Any]) -> bytes:
+    return bytes(cv2.imencode(".png", pixels)[1])
+
+
+CASES = {
+    "AVIF": (encoded(gradient(), "AVIF", quality=95), "AVIF", "jpg", 6),
+    "TIFF": (encoded(gradient(), "TIFF"), "TIFF", "png", 0),
+    "a palette": (encoded(gradient().quantize(256), "PNG"), "PNG with a palette", "png", 40),
+    "CMYK": (encoded(gradient().convert("CMYK"), "JPEG", quality=95), "CMYK JPEG", "jpg", 12),
+    "CMYK TIFF": (encoded(gradient().convert("CMYK"), "TIFF"), "TIFF", "png", 3),
+    "GIF": (encoded(gradient().quantize(256), "GIF"), "GIF", "png", 40),
+    "JPEG 2000": (encoded(gradient(), "JPEG2000"), "JPEG2000", "jpg", 6),
+    "16 bits of colour": (
+        deep_png(np.asarray(gradient())[..., ::-1].astype(np.uint16) * 257), "16-bit PNG",
+        "png", 1),
+    "12 bits in 16": (
+        deep_png(np.asarray(gradient())[..., ::-1].astype(np.uint16) * 16), "16-bit PNG", "png", 4),
+    "opaque RGBA": (encoded(gradient().convert("RGBA"), "PNG"), "transparent PNG", "png", 0),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("data", "kind", "suffix", "most"), CASES.values(), ids=CASES.keys())
+def test_other_pictures_are_converted_without_a_loss_that_shows(
+    data: bytes, kind: str, suffix: str, most: int
+):
+    prepared = prepare(data)
+
+    assert (prepared.converted_from, prepared.suffix) == (kind, suffix)
+    difference = trained_on(prepared.data).astype(int) - np.asarray(gradient()).astype(int)
+    assert np.percentile(np.abs(difference), 99) <= most
+    assert examine(prepared.data, suffix=suffix)[1] == []
+
+
+def test_a_12_bit_grey_picture_has_its_levels():
+    grey = np.tile(np.arange(0, 4096, 64, dtype=np.uint16), (48, 1))
+
+    prepared = prepare(deep_png(grey))
+
+    assert trained_on(prepared.data)[0, :, 0].tolist() == [
+        round(value * 255 / 4095) for value in range(0, 4096, 64)
+    ]
+
+
+def test_a_drawing_that_is_only_in_alpha_is_put_on_white():
+    pixels = np.zeros((48, 64, 4), np.uint8)
+    pixels[10:30, 10:30, 3] = 255
+
+    seen = trained_on(prepare(encoded(Image.fromarray(pixels), "PNG")).data)
+
+    assert seen[5, 5].tolist() == [255, 255, 255]
+    assert seen[20, 20].tolist() == [0, 0, 0]
+
+
+HEIC = base64.b64decode(
+    "AAAAHGZ0eXBoZWl4AAAAAG1pZjFoZWl4bWlhZgAAAcltZXRhAAAAAAAAACFoZGxyAAAAAAAAAABwaWN0AAAAAAAAAAAA"
+    "AAAAAAAAADRpbG9jAAAAAERAAAIAAQAAAAAB7QABAAAAAAAAAI0AAgAAAAACegABAAAAAAAAAEwAAAA4aWluZgAAAAAA"
+    "AgAAABVpbmZlAgAAAAABAABodmMxAAAAABVpbmZlAgAAAQACAABFeGlmAAAAAA5waXRtAAAAAAABAAABCGlwcnAAAADn"
+    "aXBjbwAAAHdodmNDAQQIAAAAnjgAAAAAHvAA/P/4+AAADwNgAAEAF0ABDAH//wQIAAADAJ44AAADAAAeugJAYQABACpC"
+    "AQEECAAAAwCeOAAAAwAAHpAEECCy3VyU1zcBDQYEAAADAGQAAAMABCBiAAEACEQBwXMYMAiQAAAAE2NvbHJuY2x4AAEA"
+    "DQAGgAAAABRpc3BlAAAAAAAAAEAAAABAAAAAKGNsYXAAAABAAAAAAQAAADAAAAABAAAAAAAAAAL////wAAAAAgAAABBw"
+    "aXhpAAAAAAMICAgAAAAJaXJvdAMAAAAZaXBtYQAAAAAAAAABAAEGgQIDBYSGAAAAGmlyZWYAAAAAAAAADmNkc2MAAgAB"
+    "AAEAAADhbWRhdAAAAIkoAa8J4D3+zc8nCDpYYxafYL9GC5kUoZ4mMTY5aDoQUwhGt8/jGLubbmAKdbCcWjxxxhw0r5fQ"
+    "lPEnkgM7uCNPa8VTIJO0+en4SHaCg+7vKLuhQ1hphKxwda9uy6tXwH+fpF7PAT6qkMfaOFG7t/ZMA8RkioQPAj5PfxCG"
+    "FIV8/YPUaAErx9wjwAAAAAZFeGlmAABNTQAqAAAACAADAQ8AAgAAAAYAAAAyARAAAgAAAAoAAAA4ARIAAwAAAAEABgAA"
+    "AAAAAEFwcGxlAGlQaG9uZSAxNQA="
+)
+"""The gradient as an iPhone stores a photograph that was taken upright: lying, with a mark (irot).
+
+Made with pillow-heif 1.4: ``gradient().save(path, "HEIF", quality=60, exif=orientation_6)``.
+"""
+
+
+def test_heic_is_read_upright():
+    prepared = prepare(HEIC)
+
+    assert (prepared.converted_from, prepared.suffix) == ("HEIF", "jpg")
+    assert (prepared.upright_wh, prepared.camera) == ((48, 64), "Apple iPhone 15")
+    upright = np.asarray(gradient().transpose(Image.Transpose.ROTATE_270)).astype(int)
+    assert np.percentile(np.abs(trained_on(prepared.data).astype(int) - upright), 99) <= 16
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"<html>", b"\xff\xd8\xff", b"\0\0\0\x18ftypheic" + bytes(9)]
+)
+def test_what_is_no_picture_is_refused_with_a_short_reason(data: bytes):
+    with pytest.raises(UnreadablePictureError, match=r"^.{5,120}$"):
+        prepare(data)
+
+
+# A box of the upright picture of 120 x 160: left, top, right, bottom.
+BOX = (10, 20, 40, 90)
+
+
+def turned_back(orientation: int) -> tuple[float, float, float, float]:
+    """Where the box is in the picture as stored, by turning a mask of it with Pillow."""
+    mask = Image.new("L", (120, 160))
+    mask.paste(255, BOX)
+    ways = {
+        1: None, 2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180,
+        4: Image.Transpose.FLIP_TOP_BOTTOM, 5: Image.Transpose.TRANSPOSE,
+        6: Image.Transpose.ROTATE_90, 7: Image.Transpose.TRANSVERSE, 8: Image.Transpose.ROTATE_270,
+    }  # fmt: skip
+    way = ways[orientation]
+    stored = mask if way is None else mask.transpose(way)
+    box = stored.getbbox()
+    assert box is not None
+    return box
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("drawn", ["upright", "as stored", "not stated"])
+def test_boxes_fit_the_upright_picture_however_they_were_drawn(
+    orientation: int, drawn: str, tmp_path: Path
+):
+    stored_wh = (160, 120) if orientation >= 5 else (120, 160)
+    exif = Image.Exif()
+    exif[274] = orientation
+    photograph = encoded(picture(1, stored_wh), exif=exif)
+    tells = drawn == "as stored" and orientation >= 5  # else both have the same size
+    left, top, right, bottom = turned_back(orientation) if tells else BOX
+    size = stored_wh if tells else (120, 160)
+    document = coco({"a.jpg": [(left, top, right - left, bottom - top)]}, size=size)
+    if drawn == "not stated":
+        document = document.replace('"width": 120, "height": 160', '"width": 0, "height": 0')
+    source = write(tmp_path / "e", {"a.jpg": photograph, "l.json": document})
+
+    report = imported(source, out=tmp_path / "set")
+
+    assert boxes_of(tmp_path / "set", (120, 160)) == {"unsplit/a.jpg": [BOX]}
+    assert (tmp_path / "set/images/unsplit/a.jpg").read_bytes() == photograph
+    said = " ".join(report.notes)
+    assert ("labelled as stored" in said) == tells
+    is_unclear = orientation != 1 and (orientation < 5 or drawn == "not stated")
+    assert ("do not tell" in said) == is_unclear
+
+
+def test_boxes_of_a_picture_that_is_converted_fit_its_upright_copy(tmp_path: Path):
+    exif = Image.Exif()
+    exif[274] = 6
+    data = encoded(gradient((160, 120)), "TIFF", exif=exif)
+    document = coco({"a.tif": [(10, 20, 30, 70)]}, size=(120, 160))
+
+    imported(write(tmp_path / "e", {"a.tif": data, "l.json": document}), out=tmp_path / "set")
+
+    assert boxes_of(tmp_path / "set", (120, 160)) == {"unsplit/a.png": [BOX]}
+    pixels = trained_on((tmp_path / "set/images/unsplit/a.png").read_bytes())
+    upright = np.asarray(gradient((160, 120)).transpose(Image.Transpose.ROTATE_270))
+    assert np.array_equal(pixels, upright)

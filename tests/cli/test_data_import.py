@@ -403,7 +403,7 @@ def test_a_label_file_above_the_budget_is_refused(
 
     assert run("data import export --out set") == 2
 
-    assert "at most 1000 bytes" in capsys.readouterr().err
+    assert "expected at most 0.0 MiB, found more" in capsys.readouterr().err
 
 
 def test_a_full_disk_leaves_everything_as_it_was(

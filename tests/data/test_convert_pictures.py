@@ -79,6 +79,27 @@ def test_the_place_in_xmp_is_removed_too():
     assert b'tiff:Model="R5"' in stripped
 
 
+def test_the_places_of_a_second_picture_and_of_a_video_behind_it_are_removed():
+    first, second = with_place(), with_place(">")
+    pictures = [Image.open(io.BytesIO(one)) for one in (first, second)]
+    file = io.BytesIO()
+    exif = pictures[0].getexif()
+    pictures[0].save(file, "MPO", save_all=True, append_images=pictures[1:], exif=exif)
+    place = b"+53.5451+009.9671/"
+    box = (12 + len(place)).to_bytes(4, "big") + b"\xa9xyz" + b"\0\x12\x15\xc7" + place
+    data = file.getvalue() + b"\0\0\0\x18ftypmp42" + box + b"SEFT"
+
+    stripped = prepare(data).data
+
+    assert len(stripped) == len(data)
+    assert place not in stripped
+    opened = Image.open(io.BytesIO(stripped))
+    for number in range(2):
+        opened.seek(number)
+        assert opened.getexif().get_ifd(_GPS) == {}
+        assert data.count(b"Canon EOS R5") == stripped.count(b"Canon EOS R5")
+
+
 def test_a_jpeg_without_a_place_is_the_same_file():
     data = jpeg()
 

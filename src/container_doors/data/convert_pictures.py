@@ -128,7 +128,8 @@ def _prepared(data: bytes, picture: Image.Image, *, keep_gps: bool) -> Prepared:
         has_lost_place = False
         result = converted
     else:
-        result = data if keep_gps or kind not in {"JPEG", "MPO"} else without_gps(data)
+        has_place = not keep_gps and kind in {"JPEG", "MPO"}
+        result = without_gps(data, has_more_pictures=kind == "MPO") if has_place else data
         suffix, has_lost_place = _KEPT[kind], result is not data
     return Prepared(
         result, suffix, stored, upright, orientation, why, has_lost_place,

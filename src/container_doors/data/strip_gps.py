@@ -10,28 +10,63 @@ import struct
 
 _GPS_IFD = 0x8825
 _TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}
-_EXIF = re.compile(rb"\xff\xe1(..)Exif\0\0", re.DOTALL)
-_XMP = re.compile(rb"\xff\xe1(..)http://ns\.adobe\.com/xap/1\.0/\0", re.DOTALL)
+_EXIF, _XMP = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0"
+_VIDEO_PLACE = b"\xa9xyz"
+_END = b"\xff\xd9"
+_BEGIN, _APP1, _PIXELS = b"\xff\xd8\xff", 0xE1, 0xDA
 _XMP_PLACE = re.compile(
     rb"exif:GPS\w+\s*=\s*(?:\"[^\"]*\"|'[^']*')|<exif:GPS(\w+)[^>]*>.*?</exif:GPS\1>", re.DOTALL
 )
 _MOST_ENTRIES = 500
 
 
-def without_gps(data: bytes) -> bytes:
-    """Return the JPEG without its place; the same object if it has none."""
-    if b"Exif\0\0" not in data and b"/xap/1.0/" not in data:
+def without_gps(data: bytes, *, has_more_pictures: bool = False) -> bytes:
+    """Return the JPEG without its place; the same object if it has none.
+
+    Args:
+        data: The file.
+        has_more_pictures: Whether others follow in the file (MPO), which have places of their own.
+    """
+    changed, start = data, 0
+    while start >= 0:
+        blocks, end = _blocks(data, start)
+        header = bytearray(data[start:end])
+        for kind, first, last in blocks:
+            (_clear_exif if kind == _EXIF else _clear_xmp)(header, first - start, last - start)
+        if header != data[start:end]:
+            changed = b"".join((changed[:start], header, changed[end:]))
+        start = data.find(_BEGIN, end) if has_more_pictures else -1
+    return changed if data.endswith(_END) else _clear_video(changed)
+
+
+def _clear_video(data: bytes) -> bytes:
+    """Overwrite the place in a video behind the picture, as phones add to moving photographs."""
+    at = data.rfind(_VIDEO_PLACE)
+    if at < 4:
         return data
-    changed = bytearray(data)
-    # A phone's second picture (MPO) has a block of its own. Compressed pixels contain no FF E1.
-    for block in _EXIF.finditer(data):
-        end = block.start() + 2 + struct.unpack(">H", block[1])[0]
-        _clear_exif(changed, block.end(), min(end, len(changed)))
-    for block in _XMP.finditer(data):
-        end = block.start() + 2 + struct.unpack(">H", block[1])[0]
-        for place in _XMP_PLACE.finditer(data, block.end(), min(end, len(data))):
-            changed[place.start() : place.end()] = b" " * (place.end() - place.start())
-    return data if changed == data else bytes(changed)
+    end = at - 4 + int.from_bytes(data[at - 4 : at], "big")
+    first = at + len(_VIDEO_PLACE) + 4
+    if not first < end <= len(data):
+        return data
+    return data[:first] + b" " * (end - first) + data[end:]
+
+
+def _blocks(data: bytes, start: int) -> tuple[list[tuple[bytes, int, int]], int]:
+    """Find the blocks of EXIF and XMP, and where the compressed pixels begin."""
+    found = []
+    at = start + 2
+    while at + 4 <= len(data) and data[at] == 0xFF and data[at + 1] != _PIXELS:
+        end = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+        if data[at + 1] == _APP1:
+            kinds = [kind for kind in (_EXIF, _XMP) if data.startswith(kind, at + 4)]
+            found += [(kind, at + 4 + len(kind), min(end, len(data))) for kind in kinds]
+        at = max(end, at + 2)
+    return found, min(at, len(data))
+
+
+def _clear_xmp(data: bytearray, start: int, end: int) -> None:
+    for place in _XMP_PLACE.finditer(bytes(data[start:end])):
+        data[start + place.start() : start + place.end()] = b" " * len(place[0])
 
 
 def _clear_exif(data: bytearray, start: int, end: int) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from container_doors.cli import main
 from container_doors.core.errors import DatasetError
 from container_doors.data.checks import Report, check
 from container_doors.data.images import read_picture
@@ -82,8 +83,8 @@ def ran(line: str, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("write", [coco, coco_beside, voc, cvat])
-def test_labels_in_another_form_are_recognised_and_the_line_that_is_named_converts_them(
-    write: Callable[[Tree], None], tree: Tree, tmp_path: Path
+def test_labels_in_another_form_are_recognised_and_the_line_that_is_named_imports_them(
+    write: Callable[[Tree], None], tree: Tree
 ):
     without_labels(tree)
     write(tree)
@@ -92,22 +93,21 @@ def test_labels_in_another_form_are_recognised_and_the_line_that_is_named_conver
     assert "dvc pull" not in missing.remedy
     assert "Label Studio" in missing.remedy
 
-    line = re.search(r"convert them to YOLO labels: (.*?); or", missing.remedy)
+    line = re.search(r"import them: doors (.*?); or", missing.remedy)
     assert line
-    ran(line[1], tmp_path)
+    assert main(shlex.split(line[1])) == 0
 
-    report = checked(tree)
-    assert report.findings == []
-    assert report.splits["train"].doors == 3
+    labels = tree.root.with_name("set-imported") / "labels/unsplit"
+    assert [path.name for path in sorted(labels.iterdir())] == [
+        f"train_{number}.txt" for number in range(3)
+    ]
+    assert all(path.read_text().startswith("0 0.3") for path in labels.iterdir())
 
 
 @pytest.mark.parametrize(
     ("name", "content", "what"),
     [
-        ("export.json", '[{"result": [{"type": "rectanglelabels"}]}]', "Label Studio"),
-        ("train_0.json", '{"shapes": [], "imagePath": "train_0.jpg"}', "LabelMe"),
         ("via.json", '{"a": {"regions": [{"shape_attributes": {}}]}}', "VIA"),
-        ("boxes.csv", "filename,xmin,ymin,xmax,ymax\n", "a table of boxes"),
         ("train.tfrecord", b"\0", "a TFRecord"),
     ],
 )
@@ -131,7 +131,7 @@ def test_annotations_beside_each_photograph_are_recognised_where_they_lie(tree: 
     assert {one.rule for one in findings} == {
         "labels-folder-missing", "file-ignored", "split-without-doors",
     }  # fmt: skip
-    assert all("--from voc" in one.remedy for one in findings)
+    assert all("doors data import" in one.remedy for one in findings)
 
 
 def test_labels_that_are_there_are_not_asked_for_again(tree: Tree):
@@ -142,7 +142,7 @@ def test_labels_that_are_there_are_not_asked_for_again(tree: Tree):
 
 @pytest.mark.parametrize("inside", ["", "doors-3/"])
 @pytest.mark.parametrize("where", ["set", "."])
-def test_an_archive_is_to_be_unpacked_and_passes_then(
+def test_an_archive_is_to_be_imported_and_passes_then(
     inside: str, where: str, tree: Tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     fresh = tmp_path / "fresh"
@@ -159,12 +159,27 @@ def test_an_archive_is_to_be_unpacked_and_passes_then(
             read_layout(Path("set"))
         remedy = caught.value.hint
 
-    unpack = re.search(r"unpack it: (.*?);", remedy)
-    there = re.search(r"doors data validate --path (\S+)", remedy)
+    line = re.search(r"import it: doors (.*)", remedy)
+    assert line
+    assert main(shlex.split(line[1])) == 0
+    assert check(Path("set"), min_train_images=1, min_val_images=1).findings == []
+
+
+def test_an_archive_with_attributes_is_to_be_unpacked_and_keeps_them(tree: Tree, tmp_path: Path):
+    with zipfile.ZipFile(tmp_path / "export.zip", "w") as archive:
+        for path in sorted(tree.root.rglob("*.*")):
+            archive.write(path, f"inside/{path.relative_to(tree.root)}")
+        archive.writestr("inside/attributes.csv", "image,lighting\ntrain_0,day\n")
+
+    with pytest.raises(DatasetError) as caught:
+        read_layout(tmp_path / "fresh")
+
+    unpack = re.search(r"unpack it: (.*?);", caught.value.hint)
+    there = re.search(r"doors data validate --path (\S+)", caught.value.hint)
     assert unpack
     assert there
-    ran(unpack[1], fresh)
-    assert check(Path(there[1]), min_train_images=1, min_val_images=1).findings == []
+    ran(unpack[1], tmp_path)
+    assert (Path(there[1]) / "attributes.csv").is_file()
 
 
 @pytest.mark.parametrize(

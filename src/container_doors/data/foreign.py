@@ -1,7 +1,6 @@
-"""Recognise archives and labels in other formats than YOLO's, and name the conversion."""
+"""Recognise archives and labels in other formats than YOLO's, and name the import."""
 
 import os
-import re
 import shlex
 import tarfile
 import zipfile
@@ -37,12 +36,13 @@ _SIGNS = {
 }
 """By suffix: kinds of files, and the byte strings that a file of that kind has."""
 
-_NAMES = {
-    "COCO annotations": rb'"file_name"\s*:\s*"([^"]+)"',
-    "annotations of CVAT": rb'<image [^>]*name="([^"]+)"',
-    "Pascal VOC annotations": rb"<filename>([^<]+)<",
-}
-_CONVERTED = {"Pascal VOC annotations": "voc", "annotations of CVAT": "cvat"}
+_IN_FOLDERS = ("Pascal VOC annotations", "labels of LabelMe")
+"""Kinds with a file per photograph: their folder is imported."""
+
+_IMPORTED = (
+    "COCO annotations", "labels of Label Studio", "annotations of CVAT", "a table of boxes",
+    *_IN_FOLDERS,
+)  # fmt: skip
 _MOST_FILES = 3000
 _MOST_BESIDE = 20
 _MOST_MEMBERS = 20_000
@@ -85,15 +85,21 @@ def label_form(path: Path, disk: Disk) -> Form | None:
     except (OSError, ParsingError):
         return None
     what = next((what for what, needed in signs if all(sign in data for sign in needed)), None)
-    return Form(path, what, _conversion(path, what, data, disk)) if what else None
+    return Form(path, what, _conversion(path, what, disk)) if what else None
 
 
 def archive_form(path: Path, dataset: Path) -> Form | None:
-    """Recognise an archive that may contain the data set, and name the command to unpack it."""
+    """Recognise an archive that may contain the data set, and name the command to import it.
+
+    One with attributes.csv is unpacked instead: an import does not read it.
+    """
     if not path.name.lower().endswith(_ARCHIVES) or Path(f"{path}.dvc").exists():
         return None
     archive, folder = shlex.quote(str(path)), shlex.quote(str(dataset))
     if zipfile.is_zipfile(path):
+        if not _has_attributes(path):
+            command = f"doors data import {archive} --out {folder}"
+            return Form(path, "an archive", f"import it: {command}")
         command = f"python3 -m zipfile -e {archive} {folder}"
     elif path.suffix.lower() in {".7z", ".rar", ".zip"}:
         command = f"7z x {archive} -o{folder}"
@@ -106,27 +112,13 @@ def archive_form(path: Path, dataset: Path) -> Form | None:
     )
 
 
-def _conversion(path: Path, what: str, data: bytes, disk: Disk) -> str:
-    if what not in _NAMES:
+def _conversion(path: Path, what: str, disk: Disk) -> str:
+    if what not in _IMPORTED:
         return f"labels must be YOLO's text files: {EXPORT.removeprefix('or ')}"
-    stems = {
-        PurePosixPath(name.decode("utf-8", "replace")).stem
-        for name in re.findall(_NAMES[what], data)
-    }
-    folder = disk.root / (disk.labels_folder(stems) or "labels")
-    source, boxes = path, Path("boxes.json")
-    before = ""
-    if kind := _CONVERTED.get(what):
-        read = path.parent if kind == "voc" else path
-        before = (
-            f"uv run coco convert --from {kind} --to coco --input {shlex.quote(str(read))} "
-            f"--output {boxes} && "
-        )
-        source = boxes
-    return (
-        f"convert them to YOLO labels: {before}uv run coco convert --from coco --to yolo "
-        f"--input {shlex.quote(str(source))} --output {shlex.quote(str(folder))}; {EXPORT}"
-    )
+    source = path.parent if what in _IN_FOLDERS else path
+    out = disk.root.with_name(f"{disk.root.resolve().name}-imported")
+    words = ("doors", "data", "import", str(source), "--images", str(disk.root), "--out", str(out))
+    return f"import them: {shlex.join(words)}; {EXPORT}"
 
 
 def _files(folder: Path) -> Iterator[Path]:
@@ -137,6 +129,15 @@ def _files(folder: Path) -> Iterator[Path]:
 
 def _is_foreign(name: str) -> bool:
     return name.lower().endswith((*_SIGNS, *_ARCHIVES))
+
+
+def _has_attributes(path: Path) -> bool:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()[:_MOST_MEMBERS]
+    except (OSError, zipfile.BadZipFile, EOFError, ValueError):
+        return False
+    return any(PurePosixPath(name).name == "attributes.csv" for name in names)
 
 
 def _folder_inside(path: Path) -> str:

@@ -54,7 +54,7 @@ _FORMATS = {
 _REPLACE = "replace it by the original photograph, or remove it and its label file"
 _AS_JPEG = (
     "make a JPEG of it, then remove it: heif-convert {0} {1}, or on a Mac "
-    "sips -s format jpeg {0} --out {1}; docs/data.md has the command for a whole folder"
+    "sips -s format jpeg {0} --out {1}; doors data import does it for a whole folder"
 )
 _FRAMES = "save those of its frames that you label: ffmpeg -i {0} -vf fps=1 {2}_%04d.jpg"
 _SIGNS = (

@@ -16,6 +16,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -54,7 +55,7 @@ def main() -> int:
         ours, others = [], []
         for number in range(arguments.repeats):
             others.append(_timed(lambda: _copy_and_hash(source, folder / "copy")))
-            ours.append(_timed(lambda n=number: _import(source, folder / f"set{n}")))
+            ours.append(_timed(partial(_import, source, folder / f"set{number}")))
             shutil.rmtree(folder / "copy")
             shutil.rmtree(folder / f"set{number}")
     print(f"{arguments.pictures} JPEGs of {WIDTH_PX} x {HEIGHT_PX}, {size_mb:.0f} MB")

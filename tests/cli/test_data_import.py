@@ -23,7 +23,7 @@ from container_doors.cli.data_options import READ_FORMATS, WRITTEN_FORMATS
 from container_doors.data import sources
 from container_doors.data.checks import check
 from container_doors.data.formats.known import FORMATS
-from container_doors.data.placing import Staging
+from container_doors.data.placing import Staging, read_dataset, staging
 
 
 @pytest.fixture(autouse=True)
@@ -432,10 +432,12 @@ def test_a_full_disk_leaves_everything_as_it_was(
 
 @pytest.mark.parametrize("at", ["place", "finish"])
 def test_after_a_kill_the_data_set_is_whole_and_the_same_command_goes_on(at: str):
-    an_export()
-    write(Path("good"), {**pictures("z.jpg", first_seed=9), "l.json": coco({"z.jpg": []})})
+    write(Path("good"), {**pictures("z.jpg", first_seed=9), "labels.json": coco({"z.jpg": []})})
     run("data import good --out set")
     before = state(Path("set"))
+    an_export(Path("good"))
+    document = coco({"z.jpg": [(1, 1, 9, 9)], "quay/a.jpg": [], "quay/b.jpg": [], "c.jpg": []})
+    write(Path("good"), {"labels.json": document})
     code = (
         "import os, signal, sys\nfrom container_doors.cli import main\n"
         "from container_doors.data.placing import Staging\n"
@@ -443,14 +445,38 @@ def test_after_a_kill_the_data_set_is_whole_and_the_same_command_goes_on(at: str
         "main(sys.argv[1:])"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code, "data", "import", "export", "--out", "set"], check=False
+        [sys.executable, "-c", code, "data", "import", "good", "--out", "set"], check=False
     )
 
     assert done.returncode == -signal.SIGKILL
     assert state(Path("set")) == before
-    assert run("data import export --out set") == 0
+    assert run("data import good --out set") == 0
     assert len(boxes_of(Path("set"))) == 4
+    assert boxes_of(Path("set"))["unsplit/z.jpg"] == [(1, 1, 10, 10)]
     assert [path.name for path in Path().iterdir() if path.name.startswith(".")] == []
+
+
+def test_ctrl_c_leaves_everything_as_it_was(monkeypatch: pytest.MonkeyPatch):
+    an_export()
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Staging, "place", stop)
+        assert run("data import export --out set") == 130
+
+    assert [path.name for path in Path().iterdir()] == ["export"]
+    assert run("data import export --out set") == 0
+
+
+def test_a_second_import_at_the_same_time_is_refused(capsys: pytest.CaptureFixture[str]):
+    an_export()
+    with staging(read_dataset(Path("set"), "container_door")):
+        assert run("data import export --out set") == 2
+
+    assert "another import into set is running" in capsys.readouterr().err
+    assert run("data import export --out set") == 0
 
 
 def test_the_photographs_of_a_data_set_made_by_hand_are_recognised():

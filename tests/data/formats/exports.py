@@ -58,7 +58,7 @@ def coco(
     **extra: Any,
 ) -> str:
     """Write COCO's document; boxes are x, y, width, height by file name."""
-    annotations = []
+    annotations: list[dict[str, Any]] = []
     for image_id, ones in enumerate(boxes.values()):
         for box in ones:
             annotations.append({

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,13 @@ def with_place(order: str = "<", *, orientation: int = 1, **more: Any) -> bytes:
     return encoded(picture(3, (160, 120)), exif=exif, **more)
 
 
+def entries(data: bytes, order: str) -> int:
+    """Count the entries of the first EXIF block, as the file states it."""
+    tiff = data[data.index(b"Exif\0\0") + 6 :]
+    (first,) = struct.unpack_from(f"{order}I", tiff, 4)
+    return int(struct.unpack_from(f"{order}H", tiff, first)[0])
+
+
 @pytest.mark.parametrize("order", ["<", ">"])
 def test_a_jpeg_keeps_every_byte_but_those_of_its_place(order: str):
     data = with_place(order)
@@ -56,6 +64,7 @@ def test_a_jpeg_keeps_every_byte_but_those_of_its_place(order: str):
     assert _GPS not in exif
     assert exif[272] == "Canon EOS R5"
     assert exif.get_ifd(_EXIF)[0x9003] == "2026:11:20 08:29:59"
+    assert entries(prepared.data, order) == entries(data, order) - 1
     scan = data.index(b"\xff\xda")
     assert prepared.data[scan:] == data[scan:]
     assert (prepared.date_taken, prepared.camera) == ("2026-11-20T08:29:59", "Canon EOS R5")

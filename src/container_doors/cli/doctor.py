@@ -52,7 +52,7 @@ _OF_SET_UP = tuple(
 )
 _LOG_END = 20_000
 _MOST_WORDS = 160
-_BY_HAND = "put your photographs there, in the layout of the README"
+_BY_HAND = "import your photographs: doors data import SOURCE"
 _IGNORED_WARNINGS = ("may produce non-deterministic training results", " py.warnings: ")
 """Warnings without a remedy: about a cache that changes nothing here, and Python's own ones."""
 

@@ -148,7 +148,7 @@ def _require_folder(dataset: Path) -> None:
             hint=f"give the folder itself, perhaps {dataset.parent}",
         )
     form = find_form(dataset, Disk(dataset, PICTURE_SUFFIXES))
-    known = fetch_hint(dataset) or "put your photographs there, in the layout of the README"
+    known = fetch_hint(dataset) or "import your photographs: doors data import SOURCE"
     sample = f"doors data sample --out {shlex.quote(str(dataset))}"
     raise DatasetError(
         f"no data set at {dataset}" + (f", but {form.path} is beside it" if form else ""),

@@ -8,7 +8,7 @@ from tests.data.formats.exports import boxes_of, coco, pictures, write
 from tests.data.trees import encoded, picture
 
 from container_doors.cli import main
-from container_doors.cli.data_options import WRITTEN_FORMATS
+from container_doors.cli.options.data_import import WRITTEN_FORMATS
 
 
 @pytest.fixture(autouse=True)

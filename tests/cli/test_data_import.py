@@ -19,7 +19,7 @@ from tests.data.formats.exports import boxes_of, coco, pictures, write, zipped
 from tests.data.trees import jpeg
 
 from container_doors.cli import main
-from container_doors.cli.data_options import READ_FORMATS, WRITTEN_FORMATS
+from container_doors.cli.options.data_import import READ_FORMATS, WRITTEN_FORMATS
 from container_doors.data import sources
 from container_doors.data.checks import check
 from container_doors.data.formats.known import FORMATS

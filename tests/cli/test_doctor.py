@@ -206,7 +206,7 @@ def test_a_data_set_that_is_not_here_is_fetched_only_where_a_pointer_names_it(
 ):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "params.yaml").write_bytes((repository_root / "params.yaml").read_bytes())
-    assert data_set().remedy.startswith("put your photographs there")
+    assert data_set().remedy.startswith("import your photographs")
 
     pointer = tmp_path / "data/processed/detection.dvc"
     pointer.parent.mkdir(parents=True)

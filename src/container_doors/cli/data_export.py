@@ -3,15 +3,14 @@
 import argparse
 
 from container_doors.cli import console
-from container_doors.cli.data_options import out_folder
+from container_doors.cli.data_import import dataset_folder
 from container_doors.cli.output import say, say_document, shown
-from container_doors.cli.parser import CONFIG, DATA
 from container_doors.steps.data.export import export_data
 
 
 def export(arguments: argparse.Namespace) -> int:
     """Export, and print what was written."""
-    dataset = out_folder(arguments.path, DATA, CONFIG)
+    dataset = dataset_folder(arguments.path)
     with console.progress(quiet=arguments.json) as progress:
         report = export_data(
             dataset,

@@ -8,9 +8,10 @@ from typing import Any
 from rich.table import Table
 
 from container_doors.cli import console
-from container_doors.cli.data_options import out_folder
+from container_doors.cli.options.data import DATA
+from container_doors.cli.options.shared import CONFIG
 from container_doors.cli.output import say, say_document, shown
-from container_doors.cli.parser import CONFIG, DATA
+from container_doors.core.config import load_params
 from container_doors.core.printable import printable
 from container_doors.data.classes import read_choice
 from container_doors.data.layout import UNLABELLED, UNSPLIT
@@ -22,7 +23,7 @@ _MOST_SHOWN = 20
 
 def import_(arguments: argparse.Namespace) -> int:
     """Import, and print what was done; exit 1 if sources disagree or photographs were skipped."""
-    out = out_folder(arguments.out, DATA, CONFIG)
+    out = dataset_folder(arguments.out)
     with console.progress(quiet=arguments.json) as progress:
         report = import_data(arguments.sources, out, _options(arguments), progress=progress)
     if arguments.json:
@@ -30,6 +31,13 @@ def import_(arguments: argparse.Namespace) -> int:
     else:
         _print(report, out, is_dry=arguments.dry_run)
     return 1 if report.disagreements or report.problems else 0
+
+
+def dataset_folder(named: Path | None) -> Path:
+    """Return the named folder, or else that of the parameters, or the usual one."""
+    if named is not None:
+        return named
+    return Path(load_params(CONFIG, []).data.path) if CONFIG.exists() else DATA
 
 
 def _options(arguments: argparse.Namespace) -> ImportOptions:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from container_doors.core.errors import ConfigError, SourceError
-from container_doors.core.parsing import shortened
+from container_doors.core.printable import shortened
 from container_doors.data.data_yaml import CLASS_NAME
 
 EVERY_OTHER = "*"

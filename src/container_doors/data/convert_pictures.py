@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageCms, ImageOps
 
-from container_doors.core.parsing import shortened
+from container_doors.core.printable import shortened
 from container_doors.data.decoding import DECODER_ERRORS
 from container_doors.data.strip_gps import without_gps
 

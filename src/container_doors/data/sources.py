@@ -21,7 +21,8 @@ from typing import Any, Self
 
 from container_doors.core.archives import MOST_MEMBERS, name_fault
 from container_doors.core.errors import SourceError
-from container_doors.core.parsing import ParsingError, listed, parse_json, shortened
+from container_doors.core.parsing import ParsingError, listed, parse_json
+from container_doors.core.printable import shortened
 
 MOST_LABEL_BYTES = 256 * 1024**2
 """A label file; COCO's own annotations of 120,000 photographs, without masks, have a fifth."""

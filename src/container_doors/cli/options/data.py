@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from container_doors.cli.options.data_import import add_export, add_import
 from container_doors.cli.options.shared import (
     Commands,
     add_command,
@@ -19,10 +20,12 @@ DATA = Path("data/processed/detection")
 def add_to(commands: Commands) -> None:
     """Add the commands, in the order of the help."""
     data = add_group(
-        commands, "data", "check a data set, fetch it, pack it, or make a synthetic one"
+        commands, "data", "import, check, fetch or pack a data set, or make a synthetic one"
     )
     _add_pull(data)
     _add_pack(data)
+    add_import(data)
+    add_export(data)
     _add_sample(data)
     _add_validate(data)
 

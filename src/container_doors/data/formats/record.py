@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from container_doors.core.parsing import shortened
+from container_doors.core.printable import shortened
 
 Edges = tuple[float, float, float, float]
 """Left, top, right and bottom; 0 is the left or top edge of the picture."""

@@ -48,13 +48,14 @@ def read(source: Source) -> Iterator[LabelledPhotograph]:
 def _splits(source: Source) -> dict[str, str]:
     """Read ImageSets/Main: which photographs are in which split, by their names."""
     found: dict[str, str] = {}
+    stems = {PurePosixPath(member).stem for member in source.labels(".xml")}
     for member in source.members:
         path = PurePosixPath(member)
         if path.parent.name == "Main" and path.stem in SPLITS and path.suffix == ".txt":
             text = source.read(member, MOST_LABEL_BYTES).decode("utf-8", "replace")
-            for line in text.splitlines():
-                if line.strip():
-                    found.setdefault(line.split()[0], path.stem)
+            for name in filter(None, map(str.strip, text.splitlines())):
+                # After the name there may be a flag (-1, 0, 1); the name may have spaces.
+                found.setdefault(name if name in stems else name.split()[0], path.stem)
     return found
 
 

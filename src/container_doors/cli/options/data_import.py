@@ -1,28 +1,18 @@
-"""The options of ``doors data import`` and ``doors data export``. It imports nothing heavy."""
+"""The options of ``doors data import`` and ``doors data export``."""
 
 import argparse
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
+from container_doors.cli.options.shared import Commands, add_command, add_json, positive
 from container_doors.cli.workspace import typed_path
 
 READ_FORMATS = ("coco", "voc", "cvat", "labelstudio", "labelme", "yolo", "darknet", "csv")
 WRITTEN_FORMATS = ("coco", "voc", "cvat", "labelstudio", "yolo")
 
-Commands = Any  # argparse keeps the type of its sub-parsers private
-MakeCommand = Callable[[Commands, str, str, str], argparse.ArgumentParser]
 
-
-def add_import(commands: Commands, make: MakeCommand) -> None:
-    """Add ``doors data import``.
-
-    Args:
-        commands: The commands of ``doors data``.
-        make: Makes a command: of its name, its handler and what it does.
-    """
-    parser = make(
-        commands,
+def add_import(data: Commands) -> None:
+    """Add ``doors data import``."""
+    parser = add_command(
+        data,
         "import",
         "data_import:import_",
         "add photographs and labels of any tool to the data set; the source is never changed",
@@ -56,7 +46,7 @@ def add_import(commands: Commands, make: MakeCommand) -> None:
     )
     frames = parser.add_mutually_exclusive_group()
     frames.add_argument(
-        "--every", type=_positive, metavar="N", help="every Nth frame of videos (default: 30)"
+        "--every", type=positive, metavar="N", help="every Nth frame of videos (default: 30)"
     )
     frames.add_argument(
         "--scene-changes", action="store_true", help="the first frame of each scene of videos"
@@ -64,17 +54,10 @@ def add_import(commands: Commands, make: MakeCommand) -> None:
     _add_choices(parser)
 
 
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"expected 1 or more, found {text}")
-    return number
-
-
-def add_export(commands: Commands, make: MakeCommand) -> None:
-    """Add ``doors data export``; arguments as :func:`add_import`."""
-    parser = make(
-        commands,
+def add_export(data: Commands) -> None:
+    """Add ``doors data export``."""
+    parser = add_command(
+        data,
         "export",
         "data_export:export",
         "write the data set in the format of a labelling tool",
@@ -94,7 +77,7 @@ def add_export(commands: Commands, make: MakeCommand) -> None:
         help="the data set (default: detection.data.path of params.yaml)",
     )
     parser.add_argument("--labels-only", action="store_true", help="without the photographs")
-    parser.add_argument("--json", action="store_true", help="print one JSON document instead")
+    add_json(parser)
 
 
 def _add_out(parser: argparse.ArgumentParser) -> None:
@@ -138,17 +121,6 @@ def _add_choices(parser: argparse.ArgumentParser) -> None:
         ("--relabel", "take the labels of these sources where another one differs"),
         ("--skip-problems", "leave out photographs with a problem, and import the others"),
         ("--dry-run", "show what would be done, and write nothing"),
-        ("--json", "print one JSON document instead"),
     ):
         parser.add_argument(option, action="store_true", help=text)
-
-
-def out_folder(named: Path | None, usual: Path, config: Path) -> Path:
-    """Return the data set's folder: the named one, or that of the parameters, or the usual one."""
-    if named is not None:
-        return named
-    if not config.exists():
-        return usual
-    from container_doors.core.config import load_params
-
-    return Path(load_params(config, []).data.path)
+    add_json(parser)

@@ -10,7 +10,7 @@ from tests.fakes import FakeDetector, FakeFollower, FakeTrainer, FakeWorld
 from tests.trained import PARAMS
 
 from container_doors import pipeline
-from container_doors.cli import kaggle
+from container_doors.cli import kaggle, publish
 from container_doors.cli.parser import build_parser
 from container_doors.core.errors import ConfigError, HostError, RunError
 from container_doors.core.ports import JobState
@@ -139,6 +139,7 @@ def test_a_run_that_comes_home_worse_is_kept_here_and_not_versioned(
     versioned: list[Run] = []
     monkeypatch.setattr(kaggle, "_version", lambda run, *_, **__: versioned.append(run))
     monkeypatch.setattr(kaggle, "relayed_follower_for", lambda *_: FakeFollower())
+    monkeypatch.setattr(publish, "load_door_detector", lambda *_, **__: FakeDetector())
     home = PulledRun(Run("exp2"), Outcome(kind="finished"))
 
     assert kaggle._finish_pulled(a_job(experiments=["exp2"]), [home], commit=True) == 0

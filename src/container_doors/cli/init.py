@@ -54,5 +54,5 @@ def _lines(done: Workspace) -> list[str]:
         names = " ".join(shlex.quote(str(path)) for path in [*done.made, Path(".dvc")])
         lines.append(f"next: git add {names} && git commit -m 'Begin'")
     enter = "" if done.folder.resolve() == Path.cwd() else f"cd {shlex.quote(str(done.folder))}, "
-    lines.append(f"next: {enter}then doors data import YOUR_PHOTOGRAPHS (README.md has the rest)")
+    lines.append(f"next, {enter}as README.md says: doors data import YOUR_PHOTOGRAPHS")
     return lines

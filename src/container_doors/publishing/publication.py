@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from container_doors.core.disk import how_to_free, is_full, what_is_full
-from container_doors.core.errors import RunError
+from container_doors.core.errors import MissingToolError, RunError
 from container_doors.core.files import (
     force_to_disk,
     heal,
@@ -164,6 +164,14 @@ def read_published(destination: Path = PUBLISHED) -> Metadata | None:
     recover(destination)
     path = destination / METADATA
     return Metadata.read(path) if path.exists() else None
+
+
+def not_tried(weights: Path, missing: MissingToolError) -> str:
+    """Say that weights were not loaded, because this installation has no trainer."""
+    return (
+        f"{weights.name} contains weights only; it was not tried: {missing.problem} "
+        f"({missing.hint})"
+    )
 
 
 def check_weights(metadata: Metadata, folder: Path, names: Iterable[str] | None = None) -> None:

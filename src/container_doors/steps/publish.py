@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Literal
 
 from container_doors.core.config import Params
-from container_doors.core.errors import RunError, VersioningError
+from container_doors.core.errors import MissingToolError, RunError, VersioningError
 from container_doors.core.files import replace_text
 from container_doors.core.ports import Detector, Repository, World
 from container_doors.core.records import Evaluation, Metadata, RunRecord
@@ -17,7 +17,13 @@ from container_doors.publishing.metadata import build_metadata
 from container_doors.publishing.names import TAGS, version_name
 from container_doors.publishing.numbering import version_for
 from container_doors.publishing.provenance import file_hashes, record_hashes
-from container_doors.publishing.publication import LOG_NAME, METADATA, check_weights, publish
+from container_doors.publishing.publication import (
+    LOG_NAME,
+    METADATA,
+    check_weights,
+    not_tried,
+    publish,
+)
 from container_doors.publishing.ways_back import read_scores, refuse_other_weights
 from container_doors.reporting.which_run import read_record
 from container_doors.steps.published import (
@@ -249,7 +255,10 @@ def adopt(run: Run, *, outside: Outside) -> tuple[Metadata, str]:
     record = RunRecord.read(run.record)
     evaluation = Evaluation.read(run.scores)
     refuse_other_weights(record, run)
-    outside.open_model(run.best_weights, evaluation.image_size_px)
+    try:
+        outside.open_model(run.best_weights, evaluation.image_size_px)
+    except MissingToolError as error:
+        outside.progress.say(not_tried(run.best_weights, error))
     layout = read_layout(Path(record.dataset.path))[0]
     if layout is not None:
         link_view(layout, run.data_view)

@@ -36,6 +36,7 @@ from container_doors.publishing.pointers import (
 from container_doors.publishing.publication import (
     METADATA,
     check_weights,
+    not_tried,
     read_published,
     recover,
     replacement,
@@ -231,10 +232,7 @@ def _try_staged(
     try:
         try_weights(weights)
     except MissingToolError as error:
-        progress.say(
-            f"{weights.name} contains weights only; it was not tried: {error.problem} "
-            f"({error.hint})"
-        )
+        progress.say(not_tried(weights, error))
     except WeightsError as error:
         problem = error.problem.replace(str(weights), weights.name)
         raise WeightsError(

@@ -336,7 +336,7 @@ SAID = {
     "plugin": ("ERROR: unexpected error - gdrive is supported, but requires 'dvc-gdrive' to be "
                "installed: No module named 'dvc_gdrive'", "uv sync", 1),
     "another plugin": ("ERROR: s3 is supported, but requires 'dvc-s3' to be installed",
-                       "uv add --group dvc dvc-s3", 1),
+                       "pip install dvc-s3, where dvc itself is", 1),
     "edited": ("ERROR: failed to pull data from the cloud - Can't remove the following unsaved "
                "files without confirmation. Use `--force` to force.", "dvc pull --force", 1),
     "sign-in": ("ERROR: unexpected error - Failed to authenticate GDrive", "storage login", 1),

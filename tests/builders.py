@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from PIL import Image
 
 from container_doors.core.config import load_params
@@ -186,12 +187,18 @@ def with_pictures(run: Run, photographs: int = 10) -> None:
 
 
 def a_small_dataset(root: Path) -> None:
-    """Write 3, 1 and 2 photographs of 64x48 px: a door in each but the last of train and test."""
+    """Write 3, 1 and 2 photographs of 64x48 px: a door in each but the last of train and test.
+
+    Their patterns differ, so that none is a near-duplicate of another.
+    """
+    seed = 0
     for split, count in (("train", 3), ("val", 1), ("test", 2)):
         for kind in ("images", "labels"):
             (root / kind / split).mkdir(parents=True)
         for number in range(count):
-            photograph = Image.linear_gradient("L").resize((64, 48)).convert("RGB")
+            seed += 1
+            pattern = np.random.default_rng(seed).integers(0, 256, (12, 16, 3), np.uint8)
+            photograph = Image.fromarray(pattern).resize((64, 48))
             photograph.paste((40 * number, 10 * len(split), 128), (0, 0, 32, 24))
             photograph.save(root / f"images/{split}/{number}.png")
             background = count > 1 and number == count - 1

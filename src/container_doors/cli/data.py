@@ -10,14 +10,20 @@ from rich.table import Table
 
 from container_doors.adapters.dvc.store import DvcStore
 from container_doors.cli import console
-from container_doors.cli.output import say, say_document, shown
+from container_doors.cli.output import complain, say, say_document, shown
 from container_doors.core.config import Data, load_params
 from container_doors.core.printable import printable
+from container_doors.core.records import Finding
 from container_doors.data.checks import Report
+from container_doors.data.contact_sheet import check_sheet_name
+from container_doors.data.leaks import COPY, SCENE
 from container_doors.steps.data.pack import pack_data
 from container_doors.steps.data.pull import pull_data
 from container_doors.steps.data.sample import draw_samples
-from container_doors.steps.data.validate import check_data
+from container_doors.steps.data.validate import check_data, draw_pairs
+
+_MOST_PAIRS = 30
+"""Near-duplicates within a split that are printed."""
 
 
 def sample(arguments: argparse.Namespace) -> int:
@@ -38,6 +44,8 @@ def sample(arguments: argparse.Namespace) -> int:
 
 def validate(arguments: argparse.Namespace) -> int:
     """Print every finding, then a table; exit 1 if one of them is an error."""
+    if arguments.sheet is not None:
+        check_sheet_name(arguments.sheet)
     with console.progress(quiet=arguments.json) as progress:
         report = check_data(arguments.path, _minimums(arguments), progress=progress)
     document = _document(arguments, report)
@@ -49,6 +57,8 @@ def validate(arguments: argparse.Namespace) -> int:
     else:
         _print_findings(report, arguments.path)
         _print_table(report)
+    if arguments.sheet is not None:
+        _draw_sheet(report, arguments.sheet, quiet=arguments.json)
     return 1 if report.errors else 0
 
 
@@ -98,23 +108,44 @@ def _document(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
                 "found": finding.found,
                 "remedy": finding.remedy,
                 "dropped_by_ultralytics": finding.dropped,
+                "other": None if finding.other is None else str(finding.other),
             }
             for finding in report.findings
         ],
     }
 
 
+def _draw_sheet(report: Report, path: Path, *, quiet: bool) -> None:
+    drawn, total = draw_pairs(report, path)
+    line = (
+        f"{drawn} of {total} pair(s) of photographs are shown in {path}"
+        if drawn
+        else f"no pair of photographs to show: {path} is not written"
+    )
+    (complain if quiet else say)(line)
+
+
 def _print_findings(report: Report, folder: Path) -> None:
-    for finding in report.findings:
+    findings, more = _without_most_pairs(report)
+    for finding in findings:
         place = f"{folder / finding.path}:{finding.line}" if finding.line else folder / finding.path
         say(
             f"{place}: {finding.severity}: expected {finding.expected}, found {finding.found}; "
             f"{finding.remedy}"
         )
+    if more:
+        say(f"{more} more pairs like these within a split; --json lists them all")
     if report.dropped:
         say("", "Ultralytics would leave these out of training without stopping:")
         for path in report.dropped:
             say(f"  {path}")
+
+
+def _without_most_pairs(report: Report) -> tuple[list[Finding], int]:
+    """Leave out most pairs within a split: a burst of thirty frames has hundreds of them."""
+    pairs = [one for one in report.findings if one.rule in {COPY, SCENE}]
+    left_out = set(map(id, pairs[_MOST_PAIRS:]))
+    return [one for one in report.findings if id(one) not in left_out], len(left_out)
 
 
 def _print_table(report: Report) -> None:

@@ -86,6 +86,8 @@ class Finding:
     remedy: str
     dropped: bool = False
     """True if Ultralytics would leave this photograph out of training with only a warning."""
+    other: Path | None = None
+    """The other photograph, if the fault is one of two; relative as ``path``."""
 
     @property
     def where(self) -> str:

@@ -13,14 +13,14 @@ import os
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from container_doors.core.errors import DatasetError
 from container_doors.core.parsing import listed
 from container_doors.core.records import SPLITS, Finding
 from container_doors.data.faults import Fault, LineFault, fold
-from container_doors.data.layout import PICTURE_SUFFIXES, Layout
+from container_doors.data.layout import PICTURE_SUFFIXES, UNSPLIT, Layout, unsplit_files
 from container_doors.data.nearby import Disk
 from container_doors.data.photograph_names import PhotographNames
 from container_doors.data.spreadsheet import MOST_BYTES, Row, Table, normalize, read_table
@@ -28,6 +28,9 @@ from container_doors.data.spreadsheet import MOST_BYTES, Row, Table, normalize, 
 ATTRIBUTES_CSV = "attributes.csv"
 _FILE, _GROUP, _SPLIT = "image", "group", "split"
 _NO_ATTRIBUTE = {_FILE, _GROUP, _SPLIT}
+_NAMES = {"camera"}
+"""Columns whose numbers are names."""
+
 _MEANT_FOR_GROUP = {"scene", "scenes", "scene id", "scene_id", "group id", "group_id"}
 
 _MOST_LEVELS = 6
@@ -88,9 +91,17 @@ def examine_attributes(layout: Layout) -> tuple[Attributes, list[Finding]]:
         faults += form_faults
     if table is None:
         return Attributes(exists=path is not None), fold(faults, relative)
-    attributes, content_faults = _Parser(table, layout).parse()
+    attributes, content_faults = _Parser(table, _with_unsplit(layout)).parse()
     faults += content_faults
     return attributes, fold(sorted(faults, key=lambda each: each[0] or 0), relative)
+
+
+def _with_unsplit(layout: Layout) -> Layout:
+    """Add the photographs that are in no split yet: what is known of them is in the table too."""
+    unsplit = unsplit_files(layout.root)
+    return replace(
+        layout, splits={**layout.splits, UNSPLIT: unsplit} if unsplit.images else layout.splits
+    )
 
 
 def _find(layout: Layout) -> tuple[Path | None, list[LineFault]]:
@@ -241,7 +252,10 @@ class _Parser:
             column: {name: row[column] for name, row in values.items() if column in row}
             for column in columns
         }
-        parts = {column: self._parts(column_cells) for column, column_cells in cells.items()}
+        parts = {
+            column: column_cells if normalize(column) in _NAMES else self._parts(column_cells)
+            for column, column_cells in cells.items()
+        }
         return {
             name: {column: parts[column][name] for column in row} for name, row in values.items()
         }
@@ -325,7 +339,7 @@ def _group_spellings(rows: Mapping[str, Row]) -> Iterator[LineFault]:
 def _groups_in_splits(rows: Mapping[str, Row], names: PhotographNames) -> Iterator[LineFault]:
     first: dict[str, dict[str, tuple[str, Row]]] = defaultdict(dict)
     for path, row in rows.items():
-        if _GROUP in row.cells:
+        if _GROUP in row.cells and names.split_of(path) != UNSPLIT:
             splits = first[normalize(row.cells[_GROUP])]
             splits.setdefault(names.split_of(path), (path, row))
     for splits in first.values():
@@ -351,7 +365,7 @@ def _without_group(
         if path not in rows or _GROUP not in rows[path].cells:
             without[names.split_of(path)].append(path)
     for split, paths in without.items():
-        if split == "train" and len(paths) == all_of[split]:
+        if split == UNSPLIT or (split == "train" and len(paths) == all_of[split]):
             continue  # scenes matter where figures are measured
         fault = Fault(
             "attributes-group-missing",

@@ -7,9 +7,12 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
+from container_doors.core.errors import DatasetError
 from container_doors.core.records import SPLITS, Finding, SplitCounts
-from container_doors.data.attributes import examine_attributes
+from container_doors.data.attributes import Attributes, examine_attributes
+from container_doors.data.cameras import cameras_of
 from container_doors.data.data_yaml import DATA_YAML
+from container_doors.data.duplicates import find_pairs
 from container_doors.data.faults import Fault, fetch_hint
 from container_doors.data.foreign import find_form, label_form
 from container_doors.data.layout import (
@@ -18,10 +21,13 @@ from container_doors.data.layout import (
     SplitFiles,
     label_of,
     read_layout,
+    view_name,
 )
+from container_doors.data.leaks import cameras_everywhere, near_duplicates
 from container_doors.data.nearby import Disk
 from container_doors.data.photographs import NO_LABEL, Photograph, Task, read_photograph
 from container_doors.data.pool import spread
+from container_doors.data.source_table import SOURCES_CSV, Origin, read_origins
 
 MIN_TEST_IMAGES = 1
 
@@ -84,6 +90,7 @@ def check(
     min_val_images: int,
     workers: int | None = None,
     on_progress: Callable[[int, int], None] = _no_progress,
+    on_compared: Callable[[int, int], None] = _no_progress,
 ) -> Report:
     """Read a whole data set and report everything that would spoil a training run.
 
@@ -95,6 +102,7 @@ def check(
         min_val_images: The fewest to validate on; one is enough to test on.
         workers: How many processes read; by default as many as there are processors.
         on_progress: Receives the numbers of photographs read and in total.
+        on_compared: Receives the numbers of near-duplicates compared and in total.
 
     Raises:
         DatasetError: If there is no such folder.
@@ -109,10 +117,17 @@ def check(
         for name, files in layout.splits.items()
     ]
     by_split = {split.name: _findings(split) for split in splits}
-    for split, finding in _same_content(photographs):
+    attributes, of_attributes = examine_attributes(layout)
+    cameras, of_origins = _cameras(layout, photographs, attributes)
+    thumbnails = [each.thumbnail for each in photographs]
+    pairs = find_pairs(thumbnails, workers=workers, on_progress=on_compared)
+    for split, finding in (
+        *_same_content(photographs),
+        *near_duplicates(photographs, pairs, _scenes(layout, attributes)),
+        *cameras_everywhere(photographs, cameras),
+    ):
         by_split[split].append(finding)
-    _, of_attributes = examine_attributes(layout)
-    findings = findings + of_attributes
+    findings = [*findings, *of_attributes, *of_origins]
     return Report(
         layout=layout,
         findings=findings + [f for split in SPLITS for f in _in_order(by_split.get(split, []))],
@@ -128,6 +143,32 @@ def _tasks(layout: Layout) -> list[Task]:
         for files in layout.splits.values()
         for image in files.images
     ]
+
+
+def _scenes(layout: Layout, attributes: Attributes) -> dict[int, str]:
+    """Return the scene of each photograph that has one, by its position."""
+    scenes = enumerate(map(attributes.scenes.get, _keys(layout)))
+    return {index: scene for index, scene in scenes if scene is not None}
+
+
+def _cameras(
+    layout: Layout, photographs: Sequence[Photograph], attributes: Attributes
+) -> tuple[list[str | None], list[Finding]]:
+    """Return the camera of each photograph, and the fault of a table that cannot be read."""
+    origins: Mapping[str, Origin] = {}
+    findings = []
+    try:
+        origins = read_origins(layout.data_yaml.parent)
+    except DatasetError as error:
+        place = Path(SOURCES_CSV)
+        expected, _, found = error.problem.partition(": expected ")[2].partition(", found ")
+        findings = [Fault("sources-unreadable", expected, found, error.hint).at(place)]
+    return cameras_of(photographs, _keys(layout), attributes, origins), findings
+
+
+def _keys(layout: Layout) -> list[str]:
+    """Return the photographs' names in attributes.csv, in the order of the tasks."""
+    return [view_name(files, image) for files in layout.splits.values() for image in files.images]
 
 
 def _dropped(splits: Sequence[Split]) -> tuple[Path, ...]:
@@ -304,7 +345,9 @@ def _same_content(photographs: Iterable[Photograph]) -> Iterator[tuple[str, Find
         for each in others:
             yield (
                 each.split,
-                (_leak if each.split != first.split else _repeated)(first).at(each.image),
+                (_leak if each.split != first.split else _repeated)(first).at(
+                    each.image, other=first.image
+                ),
             )
 
 

@@ -21,7 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from container_doors.data.capture import Capture, read_capture
 from container_doors.data.layout import PICTURE_SUFFIXES
+from container_doors.data.thumbnails import SIDE_PX, Thumbnail, thumbnail_of
 
 SMALLEST_PX = 10
 """Ultralytics drops pictures that are smaller."""
@@ -37,6 +39,13 @@ _NEAR = 64
 
 _MOST_LOOKED_AT = 100_000
 """Pixels sampled to find the levels, which takes a millisecond or two."""
+
+_SMALLEST_EIGHTH_PX = 80
+"""A picture at an eighth that is a little smaller than a thumbnail still makes a good one."""
+
+_REDUCED = ((2, cv2.IMREAD_REDUCED_GRAYSCALE_4), (4, cv2.IMREAD_REDUCED_GRAYSCALE_2))
+_WHOLE = cv2.IMREAD_GRAYSCALE
+"""How to decode a JPEG so many times larger than at an eighth; it costs little for small ones."""
 
 _MOST_SCANS = 500
 """A progressive JPEG has about ten; each takes as long as a full decoding."""
@@ -105,6 +114,9 @@ class Decoded:
     bits: int
     """Bits per colour, as stored."""
     has_alpha: bool
+    thumbnail: Thumbnail | None
+    """None if it was not decoded."""
+    capture: Capture
 
 
 def most_pixels() -> int:
@@ -138,19 +150,20 @@ def _decode_opened(data: bytes, suffix: str, header: Image.Image) -> Decoded:
     kind = header.format or ""
     frames = _frames(header)
     broken = _broken(data, kind)
-    is_decoded, damage, levels = None, "", None
+    is_decoded, damage, levels, thumbnail = None, "", None, None
     if kind.lower() in READABLE and min(size_px) >= SMALLEST_PX and not broken:
         if kind in {"JPEG", "MPO"} and suffix not in _DECODED_BY_PILLOW:
-            is_decoded, damage, levels = _decode_jpeg(data)
+            is_decoded, damage, levels, thumbnail = _decode_jpeg(data)
         else:
             pixels = _decode_whole(data, suffix)
             is_decoded = pixels is not None
             size_px = size_px if pixels is None else (pixels.shape[1], pixels.shape[0])
             levels = None if pixels is None else _levels(pixels)
+            thumbnail = None if pixels is None else thumbnail_of(pixels)
     has_alpha = "A" in header.getbands() or "transparency" in header.info
     return Decoded(
         data, suffix, kind, size_px, orientation, frames, broken, is_decoded, damage, levels,
-        _bits(data, header), has_alpha,
+        _bits(data, header), has_alpha, thumbnail, read_capture(header),
     )  # fmt: skip
 
 
@@ -199,10 +212,12 @@ def _broken(data: bytes, kind: str) -> str:
     return ""
 
 
-def _decode_jpeg(data: bytes) -> tuple[bool, str, tuple[int, int] | None]:
+def _decode_jpeg(
+    data: bytes,
+) -> tuple[bool, str, tuple[int, int] | None, Thumbnail | None]:
     scans = data.count(_JPEG_SCAN)
     if scans > _MOST_SCANS:
-        return True, f"Corrupt JPEG data: {scans} scans, each decoded separately", None
+        return True, f"Corrupt JPEG data: {scans} scans, each decoded separately", None, None
     with _error_stream() as text:
         pixels = _imdecode(data, cv2.IMREAD_REDUCED_GRAYSCALE_8)
         damages = [
@@ -216,7 +231,19 @@ def _decode_jpeg(data: bytes) -> tuple[bool, str, tuple[int, int] | None]:
         with _error_stream():
             whole = _imdecode(data, cv2.IMREAD_COLOR)
         levels = None if whole is None else _levels(whole)
-    return pixels is not None, damages[0] if damages else "", levels
+    thumbnail = None if pixels is None else _thumbnail(data, pixels)
+    return pixels is not None, damages[0] if damages else "", levels, thumbnail
+
+
+def _thumbnail(data: bytes, eighth: NDArray[Any]) -> Thumbnail:
+    """Make the thumbnail of a JPEG; a small one is decoded again, at no less than its size."""
+    shortest_px = min(eighth.shape[:2])
+    if shortest_px >= _SMALLEST_EIGHTH_PX:
+        return thumbnail_of(eighth)
+    flag = next((flag for times, flag in _REDUCED if shortest_px * times >= SIDE_PX), _WHOLE)
+    with _error_stream():
+        pixels = _imdecode(data, flag)
+    return thumbnail_of(eighth if pixels is None else pixels)
 
 
 def _levels(pixels: NDArray[Any]) -> tuple[int, int]:

@@ -27,8 +27,8 @@ class Fault:
     severity: Literal["error", "warning"] = "error"
     dropped: bool = False
 
-    def at(self, path: Path, line: int | None = None) -> Finding:
-        """Return the finding for this path and line."""
+    def at(self, path: Path, line: int | None = None, *, other: Path | None = None) -> Finding:
+        """Return the finding for this path and line, and for the other file of a pair."""
         return Finding(
             severity=self.severity,
             rule=self.rule,
@@ -38,6 +38,7 @@ class Fault:
             found=shortened(self.found, _LONGEST),
             remedy=shortened(self.remedy, _LONGEST),
             dropped=self.dropped,
+            other=other,
         )
 
 

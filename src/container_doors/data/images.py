@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from container_doors.core.parsing import ParsingError, read_bounded
+from container_doors.data.capture import NOTHING_KNOWN, Capture
 from container_doors.data.decoding import (
     JPEG_END,
     MOST_FRAMES,
@@ -28,6 +29,7 @@ from container_doors.data.decoding import (
     most_pixels,
 )
 from container_doors.data.faults import Fault
+from container_doors.data.thumbnails import Thumbnail
 
 FEWEST_LEVELS = 20
 """A camera's twelve bits give 16 levels, because the trainer keeps eight of sixteen bits; no real
@@ -95,6 +97,9 @@ class Picture:
     size_px: tuple[int, int] | None
     """Width and height of the upright picture, as the trainer sees it; None if unknown."""
     faults: tuple[Fault, ...]
+    thumbnail: Thumbnail | None = None
+    """None if it cannot be decoded."""
+    capture: Capture = NOTHING_KNOWN
 
 
 def read_picture(path: Path) -> Picture:
@@ -112,8 +117,11 @@ def read_picture(path: Path) -> Picture:
             "image-unreadable", "a file that can be read", found, "correct its permissions"
         )
         return Picture(None, None, (fault,))
-    size_px, faults = examine(data, suffix=path.name.rpartition(".")[2].lower(), name=str(path))
-    return Picture(hashlib.sha256(data).hexdigest(), size_px, tuple(faults))
+    decoded, faults = _decode(data, suffix=path.name.rpartition(".")[2].lower(), name=str(path))
+    sha256 = hashlib.sha256(data).hexdigest()
+    if decoded is None:
+        return Picture(sha256, None, tuple(faults))
+    return Picture(sha256, decoded.size_px, tuple(faults), decoded.thumbnail, decoded.capture)
 
 
 def examine(
@@ -124,6 +132,11 @@ def examine(
     Returns:
         Width and height of the upright picture, None if unknown; and the faults.
     """
+    decoded, faults = _decode(data, suffix=suffix, name=name)
+    return (None if decoded is None else decoded.size_px), faults
+
+
+def _decode(data: bytes, *, suffix: str, name: str) -> tuple[Decoded | None, list[Fault]]:
     if not data:
         return None, [_dropped_fault("image-empty", "a picture", "0 bytes", _REPLACE)]
     try:
@@ -137,7 +150,7 @@ def examine(
     except TooManyPixelsError:
         found = f"more than {2 * most_pixels() / 1e6:.0f}"
         return None, [_dropped_fault("image-too-large", _fewer_pixels(), found, "make it smaller")]
-    return decoded.size_px, [fault for rule in IMAGE_RULES if (fault := rule(decoded))]
+    return decoded, [fault for rule in IMAGE_RULES if (fault := rule(decoded))]
 
 
 def is_rewritten(data: bytes) -> bool:

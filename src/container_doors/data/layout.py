@@ -117,6 +117,13 @@ def read_layout(dataset: Path) -> tuple[Layout | None, list[Finding]]:
     return Layout(root, dataset / DATA_YAML, splits, tuple(names)), findings
 
 
+def unsplit_files(root: Path) -> SplitFiles:
+    """List the photographs that were imported and are in no split yet."""
+    folder = root / "images" / UNSPLIT
+    files, _ = _list_split(UNSPLIT, folder, Disk(root, PICTURE_SUFFIXES))
+    return files
+
+
 def _unsplit(root: Path) -> list[tuple[Path, Fault]]:
     """Find photographs that were imported, and are in no split yet."""
     folder = Path("images", UNSPLIT)

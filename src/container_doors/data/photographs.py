@@ -1,15 +1,17 @@
 """Read a photograph and its label file once: the work of each worker process."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from container_doors.core.parsing import ParsingError, read_bounded
 from container_doors.core.records import Finding
+from container_doors.data.capture import NOTHING_KNOWN, Capture
 from container_doors.data.faults import Fault
 from container_doors.data.images import read_picture
 from container_doors.data.label_rules import Context
 from container_doors.data.labels import MOST_LABEL_BYTES, NOT_ITS_LABEL, parse_labels
+from container_doors.data.thumbnails import Thumbnail
 
 NO_LABEL = Fault(
     "image-without-label",
@@ -43,6 +45,9 @@ class Photograph:
     """None if there is no label file that can be read."""
     doors: int
     findings: tuple[Finding, ...]
+    thumbnail: Thumbnail | None = field(compare=False, default=None)
+    """None if it cannot be decoded."""
+    capture: Capture = NOTHING_KNOWN
 
     @property
     def is_dropped(self) -> bool:
@@ -68,6 +73,8 @@ def read_photograph(task: Task) -> Photograph:
         label_sha256=None if data is None else hashlib.sha256(data).hexdigest(),
         doors=len(boxes),
         findings=(*findings, *faults),
+        thumbnail=picture.thumbnail,
+        capture=picture.capture,
     )
 
 

@@ -97,6 +97,12 @@ def _add_validate(data: Commands) -> None:
     parser.add_argument(
         "--report", type=typed_path, metavar="FILE", help="write the JSON document to FILE as well"
     )
+    parser.add_argument(
+        "--sheet",
+        type=typed_path,
+        metavar="FILE",
+        help="show near-duplicates side by side in FILE, a JPEG or PNG",
+    )
 
 
 def _add_path(parser: argparse.ArgumentParser) -> None:

@@ -8,8 +8,12 @@ from container_doors.core.ports import Progress
 from container_doors.core.records import DatasetFacts, DatasetFiles
 from container_doors.core.run import Run
 from container_doors.data.checks import Report, check
+from container_doors.data.contact_sheet import Cell, write_sheet
 from container_doors.data.facts import dataset_facts
 from container_doors.data.layout import Layout
+
+_MOST_PAIRS = 100
+"""A sheet of more is a picture that few programs open."""
 
 
 def check_data(dataset: Path, minimums: Data, *, progress: Progress) -> Report:
@@ -19,7 +23,31 @@ def check_data(dataset: Path, minimums: Data, *, progress: Progress) -> Report:
         min_train_images=minimums.min_train_images,
         min_val_images=minimums.min_val_images,
         on_progress=lambda *at: progress.step("checking", *at),
+        on_compared=lambda *at: progress.step("comparing", *at),
     )
+
+
+def draw_pairs(report: Report, path: Path) -> tuple[int, int]:
+    """Show the pairs of a report as pictures, the errors first; none: no file is written.
+
+    Returns:
+        The numbers of pairs that are shown, and in total.
+    """
+    pairs = sorted(
+        (finding for finding in report.findings if finding.other is not None),
+        key=lambda finding: finding.severity,
+    )
+    root = report.layout.root if report.layout else Path()
+    rows = [
+        (
+            f"{number}. {finding.severity}: {finding.rule}",
+            [Cell(root / each, str(each)) for each in (finding.other, finding.path) if each],
+        )
+        for number, finding in enumerate(pairs[:_MOST_PAIRS], start=1)
+    ]
+    if rows:
+        write_sheet(rows, path, columns=2)
+    return len(rows), len(pairs)
 
 
 def fit_data(params: Params, *, progress: Progress) -> Report:

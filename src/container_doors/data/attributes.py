@@ -96,6 +96,33 @@ def examine_attributes(layout: Layout) -> tuple[Attributes, list[Finding]]:
     return attributes, fold(sorted(faults, key=lambda each: each[0] or 0), relative)
 
 
+@dataclass(frozen=True, slots=True)
+class AttributeTable:
+    """The table as a person wrote it, for adding to it."""
+
+    path: Path
+    """Beside ``data.yaml``, if there is none yet."""
+    data: bytes
+    columns: tuple[str, ...]
+    """Normalized names."""
+    rows: Mapping[str, Row]
+    """By the photograph's path below the data set's folder."""
+
+
+def read_attribute_table(layout: Layout) -> AttributeTable:
+    """Read the table, without its faults: see :func:`read_attributes`."""
+    path, _ = _find(layout)
+    if path is None:
+        return AttributeTable(layout.data_yaml.parent / ATTRIBUTES_CSV, b"", (), {})
+    data, _ = _read(path)
+    table = read_table(data, required=_FILE)[0] if data else None
+    if table is None:
+        return AttributeTable(path, data, (), {})
+    parser = _Parser(table, _with_unsplit(layout))
+    parser.parse()
+    return AttributeTable(path, data, tuple(table.columns), parser.rows)
+
+
 def _with_unsplit(layout: Layout) -> Layout:
     """Add the photographs that are in no split yet: what is known of them is in the table too."""
     unsplit = unsplit_files(layout.root)
@@ -157,7 +184,7 @@ class _Parser:
         self._table, self._names = table, PhotographNames(layout)
         self._absent = [split for split in SPLITS if split not in layout.splits]
         self._disk = Disk(layout.root, PICTURE_SUFFIXES)
-        self._rows: dict[str, Row] = {}
+        self.rows: dict[str, Row] = {}
         """The row of each photograph, by its path."""
         self._faults: list[LineFault] = []
 
@@ -165,20 +192,20 @@ class _Parser:
         for row in self._table.rows:
             path = self._photograph(row)
             if path is not None:
-                self._rows.setdefault(path, row)
+                self.rows.setdefault(path, row)
         self._faults += [
             *_near_group(self._table),
-            *_group_spellings(self._rows),
-            *_groups_in_splits(self._rows, self._names),
-            *_without_group(self._rows, self._names, self._table),
+            *_group_spellings(self.rows),
+            *_groups_in_splits(self.rows, self._names),
+            *_without_group(self.rows, self._names, self._table),
         ]
-        keys = {path: self._names.key_of(path) for path in self._rows}
+        keys = {path: self._names.key_of(path) for path in self.rows}
         scenes = {
             keys[path]: normalize(row.cells[_GROUP])
-            for path, row in self._rows.items()
+            for path, row in self.rows.items()
             if _GROUP in row.cells
         }
-        values = {keys[path]: self._values(row) for path, row in self._rows.items()}
+        values = {keys[path]: self._values(row) for path, row in self.rows.items()}
         return Attributes(scenes, self._cut(values), exists=True), self._faults
 
     def _photograph(self, row: Row) -> str | None:
@@ -225,7 +252,7 @@ class _Parser:
         )
 
     def _repeated(self, written: str, path: str, row: Row) -> Fault | None:
-        first = self._rows.get(path)
+        first = self.rows.get(path)
         if first is None:
             return None
         columns = [name for name in self._table.columns if name != _FILE]

@@ -15,6 +15,7 @@ from container_doors.data.data_yaml import DATA_YAML
 from container_doors.data.duplicates import find_pairs
 from container_doors.data.faults import Fault, fetch_hint
 from container_doors.data.foreign import find_form, label_form
+from container_doors.data.frozen import frozen_changes
 from container_doors.data.layout import (
     PICTURE_SUFFIXES,
     Layout,
@@ -24,6 +25,7 @@ from container_doors.data.layout import (
     view_name,
 )
 from container_doors.data.leaks import cameras_everywhere, near_duplicates
+from container_doors.data.moving import interrupted
 from container_doors.data.nearby import Disk
 from container_doors.data.photographs import NO_LABEL, Photograph, Task, read_photograph
 from container_doors.data.pool import spread
@@ -109,7 +111,7 @@ def check(
     """
     layout, findings = read_layout(dataset)
     if layout is None:
-        return Report(None, findings)
+        return Report(None, [*findings, *interrupted(dataset)])
     photographs = spread(read_photograph, _tasks(layout), workers=workers, on_progress=on_progress)
     minimums = {"train": min_train_images, "val": min_val_images, "test": MIN_TEST_IMAGES}
     splits = [
@@ -127,7 +129,9 @@ def check(
         *cameras_everywhere(photographs, cameras),
     ):
         by_split[split].append(finding)
-    findings = [*findings, *of_attributes, *of_origins]
+    dataset = layout.data_yaml.parent
+    findings = [*findings, *interrupted(dataset), *of_attributes, *of_origins]
+    findings += frozen_changes(dataset, photographs)
     return Report(
         layout=layout,
         findings=findings + [f for split in SPLITS for f in _in_order(by_split.get(split, []))],

@@ -70,6 +70,9 @@ def _missing(folder: Path, disk: Disk) -> Finding:
     below = [path for path in sorted(folder.glob("*/data.yaml")) if _is_of_a_data_set(path)]
     if below:
         return whole(f"name its folder: --path {shlex.quote(str(below[0].parent))}")
+    if (folder / "images" / "unsplit").is_dir():
+        command = f"doors data split --path {shlex.quote(str(folder))}"
+        return whole(f"place the photographs by scene, which writes it: {command}")
     keys = disk.keys()
     form = None if disk.has_labels else find_form(folder, disk)
     if form:

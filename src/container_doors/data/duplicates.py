@@ -151,52 +151,54 @@ def _candidates(thumbnails: Sequence[Thumbnail]) -> dict[tuple[int, int], _Candi
 
 
 def _nearest(
-    described: Mapping[tuple[Window, bool], Floats], start: int
+    described: Mapping[Window, Floats], start: int
 ) -> Iterator[tuple[int, int, int, float]]:
     """Yield, for some photographs: one, another, their most similar view, and the similarity."""
     rows = slice(start, start + _ROWS_AT_ONCE)
-    whole = described[_WHOLE, False]
+    whole = described[_WHOLE]
     similarity = np.full((len(whole[rows]), len(whole)), -1, np.float32)
-    view = np.zeros(similarity.shape, np.uint8)
-    for number, (one, other, is_mirrored) in enumerate(_VIEWS):
-        found = described[one, False][rows] @ described[other, is_mirrored].T
-        is_better = found > similarity
-        similarity[is_better] = found[is_better]
-        view[is_better] = number
+    for one, other, is_mirrored in _VIEWS:
+        found = _seen(described[one][rows], is_mirrored=is_mirrored) @ described[other].T
+        np.maximum(similarity, found, out=similarity)
     numbers = np.arange(len(similarity))
     similarity[numbers, start + numbers] = -1
     most = min(_NEAREST, len(whole) - 1)
     columns = np.argpartition(-similarity, most - 1, axis=1)[:, :most]
     for row, column in zip(np.repeat(numbers, most), columns.ravel(), strict=True):
         if similarity[row, column] >= _LEAST_SIMILARITY:
-            yield (
-                start + int(row), int(column), int(view[row, column]),
-                float(similarity[row, column]),
-            )  # fmt: skip
+            one, other = start + int(row), int(column)
+            yield one, other, _best_view(described, one, other), float(similarity[row, column])
 
 
-def _describe(thumbnails: Sequence[Thumbnail]) -> dict[tuple[Window, bool], Floats]:
-    """Describe each window of each photograph, upright and mirrored.
+def _best_view(described: Mapping[Window, Floats], one: int, other: int) -> int:
+    similarities = [
+        _seen(described[first][one], is_mirrored=is_mirrored) @ described[second][other]
+        for first, second, is_mirrored in _VIEWS
+    ]
+    return int(np.argmax(similarities))
+
+
+def _seen(vectors: Floats, *, is_mirrored: bool) -> Floats:
+    """Mirror descriptors: of two photographs it is the same whichever is mirrored."""
+    if not is_mirrored:
+        return vectors
+    square = vectors.reshape(*vectors.shape[:-1], _DESCRIPTOR_SIDE, _DESCRIPTOR_SIDE)
+    return square[..., ::-1].reshape(vectors.shape)
+
+
+def _describe(thumbnails: Sequence[Thumbnail]) -> dict[Window, Floats]:
+    """Describe each window of each photograph.
 
     Returns:
-        Unit vectors (photographs, values), by the window and whether it is mirrored.
+        Unit vectors (photographs, values), by the window.
     """
     side = _DESCRIPTOR_SIDE
     windows = list(dict.fromkeys(each for one, other, _ in _VIEWS for each in (one, other)))
-    upright = np.empty((len(windows), len(thumbnails), side, side), np.float32)
+    described = {window: np.empty((len(thumbnails), side**2), np.float32) for window in windows}
     for index, thumbnail in enumerate(thumbnails):
         smooth = normalize_contrast(cv2.GaussianBlur(thumbnail, (0, 0), 1.5))
-        for number, window in enumerate(windows):
-            upright[number, index] = cv2.resize(
-                window.of(smooth), (side, side), interpolation=cv2.INTER_AREA
-            )
-    upright -= upright.mean(axis=(2, 3), keepdims=True)
-    upright /= np.linalg.norm(upright, axis=(2, 3), keepdims=True) + 1e-6
-    wanted = {(other, is_mirrored) for _, other, is_mirrored in _VIEWS}
-    described = {}
-    for number, window in enumerate(windows):
-        for is_mirrored in (False, True):
-            if not is_mirrored or (window, True) in wanted:
-                seen = upright[number][:, :, ::-1] if is_mirrored else upright[number]
-                described[window, is_mirrored] = seen.reshape(len(thumbnails), side**2)
+        for window, vectors in described.items():
+            values = cv2.resize(window.of(smooth), (side, side), interpolation=cv2.INTER_AREA)
+            values -= values.mean()
+            vectors[index] = (values / (np.linalg.norm(values) + 1e-6)).ravel()
     return described

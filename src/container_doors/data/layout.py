@@ -119,8 +119,12 @@ def read_layout(dataset: Path) -> tuple[Layout | None, list[Finding]]:
 
 def unsplit_files(root: Path) -> SplitFiles:
     """List the photographs that were imported and are in no split yet."""
-    folder = root / "images" / UNSPLIT
-    files, _ = _list_split(UNSPLIT, folder, Disk(root, PICTURE_SUFFIXES))
+    return list_files(UNSPLIT, root / "images" / UNSPLIT, root)
+
+
+def list_files(name: str, images_dir: Path, root: Path) -> SplitFiles:
+    """List the files of a split in a folder that may be absent."""
+    files, _ = _list_split(name, images_dir, Disk(root, PICTURE_SUFFIXES))
     return files
 
 

@@ -99,6 +99,60 @@ def read_table(data: bytes, *, required: str) -> tuple[Table | None, list[LineFa
     return Table(columns, rows, header_line, has_decimal_commas=delimiter != ","), faults
 
 
+def edit_table(
+    data: bytes,
+    cells: Mapping[int, Mapping[str, str]],
+    rows: Sequence[Mapping[str, str]],
+    columns: Sequence[str],
+) -> bytes:
+    """Change cells of a table and add rows; every other line stays byte for byte as it is.
+
+    Args:
+        data: A table that :func:`read_table` reads without a fault that is an error.
+        cells: New values by line, as in :class:`Row`, and by the column's normalized name.
+        rows: New rows, by the columns' normalized names.
+        columns: Columns that are added at the end where they are absent.
+    """
+    is_utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    encoding = (
+        "utf-16" if is_utf16 else "utf-8-sig" if data.startswith(codecs.BOM_UTF8) else "utf-8"
+    )
+    text = data.decode("utf-16" if is_utf16 else "utf-8-sig").removeprefix("\ufeff")
+    declared = _SEP.match(text)
+    start = 0 if declared is None else 1
+    body = text if declared is None else text[declared.end() :]
+    delimiter, header = _header(body, _DELIMITERS if declared is None else declared["delimiter"])
+    names = [normalize(name) for name in header]
+    added = [column for column in columns if column not in names]
+    names += added
+    lines = re.findall(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+", text)
+    end = _line_end(lines[start]) or "\n"
+    for index in range(start, len(lines)):
+        changed = dict(zip(added, added, strict=True)) if index == start else cells.get(index + 1)
+        if changed:
+            lines[index] = _edited(lines[index], delimiter, names, changed)
+    if lines and rows and not _line_end(lines[-1]):
+        lines[-1] += end
+    lines += [_edited(end, delimiter, names, row) for row in rows]
+    return "".join(lines).encode(encoding)
+
+
+def _line_end(line: str) -> str:
+    return line[len(line.rstrip("\r\n")) :]
+
+
+def _edited(line: str, delimiter: str, names: Sequence[str], changed: Mapping[str, str]) -> str:
+    """Replace cells of one line."""
+    end = _line_end(line)
+    raw = next(csv.reader([line[: len(line) - len(end)]], _Strict, delimiter=delimiter), [])
+    cells = raw + [""] * (len(names) - len(raw))
+    for name, value in changed.items():
+        cells[names.index(name)] = value
+    output = StringIO()
+    csv.writer(output, delimiter=delimiter, lineterminator="").writerow(cells)
+    return output.getvalue() + end
+
+
 def _decode(data: bytes) -> tuple[str, LineFault | None]:
     expected = "text in UTF-8"
     for sign, found in _WORKBOOKS:

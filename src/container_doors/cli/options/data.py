@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from container_doors.cli.options.data_import import add_export, add_import
+from container_doors.cli.options.data_split import add_split
 from container_doors.cli.options.shared import (
     Commands,
     add_command,
@@ -25,6 +26,7 @@ def add_to(commands: Commands) -> None:
     _add_pull(data)
     _add_pack(data)
     add_import(data)
+    add_split(data)
     add_export(data)
     _add_sample(data)
     _add_validate(data)

@@ -1,0 +1,127 @@
+"""``doors data split``: place photographs into train, val and test."""
+
+import argparse
+import shlex
+from typing import Any
+
+from rich.table import Table
+
+from container_doors.cli import console
+from container_doors.cli.output import complain, say, say_document, shown
+from container_doors.core.errors import DatasetError
+from container_doors.core.printable import printable
+from container_doors.data.grouping import parse_criterion
+from container_doors.steps.data.split import (
+    SplitOptions,
+    SplitReport,
+    draw_sheets,
+    parse_shares,
+    split_data,
+)
+
+_FEWEST_FOLDS, _MOST_FOLDS = 2, 100
+_MOST_SHOWN = 10
+
+
+def split(arguments: argparse.Namespace) -> int:
+    """Print a table of the splits; exit 1 if a photograph has no split that it can be in."""
+    options = _options(arguments)
+    if arguments.sheet is not None and arguments.sheet.exists() and not arguments.sheet.is_dir():
+        raise DatasetError(
+            f"{arguments.sheet}: expected a folder, found a file", hint="--sheet sheets"
+        )
+    with console.progress(quiet=arguments.json) as progress:
+        report = split_data(
+            arguments.path, options, progress=progress, is_dry_run=arguments.dry_run
+        )
+    sheets = draw_sheets(report, arguments.path, arguments.sheet) if arguments.sheet else []
+    if arguments.json:
+        say_document(_document(arguments, report))
+    else:
+        _print(arguments, report)
+    for sheet in sheets:
+        (complain if arguments.json else say)(f"drew {sheet}")
+    return 1 if report.left_out else 0
+
+
+def _options(arguments: argparse.Namespace) -> SplitOptions:
+    folds = arguments.folds
+    if folds is not None and not _FEWEST_FOLDS <= folds <= _MOST_FOLDS:
+        raise DatasetError(
+            f"--folds {folds}: expected {_FEWEST_FOLDS} to {_MOST_FOLDS}", hint="--folds 5"
+        )
+    return SplitOptions(
+        shares=parse_shares(arguments.shares),
+        criteria=[parse_criterion(text) for text in arguments.group_by],
+        stratify=arguments.stratify,
+        seed=arguments.seed,
+        folds=folds,
+        freeze=arguments.freeze is not None,
+        unfreeze=arguments.unfreeze,
+    )
+
+
+def _document(arguments: argparse.Namespace, report: SplitReport) -> dict[str, Any]:
+    return {
+        "schema_version": 1,
+        "path": shown(arguments.path),
+        "dry_run": arguments.dry_run,
+        "splits": {
+            name: {
+                "photographs": count.photographs,
+                "doors": count.doors,
+                "scenes": count.scenes,
+                "strata": dict(count.strata),
+            }
+            for name, count in report.counts.items()
+        },
+        "moves": [{"from": str(one.before), "to": str(one.after)} for one in report.moves],
+        "finished_moves": report.finished,
+        "left_out": [
+            {"photographs": list(one.photographs), "reason": one.reason, "remedy": one.remedy}
+            for one in report.left_out
+        ],
+        "notes": report.notes,
+        "frozen_sha256": report.frozen,
+        "folds": report.folds,
+    }
+
+
+def _print(arguments: argparse.Namespace, report: SplitReport) -> None:
+    _print_table(report)
+    for fold, count in report.folds.items():
+        say(f"fold {fold}: {count} photographs")
+    for note in report.notes:
+        say(f"note: {note}")
+    for left in report.left_out:
+        shown_names = ", ".join(left.photographs[:_MOST_SHOWN])
+        more = len(left.photographs) - _MOST_SHOWN
+        rest = f" and {more} more" if more > 0 else ""
+        say(f"left where it is: {shown_names}{rest}: {left.reason}; {left.remedy}")
+    if report.frozen is not None:
+        say(f"the test split is frozen: sha256 {report.frozen}")
+    count = len(report.moves)
+    if arguments.dry_run:
+        say(f"{count} photograph(s) would be moved; nothing was changed")
+        return
+    say(f"moved {count} photograph(s)")
+    say(f"next: doors data validate --path {shlex.quote(str(arguments.path))}")
+
+
+def _print_table(report: SplitReport) -> None:
+    table = Table(title=None)
+    table.add_column("split")
+    strata = dict.fromkeys(name for count in report.counts.values() for name in count.strata)
+    for column in ("photographs", "share", "scenes", "doors", *strata):
+        table.add_column(printable(column), justify="right")
+    total = sum(count.photographs for count in report.counts.values())
+    for name, count in report.counts.items():
+        table.add_row(
+            name,
+            str(count.photographs),
+            f"{count.photographs / total:.0%}" if total else "",
+            str(count.scenes),
+            str(count.doors),
+            *(str(count.strata.get(stratum, 0)) for stratum in strata),
+        )
+    console.rich_console().print(table)

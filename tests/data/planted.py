@@ -41,10 +41,10 @@ def next_frame(pixels: Pixels, seed: int) -> Pixels:
     height, width = pixels.shape[:2]
     middle = (width / 2, height / 2)
     warp = cv2.getRotationMatrix2D(middle, random.uniform(-2, 2), random.uniform(1.06, 1.12))
-    warp[:, 2] += random.uniform(-0.02, 0.02, 2) * (width, height)
+    warp = warp + np.array([[0, 0, random.uniform(-0.02, 0.02) * each] for each in (width, height)])
     moved = cv2.warpAffine(pixels, warp, (width, height), borderMode=cv2.BORDER_REFLECT)
     noise = random.normal(0, 5, moved.shape)
-    return np.clip(moved + noise, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(moved + noise, 0, 255), np.uint8)
 
 
 CHANGES: dict[str, Callable[[Pixels, int], Pixels]] = {

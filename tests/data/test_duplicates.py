@@ -169,7 +169,7 @@ def test_pairs_are_in_the_document_and_on_a_sheet(
     (finding,) = [one for one in document["findings"] if one["other"]]
     assert code == 1
     assert (finding["path"], finding["other"]) == ("images/test/copy.jpg", "images/train/a.jpg")
-    pixels = cv2.imread(str(sheet))
+    pixels = np.asarray(cv2.imread(str(sheet)))
     left, right = pixels[25:255, 8:248], pixels[25:255, 256:496]
     assert left.std() > 20
     assert np.corrcoef(left[:, ::-1].ravel(), right.ravel())[0, 1] > 0.9

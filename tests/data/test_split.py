@@ -105,7 +105,7 @@ def stratified_group_k_fold(given_scenes: Sequence[Scene], folds: Sequence[str])
 
     def deviation(values: Sequence[float]) -> float:
         mean = sum(values) / len(values)
-        return (sum((value - mean) ** 2 for value in values) / len(values)) ** 0.5
+        return float((sum((value - mean) ** 2 for value in values) / len(values)) ** 0.5)
 
     def cost(one: Scene, fold: str) -> tuple[float, int]:
         counts[fold].update(one.strata)

@@ -119,23 +119,23 @@ def normalize_contrast(pixels: NDArray[Any], neighbourhood_px: int = _NEIGHBOURH
     floats = pixels.astype(np.float32)
     difference = floats - cv2.blur(floats, size)
     deviation = np.sqrt(np.maximum(cv2.blur(difference * difference, size), 0))
-    return (difference / (deviation + 8)).astype(np.float32, copy=False)
+    return np.asarray(difference / (deviation + 8), np.float32)
 
 
 def _align(one: Thumbnail, other: Thumbnail, warp: Floats) -> Floats | None:
     """Refine a warp from ``one`` to ``other``, at half size first; None if nothing fits."""
     half = (SIDE_PX // 2, SIDE_PX // 2)
-    small = [cv2.resize(each, half, interpolation=cv2.INTER_AREA) for each in (one, other)]
-    coarse = _ecc(
-        *(normalize_contrast(each, _NEIGHBOURHOOD_PX // 2) for each in small),
-        _scaled(warp, 0.5),
-        steps=30,
-        blur_px=7,
+    first, second = (
+        normalize_contrast(
+            cv2.resize(each, half, interpolation=cv2.INTER_AREA), _NEIGHBOURHOOD_PX // 2
+        )
+        for each in (one, other)
     )
+    coarse = _ecc(first, second, _scaled(warp, 0.5), steps=30, blur_px=7)
     if coarse is None or coarse[0] < _COARSE_ECC:
         return None
-    whole = [normalize_contrast(each) for each in (one, other)]
-    fine = _ecc(*whole, _scaled(coarse[1], 2), steps=20, blur_px=5)
+    first, second = normalize_contrast(one), normalize_contrast(other)
+    fine = _ecc(first, second, _scaled(coarse[1], 2), steps=20, blur_px=5)
     return None if fine is None else fine[1]
 
 
@@ -156,6 +156,7 @@ def _ecc(
     mask: NDArray[np.uint8] | None = None,
 ) -> tuple[float, Floats] | None:
     """Return the correlation coefficient and the warp; None if it does not converge."""
+    mask = np.full(one.shape, 255, np.uint8) if mask is None else mask
     criteria = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, steps, 1e-3)
     try:
         found, refined = cv2.findTransformECC(

@@ -157,8 +157,8 @@ def _nearest(
     rows = slice(start, start + _ROWS_AT_ONCE)
     whole = described[_WHOLE]
     similarity = np.full((len(whole[rows]), len(whole)), -1, np.float32)
-    for one, other, is_mirrored in _VIEWS:
-        found = _seen(described[one][rows], is_mirrored=is_mirrored) @ described[other].T
+    for first, second, is_mirrored in _VIEWS:
+        found = _seen(described[first][rows], is_mirrored=is_mirrored) @ described[second].T
         np.maximum(similarity, found, out=similarity)
     numbers = np.arange(len(similarity))
     similarity[numbers, start + numbers] = -1

@@ -105,7 +105,7 @@ class _Balance:
         for scene in self.scenes:
             if scene.place is None or scene.place in self.shares:
                 self._totals.update(self._weighed(scene))
-            if scene.place in self.shares:
+            if scene.place is not None and scene.place in self.shares:
                 self.add(scene, scene.place)
 
     def add(self, scene: Scene, split: str, times: int = 1) -> None:

@@ -272,8 +272,8 @@ class _Placing:
                 new[scene.key] = incoming
                 given.append(scene)
         chosen = self._assign(given, new)
-        for key, incoming in new.items():
-            splits |= dict.fromkeys(incoming, chosen[key])
+        for key, members in new.items():
+            splits |= dict.fromkeys(members, chosen[key])
         return splits, left_out
 
     def _scene(self, members: Sequence[int], place: str | None) -> Scene:

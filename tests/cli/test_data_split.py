@@ -129,6 +129,16 @@ def test_what_is_placed_stays_and_what_arrives_joins_its_scene(heap: Heap):
     assert heap.state() == state
 
 
+def test_the_gate_knows_what_is_written_of_photographs_that_are_in_no_split_yet(heap: Heap):
+    heap.split()
+    place = heap.places()["p05"]
+    rows = f"images/{place}/p05.jpg,quay\nimages/unsplit/again.jpg,quay\n"
+    (heap.root / "attributes.csv").write_text(f"image,group\n{rows}")
+    heap.add("again", seed=500)
+
+    assert [f.rule for f in heap.check().errors] == ["photographs-not-split"]
+
+
 def test_a_dry_run_shows_the_result_and_changes_nothing(
     heap: Heap, capsys: pytest.CaptureFixture[str]
 ):

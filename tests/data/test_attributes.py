@@ -47,6 +47,15 @@ def test_many_numbers_are_cut_into_thirds(tmp_path: Path, monkeypatch: pytest.Mo
     assert [row["angle"] for row in found.values.values()] == ["below 10", "10 to 20", "10 to 20"]
 
 
+def test_numbers_of_cameras_are_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("container_doors.data.attributes._MOST_LEVELS", 2)
+    rows = "".join(f"images/train/{n}.png,{n}\n" for n in range(3))
+
+    found = read(tmp_path, f"image,Camera\n{rows}")
+
+    assert [row["Camera"] for row in found.values.values()] == ["0", "1", "2"]
+
+
 def test_a_third_of_equal_numbers_is_that_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("container_doors.data.attributes._MOST_LEVELS", 1)
     rows = "".join(f"images/train/{n}.png,{value}\n" for n, value in enumerate((0.5, 1, 1)))

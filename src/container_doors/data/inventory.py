@@ -1,5 +1,6 @@
 """What a data set has, in splits or in none yet, and which of its photographs are one scene."""
 
+import shlex
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -98,7 +99,7 @@ def _layout(dataset: Path) -> Layout:
     if not has_yaml and not unsplit.images:
         raise DatasetError(
             f"{dataset}: expected photographs in images/{UNSPLIT}, found none",
-            hint=f"doors data import SOURCE --out {dataset}; or put them there, and their label "
+            hint=f"doors data import SOURCE --out {shlex.quote(str(dataset))}; or put them there, and their label "
             f"files into labels/{UNSPLIT}",
         )
     names: Sequence[str] = (CLASS_NAME,)
@@ -127,7 +128,8 @@ def _refuse(dataset: Path, findings: Sequence[Finding]) -> None:
     errors = [finding for finding in findings if finding.severity == "error"]
     if errors:
         first, more = errors[0], len(errors) - 1
-        others = f"; and {more} more error(s): doors data validate --path {dataset}"
+        path = shlex.quote(str(dataset))
+        others = f"; and {more} more error(s): doors data validate --path {path}"
         raise DatasetError(
             f"{dataset / first.where}: expected {first.expected}, found {first.found}",
             hint=first.remedy + others * bool(more),

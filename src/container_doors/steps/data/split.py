@@ -2,6 +2,7 @@
 
 import csv
 import io
+import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -137,7 +138,7 @@ def split_data(
         if is_interrupted(dataset):
             raise DatasetError(
                 f"{dataset}: a split was interrupted, and is to be finished first",
-                hint=f"doors data split --path {dataset}",
+                hint=f"doors data split --path {shlex.quote(str(dataset))}",
             )
         return _split(dataset, options, progress=progress, is_dry_run=True)
     if not dataset.is_dir():

@@ -99,8 +99,8 @@ def _layout(dataset: Path) -> Layout:
     if not has_yaml and not unsplit.images:
         raise DatasetError(
             f"{dataset}: expected photographs in images/{UNSPLIT}, found none",
-            hint=f"doors data import SOURCE --out {shlex.quote(str(dataset))}; or put them there, and their label "
-            f"files into labels/{UNSPLIT}",
+            hint=f"doors data import SOURCE --out {shlex.quote(str(dataset))}; or put them there, "
+            f"and their label files into labels/{UNSPLIT}",
         )
     names: Sequence[str] = (CLASS_NAME,)
     document: Mapping[str, object] = {}

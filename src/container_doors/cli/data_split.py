@@ -7,6 +7,7 @@ from typing import Any
 from rich.table import Table
 
 from container_doors.cli import console
+from container_doors.cli.data_import import dataset_folder
 from container_doors.cli.output import complain, say, say_document, shown
 from container_doors.core.errors import DatasetError
 from container_doors.core.printable import printable
@@ -26,6 +27,7 @@ _MOST_SHOWN = 10
 def split(arguments: argparse.Namespace) -> int:
     """Print a table of the splits; exit 1 if a photograph has no split that it can be in."""
     options = _options(arguments)
+    arguments.path = dataset_folder(arguments.path)
     if arguments.sheet is not None and arguments.sheet.exists() and not arguments.sheet.is_dir():
         raise DatasetError(
             f"{arguments.sheet}: expected a folder, found a file", hint="--sheet sheets"

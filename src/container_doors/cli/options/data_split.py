@@ -1,11 +1,7 @@
 """The options of ``doors data split``."""
 
-from pathlib import Path
-
 from container_doors.cli.options.shared import Commands, add_command, add_json, count
 from container_doors.cli.workspace import typed_path
-
-_DATA = Path("data/processed/detection")
 
 
 def add_split(data: Commands) -> None:
@@ -17,7 +13,10 @@ def add_split(data: Commands) -> None:
         "place photographs into train, val and test by scene; what is placed stays",
     )
     parser.add_argument(
-        "--path", type=typed_path, default=_DATA, metavar="DIR", help="default: %(default)s"
+        "--path",
+        type=typed_path,
+        metavar="DIR",
+        help="the data set (default: detection.data.path of params.yaml)",
     )
     parser.add_argument(
         "--shares",

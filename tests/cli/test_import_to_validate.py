@@ -15,7 +15,7 @@ def test_import_split_and_validate_in_three_commands(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     export = tmp_path / "export"
-    images = []
+    images: list[dict[str, object]] = []
     for gate in range(12):
         for number in range(2):
             pixels = scene(10 * gate + number, (160, 120))

@@ -27,8 +27,6 @@ RUN_BY_TESTS = {
     "uv run doors track login": "tests/test_tracking.py",
     "uv run doors track sync": "tests/test_tracking.py",
     "uv run doors track show": "tests/test_readme.py",
-    "pip install container-doors": "tests/test_installed.py",
-    "doors init": "tests/test_installed.py",
     "uv run doors evaluate --experiment": "tests/test_readme.py",
     "uv run doors evaluate --target": "tests/test_assessment.py",
     "uv run doors compare": "tests/test_readme.py",

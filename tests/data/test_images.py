@@ -408,9 +408,9 @@ def pixels(low: int, high: int, *, mode: str = "RGB") -> Image.Image:
     return Image.fromarray(noise).convert(mode)
 
 
-def deep(most: int, kind: str) -> bytes:
-    """Sixteen bits a pixel, of which the camera uses fewer, and one that is burnt in."""
-    noise = np.random.default_rng(0).integers(0, most, (240, 320), np.uint16)
+def deep(most: int, kind: str, *channels: int) -> bytes:
+    """Sixteen bits a colour, of which the camera uses fewer, and a pixel that is burnt in."""
+    noise = np.random.default_rng(0).integers(0, most, (240, 320, *channels), np.uint16)
     noise[0, 0] = 65535
     return bytes(cv2.imencode(f".{kind}", noise)[1])
 
@@ -424,6 +424,8 @@ def in_alpha(kind: str) -> bytes:
 EMPTY_TO_THE_TRAINER = {
     "twelve of sixteen bits": ("png", deep(4096, "png"), "keeps the upper eight"),
     "ten of sixteen bits in a TIFF": ("tiff", deep(1024, "tiff"), "keeps the upper eight"),
+    "twelve of sixteen bits in a coloured TIFF": ("tif", deep(4096, "tiff", 3), "its 16 bits"),
+    "twelve of sixteen bits in a JPEG 2000": ("jp2", deep(4096, "jp2", 3), "its 16 bits"),
     "a picture in its transparency": ("png", in_alpha("PNG"), "drops transparency"),
     "a WebP in its transparency": ("webp", in_alpha("WEBP"), "drops transparency"),
     "black": ("jpg", encoded(Image.new("RGB", (320, 240))), "at 0"),

@@ -112,7 +112,7 @@ class Decoded:
     """The 1st and 99th percentile, of 0 to 255, of the channel with the widest range, as the
     trainer decodes it; None if it was not measured."""
     bits: int
-    """Bits per colour, as stored."""
+    """Bits per colour that the decoded file needs, 8 or more; 8 if it has many levels."""
     has_alpha: bool
     thumbnail: Thumbnail | None
     """None if it was not decoded."""
@@ -163,7 +163,7 @@ def _decode_opened(data: bytes, suffix: str, header: Image.Image) -> Decoded:
     has_alpha = "A" in header.getbands() or "transparency" in header.info
     return Decoded(
         data, suffix, kind, size_px, orientation, frames, broken, is_decoded, damage, levels,
-        _bits(data, header), has_alpha, thumbnail, read_capture(header),
+        _bits(data, levels), has_alpha, thumbnail, read_capture(header),
     )  # fmt: skip
 
 
@@ -255,11 +255,16 @@ def _levels(pixels: NDArray[Any]) -> tuple[int, int]:
     return int(low[widest]), int(high[widest])
 
 
-def _bits(data: bytes, header: Image.Image) -> int:
-    """Return the bits per colour; of sixteen, the trainer keeps the upper eight."""
-    if header.format == "PNG":
-        return data[24]
-    return 16 if header.mode.startswith(("I", "F")) else 8
+def _bits(data: bytes, levels: tuple[int, int] | None) -> int:
+    """Return the bits per colour; Pillow's mode does not tell them (RGB for 3 x 16).
+
+    Only a picture of few levels is decoded for it: of sixteen, the trainer keeps the upper eight.
+    """
+    if levels is None or levels[1] - levels[0] >= _NEAR:
+        return 8
+    with _error_stream():
+        pixels = _imdecode(data, cv2.IMREAD_UNCHANGED)
+    return 8 if pixels is None else 8 * pixels.itemsize
 
 
 def _decode_whole(data: bytes, suffix: str) -> NDArray[Any] | None:

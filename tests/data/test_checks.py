@@ -16,7 +16,7 @@ from container_doors.core.errors import DatasetError
 from container_doors.core.records import SplitCounts
 from container_doors.data.checks import Report, check
 from container_doors.data.pool import spread
-from tests.data.trees import Tree, jpeg
+from tests.data.trees import DATA_YAML, Tree, jpeg
 
 DOOR = "0 0.5 0.5 0.25 0.5\n"
 
@@ -49,6 +49,28 @@ def test_photographs_without_a_door_are_counted_and_are_fine(tree: Tree):
 
     assert report.findings == []
     assert report.splits["train"] == SplitCounts(images=3, doors=3, background_images=1)
+
+
+@pytest.mark.parametrize(
+    ("shape", "points"),
+    [
+        ("[4, 2]", "0.3 0.4 0.5 0.4 0.5 0.5 0.3 0.5"),
+        ("[1, 2]", "0.45 0.6"),
+        ("[1, 3]", "0.9 0.1 2"),
+        ("[2, 3]", "0.4 0.4 2 0.9 0.1 0"),
+    ],
+)
+def test_labels_are_poses_where_data_yaml_says_so_whatever_their_points(
+    shape: str, points: str, tree: Tree
+):
+    """Without visibility, a few points beside a box could also be a polygon."""
+    tree.write("data.yaml", f"{DATA_YAML}kpt_shape: {shape}\n")
+    tree.write("labels/val/val_1.txt", f"0 0.5 0.5 0.4 0.4 {points}\n")
+
+    report = checked(tree)
+
+    assert ("label-pose", "error", "labels/val/val_1.txt:1") in named(report)
+    assert "label-polygon" not in [finding.rule for finding in report.findings]
 
 
 def test_a_picture_without_a_label_file_is_a_warning(tree: Tree):

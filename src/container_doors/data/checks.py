@@ -143,7 +143,14 @@ def check(
 
 def _tasks(layout: Layout) -> list[Task]:
     return [
-        Task(layout.root, files.name, image, label_of(image), layout.class_names)
+        Task(
+            layout.root,
+            files.name,
+            image,
+            label_of(image),
+            layout.class_names,
+            layout.keypoint_shape,
+        )
         for files in layout.splits.values()
         for image in files.images
     ]

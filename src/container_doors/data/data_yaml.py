@@ -110,6 +110,21 @@ def class_names(value: object) -> list[str] | None:
     return value if all(isinstance(name, str) and name.strip() for name in value) else None
 
 
+def keypoint_shape(value: object) -> tuple[int, int] | None:
+    """Read ``kpt_shape``: the points of a pose, and the numbers of each; None if it is no such.
+
+    Source: https://docs.ultralytics.com/datasets/pose/
+
+    >>> keypoint_shape([4, 2]), keypoint_shape([0, 3]), keypoint_shape("4, 2")
+    ((4, 2), None, None)
+    """
+    if not isinstance(value, list) or len(value) != 2:
+        return None
+    points, numbers = value
+    are_whole = type(points) is int and type(numbers) is int
+    return (points, numbers) if are_whole and 0 < points < 10_000 and numbers in (2, 3) else None
+
+
 def _whole(rule: str, expected: str, found: str, remedy: str) -> Finding:
     return Fault(rule, expected, found, remedy).at(DATA_YAML)
 
@@ -121,7 +136,7 @@ def _unknown_keys(document: Mapping[Any, Any]) -> Iterator[Fault]:
                 "data-yaml-unknown-key",
                 f"the keys {', '.join(_KEYS)}",
                 repr(key),
-                "export boxes instead of poses: points are not trained on"
+                "points are not trained on: remove it once each label is a box, of five columns"
                 if key in {"kpt_shape", "flip_idx"}
                 else "remove it: it is ignored",
                 severity="warning",

@@ -80,7 +80,14 @@ def read_inventory(dataset: Path, *, on_progress: OnProgress) -> Inventory:
     _refuse(dataset, [one for one in findings if one.rule != "attributes-group-in-splits"])
     pairs = [(files, image) for files in layout.splits.values() for image in files.images]
     tasks = [
-        Task(layout.root, files.name, image, label_of(image), layout.class_names)
+        Task(
+            layout.root,
+            files.name,
+            image,
+            label_of(image),
+            layout.class_names,
+            layout.keypoint_shape,
+        )
         for files, image in pairs
     ]
     return Inventory(
@@ -103,6 +110,7 @@ def _layout(dataset: Path) -> Layout:
             f"and their label files into labels/{UNSPLIT}",
         )
     names: Sequence[str] = (CLASS_NAME,)
+    shape: tuple[int, int] | None = None
     document: Mapping[str, object] = {}
     known: Mapping[str, SplitFiles] = {}
     if has_yaml:
@@ -113,7 +121,7 @@ def _layout(dataset: Path) -> Layout:
                 f"{dataset / DATA_YAML}: expected photographs beside it, found the key path",
                 hint="move data.yaml to the folders images and labels, and remove the key path",
             )
-        names = layout.class_names
+        names, shape = layout.class_names, layout.keypoint_shape
         known = layout.splits
         document, _ = read_yaml(dataset / DATA_YAML, Disk(dataset, PICTURE_SUFFIXES))
     splits = {
@@ -121,7 +129,7 @@ def _layout(dataset: Path) -> Layout:
         or list_files(split, dataset / str(document.get(split, f"images/{split}")), dataset)
         for split in SPLITS
     }
-    return Layout(dataset, dataset / DATA_YAML, {**splits, UNSPLIT: unsplit}, tuple(names))
+    return Layout(dataset, dataset / DATA_YAML, {**splits, UNSPLIT: unsplit}, tuple(names), shape)
 
 
 def _refuse(dataset: Path, findings: Sequence[Finding]) -> None:

@@ -32,6 +32,8 @@ class Context:
     size_px: tuple[int, int] | None = None
     """Width and height of the upright picture, if known."""
     has_polygons: bool = False
+    keypoint_shape: tuple[int, int] | None = None
+    """The points of each label and the numbers of each point, if the data set says poses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,10 +127,10 @@ def _confidence(row: Row, _: Context) -> Fault | None:
     )
 
 
-def _pose_row(row: Row, _: Context) -> Fault | None:
+def _pose_row(row: Row, context: Context) -> Fault | None:
     """Find a pose that cannot be read as a polygon, because its number of columns is even."""
     values = [float(field) for field in row.fields[1:]]
-    if len(values) % 2 == 0 or not (points := pose_points(values)):
+    if len(values) % 2 == 0 or not (points := _pose_points(values, context)):
         return None
     return _pose_fault(row.fields, points, dropped=True)
 
@@ -197,12 +199,21 @@ def _not_finite(box: Box, _: Context) -> Fault | None:
     )
 
 
-def _pose(box: Box, _: Context) -> Fault | None:
+def _pose(box: Box, context: Context) -> Fault | None:
     """Find a pose that Ultralytics would read as a polygon, with a meaningless box around it."""
-    if box.points is None or not (points := pose_points(box.points)):
+    if box.points is None or not (points := _pose_points(box.points, context)):
         return None
     fields = [_digits(value) for value in (box.class_id, *box.points)]
     return _pose_fault(fields, points, dropped=box.is_refused)
+
+
+def _pose_points(values: Sequence[float], context: Context) -> int:
+    """Count the points of a pose: by what the data set says of its labels, else by the values."""
+    if context.keypoint_shape is not None:
+        points, numbers = context.keypoint_shape
+        if len(values) == 4 + points * numbers:
+            return points
+    return pose_points(values)
 
 
 def _pose_fault(fields: Sequence[str], points: int, *, dropped: bool) -> Fault:

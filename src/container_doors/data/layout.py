@@ -13,6 +13,7 @@ from container_doors.data.data_yaml import (
     DATA_YAML,
     YAML_RULES,
     class_names,
+    keypoint_shape,
     read_yaml,
 )
 from container_doors.data.faults import Fault, fetch_hint, fold
@@ -58,6 +59,8 @@ class Layout:
     data_yaml: Path
     splits: Mapping[str, SplitFiles]
     class_names: tuple[str, ...]
+    keypoint_shape: tuple[int, int] | None = None
+    """The points of each label and the numbers of each point, if ``data.yaml`` says poses."""
 
 
 def label_of(image: Path) -> Path:
@@ -114,7 +117,8 @@ def read_layout(dataset: Path) -> tuple[Layout | None, list[Finding]]:
         splits[name], faults = _list_split(name, folder, disk)
         findings += [fault.at(path.relative_to(root)) for path, fault in faults]
     names = class_names(document.get("names")) or [CLASS_NAME]
-    return Layout(root, dataset / DATA_YAML, splits, tuple(names)), findings
+    shape = keypoint_shape(document.get("kpt_shape"))
+    return Layout(root, dataset / DATA_YAML, splits, tuple(names), shape), findings
 
 
 def unsplit_files(root: Path) -> SplitFiles:

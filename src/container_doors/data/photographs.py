@@ -31,6 +31,7 @@ class Task:
     image: Path
     label: Path
     class_names: tuple[str, ...]
+    keypoint_shape: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,8 @@ def read_photograph(task: Task) -> Photograph:
     if fault is not None:
         place = image if fault is NO_LABEL else label
         findings.append(fault.at(place))
-    boxes, faults = parse_labels(data or b"", label, Context(task.class_names, picture.size_px))
+    context = Context(task.class_names, picture.size_px, keypoint_shape=task.keypoint_shape)
+    boxes, faults = parse_labels(data or b"", label, context)
     return Photograph(
         split=task.split,
         image=image,

@@ -5,6 +5,7 @@ https://docs.ultralytics.com/datasets/detect/
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from math import prod
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -12,7 +13,7 @@ import yaml
 
 from container_doors.core.parsing import MOST_YAML_BYTES, ParsingError, parse_yaml
 from container_doors.core.records import SPLITS
-from container_doors.data.data_yaml import class_names
+from container_doors.data.data_yaml import class_names, keypoint_shape
 from container_doors.data.formats.record import (
     ExportedPhotograph,
     LabelledPhotograph,
@@ -82,7 +83,8 @@ def _read_yaml(
     if names is None:
         expected = "names: a list, or a mapping from 0, of class names"
         raise MalformedError(where, expected, repr(document.get("names")))
-    rules = RowRules(names, keypoint_values=_keypoint_values(document.get("kpt_shape")))
+    shape = keypoint_shape(document.get("kpt_shape"))
+    rules = RowRules(names, keypoint_values=prod(shape) if shape else 0)
     places = _Places(source, PurePosixPath(member).parent, document.get("path"))
     found = False
     for split, keys in _KEYS.items():
@@ -96,13 +98,6 @@ def _read_yaml(
         )
         expected = "train, val or test: a folder or a list of pictures in the source"
         raise MalformedError(where, expected, splits)
-
-
-def _keypoint_values(value: object) -> int:
-    if isinstance(value, list) and len(value) == 2 and all(isinstance(one, int) for one in value):
-        points, dimensions = value
-        return max(0, points * dimensions) if points < 10_000 and dimensions < 10 else 0
-    return 0
 
 
 class _Places:

@@ -199,8 +199,20 @@ def test_what_cannot_be_meant_is_refused(content: str | bytes, complaint: str, t
         ("", "images/val/0.png", "correct val in data.yaml first, and keep the line"),
         ("val: images/val/new", "val\\0.png", "correct data.yaml, where images/val is in no split"),
         ("val: images/val", "images/val/9.png", "img_001.jpg, or delete the line"),
+        ("val: images/val", "images/val/0.jpg", "there is images/val/0.png; correct the name"),
+        ("val: images/val", r"VAL\0.HEIC", "there is images/val/0.png; correct the name"),
+        ("val: images/val", "0.jpg", "there is images/train/0.png and images/val/0.png; correct"),
     ],
-    ids=["misspelt", "that of another", "absent", "a part of it", "right"],
+    ids=[
+        "misspelt",
+        "that of another",
+        "absent",
+        "a part of it",
+        "right",
+        "converted",
+        "converted, of another system",
+        "converted, of several splits",
+    ],
 )
 def test_no_right_row_is_to_be_deleted_because_data_yaml_is_wrong(
     data_yaml: str, written: str, remedy: str, tmp_path: Path

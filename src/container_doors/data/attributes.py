@@ -229,9 +229,12 @@ class _Parser:
     def _unknown(self, written: str) -> Fault:
         """Return the fault of a row without a photograph; only a wrong row is to be deleted."""
         near = self._names.find(PurePosixPath(written.replace("\\", "/")).name) if written else []
+        renamed = self._names.with_other_suffix(written)
         unused = self._disk.folder_of(written) if written else None
         if written and self._absent:
             remedy = f"correct {listed(self._absent)} in data.yaml first, and keep the line"
+        elif renamed:
+            remedy = f"there is {' and '.join(renamed[:2])}; correct the name, and keep the line"
         elif unused is not None:
             remedy = (
                 f"correct data.yaml, where {unused} is in no split; or delete the line, if it is "

@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from pathlib import PurePosixPath
 
-from container_doors.data.layout import Layout, view_name
+from container_doors.data.layout import PICTURE_SUFFIXES, Layout, view_name
 
 _MOST_STORED = 20
 """Photographs stored for one short name: a few are enough to show that it is ambiguous."""
@@ -66,6 +66,16 @@ class PhotographNames:
                 found = self._index(spelling, has_suffix=has_suffix).get(spelling(written), [])
                 if found:
                     return [path for path in found if self.split_of(path) == split] or found
+        return []
+
+    def with_other_suffix(self, written: str) -> list[str]:
+        """Find the paths that match a name but for its suffix, as after a conversion."""
+        stem, dot, suffix = written.rpartition(".")
+        if not (dot and suffix.casefold() in PICTURE_SUFFIXES):
+            return []
+        for spelling in _SPELLINGS:
+            if found := self._index(spelling, has_suffix=False).get(spelling(stem)):
+                return found
         return []
 
     def split_of(self, path: str) -> str:

@@ -39,10 +39,10 @@ def main() -> int:
     parser.add_argument("--pictures", type=int, default=300, help="of 12 megapixels, for the time")
     parser.add_argument("--thumbnails", type=int, default=20_000, help="for the memory")
     arguments = parser.parse_args()
+    _print_memory(arguments.thumbnails)  # first: it is the most that the process ever had
     if folder := os.environ.get("CONTAINER_DOORS_REAL_DATA"):
         _print_found(Path(folder, "images"))
     _print_time(arguments.pictures)
-    _print_memory(arguments.thumbnails)
     return 0
 
 

@@ -169,8 +169,7 @@ def _ecc(
 
 def _covered(blocks: "_Blocks", warp: Floats) -> float:
     """Return which part of one thumbnail the other shows: of that which is shown more fully."""
-    inside = float(blocks.is_inside.mean())
-    return max(inside, inside * abs(float(np.linalg.det(warp[:, :2]))))
+    return max(blocks.overlap, blocks.overlap * abs(float(np.linalg.det(warp[:, :2]))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +181,8 @@ class _Blocks:
     is_used: _Flags
     """Whether the block is in both pictures and shows something."""
     is_inside: _Flags
+    overlap: float
+    """The part of the first thumbnail that the second shows, 0 to 1."""
 
 
 def _compare_blocks(one: Thumbnail, other: Thumbnail, warp: Floats) -> _Blocks:
@@ -201,7 +202,9 @@ def _compare_blocks(one: Thumbnail, other: Thumbnail, warp: Floats) -> _Blocks:
     is_textured = deviations.max(axis=0) > _TEXTURED
     is_clipped = (means.min(axis=0) < _DARKEST) | (means.max(axis=0) > _BRIGHTEST)
     is_lost = is_clipped & (deviations.min(axis=0) < _TEXTURED)
-    return _Blocks(ncc.astype(np.float32), is_inside & is_textured & ~is_lost, is_inside)
+    return _Blocks(
+        ncc.astype(np.float32), is_inside & is_textured & ~is_lost, is_inside, float(inside.mean())
+    )
 
 
 def _blocks(pixels: NDArray[Any]) -> Floats:

@@ -3,13 +3,16 @@
 import json
 import re
 import shlex
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
 
 from container_doors.cli import main
 from container_doors.cli import train as cli_train
+from container_doors.cli.output import say
 from container_doors.cli.parser import build_parser
+from container_doors.cli.workspace import in_workspace
 from container_doors.core.config import dump
 from tests.fakes import FakeWorld
 from tests.trained import PARAMS, train_in
@@ -59,6 +62,43 @@ def test_a_command_works_from_below_and_each_file_that_it_names_is_found_from_th
     assert all(Path(file).exists() for file in files)
     assert {path.name for path in Path().iterdir()} == {"processed"}, "it left something here"
     assert Path.cwd() == workspace / "data"
+
+
+def test_a_typed_path_without_a_file_is_shown_as_typed_and_its_hint_works_there(
+    workspace: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    (workspace / "notes/sub").mkdir(parents=True)
+    monkeypatch.chdir(workspace / "notes/sub")
+
+    assert doors("data validate --path data/detection") == 2
+
+    said = capsys.readouterr().err
+    assert "no data set at data/detection\n" in said
+    assert "doors data sample --out data/detection\n" in said
+
+
+def test_each_of_several_typed_paths_is_shown_as_typed(
+    workspace: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    (workspace / "notes/sub").mkdir(parents=True)
+    monkeypatch.chdir(workspace / "notes/sub")
+
+    assert doors("data import from/here from/there") == 2
+
+    said = capsys.readouterr().err
+    assert "from/here" in said
+    assert "notes/sub" not in said
+
+
+def test_a_folder_of_the_workspace_is_shown_from_where_one_stands(
+    workspace: Path, capsys: pytest.CaptureFixture[str]
+):
+    with in_workspace(Namespace(handler="version:version")):
+        say("  git add weights/detection/a.pt.dvc reports/", "no model and/or run")
+
+    assert capsys.readouterr().out == (
+        "  git add ../weights/detection/a.pt.dvc ../reports/\nno model and/or run\n"
+    )
 
 
 def test_what_was_trained_below_is_a_run_of_the_workspace(workspace: Path):

@@ -46,6 +46,7 @@ class _Renamer:
 
     def __init__(self, here: Path, root: Path, typed: Sequence[str]) -> None:
         self._here, self._root = here, root
+        self._typed = tuple(path for path in typed if "/" in path)
         whole = "|".join(map(re.escape, [*sorted(typed, key=len, reverse=True), ""]))
         self._words = re.compile(rf"(?<![^\s'\"`(\[])(?:(?:{whole})[^\s'\"`()\[\],;:=<>|]*)")
 
@@ -56,15 +57,17 @@ class _Renamer:
     def _word(self, found: re.Match[str]) -> str:
         word = found[0]
         name = word.rstrip("./") if word.strip("./") else word
-        if not self._is_file(name):
+        is_folder = word.startswith(f"{name}/")
+        if not self._is_file(name, is_folder=is_folder):
             return word
         return os.path.relpath(self._root / name, self._here) + word.removeprefix(name)
 
-    def _is_file(self, name: str) -> bool:
+    def _is_file(self, name: str, *, is_folder: bool) -> bool:
         first, below, _ = name.partition("/")
-        if name.startswith(("/", "~", "-")) or not (below or "." in name):
+        if name.startswith(("/", "~", "-")) or not (below or is_folder or "." in name):
             return False
-        return first in _OUR_FOLDERS or os.path.lexists(self._root / name)
+        is_ours = first in _OUR_FOLDERS or name.startswith(self._typed)
+        return is_ours or os.path.lexists(self._root / name)
 
 
 _renamers: list[_Renamer] = []

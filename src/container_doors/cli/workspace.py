@@ -96,6 +96,11 @@ def _in_root(root: Path | None, arguments: argparse.Namespace) -> Iterator[None]
     if root is None or root == Path.cwd() or arguments.handler in _WITHOUT_WORKSPACE:
         yield
         return
-    typed = [str(value) for value in vars(arguments).values() if isinstance(value, Path)]
+    typed = [
+        str(path)
+        for value in vars(arguments).values()
+        for path in (value if isinstance(value, list) else [value])
+        if isinstance(path, Path)
+    ]
     with paths_relative_to(Path.cwd(), root, typed), contextlib.chdir(root):
         yield

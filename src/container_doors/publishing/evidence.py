@@ -145,9 +145,9 @@ def reports_check(
         committed: The text of each report in git's last commit.
     """
     present = {report: text for report, text in expected.items() if (directory / report).is_file()}
-    name, holds = "reports", f"{', '.join(present)} in {directory}"
+    name, holds = "reports", f"{', '.join(present)} in {directory}/"
     if not present:
-        return Check(name, holds, not_checked=f"there are none in {directory}")
+        return Check(name, holds, not_checked=f"there are none in {directory}/")
     mismatches = []
     for report, text in present.items():
         found = (directory / report).read_bytes().decode(errors="replace")

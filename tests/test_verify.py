@@ -78,6 +78,8 @@ def test_a_model_that_nobody_touched_holds(model: Model):
             "weights", "metadata", "reports", "pointers", "remote", "remote data",
         )
     ]  # fmt: skip
+    reports = next(check for check in checks if check.name == "reports")
+    assert reports.holds.endswith(" in reports/"), "the output shows it from the person's folder"
     assert exit_code(checks) == 0
 
 

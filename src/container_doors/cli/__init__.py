@@ -95,7 +95,7 @@ def _run(arguments: argparse.Namespace) -> int:
         return _complain(_explained(error), USER_ERROR)
 
 
-_NEED_TRAIN = {"demo:demo", "train:train", "evaluate:evaluate", "evaluate:compare",
+_NEED_TRAIN = {"demo:demo", "train:train", "evaluate:evaluate", "compare:compare",
                "robustness:robustness", "latency:latency"}  # fmt: skip
 """What computes with a model; every other command works without the extra `train`."""
 

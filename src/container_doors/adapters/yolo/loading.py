@@ -19,6 +19,7 @@ import re
 import sys
 import zipfile
 from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -154,12 +155,12 @@ def _is_data(name: str) -> bool:
 def _pickle_in(path: Path) -> bytes:
     """Read a file's pickle with PyTorch's own reader, so that the same pickle is loaded later.
 
+    Without PyTorch nothing is loaded later, and Python's reader serves.
+
     Raises:
         UnreadableError: If there is none, or if the file is a decompression bomb.
         OSError: If the file cannot be read.
     """
-    from torch.serialization import _open_zipfile_reader
-
     with path.open("rb") as file:
         if file.read(4) != b"PK\x03\x04":
             raise UnreadableError("expected the archive that PyTorch writes since 1.6")
@@ -175,11 +176,22 @@ def _pickle_in(path: Path) -> bytes:
             raise UnreadableError("it is compressed, which PyTorch never does")
         if sum(one.file_size for one in members) > path.stat().st_size:
             raise UnreadableError("its members are larger than the file")
-        with _open_zipfile_reader(str(path)) as reader:
-            data: bytes = reader.get_record("data.pkl")
-            return data
+        return _record_of(
+            path, next(one for one in members if one.filename.lower().endswith("/data.pkl"))
+        )
     except (zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
         raise UnreadableError(str(error).partition("\n")[0][:200]) from None
+
+
+def _record_of(path: Path, member: zipfile.ZipInfo) -> bytes:
+    if find_spec("torch") is None:
+        with zipfile.ZipFile(path) as archive:
+            return archive.read(member)
+    from torch.serialization import _open_zipfile_reader
+
+    with _open_zipfile_reader(str(path)) as reader:
+        data: bytes = reader.get_record("data.pkl")
+        return data
 
 
 def _networks_in(path: Path, loaded: object) -> list[Any]:

@@ -11,7 +11,7 @@ from PIL import Image
 from tests.data.planted import CHANGES
 from tests.data.test_duplicates import scene
 
-from container_doors.cli import program
+from container_doors.cli import main
 from container_doors.data import moving
 from container_doors.data.checks import Report, check
 from container_doors.data.layout import label_of
@@ -40,7 +40,7 @@ class Heap:
         return image
 
     def split(self, *options: str) -> int:
-        return program(["data", "split", "--path", str(self.root), *options])
+        return main(["data", "split", "--path", str(self.root), *options])
 
     def places(self) -> dict[str, str]:
         """The split of each photograph, by its name."""

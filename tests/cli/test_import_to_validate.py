@@ -8,7 +8,7 @@ import pytest
 from tests.data.planted import CHANGES
 from tests.data.test_duplicates import scene
 
-from container_doors.cli import program
+from container_doors.cli import main
 
 
 def test_import_split_and_validate_in_three_commands(
@@ -37,10 +37,10 @@ def test_import_split_and_validate_in_three_commands(
     workspace.mkdir()
     monkeypatch.chdir(workspace)
 
-    assert program(["data", "import", str(export)]) == 0
-    assert program(["data", "split", "--group-by", "folder"]) == 0
+    assert main(["data", "import", str(export)]) == 0
+    assert main(["data", "split", "--group-by", "folder"]) == 0
     capsys.readouterr()
-    program(["data", "validate", "--path", "data/processed/detection", "--json"])
+    main(["data", "validate", "--path", "data/processed/detection", "--json"])
 
     document = json.loads(capsys.readouterr().out)
     assert {finding["rule"] for finding in document["findings"]} == {"split-too-small"}

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from container_doors.cli import program
+from container_doors.cli import main
 from container_doors.data.checks import Report, check
 from container_doors.data.duplicates import Pair, find_pairs
 from container_doors.data.thumbnails import SIDE_PX, Thumbnail, thumbnail_of
@@ -163,7 +163,7 @@ def test_pairs_are_in_the_document_and_on_a_sheet(
     monkeypatch.chdir(tmp_path)
     sheet = tmp_path / "pairs.png"
 
-    code = program(["data", "validate", "--path", ".", "--json", "--sheet", str(sheet)])
+    code = main(["data", "validate", "--path", ".", "--json", "--sheet", str(sheet)])
 
     document = json.loads(capsys.readouterr().out)
     (finding,) = [one for one in document["findings"] if one["other"]]
@@ -178,7 +178,7 @@ def test_pairs_are_in_the_document_and_on_a_sheet(
 def test_a_sheet_of_another_kind_is_refused_before_the_work(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
-    assert program(["data", "validate", "--path", str(tmp_path), "--sheet", "pairs.pdf"]) == 2
+    assert main(["data", "validate", "--path", str(tmp_path), "--sheet", "pairs.pdf"]) == 2
     assert "expected the name of a JPEG or PNG, found .pdf" in capsys.readouterr().err
 
 

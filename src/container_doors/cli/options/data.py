@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from container_doors.cli.options.data_import import add_export, add_import
+from container_doors.cli.options.data_labelling import add_labelling
 from container_doors.cli.options.data_split import add_split
 from container_doors.cli.options.shared import (
     Commands,
@@ -21,13 +22,14 @@ DATA = Path("data/processed/detection")
 def add_to(commands: Commands) -> None:
     """Add the commands, in the order of the help."""
     data = add_group(
-        commands, "data", "import, check, fetch or pack a data set, or make a synthetic one"
+        commands, "data", "import, check, review, fetch or pack a data set, or make a synthetic one"
     )
     _add_pull(data)
     _add_pack(data)
     add_import(data)
     add_split(data)
     add_export(data)
+    add_labelling(data)
     _add_sample(data)
     _add_validate(data)
 

@@ -93,6 +93,7 @@ def _box(annotation: Value, classes: Mapping[object, str]) -> LabelledBox | None
         annotation.where,
         shape,
         left_out="crowd" if is_crowd else None,
+        is_scored=annotation.get("score") is not None,
     )
 
 
@@ -131,7 +132,7 @@ def _document(photographs: Sequence[ExportedPhotograph]) -> dict[str, Any]:
     names = sorted({one.class_name for one in photographs})
     annotations: list[dict[str, Any]] = []
     for number, one in enumerate(photographs, start=1):
-        for left, top, right, bottom in one.boxes:
+        for (left, top, right, bottom), score in zip(one.boxes, one.scores, strict=True):
             annotations.append({
                 "id": len(annotations) + 1,
                 "image_id": number,
@@ -140,6 +141,7 @@ def _document(photographs: Sequence[ExportedPhotograph]) -> dict[str, Any]:
                 "area": (right - left) * (bottom - top),
                 "iscrowd": 0,
                 "segmentation": [],
+                **({} if score is None else {"score": round(score, 4)}),
             })  # fmt: skip
     return {
         "images": [

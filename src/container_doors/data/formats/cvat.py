@@ -28,6 +28,8 @@ from container_doors.data.video_frames import VideoFrames
 
 TOOL = "CVAT"
 _MOST_FRAMES = 2_000_000
+_SCORE = "score"
+"""The attribute of a box for a model's confidence; CVAT skips attributes that a label lacks."""
 
 
 def recognise(source: Source) -> bool:
@@ -79,7 +81,8 @@ def _box(one: Element, label: str) -> LabelledBox:
     if degrees:
         middle = ((edges[0] + edges[2]) / 2, (edges[1] + edges[3]) / 2)
         edges, shape = turned(edges, degrees, middle), "rotated box"
-    return LabelledBox(edges, label, one.where, shape)
+    is_scored = any(part.attributes.get("name") == _SCORE for part in one.each("attribute"))
+    return LabelledBox(edges, label, one.where, shape, is_scored=is_scored)
 
 
 def _corners(one: Element) -> Edges:
@@ -239,12 +242,17 @@ def write(photographs: Sequence[ExportedPhotograph], folder: Path) -> Mapping[st
             f"  <image id={quoteattr(str(number))} name={quoteattr(one.name)} "
             f'subset={quoteattr(one.split)} width="{width}" height="{height}">'
         )
+        source = "auto" if one.prediction else "manual"
         lines += [
-            f'    <box label={quoteattr(one.class_name)} source="manual" occluded="0" '
+            f'    <box label={quoteattr(one.class_name)} source="{source}" occluded="0" '
             f'xtl="{left:.4f}" ytl="{top:.4f}" xbr="{right:.4f}" ybr="{bottom:.4f}" z_order="0">'
-            "</box>"
-            for left, top, right, bottom in one.boxes
+            f"{_attribute(score)}</box>"
+            for (left, top, right, bottom), score in zip(one.boxes, one.scores, strict=True)
         ]
         lines.append("  </image>")
     (folder / "annotations.xml").write_text("\n".join([*lines, "</annotations>", ""]), "utf-8")
     return places
+
+
+def _attribute(score: float | None) -> str:
+    return "" if score is None else f'<attribute name="{_SCORE}">{score:.4f}</attribute>'

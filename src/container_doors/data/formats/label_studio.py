@@ -242,11 +242,23 @@ def _task(number: int, one: ExportedPhotograph, place: str) -> dict[str, Any]:
                 "rotation": 0,
                 "rectanglelabels": [one.class_name],
             },
+            **({} if score is None else {"score": round(score, 4)}),
         }
-        for index, (left, top, right, bottom) in enumerate(one.boxes)
+        for index, ((left, top, right, bottom), score) in enumerate(
+            zip(one.boxes, one.scores, strict=True)
+        )
     ]
-    return {
+    task: dict[str, Any] = {
         "id": number,
         "data": {"image": f"/data/local-files/?d={quote(place)}"},
-        "annotations": [{"id": number, "result": regions, "was_cancelled": False}],
     }
+    if one.prediction is None:
+        return task | {
+            "annotations": [{"id": number, "result": regions, "was_cancelled": False}],
+        }
+    prediction = {
+        "model_version": one.prediction.model,
+        "score": round(one.prediction.certainty, 4),
+        "result": regions,
+    }
+    return task | {"predictions": [prediction]}

@@ -47,6 +47,8 @@ class LabelledBox:
     shape: Shape = "box"
     left_out: Reason | None = None
     is_truncated: bool = False
+    is_scored: bool = False
+    """Whether it has a score, as boxes have that a model drew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,17 @@ class LabelledPhotograph:
 
 
 @dataclass(frozen=True, slots=True)
+class Prediction:
+    """Which model drew the boxes of a photograph, and how confident it was."""
+
+    model: str
+    scores: tuple[float, ...]
+    """The confidence of each box, in [0, 1]."""
+    certainty: float
+    """Of the photograph as a whole, in [0, 1]."""
+
+
+@dataclass(frozen=True, slots=True)
 class ExportedPhotograph:
     """A photograph of a data set, to be written in another format."""
 
@@ -89,6 +102,13 @@ class ExportedPhotograph:
     boxes: tuple[Edges, ...]
     """In pixels of the upright picture."""
     class_name: str
+    prediction: Prediction | None = None
+    """None: the boxes are a person's labels."""
+
+    @property
+    def scores(self) -> Sequence[float | None]:
+        """The confidence of each box; None for a person's."""
+        return self.prediction.scores if self.prediction else [None] * len(self.boxes)
 
 
 @dataclass(slots=True)

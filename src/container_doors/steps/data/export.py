@@ -44,32 +44,60 @@ def export_data(
     Raises:
         DatasetError: If the data set cannot be read, or ``out`` is in the way.
     """
-    write = FORMATS[format_name].write
-    if write is None:
-        raise AssertionError(f"{format_name} cannot be written")
-    _require_free(out)
+    require_free(out)
     found = list(_photographs(dataset, progress))
     if not found:
         raise DatasetError(f"{dataset}: expected photographs, found none",
                            hint=f"doors data validate --path {dataset}")  # fmt: skip
     exported = [one for _, one in found]
     _require_writable(exported, format_name, dataset)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as beside:
-        folder = Path(beside) / "export"
-        folder.mkdir()
-        places = write(exported, folder)
-        if has_pictures:
-            _copy(found, folder, places, progress)
-        if out.suffix == ".zip":
-            folder = _zipped(folder, Path(beside) / "export.zip")
-        folder.replace(out)
+    write_project(found if has_pictures else [], exported, out, format_name, progress=progress)
     return ExportReport(
         Counter(one.split for one in exported), sum(len(one.boxes) for one in exported)
     )
 
 
-def _require_free(out: Path) -> None:
+def write_project(
+    copied: Sequence[tuple[Path, ExportedPhotograph]],
+    exported: Sequence[ExportedPhotograph],
+    out: Path,
+    format_name: str,
+    *,
+    beside: Mapping[str, str] | None = None,
+    progress: Progress,
+) -> None:
+    """Write labels, and pictures, to a new folder or zip, in one step.
+
+    Args:
+        copied: The pictures to copy, and what they are exported as.
+        exported: All photographs, in order.
+        out: A folder that is absent or empty, or a file with the suffix ``.zip``.
+        format_name: One of the formats that can be written.
+        beside: The text of other files, by name.
+        progress: Receives the progress.
+    """
+    write = FORMATS[format_name].write
+    if write is None:
+        raise AssertionError(f"{format_name} cannot be written")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as scratch:
+        folder = Path(scratch) / "export"
+        folder.mkdir()
+        places = write(exported, folder)
+        _copy(copied, folder, places, progress)
+        for name, text in (beside or {}).items():
+            (folder / name).write_text(text, encoding="utf-8", newline="")
+        if out.suffix == ".zip":
+            folder = _zipped(folder, Path(scratch) / "export.zip")
+        folder.replace(out)
+
+
+def require_free(out: Path) -> None:
+    """Check that a project can be written there.
+
+    Raises:
+        DatasetError: If something is in the way.
+    """
     if out.exists() and not (out.is_dir() and out.suffix != ".zip" and not any(out.iterdir())):
         raise DatasetError(
             f"{out}: expected a new or empty folder, or a new zip, found something",

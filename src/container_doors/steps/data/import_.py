@@ -41,6 +41,7 @@ _ASSUMED = (
     "drawn upright: taken as upright"
 )
 _CLIPPED = "{} box(es) ended outside of the picture, and were clipped"
+_SCORED = "{} box(es) have a score: a model drew them; check that a person has looked at each"
 _WITHOUT_PLACE = "{} photograph(s) without their place (GPS) now: --keep-gps keeps it"
 
 HeapKind = Literal["unlabelled", "negatives"]
@@ -214,6 +215,8 @@ def _choose_classes(
     shapes = Counter(box.shape for box in boxes if box.shape != "box")
     for shape, count in shapes.items():
         report.notes.append(f"{count} {shape}(s): the box around each is used")
+    if scored := sum(box.is_scored for box in boxes):
+        report.notes.append(_SCORED.format(scored))
     for reason, count in Counter(box.left_out for box in boxes if box.left_out).items():
         report.notes.append(f"{count} box(es) left out: {LEFT_OUT[reason]}")
 

@@ -25,6 +25,9 @@ TEST_USES = REPORTS / "test_looks.jsonl"
 JOBS = Path("runs/.jobs")
 """The Kaggle jobs of this clone (:mod:`container_doors.kaggle`)."""
 
+LABEL_BACKUPS = Path("runs/.label_backups")
+"""Label files as they were before ``doors data review`` changed them."""
+
 RUNS = Path("runs")
 """All runs of this clone, one folder each."""
 

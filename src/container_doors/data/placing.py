@@ -166,9 +166,12 @@ class Staging:
         self._write_label(new_place, label)
 
     def _write_label(self, place: str, label: str | None) -> None:
-        if label is None:
-            return
-        path = self.folder / _LABELS / PurePosixPath(place).with_suffix(".txt")
+        if label is not None:
+            self.write_label(Path(_LABELS, PurePosixPath(place).with_suffix(".txt")), label)
+
+    def write_label(self, path: Path, label: str) -> None:
+        """Write a label file, by its path below the data set."""
+        path = self.folder / path
         path.parent.mkdir(parents=True, exist_ok=True)
         path.unlink(missing_ok=True)  # it may be a link to the file that stays as it is
         path.write_text(label, encoding="utf-8", newline="")

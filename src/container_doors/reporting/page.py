@@ -1,18 +1,14 @@
 """Write the report as one HTML page that needs no network, no script and no other file."""
 
-import base64
-import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
-from PIL import Image, ImageOps
 
 from container_doors.core.files import replace_text
 from container_doors.core.measurements import (
@@ -32,6 +28,7 @@ from container_doors.core.run import Run
 from container_doors.reporting import charts, curve_table
 from container_doors.reporting.figures import NOT_MEASURED, count, duration
 from container_doors.reporting.gate import ABOVE, TargetResult, check_targets, in_one_line
+from container_doors.reporting.offline import picture_uri, policy
 from container_doors.reporting.outputs import refuse_another_file
 
 _BEGINS = "<!doctype html><!-- doors summary -->"
@@ -137,7 +134,7 @@ def write_page(
     test, robustness = measured.assessments["test"], measured.robustness
     style = _style()
     text = _BEGINS + _template().render(
-        policy=_policy(style),
+        policy=policy(style),
         style=style,
         record=record,
         rows=rows,
@@ -183,19 +180,6 @@ def _style() -> str:
     return files("container_doors.reporting").joinpath("page.css").read_text("utf-8")
 
 
-def _policy(style: str) -> str:
-    """Return a content security policy: this style and inline pictures; no script, address or form.
-
-    Names from data sets are escaped; the policy protects even if one is not.
-    https://www.w3.org/TR/CSP3/
-    """
-    digest = base64.b64encode(sha256(style.encode()).digest()).decode()
-    return (
-        f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; "
-        "base-uri 'none'; form-action 'none'"
-    )
-
-
 def _without_repeats(alarms: Sequence[FalseAlarms]) -> list[FalseAlarms]:
     """Leave out each threshold with the same values as the one before it."""
     changes: list[FalseAlarms] = []
@@ -230,22 +214,13 @@ def _gallery(run: Run, test: Assessment, detected: Detected) -> list[_Mistake]:
                 mistake.kind,
                 mistake.what,
                 short_name(mistake.image),
-                _picture_uri(run.data_view / mistake.image),
+                picture_uri(run.data_view / mistake.image, longest_px=_PICTURE_PX),
                 photograph,
                 [(box, conf) for box, conf in pairs if conf >= test.conf_threshold],
                 mistake.box_xyxy,
             )
         )
     return shown
-
-
-def _picture_uri(path: Path) -> str:
-    with Image.open(path) as file:
-        picture = ImageOps.exif_transpose(file).convert("RGB")
-    picture.thumbnail((_PICTURE_PX, _PICTURE_PX))
-    jpeg = io.BytesIO()
-    picture.save(jpeg, "JPEG", quality=80)
-    return _data_uri("image/jpeg", jpeg.getvalue())
 
 
 def _overall(rows: Sequence[TargetResult]) -> str:
@@ -354,10 +329,6 @@ def _in_use(test: Assessment) -> str:
         f"In use, it finds {found} in {count(test.photographs, 'test photograph')}, "
         f"with {count(alarms, 'false alarm')}: a recall of {proven:.3f} or more is proven"
     )
-
-
-def _data_uri(kind: str, content: bytes) -> str:
-    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 
 @cache

@@ -25,6 +25,9 @@ RESULTS = (
     "/summary_*.md",
     "/summary_*.html",
     "/summary_*/",
+    "/prelabelled_*",
+    "/label_review*.html",
+    "/label_decisions*.json",
     "/kaggle_output/",
     "/doors-demo/",
 )

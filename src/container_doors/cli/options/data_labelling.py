@@ -1,4 +1,4 @@
-"""The options of ``doors data prelabel`` and ``doors data next``."""
+"""The options of ``doors data prelabel``, ``doors data next`` and ``doors data review``."""
 
 import argparse
 
@@ -9,9 +9,10 @@ TOOLS = ("labelstudio", "cvat", "coco")
 
 
 def add_labelling(data: Commands) -> None:
-    """Add both."""
+    """Add the three."""
     _add_next(data)
     _add_prelabel(data)
+    _add_review(data)
 
 
 def _add_next(data: Commands) -> None:
@@ -75,6 +76,48 @@ def _add_prelabel(data: Commands) -> None:
         type=typed_path,
         metavar="PATH",
         help="a new folder, or a new FILE.zip (default: prelabelled_TOOL)",
+    )
+    add_json(parser)
+
+
+def _add_review(data: Commands) -> None:
+    parser = add_command(
+        data,
+        "review",
+        "data_review:review",
+        "show the labels that a model doubts on a page, and apply what a person decided there",
+    )
+    _add_path(parser)
+    parser.add_argument(
+        "--predictions",
+        type=typed_path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="detections.json of models that were not trained on the photographs in it; may be "
+        "repeated (default: the published model, which finds less)",
+    )
+    parser.add_argument(
+        "--out",
+        type=typed_path,
+        metavar="FILE",
+        help="the page (default: label_review.html)",
+    )
+    parser.add_argument(
+        "--most",
+        type=positive,
+        default=100,
+        metavar="N",
+        help="how many doubts are shown, the strongest first (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--apply",
+        type=typed_path,
+        metavar="FILE",
+        help="change the labels as decided: the file that the page has saved",
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="with --apply: show the changes, and write nothing"
     )
     add_json(parser)
 

@@ -90,7 +90,16 @@ def test_it_is_small_and_has_no_torch(bare: Bare):
 
 
 @pytest.mark.parametrize(
-    "command", ["train", "demo", "evaluate", "compare a b", "latency", "robustness"]
+    "command",
+    [
+        "train",
+        "demo",
+        "evaluate",
+        "compare a b",
+        "latency",
+        "robustness",
+        "data prelabel --unlabelled new",
+    ],
 )
 def test_what_needs_more_names_it_with_the_line_to_type(bare: Bare, command: str):
     said = bare.run("doors", *command.split(), cwd=bare.folder, exit_code=2)

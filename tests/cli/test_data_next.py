@@ -65,6 +65,22 @@ def test_what_is_like_a_labelled_photograph_is_not_chosen(capsys: pytest.Capture
     assert sorted(chosen("--path set --count 2", capsys)) == ["3_b.jpg", "4_b.jpg"]
 
 
+def test_the_same_picture_is_not_chosen_twice_or_when_it_is_labelled(
+    capsys: pytest.CaptureFixture[str],
+):
+    write(Path("set"), {
+        "data.yaml": DATA_YAML, "images/train/0.jpg": scene(0), "labels/train/0.txt": "",
+    })  # fmt: skip
+    write(Path("new"), {"a.jpg": scene(0), "b.jpg": scene(1), "c.jpg": scene(1)})
+
+    assert run("data next --path set --unlabelled new") == 0
+
+    said = capsys.readouterr().out
+    assert "new/b.jpg: " in said
+    assert "1 of 3 photograph(s) chosen; 1 are labelled" in said
+    assert "the others are the same pictures" in said
+
+
 def test_of_different_photographs_those_are_first_that_the_model_is_uncertain_of(
     detector: SeeingDetector, capsys: pytest.CaptureFixture[str]
 ):

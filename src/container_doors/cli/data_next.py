@@ -53,6 +53,8 @@ def _print(arguments: argparse.Namespace, report: NextReport) -> None:
         f"{len(report.chosen)} of {report.candidates} photograph(s) chosen; "
         f"{report.labelled} are labelled"
     )
+    if len(report.chosen) < min(arguments.count, report.candidates):
+        say("the others are the same pictures as these, or as labelled ones")
     if arguments.copy is None:
         return
     where = shlex.quote(str(arguments.copy))

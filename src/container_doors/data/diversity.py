@@ -69,14 +69,16 @@ def farthest_first(
     Args:
         candidates: Descriptions, shape (n, d).
         known: Those of photographs that need not be chosen, shape (m, d).
-        weights: How much each candidate is wanted, n values of 0 or more.
-        count: How many; all, if there are fewer.
+        weights: How much each candidate is wanted, n values above 0.
+        count: How many; fewer, if the others are the same pictures.
     """
     wanted = np.array(weights, dtype=np.float64)
     distance, nearest = _nearest(candidates, known)
     is_left = np.ones(len(candidates), dtype=bool)
     for _ in range(min(count, len(candidates))):
         index = _best(candidates, distance, wanted, is_left)
+        if distance[index] == 0:  # and so have all that are left
+            return
         first = nearest[index] < 0
         yield Choice(
             index,

@@ -1,11 +1,9 @@
 """Lists the photographs of a data set that a person has looked at: of its splits, and the pool."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from container_doors.core.errors import DatasetError
-from container_doors.data.layout import UNSPLIT, Layout, label_of, read_layout, view_name
-from container_doors.data.photograph_suffixes import is_picture
+from container_doors.data.layout import Layout, label_of, read_layout, unsplit_files, view_name
 
 
 def labelled_photographs(dataset: Path) -> list[Path]:
@@ -36,21 +34,12 @@ def named_photographs(layout: Layout) -> list[tuple[str, Path]]:
 
     Two data sets give one photograph the same name if it is in the same place.
     """
-    pool = layout.root / "images" / UNSPLIT
-    labelled = [
-        path
-        for path in sorted(pool.rglob("*"))
-        if is_picture(path.name) and label_of(path).is_file()
-    ]
+    pool = unsplit_files(layout.root)
     return [
         *(
             (view_name(files, path), path)
             for files in layout.splits.values()
             for path in files.images
         ),
-        *_in_pool(pool, labelled),
+        *((view_name(pool, path), path) for path in pool.images if label_of(path).is_file()),
     ]
-
-
-def _in_pool(pool: Path, paths: Sequence[Path]) -> list[tuple[str, Path]]:
-    return [(f"images/{UNSPLIT}/{path.relative_to(pool).as_posix()}", path) for path in paths]

@@ -22,7 +22,7 @@ from container_doors.reporting.outputs import refuse_another_file
 DECISIONS_NAME = "label_decisions.json"
 """The file that the page saves."""
 
-_BEGINS = "<!doctype html><!-- doors data review -->"
+_BEGINS = "<!doctype html><!-- labels in doubt -->"
 _PICTURE_PX = 960
 _QUALITY = 75
 

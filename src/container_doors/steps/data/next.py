@@ -65,7 +65,7 @@ def choose_next(
     Args:
         dataset: The data set, for what is labelled already; it may be absent.
         unlabelled: The photographs to choose from. None: those of the data set.
-        count: How many; all, if there are fewer.
+        count: How many; fewer, if the others are the same pictures as these or labelled ones.
         open_detector: Opens the published model; None: choose by difference alone.
         copy_to: A new or empty folder that gets copies.
         progress: Receives the progress.

@@ -14,10 +14,16 @@ from tests.fakes import FakeProgress, FakeStorage, FakeStore
 BOT = DriveCredentials("service account", "bot@x.iam.gserviceaccount.com", "it", {"key": "S3CRET"})
 
 
+def nowhere(folder: Path) -> Path | None:
+    return None
+
+
 def test_a_drive_gets_a_file_of_credentials_and_what_they_are():
     storage = FakeStorage()
 
-    url, used = set_storage("gdrive://1aBc", BOT, delegate="me@x.org", storage=storage)
+    url, used = set_storage(
+        "gdrive://1aBc", BOT, delegate="me@x.org", storage=storage, root_that_tracks=nowhere
+    )
 
     assert (url, used) == ("gdrive://1aBc", BOT)
     assert storage.kept == ['{"key": "S3CRET"}']
@@ -32,7 +38,9 @@ def test_a_drive_gets_a_file_of_credentials_and_what_they_are():
 def test_a_folder_is_verified_and_no_secret_is_kept_for_it():
     storage = FakeStorage()
 
-    assert set_storage("../away", BOT, delegate=None, storage=storage) == ("../away", None)
+    assert set_storage(
+        "../away", BOT, delegate=None, storage=storage, root_that_tracks=nowhere
+    ) == ("../away", None)
 
     assert storage.kept == []
     assert storage.options == {"verify": "true"}
@@ -41,7 +49,7 @@ def test_a_folder_is_verified_and_no_secret_is_kept_for_it():
 def test_without_an_address_the_one_there_is_stays():
     storage = FakeStorage(url="gdrive://1aBc")
 
-    url, _ = set_storage(None, BOT, delegate=None, storage=storage)
+    url, _ = set_storage(None, BOT, delegate=None, storage=storage, root_that_tracks=nowhere)
 
     assert url == "gdrive://1aBc"
     assert len(storage.kept) == 1
@@ -49,7 +57,7 @@ def test_without_an_address_the_one_there_is_stays():
 
 def test_an_address_is_asked_for_where_there_is_none():
     with pytest.raises(VersioningError, match="names no storage yet"):
-        set_storage(None, None, delegate=None, storage=FakeStorage())
+        set_storage(None, None, delegate=None, storage=FakeStorage(), root_that_tracks=nowhere)
 
 
 class Renewed(FakeStore):

@@ -1,5 +1,6 @@
 """A release is pushed only if the targets hold."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,18 @@ def test_a_version_that_is_no_release_says_that_no_target_was_asked(
     assert "its targets were not checked" in said
     assert "targets hold" not in said
     assert store.objects
+
+
+def test_the_configuration_of_the_storage_is_to_be_committed_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    subprocess.run(["git", "init", "--quiet"], cwd=tmp_path, check=True)
+    (tmp_path / ".dvc").mkdir()
+    (tmp_path / ".dvc/config").touch()
+
+    _, said = released(capsys)
+
+    assert "weights/detection/.gitignore .dvc/config reports/\n" in said
 
 
 def test_a_run_whose_weights_are_not_those_that_are_published_releases_nothing(

@@ -11,6 +11,7 @@ from rich.table import Table
 from container_doors.adapters.dvc.store import DvcStore
 from container_doors.cli import console
 from container_doors.cli.output import complain, say, say_document, shown
+from container_doors.cli.storage import uncommitted_configuration
 from container_doors.core.config import Data, load_params
 from container_doors.core.printable import printable
 from container_doors.core.records import Finding
@@ -68,7 +69,8 @@ def pack(arguments: argparse.Namespace) -> int:
         store = DvcStore(Path.cwd(), progress=progress)
         pointers = pack_data(arguments.path, store=store, progress=progress)
     folders = dict.fromkeys(pointer.parent for pointer in pointers)
-    files = [*pointers, *(folder / ".gitignore" for folder in folders)]
+    ignored = [folder / ".gitignore" for folder in folders]
+    files = [*pointers, *ignored, *uncommitted_configuration()]
     say("pushed; next:")
     say(f"  git add {' '.join(shlex.quote(str(file)) for file in files)}")
     say("  git commit, and elsewhere: git pull && doors data pull")

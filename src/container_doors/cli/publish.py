@@ -12,6 +12,7 @@ from container_doors.adapters.yolo.weights import check_door_weights
 from container_doors.cli import console
 from container_doors.cli.output import say
 from container_doors.cli.signing import signature_policy
+from container_doors.cli.storage import uncommitted_configuration
 from container_doors.core.errors import ConfigError
 from container_doors.core.ports import Detector, Progress
 from container_doors.core.run import PUBLISHED, REPORTS, Run
@@ -73,7 +74,7 @@ def _publish_version(arguments: argparse.Namespace) -> int:
         )
     say(
         f"published {metadata.version} in {PUBLISHED}; next, to share it:",
-        f"  git add {PUBLISHED} {REPORTS}/",
+        f"  git add {' '.join(map(str, [PUBLISHED, *uncommitted_configuration()]))} {REPORTS}/",
         f'  git commit -m "Back to {metadata.version}"',
         "  git push, and elsewhere: doors sync",
     )

@@ -4,7 +4,8 @@ import argparse
 import os
 from pathlib import Path
 
-from container_doors.adapters.dvc.remote import DvcRemote
+from container_doors.adapters.dvc.remote import CONFIGURATION, DvcRemote
+from container_doors.adapters.git.repository import GitRepository
 from container_doors.adapters.google_consent import ask_for_consent
 from container_doors.cli.output import say
 from container_doors.core.errors import VersioningError
@@ -52,8 +53,14 @@ def _configure(
     url: str | None, credentials: DriveCredentials | None, *, delegate: str | None
 ) -> int:
     storage = DvcRemote(Path.cwd())
-    url, account = set_storage(url, credentials, delegate=delegate, storage=storage)
-    say(f"the storage is {url}")
+    url, account = set_storage(
+        url,
+        credentials,
+        delegate=delegate,
+        storage=storage,
+        root_that_tracks=GitRepository(Path.cwd()).root_that_tracks,
+    )
+    say(f"the storage is {_in_full(url)}")
     if account is not None:
         say(f"used as {account.kind} {account.account}{f', for {delegate}' if delegate else ''}")
         say(f"the credentials are stored in {storage.credentials_file}, outside of git")
@@ -69,7 +76,25 @@ def _configure(
     elif unused := drive_sources(os.environ):
         say(f"not used: {', '.join(unused)}, which is for Google Drive")
     say("next: doors storage check")
+    if uncommitted_configuration():
+        say(
+            "then, so that every clone has this storage:",
+            f"  git add {CONFIGURATION}",
+            '  git commit -m "The storage of large files"',
+        )
     return 0
+
+
+def uncommitted_configuration() -> list[Path]:
+    """Return the file that names the storage, if the last commit does not have it."""
+    return GitRepository(Path.cwd()).uncommitted([CONFIGURATION])
+
+
+def _in_full(url: str) -> str:
+    if kind_of(url) != "directory":
+        return url
+    folder = Path(url).expanduser().resolve()
+    return url if url == str(folder) else f"{url}, the folder {folder}"
 
 
 def _credentials(arguments: argparse.Namespace) -> DriveCredentials | None:

@@ -11,6 +11,7 @@ from container_doors.cli.evaluate import FAULTS, open_detector, warn_of_lost_use
 from container_doors.cli.gate import row_of
 from container_doors.cli.output import say
 from container_doors.cli.signing import signature_policy, signed_checkpoints
+from container_doors.cli.storage import uncommitted_configuration
 from container_doors.core.errors import ConfigError
 from container_doors.core.run import PUBLISHED, REPORTS, Run
 from container_doors.publishing.names import TAGS
@@ -41,7 +42,8 @@ def version(arguments: argparse.Namespace) -> int:
             checkpoints=signed_checkpoints(),
             policy=signature_policy(),
         )
-    files = " ".join(str(path) for path in [*pointers, PUBLISHED / ".gitignore"])
+    added = [*pointers, PUBLISHED / ".gitignore", *uncommitted_configuration()]
+    files = " ".join(map(str, added))
     say("pushed; next:")
     say(f"  git add {files} {REPORTS}/")
     say(f'  git commit -m "Release {written.version}"')

@@ -120,5 +120,5 @@ def _check_folder(url: str) -> None:
     if "/" not in url:
         raise VersioningError(
             f"expected a remote's address, found {url!r}, which is not a folder here",
-            hint=f"for a new folder of that name: doors storage set ./{url}",
+            hint=f"for a new folder of that name: doors storage set {shlex.quote(f'../{url}')}",
         )

@@ -21,6 +21,9 @@ from container_doors.storage.remotes import kind_of
 NAME = "storage"
 """The name of a remote that doors adds; from the specification."""
 
+CONFIGURATION = Path(".dvc/config")
+"""The file with its address, for git."""
+
 _PROBE = Path(__file__).with_name("probe.py")
 _PROBE_S = 180.0
 _CREDENTIALS = ("gdrive_user_credentials_file", "gdrive_service_account_json_file_path")
@@ -79,7 +82,8 @@ class DvcRemote:
                 self._dvc.run_checked("clear the remote", "config", "--local", "--unset", key)
         if url != config.get(f"{prefix}url"):
             if kind_of(url) == "directory":
-                (self._directory / url).mkdir(parents=True, exist_ok=True)
+                folder = self._directory / Path(url).expanduser()
+                folder.mkdir(parents=True, exist_ok=True)
             self._dvc.run_checked(
                 "set the remote", "remote", "add", "--default", "--force", name, url
             )

@@ -285,6 +285,35 @@ class GitRepository:
             "--", *pathspecs,
         )  # fmt: skip
 
+    def uncommitted(self, paths: Sequence[Path]) -> list[Path]:
+        """List those of some files that are changed or untracked; none outside of a repository."""
+        return [path for path in paths if self._is_uncommitted(path)]
+
+    def _is_uncommitted(self, path: Path) -> bool:
+        try:
+            done = self._git(
+                "status", "--porcelain", "--untracked-files=all", "--", f":(literal){path}"
+            )
+        except MissingToolError:
+            return False
+        return done.exit_code == 0 and bool(done.stdout)
+
+    def root_that_tracks(self, folder: Path) -> Path | None:
+        """Return the repository's root if a folder is in it and not ignored; None otherwise.
+
+        Args:
+            folder: It need not exist.
+        """
+        try:
+            top = self._git("rev-parse", "--show-toplevel")
+        except MissingToolError:
+            return None
+        root, inside = Path(top.stdout.rstrip("\n")), folder.resolve()
+        if top.exit_code or not inside.is_relative_to(root):
+            return None
+        is_ignored = self._git("check-ignore", "--quiet", "--", f"{inside}/").exit_code == 0
+        return None if is_ignored else root
+
     def pack(self, target: Path, *, changed: Sequence[Path] = ()) -> PackedCode:
         """Write the objects of the present commit, and of changed files, to a file.
 

@@ -21,7 +21,7 @@ def _add_set(storage: Commands) -> None:
     )
     parser.add_argument(
         "url",
-        type=typed_folder,
+        type=_typed_address,
         nargs="?",
         metavar="URL",
         help="gdrive://FOLDER_ID, a folder, s3://..., or any DVC remote "
@@ -37,6 +37,12 @@ def _add_set(storage: Commands) -> None:
     parser.add_argument(
         "--delegate", metavar="EMAIL", help="the person for whom the service account acts"
     )
+
+
+def _typed_address(text: str) -> str:
+    """Read a folder or an address; a folder in a path stays one, and is no single word."""
+    found = typed_folder(text)
+    return found if "/" in found or "/" not in text else f"./{found}"
 
 
 def _add_login(storage: Commands) -> None:

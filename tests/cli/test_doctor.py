@@ -201,6 +201,45 @@ def test_what_nobody_can_act_on_is_no_complaint_of_the_last_run(
     assert last_run().verdict == verdict
 
 
+def test_what_the_log_of_the_last_run_says_is_not_cut_within_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    run, record, _ = a_trained_run(Path("runs"), "exp1")
+    sentence = f"checkpoints are only on this machine: {'the storage is full, ' * 10}and so on."
+    run.train_log.write_text(f"2026-11-28 12:01:31,527 WARNING container_doors: {sentence}\n")
+    assert last_run().found.endswith(sentence)
+    assert last_run().remedy == f"the whole log is {run.train_log}; doors doctor --run exp1"
+
+    message = "CUDA out of memory: " + "reserved " * 500
+    record.model_copy(update={"status": "failed", "message": message}).write(run.record)
+    assert last_run().found.endswith("reserved [...]")
+
+
+def test_a_diagnosis_is_of_the_weights_that_were_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """The last epoch has false alarms; ``best.pt``, in use, misses doors."""
+    monkeypatch.chdir(tmp_path)
+    run, _, evaluation = a_trained_run(Path("runs"), "exp1")
+    lines = [json.loads(line) for line in run.metrics_jsonl.read_text().splitlines()]
+    lines[-1] |= {"val/precision": 0.25, "val/recall": 0.75, "val/mAP50": 0.3}
+    run.metrics_jsonl.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    val = evaluation.splits["val"]
+    point = val.operating_point.model_copy(update={"precision": 0.9, "recall": 0.4})
+    val = val.model_copy(update={"ultralytics": {"mAP50": 0.828}, "operating_point": point})
+    evaluation.model_copy(update={"splits": {"val": val}}).write(run.scores)
+
+    main(["doctor", "--run", "exp1"])
+
+    shown = capsys.readouterr().out
+    assert (
+        "mAP50 0.828 on val, of best.pt, is below 0.85: missed doors (precision 0.90, "
+        "recall 0.40, on val at a confidence of 0.25)"
+    ) in shown
+    assert "false alarms" not in shown
+
+
 def test_a_data_set_that_is_not_here_is_fetched_only_where_a_pointer_names_it(
     tmp_path: Path, repository_root: Path, monkeypatch: pytest.MonkeyPatch
 ):

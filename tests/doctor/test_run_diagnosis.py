@@ -15,7 +15,8 @@ from container_doors.core.records import (
     StartingWeights,
 )
 from container_doors.doctor.run_diagnosis import Case, diagnose
-from tests.builders import a_history, a_record
+from container_doors.training.history import best_epoch
+from tests.builders import a_history, a_record, split_scores
 
 
 def a_case(**changes: Any) -> Case:
@@ -26,7 +27,8 @@ def a_case(**changes: Any) -> Case:
         "is_running": False,
         "idle_s": 5.0,
     }
-    return Case(record, **(usual | changes))
+    given = usual | changes
+    return Case(record, **({"best_epoch": best_epoch(given["history"]).number} | given))
 
 
 def said(case: Case) -> dict[str, str]:
@@ -146,6 +148,53 @@ def test_a_loss_that_is_no_number_is_named_with_its_epoch():
 def test_a_low_map_comes_with_its_likely_cause(why: str, case: Case):
     assert "is below 0.85" in said(case)["accuracy"]
     assert why in said(case)["accuracy"]
+
+
+@pytest.mark.parametrize("ending", [0.25, math.nan], ids=["worse", "not finite"])
+def test_the_figures_of_a_low_map_are_those_of_the_best_epoch(ending: float):
+    """In the last epoch, 30, precision is far below recall; in epoch 20, the best, far above."""
+    history = [
+        Epoch(number, {
+            "val/mAP50": 0.4 if number < 30 else ending,
+            "val/mAP50-95": 0.3 if number == 20 else 0.1,
+            "val/precision": 0.9 if number < 30 else ending,
+            "val/recall": 0.5 if number < 30 else 0.75,
+        })
+        for number in range(1, 31)
+    ]  # fmt: skip
+
+    accuracy = said(a_case(history=history))["accuracy"]
+
+    assert "mAP50 0.400 on val, of epoch 20, the best, is below 0.85" in accuracy
+    assert (
+        "missed doors (precision 0.90, recall 0.50, on val at the best F1, in epoch 20" in accuracy
+    )
+    assert "false alarms" not in accuracy
+
+
+@pytest.mark.parametrize(
+    ("precision", "recall", "why"),
+    [
+        pytest.param(0.5, 0.8, "false alarms (precision 0.50, recall 0.80, ", id="alarms"),
+        pytest.param(0.8, 0.5, "missed doors (precision 0.80, recall 0.50, ", id="missed"),
+        pytest.param(None, 0.0, "missed doors (nothing is detected, recall 0.00, ", id="none"),
+    ],
+)
+def test_precision_and_recall_are_those_in_use_where_they_were_measured(
+    precision: float | None, recall: float, why: str
+):
+    point = split_scores().operating_point
+    point = point.model_copy(update={"precision": precision, "recall": recall})
+    val = split_scores(ultralytics={"mAP50": 0.6}, operating_point=point)
+    opposite = {"val__precision": recall, "val__recall": precision or 0.9}
+    history = epochs(
+        val__mAP50=lambda x: 0.5, **{name: lambda x, at=at: at for name, at in opposite.items()}
+    )
+
+    accuracy = said(a_case(history=history, val=val))["accuracy"]
+
+    assert f"mAP50 0.600 on val, of best.pt, is below 0.85: {why}on val at a confidence" in accuracy
+    assert accuracy.count("(") == 1
 
 
 def test_few_photographs_are_a_cause_too():

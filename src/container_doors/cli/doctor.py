@@ -6,6 +6,7 @@ fails.
 
 import argparse
 import importlib
+import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from time import time
@@ -26,7 +27,7 @@ from container_doors.doctor.health import (
 )
 
 if TYPE_CHECKING:
-    from container_doors.core.records import Predictions, RunRecord
+    from container_doors.core.records import Predictions, RunRecord, SplitScores
 
 _CHECKS = (
     ("python", "adapters.machine_health:python"),
@@ -51,7 +52,9 @@ _OF_SET_UP = tuple(
     if name not in _AFTER_SET_UP
 )
 _LOG_END = 20_000
-_MOST_WORDS = 160
+_MOST_CHARACTERS = 600
+"""Of what is quoted of a run: this project's messages are shorter, vendors' may be longer."""
+
 _BY_HAND = "import your photographs: doors data import SOURCE"
 _IGNORED_WARNINGS = ("may produce non-deterministic training results", " py.warnings: ")
 """Warnings without a remedy: about a cache that changes nothing here, and Python's own ones."""
@@ -119,10 +122,16 @@ def last_run() -> Health:
     if damaged:
         return failed("last run", f"{found}; {damaged[0].found}", remedy)
     if record.status in {"failed", "interrupted"}:
-        return warned("last run", f"{found}: {record.message}"[:_MOST_WORDS], remedy)
+        return warned("last run", _shortened(f"{found}: {record.message}"), remedy)
     if complaints:
-        return warned("last run", f"{found}; its log: {complaints[-1]}"[:_MOST_WORDS], remedy)
+        quoted = _shortened(f"{found}; its log: {complaints[-1]}")
+        return warned("last run", quoted, f"the whole log is {run.train_log}; {remedy}")
     return passed("last run", found)
+
+
+def _shortened(text: str) -> str:
+    """Shorten a text that is too long for a line, after a word, and show that it goes on."""
+    return textwrap.shorten(text, _MOST_CHARACTERS, placeholder=" [...]")
 
 
 def _run_checks(checks: Sequence[tuple[str, str]], quiet: bool) -> Iterator[Health]:
@@ -162,7 +171,7 @@ def _diagnosis(name: str | Literal[True]) -> Sequence[Health]:
     from container_doors.training.standing import is_claimed
 
     run = named_or_only(None if name is True else name, "doctor --run")
-    _, history, _ = show_run(run, picture=None)
+    _, history, best_epoch = show_run(run, picture=None)
     record = read_record(run)
     written = [
         path.stat().st_mtime
@@ -176,7 +185,9 @@ def _diagnosis(name: str | Literal[True]) -> Sequence[Health]:
         log,
         is_running=is_claimed(run),
         idle_s=time() - max(written),
+        best_epoch=best_epoch,
         predictions=_found_on_val(run, record),
+        val=_scores_on_val(run, record),
     )
     return [*_damage(run, record), *diagnose(case)]
 
@@ -190,6 +201,19 @@ def _found_on_val(run: Run, record: "RunRecord") -> "Predictions | None":
     except RunError:
         return None
     return found if found.run_id == record.run_id else None
+
+
+def _scores_on_val(run: Run, record: "RunRecord") -> "SplitScores | None":
+    """Read the scores on val, if they are of these weights; damage is reported elsewhere."""
+    from container_doors.core.records import Evaluation
+
+    best = record.artifacts.get("best.pt")
+    try:
+        found = Evaluation.read(run.scores)
+    except RunError:
+        return None
+    is_of_these = best is not None and found.weights_sha256 == best.sha256
+    return found.splits.get("val") if is_of_these else None
 
 
 def _damage(run: Run, record: "RunRecord") -> list[Health]:

@@ -5,12 +5,12 @@ The likely causes come from the specification (8.2, 10.4); each needs a measured
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
 from container_doors.core.config import Training
-from container_doors.core.records import Epoch, Predictions, RunRecord
+from container_doors.core.records import Epoch, Predictions, RunRecord, SplitScores
 from container_doors.doctor.health import Health, failed, passed, warned
 
 LOW_MAP50 = 0.85
@@ -19,6 +19,9 @@ LOW_MAP50 = 0.85
 _FEW_PHOTOGRAPHS = 300
 _STILL_RISING = 0.1
 """If the best epoch is in the last tenth of a complete training, longer training may help."""
+
+_ONE_SIDED = 0.15
+"""From this difference of precision and recall on, one of them is a cause."""
 
 _OVERFIT = 1.15
 """Ratio of the last validation loss to the lowest."""
@@ -56,8 +59,12 @@ class Case:
     """Whether a process trains it now."""
     idle_s: float
     """Seconds since any of its files was last written."""
+    best_epoch: int | None = None
+    """The number of the epoch of ``best.pt`` so far; None before the first epoch."""
     predictions: Predictions | None = None
     """The detections on val, if it has been evaluated."""
+    val: SplitScores | None = None
+    """The scores of ``best.pt`` on val, if it has been evaluated."""
 
     @property
     def training(self) -> Training:
@@ -67,6 +74,12 @@ class Case:
     def series(self, name: str) -> list[float]:
         """Return a metric's values by epoch, where it was measured."""
         return [epoch.metrics[name] for epoch in self.history if name in epoch.metrics]
+
+    @property
+    def best(self) -> Mapping[str, float]:
+        """Return the finite metrics of the best epoch, which are those of ``best.pt``."""
+        metrics = next((one.metrics for one in self.history if one.number == self.best_epoch), {})
+        return {name: value for name, value in metrics.items() if math.isfinite(value)}
 
     @property
     def text(self) -> str:
@@ -165,14 +178,14 @@ def _not_finite(case: Case) -> list[Health]:
 
 
 def _accuracy(case: Case) -> list[Health]:
-    scores = case.series("val/mAP50")
-    if not scores:
+    best = case.val.ultralytics.get("mAP50") if case.val else case.best.get("val/mAP50")
+    if best is None or not math.isfinite(best):
         return []
-    best = max(scores)
+    found = f"mAP50 {best:.3f} on val, of {'best.pt' if case.val else _best_epoch(case)}"
     if best >= LOW_MAP50:
-        return [passed("accuracy", f"mAP50 {best:.3f} on val")]
+        return [passed("accuracy", found)]
     causes = [cause for check in _CAUSES for cause in check(case)]
-    found = f"mAP50 {best:.3f} is below {LOW_MAP50}"
+    found = f"{found}, is below {LOW_MAP50}"
     if not causes:
         return [
             warned(
@@ -183,6 +196,10 @@ def _accuracy(case: Case) -> list[Health]:
             )
         ]
     return [warned("accuracy", f"{found}: {why}", remedy) for why, remedy in causes]
+
+
+def _best_epoch(case: Case) -> str:
+    return f"epoch {case.best_epoch}, the best"
 
 
 def _few_photographs(case: Case) -> list[tuple[str, str]]:
@@ -204,16 +221,16 @@ def _from_nothing(case: Case) -> list[tuple[str, str]]:
 
 
 def _too_short(case: Case) -> list[tuple[str, str]]:
-    scores = case.series("val/mAP50-95")
+    scores = [value for value in case.series("val/mAP50-95") if math.isfinite(value)]
     asked = case.training.epochs
     if not scores or len(case.history) < asked:
         return []
-    best = scores.index(max(scores)) + 1
-    if best < len(scores) * (1 - _STILL_RISING):
+    first_best = scores.index(max(scores)) + 1  # no later epoch was better
+    if first_best < len(scores) * (1 - _STILL_RISING):
         return []
     return [
         (
-            f"epoch {best} of {len(scores)} was the best, so it was still improving",
+            f"epoch {first_best} of {len(scores)} was the best, so it was still improving",
             f"--set detection.training.epochs={2 * asked}",
         )
     ]
@@ -234,22 +251,27 @@ def _overfit(case: Case) -> list[tuple[str, str]]:
 
 
 def _one_sided(case: Case) -> list[tuple[str, str]]:
-    precision, recall = case.series("val/precision"), case.series("val/recall")
-    if not precision or not recall or abs(precision[-1] - recall[-1]) < 0.15:
+    precision, recall, where = _precision_and_recall(case)
+    if recall is None or (precision is not None and abs(precision - recall) < _ONE_SIDED):
         return []
-    if precision[-1] < recall[-1]:
-        return [
-            (
-                f"false alarms (precision {precision[-1]:.2f}, recall {recall[-1]:.2f})",
-                "add photographs without a door; look for doors without a label",
-            )
-        ]
-    return [
-        (
-            f"missed doors (recall {recall[-1]:.2f}, precision {precision[-1]:.2f})",
-            "label more doors like the missed ones: small, dark, half hidden",
-        )
-    ]
+    ratio = "nothing is detected" if precision is None else f"precision {precision:.2f}"
+    figures = f"({ratio}, recall {recall:.2f}, on val {where})"
+    if precision is not None and precision < recall:
+        remedy = "add photographs without a door; look for doors without a label"
+        return [(f"false alarms {figures}", remedy)]
+    remedy = "label more doors like the missed ones: small, dark, half hidden"
+    return [(f"missed doors {figures}", remedy)]
+
+
+def _precision_and_recall(case: Case) -> tuple[float | None, float | None, str]:
+    """Return those in use if they were measured, or else the best epoch's; and which they are."""
+    if case.val is not None:
+        point = case.val.operating_point
+        return point.precision, point.recall, f"at a confidence of {point.conf_threshold:g}"
+    precision, recall = case.best.get("val/precision"), case.best.get("val/recall")
+    if precision is None:
+        return None, None, ""
+    return precision, recall, f"at the best F1, in {_best_epoch(case)}"
 
 
 def _labels(case: Case) -> list[tuple[str, str]]:

@@ -22,6 +22,25 @@ DOCS = Path(__file__).parents[1] / "docs"
 _NOTE = "<!-- Written by scripts/write_reference.py. Change the {source} instead. -->\n\n"
 
 
+_WITHOUT_EFFECT = """
+## Values without effect
+Refused, because another setting makes them useless:
+
+* `weights` with `pretrained: false`
+* `warmup_bias_lr` with `warmup_epochs: 0`
+* `close_mosaic`, other than its default, with `mosaic: 0` and `mixup: 0`
+* `every_minutes`, other than its default, with `publish: false`
+
+Only a warning, so that `--set detection.training.epochs=3` alone makes a short run, and
+`--set wandb.mode=disabled` a private one:
+
+* `patience` and `close_mosaic` of at least `epochs`; `warmup_epochs` too, as the learning rate
+  would still be rising at the end
+* `close_mosaic`, at its default, with `mosaic: 0` and `mixup: 0`
+* `entity` and `project` with `mode: disabled`
+"""
+
+
 def main() -> None:
     """Write both."""
     for name, text in pages().items():
@@ -97,7 +116,7 @@ def params() -> str:
             parts.append(
                 f"| `{key}` | {_cell(_kind(value))} | {_cell(default)} | {_cell(meaning)} |\n"
             )
-    return "".join(parts)
+    return "".join([*parts, _WITHOUT_EFFECT])
 
 
 def _descriptions(model: type) -> dict[str, str]:

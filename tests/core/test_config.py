@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -211,6 +212,24 @@ def test_what_will_not_be_used_is_warned_of(overrides: list[str], problem: str):
 )
 def test_what_has_an_effect_or_was_not_chosen_is_no_complaint(overrides: list[str]):
     assert warnings(load_params(ROOT / "params.yaml", overrides)) == []
+
+
+UNUSED = {
+    "a short run": ["training.epochs=3"],
+    "a default beside no mosaic": ["augmentation.mosaic=0.0"],
+    "a private run": ["wandb.mode=disabled", "wandb.entity=team", "wandb.project=doors"],
+}
+
+
+def test_the_reference_names_what_is_refused_and_what_is_warned_of():
+    text = (ROOT / "docs/params.md").read_text(encoding="utf-8").partition("without effect\n")[2]
+    refused, warned = text.split("Only a warning")
+
+    assert {f"`{key}`" for _, key in WITHOUT_EFFECT.values()} <= {*re.findall("`\\w+`", refused)}
+    for overrides in UNUSED.values():
+        for warning in warnings(load_params(ROOT / "params.yaml", overrides)):
+            *_, key = warning.key.split(".")
+            assert re.search(rf"`{key}[`:]", warned)
 
 
 def test_the_number_of_a_gpu_may_be_written_as_a_number():

@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import subprocess
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from container_doors.core.config import Checkpoints, Data, Params, Training
 from container_doors.core.errors import (
     ConfigError,
     DatasetError,
+    DoorsError,
     HostError,
     RunError,
     VersioningError,
@@ -39,7 +41,7 @@ from container_doors.steps.kaggle.push import push_job
 from container_doors.steps.published import Outside
 from container_doors.training.checkpoint import find_intact
 from container_doors.training.history import read_epochs
-from tests.builders import a_small_dataset
+from tests.builders import a_record, a_small_dataset
 from tests.fake_host import FakeHost
 from tests.fake_training import MAIN
 from tests.fakes import FakeDetector, FakeFollower, FakeProgress, FakeTrainer
@@ -391,6 +393,11 @@ def test_uncommitted_changes_are_named_or_sent(host: FakeHost, clone: Path):
     with pytest.raises(VersioningError, match=r"2 file\(s\) differ from the last commit: .*new.py"):
         planned(host)
 
+    lines = plan_lines(planned(host, for_reading=True))
+    assert f"code: commit {git('rev-parse', 'HEAD')[:12]}" in lines
+    assert any(line.startswith("send: code ") for line in lines)
+    assert re.fullmatch(r"first: 2 file\(s\) differ .*; git commit, .*: --dirty", lines[-1])
+
     all_of_it(host, planned(host, with_changes=True))
 
     code = RunRecord.read(Run("exp1").record).code
@@ -464,6 +471,55 @@ def test_without_an_account_a_plan_says_what_is_known_and_what_could_not_be_aske
         "the file there",
     ]
     assert not any(line.startswith("quota") for line in lines)
+
+
+def no_commit(clone: Path) -> None:
+    shutil.rmtree(clone / ".git")
+    git("init", "--quiet")
+
+
+def no_repository(clone: Path) -> None:
+    shutil.rmtree(clone / ".git")
+
+
+def no_data(clone: Path) -> None:
+    shutil.rmtree(clone / "data")
+
+
+def a_secret(clone: Path) -> None:
+    (clone / "key.pem").touch()
+
+
+def a_job(clone: Path) -> None:
+    test = JobRecord(
+        slug="doors-exp1-1", ref="someone/doors-exp1-1", experiments=["exp1"], commit="c" * 40,
+        gpus=0, epochs_asked={"exp1": 5}, stage="running", started_at=a_record().started_at,
+    )  # fmt: skip
+    test.save_changes()
+
+
+MISSING = {
+    "no commit": (no_commit, "has no commit; git add ."),
+    "no repository": (no_repository, "not a git repository"),
+    "no data": (no_data, "no data set at data/processed/detection; "),
+    "a secret": (a_secret, "would send what looks like credentials: key.pem; move it"),
+    "a job that trains it": (a_job, "exp1 is in the job doors-exp1-1 already"),
+}
+
+
+@pytest.mark.parametrize(("spoil", "first"), MISSING.values(), ids=MISSING)
+def test_a_plan_for_reading_lists_what_must_be_done_first_and_nothing_is_sent_without(
+    spoil: Callable[[Path], None], first: str, host: FakeHost, clone: Path
+):
+    spoil(clone)
+
+    lines = plan_lines(planned(host, for_reading=True, with_changes=True))
+
+    assert [first in line for line in lines if line.startswith("first: ")] == [True]
+    assert "exp1: 5 epochs" in lines
+    assert [line for line in lines if line.startswith(("send:", "code:", "time:", "quota:"))]
+    with pytest.raises(DoorsError, match=re.escape(first.partition(";")[0])):
+        planned(host, with_changes=True)
 
 
 def test_what_is_to_be_sent_is_not_planned_without_an_account(clone: Path, tmp_path: Path):

@@ -212,7 +212,8 @@ def _push(arguments: argparse.Namespace, request: JobRequest) -> JobRecord | Non
         planned = _plan(replace(request, for_reading=arguments.dry_run), progress)
     say(*job_report.plan_lines(planned), _push_target_line())
     if arguments.dry_run:
-        what = "all that would be" if not planned.unknown else "what is known of it"
+        is_whole = not (planned.unknown or planned.first)
+        what = "all that would be" if is_whole else "what is known of it"
         say(f"nothing was sent; {what} is in {planned.record.folder}")
         return None
     with ExitStack() as unless_agreed:

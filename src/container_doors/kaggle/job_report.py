@@ -25,8 +25,8 @@ class Planned(Protocol):
         """What is sent."""
 
     @property
-    def hours(self) -> float:
-        """The estimated hours."""
+    def hours(self) -> float | None:
+        """The estimated hours; None without a data set."""
 
     @property
     def session_h(self) -> float:
@@ -48,6 +48,10 @@ class Planned(Protocol):
     def unknown(self) -> Sequence[str]:
         """The questions without an answer, and why."""
 
+    @property
+    def first(self) -> Sequence[str]:
+        """What must be done before it can be sent."""
+
 
 def plan_lines(plan: Planned) -> list[str]:
     """Return lines with what would be sent, and what it would cost."""
@@ -58,7 +62,7 @@ def plan_lines(plan: Planned) -> list[str]:
         for name in job.experiments
     ]
     dirty = f", and {len(plan.changed)} changed file(s)" if plan.changed else ""
-    lines.append(f"code: commit {job.commit[:12]}{dirty}")
+    lines.append(f"code: commit {job.commit[:12]}{dirty}" if job.commit else "code: none yet")
     lines += [f"  changed: {path}" for path in plan.changed[:_MOST_CHANGED]]
     if len(plan.changed) > _MOST_CHANGED:
         lines.append(f"  and {len(plan.changed) - _MOST_CHANGED} more; --dry-run writes them all")
@@ -72,13 +76,14 @@ def plan_lines(plan: Planned) -> list[str]:
         for one in plan.bundles
     ]
     lines.append(f"on: {_machine(job)}")
+    is_known = plan.hours is not None
+    hours = f"about {plan.hours:.1f} h, estimated from other runs" if is_known else "not known yet"
     lines.append(
-        f"time: about {plan.hours:.1f} h, estimated from other runs; "
-        f"it stops by itself before {plan.session_h:.1f} h, to be continued"
+        f"time: {hours}; it stops by itself before {plan.session_h:.1f} h, to be continued"
     )
     unknown = [f"not known: {one}" for one in plan.unknown]
     quota = [] if unknown and plan.quota is None else [_quota(plan)]
-    return [*lines, *quota, *unknown]
+    return [*lines, *quota, *unknown, *(f"first: {one}" for one in plan.first)]
 
 
 def end_line(job: JobRecord) -> str:
@@ -164,8 +169,10 @@ def _quota(plan: Planned) -> str:
     if plan.quota is None:
         return "quota: Kaggle does not report what is left"
     left = plan.quota.allowed_h - plan.quota.used_h
-    warning = "" if plan.hours <= left else "; that is not enough: it will be continued later"
     allowed = f"{left:.1f} of {plan.quota.allowed_h:.0f} h left"
+    if plan.hours is None:
+        return f"quota: {allowed}"
+    warning = "" if plan.hours <= left else "; that is not enough: it will be continued later"
     return f"quota: about {plan.hours:.1f} h needed, {allowed}{warning}"
 
 

@@ -11,7 +11,15 @@ from pathlib import Path
 from typing import TypeVar
 
 from container_doors.core.config import Params, dump
-from container_doors.core.errors import ConfigError, HostError, VersioningError, WeightsError
+from container_doors.core.errors import (
+    ConfigError,
+    DatasetError,
+    HostError,
+    MissingToolError,
+    RunError,
+    VersioningError,
+    WeightsError,
+)
 from container_doors.core.ports import GpuHost, Progress, Quota, Repository, Trainer
 from container_doors.core.records import RunRecord
 from container_doors.core.run import JOBS, PRETRAINED, Run
@@ -50,6 +58,7 @@ _LEAST_H = 0.1
 _OURS = "src/container_doors/pipeline.py"
 
 _Answer = TypeVar("_Answer")
+_Otherwise = TypeVar("_Otherwise")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +83,8 @@ class JobRequest:
     replace: bool = False
     session: int = 1
     for_reading: bool = False
-    """Nothing is sent: questions that need an account or a network may stay open."""
+    """Nothing is sent: questions that need an account or a network may stay open, and what must
+    be done before it can be sent is listed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +93,8 @@ class Plan:
 
     record: JobRecord
     bundles: Sequence[Bundle]
-    hours: float
-    """The estimated hours."""
+    hours: float | None
+    """The estimated hours; None without a data set."""
     session_h: float
     quota: Quota | None
     after_epoch: Mapping[str, int]
@@ -95,6 +105,8 @@ class Plan:
     """The files that are sent as git stores them, which differ from those here."""
     unknown: Sequence[str] = ()
     """The questions without an answer, and why; such a plan is for reading only."""
+    first: Sequence[str] = ()
+    """What must be done before it can be sent; such a plan is for reading only."""
 
 
 def plan_job(
@@ -117,36 +129,41 @@ def plan_job(
         progress: Receives progress messages.
 
     Raises:
-        DoorsError: If params, data, weights, code or quota do not allow it.
+        DoorsError: If params do not allow it; unless it is for reading, also if data, weights,
+            code or quota do not.
     """
     questions = _Questions(for_reading=request.for_reading)
     for one in read_jobs():
         questions.ask(f"whether {one.slug} has started", partial(check_started, one, host), one)
     for name in request.experiments:
-        refuse_two(name)
+        questions.require(partial(refuse_two, name), None)
     gpus = _gpus(request.experiments)
     request = replace(request, experiments=_renumber_gpus(request.experiments))
     params = _one_data_set(request.experiments)
     none: list[Bundle] = []
     owner = questions.ask("whose account it is", host.owner, "ACCOUNT")
     quota = questions.ask("how many GPU hours are left", host.quota, None)
-    session_h = _session_h(request.hours, quota if any(gpus) else None)
-    report = fit_data(params, progress=progress)
+    session_h = questions.require(
+        partial(_session_h, request.hours, quota if any(gpus) else None), request.hours
+    )
+    report = questions.require(partial(fit_data, params, progress=progress), None)
     runs = {name: Run(name) for name in request.experiments}
-    after = {
-        name: epoch
+    epochs = {
+        name: questions.require(partial(_resume_epoch, request, run, report, trainer), None)
         for name, run in runs.items()
-        if (epoch := _resume_epoch(request, run, report, trainer)) is not None
     }
+    after = {name: epoch for name, epoch in epochs.items() if epoch is not None}
     job = job_slug(list(request.experiments), secrets.token_hex(3))
     folder = JOBS / job
-    changed = _uncommitted(request, params, repository)
-    release = None if _has_our_code(repository) else _bundle_release(folder, program.write_wheel)
-    code_bundle, code, filtered = _bundle_code(folder, repository, changed, params, release)
+    uncommitted = partial(_uncommitted, request, params, repository)
+    changed: Sequence[Path] = questions.require(uncommitted, [])
+    program_bundles, code, filtered = questions.require(
+        partial(_bundle_program, folder, repository, changed, params, program),
+        (none, Code("", ""), ()),
+    )
     bundles = [
-        code_bundle,
-        *([release.bundle] if release else ()),
-        _bundle_data(folder, params, report),
+        *program_bundles,
+        *([_bundle_data(folder, params, report)] if report else ()),
         *questions.ask(
             "which weights it starts from",
             lambda: list(_bundle_weights(folder, request.experiments, trainer)),
@@ -180,16 +197,26 @@ def plan_job(
         run_ids={name: RunRecord.read(runs[name].record).run_id for name in after},
     )
     return Plan(
-        record, bundles, hours, session_h, quota, after, changed, filtered, questions.unknown
+        record,
+        bundles,
+        hours,
+        session_h,
+        quota,
+        after,
+        changed,
+        filtered,
+        questions.unknown,
+        questions.first,
     )
 
 
 class _Questions:
-    """Asks other services; a plan for reading may leave a question open."""
+    """Asks other services, and checks; a plan for reading may leave both open."""
 
     def __init__(self, *, for_reading: bool) -> None:
         self._for_reading = for_reading
         self._open: dict[tuple[str, str], list[str]] = {}
+        self._first: dict[str, None] = {}
 
     def ask(self, what: str, question: Callable[[], _Answer], otherwise: _Answer) -> _Answer:
         """Ask, or store why there is no answer."""
@@ -200,6 +227,21 @@ class _Questions:
                 raise
             self._open.setdefault((error.problem, error.hint), []).append(what)
             return otherwise
+
+    def require(self, check: Callable[[], _Answer], otherwise: _Otherwise) -> _Answer | _Otherwise:
+        """Check what must be true before anything is sent, or store what to do first."""
+        try:
+            return check()
+        except (DatasetError, HostError, MissingToolError, RunError, VersioningError) as error:
+            if not self._for_reading:
+                raise
+            self._first[f"{error.problem}; {error.hint}"] = None
+            return otherwise
+
+    @property
+    def first(self) -> list[str]:
+        """What must be done before anything can be sent, and how."""
+        return list(self._first)
 
     @property
     def unknown(self) -> list[str]:
@@ -272,7 +314,11 @@ def _session_h(hours: float, quota: Quota | None) -> float:
     return min(hours, left)
 
 
-def _resume_epoch(request: JobRequest, run: Run, report: Report, trainer: Trainer) -> int | None:
+def _resume_epoch(
+    request: JobRequest, run: Run, report: Report | None, trainer: Trainer
+) -> int | None:
+    if report is None:
+        return None
     return epoch_to_resume_after(
         request.experiments[run.name],
         run,
@@ -322,6 +368,19 @@ def _bundle_release(folder: Path, write_wheel: Callable[[Path], Path]) -> _Relea
     bundle = bundle_files("release", files, folder / "packs/release", into=RELEASE)
     shutil.rmtree(wheel.parent)
     return _Release(bundle, wheel.name)
+
+
+def _bundle_program(
+    folder: Path,
+    repository: Repository,
+    changed: Sequence[Path],
+    params: Params,
+    program: Program,
+) -> tuple[list[Bundle], Code, Sequence[Path]]:
+    """Bundle the code, and the release if the workspace does not have its code."""
+    release = None if _has_our_code(repository) else _bundle_release(folder, program.write_wheel)
+    bundle, code, filtered = _bundle_code(folder, repository, changed, params, release)
+    return [bundle, *([release.bundle] if release else ())], code, filtered
 
 
 def _bundle_code(
@@ -390,11 +449,13 @@ def _bundle_state(folder: Path, run: Run, trainer: Trainer) -> Bundle:
 
 def _estimate(
     experiments: Mapping[str, Params],
-    report: Report,
+    report: Report | None,
     gpus: Sequence[Sequence[int]],
     after: Mapping[str, int],
-) -> tuple[float, float]:
+) -> tuple[float | None, float]:
     """Estimate the hours of the job, and the seconds of its longest epoch."""
+    if report is None:
+        return None, 0.0
     if report.layout is None:
         raise AssertionError("a report without an error has a layout")
     facts = dataset_facts(report.layout, report)

@@ -169,6 +169,8 @@ class TestARunOnline:
     def test_the_test_scores_are_in_the_summary(self, online: RemoteRun):
         assert online.summary["test/mAP50"] == 0.995
         assert {"test/mAP50-95", "test/precision", "test/recall"} <= online.summary.keys()
+        assert online.summary["test/operating/conf_threshold"] == 0.25
+        assert "test/operating/false_alarms" in online.summary
 
     def test_plots_and_photographs_with_boxes_are_there(self, online: RemoteRun):
         (row,) = [row for row in online.history if "predictions" in row]

@@ -35,7 +35,9 @@ def test_every_score_is_printed_with_its_interval_and_its_n(capsys: pytest.Captu
 
     assert code == 0
     assert "exp1 on test: 2 photographs, 1 door, 1 without a door" in out
-    assert "recall     1.000 (0.025 to 1.000, n = 1 doors)" in out
+    assert "recall     1.000 (0.025 to 1.000, n = 1 doors), at a confidence of 0.25" in out
+    assert re.search(r"  mR         1\.000 \(.*, n = 1 doors\), at the best F1\n", out)
+    assert re.search(r"without a door: 0.000 \(.*\), at a confidence of 0.25\n", out)
     assert "uses of this test set, with this one: 2" in out
     assert "wrote runs/exp1/evaluation.json" in out
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
-from tests.builders import a_small_dataset
+from tests.builders import a_record, a_small_dataset, an_evaluation, split_scores
 from tests.fakes import FakeCheckpoints, FakeTrainer, FakeWorld
 from tests.trained import PARAMS
 
@@ -15,6 +15,8 @@ from container_doors.core.config import dump
 from container_doors.core.errors import ToBeContinued
 from container_doors.core.records import FITNESS, Epoch, RunRecord
 from container_doors.core.run import Run
+from container_doors.publishing.metadata import build_metadata
+from container_doors.publishing.names import parse_name
 from container_doors.training.checkpoint import make_newest, rewind, stage
 
 
@@ -154,3 +156,20 @@ def test_of_several_runs_that_were_cut_off_none_is_chosen(
     said = capsys.readouterr().err
     assert "which run? 2 are not finished, the newest first: exp2, exp1" in said
     assert "hint: name one: doors train --resume --experiment exp2" in said
+
+
+def test_a_training_ends_with_the_scores_as_the_model_will_be_used():
+    """Recall is 72 of 76 doors there, and 0.94 at the best F1."""
+    nothing = split_scores(doors=0, ultralytics={}, coco={})
+    point = nothing.operating_point.model_copy(update={"precision": None, "recall": None})
+    nothing = nothing.model_copy(update={"operating_point": point})
+    evaluation = an_evaluation(splits={"val": nothing, "test": split_scores()})
+    metadata = build_metadata(
+        a_record(), evaluation, parse_name("detection_v1.0_20261123_detection_exp001")
+    )
+
+    assert cli_train.scores(metadata) == [
+        "val (75 photographs, 0 doors): at a confidence of 0.25: 3 false alarms",
+        "test (75 photographs, 76 doors): mAP50 0.951, mAP50-95 0.742, at a confidence of 0.25: "
+        "precision 0.960, recall 0.947, 3 false alarms",
+    ]

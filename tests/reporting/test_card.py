@@ -41,7 +41,11 @@ def test_hugging_face_reads_the_measured_scores():
         {name: score.value for name, score in measured.scores.items()}, abs=1e-6
     )
     (recall,) = (one for one in test if one.metric_type == "recall")
-    assert recall.metric_name == "recall, 95 % interval 0.025 to 1.000, n = 1 doors"
+    assert recall.metric_name == (
+        "recall (in use, at a confidence of 0.25), 95 % interval 0.025 to 1.000, n = 1 doors"
+    )
+    (best_f1,) = (one for one in test if one.metric_type == "mR")
+    assert best_f1.metric_name.startswith("mR (Ultralytics, at the best F1), 95 % interval")
     assert {one.dataset_split for one in data.eval_results} == {"val", "test"}
 
 

@@ -154,7 +154,8 @@ def _results(results: Results) -> Iterator[Any]:
     test = results.metadata.evaluation.splits.get("test")
     if test is not None:
         coco = {f"coco_{name}": value for name, value in test.coco.items()}
-        scores = test.ultralytics | coco
+        in_use = {f"operating_{name}": of for name, of in test.operating_point.figures.items()}
+        scores = test.ultralytics | coco | in_use
         yield from _scalars({f"best/test/{name}": value for name, value in scores.items()})
     yield text("results", _table(results))
     for name, path in results.plots.items():
@@ -166,7 +167,8 @@ def _results(results: Results) -> Iterator[Any]:
 
 def _table(results: Results) -> str:
     lines = [f"| {name} | {value:.4f} |" for name, value in results.metadata.metrics.items()]
-    title = f"`{results.metadata.version}`, epoch {results.metadata.best_epoch}"
+    best = f"`{results.metadata.version}`, epoch {results.metadata.best_epoch}"
+    title = f"{best}; precision and recall: at the confidence of the best F1"
     return "\n".join([title, "", "| measured | best.pt |", "| --- | --- |", *lines])
 
 

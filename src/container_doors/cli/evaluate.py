@@ -20,6 +20,7 @@ from container_doors.core.measurements import (
 )
 from container_doors.core.ports import Detector
 from container_doors.core.run import TEST_USES, Run
+from container_doors.evaluation.scores import AT_BEST_F1, IN_USE
 from container_doors.evaluation.targets import parse_target
 from container_doors.reporting.figures import count
 from container_doors.reporting.which_run import named_or_only
@@ -71,7 +72,7 @@ def _lines(run: Run, found: Assessment) -> list[str]:
         f"{run.name} on {found.split}: {count(found.photographs, 'photograph')}{scenes}, "
         f"{count(found.doors, 'door')}, {found.background_images} without a door",
         *(f"NOTE: {one}" for one in found.changed),
-        *(_score(name, score) for name, score in found.scores.items()),
+        *(_score(name, score, found) for name, score in found.scores.items()),
         *(f"  {name:10} undefined: {why}" for name, why in found.undefined.items()),
         *_alarms(found),
         *_operating_target(found),
@@ -100,13 +101,18 @@ def _test_uses(found: Assessment) -> list[str]:
     return [f"uses of this test set, with this one: {found.looks}; listed in {TEST_USES}"]
 
 
-def _score(name: str, score: Estimate) -> str:
-    return f"  {name:10} {score}"
+def _score(name: str, score: Estimate, found: Assessment) -> str:
+    at = _in_use(found) if name in IN_USE else ", at the best F1" if name in AT_BEST_F1 else ""
+    return f"  {name:10} {score}{at}"
+
+
+def _in_use(found: Assessment) -> str:
+    return f", at a confidence of {found.conf_threshold:.4g}"
 
 
 def _alarms(found: Assessment) -> list[str]:
     return [
-        f"  false alarms per photograph without a door: {one.per_photograph}"
+        f"  false alarms per photograph without a door: {one.per_photograph}{_in_use(found)}"
         for one in found.false_alarms
         if one.conf_threshold == found.conf_threshold
     ]
@@ -125,7 +131,7 @@ def _error_kinds(found: Assessment) -> list[str]:
 def _operating_target(found: Assessment) -> list[str]:
     check = found.promise
     if check is None:
-        return [f"  at a confidence of {found.conf_threshold}"]
+        return []
     return [
         f"  {check.promise}: {check.verdict}, at a confidence of {check.conf_threshold:.4f}",
         f"    chosen on val:  {check.chosen_on}",

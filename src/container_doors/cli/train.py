@@ -22,8 +22,9 @@ from container_doors.cli.upload import follower_for, with_chosen_mode
 from container_doors.core.config import Params, load_params, params_with
 from container_doors.core.errors import ConfigError, ToBeContinued
 from container_doors.core.ports import Progress, Stopping, World
-from container_doors.core.records import Metadata
+from container_doors.core.records import Metadata, OperatingPoint
 from container_doors.core.run import Run
+from container_doors.reporting.figures import count
 from container_doors.steps.published import is_published
 from container_doors.steps.resume import differing_settings, run_to_resume, stored_params
 from container_doors.steps.start import fetch_run
@@ -136,12 +137,24 @@ def real_world(
 
 
 def scores(metadata: Metadata) -> list[str]:
-    """Return the scores as lines for a person."""
+    """Return the scores as lines for a person: mAP, and the rest as the model will be used."""
     return [
-        f"{split} ({found.images} photographs, {found.doors} doors): "
-        + "  ".join(f"{name} {value:.3f}" for name, value in found.ultralytics.items())
+        f"{split} ({count(found.images, 'photograph')}, {count(found.doors, 'door')}): "
+        + "".join(
+            f"{name} {found.ultralytics[name]:.3f}, "
+            for name in ("mAP50", "mAP50-95")
+            if name in found.ultralytics
+        )
+        + _in_use(found.operating_point)
         for split, found in metadata.evaluation.splits.items()
     ]
+
+
+def _in_use(point: OperatingPoint) -> str:
+    ratios = {"precision": point.precision, "recall": point.recall}
+    measured = [f"{name} {value:.3f}, " for name, value in ratios.items() if value is not None]
+    alarms = count(point.false_positives, "false alarm")
+    return f"at a confidence of {point.conf_threshold:g}: {''.join(measured)}{alarms}"
 
 
 def what_to_do_next(metadata: Metadata, run: Run) -> list[str]:

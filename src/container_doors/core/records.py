@@ -7,6 +7,7 @@ it does not know. A value that was not measured is null or absent; it is never a
 """
 
 import json
+import math
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -417,6 +418,21 @@ class OperatingPoint(_Part):
     missed: int
     precision: float | None
     recall: float | None
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """What trackers are told of it; an undefined ratio is absent."""
+        named = {
+            "conf_threshold": self.conf_threshold,
+            "precision": self.precision,
+            "recall": self.recall,
+            "false_alarms": self.false_positives,
+        }
+        return {
+            name: float(value)
+            for name, value in named.items()
+            if value is not None and math.isfinite(value)
+        }
 
 
 class Latency(_Part):

@@ -19,9 +19,14 @@ NO_DOOR = "no door is labelled"
 NO_DETECTION = "nothing was detected"
 NOT_REPORTED = "the evaluator does not report its matches"
 
-_IN_USE = ("precision", "recall", "F1")
+IN_USE = ("precision", "recall", "F1")
+"""At the confidence threshold that was set before."""
+
+AT_BEST_F1 = ("mP", "mR", "mF1")
+"""As Ultralytics defines them, at the confidence of the highest F1."""
+
 _COCO = ("AP50", "AP50-95")
-_ULTRALYTICS = ("mAP50", "mAP50-95", "mP", "mR", "mF1")
+_ULTRALYTICS = ("mAP50", "mAP50-95", *AT_BEST_F1)
 
 
 def all_scores(matched: Sequence[MatchedPhotograph]) -> tuple[dict[str, Estimate], dict[str, str]]:
@@ -49,7 +54,7 @@ def all_scores(matched: Sequence[MatchedPhotograph]) -> tuple[dict[str, Estimate
     has_doors = any(one.found for one in matched)
     undefined = {
         name: _reason(name, has_doors=has_doors, has_matches=theirs is not None)
-        for name in (*_COCO, *_ULTRALYTICS, *_IN_USE)
+        for name in (*_COCO, *_ULTRALYTICS, *IN_USE)
         if estimates.get(name) is None
     }
     return {name: one for name, one in estimates.items() if one is not None}, undefined

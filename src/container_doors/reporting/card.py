@@ -20,6 +20,11 @@ from container_doors.reporting.gate import check_targets, in_one_sentence
 from container_doors.reporting.outputs import refuse_another_file
 
 _GENERATED = "# written by: doors summary --card"
+_DEFINITIONS = {
+    **dict.fromkeys(("AP50", "AP50-95"), "COCO"),
+    **dict.fromkeys(("mAP50", "mAP50-95"), "Ultralytics"),
+    **dict.fromkeys(("mP", "mR", "mF1"), "Ultralytics, at the best F1"),
+}
 _BEGINS = f"---\n{_GENERATED}\n"
 
 
@@ -89,7 +94,7 @@ def _front(name: str, assessments: Mapping[str, Assessment], record: RunRecord) 
                             "split": split,
                             "revision": record.dataset.sha256,
                         },
-                        "metrics": [_metric(*score) for score in sorted(one.scores.items())],
+                        "metrics": [_metric(*score, one) for score in sorted(one.scores.items())],
                     }
                     for split, one in assessments.items()
                     if one.scores
@@ -99,15 +104,14 @@ def _front(name: str, assessments: Mapping[str, Assessment], record: RunRecord) 
     }
 
 
-def _metric(name: str, estimate: Estimate) -> dict[str, Any]:
+def _metric(name: str, estimate: Estimate, of: Assessment) -> dict[str, Any]:
     """Put the definition and the interval into the name; the format has no field for them."""
-    source = "Ultralytics" if name.startswith("m") else "COCO" if name.startswith("AP") else None
-    by = f" ({source})" if source else ""
+    by = _DEFINITIONS.get(name, f"in use, at a confidence of {of.conf_threshold:.4g}")
     bounds = f"95 % interval {estimate.bounds()}"
     return {
         "type": name,
         "value": round(estimate.value, 6),
-        "name": f"{name}{by}, {bounds}, n = {estimate.n} {estimate.of}",
+        "name": f"{name} ({by}), {bounds}, n = {estimate.n} {estimate.of}",
     }
 
 

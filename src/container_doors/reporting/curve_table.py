@@ -10,7 +10,10 @@ from container_doors.core.records import Epoch, RunRecord
 ABSENT = "-"
 """The cell of a missing measurement; without spaces, so that awk counts it as a column."""
 
-LEGEND = "* best epoch by mAP50-95; box, cls and dfl: training; val_loss: their sum on validation"
+LEGEND = (
+    "* best epoch by mAP50-95; precision and recall: at the best F1; box, cls and dfl: training; "
+    "val_loss: their sum on validation"
+)
 
 _LOSSES = ("box_loss", "cls_loss", "dfl_loss")
 

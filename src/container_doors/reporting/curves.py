@@ -97,7 +97,7 @@ def _draw_average_precision(panel: Axes, history: Sequence[Epoch], best_epoch: i
 
 
 def _draw_rates(panel: Axes, history: Sequence[Epoch]) -> None:
-    panel.set_title("Precision and recall on validation")
+    panel.set_title("Precision and recall on validation, at the best F1")
     _plot(panel, history, "val/precision", "precision", _GREEN)
     _plot(panel, history, "val/recall", "recall", _PURPLE, "--")
     if panel.lines:

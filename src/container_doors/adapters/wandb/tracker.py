@@ -405,9 +405,15 @@ def _summary(results: Results) -> dict[str, Any]:
         for split, found in metadata.evaluation.splits.items()
         for name, value in found.coco.items()
     }
+    in_use = {
+        f"{split}/operating/{name}": value
+        for split, found in metadata.evaluation.splits.items()
+        for name, value in found.operating_point.figures.items()
+    }
     return {
         **scores,
         **coco,
+        **in_use,
         "best_epoch": metadata.best_epoch,
         "version": metadata.version,
         "dataset_sha256": metadata.dataset_sha256,

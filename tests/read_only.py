@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-_CHANGES = ("mkdir", "rename", "replace", "symlink", "link", "unlink", "rmdir", "truncate", "utime")
+_CHANGES = ("mkdir", "rename", "replace", "unlink", "rmdir", "truncate", "utime")
+_LINKS = ("symlink", "link")
 
 
 @contextmanager
@@ -20,16 +21,19 @@ def read_only(folder: Path) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for name in _CHANGES:
             patch.setattr(os, name, _refusing(getattr(os, name), folder))
+        for name in _LINKS:
+            patch.setattr(os, name, _refusing(getattr(os, name), folder, first=1))
         patch.setattr(os, "open", _opening(os.open, folder, _writes_by_flags))
         for module in (io, builtins):
             patch.setattr(module, "open", _opening(open, folder, _writes_by_mode))
         yield
 
 
-def _refusing(real: Callable[..., Any], folder: Path) -> Callable[..., Any]:
+def _refusing(real: Callable[..., Any], folder: Path, *, first: int = 0) -> Callable[..., Any]:
     def changed(*paths: Any, **options: Any) -> Any:
-        for path in paths if not any(options.values()) else ():  # a dir_fd is of a scratch folder
-            _refuse(path, folder)
+        if not any(options.values()):  # a dir_fd is of a scratch folder
+            for path in paths[first:]:
+                _refuse(path, folder)
         return real(*paths, **options)
 
     return changed

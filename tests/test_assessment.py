@@ -299,7 +299,7 @@ def test_a_split_without_photographs_is_not_measured(trained: Path):
     for image in (trained / "images/test").iterdir():
         image.unlink()
 
-    with pytest.raises(RunError, match="exp1 has no photograph in test"):
+    with pytest.raises(RunError, match="no photograph is in test"):
         evaluated()
 
 

@@ -28,12 +28,15 @@ def content(folder: Path) -> dict[Path, bytes]:
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+MEASURING = (
+    "evaluate --experiment exp1 --json", "gate --experiment exp1", "compare exp1 exp1",
+    "latency --experiment exp1",
+)  # fmt: skip
 READING = (
     "runs", "doctor --run exp1", "summary --experiment exp1 --output -",
     "summary --experiment exp1 --output {elsewhere}/s.md --html --card", "track show exp1",
     "track show exp1 --output {elsewhere}/p.png", "data validate --path data/processed/detection",
-    "evaluate --experiment exp1 --json", "gate --experiment exp1", "compare exp1 exp1",
-    "latency --experiment exp1",
+    *MEASURING,
 )  # fmt: skip
 
 
@@ -54,12 +57,30 @@ def test_a_command_says_the_same_where_nothing_can_be_written(
         assert set(figures(said.out)) <= set(figures(usual)), command
 
 
-@pytest.mark.parametrize("command", ["evaluate", "robustness --quick"])
+def test_a_workspace_that_was_moved_is_read_where_nothing_can_be_written(
+    workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Such as a mount of another machine's folder: the links of its views point elsewhere."""
+    page = f"summary --experiment exp1 --output {tmp_path}/s.md --html"
+    commands = [command.split() for command in (*MEASURING, page)]
+    codes = [main(argv) for argv in commands]
+    moved = workspace.rename(tmp_path / "moved")
+    monkeypatch.chdir(moved)
+    before = content(moved)
+
+    with read_only(moved):
+        assert [main(argv) for argv in commands] == codes
+    assert content(moved) == before
+
+
+@pytest.mark.parametrize(
+    "command", ["evaluate", "robustness --quick", "summary --output {elsewhere}/s.md --html"]
+)
 def test_what_was_never_measured_is_measured_where_nothing_can_be_kept(
-    command: str, workspace: Path, capsys: pytest.CaptureFixture[str]
+    command: str, workspace: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     forget_detections()
-    argv = [*command.split(), "--experiment", "exp1"]
+    argv = [*command.format(elsewhere=tmp_path).split(), "--experiment", "exp1"]
     with read_only(workspace):
         assert main(argv) == 0
     said = capsys.readouterr().out

@@ -131,7 +131,7 @@ def test_the_older_figures_come_out_of_what_is_detected_once(data, tmp_path: Pat
     link_view(layout, run.data_view)
     weights = of_one_class(tmp_path / "best.pt")
     detector = YoloDetector(weights, image_size_px=SIZE_PX, hardware=describe_machine("cpu"))
-    subject = Subject(weights, run, "1", PARAMS, layout)
+    subject = Subject(weights, run.data_view, "1", PARAMS, layout)
 
     for split in ("val", "test"):
         detected = detect_with(

@@ -1,16 +1,18 @@
 """Build the trainer's view of a data set: links, so that it cannot write to the real files."""
 
+import atexit
 import filecmp
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import yaml
 
 from container_doors.core.errors import DatasetError
-from container_doors.core.files import link_or_copy, replace_text
+from container_doors.core.files import is_read_only, link_or_copy, replace_text
 from container_doors.data.data_yaml import DATA_YAML
 from container_doors.data.images import is_rewritten
 from container_doors.data.layout import Layout, SplitFiles, label_of, view_name
@@ -53,17 +55,39 @@ def link_view(layout: Layout, directory: Path) -> Path:
     return directory / DATA_YAML
 
 
-def ensure_view(layout: Layout, directory: Path) -> None:
+def ensure_view(layout: Layout, directory: Path) -> Path:
     """Build the view again, unless a complete view of the same files exists.
 
     The files of a view are not synced to disk, so a power cut may leave empty copies. A view that
     was moved with its run has wrong paths.
 
+    Returns:
+        The view's folder. Where ``directory`` cannot be written, it is a temporary one, which is
+        deleted when the process ends.
+
     Raises:
         DatasetError: As :func:`link_view`.
     """
-    if not _is_complete(layout, directory.absolute()):
-        link_view(layout, directory)
+    directory = directory.absolute()
+    if _is_complete(layout, directory):
+        return directory
+    try:
+        return link_view(layout, directory).parent
+    except OSError as error:
+        if not is_read_only(error):
+            raise
+    temporary = _temporary_folder(directory) / "view"
+    if not _is_complete(layout, temporary):
+        link_view(layout, temporary)
+    return temporary
+
+
+@cache
+def _temporary_folder(_directory: Path) -> Path:
+    """Make a folder for one view; Ultralytics names pictures by real paths, so it is one."""
+    folder = Path(os.path.realpath(tempfile.mkdtemp(prefix="doors-view-")))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def _is_complete(layout: Layout, view: Path) -> bool:

@@ -24,7 +24,6 @@ from container_doors.core.measurements import (
     format_fraction,
 )
 from container_doors.core.records import Epoch, RunRecord, short_name
-from container_doors.core.run import Run
 from container_doors.reporting import charts, curve_table
 from container_doors.reporting.figures import NOT_MEASURED, count, duration
 from container_doors.reporting.gate import ABOVE, TargetResult, check_targets, in_one_line
@@ -53,6 +52,8 @@ class RunMeasurements:
     """By split: val and test."""
     weights_sha256: str
     test: Detected
+    view: Path
+    """The folder with the photographs."""
     robustness: Robustness | None
     """Of the test split; None if it was not measured."""
     timings: Timings | None
@@ -115,12 +116,11 @@ class _Plot:
 
 
 def write_page(
-    run: Run, output: Path, measured: RunMeasurements, *, record: RunRecord, history: list[Epoch]
+    output: Path, measured: RunMeasurements, *, record: RunRecord, history: list[Epoch]
 ) -> None:
     """Write the page.
 
     Args:
-        run: It has the photographs and plots.
         output: The HTML file; only an earlier report is replaced.
         measured: All measurements of the run.
         record: The run's record.
@@ -161,7 +161,7 @@ def write_page(
             for split, one in measured.assessments.items()
             if one.precision_recall or one.in_use
         ],
-        gallery=_gallery(run, test, measured.test),
+        gallery=_gallery(measured.view, test, measured.test),
     )
     replace_text(output, text)
 
@@ -199,7 +199,7 @@ def _things(estimate: Estimate) -> str:
     return f"{estimate.n} {estimate.of.removesuffix('s') if estimate.n == 1 else estimate.of}"
 
 
-def _gallery(run: Run, test: Assessment, detected: Detected) -> list[_Mistake]:
+def _gallery(view: Path, test: Assessment, detected: Detected) -> list[_Mistake]:
     photographs = {one.image: one for one in detected.photographs}
     counts: dict[str, int] = {}
     shown = []
@@ -214,7 +214,7 @@ def _gallery(run: Run, test: Assessment, detected: Detected) -> list[_Mistake]:
                 mistake.kind,
                 mistake.what,
                 short_name(mistake.image),
-                picture_uri(run.data_view / mistake.image, longest_px=_PICTURE_PX),
+                picture_uri(view / mistake.image, longest_px=_PICTURE_PX),
                 photograph,
                 [(box, conf) for box, conf in pairs if conf >= test.conf_threshold],
                 mistake.box_xyxy,

@@ -116,8 +116,8 @@ class Subject:
     """What is measured: weights, with the params and the data of their run."""
 
     weights: Path
-    run: Run
-    """Whose view of the data is used."""
+    view: Path
+    """The trainer's view of the data (:mod:`data.view`)."""
     run_id: str
     params: Params
     layout: Layout
@@ -132,13 +132,12 @@ def detect(run: Run, split: str, *, open_detector: OpenDetector, progress: Progr
     params = record.known_params
     cached = cached_detections(run, split, record, layout)
     if cached is not None:
-        ensure_view(layout, run.data_view)
         return cached
-    _make_view(layout, run)
-    images = images_of(run, split)
+    view = _make_view(layout, run)
+    images = images_of(view, split)
     progress.say(f"detecting on {len(images)} photographs of {split}, at any confidence")
     detector = open_detector(run.best_weights, params)
-    subject = Subject(run.best_weights, run, record.run_id, params, layout)
+    subject = Subject(run.best_weights, view, record.run_id, params, layout)
     with TemporaryDirectory() as scratch:
         detected = detect_with(
             detector, subject, split, plots_dir=Path(scratch) / split, progress=progress
@@ -169,15 +168,15 @@ def detect_with(
         RunError: If the split has no photograph.
         DatasetError: If Ultralytics leaves a photograph out.
     """
-    run, used_at = subject.run, subject.params.validation
-    images = images_of(run, split)
+    view, used_at = subject.view, subject.params.validation
+    images = images_of(view, split)
     ultralytics, scored = detector.validate(
-        data_yaml=run.data_view / "data.yaml",
+        data_yaml=view / "data.yaml",
         split=split,
         plots_dir=plots_dir,
     )
     scored = sorted(scored, key=lambda one: one.image)  # Ultralytics' order is by shape
-    _refuse_left_out(images, [_name_in(run, one) for one in scored], split, subject.layout)
+    _refuse_left_out(images, [_name_in(view, one) for one in scored], split, subject.layout)
     paths = [one.image for one in scored]
     used: list[Detections] = []
     for number, found in enumerate(one_by_one(detector, paths, used_at.iou_threshold), start=1):
@@ -199,18 +198,20 @@ def detect_with(
         ultralytics=ultralytics,
         device=detector.device,
         timing_method=detector.timing_method,
-        photographs=[_photograph(run, *both) for both in zip(scored, used, durations, strict=True)],
+        photographs=[
+            _photograph(view, *both) for both in zip(scored, used, durations, strict=True)
+        ],
     )
 
 
-def _make_view(layout: Layout, run: Run) -> None:
+def _make_view(layout: Layout, run: Run) -> Path:
     """Make the view of the data again; if nothing can be written, use the one that exists."""
     try:
-        link_view(layout, run.data_view)
+        return link_view(layout, run.data_view).parent
     except OSError as error:
         if not is_read_only(error):
             raise
-        ensure_view(layout, run.data_view)
+    return ensure_view(layout, run.data_view)
 
 
 def one_by_one(detector: Detector, images: Sequence[Path], iou: float) -> Sequence[Detections]:
@@ -234,21 +235,21 @@ def cached_detections(run: Run, split: str, record: RunRecord, layout: Layout) -
     return detected if same else None
 
 
-def images_of(run: Run, split: str) -> list[str]:
-    """Name the photographs of a split, relative to the run's view of the data.
+def images_of(view: Path, split: str) -> list[str]:
+    """Name the photographs of a split, relative to the view of the data.
 
     Raises:
         RunError: If it has none.
     """
-    folder = run.data_view / "images" / split
+    folder = view / "images" / split
     images = sorted(
-        path.relative_to(run.data_view).as_posix()
+        path.relative_to(view).as_posix()
         for path in folder.rglob("*")
         if path.is_symlink() or path.is_file()
     )
     if not images:
         raise RunError(
-            f"{run.name} has no photograph in {split}: there is nothing to measure",
+            f"no photograph is in {split}: there is nothing to measure",
             hint="name another split, or add photographs and train again",
         )
     return images
@@ -388,16 +389,16 @@ def _refuse_left_out(
         )
 
 
-def _name_in(run: Run, seen: Detections) -> str:
-    """Name a photograph relative to the run's view of the data."""
-    return seen.image.absolute().relative_to(run.data_view.absolute()).as_posix()
+def _name_in(view: Path, seen: Detections) -> str:
+    """Name a photograph relative to the view of the data."""
+    return seen.image.absolute().relative_to(view.absolute()).as_posix()
 
 
 def _photograph(
-    run: Run, scored: Detections, used: Detections, duration_ms: float | None
+    view: Path, scored: Detections, used: Detections, duration_ms: float | None
 ) -> Photograph:
     return Photograph(
-        image=_name_in(run, scored),
+        image=_name_in(view, scored),
         width_px=scored.width_px,
         height_px=scored.height_px,
         doors_xyxy=doors_in(scored),

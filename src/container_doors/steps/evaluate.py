@@ -18,6 +18,7 @@ from container_doors.core.records import (
 from container_doors.core.run import TEST_USES, Run
 from container_doors.data.attributes import Attributes
 from container_doors.data.layout import Layout
+from container_doors.data.view import ensure_view
 from container_doors.evaluation import pictures
 from container_doors.evaluation.alarms import false_alarms
 from container_doors.evaluation.appearance import photograph_attributes
@@ -70,7 +71,7 @@ def evaluate_run(run: Run, *, world: World) -> Evaluation:
         image_size_px=params.training.image_size_px,
         hardware=record.hardware,
     )
-    subject = Subject(run.best_weights, run, record.run_id, params, layout)
+    subject = Subject(run.best_weights, run.data_view, record.run_id, params, layout)
     splits = {}
     for split in EVALUATED_SPLITS:
         world.progress.say(f"evaluating best.pt on {split}")
@@ -267,8 +268,9 @@ def assessed(
     alarms = false_alarms(photographs, scenes, conf_threshold=conf_threshold)
     if not alarms:
         undefined["false alarms"] = "no photograph is without a door"
+    view = ensure_view(layout, run.data_view)
     described = {
-        one.image: photograph_attributes(run.data_view / one.image)
+        one.image: photograph_attributes(view / one.image)
         | dict(attributes.values.get(one.image, {}))
         for one in photographs
     }

@@ -57,8 +57,8 @@ def time_formats(
             )
         }
     )
-    ensure_view(layout, run.data_view)
-    images = [run.data_view / one for one in images_of(run, split)[: settings.photographs]]
+    view = ensure_view(layout, run.data_view)
+    images = [view / one for one in images_of(view, split)[: settings.photographs]]
     threshold = params.validation.conf_threshold
     detections: dict[str, Sequence[Detections]] = {}
     timings = []

@@ -20,6 +20,7 @@ from container_doors.core.measurements import (
 )
 from container_doors.core.ports import Corrupt, Detector, Progress
 from container_doors.core.run import Run
+from container_doors.data.view import ensure_view
 from container_doors.evaluation.corruptions import (
     Picture,
     apply_corruption,
@@ -101,10 +102,11 @@ def measure_robustness(
 
     # From the clean split, not from a severity: a corrupted one must not give narrower intervals.
     icc = door_icc(match_photographs(photographs, scenes, conf_threshold=conf))
+    view = ensure_view(layout, run.data_view)
 
     def measure(step: tuple[str, float], detector: Detector) -> SeverityScores:
         corrupted = _corrupt_and_detect(
-            run, photographs, step, detector, detected.iou_threshold, settings
+            view, photographs, step, detector, detected.iou_threshold, settings
         )
         return severity_scores(corrupted, scenes, severity=step[1], conf=conf, icc=icc)
 
@@ -192,7 +194,7 @@ def _read(
 
 
 def _corrupt_and_detect(
-    run: Run,
+    view: Path,
     photographs: Sequence[Photograph],
     step: tuple[str, float],
     detector: Detector,
@@ -203,9 +205,7 @@ def _corrupt_and_detect(
     with TemporaryDirectory() as scratch:
         paths, doors = [], []
         for number, one in enumerate(photographs):
-            corrupted, moved = _corrupt(
-                read_picture(run.data_view / one.image), one, step, settings
-            )
+            corrupted, moved = _corrupt(read_picture(view / one.image), one, step, settings)
             path = Path(scratch) / f"{number:05}.png"
             write_picture(path, corrupted)
             paths.append(path)

@@ -3,17 +3,24 @@
 from pathlib import Path
 
 from container_doors.core.errors import RunError
-from container_doors.core.measurements import Detected, Evaluated
+from container_doors.core.measurements import Evaluated
 from container_doors.core.ports import Progress
 from container_doors.core.records import RunRecord
 from container_doors.core.run import Run
+from container_doors.data.view import ensure_view
 from container_doors.publishing.publication import read_published
 from container_doors.publishing.ways_back import read_scores
 from container_doors.reporting.card import refuse_another_card, write_card
 from container_doors.reporting.page import RunMeasurements, refuse_another_page, write_page
 from container_doors.reporting.summary import Afterwards, prepare_output, write_summary
 from container_doors.reporting.which_run import read_record
-from container_doors.steps.detections import OpenDetector, damaged_documents, evaluated, trained
+from container_doors.steps.detections import (
+    OpenDetector,
+    damaged_documents,
+    detect,
+    evaluated,
+    trained,
+)
 from container_doors.steps.evaluate import both_splits
 from container_doors.steps.publish import own_metadata
 from container_doors.steps.runs import with_present_status
@@ -102,10 +109,11 @@ def report_page(run: Run, output: Path, *, open_detector: OpenDetector, progress
     known = RunMeasurements(
         assessments,
         weights_sha256=measured.weights_sha256,
-        test=Detected.read(run.detections_json("test")),
+        test=detect(run, "test", open_detector=open_detector, progress=progress),
+        view=ensure_view(layout, run.data_view),
         robustness=robustness if is_of_these else None,
         timings=measured.latency.get("val"),
     )
     history = read_history(run.metrics_jsonl, record)
-    write_page(run, output, known, record=record, history=history)
+    write_page(output, known, record=record, history=history)
     return output

@@ -155,7 +155,7 @@ def measure_again(
         link_view(layout, run.data_view)
         size = params.training.image_size_px
         detector = load_detector(weights, image_size_px=size, hardware=hardware)
-        subject = Subject(weights, run, metadata.run_id, params, layout)
+        subject = Subject(weights, run.data_view, metadata.run_id, params, layout)
         for split in EVALUATED_SPLITS:
             progress.say(f"evaluating best.pt on {split}")
             detected = detect_with(

@@ -92,8 +92,11 @@ print_next_steps() {
   fi
   if [ -f data/processed/detection.dvc ]; then
     echo "  dvc pull data/processed/detection.dvc"
+  elif [ -f data/processed/detection/data.yaml ]; then
+    echo "  doors data validate --path data/processed/detection"
   else
-    echo "  doors data validate --path data/processed/detection, once your photographs are there"
+    echo "  doors data import YOUR_PHOTOGRAPHS"
+    echo "  doors data validate --path data/processed/detection"
   fi
   echo "  bash scripts/run_training.sh"
 }
@@ -111,7 +114,8 @@ elif is_workspace; then
 elif command -v uv > /dev/null; then
   uv sync --quiet || not_installed
 elif [ ! -x .venv/bin/doors ] && ! command -v doors > /dev/null; then
-  fail "neither uv nor doors is on the PATH" "pip install uv"
+  # shellcheck disable=SC2016 # the reader's shell expands it
+  fail "neither uv nor doors is on the PATH" 'pip install --target .uv uv && export PATH="$PWD/.uv/bin:$PATH", then run this again'
 fi
 if [ -d .venv/bin ] && [ -z "$on_kaggle" ]; then PATH="$PWD/.venv/bin:$PATH"; fi
 

@@ -4,6 +4,7 @@ Standard library alone, and nothing that an older Python could not read: it come
 """
 
 import os
+import shlex
 import subprocess
 import sys
 from contextlib import suppress
@@ -12,6 +13,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 _ENTERED = "CONTAINER_DOORS_ENTERED"
 """Set for the program that is started, and gone once it runs: no program enters twice."""
+
+_GET_UV_AND_SYNC = 'pip install --target .uv uv && export PATH="$PWD/.uv/bin:$PATH" && uv sync'
 
 
 def enter() -> None:
@@ -32,7 +35,8 @@ def enter() -> None:
         found = "{}.{}".format(*sys.version_info)
         sys.stderr.write(
             f"error: Python 3.11, 3.12 or 3.13 is needed, found {found} ({sys.executable})\n"
-            "  hint: pip install uv && uv sync, which fetches one; then the same command again\n"
+            f"  hint: cd {shlex.quote(str(ROOT))} && {_GET_UV_AND_SYNC}, which fetches one; then the same command "
+            "again\n"
         )
         sys.exit(2)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from container_doors.core.installation import GET_UV
 from tests.loopback.package_index import wheel
 
 TORCH = "2.10.0+cu128"
@@ -197,7 +198,7 @@ def test_secrets_are_configured_and_the_next_steps_work(machine: Machine):
         "doors storage set", "doors track login", "doors --version", "doors doctor --setup",
     ]  # fmt: skip
     assert machine.typed.read_text() == f"{WANDB_KEY}\n"  # from a pipe, and in no argument
-    assert "Next steps:\n  doors data validate" in done.stdout
+    assert "Next steps:\n  doors data import YOUR_PHOTOGRAPHS\n  doors data valid" in done.stdout
     assert "activate" not in done.stdout  # dvc is on the PATH already
     assert DVC_JSON not in done.stdout + done.stderr
 
@@ -229,6 +230,25 @@ def test_what_is_done_without_a_secret_that_is_not_needed_is_said_first(machine:
 def test_a_machine_that_fails_a_check_ends_phase_1(machine: Machine):
     assert machine.set_up(doctor=1).returncode == 1
     assert machine.set_up(doctor=0).returncode == 0
+
+
+def test_photographs_that_are_there_are_only_checked(machine: Machine):
+    (machine.clone / "data/processed/detection").mkdir(parents=True)
+    (machine.clone / "data/processed/detection/data.yaml").touch()
+
+    said = machine.set_up().stdout
+
+    assert "Next steps:\n  doors data validate --path data/processed/detection\n" in said
+
+
+def test_without_uv_the_line_that_gets_it_is_the_readmes(machine: Machine):
+    (machine.clone / "scripts/install_locked.py").touch()  # a clone, and no workspace of its own
+    (machine.programs / "doors").unlink()
+
+    done = machine.set_up(KAGGLE_KERNEL_RUN_TYPE="")
+
+    assert done.returncode == 2
+    assert f"neither uv nor doors is on the PATH\n  hint: {GET_UV}, then" in done.stderr
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 """The paths that the specification names exist, run from anywhere, and are the console command."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from container_doors.core.installation import GET_UV
 from tests.test_setup_script import python_of
 
 LAUNCHERS = {
@@ -122,7 +124,7 @@ def test_an_older_python_finds_it_too(clone: Path):
     assert "unrecognized arguments" in found.stderr
     assert lost.returncode == 2
     assert "error: Python 3.11, 3.12 or 3.13 is needed, found 3.8" in lost.stderr
-    assert "hint: pip install uv && uv sync" in lost.stderr
+    assert f"hint: cd {clone} && {GET_UV} && uv sync, which fetches one" in lost.stderr
 
 
 @pytest.mark.parametrize("environment", ["none", "broken"])
@@ -135,11 +137,25 @@ def test_without_an_environment_it_is_said_how_to_make_one(
         (clone / ".venv/bin").mkdir(parents=True)
         (clone / ".venv/bin/python").symlink_to(bare.resolve())
 
-    done = run(bare, clone / "src/utils/validate_dataset.py", "--path", clone)
+    command: list[str | Path] = [bare, clone / "src/utils/validate_dataset.py", "--path", clone]
+    done, without_uv = run(*command), run(*command, PATH=str(bare.parent))
 
     assert done.returncode == 2
     assert "is not installed\n  hint: " in done.stderr
     assert "uv sync" in done.stderr
+    assert f"hint: cd {clone} && {GET_UV} && uv sync\n" in without_uv.stderr
+
+
+def test_uv_is_installed_as_the_readme_does_it(repository_root: Path):
+    """pip refuses to install next to the Python of Debian and Ubuntu (PEP 668)."""
+    readme = (repository_root / "README.md").read_text(encoding="utf-8")
+    hints = [*(repository_root / "src").rglob("*.py"), repository_root / "scripts/setup_kaggle.sh"]
+
+    assert f"\n{GET_UV} && uv run doors demo\n" in readme
+    found = [line for path in hints for line in path.read_text().splitlines()
+             if re.search(r"pip install (--\S+ \S+ )*uv\b", line)]  # fmt: skip
+    assert len(found) == 3
+    assert [line for line in found if GET_UV not in line] == []
 
 
 def test_a_command_elsewhere_names_the_environment_that_there_is(clone: Path, bare: Path):

@@ -4,6 +4,7 @@ Only the standard library is imported, because ``doors doctor`` runs where packa
 """
 
 import os
+import shlex
 import shutil
 import sys
 from importlib.util import find_spec
@@ -14,6 +15,9 @@ def is_kaggle() -> bool:
     """Check whether this is a Kaggle machine, for which the remedies are different."""
     return "KAGGLE_KERNEL_RUN_TYPE" in os.environ
 
+
+GET_UV = 'pip install --target .uv uv && export PATH="$PWD/.uv/bin:$PATH"'
+"""The README's line: it also works where pip may not install next to Python (PEP 668)."""
 
 EXTRAS = {
     "train": (
@@ -66,8 +70,8 @@ def install_command(extra: str | None = None) -> str:
         of_windows = environment / "Scripts" / "activate"
         activate = of_windows if os.name == "nt" else f"source {environment / 'bin' / 'activate'}"
         return f"{activate}, then the same command again"
-    sync = "uv sync" if shutil.which("uv") else "pip install uv && uv sync"
-    return sync if clone == Path.cwd() else f"cd {clone} && {sync}"
+    sync = "uv sync" if shutil.which("uv") else f"{GET_UV} && uv sync"
+    return sync if clone == Path.cwd() else f"cd {shlex.quote(str(clone))} && {sync}"
 
 
 def _install_extra(extra: str) -> str:

@@ -29,6 +29,11 @@ def read_only(folder: Path) -> Iterator[None]:
         yield
 
 
+def content(folder: Path) -> dict[Path, bytes]:
+    """Read every file below a folder."""
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
 def _refusing(real: Callable[..., Any], folder: Path, *, first: int = 0) -> Callable[..., Any]:
     def changed(*paths: Any, **options: Any) -> Any:
         if not any(options.values()):  # a dir_fd is of a scratch folder

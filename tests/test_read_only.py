@@ -9,7 +9,7 @@ from container_doors.core.config import dump
 from container_doors.core.run import TEST_USES, Run
 from container_doors.steps.evaluate import restore_test_uses
 from tests.fakes import Blinded, FakeWorld
-from tests.read_only import read_only
+from tests.read_only import content, read_only
 from tests.trained import PARAMS, RUN, forget_detections, train_in
 
 
@@ -22,10 +22,6 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.setattr(module, "open_detector", lambda weights, params: Blinded())
     monkeypatch.setattr(latency, "FORMATS", {})
     return folder
-
-
-def content(folder: Path) -> dict[Path, bytes]:
-    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 MEASURING = (

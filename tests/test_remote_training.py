@@ -12,6 +12,7 @@ import pytest
 
 from container_doors.adapters.git.repository import GitRepository
 from container_doors.adapters.release import write_wheel
+from container_doors.cli import kaggle
 from container_doors.core.config import Checkpoints, Data, Params, Training
 from container_doors.core.errors import (
     ConfigError,
@@ -47,6 +48,7 @@ from tests.fake_training import MAIN
 from tests.fakes import FakeDetector, FakeFollower, FakeProgress, FakeTrainer
 from tests.pem import private_key
 from tests.publishing.power_cuts import watched
+from tests.read_only import content, read_only
 
 
 def params(device: str = "cpu", **training: object) -> Params:
@@ -447,17 +449,34 @@ class Offline(FakeTrainer):
         raise WeightsError("no pretrained weights at x.pt", hint="put the file there")
 
 
-def test_without_an_account_a_plan_says_what_is_known_and_what_could_not_be_asked(
-    clone: Path, tmp_path: Path
-):
-    host = Unknown(tmp_path, environment={})
-    JobRecord.model_validate(  # its start was cut off: the host would know
+def cut_off() -> None:
+    """Write a job whose start was cut off: the host would know whether it started."""
+    JobRecord.model_validate(
         {
             "slug": "doors-exp2-1", "ref": "someone/doors-exp2-1", "experiments": ["exp2"],
             "commit": "c" * 40, "gpus": 0, "epochs_asked": {"exp2": 5}, "stage": "starting",
             "started_at": "2026-11-23T08:30:00Z",
         }
     ).save_changes()  # fmt: skip
+
+
+def test_a_plan_is_made_where_nothing_can_be_written(host: FakeHost, clone: Path):
+    cut_off()
+    before = content(clone)
+
+    with read_only(clone), kaggle._scratch() as folder:
+        lines = plan_lines(planned(host, for_reading=True, jobs=folder))
+
+    assert content(clone) == before
+    assert [line.split()[1] for line in lines if line.startswith("send: ")] == ["code", "data"]
+    assert not folder.exists()
+
+
+def test_without_an_account_a_plan_says_what_is_known_and_what_could_not_be_asked(
+    clone: Path, tmp_path: Path
+):
+    host = Unknown(tmp_path, environment={})
+    cut_off()
 
     lines = plan_lines(planned(host, trainer=Offline(), for_reading=True))
 

@@ -2,10 +2,11 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from time import sleep
 
 from container_doors.adapters.dvc.store import DvcStore
@@ -22,9 +23,10 @@ from container_doors.cli.train import scores
 from container_doors.cli.upload import relayed_follower_for, with_chosen_mode
 from container_doors.core.config import Params, load_params
 from container_doors.core.errors import ConfigError, VersioningError
+from container_doors.core.files import is_read_only, make_folder
 from container_doors.core.ports import Progress
 from container_doors.core.records import Metadata
-from container_doors.core.run import Run
+from container_doors.core.run import JOBS, Run
 from container_doors.kaggle import job_report, worker
 from container_doors.kaggle.ledger import JobRecord, newest_job, read_jobs, readable_jobs
 from container_doors.steps.kaggle.follow import follow_job
@@ -49,11 +51,25 @@ _STOPPED = 130
 
 def plan(arguments: argparse.Namespace) -> int:
     """Check everything, and print what would be sent and what it would cost; send nothing."""
-    with console.progress() as progress:
-        planned = _plan(replace(_request(arguments), for_reading=True), progress)
+    with console.progress() as progress, _scratch() as folder:
+        request = replace(_request(arguments), for_reading=True, jobs=folder)
+        planned = _plan(request, progress)
     say(*job_report.plan_lines(planned), _push_target_line())
-    discard_plan(planned)
     return 0
+
+
+@contextmanager
+def _scratch() -> Iterator[Path]:
+    """Yield a folder for what is not kept; where nothing can be written, a temporary one."""
+    try:
+        make_folder(JOBS)
+        scratch = TemporaryDirectory(dir=JOBS, prefix=".plan-")
+    except OSError as error:
+        if not is_read_only(error):
+            raise
+        scratch = TemporaryDirectory(prefix="doors-plan-")
+    with scratch as folder:
+        yield Path(folder)
 
 
 def push(arguments: argparse.Namespace) -> int:

@@ -76,6 +76,16 @@ def test_a_commit_with_credentials_is_not_packed(folder: Path):
     packed(folder)
 
 
+@pytest.mark.parametrize("changed", [[], [Path("a.txt")]], ids=["commit", "changed"])
+def test_a_commit_is_packed_where_git_cannot_write(folder: Path, changed: list[Path]):
+    (folder / "a.txt").write_text("three")
+    objects = folder / ".git/objects"
+    shutil.rmtree(objects / "pack")
+    (objects / "pack").touch()  # as if read-only: root, which tests may be, heeds no permissions
+
+    packed(folder, changed)
+
+
 def target_of(link: Path) -> bytes:
     return os.readlink(os.fsencode(link))  # noqa: PTH115 - pathlib spells it anew
 

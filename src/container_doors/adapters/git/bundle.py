@@ -62,9 +62,10 @@ def bundle_code(
         VersioningError: If it cannot be rebuilt; the message names the reason.
     """
     with TemporaryDirectory(prefix="doors-") as scratch:
+        index = {"GIT_INDEX_FILE": f"{scratch}/index"} if changed else {}
+        git = partial(git, variables=_own_objects(Path(scratch), directory, git) | index)
         tree = own = _line(git("read the commit", "rev-parse", f"{commit}^{{tree}}"))
         if changed:
-            git = partial(git, variables=_own_index(Path(scratch), directory, git))
             tree = _changed_tree(commit, changed, git=git, directory=directory)
         entries = {root: list(_entries(root, git)) for root in dict.fromkeys((own, tree))}
         _refuse_credentials(entries[tree], directory)
@@ -98,14 +99,13 @@ def _refuse_credentials(entries: Sequence[tuple[str, str, bytes]], directory: Pa
         )
 
 
-def _own_index(scratch: Path, directory: Path, git: Git) -> dict[str, str]:
-    """Create a separate index and object folder, so that the user's own are not changed."""
+def _own_objects(scratch: Path, directory: Path, git: Git) -> dict[str, str]:
+    """Create a separate object folder: the user's own is not changed, and may be read-only."""
     found = git("find its objects", "rev-parse", "--git-path", "objects")
     objects = directory.absolute() / os.fsdecode(found.removesuffix(b"\n"))
     quoted = str(objects).replace("\\", "\\\\").replace('"', '\\"')
     (scratch / "objects").mkdir()
     return {
-        "GIT_INDEX_FILE": str(scratch / "index"),
         "GIT_OBJECT_DIRECTORY": str(scratch / "objects"),
         "GIT_ALTERNATE_OBJECT_DIRECTORIES": f'"{quoted}"',
     }

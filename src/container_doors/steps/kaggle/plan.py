@@ -20,6 +20,7 @@ from container_doors.core.errors import (
     VersioningError,
     WeightsError,
 )
+from container_doors.core.files import is_read_only
 from container_doors.core.ports import GpuHost, Progress, Quota, Repository, Trainer
 from container_doors.core.records import RunRecord
 from container_doors.core.run import JOBS, PRETRAINED, Run
@@ -85,6 +86,8 @@ class JobRequest:
     for_reading: bool = False
     """Nothing is sent: questions that need an account or a network may stay open, and what must
     be done before it can be sent is listed."""
+    jobs: Path = JOBS
+    """What would be sent is written into a folder in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +157,7 @@ def plan_job(
     }
     after = {name: epoch for name, epoch in epochs.items() if epoch is not None}
     job = job_slug(list(request.experiments), secrets.token_hex(3))
-    folder = JOBS / job
+    folder = request.jobs / job
     uncommitted = partial(_uncommitted, request, params, repository)
     changed: Sequence[Path] = questions.require(uncommitted, [])
     program_bundles, code, filtered = questions.require(
@@ -219,14 +222,17 @@ class _Questions:
         self._first: dict[str, None] = {}
 
     def ask(self, what: str, question: Callable[[], _Answer], otherwise: _Answer) -> _Answer:
-        """Ask, or store why there is no answer."""
+        """Ask, or store why there is no answer; an answer that cannot be kept is none."""
         try:
             return question()
         except (HostError, WeightsError) as error:
             if not self._for_reading:
                 raise
             self._open.setdefault((error.problem, error.hint), []).append(what)
-            return otherwise
+        except OSError as error:
+            if not self._for_reading or not is_read_only(error):
+                raise
+        return otherwise
 
     def require(self, check: Callable[[], _Answer], otherwise: _Otherwise) -> _Answer | _Otherwise:
         """Check what must be true before anything is sent, or store what to do first."""

@@ -35,8 +35,8 @@ def enter() -> None:
         found = "{}.{}".format(*sys.version_info)
         sys.stderr.write(
             f"error: Python 3.11, 3.12 or 3.13 is needed, found {found} ({sys.executable})\n"
-            f"  hint: cd {shlex.quote(str(ROOT))} && {_GET_UV_AND_SYNC}, which fetches one; then the same command "
-            "again\n"
+            f"  hint: cd {shlex.quote(str(ROOT))} && {_GET_UV_AND_SYNC}, "
+            "which fetches one; then the same command again\n"
         )
         sys.exit(2)
 

@@ -27,7 +27,11 @@ SAVED = (
     ".env",
     ".env.local",
     ".netrc",
+    "_netrc",
+    ".git-credentials",
+    ".pypirc",
     "tunnel.pem",
+    "id_ed25519",
 )
 KEPT = ("params.yaml", "tokenizer.json", ".env.example", "reports/metrics.json", "results-1.json")
 CONTENTS = {
@@ -74,6 +78,57 @@ def test_a_commit_of_credentials_is_refused_under_any_name(
     assert f"error: '{path}' looks like credentials" in done.stdout
     assert "hint: git rm --cached" in done.stdout
     assert "s" * 24 not in done.stdout
+
+
+HEX, MIXED = "0a" * 20, "aB3" * 14
+WRITTEN = {
+    "netrc": f"machine api.wandb.ai\n  login user\n  password {HEX}\n",
+    "netrc in a line": f"machine github.com login me account x password {'k3y' * 4}",
+    "an environment": f"export WANDB_API_KEY={HEX}",
+    "a notebook": json.dumps({"source": [f'os.environ["WANDB_API_KEY"] = "{HEX}"\n']}),
+    "a default in code": f"environ.setdefault('KAGGLE_KEY', '{HEX[:32]}')",
+    "a settings file": f"wandb:\n  api_key: {HEX}\n",
+    "a command": f"wandb login --relogin {HEX}",
+    "a call": f'wandb.login(key="{HEX}")',
+    "Kaggle's with words around it": f'my key: {{"username":"me","key":"{HEX[:32]}"}}',
+    "AWS'": f"aws_secret_access_key = {MIXED}",
+    "an OAuth client's": f'config = {{"client_secret": "{MIXED}"}}',
+    "Google's refresh": f"refresh: 1//0{MIXED}",
+    "Google's access": f'token = {{"access_token":"ya29.{MIXED}"}}',
+    "git-credentials": f"https://me:{HEX}@git.example.org",
+    "PGP's": private_key("no key", kind="PGP").replace("KEY-----", "KEY BLOCK-----"),
+    "PuTTY's": "PuTTY-User-Key-" + "File-3: ssh-ed25519",
+}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_what_was_pasted_into_any_file_is_refused(
+    encoding: str, tmp_path: Path, repository_root: Path
+):
+    paths = [tmp_path / f"{number}.txt" for number in range(len(WRITTEN) + len(CONTENTS))]
+    texts = [*WRITTEN.values(), *map(json.dumps, CONTENTS.values())]
+    for path, text in zip(paths, texts, strict=True):
+        path.write_text(text, encoding=encoding)
+
+    said = refused(repository_root, *paths).stdout
+
+    assert [text for path, text in zip(paths, texts, strict=True) if f"'{path}'" not in said] == []
+    assert HEX not in said
+
+
+SPOKEN = (
+    "WANDB_API_KEY=your-key-goes-here", "export WANDB_API_KEY=$(cat key)", "WANDB_API_KEY: null",
+    "machine api.wandb.ai login user password <your key>", "password YOUR_API_KEY",
+    "machine x login me password $PASSWORD", 'wandb_key = secrets.get_secret("WANDB_API_KEY2")',
+    "kaggle_token = read_the_token_of_version_2(path)", f"wandb: commit {HEX}", f"sha256: {HEX}",
+    f'keys = {{"key": "{HEX}"}}', "https://user:password@example.org", "KAGGLE_KEY=" + "x" * 32,
+)  # fmt: skip
+
+
+def test_what_stands_for_a_key_is_none(tmp_path: Path, repository_root: Path):
+    (tmp_path / "guide.md").write_text("\n\n".join(SPOKEN))
+
+    assert refused(repository_root, tmp_path / "guide.md").stdout == ""
 
 
 def test_code_and_documents_that_speak_of_keys_are_not(tmp_path: Path, repository_root: Path):

@@ -1,13 +1,15 @@
 """Recognises files that look like credentials: none is sent with changed code, or committed."""
 
+import codecs
 import json
 import re
 from fnmatch import fnmatch
 from pathlib import Path
 
 _NAMES = (
-    ".env", ".env.*", "*.env", ".netrc", ".npmrc", ".pypirc", ".git-credentials", "*.pem", "*.key",
-    "*.p12", "*.pfx", "id_rsa", "id_dsa", "id_ecdsa", "id_ed25519", "kaggle.json", "access_token",
+    ".env", ".env.*", "*.env", ".netrc", "_netrc", ".npmrc", ".pypirc", ".git-credentials",
+    "*.pem", "*.key", "*.p12", "*.pfx", "*.ppk", "id_rsa", "id_dsa", "id_ecdsa", "id_ed25519",
+    "kaggle.json", "access_token",
     "*credentials*.json", "*service[-_]account*.json", "client_secret*.json", "client.json",
     "token.json", "*[-_]token.json", "config.local",
 )  # fmt: skip
@@ -20,16 +22,38 @@ _SECRETS = ("private_key", "refresh_token", "client_secret", "key")
 
 _TOKENS = (
     rb"-----BEGIN [A-Z ]*PRIVATE"
-    rb" KEY-----"
+    rb" KEY(?: BLOCK)?-----|PuTTY-User-Key-File-\d|AGE-SECRET-KEY-1[0-9A-Z]{20}"
     rb"|\b(?:KGAT_[0-9a-f]{16}|wandb_v1_\w{16}|gh[oprsu]_\w{20}|github_pat_\w{20}|hf_\w{20}"
-    rb"|AKIA[0-9A-Z]{12}|GOCSPX-[\w-]{16})"
+    rb"|glpat-[\w-]{16}|(?:AKIA|ASIA)[0-9A-Z]{12}|GOCSPX-[\w-]{16}|AIza[\w-]{30}|ya29\.[\w-]{20}"
+    rb"|1//0[\w-]{30}|xox[abprs]-\d[\w-]{16}|sk-(?:proj-|ant-)?[A-Za-z0-9]{32}|pypi-AgE[\w-]{20})"
 )
-"""How keys of Kaggle, W&B, GitHub, Hugging Face, AWS and Google begin."""
+"""How private keys begin, and keys of Kaggle, W&B, GitHub, Hugging Face, GitLab, AWS, Google,
+Slack, OpenAI and PyPI."""
 
-_TOKEN = re.compile(_TOKENS)
-_TEXT = re.compile(_TOKENS + rb'|"private_key"\s*:|"refresh_token"\s*:|"client_secret"\s*:')
+_MIXED = rb"(?=[\w+/=-]*\d)(?=[\w+/=-]*[a-z])(?=[\w+/=-]*[A-Z])[\w+/=-]{20,}+(?![.(\[])"
+_KEY = rb"(?:[0-9a-f]{32,}+\b|" + _MIXED + rb")"
+"""A key without a beginning of its own: hexadecimal, as W&B's and Kaggle's, or mixed, as AWS'."""
+
+_OWNER = rb"(?i:wandb|w&b|kaggle|aws|azure|gdrive|google|github|gitlab|hf|dvc|api)"
+_KIND = rb"(?i:key|token|secret|password)"
+_GIVEN = rb"[\\\"'\])]*\s*(?:=|:|,)\s*[\\\"']*"
+_WRITTEN = (
+    rb"\bmachine\s+\S{1,200}(?:\s+(?:login|account)\s+\S{1,200}){0,2}\s+password\s+"  # ~/.netrc
+    rb"(?=\S{0,99}\d)(?=\S{0,99}[A-Za-z])[^\s<>{}$]{8,}"
+    rb"|" + _OWNER + rb"[\w-]{0,40}?" + _KIND + rb"\w{0,20}" + _GIVEN + _KEY
+    + rb"|\bwandb[ .]login\b[^\n]{0,60}?\b" + _KEY
+    + rb"|//[^\s/:@]{1,99}:" + _KEY + rb"@"  # ~/.git-credentials
+    + rb"|\"username\"\s*:\s*\"[^\"]{1,99}\"\s*,\s*\"key\"\s*:\s*\"" + _KEY
+    + rb"|\"key\"\s*:\s*\"" + _KEY + rb"\"\s*,\s*\"username\"\s*:"  # kaggle.json
+    + rb"|client_secret[\"']?\s*[:=]\s*[\"']?" + _MIXED
+)  # fmt: skip
+"""Keys beside what they are for: in a shell, a script, a notebook, a settings file."""
+
+_TOKEN = re.compile(_TOKENS + rb"|" + _WRITTEN)
+_TEXT = re.compile(_TOKEN.pattern + rb'|"private_key"\s*:|"refresh_token"\s*:|"client_secret"\s*:')
 
 _READ_BYTES = 1 << 20
+_BEFORE_JSON = codecs.BOM_UTF8 + b" \t\r\n"
 
 
 def looks_confidential(path: Path) -> bool:
@@ -50,7 +74,7 @@ def contains_credentials(path: Path) -> bool:
     name = path.name.lower()
     is_example = name.endswith((".example", ".sample", ".template"))
     is_named = not is_example and any(fnmatch(name, one) for one in _NAMES)
-    return is_named or _TOKEN.search(content) is not None or _is_key(path, content)
+    return is_named or _TOKEN.search(content) is not None or _is_key(content)
 
 
 def has_confidential_name(path: Path) -> bool:
@@ -63,9 +87,9 @@ def has_confidential_name(path: Path) -> bool:
     return any(fnmatch(name, one) for one in _NAMES) or _SAVED_AS.fullmatch(name) is not None
 
 
-def _is_key(path: Path, content: bytes) -> bool:
-    """Return whether a JSON file is a key of Google or Kaggle."""
-    if path.suffix.lower() != ".json" or len(content) == _READ_BYTES:
+def _is_key(content: bytes) -> bool:
+    """Return whether a file is the JSON of a key of Google or Kaggle, whatever its name."""
+    if not content.lstrip(_BEFORE_JSON).startswith((b"{", b"[")) or len(content) == _READ_BYTES:
         return False
     try:
         document = json.loads(content)
@@ -85,6 +109,13 @@ def _read_start(path: Path) -> bytes:
         if path.is_symlink() or not path.is_file():
             return b""
         with path.open("rb") as file:
-            return file.read(_READ_BYTES)
+            return _as_utf8(file.read(_READ_BYTES))
     except OSError:  # for example, a name that this system does not allow
         return b""
+
+
+def _as_utf8(content: bytes) -> bytes:
+    """Recode UTF-16, which PowerShell and Notepad write."""
+    if not content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return content
+    return content.decode("utf-16", errors="replace").encode()

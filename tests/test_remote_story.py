@@ -80,3 +80,15 @@ def test_archives_of_another_version_are_left_alone(tmp_path: Path):
 
     assert pull_data(tmp_path / "data", store=store, progress=progress) == "folder"
     assert "another version" in progress.lines[0]
+
+
+class Locked(Renewed):
+    def pull(self, pointers: Sequence[Path], *, force: bool = False) -> None:
+        raise VersioningError("the workspace is read-only", hint="make it writable")
+
+
+def test_force_is_named_only_where_it_would_help(tmp_path: Path):
+    with pytest.raises(VersioningError, match="read-only") as refused:
+        pull_data(tmp_path / "data", store=Locked(), progress=FakeProgress())
+
+    assert refused.value.hint == "make it writable"

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from container_doors.core.installation import install_command
 
@@ -12,6 +13,8 @@ THREE_WAYS = (
     "--client FILE; see docs/google-drive.md"
 )
 _AGAIN = "run this again: files that were sent are not sent again"
+_READ_ONLY = "read-only file system"
+_READ_ONLY_PATH = re.compile(_READ_ONLY + r": ['\"](?P<path>[^'\"]+)", re.IGNORECASE)
 _PLUGIN = re.compile(r"dvc[-_](?P<name>[a-z0-9]+)")
 _GET_PLUGIN = "uv sync, for Google Drive; for others install DVC's plugin where dvc is"
 _SIGN_IN = (
@@ -69,7 +72,7 @@ _COMPLAINTS = [
          "free some space; for a service account: " + THREE_WAYS),
         ("no space left", "the disk is full", "free some space there, then " + _AGAIN),
         ("quota exceeded", "the quota is used up", "free some space there, then run this again"),
-        ("read-only file system", "",
+        (_READ_ONLY, "",
          "make the remote writable, or choose another: dvc remote list"),
         ("unauthorized_client", "the service account may not impersonate that person",
          "a Workspace admin allows it: docs/google-drive.md, delegation; scope "
@@ -150,12 +153,19 @@ _TEMPORARY = (
 def explain(message: str) -> Complaint | None:
     """Find the known error in a message of DVC or Google; None if there is none.
 
+    A read-only path in the working directory is the workspace's; others are the storage's.
+
     >>> explain("<HttpError 403> storageQuotaExceeded").remedy[:15]
     'free some space'
     """
     lower = message.lower()
     fits = (one for one in _COMPLAINTS if any(sign in lower for sign in one.sign.split("|")))
     complaint = next(fits, None)
+    if complaint is not None and complaint.sign == _READ_ONLY:
+        path = _READ_ONLY_PATH.search(message)
+        if path and Path(path["path"]).is_relative_to(Path.cwd()):
+            remedy = "this workspace is read-only: make it writable, or work in a clone of it"
+            return replace(complaint, remedy=remedy)
     plugin = _PLUGIN.search(lower)
     if complaint is None or complaint.remedy != _GET_PLUGIN or plugin is None:
         return complaint

@@ -103,7 +103,7 @@ def _pull_folder(
             hint = instead_of.hint
         raise MissingContentError(problem, hint=hint) from None
     except VersioningError as error:
-        if force:
+        if force or "--force" not in error.hint:  # nothing here would be overwritten
             raise
         raise VersioningError(
             error.problem,

@@ -17,7 +17,7 @@ from container_doors.core.run import PUBLISHED, Run, runs_in
 from container_doors.publishing.provenance import record_hashes
 from container_doors.steps.evaluate import evaluate_split
 from container_doors.steps.release import release_model
-from container_doors.steps.runs import Row, Score, list_runs
+from container_doors.steps.runs import Row, Score, are_mixed, list_runs
 from container_doors.steps.version import version_model
 from tests.builders import a_small_dataset, an_evaluation, split_scores
 from tests.fakes import (
@@ -268,3 +268,118 @@ def test_figures_that_are_undefined_are_absent(repository: FakeRepository):
 
     assert found.problem is None
     assert (found.val, found.test, found.latency_ms) == ({}, {}, None)
+
+
+def relabel(split: str, photograph: int = 0) -> None:
+    """Move a labelled door of the data set."""
+    path = Path(PARAMS.data.path) / f"labels/{split}/{photograph}.txt"
+    path.write_text("0 0.5 0.5 0.45 0.7\n")
+
+
+def table(capsys: pytest.CaptureFixture[str], *options: str) -> tuple[list[str], list[str]]:
+    """Return the rows of the table, and the lines below it."""
+    capsys.readouterr()
+    assert main(["runs", *options]) == 0
+    _, *lines = capsys.readouterr().out.splitlines()
+    rows = [line for line in lines if " v1." in line]
+    return rows, lines[len(rows) :]
+
+
+def test_scores_on_other_photographs_or_labels_are_marked_and_not_ranked_with_the_others(
+    repository: FakeRepository, capsys: pytest.CaptureFixture[str]
+):
+    """Of val alone the labels change: exp1 has the highest score, on the earlier ones."""
+    train("exp1", 0.9, repository)
+    train("exp2", 0.2, repository)
+    rows, below = table(capsys)
+    assert "[" not in "".join(rows)
+    assert below == [
+        "test recall and false alarms: in use, at a confidence of 0.25; mAP: by Ultralytics' "
+        "definition"
+    ]
+
+    relabel("val")
+    train("exp3", 0.3, repository)
+
+    rows, below = table(capsys, "--sort", "val")
+    assert [" ".join(line.split()[:1] + line.split()[2:6]) for line in rows] == [
+        "exp3 0.300 [1] 0.300 1.000", "exp1 0.900 [2] 0.900 1.000", "exp2 0.200 [2] 0.200 1.000",
+    ]  # fmt: skip
+    assert "different photographs or labels of val; only scores with the same number" in below[1]
+    assert [one.name for one in list_runs(repository, sort="test")] == ["exp1", "exp3", "exp2"]
+    main(["runs", "--json"])
+    found = {one["name"]: one["measured_on"] for one in json.loads(capsys.readouterr().out)["runs"]}
+    assert found == {
+        "exp3": {"val": 1, "test": 1}, "exp1": {"val": 2, "test": 1}, "exp2": {"val": 2, "test": 1},
+    }  # fmt: skip
+
+
+def test_a_data_set_that_is_not_here_is_known_by_what_the_runs_recorded(repository: FakeRepository):
+    train("exp1", 0.2, repository)
+    relabel("train")
+    train("exp2", 0.3, repository)
+    relabel("test")
+    train("exp3", 0.1, repository)
+    shutil.rmtree(PARAMS.data.path)
+
+    def numbers() -> dict[str, dict[str, int]]:
+        return {one.name: one.measured_on for one in list_runs(repository)}
+
+    assert numbers() == {
+        "exp3": {"val": 1, "test": 1}, "exp2": {"val": 1, "test": 2}, "exp1": {"val": 1, "test": 2},
+    }  # fmt: skip
+    for path in Run("exp2").directory.glob("dataset.json*"):
+        path.unlink()
+    assert numbers()["exp2"] == {"val": 2, "test": 2}, "only the hash of the whole is known"
+    assert numbers()["exp1"] == {"val": 1, "test": 3}
+
+
+def test_what_git_has_of_a_version_does_not_say_on_which_photographs(
+    repository: FakeRepository, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("container_doors.cli.runs.GitRepository", lambda _: repository)
+    train("exp1", 0.2, repository)
+    old = release(repository)
+    shutil.rmtree("runs")
+    train("exp2", 0.3, repository)
+
+    rows, below = table(capsys)
+
+    assert old.version in rows[1]
+    assert "0.200 [?]" in rows[1]
+    assert "0.300 [1]" in rows[0]
+    assert "[?]: it is not known on which" in below[1]
+    unknown = [one for one in list_runs(repository) if not one.measured_on]
+    assert not are_mixed(unknown, "val"), "one has none to be compared with"
+    assert are_mixed(unknown * 2, "val")
+
+
+def test_intervals_on_other_labels_than_the_scores_are_not_shown(repository: FakeRepository):
+    train("exp1", 0.995, repository)
+    relabel("test")
+    evaluate_split(
+        Run("exp1"), "test", progress=FakeProgress(),
+        open_detector=lambda weights, params: FakeDetector(),
+    )  # fmt: skip
+
+    recall = row("exp1", repository).test["recall"]
+    assert (recall.value, recall.low) == (1.0, None)
+
+
+def test_recall_at_different_confidences_says_which(
+    repository: FakeRepository, capsys: pytest.CaptureFixture[str]
+):
+    train("exp1", 0.2, repository)
+    train("exp2", 0.3, repository)
+    evaluation = Evaluation.read(Run("exp2").scores)
+    test = evaluation.splits["test"]
+    point = test.operating_point.model_copy(update={"conf_threshold": 0.4})
+    splits = evaluation.splits | {"test": test.model_copy(update={"operating_point": point})}
+    evaluation.model_copy(update={"splits": splits}).write(Run("exp2").scores)
+    agree(Run("exp2"))
+
+    rows, below = table(capsys)
+
+    assert "1.000 at 0.4 " in rows[0]
+    assert "1.000 at 0.25 " in rows[1]
+    assert below[0].startswith("test recall and false alarms: in use, at the confidence given;")

@@ -13,10 +13,8 @@ from typing import Literal
 
 from container_doors.core.errors import DatasetError, DoorsError, RunError, WeightsError
 from container_doors.core.ports import Detector, Progress, Repository
-from container_doors.core.records import DatasetFiles, Evaluation, Metadata, RunRecord
+from container_doors.core.records import Evaluation, Metadata, RunRecord
 from container_doors.core.run import PUBLISHED, Run
-from container_doors.data.data_yaml import DATA_YAML
-from container_doors.data.facts import content_sha256
 from container_doors.data.layout import Layout, label_of, read_layout
 from container_doors.data.view import link_view
 from container_doors.publishing.copies import paths_without_copy
@@ -25,6 +23,7 @@ from container_doors.publishing.lineage import run_of
 from container_doors.publishing.pointers import pointer_name, read_pointer
 from container_doors.publishing.publication import METADATA, check_weights, read_published, recover
 from container_doors.publishing.ways_back import refuse_other_weights
+from container_doors.steps.recorded_files import files_of_split, recorded_files
 
 FIGURE = "mAP50-95"
 """Ultralytics' figure on val, which also selects the best epoch of a run."""
@@ -155,7 +154,7 @@ def _comparable(
     new, old = _figure_of(evaluation), _figure_of(published.evaluation)
     if record.dataset.sha256 == published.dataset_sha256:
         return new, old, ""
-    layout = _layout_today(Path(record.dataset.path))
+    layout = layout_today(Path(record.dataset.path))
     if layout is None:
         raise RunError(
             f"it was measured on other data, and {record.dataset.path} is not here",
@@ -176,7 +175,8 @@ def _comparable(
     return new, old, ", on val as it is today"
 
 
-def _layout_today(dataset: Path) -> Layout | None:
+def layout_today(dataset: Path) -> Layout | None:
+    """Read a data set's layout as it is today; None if it is not here, or has no val."""
     try:
         layout = read_layout(dataset)[0]
     except DatasetError:
@@ -209,20 +209,8 @@ def _measure(
 
 def _recorded_val_files(run: Run, dataset_sha256: str, layout: Layout) -> dict[str, str] | None:
     """Read val's files when a run was trained; None if lost, or if val was another folder."""
-    try:
-        files = DatasetFiles.read(run.dataset).files
-    except RunError:
-        return None
-    if content_sha256({Path(name): digest for name, digest in files.items()}) != dataset_sha256:
-        return None
-    val = layout.splits["val"]
-    folders = tuple(
-        f"{folder.relative_to(layout.root).as_posix()}/"
-        for folder in (val.images_dir, val.labels_dir)
-    )
-    if files.get(DATA_YAML.name) != file_sha256(layout.data_yaml):
-        return None
-    return {name: digest for name, digest in files.items() if name.startswith(folders)} or None
+    files = recorded_files(run, dataset_sha256)
+    return None if files is None else files_of_split(files, layout, "val")
 
 
 def _val_files(layout: Layout) -> dict[str, str]:

@@ -1,9 +1,10 @@
 """List the runs and versions in this clone, with their measured scores."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from math import isfinite
+from functools import cache
+from math import inf, isfinite
 from pathlib import Path
 from typing import Any
 
@@ -13,22 +14,30 @@ from container_doors.core.parsing import ParsingError, parse_json
 from container_doors.core.ports import Repository
 from container_doors.core.records import Evaluation, Metadata, RunRecord
 from container_doors.core.run import PUBLISHED, REPORTS, RUNS, Run
+from container_doors.data.layout import Layout
 from container_doors.kaggle.ledger import readable_jobs
 from container_doors.publishing.git_reports import METRICS
 from container_doors.publishing.names import TAGS, parse_name, parse_tag, version_name
 from container_doors.publishing.publication import read_published
 from container_doors.publishing.ways_back import refuse_changed_records
+from container_doors.steps.published import layout_today
+from container_doors.steps.recorded_files import recorded_files, sha256_of_split
 from container_doors.training.history import read_epochs
 from container_doors.training.standing import correct_status
 
 SCORES = ("mAP50", "mAP50-95", "precision", "recall")
 """mAP is Ultralytics'; precision and recall are those at the operating point."""
 
+SCORED_SPLITS = ("val", "test")
+
 SAME = 0.005
 """How far a score may be off when it is measured again on another device. If the value of an
 interval is further off, it is of other photographs or of another threshold."""
 
 DAMAGED = "damaged"
+
+LayoutOf = Callable[[Path], Layout | None]
+"""Reads a data set's layout as it is today; None if it is not here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +69,11 @@ class Row:
     test: dict[str, Score] = field(default_factory=dict)
     """Both by the names in :data:`SCORES`; scores that were not measured are absent."""
     test_false_alarms: int | None = None
+    test_conf_threshold: float | None = None
+    """Of the precision, the recall and the false alarms on test."""
+    measured_on: dict[str, int] = field(default_factory=dict)
+    """By split, a number of the photographs and labels that it was measured on. Rows of equal
+    numbers were measured on the same; 1 is the newest row's. Absent if that is not known."""
     size_bytes: int | None = None
     latency_ms: float | None = None
     """The median for a test photograph, on the machine where the run was evaluated."""
@@ -69,10 +83,17 @@ class Row:
     """The commit of the code that trained it."""
     problem: str | None = None
     """What is damaged, if the other fields could not be read."""
+    dataset_sha256: str | None = None
+    """Of the data set that it was trained on."""
+    sha256_of_splits: dict[str, str] = field(default_factory=dict)
+    """By split, of the photographs and labels that it was measured on, if they were recorded."""
 
 
 def list_runs(repository: Repository, *, sort: str = "date") -> list[Row]:
     """Return a row for each run and version in this clone; damaged ones have a ``problem``.
+
+    A score can only be compared with scores on the same photographs and labels. So if the rows are
+    sorted by a score, those of the newest photographs come first.
 
     Args:
         repository: Has the tags of the versions.
@@ -84,7 +105,8 @@ def list_runs(repository: Repository, *, sort: str = "date") -> list[Row]:
         for tag in repository.tags(TAGS)
         if (version := parse_tag(tag)) is not None
     }
-    rows = [_row_of_folder(path, published, set(tagged)) for path in _folders()]
+    layout_of = cache(layout_today)
+    rows = [_row_of_folder(path, published, set(tagged), layout_of) for path in _folders()]
     if problem is not None:
         rows.append(Row(str(PUBLISHED), DAMAGED, is_published=True, problem=problem))
     if published is not None and not any(row.is_published for row in rows):
@@ -96,7 +118,13 @@ def list_runs(repository: Repository, *, sort: str = "date") -> list[Row]:
     rows += [
         _row_of_tag(name, tag, repository) for name, tag in tagged.items() if name not in known
     ]
-    return _sorted(rows, sort)
+    return _sorted(_numbered(rows), sort)
+
+
+def are_mixed(rows: Sequence[Row], split: str) -> bool:
+    """Return whether scores on a split are not known to be of the same photographs and labels."""
+    measured = [row.measured_on.get(split) for row in rows if _has_scores(row, split)]
+    return len(measured) > 1 and (None in measured or len(set(measured)) > 1)
 
 
 def with_present_status(run: Run, record: RunRecord) -> RunRecord:
@@ -119,16 +147,18 @@ def _folders() -> list[Path]:
     return sorted(path for path in RUNS.iterdir() if path.is_dir() and path.name[0] != ".")
 
 
-def _row_of_folder(path: Path, published: Metadata | None, tagged: set[str]) -> Row:
+def _row_of_folder(
+    path: Path, published: Metadata | None, tagged: set[str], layout_of: LayoutOf
+) -> Row:
     try:
-        return _row_of_run(Run.named(path.name), published, tagged)
+        return _row_of_run(Run.named(path.name), published, tagged, layout_of)
     except RunError as error:
         return Row(path.name, DAMAGED, problem=f"{error.problem}; {error.hint}")
     except OSError as error:
         return Row(path.name, DAMAGED, problem=f"{error.filename}: {error.strerror}")
 
 
-def _row_of_run(run: Run, published: Metadata | None, tagged: set[str]) -> Row:
+def _row_of_run(run: Run, published: Metadata | None, tagged: set[str], layout_of: LayoutOf) -> Row:
     record = with_present_status(run, RunRecord.read(run.record))
     metadata = Metadata.read(run.metadata) if run.metadata.exists() else None
     evaluation = Evaluation.read(run.scores) if run.scores.exists() else None
@@ -150,8 +180,19 @@ def _row_of_run(run: Run, published: Metadata | None, tagged: set[str]) -> Row:
         size_bytes=best.size_bytes if best else None,
         date=record.finished_at or record.started_at,
         commit=record.code.commit,
+        dataset_sha256=record.dataset.sha256,
+        sha256_of_splits=_recorded_splits(run, record, layout_of) if evaluation else {},
         **_measured_fields(evaluation, measured),
     )
+
+
+def _recorded_splits(run: Run, record: RunRecord, layout_of: LayoutOf) -> dict[str, str]:
+    files = recorded_files(run, record.dataset.sha256)
+    if files is None:
+        return {}
+    layout = layout_of(Path(record.dataset.path))
+    found = {split: sha256_of_split(files, layout, split) for split in SCORED_SPLITS}
+    return {split: digest for split, digest in found.items() if digest is not None}
 
 
 def _status(run: Run, record: RunRecord) -> str:
@@ -172,6 +213,7 @@ def _row_of_published(published: Metadata, tagged: set[str], status: str) -> Row
         size_bytes=best.size_bytes if best else None,
         date=published.trained_on,
         commit=published.code.commit,
+        dataset_sha256=published.dataset_sha256,
         **_measured_fields(published.evaluation, None),
     )
 
@@ -209,6 +251,7 @@ def _measured_fields(evaluation: Evaluation | None, measured: Evaluated | None) 
         "val": _scores(evaluation, measured, "val"),
         "test": _scores(evaluation, measured, "test"),
         "test_false_alarms": test.operating_point.false_positives if test else None,
+        "test_conf_threshold": test.operating_point.conf_threshold if test else None,
         "latency_ms": test.latency.median_ms if test and test.latency else None,
     }
 
@@ -220,7 +263,7 @@ def _scores(evaluation: Evaluation, measured: Evaluated | None, split: str) -> d
     point = found.operating_point
     values = {**found.ultralytics, "precision": point.precision, "recall": point.recall}
     assessed = measured.splits.get(split) if measured else None
-    intervals = assessed.scores if assessed else {}
+    intervals = assessed.scores if assessed and not assessed.changed else {}
     return {
         name: _score(value, intervals.get(name))
         for name in SCORES
@@ -266,12 +309,48 @@ def _whole(value: float | None) -> int | None:
     return None if value is None else int(value)
 
 
+def _numbered(rows: Sequence[Row]) -> list[Row]:
+    """Number the photographs and labels of each split, from the newest row on."""
+    known = {
+        (row.dataset_sha256, split): digest
+        for row in rows
+        for split, digest in row.sha256_of_splits.items()
+    }
+
+    def digest_of(row: Row, split: str) -> str | None:
+        """Return the split's hash, or that of a whole data set that nothing more is known of."""
+        return known.get((row.dataset_sha256, split), row.dataset_sha256)
+
+    numbers: dict[str, dict[str, int]] = {split: {} for split in SCORED_SPLITS}
+    numbered = []
+    for row in _newest_first(rows):
+        measured_on = {}
+        for split, of_split in numbers.items():
+            digest = digest_of(row, split)
+            if digest is not None and _has_scores(row, split):
+                measured_on[split] = of_split.setdefault(digest, len(of_split) + 1)
+        numbered.append(replace(row, measured_on=measured_on))
+    return numbered
+
+
+def _has_scores(row: Row, split: str) -> bool:
+    return bool(row.test or row.test_false_alarms is not None if split == "test" else row.val)
+
+
+def _newest_first(rows: Sequence[Row]) -> list[Row]:
+    return sorted(rows, key=lambda row: (-_seconds(row), row.name))
+
+
 def _sorted(rows: Sequence[Row], sort: str) -> list[Row]:
     """Sort by one column; rows without a value come last, and of equal rows the newest first."""
-    by_date = sorted(rows, key=lambda row: (-_seconds(row), row.name))
-    value = _ORDERS[sort]
+    by_date = _newest_first(rows)
+    value, split = _ORDERS[sort], _SPLITS_OF.get(sort)
+
+    def order(row: Row) -> tuple[float, Any]:
+        return (row.measured_on.get(split, inf) if split else 0, value(row))
+
     with_value = [row for row in by_date if value(row) is not None]
-    return [*sorted(with_value, key=value), *(row for row in by_date if value(row) is None)]
+    return [*sorted(with_value, key=order), *(row for row in by_date if value(row) is None)]
 
 
 def _seconds(row: Row) -> float:
@@ -289,6 +368,9 @@ def _newest_number(row: Row) -> tuple[int, int] | None:
         return None
     return -version.major, -version.minor
 
+
+_SPLITS_OF = {"val": "val", "test": "test", "recall": "test", "false-alarms": "test"}
+"""By what is sorted: the split that it was measured on."""
 
 _ORDERS: Mapping[str, Callable[[Row], Any]] = {
     "date": lambda row: -row.date.timestamp() if row.date else None,

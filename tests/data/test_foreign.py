@@ -134,6 +134,52 @@ def test_annotations_beside_each_photograph_are_recognised_where_they_lie(tree: 
     assert all("doors data import" in one.remedy for one in findings)
 
 
+@pytest.mark.parametrize("folder", ["Annotations", "images/train", "."])
+def test_photographs_that_are_labelled_in_another_form_are_added_to_those_that_are_labelled(
+    folder: str, tree: Tree
+):
+    for number in (1, 2):
+        tree.remove(f"labels/train/train_{number}.txt")
+        tree.write(f"{folder}/train_{number}.xml", VOC.format(name=f"train_{number}"))
+    [error] = checked(tree).errors
+    assert error.path == Path(folder, "train_1.xml")
+    assert "none for 2, which would train as background, but train_1.xml, Pascal VOC" in error.found
+    ignored = [one for one in checked(tree).findings if one.rule == "file-ignored"]
+    assert all("doors data import" in one.remedy for one in ignored)
+
+    line = re.search(r"import them: doors (.*?); or", error.remedy)
+    assert line
+    assert main(shlex.split(line[1])) == 0
+
+    assert {one.rule for one in checked(tree).findings} <= {"file-ignored"}
+    assert (tree.root / "labels/train/train_2.txt").read_text().startswith("0 0.3")
+
+
+def test_empty_label_files_are_no_labels_where_another_form_is_there(tree: Tree):
+    for number in range(3):
+        tree.write(f"labels/train/train_{number}.txt", "")
+    voc(tree)
+
+    [error] = checked(tree).errors
+
+    assert error.rule == "split-without-doors"
+    assert "Pascal VOC annotations" in error.found
+    assert "doors data import" in error.remedy
+
+
+def test_the_labels_of_another_split_are_not_to_be_moved_to_photographs_of_the_same_name(
+    tree: Tree,
+):
+    without_labels(tree)
+    voc(tree)
+    (tree.root / "images/train/train_0.jpg").rename(tree.root / "images/train/val_0.jpg")
+
+    [missing] = [one for one in checked(tree).findings if one.rule == "labels-folder-missing"]
+
+    assert "labels/val" not in missing.remedy
+    assert "doors data import" in missing.remedy
+
+
 def test_labels_that_are_there_are_not_asked_for_again(tree: Tree):
     coco(tree)
 

@@ -14,7 +14,7 @@ from container_doors.data.cameras import cameras_of
 from container_doors.data.data_yaml import DATA_YAML
 from container_doors.data.duplicates import find_pairs
 from container_doors.data.faults import Fault, fetch_hint
-from container_doors.data.foreign import find_form, label_form
+from container_doors.data.foreign import find_form, forms_named, label_form
 from container_doors.data.frozen import frozen_changes
 from container_doors.data.layout import (
     PICTURE_SUFFIXES,
@@ -238,13 +238,29 @@ def _too_few(split: Split) -> Iterator[Finding]:
 
 def _no_doors(split: Split) -> Iterator[Finding]:
     if split.photographs and not any(each.doors for each in split.photographs):
-        form = None if split.files.labels else find_form(split.root, _disk(split))
+        form = find_form(split.root, _disk(split))
         yield Fault(
             "split-without-doors",
             "at least one labelled door",
             f"none in {len(split.photographs)} photographs" + (f", but {form}" if form else ""),
             form.remedy if form else "check that the label files are in place and not empty",
         ).at(_folder(split))
+
+
+def _labelled_elsewhere(split: Split) -> Iterator[Finding]:
+    """Find photographs without a label file that have labels in another form, beside the others."""
+    if not any(each.doors for each in split.photographs):
+        return  # a split without doors is reported by itself, with the form
+    labels = set(split.files.labels)
+    names = {image.stem for image in split.files.images if label_of(image) not in labels}
+    forms = forms_named(names, _disk(split)) if names else []
+    if forms:
+        yield Fault(
+            "labels-in-another-form",
+            "a label file for each photograph with doors",
+            f"none for {len(forms)}, which would train as background, but {forms[0]}",
+            forms[0].remedy,
+        ).at(forms[0].path.relative_to(split.root))
 
 
 def _label_without_image(split: Split) -> Iterator[Finding]:
@@ -309,16 +325,17 @@ def _in_its_normal_form(path: Path) -> str:
 
 def _ignored(split: Split) -> Iterator[Finding]:
     disk = _disk(split)
+    labelled = {label.stem for label in split.files.labels}
     for path in split.files.ignored:
         suffix = path.suffix.lower().removeprefix(".")
         is_picture = suffix in _OVERLOOKED_PICTURES
-        form = label_form(path, disk)
+        form = label_form(path, disk, is_added=bool(labelled))
         yield Fault(
             "file-ignored",
             f"pictures ({', '.join(sorted(PICTURE_SUFFIXES))}) and label files (.txt)",
             f"{form.what if form else path.suffix or 'no suffix'}, which is not read",
             form.remedy
-            if form and not split.files.labels
+            if form and path.stem not in labelled
             else "save it as JPEG or PNG"
             if is_picture
             else "move it elsewhere",
@@ -330,6 +347,7 @@ def _ignored(split: Split) -> Iterator[Finding]:
 SPLIT_RULES: tuple[Callable[[Split], Iterator[Finding]], ...] = (
     _too_few,
     _no_doors,
+    _labelled_elsewhere,
     _label_without_image,
     _same_label,
     _same_but_for_spelling,

@@ -4,7 +4,7 @@ import os
 import shlex
 import tarfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path, PurePosixPath
@@ -36,8 +36,8 @@ _SIGNS = {
 }
 """By suffix: kinds of files, and the byte strings that a file of that kind has."""
 
-_IN_FOLDERS = ("Pascal VOC annotations", "labels of LabelMe")
-"""Kinds with a file per photograph: their folder is imported."""
+_IN_FOLDERS = {"Pascal VOC annotations": "voc", "labels of LabelMe": "labelme"}
+"""Kinds with a file per photograph: their folder is imported, in which others may lie."""
 
 _IMPORTED = (
     "COCO annotations", "labels of Label Studio", "annotations of CVAT", "a table of boxes",
@@ -75,8 +75,26 @@ def find_form(dataset: Path, disk: Disk) -> Form | None:
     return next((form for path in archives if (form := archive_form(path, dataset))), None)
 
 
-def label_form(path: Path, disk: Disk) -> Form | None:
-    """Recognise the format of a file's labels; None if it is not known."""
+def forms_named(names: Set[str], disk: Disk) -> list[Form]:
+    """Find label files in another format that belong to some photographs of a data set.
+
+    Args:
+        names: The names of the photographs, without their suffix.
+        disk: The data set. The remedy adds the labels to it.
+    """
+    named = (path for path in _files(disk.root) if path.stem in names)
+    forms = (label_form(path, disk, is_added=True) for path in islice(named, _MOST_FILES))
+    return [form for form in forms if form and form.what in _IN_FOLDERS]
+
+
+def label_form(path: Path, disk: Disk, *, is_added: bool = False) -> Form | None:
+    """Recognise the format of a file's labels; None if it is not known.
+
+    Args:
+        path: The file.
+        disk: The data set.
+        is_added: Whether the remedy adds the labels to the data set; otherwise it makes another.
+    """
     signs = _SIGNS.get(path.suffix.lower())
     if signs is None:
         return None
@@ -85,7 +103,10 @@ def label_form(path: Path, disk: Disk) -> Form | None:
     except (OSError, ParsingError):
         return None
     what = next((what for what, needed in signs if all(sign in data for sign in needed)), None)
-    return Form(path, what, _conversion(path, what, disk)) if what else None
+    if what is None:
+        return None
+    out = disk.root if is_added else None
+    return Form(path, what, _conversion(path, what, disk, out))
 
 
 def archive_form(path: Path, dataset: Path) -> Form | None:
@@ -112,12 +133,13 @@ def archive_form(path: Path, dataset: Path) -> Form | None:
     )
 
 
-def _conversion(path: Path, what: str, disk: Disk) -> str:
+def _conversion(path: Path, what: str, disk: Disk, out: Path | None) -> str:
     if what not in _IMPORTED:
         return f"labels must be YOLO's text files: {EXPORT.removeprefix('or ')}"
     source = path.parent if what in _IN_FOLDERS else path
-    out = disk.root.with_name(f"{disk.root.resolve().name}-imported")
-    words = ("doors", "data", "import", str(source), "--images", str(disk.root), "--out", str(out))
+    out = out or disk.root.with_name(f"{disk.root.resolve().name}-imported")
+    words = ["doors", "data", "import", str(source), "--images", str(disk.root), "--out", str(out)]
+    words += ["--format", _IN_FOLDERS[what]] if what in _IN_FOLDERS else []
     return f"import them: {shlex.join(words)}; {EXPORT}"
 
 

@@ -81,7 +81,13 @@ class Disk:
         )
         if not pictures:
             return None
-        best = max(self._folders, key=lambda folder: len(folder.texts & pictures))
+        of_others = {
+            labels_of(folder.path)
+            for folder in self._folders
+            if folder.pictures and "images" in folder.path.parts
+        }
+        free = [folder for folder in self._folders if folder.path not in of_others]
+        best = max(free, key=lambda folder: len(folder.texts & pictures))
         return str(best.path) if best.texts & pictures else None
 
     def folder_of(self, written: str) -> PurePosixPath | None:

@@ -325,18 +325,26 @@ def test_the_documented_lines_renumber_classes_and_keep_the_boxes_of_poses(tree:
 
 
 def test_the_documented_lines_make_pictures_of_what_would_train_as_nothing(tree: Tree):
-    [spread, on_white] = documented("Pictures that are blank to the trainer")
-    deep, clear = tree.root / "images/train/deep.png", tree.root / "images/train/clear.png"
+    """Of every format that keeps 16 bits, or alpha, and in every split."""
+    spread, on_white = (
+        script.replace("data/processed/detection", ".")
+        for script in documented("Pictures that are blank to the trainer")
+    )
+    images = tree.root / "images"
+    deep = [images / name for name in ("train/a.png", "train/a.tif", "val/a.TIFF", "test/a.jp2")]
+    clear = [images / name for name in ("train/b.png", "val/b.tiff", "test/b.webp")]
     noise = np.random.default_rng(0).integers(0, 4096, (48, 64), np.uint16)
-    cv2.imwrite(str(deep), noise)
+    for path in deep:
+        cv2.imwrite(str(path), noise)
     alpha = np.zeros((48, 64, 4), np.uint8)
     alpha[..., 3] = noise // 16
-    Image.fromarray(alpha).save(clear)
+    for path in clear:
+        Image.fromarray(alpha).save(path)
 
     ran(spread, tree.root)
     ran(on_white, tree.root)
 
-    for path in (deep, clear):
+    for path in (*deep, *clear):
         seen = cv2.imread(str(path))
         assert seen is not None
         assert np.ptp(seen) > 240

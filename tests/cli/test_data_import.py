@@ -84,6 +84,34 @@ def test_an_export_becomes_a_pool_that_the_gate_says_is_to_be_split(
     assert (finding.rule, finding.found) == ("photographs-not-split", "3 in no split yet")
 
 
+def test_what_waits_to_be_split_is_said_after_each_import(capsys: pytest.CaptureFixture[str]):
+    source = an_export()
+    assert run(f"data import {source} --out set") == 0
+    capsys.readouterr()
+
+    assert run(f"data import {source} --out set") == 0
+
+    *_, counts, next_line = capsys.readouterr().out.splitlines()
+    assert counts.startswith("new: 0")
+    assert next_line == "next: doors data split --path set"
+
+
+def test_an_export_that_has_train_alone_is_divided_by_the_line_that_is_named(
+    capsys: pytest.CaptureFixture[str],
+):
+    label, names = "0 0.5 0.5 0.25 0.5\n", "train: train/images\nnames: [container_door]\n"
+    files = pictures(*(f"train/images/{name}.jpg" for name in "abc"))
+    labels = {f"train/labels/{name}.txt": label for name in "abc"}
+    write(Path("export"), {**files, **labels, "data.yaml": names})
+    assert run("data import export --out set") == 0
+
+    move, _, split = capsys.readouterr().out.rpartition("by scene: ")[2].rpartition(" && doors ")
+    subprocess.run(["bash", "-euc", move], check=True)
+
+    assert run(split) == 0
+    assert "moved 3 photograph(s)" in capsys.readouterr().out
+
+
 def test_splits_that_the_source_names_are_kept_and_pass_the_gate(tmp_path: Path):
     """Roboflow's zip: its data.yaml leads out of the folder, and calls val valid."""
     names = {"train": "a.jpg", "valid": "b.jpg", "test": "c.jpg"}

@@ -13,12 +13,15 @@ from container_doors.cli.options.shared import CONFIG
 from container_doors.cli.output import say, say_document, shown
 from container_doors.core.config import load_params
 from container_doors.core.printable import printable
+from container_doors.core.records import SPLITS
 from container_doors.data.classes import read_choice
 from container_doors.data.layout import UNLABELLED, UNSPLIT
+from container_doors.data.photograph_suffixes import is_picture
 from container_doors.data.video_frames import Sampling
 from container_doors.steps.data.import_ import ImportOptions, ImportReport, import_data
 
 _MOST_SHOWN = 20
+_KINDS = ("images", "labels")
 
 
 def import_(arguments: argparse.Namespace) -> int:
@@ -117,8 +120,18 @@ def _print_lines(title: str, lines: list[str]) -> None:
 
 def _next(report: ImportReport, out: Path) -> str:
     folder = shlex.quote(str(out))
-    if report.places[UNSPLIT]:
-        return f"doors data split --path {folder}"
+    split = f"doors data split --path {folder}"
     if report.places[UNLABELLED] and len(report.places) == 1:
         return f"label the photographs in {out}/images/{UNLABELLED}, and import the labels"
+    placed = [name for name in (*SPLITS, UNSPLIT) if _has_pictures(out / "images" / name)]
+    if UNSPLIT in placed:
+        return split
+    if placed == ["train"]:  # what is placed stays where it is
+        pairs = ([f"{out}/{kind}/{name}" for name in ("train", UNSPLIT)] for kind in _KINDS)
+        back = " && ".join(shlex.join(["mv", *pair]) for pair in pairs)
+        return f"all are in train; to divide them by scene: {back} && {split}"
     return f"doors data validate --path {folder}"
+
+
+def _has_pictures(folder: Path) -> bool:
+    return any(is_picture(path.name) for path in folder.rglob("*"))

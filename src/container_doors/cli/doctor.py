@@ -188,6 +188,7 @@ def _diagnosis(name: str | Literal[True]) -> Sequence[Health]:
         best_epoch=best_epoch,
         predictions=_found_on_val(run, record),
         val=_scores_on_val(run, record),
+        is_earlier=run.aside is not None,
     )
     return [*_damage(run, record), *diagnose(case)]
 
@@ -232,7 +233,8 @@ def _damage(run: Run, record: "RunRecord") -> list[Health]:
         *(failed("document", error.problem, error.hint) for error in damaged_documents(run)),
         *(failed("weights", error.problem, error.hint) for error in weights if error),
     ]
-    if correct_status(run, record).status in {"stopped", "interrupted", "failed"}:
+    can_resume = correct_status(run, record).status in {"stopped", "interrupted", "failed"}
+    if can_resume and run.aside is None:
         found += _damaged_checkpoints(run)
     if not found and run.metadata.exists():  # all can be read: check that it is what was published
         for one in records_check(Metadata.read(run.metadata), run).mismatches:

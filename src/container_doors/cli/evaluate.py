@@ -69,7 +69,7 @@ def open_detector(weights: Path, params: Params) -> Detector:
 def _lines(run: Run, found: Assessment) -> list[str]:
     scenes = "" if found.scenes is None else f" of {count(found.scenes, 'scene')}"
     return [
-        f"{run.name} on {found.split}: {count(found.photographs, 'photograph')}{scenes}, "
+        f"{run.label} on {found.split}: {count(found.photographs, 'photograph')}{scenes}, "
         f"{count(found.doors, 'door')}, {found.background_images} without a door",
         *(f"NOTE: {one}" for one in found.changed),
         *(_score(name, score, found) for name, score in found.scores.items()),

@@ -39,7 +39,7 @@ def robustness(arguments: argparse.Namespace) -> int:
 
 def _lines(run: Run, found: Robustness) -> list[str]:
     lines = [
-        f"{run.name} on {found.photographs} photographs of {found.split} with a door, "
+        f"{run.label} on {found.photographs} photographs of {found.split} with a door, "
         f"{found.doors} doors",
         f"  clean: AP50 {found.clean.ap50}, recall {found.clean.recall} "
         f"at a confidence of {found.conf_threshold:.3g}",

@@ -22,7 +22,7 @@ def summary(arguments: argparse.Namespace) -> int:
     run = named_or_only(arguments.experiment, "summary --experiment")
     if arguments.output in STDOUT:
         return _print_summary(run, arguments)
-    output = arguments.output or Path(f"summary_{run.name}.md")
+    output = arguments.output or Path(f"summary_{run.label}.md")
     if output.suffix == ".html":
         raise ConfigError(
             f"--output {output}: expected the name of the Markdown report, found a page's",
@@ -54,7 +54,7 @@ def _print_summary(run: Run, arguments: argparse.Namespace) -> int:
         )
     complain(*history_warnings(run, read_record(run)))
     with TemporaryDirectory() as scratch:
-        report = summarise(run, Path(scratch) / f"summary_{run.name}.md")
+        report = summarise(run, Path(scratch) / f"summary_{run.label}.md")
         say_text(report.read_text(encoding="utf-8").rstrip())
     complain("its pictures are left out: --output FILE writes them beside it")
     return 0

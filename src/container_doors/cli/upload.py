@@ -103,7 +103,7 @@ def follow(arguments: argparse.Namespace) -> int:
 
 def sync(arguments: argparse.Namespace) -> int:
     """Send what W&B lacks of each run, and print it; a failed run does not stop the others."""
-    runs = [Run(name) for name in dict.fromkeys(arguments.names)]
+    runs = [Run.named(name) for name in dict.fromkeys(arguments.names)]
     for run in runs:
         if not run.record.exists():
             read_record(run)  # raises an error that names the existing runs
@@ -130,7 +130,7 @@ def _send(run: Run, progress: Progress) -> str:
     server = WandbServer(run, find_credentials())
     follower = FollowerProcess(QUIET)
     before, now = sync_tracking(run, server=server, follower=follower, progress=progress)
-    return f"{run.name}: {_difference(before, now)}: {now.url}"
+    return f"{run.label}: {_difference(before, now)}: {now.url}"
 
 
 def login(arguments: argparse.Namespace) -> int:  # noqa: ARG001

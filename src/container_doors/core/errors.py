@@ -75,6 +75,21 @@ class RunError(DoorsError):
     """A run cannot be made, or has no file that the next step needs."""
 
 
+class NoRunError(RunError):
+    """No run here has the name that was given."""
+
+    def __init__(self, problem: str, *, hint: str, run_name: str) -> None:
+        """Make the error.
+
+        Args:
+            problem: See :class:`DoorsError`.
+            hint: See :class:`DoorsError`.
+            run_name: The given name.
+        """
+        super().__init__(problem, hint=hint)
+        self.run_name = run_name
+
+
 class WeightsError(DoorsError):
     """A weight file is missing, damaged, or of another network."""
 

@@ -65,6 +65,8 @@ class Case:
     """The detections on val, if it has been evaluated."""
     val: SplitScores | None = None
     """The scores of ``best.pt`` on val, if it has been evaluated."""
+    is_earlier: bool = False
+    """Whether ``--replace`` has kept it as ``NAME~1``: it cannot be resumed."""
 
     @property
     def training(self) -> Training:
@@ -97,6 +99,8 @@ def _outcome(case: Case) -> list[Health]:
     asked = case.training.epochs
     epochs = f"{len(case.history)} of {asked} epochs"
     again = f"doors train --resume --experiment {record.experiment}"
+    if case.is_earlier:
+        again = f"train it anew: doors train --experiment {record.experiment}"
     if record.status in {"finished", "trained"}:
         finished = record.epochs_finished or len(case.history)
         return [passed("outcome", f"{record.status}, {finished} of {asked} epochs")]

@@ -62,7 +62,7 @@ def other_weights(record: RunRecord, run: Run, path: Path) -> RunError | None:
     if found == trained.sha256:
         return None
     return RunError(
-        f"{path} is not what {run.name} trained: expected sha256 {trained.sha256[:12]}, "
+        f"{path} is not what {run.label} trained: expected sha256 {trained.sha256[:12]}, "
         f"found {found[:12]}; it was not opened",
         hint=_trained_back(path, trained.sha256, record, run),
     )
@@ -78,7 +78,7 @@ def _trained_back(path: Path, sha256: str, record: RunRecord, run: Run) -> str:
         if described is not None and described.sha256 == sha256:
             copy_command = shlex.join(["cp", str(published), str(path)])
             return f"doors verify {run.name} names what restores {published}; then: {copy_command}"
-    if record.status == "trained":
+    if record.status == "trained" and run.aside is None:
         return f"make it again from the checkpoint: doors train --experiment {run.name}"
     return f"put that file back, or train again: doors train --experiment {run.name} --replace"
 

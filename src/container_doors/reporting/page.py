@@ -52,6 +52,8 @@ class RunMeasurements:
     """By split: val and test."""
     weights_sha256: str
     test: Detected
+    label: str
+    """The name of the run."""
     view: Path
     """The folder with the photographs."""
     robustness: Robustness | None
@@ -137,6 +139,7 @@ def write_page(
         policy=policy(style),
         style=style,
         record=record,
+        label=measured.label,
         rows=rows,
         overall=_overall(rows),
         verdict=in_one_line(rows),

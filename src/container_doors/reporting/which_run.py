@@ -3,7 +3,7 @@
 from difflib import get_close_matches
 from pathlib import Path
 
-from container_doors.core.errors import RunError
+from container_doors.core.errors import NoRunError, RunError
 from container_doors.core.records import RunRecord
 from container_doors.core.run import RUNS, Run, runs_in
 
@@ -14,19 +14,19 @@ def read_record(run: Run) -> RunRecord:
     """Read a run's record.
 
     Raises:
-        RunError: If there is no such run, naming those with a similar name, or else the newest; or
-            if its record is damaged.
+        NoRunError: If there is no such run, naming those with a similar name, or else the newest.
+        RunError: If its record is damaged.
     """
     if run.has_record:
         return RunRecord.read(run.record)
-    raise RunError(f"no run {run.name!r} in {run.root}", hint=_hint(run))
+    raise NoRunError(f"no run {run.label!r} in {run.root}", hint=_hint(run), run_name=run.label)
 
 
 def named_or_only(name: str | None, command: str, root: Path = RUNS) -> Run:
     """Return the run that the user names, or the only run.
 
     Args:
-        name: The given name, or None.
+        name: The given name, also ``NAME~1`` of an earlier run; or None.
         command: The command before the name, for the hint: ``evaluate --experiment``.
         root: The folder of the runs.
 
@@ -34,7 +34,7 @@ def named_or_only(name: str | None, command: str, root: Path = RUNS) -> Run:
         RunError: If no name is given, and there is no run, or more than one.
     """
     if name is not None:
-        return Run(name, root)
+        return Run.named(name, root)
     names = newest_runs(root)
     if len(names) == 1:
         return Run(names[0], root)

@@ -92,7 +92,7 @@ def measure_robustness(
     detected = detect(run, split, open_detector=open_detector, progress=progress)
     photographs = spread_evenly(detected.photographs, settings.photographs)
     if not photographs:
-        raise RunError(f"{run.name} has no door in {split}", hint="choose another --split")
+        raise RunError(f"{run.label} has no door in {split}", hint="choose another --split")
     conf = params.validation.conf_threshold
     target = settings.operating_target
     if target is not None:

@@ -130,7 +130,9 @@ def are_mixed(rows: Sequence[Row], split: str) -> bool:
 def with_present_status(run: Run, record: RunRecord) -> RunRecord:
     """Return the record with its present status: is it still in training, here or as a job?"""
     jobs, _ = readable_jobs()
-    is_elsewhere = any(run.name in job.experiments and not job.is_over for job in jobs)
+    is_elsewhere = run.aside is None and any(
+        run.name in job.experiments and not job.is_over for job in jobs
+    )
     return record if is_elsewhere else correct_status(run, record)
 
 

@@ -68,7 +68,7 @@ def check_report(run: Run, output: Path, *, page: Path | None, card: Path | None
     record = read_record(run)
     damaged = damaged_documents(run)
     if damaged:
-        more = f"; and {len(damaged) - 1} more: doors doctor --run {run.name}"
+        more = f"; and {len(damaged) - 1} more: doors doctor --run {run.label}"
         raise RunError(damaged[0].problem + more * (len(damaged) > 1), hint=damaged[0].hint)
     read_scores(record, run)
     read_published()
@@ -110,6 +110,7 @@ def report_page(run: Run, output: Path, *, open_detector: OpenDetector, progress
         assessments,
         weights_sha256=measured.weights_sha256,
         test=detect(run, "test", open_detector=open_detector, progress=progress),
+        label=run.label,
         view=ensure_view(layout, run.data_view),
         robustness=robustness if is_of_these else None,
         timings=measured.latency.get("val"),

@@ -23,11 +23,7 @@ def correct_status(run: Run, record: RunRecord) -> RunRecord:
     """
     if record.status != "running" or is_claimed(run):
         return record
-    return record.model_copy(
-        update={
-            "status": "interrupted",
-            "message": "its status is running, but no process trains it: it was killed, or its "
-            "disk was full; resume it with: doors train --resume "
-            f"--experiment {run.name}",
-        }
-    )
+    message = "its status is running, but no process trains it: it was killed, or its disk was full"
+    if run.aside is None:
+        message += f"; resume it with: doors train --resume --experiment {run.name}"
+    return record.model_copy(update={"status": "interrupted", "message": message})

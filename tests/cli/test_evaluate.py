@@ -13,6 +13,7 @@ from tests.trained import PARAMS, RUN, forget_detections, train_in, train_others
 from container_doors import pipeline
 from container_doors.cli import compare, evaluate, gate, latency, main, robustness, summary, version
 from container_doors.core.ports import Detections
+from container_doors.core.records import RunRecord
 from container_doors.core.run import Run
 
 
@@ -219,7 +220,7 @@ def test_comparing_hides_no_false_alarm(
     assert "exp2 is better than exp1 in some metrics and worse in others. Better: AP50-95" in out
     assert "recall higher by 0.878" in out
     assert "Worse: precision lower by 0.672" in out
-    assert "false alarms: 84 instead of 0, 2.000" in out
+    assert "84 instead of 0 false alarms, 2.000" in out
 
 
 def test_a_comparison_can_be_read_by_programs(
@@ -233,6 +234,52 @@ def test_a_comparison_can_be_read_by_programs(
     assert (second["name"], second["doors_found"], second["false_alarms"]) == ("exp2", 41, 84)
     assert second["scores"]["recall"]["value"] == 1
     assert set(said["by"]) == {"AP50-95", "AP50", "recall", "precision", "false alarms"}
+
+
+def use_weights_of_exp1(run: Run, conf_threshold: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give a run the weights of exp1, and a confidence threshold of its own."""
+    monkeypatch.setattr(compare, "open_detector", lambda weights, params: Careful())
+    record = RunRecord.read(run.record)
+    params = record.params | {
+        "validation": record.params["validation"] | {"conf_threshold": conf_threshold}
+    }
+    shutil.copyfile(RUN.best_weights, run.best_weights)
+    artifacts = RunRecord.read(RUN.record).artifacts
+    record.model_copy(update={"params": params, "artifacts": artifacts}).write(run.record)
+
+
+def test_a_difference_that_cannot_be_has_no_interval(
+    careful_and_eager: None,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+):
+    use_weights_of_exp1(Run("exp2"), 0.25, monkeypatch)
+
+    _, out = run(capsys, "compare", "exp1", "exp2")
+
+    assert "(-" not in out
+    assert [line.split()[-1] for line in out.splitlines()[5:10]] == ["none"] * 5
+    assert "exp1 and exp2 have the same weights: there is no difference" in out
+
+
+def test_thresholds_that_differ_are_named_in_the_verdict(
+    careful_and_eager: None,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """Each detection has a confidence of 0.9, so exp2 detects nothing at 0.95."""
+    use_weights_of_exp1(Run("exp2"), 0.95, monkeypatch)
+
+    _, out = run(capsys, "compare", "exp1", "exp2")
+
+    *_, verdict, _ = out.splitlines()
+    assert "no difference" not in verdict
+    assert "recall lower by 0.122" in verdict
+    assert (
+        "are at different thresholds, so part of the difference may be theirs: "
+        "confidence 0.25 of exp1 and 0.95 of exp2"
+    ) in verdict
+    assert [line.split()[-1] for line in out.splitlines() if line.startswith("AP")] == ["none"] * 2
 
 
 def test_the_gate_can_be_read_by_programs(capsys: pytest.CaptureFixture[str]):

@@ -85,12 +85,12 @@ def test_a_model_with_more_doors_and_more_false_alarms_is_better_and_worse():
     assert text.startswith(
         "b is better than a in some metrics and worse in others. Better: recall higher by 0.750 ("
     )
-    assert "Worse: false alarms: 80 instead of 4, 1.900 (" in text
-    assert "Measured, but not proven: worse: precision lower by 0.202 (" in text
+    assert "Worse: 80 instead of 4 false alarms, 1.900 (" in text
+    assert ". Worse as measured, but not proven: precision lower by 0.202 (" in text
     assert "no difference" not in text
 
     reverse = sentence(("b", "a"), differences(eager, careful), (80, 4))
-    assert "Better: false alarms: 4 instead of 80, 1.900 (" in reverse
+    assert "Better: 4 instead of 80 false alarms, 1.900 (" in reverse
     assert "Worse: recall lower by 0.750 (" in reverse
 
 
@@ -102,9 +102,10 @@ def test_differences_that_are_not_proven_are_listed_as_measured():
     text = sentence(("a", "b"), differences(first, second), (21, 27))
 
     assert text.startswith("no difference between a and b is proven, on the same 40 photographs")
-    better, worse = text.split("Measured, but not proven: better: ")[1].split("worse: ")
+    tail = text.split(". Better as measured, but not proven: ")[1]
+    better, worse = tail.split(". Worse as measured, but not proven: ")
     assert better.startswith("recall higher by 0.025 (-")
-    assert "false alarms: 27 instead of 21, 0.150 (-" in worse
+    assert "27 instead of 21 false alarms, 0.150 (-" in worse
     assert worse.startswith("precision lower by ")
 
 

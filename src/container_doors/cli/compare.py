@@ -7,7 +7,6 @@ from typing import Any
 from container_doors.cli import console
 from container_doors.cli.evaluate import open_detector, warn_of_lost_uses
 from container_doors.cli.output import say, say_document
-from container_doors.core.measurements import Estimate
 from container_doors.core.run import Run
 from container_doors.evaluation.paired import FALSE_ALARMS
 from container_doors.reporting.figures import count
@@ -19,8 +18,8 @@ def compare(arguments: argparse.Namespace) -> int:
     warn_of_lost_uses()
     with console.progress(quiet=arguments.json) as progress:
         found = compare_runs(
-            Run(arguments.first),
-            Run(arguments.second),
+            Run.named(arguments.first),
+            Run.named(arguments.second),
             arguments.split,
             open_detector=open_detector,
             progress=progress,
@@ -42,6 +41,7 @@ def _as_json(found: Comparison) -> dict[str, Any]:
             for side in found.sides
         ],
         "by": {name: estimate.model_dump() for name, estimate in found.by.items()},
+        "same": found.same,
         "verdict": found.verdict,
         "looks": found.looks and found.looks.model_dump(),
     }
@@ -57,12 +57,11 @@ def _side_by_side(found: Comparison) -> list[str]:
         (
             FALSE_ALARMS,
             *(str(side.false_alarms) for side in found.sides),
-            _difference(found.by.get(FALSE_ALARMS), " per photograph"),
+            _difference(found, FALSE_ALARMS, " per photograph"),
         ),
         *(
-            (name, *(_in_brackets(side, name) for side in found.sides), _difference(by))
+            (name, *(_in_brackets(side, name) for side in found.sides), _difference(found, name))
             for name in ("precision", "recall", "AP50", "AP50-95")
-            for by in [found.by.get(name)]
         ),
     ]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -81,5 +80,8 @@ def _in_brackets(side: Side, name: str) -> str:
     return f"{one.value:.3f} ({one.bounds()})" if one else "undefined"
 
 
-def _difference(by: Estimate | None, of: str = "") -> str:
+def _difference(found: Comparison, name: str, of: str = "") -> str:
+    if name in found.same:
+        return "none"
+    by = found.by.get(name)
     return f"{by.value:+.3f}{of} ({by.low:+.3f} to {by.high:+.3f})" if by else ""

@@ -67,7 +67,7 @@ def sentence(names: tuple[str, str], by: Mapping[str, Estimate], alarms: tuple[i
 
     Args:
         names: Of both models.
-        by: The result of :func:`differences`.
+        by: The result of :func:`differences`, or a part with a difference per photograph.
         alarms: The false alarms of each.
 
     >>> by = {"AP50-95": Estimate(value=0.03, low=0.01, high=0.05, n=75, of="photographs")}
@@ -79,7 +79,8 @@ def sentence(names: tuple[str, str], by: Mapping[str, Estimate], alarms: tuple[i
     proven = [name for name in metrics if by[name].low > 0 or by[name].high < 0]
     measured = [name for name in metrics if name not in proven and by[name].value]
     better, worse = _better_and_worse(by, proven)
-    on = f", on the same {next(iter(by.values())).n} photographs"
+    photographs = next(one.n for one in by.values() if one.of == "photographs")
+    on = f", on the same {photographs} photographs"
 
     def phrases(members: Sequence[str]) -> str:
         return ", ".join(_phrase(name, by[name], alarms) for name in members)
@@ -95,9 +96,13 @@ def sentence(names: tuple[str, str], by: Mapping[str, Estimate], alarms: tuple[i
         verdict = f"{second} is {than} than {first}: {phrases(better or worse)}{on}"
     else:
         verdict = f"no difference between {first} and {second} is proven{on}"
-    unproven = zip(("better", "worse"), _better_and_worse(by, measured), strict=True)
-    tail = "; ".join(f"{than}: {phrases(members)}" for than, members in unproven if members)
-    return f"{verdict}. Measured, but not proven: {tail}" if tail else verdict
+    unproven = zip(("Better", "Worse"), _better_and_worse(by, measured), strict=True)
+    as_measured = (
+        f"{than} as measured, but not proven: {phrases(members)}"
+        for than, members in unproven
+        if members
+    )
+    return ". ".join([verdict, *as_measured])
 
 
 def _without_repeated_ap50(by: Mapping[str, Estimate]) -> list[str]:
@@ -125,7 +130,7 @@ def _phrase(name: str, by: Estimate, alarms: tuple[int, int]) -> str:
     if name != FALSE_ALARMS:
         return f"{name} {more} by {amount}"
     than = "more" if by.value > 0 else "fewer"
-    return f"{FALSE_ALARMS}: {alarms[1]} instead of {alarms[0]}, {amount} {than} per photograph"
+    return f"{alarms[1]} instead of {alarms[0]} {FALSE_ALARMS}, {amount} {than} per photograph"
 
 
 def _ranking(matched: Sequence[MatchedPhotograph]) -> Ranking:

@@ -4,11 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from container_doors.core.errors import RunError
-from container_doors.core.measurements import Estimate, UseCounts
+from container_doors.core.measurements import Detected, Estimate, UseCounts
 from container_doors.core.ports import Progress
 from container_doors.core.run import Run
 from container_doors.evaluation.matched import MatchedPhotograph, match_photographs
-from container_doors.evaluation.paired import count_alarms, differences, sentence
+from container_doors.evaluation.paired import (
+    FALSE_ALARMS,
+    count_alarms,
+    differences,
+    sentence,
+)
 from container_doors.evaluation.scores import all_scores
 from container_doors.steps.detections import (
     OpenDetector,
@@ -43,7 +48,9 @@ class Comparison:
     doors: int
     sides: tuple[Side, Side]
     by: dict[str, Estimate]
-    """The second minus the first; of false alarms, per photograph."""
+    """The second minus the first; of false alarms, per photograph. Without those in ``same``."""
+    same: list[str]
+    """The scores in which both cannot differ, because they have the same weights and settings."""
     verdict: str
     looks: UseCounts | None
 
@@ -73,26 +80,28 @@ def compare_runs(
     (one, its), (other, others) = seen
     if photographs_sha256(one) != photographs_sha256(other):
         raise RunError(
-            f"{first.name} and {second.name} have different photographs or labels in {split}",
+            f"{first.label} and {second.label} have different photographs or labels in {split}",
             hint="models can only be compared on the same ones: train both on one data set",
         )
     if [of.scene for of in its] != [of.scene for of in others]:
         raise RunError(
-            f"{first.name} and {second.name} have different scenes in {split}: the attributes.csv "
-            "of their data sets differ",
+            f"{first.label} and {second.label} have different scenes in {split}: the "
+            "attributes.csv of their data sets differ",
             hint="copy the right one beside the other data.yaml",
         )
-    by = differences(its, others)
-    if one.weights_sha256 == other.weights_sha256:
-        verdict = f"{first.name} and {second.name} have the same weights: there is no difference"
+    same = _scores_that_are_the_same(one, other, thresholds)
+    by = {name: of for name, of in differences(its, others).items() if name not in same}
+    names = first.label, second.label
+    if FALSE_ALARMS in same:
+        verdict = f"{names[0]} and {names[1]} have the same weights: there is no difference"
     elif not by:
         raise RunError(
             f"{split} has doors in fewer than four scenes: nothing can be compared",
             hint="choose the other split, or add photographs",
         )
     else:
-        alarms = count_alarms(its), count_alarms(others)
-        verdict = sentence((first.name, second.name), by, alarms)
+        verdict = sentence(names, by, (count_alarms(its), count_alarms(others)))
+        verdict += _different_thresholds(names, (one, other), thresholds)
     uses = [
         count_test_use(run, found, None, progress=progress)
         for run, (found, _) in zip(runs, seen, strict=True)
@@ -103,15 +112,51 @@ def compare_runs(
         doors=sum(len(of.found) for of in its),
         sides=(_side(first, thresholds[0], its), _side(second, thresholds[1], others)),
         by=by,
+        same=same,
         verdict=verdict,
         looks=uses[-1] if split == "test" else None,
+    )
+
+
+def _scores_that_are_the_same(
+    one: Detected, other: Detected, thresholds: Sequence[float]
+) -> list[str]:
+    """Name the scores in which the same weights cannot differ, whatever the photographs are.
+
+    Such a difference has no interval.
+    """
+    weights = {(found.weights_sha256, found.image_size_px) for found in (one, other)}
+    if len(weights) > 1:
+        return []
+    is_used_alike = len({*thresholds}) == 1 and one.iou_threshold == other.iou_threshold
+    return ["AP50", "AP50-95", *(["precision", "recall", FALSE_ALARMS] if is_used_alike else [])]
+
+
+def _different_thresholds(
+    names: tuple[str, str], detected: tuple[Detected, Detected], thresholds: Sequence[float]
+) -> str:
+    """Return a sentence with the thresholds in use, if the runs have different ones."""
+    of_both = {
+        "confidence": thresholds,
+        "NMS IoU": [one.iou_threshold for one in detected],
+    }
+    each = [
+        f"{what} {first:g} of {names[0]} and {second:g} of {names[1]}"
+        for what, (first, second) in of_both.items()
+        if first != second
+    ]
+    if not each:
+        return ""
+    return (
+        ". Precision, recall and false alarms are at different thresholds, so part of the "
+        f"difference may be theirs: {', '.join(each)}"
     )
 
 
 def _side(run: Run, conf_threshold: float, seen: Sequence[MatchedPhotograph]) -> Side:
     scores, _ = all_scores(seen)
     return Side(
-        run.name,
+        run.label,
         conf_threshold,
         scores,
         doors_found=sum(one.hits for one in seen),

@@ -1,5 +1,6 @@
 """A release is pushed only if the targets hold."""
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -9,8 +10,10 @@ from tests.fakes import FakeDetector, FakeStore, FakeWorld
 
 from container_doors import pipeline
 from container_doors.cli import main
-from container_doors.core.config import Data, Params, Training
+from container_doors.core.config import Data, Params, Training, dump
+from container_doors.core.records import Metadata
 from container_doors.core.run import Run
+from container_doors.publishing.names import tag_command
 
 PARAMS = Params(
     data=Data(min_train_images=2, min_val_images=1),
@@ -44,7 +47,7 @@ def test_a_release_that_is_not_proven_is_not_pushed(
 
     assert code == 1
     assert "NOT PROVEN    val mAP50" in said
-    assert "exp1 is not released: 4 of 4 targets do not hold" in said
+    assert "exp1 is not released: 0 of 4 targets hold. Not proven: val mAP50" in said
     assert store.objects == {}
 
 
@@ -89,3 +92,35 @@ def test_a_run_whose_weights_are_not_those_that_are_published_releases_nothing(
     assert main(["version", "--experiment", "exp1", "--release"]) == 2
     assert "which is not what runs/exp1" in capsys.readouterr().err
     assert store.objects == {}
+
+
+def a_released_one(tmp_path: Path) -> str:
+    """Tag the version of the run; return its name."""
+    version = Metadata.read(Run("exp1").metadata).version
+    for command in (
+        ["init", "--quiet"], ["add", "params.yaml"], ["commit", "-qm", "Begin"],
+        tag_command(version).split()[1:],
+    ):  # fmt: skip
+        subprocess.run(["git", *command], cwd=tmp_path, check=True)
+    return version
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["publish exp1", "summary --experiment exp1", "evaluate --experiment exp1", "compare exp1 exp1",
+     "gate --experiment exp1", "doctor --run exp1", "track show exp1", "latency --experiment exp1"],
+)  # fmt: skip
+def test_a_version_whose_run_is_elsewhere_is_named(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    (tmp_path / "params.yaml").write_text(dump(PARAMS))
+    version = a_released_one(tmp_path)
+    shutil.rmtree("runs")
+
+    assert main(command.split()) == 2
+    assert f"its version {version} is published" in capsys.readouterr().err
+    shutil.rmtree("weights")
+    assert main(command.split()) == 2
+    assert f"hint: a version of it is in the storage: doors publish --version {version}" in (
+        capsys.readouterr().err
+    )

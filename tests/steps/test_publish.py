@@ -666,7 +666,7 @@ def test_a_version_is_not_taken_from_whoever_may_not_sign(clone: Clone):
 @pytest.mark.parametrize(
     ("name", "why", "hint"),
     [
-        ("exp1", "expected a version such as", "doors runs lists the versions here"),
+        ("exp1", "expected a version such as", "no version is tagged here"),
         ("detection_v7.0_20261123_x", "no version .* here", "git fetch --tags"),
     ],
 )
@@ -675,6 +675,37 @@ def test_a_version_that_nobody_knows_is_refused(clone: Clone, name: str, why: st
         clone.restore_version(name)
 
     assert hint in raised.value.hint
+
+
+def test_a_version_may_be_named_by_its_number(clone: Clone):
+    clone.train("exp1", 0.2)
+    first = clone.release()
+    clone.train("exp2", 0.9)
+    second = clone.release()
+
+    assert clone.restore_version("v1.0") == first
+    with pytest.raises(VersioningError, match="expected a version such as") as raised:
+        clone.restore_version("exp2")
+    assert raised.value.hint == f"expected one of {second.version}"
+
+    same_number = "detection@v1.0.0+20261123.theirs"
+    clone.repository.known_tags.append(same_number)
+    with pytest.raises(VersioningError, match="expected a version such as") as raised:
+        clone.restore_version("v1.0")
+    assert raised.value.hint == f"expected one of {first.version}, detection_v1.0_20261123_theirs"
+
+
+def test_a_version_that_is_committed_without_a_tag_is_told_the_tag(clone: Clone):
+    clone.train("exp1", 0.2)
+    first = clone.release()
+    clone.repository.known_tags.clear()
+    shutil.rmtree("runs")
+
+    with pytest.raises(VersioningError, match="was never released: its pointers") as raised:
+        clone.restore_version(first.version)
+
+    _, _, command = raised.value.hint.partition(": ")
+    assert command == f"git tag -a {first.git_tag} -m {first.version}"
 
 
 def test_a_version_that_was_never_released_is_found_in_its_run(clone: Clone):

@@ -18,7 +18,7 @@ from container_doors.cli.parser import build_parser
 from container_doors.cli.workspace import in_workspace
 from container_doors.core.child_environment import NETWORK, hide_secrets
 from container_doors.core.disk import how_to_free, is_full, what_is_full
-from container_doors.core.errors import DoorsError, MissingToolError
+from container_doors.core.errors import DoorsError, MissingToolError, NoRunError
 from container_doors.core.installation import extra_of, install_command, missing_in
 from container_doors.core.printable import shortened
 
@@ -76,7 +76,7 @@ def _run(arguments: argparse.Namespace) -> int:
         sys.stdout.flush()
         return code
     except DoorsError as error:
-        return _complain(error.lines(), USER_ERROR)
+        return _complain(_with_version(error).lines(), USER_ERROR)
     except KeyboardInterrupt:
         return _complain(
             ["stopped; finished work is kept, and the same command can be run again"], STOPPED
@@ -112,6 +112,18 @@ def _require_extra(handler: str) -> None:
             f"this command needs the extra 'train': {missing} is not installed",
             hint=install_command("train"),
         )
+
+
+def _with_version(error: DoorsError) -> DoorsError:
+    """Name the version that a missing run made, if there is one."""
+    if not isinstance(error, NoRunError):
+        return error
+    from container_doors.cli.publish import with_version
+
+    try:
+        return with_version(error)
+    except DoorsError:  # about another problem than the user's
+        return error
 
 
 def _explained(error: OSError) -> list[str]:

@@ -13,13 +13,14 @@ from container_doors.cli import console
 from container_doors.cli.output import say
 from container_doors.cli.signing import signature_policy
 from container_doors.cli.storage import uncommitted_configuration
-from container_doors.core.errors import ConfigError
+from container_doors.core.errors import ConfigError, NoRunError
 from container_doors.core.ports import Detector, Progress
 from container_doors.core.run import PUBLISHED, REPORTS, Run
+from container_doors.publishing.names import versions_of_experiment
 from container_doors.reporting.which_run import named_or_only
 from container_doors.steps.publish import publish_run
-from container_doors.steps.published import Outside
-from container_doors.steps.restore import restore_version
+from container_doors.steps.published import Outside, published_if_readable
+from container_doors.steps.restore import released_versions, restore_version
 from container_doors.steps.sync import pointers_here, put_in_place
 
 
@@ -79,6 +80,26 @@ def _publish_version(arguments: argparse.Namespace) -> int:
         "  git push, and elsewhere: doors sync",
     )
     return 0
+
+
+def with_version(error: NoRunError) -> NoRunError:
+    """Return the error with the command that publishes a version of the missing run.
+
+    The run is on the machine that trained it, but its model is in the storage.
+    """
+    known = released_versions(GitRepository(Path.cwd()))
+    versions = versions_of_experiment(error.run_name, known)
+    if not versions:
+        return error
+    published = published_if_readable()
+    if published is not None and published.version in versions:
+        hint = (
+            f"its version {published.version} is published, but its run is on the machine that "
+            "trained it: doors verify --re-evaluate measures the published model"
+        )
+    else:
+        hint = f"a version of it is in the storage: doors publish --version {versions[0]}"
+    return NoRunError(error.problem, hint=hint, run_name=error.run_name)
 
 
 def _load(weights: Path, image_size_px: int) -> Detector:

@@ -1,7 +1,6 @@
 """``doors version``."""
 
 import argparse
-import shlex
 from pathlib import Path
 
 from container_doors.adapters.dvc.store import DvcStore
@@ -14,7 +13,7 @@ from container_doors.cli.signing import signature_policy, signed_checkpoints
 from container_doors.cli.storage import uncommitted_configuration
 from container_doors.core.errors import ConfigError
 from container_doors.core.run import PUBLISHED, REPORTS, Run
-from container_doors.publishing.names import TAGS
+from container_doors.publishing.names import TAGS, tag_command
 from container_doors.reporting.gate import TargetResult, in_one_sentence
 from container_doors.steps.gate import gate_published
 from container_doors.steps.version import version_model
@@ -48,8 +47,7 @@ def version(arguments: argparse.Namespace) -> int:
     say(f"  git add {files} {REPORTS}/")
     say(f'  git commit -m "Release {written.version}"')
     if written.git_tag not in GitRepository(Path.cwd()).tags(TAGS):
-        message = shlex.quote(written.version + _note(arguments))
-        say(f"  git tag -a {shlex.quote(written.git_tag)} -m {message}")
+        say(f"  {tag_command(written.version, written.version + _note(arguments))}")
     say("  git push --follow-tags, and elsewhere: doors sync")
     if results is None:
         say("its targets were not checked: doors version --release pushes only if they hold")

@@ -12,6 +12,7 @@ the part after the ``@``: ``v1.2.0+20261123.exp001.baseline``.
 """
 
 import re
+import shlex
 from collections.abc import Iterable
 
 from container_doors.core.errors import RunError, VersioningError
@@ -25,6 +26,7 @@ TAGS = "detection@v*"
 _PREFIX = "detection_"
 _NUMBER = r"(?P<major>0|[1-9][0-9]*)\.(?P<minor>0|[1-9][0-9]*)"
 _NAME = re.compile(rf"detection_v{_NUMBER}_(?P<date>[0-9]{{8}})_(?P<experiment>.+)")
+_SHORT = re.compile(rf"(?:{_PREFIX})?v?{_NUMBER}")
 _TAG = re.compile(rf"detection@v{_NUMBER}\.0\+(?P<date>[0-9]{{8}})\.(?P<experiment>.+)")
 
 
@@ -84,6 +86,43 @@ def parse_tag(tag: str) -> Version | None:
     match = _TAG.fullmatch(dotted)
     version = match and _version(match, match["experiment"].replace(".", "_"))
     return version if version and git_tag(version) == tag else None
+
+
+def versions_of_number(number: str, versions: Iterable[Version]) -> list[str]:
+    """Return the full names of the versions with a number; none if it is no number.
+
+    >>> known = [parse_name("detection_v1.0_20261123_a"), parse_name("detection_v1.1_20261124_b")]
+    >>> versions_of_number("v1.1", known), versions_of_number("1.1", []), versions_of_number("", [])
+    (['detection_v1.1_20261124_b'], [], [])
+    """
+    short = _SHORT.fullmatch(number)
+    wanted = short and (int(short["major"]), int(short["minor"]))
+    return [version_name(one) for one in versions if (one.major, one.minor) == wanted]
+
+
+def versions_of_experiment(experiment: str, versions: Iterable[Version]) -> list[str]:
+    """Return the full names of an experiment's versions, the highest number first.
+
+    >>> known = [parse_name("detection_v1.0_20261123_a"), parse_name("detection_v1.1_20261124_b")]
+    >>> versions_of_experiment("detection_a", known), versions_of_experiment("c", known)
+    (['detection_v1.0_20261123_a'], [])
+    """
+    found = [one for one in versions if one.experiment == experiment.removeprefix(_PREFIX)]
+    return [version_name(one) for one in sorted(found, key=_number, reverse=True)]
+
+
+def _number(version: Version) -> tuple[int, int]:
+    return version.major, version.minor
+
+
+def tag_command(name: str, message: str | None = None) -> str:
+    """Return the command that tags the last commit as a version.
+
+    >>> tag_command("detection_v1.0_20261123_exp001")
+    'git tag -a detection@v1.0.0+20261123.exp001 -m detection_v1.0_20261123_exp001'
+    """
+    tag = git_tag(parse_name(name))
+    return f"git tag -a {shlex.quote(tag)} -m {shlex.quote(message or name)}"
 
 
 def next_version(

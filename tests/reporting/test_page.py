@@ -121,7 +121,7 @@ def test_an_undefined_score_is_absent():
 
 def test_a_sentence_has_the_found_doors_and_false_alarms():
     found = "it finds 1 of 1 door in 2 test photographs, with 0 false alarms: a recall of 0.025"
-    missed = "it finds 0 of 1 door in 2 test photographs, with 1 false alarm: a recall of 0.000"
+    missed = "it finds 0 of 1 door in 2 test photographs, with 1 false alarm.</p>"
     assert found in page()
     RUN.detections_json("test").unlink()
 

@@ -62,12 +62,25 @@ def check_targets(
 
 
 def in_one_sentence(rows: Sequence[TargetResult]) -> str:
-    """Return whether all targets hold, and which do not, in a sentence."""
-    failed = [row for row in rows if not row.holds]
-    if not failed:
-        return f"all {len(rows)} targets hold"
-    each = [f"{row.what} {row.measured}, target {row.target}: {row.status}" for row in failed]
-    return f"{len(failed)} of {len(rows)} targets do not hold: {'; '.join(each)}"
+    """Return how many targets hold, then which are missed, not proven and not measured.
+
+    >>> missed = TargetResult("test mAP50", "> 0.88", "0.800", holds=False, is_reached=False)
+    >>> in_one_sentence([missed])
+    '0 of 1 target hold. Missed: test mAP50 0.800, target > 0.88'
+    """
+    if all(row.holds for row in rows):
+        return _all_hold(rows)
+    of_status = {
+        status: [row for row in rows if not row.holds and row.status == status]
+        for status in ("missed", "not proven", NOT_MEASURED)
+    }
+    each = (
+        f"{status.capitalize()}: "
+        + "; ".join(f"{row.what} {row.measured}, target {row.target}" for row in members)
+        for status, members in of_status.items()
+        if members
+    )
+    return ". ".join([_holding(rows), *each])
 
 
 def in_one_line(rows: Sequence[TargetResult]) -> str:
@@ -79,13 +92,21 @@ def in_one_line(rows: Sequence[TargetResult]) -> str:
     """
     if not rows:
         return "no target is known"
-    holding = sum(row.holds for row in rows)
     failed = Counter(row.status for row in rows if not row.holds)
     if not failed:
-        return f"all {len(rows)} targets hold" if holding > 1 else "the target holds"
+        return _all_hold(rows)
     each = ", ".join(f"{many} {status}" for status, many in sorted(failed.items()))
+    return f"{_holding(rows)}: {each}"
+
+
+def _all_hold(rows: Sequence[TargetResult]) -> str:
+    return f"all {len(rows)} targets hold" if len(rows) > 1 else "the target holds"
+
+
+def _holding(rows: Sequence[TargetResult]) -> str:
+    holding = sum(row.holds for row in rows)
     verb = "holds" if holding == 1 else "hold"
-    return f"{holding} of {count(len(rows), 'target')} {verb}: {each}"
+    return f"{holding} of {count(len(rows), 'target')} {verb}"
 
 
 def _size(row: TargetRow) -> TargetResult:

@@ -326,11 +326,12 @@ def _in_use(test: Assessment) -> str:
     if recall is None:
         return "No test photograph has a door, so the recall is unknown"
     found = f"{round(recall.value * recall.n)} of {count(recall.n, 'door')}"
-    proven = math.floor(1000 * recall.low) / 1000
+    low = math.floor(1000 * recall.low) / 1000
+    proven = f": a recall of {low:.3f} or more is proven" if low else ""
     alarms = round((1 - precision.value) * precision.n) if precision else 0
     return (
         f"In use, it finds {found} in {count(test.photographs, 'test photograph')}, "
-        f"with {count(alarms, 'false alarm')}: a recall of {proven:.3f} or more is proven"
+        f"with {count(alarms, 'false alarm')}{proven}"
     )
 
 

@@ -106,6 +106,8 @@ def test_without_a_command_the_help_is_printed(command: str, capsys: pytest.Capt
         pytest.param("data validate --pth x", "--path", id="in the place of a required option"),
         pytest.param("--verson", "--version", id="option before a command"),
         pytest.param("train --max_hours=3", "--max-hours", id="underscore"),
+        pytest.param("version my2", "doors version --experiment my2", id="run without its option"),
+        pytest.param("kaggle plan a", "doors kaggle plan --experiment a", id="run of a job"),
         pytest.param("runs --sort verrsion", "version", id="choice"),
     ],
 )
@@ -124,12 +126,18 @@ def test_what_is_misspelled_is_met_with_what_was_meant(
     assert len(named) == len({*named})
 
 
-def test_what_is_like_nothing_leads_to_the_help(capsys: pytest.CaptureFixture[str]):
+@pytest.mark.parametrize(
+    ("command", "before"),
+    [("data", "doors data"), ("runs", "doors runs"), ("gate --experiment a", "doors gate")],
+)
+def test_what_is_like_nothing_leads_to_the_help(
+    command: str, before: str, capsys: pytest.CaptureFixture[str]
+):
     with pytest.raises(SystemExit):
-        main(["data", "zzz\x1b[2J"])
+        main([*command.split(), "zzz\x1b[2J"])
 
     said = capsys.readouterr().err
-    assert said.endswith("hint: doors data --help lists them\n")
+    assert said.endswith(f"hint: {before} --help lists them\n")
     assert "\x1b" not in said
 
 

@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -94,11 +95,35 @@ def test_a_run_whose_weights_are_not_those_that_are_published_releases_nothing(
     assert store.objects == {}
 
 
-def a_released_one(tmp_path: Path) -> str:
+def test_what_is_committed_is_not_to_be_committed_again(
+    tmp_path: Path,
+    store: FakeStore,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+):
+    monkeypatch.setattr("container_doors.cli.publish.DvcStore", lambda *given, **named: store)
+    monkeypatch.setattr("container_doors.cli.publish.check_door_weights", lambda weights: None)
+    (tmp_path / ".gitignore").write_text("/data/\n/runs/\n*.pt\n*.json\n.*.lock\n")
+    subprocess.run(["git", "init", "--quiet"], cwd=tmp_path, check=True)
+    before = released(capsys)[1]
+    version = a_released_one(tmp_path, commit=["weights", "reports", ".gitignore"])
+    after = released(capsys)[1]
+    main(["publish", "--version", version])
+    restored = capsys.readouterr().out
+    (tmp_path / "reports/more.csv").touch()
+    main(["publish", "--version", version])
+    changed = capsys.readouterr().out
+
+    commits = ["git commit" in said for said in (before, after, restored, changed)]
+    assert commits == [True, False, False, True]
+    assert "git push" in restored
+
+
+def a_released_one(tmp_path: Path, *, commit: Sequence[str] = ("params.yaml",)) -> str:
     """Tag the version of the run; return its name."""
     version = Metadata.read(Run("exp1").metadata).version
     for command in (
-        ["init", "--quiet"], ["add", "params.yaml"], ["commit", "-qm", "Begin"],
+        ["init", "--quiet"], ["add", *commit], ["commit", "-qm", "Begin"],
         tag_command(version).split()[1:],
     ):  # fmt: skip
         subprocess.run(["git", *command], cwd=tmp_path, check=True)

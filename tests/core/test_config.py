@@ -241,7 +241,11 @@ def test_the_number_of_a_gpu_may_be_written_as_a_number():
 @pytest.mark.parametrize(
     ("override", "complaint"),
     [
-        pytest.param("detection.training.epochs", "expected detection.SECTION", id="no value"),
+        pytest.param(
+            "detection.training.epochs",
+            "expected KEY=VALUE, .*; did you mean --set detection.training.epochs=VALUE",
+            id="no value",
+        ),
         pytest.param("epochs=3", "did you mean detection.training.epochs", id="a key alone"),
         pytest.param("mode=offline", "did you mean detection.wandb.mode", id="of W&B alone"),
         pytest.param("detection.patience=3", "no such key", id="no section"),

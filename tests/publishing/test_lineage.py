@@ -48,3 +48,14 @@ def test_a_model_of_unknown_origin_is_refused(tmp_path: Path):
 def test_a_folder_without_a_model_is_refused(tmp_path: Path):
     with pytest.raises(RunError, match=r"no best\.pt in"):
         find_run(tmp_path, tmp_path)
+
+
+def test_a_model_is_to_be_fetched_only_where_a_pointer_names_it(tmp_path: Path):
+    with pytest.raises(RunError, match=r"no best\.pt") as nothing:
+        find_run(tmp_path, tmp_path / "runs")
+    (tmp_path / "best.pt.dvc").touch()
+    with pytest.raises(RunError, match=r"no best\.pt") as pointed_to:
+        find_run(tmp_path, tmp_path / "runs")
+
+    assert "dvc pull" not in nothing.value.hint
+    assert pointed_to.value.hint == f"fetch it: dvc pull {tmp_path}/best.pt.dvc"

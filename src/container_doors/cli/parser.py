@@ -1,6 +1,7 @@
 """The command line, in the order of a run. It imports nothing heavy, so that --help is fast."""
 
 import argparse
+import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
@@ -64,7 +65,10 @@ class _Parser(argparse.ArgumentParser):
             if not any(one.startswith(word) for one in self._option_string_actions):
                 options = [one for one in self._option_string_actions if one.startswith("--")]
                 self._refuse(f"unrecognized arguments: {word}", word, {one: one for one in options})
-        return super().parse_known_args(words, namespace)
+        found, extra = super().parse_known_args(words, namespace)
+        if extra and self._subparsers is None:
+            self._refuse_extra(extra[0], found)
+        return found, extra
 
     def _check_value(self, action: argparse.Action, value: object) -> None:
         """Refuse what is none of the choices; argparse itself suggests from Python 3.14 on."""
@@ -82,12 +86,23 @@ class _Parser(argparse.ArgumentParser):
         """Print the usage and what is wrong, and exit with code 2."""
         super().error(printable(message))
 
+    def _refuse_extra(self, word: str, found: argparse.Namespace) -> NoReturn:
+        """Refuse a word too many; where a run is named by an option, name that."""
+        problem = f"unrecognized arguments: {word}"
+        if word.startswith("-") or getattr(found, "experiment", word) is not None:
+            self._refuse(problem, word, {})
+        meant = printable(shlex.join([*self.prog.split(), "--experiment", word]))
+        self._exit(problem, f"did you mean {meant}?")
+
     def _refuse(self, problem: str, word: str, known: Mapping[str, str]) -> NoReturn:
         """Name those of the known words that are spelled similarly, by their longer names."""
         last = {name: name.split()[-1] for name in known}
         near = get_close_matches(word, set(last.values()))
         names = dict.fromkeys(known[name] for one in near for name in known if last[name] == one)
         hint = f"did you mean {' or '.join(names)}?" if names else f"{self.prog} --help lists them"
+        self._exit(problem, hint)
+
+    def _exit(self, problem: str, hint: str) -> NoReturn:
         self.print_usage(sys.stderr)
         self.exit(2, f"{self.prog}: error: {printable(problem)}\n  hint: {hint}\n")
 

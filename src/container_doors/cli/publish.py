@@ -73,12 +73,14 @@ def _publish_version(arguments: argparse.Namespace) -> int:
             try_weights=check_door_weights,
             progress=progress,
         )
-    say(
-        f"published {metadata.version} in {PUBLISHED}; next, to share it:",
-        f"  git add {' '.join(map(str, [PUBLISHED, *uncommitted_configuration()]))} {REPORTS}/",
-        f'  git commit -m "Back to {metadata.version}"',
-        "  git push, and elsewhere: doors sync",
-    )
+    added = [PUBLISHED, *uncommitted_configuration()]
+    say(f"published {metadata.version} in {PUBLISHED}; next, to share it:")
+    if GitRepository(Path.cwd()).uncommitted([*added, REPORTS]):
+        say(
+            f"  git add {' '.join(map(str, added))} {REPORTS}/",
+            f'  git commit -m "Back to {metadata.version}"',
+        )
+    say("  git push, and elsewhere: doors sync")
     return 0
 
 

@@ -43,10 +43,12 @@ def version(arguments: argparse.Namespace) -> int:
         )
     added = [*pointers, PUBLISHED / ".gitignore", *uncommitted_configuration()]
     files = " ".join(map(str, added))
+    repository = GitRepository(Path.cwd())
     say("pushed; next:")
-    say(f"  git add {files} {REPORTS}/")
-    say(f'  git commit -m "Release {written.version}"')
-    if written.git_tag not in GitRepository(Path.cwd()).tags(TAGS):
+    if repository.uncommitted([*added, REPORTS]):
+        say(f"  git add {files} {REPORTS}/")
+        say(f'  git commit -m "Release {written.version}"')
+    if written.git_tag not in repository.tags(TAGS):
         say(f"  {tag_command(written.version, written.version + _note(arguments))}")
     say("  git push --follow-tags, and elsewhere: doors sync")
     if results is None:

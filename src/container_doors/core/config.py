@@ -496,7 +496,11 @@ def _apply(overrides: Sequence[str], document: dict[str, Any]) -> Iterator[str]:
         *sections, leaf = key.strip().split(".")
         if sections[:1] != ["detection"] and sections and sections[0] in Params.model_fields:
             sections = ["detection", *sections]
-        if not equals or sections[:1] != ["detection"]:
+        if not equals:
+            fault = f"--set {shortened(override)}: expected KEY=VALUE, found no '='"
+            yield fault + _with_value(key)
+            continue
+        if sections[:1] != ["detection"]:
             fault = f"--set {shortened(override)}: expected detection.SECTION.KEY=VALUE"
             yield fault + _suggest_key(key.strip().removeprefix("detection."))
             continue
@@ -579,6 +583,17 @@ def _suggest(found: str, known: Sequence[str]) -> str:
 
 def _suggest_key(key: str) -> str:
     """Suggest the complete key for a part of one, or a similar key."""
+    near = _near_keys(key)
+    return f"; did you mean {' or '.join(near)}?" if near else ""
+
+
+def _with_value(key: str) -> str:
+    """Write the option with the complete key, for one that was given without a value."""
+    near = [f"--set {one}=VALUE" for one in _near_keys(key.strip().removeprefix("detection."))]
+    return f"; did you mean {' or '.join(near)}?" if near else ""
+
+
+def _near_keys(key: str) -> list[str]:
     known = [
         f"detection.{name}.{leaf}"
         for name, field in Params.model_fields.items()
@@ -586,8 +601,7 @@ def _suggest_key(key: str) -> str:
         for leaf in field.annotation.model_fields
     ]
     ends = [name for name in known if name.endswith(f".{key}")]
-    near = ends or difflib.get_close_matches(f"detection.{key[:100]}", known, n=1)
-    return f"; did you mean {' or '.join(near)}?" if near else ""
+    return ends or difflib.get_close_matches(f"detection.{key[:100]}", known, n=1)
 
 
 def _keys(location: Sequence[str | int]) -> list[str]:

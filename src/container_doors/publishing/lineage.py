@@ -1,5 +1,6 @@
 """Find the run that made a model, by content, because names and folders can be reused."""
 
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,6 +8,7 @@ from container_doors.core.errors import RunError
 from container_doors.core.records import RunRecord
 from container_doors.core.run import RUNS, Run, runs_in
 from container_doors.publishing.hashing import file_sha256
+from container_doors.publishing.pointers import pointer_name
 
 
 def find_run(weights_dir: Path, runs_root: Path) -> RunRecord:
@@ -17,8 +19,12 @@ def find_run(weights_dir: Path, runs_root: Path) -> RunRecord:
     """
     weights = weights_dir / "best.pt"
     if not weights.is_file():
+        pointer = weights.with_name(pointer_name(weights.name))
+        fetch = shlex.join(["dvc", "pull", str(pointer)])
+        publish = "train (doors train), or publish a finished run (doors publish NAME)"
         raise RunError(
-            f"no best.pt in {weights_dir}", hint="train (doors train) or fetch it (dvc pull)"
+            f"no best.pt in {weights_dir}",
+            hint=f"fetch it: {fetch}" if pointer.is_file() else publish,
         )
     wanted = file_sha256(weights)
     made_it = [

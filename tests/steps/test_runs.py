@@ -314,7 +314,13 @@ def test_scores_on_other_photographs_or_labels_are_marked_and_not_ranked_with_th
     }  # fmt: skip
 
 
-def test_a_data_set_that_is_not_here_is_known_by_what_the_runs_recorded(repository: FakeRepository):
+def refuse_to_read(dataset: Path) -> None:
+    raise PermissionError(13, "Permission denied", str(dataset))
+
+
+def test_a_data_set_that_is_not_here_is_known_by_what_the_runs_recorded(
+    repository: FakeRepository, monkeypatch: pytest.MonkeyPatch
+):
     train("exp1", 0.2, repository)
     relabel("train")
     train("exp2", 0.3, repository)
@@ -328,6 +334,9 @@ def test_a_data_set_that_is_not_here_is_known_by_what_the_runs_recorded(reposito
     assert numbers() == {
         "exp3": {"val": 1, "test": 1}, "exp2": {"val": 1, "test": 2}, "exp1": {"val": 1, "test": 2},
     }  # fmt: skip
+    with monkeypatch.context() as patched:
+        patched.setattr("container_doors.steps.runs.layout_today", refuse_to_read)
+        assert numbers()["exp3"] == {"val": 1, "test": 1}
     for path in Run("exp2").directory.glob("dataset.json*"):
         path.unlink()
     assert numbers()["exp2"] == {"val": 2, "test": 2}, "only the hash of the whole is known"

@@ -105,7 +105,7 @@ def list_runs(repository: Repository, *, sort: str = "date") -> list[Row]:
         for tag in repository.tags(TAGS)
         if (version := parse_tag(tag)) is not None
     }
-    layout_of = cache(layout_today)
+    layout_of = cache(_layout_if_readable)
     rows = [_row_of_folder(path, published, set(tagged), layout_of) for path in _folders()]
     if problem is not None:
         rows.append(Row(str(PUBLISHED), DAMAGED, is_published=True, problem=problem))
@@ -195,6 +195,14 @@ def _recorded_splits(run: Run, record: RunRecord, layout_of: LayoutOf) -> dict[s
     layout = layout_of(Path(record.dataset.path))
     found = {split: sha256_of_split(files, layout, split) for split in SCORED_SPLITS}
     return {split: digest for split, digest in found.items() if digest is not None}
+
+
+def _layout_if_readable(dataset: Path) -> Layout | None:
+    """Read a data set's layout; a data set that cannot be read is no damage of its runs."""
+    try:
+        return layout_today(dataset)
+    except OSError:
+        return None
 
 
 def _status(run: Run, record: RunRecord) -> str:

@@ -1,0 +1,1 @@
+"""The public Python interface: a published model, and what it finds in photographs."""

@@ -74,7 +74,7 @@ def _lines(run: Run, found: Assessment) -> list[str]:
         *(_score(name, score) for name, score in found.scores.items()),
         *(f"  {name:10} undefined: {why}" for name, why in found.undefined.items()),
         *_alarms(found),
-        *_operating_target(found),
+        *_operating_target(run, found),
         *_error_kinds(found),
         *_slices(found),
         *_test_uses(found),
@@ -122,7 +122,7 @@ def _error_kinds(found: Assessment) -> list[str]:
     ]
 
 
-def _operating_target(found: Assessment) -> list[str]:
+def _operating_target(run: Run, found: Assessment) -> list[str]:
     check = found.promise
     if check is None:
         return [f"  at a confidence of {found.conf_threshold}"]
@@ -131,6 +131,7 @@ def _operating_target(found: Assessment) -> list[str]:
         f"    chosen on val:  {check.chosen_on}",
         f"    checked on {found.split}: {check.checked_on}",
         f"    cost: {_cost(check)}",
+        f"  doors publish {run.label} puts this threshold beside the weights, where it is used",
     ]
 
 

@@ -1,13 +1,12 @@
 """What a model finds in photographs, as other programs read it; and the file beside its weights."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from container_doors.core.measurements import Estimate
 from container_doors.core.records import Document, Sha256
 
-SCHEMA = "container-doors/predictions/1"
+SCHEMA: Literal["container-doors/predictions/1"] = "container-doors/predictions/1"
 """The name and number of the format of :class:`PhotographResult`."""
 
 Edge = Literal["left", "top", "right", "bottom"]
@@ -147,16 +146,16 @@ class Threshold(_Strict):
 
 
 class Tested(_Strict):
-    """What a model was tested on, and what was measured."""
+    """What a model was tested on, and what was measured; an undefined score is absent."""
 
     split: str
     photographs: int
     doors: int
-    dataset_sha256: Sha256
     scores: dict[str, float]
-    """As in metadata.json: ``mAP50``, ``mAP50_95``, ``precision``, ``recall``."""
-    estimates: dict[str, Estimate] = {}
-    """With confidence intervals, where ``doors evaluate`` measured them."""
+    """``mAP50`` and ``mAP50_95`` by Ultralytics' definitions; ``precision`` and ``recall`` at
+    ``conf_threshold``."""
+    conf_threshold: Confidence
+    """That of the params; an operating target may have chosen another one afterwards."""
 
 
 class Preparation(_Strict):
@@ -186,6 +185,8 @@ class Licence(_Strict):
 class ModelFile(Document):
     """``weights/detection/model.json``: all that a program needs to use the weights beside it."""
 
+    repair_hint: ClassVar[str] = "doors metadata writes it again"
+
     version: str | None
     """None for a model of no published version."""
     architecture: str
@@ -198,6 +199,8 @@ class ModelFile(Document):
     """Of non-maximum suppression."""
     max_detections: int = 300
     prepared: Preparation = Preparation()
+    dataset_sha256: Sha256
+    """Of the data that it was trained and tested on."""
     tested: list[Tested]
     licence: Licence = Licence()
 

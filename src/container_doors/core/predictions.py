@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from container_doors.core.records import Document, Sha256
 
@@ -16,6 +16,15 @@ Reason = Literal[
     "not_sharp", "not_natural",
 ]  # fmt: skip
 """Why the next step, which reads the container's number, would refuse a door."""
+
+
+def as_text(name: str) -> str:
+    r"""Escape the bytes of a file's name that are no UTF-8, which JSON cannot hold.
+
+    >>> print(as_text("T\udcfcr.jpg"), as_text("Tür.jpg"))
+    T\udcfcr.jpg Tür.jpg
+    """
+    return name.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 class _Strict(BaseModel):
@@ -115,11 +124,11 @@ class PhotographResult(_Strict):
     """What was found in one photograph, or why it could not be read: one line of JSON."""
 
     format: Literal["container-doors/predictions/1"] = SCHEMA
-    path: str
+    path: Annotated[str, AfterValidator(as_text)]
     """As it was given, or the member of an archive: ``photos.zip/a.jpg``."""
     status: Literal["SUCCESS", "FAILED"]
     """FAILED: it could not be read. A photograph without a door is a SUCCESS with no detection."""
-    problem: str | None = None
+    problem: Annotated[str, AfterValidator(as_text)] | None = None
     """Why it could not be read."""
     sha256: Sha256 | None = None
     """Of the file; None for frames, pictures in memory, and files that could not be read."""

@@ -1,21 +1,15 @@
 """The folder that a prediction writes into, and goes on in after it was killed."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self, get_args
+from typing import Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
-from container_doors.core.config import QualityLimits
 from container_doors.core.disk import is_full, what_is_full
 from container_doors.core.errors import PredictionError
-from container_doors.core.files import make_folder, replace_text
-from container_doors.core.parsing import ParsingError, read_bounded
-from container_doors.core.predictions import PhotographResult, UsedModel, as_text
-from container_doors.core.printable import one_line, shortened
+from container_doors.core.files import make_folder
+from container_doors.core.predictions import PhotographResult
 from container_doors.prediction.coco import write_coco
 from container_doors.prediction.crops import PADDING
 from container_doors.prediction.file_names import FileNames
@@ -26,73 +20,47 @@ from container_doors.prediction.writers import Crops, FileWriter, Pictures, Tabl
 Kind = Literal["jsonl", "csv", "pictures", "crops", "yolo", "coco"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
-_TABLES = {"jsonl", "csv", "coco"}
-"""Kinds that are made from ``predictions.jsonl``, also of what an earlier start did."""
-
-_OURS = ("predictions.jsonl", "predictions.csv", "pictures", "crops", "labels", "coco")
-_SETTINGS = "settings.json"
-_MOST_SETTINGS_BYTES = 1 << 20
-
-
-class Settings(BaseModel):
-    """What is the same for all files of an output folder: ``settings.json``."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    format: Literal["container-doors/prediction-settings/1"] = (
-        "container-doors/prediction-settings/1"
-    )
-    save: tuple[Kind, ...]
-    """``jsonl`` is always written: it is what ``--resume`` goes on from."""
-    padding: float = Field(default=PADDING, ge=0, le=10)
-    """Of the crops."""
-    classes: tuple[str, ...]
-    """By class id."""
-    model: UsedModel
-    limits: QualityLimits
-
-
-@dataclass(slots=True)
-class Tally:
-    """How much was written, the earlier starts included."""
-
-    photographs: int = 0
-    """That could be read."""
-    doors: int = 0
-    refused: int = 0
-    """Doors that the next step would refuse."""
-    without_door: int = 0
-    failed: int = 0
-    """Photographs that could not be read."""
-
-    def add(self, result: PhotographResult) -> None:
-        """Count a result."""
-        if result.status == "FAILED":
-            self.failed += 1
-            return
-        self.photographs += 1
-        self.doors += len(result.detections)
-        self.refused += sum(bool(door.refused_for) for door in result.detections)
-        self.without_door += not result.detections
-
 
 class Output:
     """Writes results, one after the other, into a folder; not thread-safe.
 
     The files of a photograph are written first, and its line in ``predictions.jsonl`` after them.
-    A photograph without a line was not done, and is done again.
+    A photograph without a line was not done: after a kill it is done again, under the same names.
+    ``predictions.csv`` and ``coco/`` are made from these lines.
     """
 
-    def __init__(self, folder: Path, settings: Settings, journal: Journal) -> None:
-        """Go on after the results of a journal; :func:`open_output` checks that this can be."""
-        self.folder = folder
-        self.tally = Tally()
-        self._settings = settings
-        self._journal = journal
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        save: Collection[Kind],
+        classes: Sequence[str],
+        padding: float = PADDING,
+    ) -> None:
+        """Go on after the results that are in the folder; there may be none.
+
+        Args:
+            folder: It is made if there is none.
+            save: What to write. ``jsonl`` is always written: the next start goes on after it.
+            classes: The names of the classes, by id.
+            padding: Of the crops, as in :func:`crops.cut`.
+
+        Raises:
+            PredictionError: If another process writes there now, if a line of
+                ``predictions.jsonl`` is damaged, or if the disk is full.
+        """
+        self._folder, self._save, self._classes = folder, frozenset(save), tuple(classes)
         self._names = FileNames()
-        self._done: dict[str, set[int | None]] = {}
-        self._writers = list(_writers(folder, settings))
-        self._table = self._goes_on()
+        self._table: Table | None = None
+        with _full_disk_explained():
+            make_folder(folder)
+            self._journal = Journal(folder / "predictions.jsonl")
+            try:
+                self._writers = list(_writers(folder, self._save, padding))
+                self._go_on()
+            except BaseException:
+                self._journal.close()
+                raise
 
     def __enter__(self) -> Self:
         """Return itself."""
@@ -104,21 +72,13 @@ class Output:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Close it, also after Ctrl-C; a second error must not hide the first."""
-        try:
+        """Close it, also after Ctrl-C; a second full disk must not hide the first."""
+        with suppress(*[] if error is None else [PredictionError]):
             self.close()
-        except PredictionError:
-            if error is None:
-                raise
 
-    def is_written(self, path: str, frame: int | None = None) -> bool:
-        """Return whether an earlier start has done a photograph, or a frame of a video.
-
-        Args:
-            path: As in :class:`PhotographResult`.
-            frame: The index of the frame.
-        """
-        return frame in self._done.get(as_text(path), ())
+    def earlier(self) -> Iterator[PhotographResult]:
+        """Read the results that are in the folder, in their order."""
+        return self._journal.results()
 
     def write(self, result: PhotographResult, picture: Picture | None) -> PhotographResult:
         """Write all that is asked for of one photograph.
@@ -138,7 +98,6 @@ class Output:
             for writer in self._writers:
                 result = writer.write(result, picture, stem)
             self._journal.append(result)
-            self.tally.add(result)
             if self._table is not None:
                 self._table.append(result)
         return result
@@ -151,129 +110,36 @@ class Output:
         """
         try:
             with _full_disk_explained():
-                if "coco" in self._settings.save:
-                    write_coco(self.folder, self._journal.results(), self._settings.classes)
+                if "coco" in self._save:
+                    write_coco(self._folder, self._journal.results(), self._classes)
         finally:
             if self._table is not None:
                 self._table.close()
             self._journal.close()
 
-    def _goes_on(self) -> Table | None:
-        """Count and name what is there, as when it was written."""
-        earlier = self._earlier()
-        if "csv" in self._settings.save:
-            return Table(self.folder, earlier)
-        for _ in earlier:
-            pass
-        return None
+    def _go_on(self) -> None:
+        """Name the earlier photographs as when they were written, and write their rows."""
+        earlier = self._named(self._journal.results())
+        if "csv" in self._save:
+            self._table = Table(self._folder, earlier)
+        else:
+            for _ in earlier:
+                pass
 
-    def _earlier(self) -> Iterator[PhotographResult]:
-        for result in self._journal.results():
+    def _named(self, earlier: Iterator[PhotographResult]) -> Iterator[PhotographResult]:
+        for result in earlier:
             self._names.stem_of(result)
-            self.tally.add(result)
-            frame = None if result.frame is None else result.frame.index
-            self._done.setdefault(result.path, set()).add(frame)
             yield result
 
 
-def open_output(folder: Path, settings: Settings, *, is_resumed: bool = False) -> Output:
-    """Open an output folder; nothing that is in it is overwritten.
-
-    Args:
-        folder: It is made if there is none.
-        settings: Of this start.
-        is_resumed: Whether to go on with what an earlier start has written.
-
-    Raises:
-        PredictionError: If there are files of an earlier start and it is not to be resumed, if they
-            were made with other settings, or if another process writes there now.
-        OSError: If the folder cannot be written.
-    """
-    with _full_disk_explained():
-        make_folder(folder)
-        if not is_resumed:
-            _refuse_earlier(folder)
-        journal = Journal(folder / "predictions.jsonl")
-        try:
-            if next(journal.results(), None) is not None:
-                settings = _continued(folder / _SETTINGS, settings)
-            replace_text(folder / _SETTINGS, f"{settings.model_dump_json(indent=2)}\n")
-            return Output(folder, settings, journal)
-        except BaseException:
-            journal.close()
-            raise
-
-
-def _writers(folder: Path, settings: Settings) -> Iterator[FileWriter]:
-    """Open the writers of files; crops are first, because the others' doors name them."""
-    if "crops" in settings.save:
-        yield Crops(folder, settings.padding)
-    if "pictures" in settings.save:
+def _writers(folder: Path, save: Collection[Kind], padding: float) -> Iterator[FileWriter]:
+    """Open the writers of files."""
+    if "crops" in save:
+        yield Crops(folder, padding)
+    if "pictures" in save:
         yield Pictures(folder)
-    if "yolo" in settings.save:
+    if "yolo" in save:
         yield YoloLabels(folder)
-
-
-def _refuse_earlier(folder: Path) -> None:
-    earlier = [name for name in _OURS if _has_content(folder / name)]
-    if earlier:
-        raise PredictionError(
-            f"{folder} has {', '.join(earlier)} of an earlier prediction",
-            hint="--resume goes on with it; or choose another --out",
-        )
-
-
-def _has_content(path: Path) -> bool:
-    return any(path.iterdir()) if path.is_dir() else path.exists() and path.stat().st_size > 0
-
-
-def _continued(path: Path, asked: Settings) -> Settings:
-    """Return the settings to go on with: tables may be added, all else must be the same."""
-    earlier = _read_settings(path)
-    differences = list(_differences(_files_alone(earlier), _files_alone(asked)))
-    if differences:
-        raise PredictionError(
-            f"{path.parent} cannot be continued with other settings: {'; '.join(differences)}",
-            hint="use the settings that it was started with, or choose another --out",
-        )
-    kinds = {*asked.save, *_TABLES.intersection(earlier.save)}
-    return asked.model_copy(update={"save": tuple(one for one in KINDS if one in kinds)})
-
-
-def _read_settings(path: Path) -> Settings:
-    try:
-        return Settings.model_validate_json(read_bounded(path, _MOST_SETTINGS_BYTES))
-    except FileNotFoundError:
-        found = "no file"
-    except (ParsingError, ValidationError) as error:
-        found = shortened(one_line(error))
-    raise PredictionError(
-        f"{path}: expected the settings of the predictions beside it, found {found}",
-        hint="choose another --out",
-    )
-
-
-def _files_alone(settings: Settings) -> dict[str, Any]:
-    document = settings.model_dump(mode="json")
-    document["save"] = sorted({*settings.save} - _TABLES)
-    if "crops" not in settings.save:
-        del document["padding"]
-    return document
-
-
-def _differences(one: Mapping[str, Any], other: Mapping[str, Any], at: str = "") -> Iterator[str]:
-    """List values that differ, as ``model.conf_threshold 0.25 -> 0.3``."""
-    for key in dict.fromkeys([*one, *other]):
-        old, new = one.get(key), other.get(key)
-        if isinstance(old, Mapping) and isinstance(new, Mapping):
-            yield from _differences(old, new, f"{at}{key}.")
-        elif old != new:
-            yield f"{at}{key} {_spelled(old)} -> {_spelled(new)}"
-
-
-def _spelled(value: object) -> str:
-    text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
-    return shortened(one_line(text or "nothing"), 60)
 
 
 @contextmanager

@@ -50,10 +50,9 @@ class Journal:
         try:
             while rest:
                 rest = rest[self._file.write(rest) :]
-        except OSError as error:
+        except OSError:
             with suppress(OSError):  # else it is a torn line, which the next start removes
                 self._file.truncate(self._end)
-            error.filename = error.filename or str(self.path)
             raise
         self._end += len(line)
 

@@ -52,7 +52,7 @@ class Output:
         self._folder, self._save, self._classes = folder, frozenset(save), tuple(classes)
         self._names = FileNames()
         self._table: Table | None = None
-        with _full_disk_explained():
+        with _full_disk_explained(folder):
             make_folder(folder)
             self._journal = Journal(folder / "predictions.jsonl")
             try:
@@ -93,7 +93,7 @@ class Output:
         Raises:
             PredictionError: If the disk is full; what was written before is complete.
         """
-        with _full_disk_explained():
+        with _full_disk_explained(self._folder):
             stem = self._names.stem_of(result)
             for writer in self._writers:
                 result = writer.write(result, picture, stem)
@@ -109,7 +109,7 @@ class Output:
             PredictionError: As :meth:`write`.
         """
         try:
-            with _full_disk_explained():
+            with _full_disk_explained(self._folder):
                 if "coco" in self._save:
                     write_coco(self._folder, self._journal.results(), self._classes)
         finally:
@@ -143,12 +143,13 @@ def _writers(folder: Path, save: Collection[Kind], padding: float) -> Iterator[F
 
 
 @contextmanager
-def _full_disk_explained() -> Iterator[None]:
+def _full_disk_explained(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
         if not is_full(error):
             raise
+        error.filename = error.filename or str(folder)  # a failed write has no name
         raise PredictionError(
             what_is_full(error),
             hint="free some space there, then run the same command with --resume",

@@ -151,18 +151,13 @@ class Table:
             put_in_place(staged, path)
         finally:
             staged.unlink(missing_ok=True)
-        self._path = path
         self._file = path.open("ab", buffering=0)
 
     def append(self, result: PhotographResult) -> None:
         """Append the rows of a photograph."""
-        try:
-            rest = _rows(result).encode()
-            while rest:
-                rest = rest[self._file.write(rest) :]
-        except OSError as error:
-            error.filename = error.filename or str(self._path)
-            raise
+        rest = _rows(result).encode()
+        while rest:
+            rest = rest[self._file.write(rest) :]
 
     def close(self) -> None:
         """Close the file."""
@@ -217,11 +212,7 @@ def _plain(text: str) -> str:
 def _put(path: Path, data: bytes) -> None:
     staged = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        try:
-            staged.write_bytes(data)
-        except OSError as error:
-            error.filename = error.filename or str(path)
-            raise
+        staged.write_bytes(data)
         staged.replace(path)
     finally:
         staged.unlink(missing_ok=True)

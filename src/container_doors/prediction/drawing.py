@@ -29,11 +29,11 @@ def draw(picture_bgr: NDArray[np.uint8], doors: list[Door]) -> Image.Image:
         picture_bgr: Shape (height, width, 3).
         doors: In pixels of that picture.
     """
-    factor = min(1.0, LONGEST_SIDE_PX / max(picture_bgr.shape[:2]))
+    height, width = picture_bgr.shape[:2]
+    factor = min(1.0, LONGEST_SIDE_PX / max(height, width))
     if factor < 1:
-        picture_bgr = cv2.resize(  # type: ignore[assignment]
-            picture_bgr, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA
-        )
+        size = (max(1, round(width * factor)), max(1, round(height * factor)))
+        picture_bgr = cv2.resize(picture_bgr, size, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
     picture = Image.fromarray(cv2.cvtColor(picture_bgr, cv2.COLOR_BGR2RGB))
     pen = ImageDraw.Draw(picture)
     line_px = max(2, round(min(picture.size) / 200))

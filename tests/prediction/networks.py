@@ -81,7 +81,7 @@ def write_door_weights(source: Path, target: Path, *, of_class: int) -> Path:
 def _one_output(layer: Any, index: int) -> Any:
     import torch
 
-    one = torch.nn.Conv2d(layer.in_channels, 1, 1)
+    one: Any = torch.nn.Conv2d(layer.in_channels, 1, 1)
     one.weight.data = layer.weight.data[index : index + 1].clone()
     one.bias.data = layer.bias.data[index : index + 1].clone()
     return one

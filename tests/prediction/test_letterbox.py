@@ -60,7 +60,7 @@ def test_boxes_are_mapped_back_as_by_ultralytics(height: int, width: int, seed: 
 
     shape = input_shape((height, width), 640)
     boxes = np.random.default_rng(seed).uniform(-40, 700, (20, 4)).astype(np.float32)
-    theirs = scale_boxes(shape, torch.from_numpy(boxes.copy()), (height, width, 3))
+    theirs = scale_boxes(shape, torch.from_numpy(boxes.copy()), (height, width))
 
     ours = boxes_in_picture(boxes, shape, (height, width))
 

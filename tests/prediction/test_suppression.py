@@ -1,5 +1,7 @@
 """The same output of a network gives the same boxes as Ultralytics' suppression."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -21,7 +23,7 @@ def an_output(seed: int, boxes: int, classes: int, spread: float) -> NDArray[np.
 
 
 def suppressed_by_ultralytics(
-    output: NDArray[np.float32], conf: float, iou: float, **limits: int
+    output: NDArray[np.float32], conf: float, iou: float, **limits: Any
 ) -> NDArray[np.float32]:
     import_ultralytics()
     import torch

@@ -104,7 +104,7 @@ class Found(Sequence[Door]):
         Returns:
             Shape (height, width, 3), blue first; a copy.
         """
-        pixels, _ = crops.cut(self.picture_bgr, door.box_xyxy, padding)
+        pixels, _ = crops.cut(self.picture_bgr, door.bbox_tight, padding)
         return pixels.copy()
 
     def to_supervision(self) -> "sv.Detections":

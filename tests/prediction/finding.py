@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -65,6 +66,14 @@ def result_of(
 
 def failed(path: str, problem: str = "it is no picture of a known format") -> PhotographResult:
     return PhotographResult(path=path, status="FAILED", problem=problem, model=USED)
+
+
+def load(path: Path) -> NDArray[np.uint8]:
+    """Read a picture as OpenCV does."""
+    pixels = cv2.imread(str(path))
+    assert pixels is not None
+    assert pixels.dtype == np.uint8
+    return pixels  # type: ignore[return-value]
 
 
 DOORS: list[Box] = [(10.25, 5, 50, 55.5), (60, 10, 80, 30)]

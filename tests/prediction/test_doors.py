@@ -41,11 +41,11 @@ def test_a_box_that_ends_outside_is_cut_at_the_edge():
 
 
 def test_the_models_own_numbers_are_kept_bit_for_bit():
-    box, confidence = np.float32([1.1, 2.2, 33.3, 44.4]), np.float32(0.7123)
-    doors = doors_in(found([tuple(box)], [confidence]), noise(), limits=QualityLimits())
+    boxes = found([(1.1, 2.2, 33.3, 44.4)], [0.7123])
+    (door,) = doors_in(boxes, noise(), limits=QualityLimits())
 
-    assert np.array_equal(np.float32(doors[0].box_xyxy), box)
-    assert np.float32(doors[0].confidence) == confidence
+    assert np.array_equal(np.array([door.box_xyxy], np.float32), boxes.boxes_xyxy)
+    assert np.float32(door.confidence) == boxes.confidences[0]
 
 
 @pytest.mark.parametrize(

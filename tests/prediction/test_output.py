@@ -7,7 +7,6 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 from pycocotools.coco import COCO
@@ -19,6 +18,7 @@ from container_doors.prediction.pictures import Picture
 from tests.prediction.finding import (
     DOORS,
     failed,
+    load,
     noise,
     opened,
     result_of,
@@ -88,7 +88,7 @@ def test_a_crop_has_the_photographs_own_pixels_at_its_offset(whole: Path):
 
     for crop in crops:
         assert crop is not None
-        pixels = cv2.imread(str(whole / crop.file))
+        pixels = load(whole / crop.file)
         (x, y), (width, height) = crop.offset_xy, crop.size_px
         assert np.array_equal(pixels, noise().bgr[y : y + height, x : x + width])
     assert len({crop.file for crop in crops if crop}) == len(crops) == 7
@@ -126,7 +126,7 @@ def test_a_row_is_a_door_or_a_photograph_without_one(whole: Path):
 
 
 def test_a_picture_for_people_is_a_jpeg_of_the_photographs_size(whole: Path):
-    shapes = {cv2.imread(str(path)).shape for path in (whole / "pictures").iterdir()}
+    shapes = {load(path).shape for path in (whole / "pictures").iterdir()}
 
     assert shapes == {(60, 80, 3)}
 
@@ -187,7 +187,7 @@ for _ in write_rest(Path(sys.argv[1]), thirty_results()):
 
 def test_killed_it_goes_on_and_ends_the_same(tmp_path: Path, repository_root: Path):
     paths = [str(repository_root / "src"), str(repository_root)]
-    command = [sys.executable, "-c", KILLED, tmp_path / "killed"]
+    command = [sys.executable, "-c", KILLED, str(tmp_path / "killed")]
     with subprocess.Popen(
         command,
         env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
@@ -265,6 +265,17 @@ def test_many_photographs_of_one_name_take_no_longer(tmp_path: Path):
     assert len(output._names._taken) == 3000
 
 
+def test_a_photograph_that_is_given_often_never_takes_the_name_of_another(tmp_path: Path):
+    picture = noise()
+    with opened(tmp_path, "yolo") as output:
+        output.write(result_of("x/img.jpg", picture, DOORS), picture)
+        before = (tmp_path / "labels/img.txt").read_bytes()
+        for _ in range(5):
+            output.write(result_of("y/img.jpg", picture, DOORS[:1]), picture)
+
+    assert (tmp_path / "labels/img.txt").read_bytes() == before
+
+
 def test_two_processes_do_not_write_into_one_folder(tmp_path: Path):
     with opened(tmp_path), pytest.raises(PredictionError, match="another process writes") as caught:
         opened(tmp_path)
@@ -296,7 +307,7 @@ def test_a_damaged_line_is_named_and_nothing_is_changed(tmp_path: Path, damage: 
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     disk = tmp_path / "disk"
     disk.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", disk]
+    command = ["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", str(disk)]
     mounted = subprocess.run(command, check=False, capture_output=True)
     if mounted.returncode:
         pytest.skip(f"no file system can be mounted here: {mounted.stderr.decode().strip()}")
@@ -325,6 +336,7 @@ def test_a_full_disk_is_said_and_nothing_is_lost(small_disk: Path, save: tuple[s
         fill()
     assert "--resume" in caught.value.hint
 
+    assert (small_disk / "predictions.jsonl").read_bytes().endswith(b"\n")
     (small_disk / "other").unlink()
     with opened(small_disk, *save) as output:
         there = [one.path for one in output.earlier()]
@@ -332,6 +344,9 @@ def test_a_full_disk_is_said_and_nothing_is_lost(small_disk: Path, save: tuple[s
         assert len(there) - len(written) in {0, 1}  # the table was full, and not the lines
         output.write(failed("more.jpg"), None)
     assert [line.path for line in lines(small_disk)] == [*there, "more.jpg"]
+    named = [door.crop.file for one in lines(small_disk) for door in one.detections if door.crop]
+    assert bool(named) == ("crops" in save)
+    assert all(load(small_disk / name).size for name in named)  # a line comes after its files
     if "csv" in save:
         assert list(dict.fromkeys(row["path"] for row in rows_of(small_disk))) == [
             *there, "more.jpg",

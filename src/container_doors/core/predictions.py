@@ -4,6 +4,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from container_doors.core.attribute_docs import attribute_docs
 from container_doors.core.records import Document, Sha256
 
 SCHEMA: Literal["container-doors/predictions/1"] = "container-doors/predictions/1"
@@ -28,7 +29,9 @@ def as_text(name: str) -> str:
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", json_schema_serialization_defaults_required=True
+    )
 
 
 class QualityMeasures(_Strict):
@@ -216,7 +219,16 @@ class ModelFile(Document):
 
 def json_schema() -> dict[str, Any]:
     """Return the JSON Schema of a line of predictions, draft 2020-12."""
-    return PhotographResult.model_json_schema() | {
+    schema = PhotographResult.model_json_schema(mode="serialization")
+    _describe(schema, PhotographResult)
+    for name, definition in schema["$defs"].items():
+        _describe(definition, globals()[name])
+    return schema | {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": SCHEMA,
     }
+
+
+def _describe(schema: dict[str, Any], model: type) -> None:
+    for field, text in attribute_docs(model).items():
+        schema["properties"][field]["description"] = text.replace("None", "null")

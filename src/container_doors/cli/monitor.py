@@ -33,7 +33,7 @@ def monitor(arguments: argparse.Namespace) -> int:
         target = (
             recall_target_of(model_of(now))
             if arguments.target is None
-            else Target(arguments.target, "--target")
+            else Target(arguments.target, "as asked")
         )
         found = with_recall(found, folder, arguments.labels, target)
     sample = None

@@ -91,8 +91,9 @@ def export(
     pytorch_ms: float | None = None,
     change: Callable[[Export], Export] = lambda one: one,
     accepted: bool = True,
+    write: bool = True,
 ) -> Exports:
-    """Write exports, which are none, with the times that were measured."""
+    """Write exports with the times that were measured; their files are none, or those there."""
     formats = {}
     for name, median_ms in times_ms.items():
         suffixes = {"onnx": ["onnx"], "openvino": ["xml", "bin"]}.get(name.partition("-")[0], ["x"])
@@ -100,7 +101,8 @@ def export(
         for suffix in suffixes:
             path = folder / EXPORTS / name / f"model.{suffix}"
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(f"{name} {suffix}")
+            if write:
+                path.write_text(f"{name} {suffix}")
             files[f"{name}/model.{suffix}"] = artifact(path)
         formats[name] = change(
             Export(

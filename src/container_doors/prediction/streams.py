@@ -121,7 +121,7 @@ def stream_frames(
     after: Frame | None,
     stop: Event,
     say: Callable[[str], None],
-    delays_s: Sequence[float] = DELAYS_S,
+    delays_s: Sequence[float] | None = None,
 ) -> Iterator[TakenFrame]:
     """Decode every Nth frame of a camera or a stream, until it ends or is stopped.
 
@@ -134,13 +134,13 @@ def stream_frames(
         after: The last frame of an earlier attempt, which this one goes on from.
         stop: Ends it.
         say: Receives a line when the stream breaks.
-        delays_s: The pauses before it is opened again.
+        delays_s: The pauses before it is opened again; by default :data:`DELAYS_S`.
 
     Raises:
         StreamLostError: If it cannot be opened again.
     """
     name = masked(str(address)) if isinstance(address, str) else f"camera {address}"
-    clock, attempt = _Clock(after), 0
+    clock, attempt, delays_s = _Clock(after), 0, DELAYS_S if delays_s is None else delays_s
     while not stop.is_set():
         with _opened(address) as video:
             length = _announced(video) if isinstance(address, str) else None

@@ -97,6 +97,6 @@ def _say_next(sample: LabelSample, folder: Path) -> None:
     say(
         f"{len(sample.sampled)} of {sample.photographs} photographs are to be labelled, in "
         f"{folder / TO_LABEL}; label every door, also those that the model missed; next:",
-        f"  doors data import EXPORT --images {photographs} --path {labels}",
+        f"  doors data import EXPORT --images {photographs} --out {labels}",
         f"  doors monitor --predictions {shlex.quote(str(folder))} --labels {labels}",
     )

@@ -349,7 +349,7 @@ def _label_files(folder: Path) -> dict[str, Path]:
         raise DatasetError(
             f"no folder of labels at {folder}",
             hint="label the photographs of the sample, and import what the tool exports: "
-            "doors data import EXPORT --path DIR; then --labels DIR",
+            "doors data import EXPORT --images DIR --out LABELS; then --labels LABELS",
         )
     found: dict[str, Path] = {}
     for path in sorted(folder.rglob("m[0-9][0-9][0-9][0-9]*.txt")):

@@ -27,7 +27,6 @@ from container_doors.core.errors import MissingToolError
 from container_doors.core.files import NotAFileError, open_file
 from container_doors.core.predictions import (
     Door,
-    Durations,
     ModelFile,
     Orientation,
     PhotographResult,
@@ -36,7 +35,8 @@ from container_doors.core.predictions import (
 from container_doors.core.printable import printable
 from container_doors.core.run import PUBLISHED
 from container_doors.prediction import crops
-from container_doors.prediction.doors import doors_in
+from container_doors.prediction.finding import find_boxes, result_of
+from container_doors.prediction.loaded import Loaded
 from container_doors.prediction.pictures import (
     MOST_BYTES,
     Picture,
@@ -242,30 +242,16 @@ class Detector:
         started = time.perf_counter()
         read = _read(photograph, channels)
         read_ms = (time.perf_counter() - started) * 1e3
-        with self._lock:
-            boxes = self._network.find(
-                read.picture.bgr,
-                conf_threshold=self.used.conf_threshold,
-                iou_threshold=self.used.iou_threshold,
-                max_detections=self.used.max_detections,
-            )
-        height, width = read.picture.bgr.shape[:2]
-        result = PhotographResult(
-            path=read.name,
-            status="SUCCESS",
+        loaded = Loaded(
+            name=read.name,
+            picture=read.picture,
             sha256=None if read.data is None else hashlib.sha256(read.data).hexdigest(),
             size_bytes=None if read.data is None else len(read.data),
-            original_shape=(height, width),
-            orientation=read.picture.orientation,
-            detections=doors_in(boxes, read.picture, limits=QualityLimits()),
-            model=self.used,
-            durations_ms=Durations(
-                read=read_ms,
-                prepare=boxes.prepare_ms,
-                network=boxes.network_ms,
-                suppress=boxes.suppress_ms,
-            ),
+            read_ms=read_ms,
         )
+        with self._lock:
+            boxes = find_boxes(self._network, read.picture, self.used)
+        result = result_of(loaded, boxes, used=self.used, limits=QualityLimits())
         return Found(result, read.picture)
 
 

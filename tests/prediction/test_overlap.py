@@ -9,8 +9,9 @@ from threading import Event
 
 import pytest
 
+from container_doors.prediction.loaded import Loaded
 from container_doors.prediction.overlap import ReadAhead, WriteBehind
-from container_doors.prediction.sources import Item, Loaded
+from container_doors.prediction.sources import Item
 from tests.predicting import painted
 from tests.prediction.finding import picture_of
 

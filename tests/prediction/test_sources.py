@@ -12,7 +12,8 @@ import pytest
 
 from container_doors.core.errors import SourceError
 from container_doors.core.predictions import Frame
-from container_doors.prediction.sources import Done, Item, Loaded, Plan, Reading, plan
+from container_doors.prediction.loaded import Loaded
+from container_doors.prediction.sources import Done, Item, Plan, Reading, plan
 from tests.predicting import jpeg, put, put_video, put_zip
 
 

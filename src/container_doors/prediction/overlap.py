@@ -10,7 +10,8 @@ from queue import Empty, Full, Queue
 from threading import Event, Thread
 from typing import Any, Generic, Self, TypeVar
 
-from container_doors.prediction.sources import Item, Loaded
+from container_doors.prediction.loaded import Loaded
+from container_doors.prediction.sources import Item
 
 Value = TypeVar("Value")
 

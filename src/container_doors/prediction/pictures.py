@@ -105,12 +105,13 @@ class _Header(NamedTuple):
     orientation: int | None
 
 
-def decode(data: bytes, *, name: str) -> Picture:
+def decode(data: bytes, *, name: str, most_pixels: int = MOST_PIXELS) -> Picture:
     """Decode a file's bytes.
 
     Args:
         data: All of the file.
         name: The file's name; as in Ultralytics, its suffix chooses the decoder.
+        most_pixels: A picture that has more is refused.
 
     Raises:
         UnreadablePictureError: If it is no picture, damaged, or too large; the message is short.
@@ -120,10 +121,10 @@ def decode(data: bytes, *, name: str) -> Picture:
     with _quiet:
         header = _header(data)
         width, height = header.size_wh
-        if width * height > MOST_PIXELS:
+        if width * height > most_pixels:
             raise UnreadablePictureError(
                 f"its header announces {width} x {height} pixels, and at most "
-                f"{MOST_PIXELS // 1_000_000} million are decoded"
+                f"{most_pixels / 1e6:g} million are decoded"
             )
         if header.kind == "JPEG":
             _refuse_damage(data)

@@ -5,7 +5,6 @@ be read is a :class:`Loaded` with its problem, never an error.
 """
 
 import glob
-import hashlib
 import os
 import re
 import shlex
@@ -26,12 +25,8 @@ from container_doors.core.predictions import Frame, Orientation, as_text
 from container_doors.core.printable import printable, shortened
 from container_doors.data.photograph_suffixes import is_picture, is_video
 from container_doors.data.sources import FolderSource, ZipSource
-from container_doors.prediction.pictures import (
-    MOST_BYTES,
-    Picture,
-    UnreadablePictureError,
-    decode,
-)
+from container_doors.prediction.loaded import Loaded, load_bytes
+from container_doors.prediction.pictures import MOST_BYTES, Picture, UnreadablePictureError
 from container_doors.prediction.streams import (
     STREAM_SCHEMES,
     StreamLostError,
@@ -54,20 +49,6 @@ _MOST_VIDEOS_COUNTED = 50
 
 _POLL_S = 1.0
 _MOST_NAMED = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """A photograph or a frame in memory, or why it could not be read."""
-
-    name: str
-    picture: Picture | None = None
-    """None if it could not be read."""
-    problem: str | None = None
-    sha256: str | None = None
-    size_bytes: int | None = None
-    frame: Frame | None = None
-    read_ms: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +154,7 @@ class Zip:
                 return
             started = perf_counter()
             data = source.read(member, MOST_BYTES)  # in one thread: members share a file
-            yield Item(partial(_decoded, data, name=name, started=started))
+            yield Item(partial(load_bytes, data, name=name, started=started))
         except (SourceError, OSError) as error:
             yield _failed(name, _reason(error))
 
@@ -521,17 +502,7 @@ def _load_file(file: _File) -> Loaded:
             data = opened.read(min(size, MOST_BYTES) + 1)
     except OSError as error:
         return Loaded(file.name, problem=_reason(error))
-    return _decoded(data, name=file.name, started=started)
-
-
-def _decoded(data: bytes, *, name: str, started: float) -> Loaded:
-    try:
-        picture = decode(data, name=name.rpartition("/")[2])
-    except UnreadablePictureError as error:
-        return Loaded(name, problem=_reason(error), size_bytes=len(data))
-    read_ms = (perf_counter() - started) * 1000
-    sha256 = hashlib.sha256(data).hexdigest()
-    return Loaded(name, picture, sha256=sha256, size_bytes=len(data), read_ms=read_ms)
+    return load_bytes(data, name=file.name, started=started)
 
 
 def _reason(error: Exception) -> str:

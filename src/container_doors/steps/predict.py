@@ -9,14 +9,15 @@ from threading import Event
 from container_doors.core.config import QualityLimits
 from container_doors.core.errors import PredictionError
 from container_doors.core.ports import FoundBoxes, Progress
-from container_doors.core.predictions import Durations, PhotographResult
+from container_doors.core.predictions import PhotographResult
 from container_doors.data.data_yaml import CLASS_NAME
 from container_doors.prediction.crops import PADDING
-from container_doors.prediction.doors import doors_in
+from container_doors.prediction.finding import find_boxes, result_of
+from container_doors.prediction.loaded import Loaded
 from container_doors.prediction.output import Kind, Output
 from container_doors.prediction.overlap import ReadAhead, WriteBehind
 from container_doors.prediction.settings import SETTINGS, Settings, require_empty, settle
-from container_doors.prediction.sources import Done, Loaded, Plan, Reading
+from container_doors.prediction.sources import Done, Plan, Reading
 from container_doors.steps.open_model import OpenedModel
 
 NUMBERED = Path("predictions")
@@ -172,7 +173,12 @@ class _Finish:
 
     def __call__(self, found: tuple[Loaded, FoundBoxes | None]) -> None:
         loaded, boxes = found
-        result = _result(loaded, boxes, self._prediction)
+        result = result_of(
+            loaded,
+            boxes,
+            used=self._prediction.opened.used,
+            limits=self._prediction.limits,
+        )
         if self._output is not None:
             result = self._output.write(result, loaded.picture)
         self._predicted.add(result)
@@ -218,40 +224,4 @@ def _done(earlier: Iterable[PhotographResult], predicted: Predicted) -> Done:
 def _find(loaded: Loaded, opened: OpenedModel) -> FoundBoxes | None:
     if loaded.picture is None:
         return None
-    used = opened.used
-    return opened.network.find(
-        loaded.picture.bgr,
-        conf_threshold=used.conf_threshold,
-        iou_threshold=used.iou_threshold,
-        max_detections=used.max_detections,
-    )
-
-
-def _result(loaded: Loaded, found: FoundBoxes | None, prediction: Prediction) -> PhotographResult:
-    used, picture = prediction.opened.used, loaded.picture
-    if picture is None or found is None:
-        return PhotographResult(
-            path=loaded.name,
-            status="FAILED",
-            problem=loaded.problem,
-            size_bytes=loaded.size_bytes,
-            model=used,
-        )
-    height, width = picture.bgr.shape[:2]
-    return PhotographResult(
-        path=loaded.name,
-        status="SUCCESS",
-        sha256=loaded.sha256,
-        size_bytes=loaded.size_bytes,
-        original_shape=(height, width),
-        orientation=picture.orientation,
-        frame=loaded.frame,
-        detections=doors_in(found, picture, limits=prediction.limits),
-        model=used,
-        durations_ms=Durations(
-            read=loaded.read_ms,
-            prepare=found.prepare_ms,
-            network=found.network_ms,
-            suppress=found.suppress_ms,
-        ),
-    )
+    return find_boxes(opened.network, loaded.picture, opened.used)

@@ -1,4 +1,6 @@
-"""Writes docs/commands.md and docs/params.md, from the parser and from the models.
+"""Writes docs/commands.md, docs/params.md and docs/predictions.schema.json.
+
+They are of the parser and of the models:
 
     uv run python scripts/write_reference.py
 
@@ -6,17 +8,16 @@ tests/test_reference.py fails while one of them is not what this would write.
 """
 
 import argparse
-import ast
 import inspect
 import json
-import re
-import textwrap
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from container_doors.cli.parser import build_parser
 from container_doors.core import config
+from container_doors.core.attribute_docs import attribute_docs
+from container_doors.core.predictions import json_schema
 
 DOCS = Path(__file__).parents[1] / "docs"
 _NOTE = "<!-- Written by scripts/write_reference.py. Change the {source} instead. -->\n\n"
@@ -42,14 +43,18 @@ Only a warning, so that `--set detection.training.epochs=3` alone makes a short 
 
 
 def main() -> None:
-    """Write both."""
+    """Write all of them."""
     for name, text in pages().items():
         (DOCS / name).write_text(text, encoding="utf-8")
 
 
 def pages() -> dict[str, str]:
-    """Write both as text, by file name."""
-    return {"commands.md": commands(build_parser()), "params.md": params()}
+    """Write them as text, by file name."""
+    return {
+        "commands.md": commands(build_parser()),
+        "params.md": params(),
+        "predictions.schema.json": f"{json.dumps(json_schema(), indent=2)}\n",
+    }
 
 
 def commands(parser: argparse.ArgumentParser) -> str:
@@ -106,7 +111,7 @@ def params() -> str:
         model = config.Params.model_fields[section].annotation
         if not (inspect.isclass(model) and issubclass(model, config.Section)):
             raise TypeError(f"{section}: expected a section, found {model}")
-        meanings = _descriptions(model)
+        meanings = attribute_docs(model)
         parts.append(f"\n## {section}\n{inspect.cleandoc(model.__doc__ or '')}\n\n")
         parts += ["| key | value | default | meaning |\n", "| --- | --- | --- | --- |\n"]
         described = model.model_json_schema()
@@ -117,22 +122,6 @@ def params() -> str:
                 f"| `{key}` | {_cell(_kind(value))} | {_cell(default)} | {_cell(meaning)} |\n"
             )
     return "".join([*parts, _WITHOUT_EFFECT])
-
-
-def _descriptions(model: type) -> dict[str, str]:
-    """Read the text under each field, which Python itself does not keep."""
-    (tree,) = ast.parse(textwrap.dedent(inspect.getsource(model))).body
-    found: dict[str, str] = {}
-    if isinstance(tree, ast.ClassDef):
-        for field, text in zip(tree.body, tree.body[1:], strict=False):
-            if (
-                isinstance(field, ast.AnnAssign)
-                and isinstance(field.target, ast.Name)
-                and isinstance(text, ast.Expr)
-                and isinstance(text.value, ast.Constant)
-            ):
-                found[field.target.id] = " ".join(str(text.value.value).split())
-    return {key: re.sub(r"``([^`]*)``", r"`\1`", text) for key, text in found.items()}
 
 
 def _kind(value: Mapping[str, Any]) -> str:

@@ -18,8 +18,8 @@ VALUE = "exp1"
 
 COMMANDS = (
     "demo", "data", "train", "evaluate", "compare", "gate", "robustness", "latency", "publish",
-    "runs", "metadata", "version", "summary", "sync", "verify", "track", "storage", "kaggle",
-    "tunnel", "doctor", "completion",
+    "runs", "metadata", "version", "summary", "sync", "verify", "predict", "track", "storage",
+    "kaggle", "tunnel", "doctor", "completion",
 )  # fmt: skip
 
 _NAMED = re.compile(rf"(?<![\w./-])doors (?=(?:{'|'.join(COMMANDS)})\b)")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 
-@pytest.mark.parametrize("name", ["commands.md", "params.md"])
+@pytest.mark.parametrize("name", ["commands.md", "params.md", "predictions.schema.json"])
 def test_the_reference_is_as_it_would_be_written_now(name: str, repository_root: Path):
     path = repository_root / "scripts/write_reference.py"
     spec = importlib.util.spec_from_file_location("write_reference", path)

@@ -75,7 +75,7 @@ def test_a_model_that_nobody_touched_holds(model: Model):
         (name, (), None)
         for name in (
             "data set", "data pointers", "params", "code", "starting weights", "records",
-            "weights", "metadata", "reports", "pointers", "remote", "remote data",
+            "weights", "metadata", "model file", "reports", "pointers", "remote", "remote data",
         )
     ]  # fmt: skip
     reports = next(check for check in checks if check.name == "reports")

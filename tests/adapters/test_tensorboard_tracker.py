@@ -17,7 +17,7 @@ from container_doors.adapters.tensorboard_tracker import MOST_PICTURES, Tensorbo
 from container_doors.core.errors import TrackingError
 from container_doors.core.ports import Results
 from container_doors.core.records import FoundBox, Prediction, Predictions
-from container_doors.evaluation.pictures import LABEL, MISTAKE
+from container_doors.data.drawing import LABEL, MISTAKE
 from container_doors.publishing.metadata import build_metadata
 from container_doors.publishing.names import parse_name
 from tests.builders import a_history, a_record, an_evaluation

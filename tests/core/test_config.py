@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from container_doors.core.config import Params, dump, known_params, load_params, warnings
 from container_doors.core.errors import ConfigError
+from container_doors.steps.start import training_params
 
 ROOT = Path(__file__).parents[2]
 SPECIFIED = yaml.safe_load(
@@ -255,6 +256,8 @@ def test_the_number_of_a_gpu_may_be_written_as_a_number():
         pytest.param("detection.training.epochs.x=3", "is a value, not a section", id="too deep"),
         pytest.param("detection.training.epochs=[", "not YAML", id="not YAML"),
         pytest.param("detection=3", "expected detection.SECTION", id="all of it"),
+        pytest.param("quality.min_area_share=0.95", "every door would be refused", id="no area"),
+        pytest.param("quality.min_sharpnes=0", "did you mean 'min_sharpness'", id="a limit"),
     ],
 )
 def test_a_bad_override_is_explained(override: str, complaint: str):
@@ -269,6 +272,14 @@ def test_no_override_gets_past_the_checks_or_breaks_them(override: str):
     except ConfigError:
         return
     assert isinstance(params, Params)
+
+
+def test_a_run_is_the_same_with_other_limits_of_what_is_refused_in_use():
+    params = load_params(ROOT / "params.yaml")
+    other = load_params(ROOT / "params.yaml", ["quality.min_sharpness=0.1"])
+
+    assert params != other
+    assert training_params(params.model_dump()) == training_params(other.model_dump())
 
 
 def test_params_survive_being_written(tmp_path: Path):

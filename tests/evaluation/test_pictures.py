@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 from container_doors.core.ports import Detections
+from container_doors.data import drawing
 from container_doors.evaluation import pictures
 from container_doors.evaluation.matching import BoxXyxy, match
 
@@ -30,9 +31,9 @@ def drawn(folder: Path, found: list[BoxXyxy], doors: list[BoxXyxy]) -> Image.Ima
 @pytest.mark.parametrize(
     ("found", "doors", "expected"),
     [
-        pytest.param([DOOR], [DOOR], {pictures.LABEL, pictures.FOUND}, id="found"),
-        pytest.param([], [DOOR], {pictures.LABEL, pictures.MISTAKE}, id="missed"),
-        pytest.param([DOOR], [], {pictures.FOUND, pictures.MISTAKE}, id="false alarm"),
+        pytest.param([DOOR], [DOOR], {drawing.LABEL, drawing.FOUND}, id="found"),
+        pytest.param([], [DOOR], {drawing.LABEL, drawing.MISTAKE}, id="missed"),
+        pytest.param([DOOR], [], {drawing.FOUND, drawing.MISTAKE}, id="false alarm"),
         pytest.param([], [], set(), id="nothing"),
     ],
 )
@@ -44,7 +45,7 @@ def test_a_colour_means_one_thing_in_the_picture_and_in_its_legend(
     legend = (
         picture.crop((0, 300, *picture.size)) if picture.height > 300 else Image.new("RGB", (1, 1))
     )
-    ours = {rgb(colour) for colour in (pictures.LABEL, pictures.FOUND, pictures.MISTAKE)}
+    ours = {rgb(colour) for colour in (drawing.LABEL, drawing.FOUND, drawing.MISTAKE)}
     assert colours(picture.crop((0, 0, 600, 300))) & ours == set(map(rgb, expected))
     assert colours(legend) & ours == set(map(rgb, expected))
 
@@ -57,7 +58,7 @@ def test_the_colours_are_those_of_the_page():
     }
 
     assert strokes == {
-        "truth": pictures.LABEL, "found": pictures.FOUND, "wrong": pictures.MISTAKE,
+        "truth": drawing.LABEL, "found": drawing.FOUND, "wrong": drawing.MISTAKE,
     }  # fmt: skip
 
 
@@ -71,10 +72,10 @@ def test_labels_detections_and_mistakes_have_different_lines(tmp_path: Path):
     def painted(picture: Image.Image, colour: str, y: int) -> int:
         return sum(picture.getpixel((x, y)) == rgb(colour) for x in range(100, 180))
 
-    assert 20 < painted(found, pictures.FOUND, 90) < 60
-    assert painted(label, pictures.LABEL, 90) == 80 - painted(label, pictures.FOUND, 90)
-    assert painted(missed, pictures.MISTAKE, 88) == painted(missed, pictures.LABEL, 90) == 80
-    assert painted(label, pictures.LABEL, 88) == painted(found, pictures.FOUND, 88) == 0
+    assert 20 < painted(found, drawing.FOUND, 90) < 60
+    assert painted(label, drawing.LABEL, 90) == 80 - painted(label, drawing.FOUND, 90)
+    assert painted(missed, drawing.MISTAKE, 88) == painted(missed, drawing.LABEL, 90) == 80
+    assert painted(label, drawing.LABEL, 88) == painted(found, drawing.FOUND, 88) == 0
 
 
 def test_a_legend_is_as_wide_as_its_words(tmp_path: Path):

@@ -20,7 +20,7 @@ SECTION_5_3 = {
     "weights/best.pt", "weights/last.pt", "args.yaml", "results.csv", "results.png",
     "confusion_matrix.png", "F1_curve.png", "P_curve.png", "R_curve.png", "PR_curve.png",
 }  # fmt: skip
-BESIDE = {"best.pt", "last.pt", "metadata.json", "train.log"}
+BESIDE = {"best.pt", "last.pt", "metadata.json", "model.json", "train.log"}
 
 
 @pytest.fixture

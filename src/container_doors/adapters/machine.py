@@ -58,14 +58,14 @@ def describe_machine(device: str) -> Hardware:
     if device in {"auto", "cpu"} and find_spec("torch") is None:
         return Hardware(
             device="cpu",
-            description=_cpu_name(),
-            cpu=_cpu_name(),
-            cores=len(psutil.Process().cpu_affinity() or [0]),
+            description=cpu_name(),
+            cpu=cpu_name(),
+            cores=usable_cores(),
             memory_gib=round(psutil.virtual_memory().total / 2**30, 1),
             gpus=[],
         )
     torch = import_torch()
-    cpu = _cpu_name()
+    cpu = cpu_name()
     gpus = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
     chosen = choose_devices(device, len(gpus))
     for one in chosen:
@@ -75,7 +75,7 @@ def describe_machine(device: str) -> Hardware:
         devices=chosen if len(chosen) > 1 else [],
         description=join_counts([_gpu_name(one) for one in chosen]) if chosen else cpu,
         cpu=cpu,
-        cores=len(psutil.Process().cpu_affinity() or [0]),
+        cores=usable_cores(),
         memory_gib=round(psutil.virtual_memory().total / 2**30, 1),
         gpus=gpus,
         cuda=torch.version.cuda if gpus else None,
@@ -164,7 +164,15 @@ def _driver() -> str | None:
     return done.stdout.partition("\n")[0].strip() or None
 
 
-def _cpu_name() -> str:
+def usable_cores() -> int:
+    """Return how many processor cores this process may use."""
+    import psutil
+
+    return len(psutil.Process().cpu_affinity() or [0])
+
+
+def cpu_name() -> str:
+    """Return the processor's name, for people."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:

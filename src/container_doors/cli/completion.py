@@ -28,7 +28,7 @@ _RUNS = {
     },
 }
 
-_BY_METAVAR = {"FILE": shtab.FILE, "DIR": shtab.DIRECTORY}
+_BY_METAVAR = {"FILE": shtab.FILE, "SOURCE": shtab.FILE, "DIR": shtab.DIRECTORY}
 _NAMES_OF_RUNS = {"experiment", "experiments", "name", "names", "first", "second", "run"}
 _RUN_METAVARS = {"NAME", "A", "B"}
 

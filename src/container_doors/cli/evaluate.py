@@ -75,7 +75,7 @@ def _lines(run: Run, found: Assessment) -> list[str]:
         *(_score(name, score, found) for name, score in found.scores.items()),
         *(f"  {name:10} undefined: {why}" for name, why in found.undefined.items()),
         *_alarms(found),
-        *_operating_target(found),
+        *_operating_target(run, found),
         *_error_kinds(found),
         *_slices(found),
         *_test_uses(found),
@@ -128,7 +128,7 @@ def _error_kinds(found: Assessment) -> list[str]:
     ]
 
 
-def _operating_target(found: Assessment) -> list[str]:
+def _operating_target(run: Run, found: Assessment) -> list[str]:
     check = found.promise
     if check is None:
         return []
@@ -137,6 +137,7 @@ def _operating_target(found: Assessment) -> list[str]:
         f"    chosen on val:  {check.chosen_on}",
         f"    checked on {found.split}: {check.checked_on}",
         f"    cost: {_cost(check)}",
+        f"  doors publish {run.label} puts this threshold beside the weights, where it is used",
     ]
 
 

@@ -15,6 +15,7 @@ def metadata(arguments: argparse.Namespace) -> int:
         repository=GitRepository(Path.cwd()),
         runs_root=Path("runs"),
         major=arguments.major,
+        minor=arguments.minor,
         experiment=arguments.experiment,
     )
     say(f"{arguments.weights_dir / 'metadata.json'}: {written.version}")

@@ -111,9 +111,9 @@ def complain(*lines: object) -> None:
         say(*lines, file=sys.stderr)
 
 
-def say_text(text: str) -> None:
-    """Print a text of ours for a program, unchanged."""
-    print(text, flush=True)
+def say_text(text: str, *, file: TextIO | None = None) -> None:
+    """Print a text of ours, unchanged; what is in it from outside was escaped before."""
+    print(text, file=file, flush=True)
 
 
 def say_document(document: object) -> None:

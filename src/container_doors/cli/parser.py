@@ -20,6 +20,8 @@ from container_doors.cli.options import (
     kaggle,
     latency,
     metadata,
+    monitor,
+    predict,
     publish,
     robustness,
     runs,
@@ -41,7 +43,8 @@ DESCRIPTION = (
 )
 _COMMANDS = (
     demo, init, data, train, evaluate, compare, robustness, latency, gate, publish, runs, metadata,
-    version, summary, sync, verify, track, storage, kaggle, tunnel, doctor, completion,
+    version, summary, sync, verify, predict, monitor, track, storage, kaggle, tunnel, doctor,
+    completion,
 )  # fmt: skip
 """In the order of a run, which is that of the help."""
 

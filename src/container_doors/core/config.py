@@ -198,6 +198,31 @@ class Validation(Section):
     """Two boxes with a higher IoU count as one door (non-maximum suppression)."""
 
 
+class QualityLimits(Section):
+    """When a detected door is refused: by default where the next step, quality, refuses it.
+
+    See docs/predictions.md for the measures. They change no training and no box.
+    """
+
+    min_area_share: Fraction = 0.10
+    """Of the photograph's area; a smaller door is refused."""
+    max_area_share: Fraction = 0.90
+    max_edges_touched: int = Field(default=2, ge=0, le=4)
+    """Edges of the photograph that a door may touch; with more it is cut off."""
+    min_brightness: Fraction = 0.25
+    min_contrast: Fraction = 0.30
+    min_sharpness: Fraction = 0.40
+
+    @model_validator(mode="after")
+    def _some_area_is_accepted(self) -> "QualityLimits":
+        if self.min_area_share > self.max_area_share:
+            raise ValueError(
+                f"expected min_area_share <= max_area_share, found {self.min_area_share:g} and "
+                f"{self.max_area_share:g}: every door would be refused"
+            )
+        return self
+
+
 class Wandb(Section):
     """Where a run is tracked: Weights & Biases."""
 
@@ -256,6 +281,7 @@ class Params(Section):
     training: Training
     augmentation: Augmentation = Augmentation()
     validation: Validation = Validation()
+    quality: QualityLimits = QualityLimits()
     wandb: Wandb = Wandb()
     tensorboard: Tensorboard = Tensorboard()
     checkpoints: Checkpoints = Checkpoints()

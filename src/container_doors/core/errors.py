@@ -94,6 +94,10 @@ class WeightsError(DoorsError):
     """A weight file is missing, damaged, or of another network."""
 
 
+class PredictionError(DoorsError):
+    """Predictions cannot be written, or an earlier prediction cannot be continued."""
+
+
 class VersioningError(DoorsError):
     """Git or DVC refused, or is not set up."""
 

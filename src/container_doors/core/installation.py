@@ -32,6 +32,8 @@ EXTRAS = {
     "gdrive": ("dvc_gdrive",),
     "export": ("onnx", "onnxruntime", "onnxslim", "openvino"),
     "robustness": ("imagecorruptions",),
+    "serve": ("fastapi", "fastapi_offline", "multipart", "prometheus_client", "starlette", "uvicorn"),
+    "demo": ("gradio",),
 }
 """What `pip install 'container-doors[EXTRA]'` adds, by extra, as names to import."""
 

@@ -138,6 +138,50 @@ class Detections:
     None if it does not report this."""
 
 
+@dataclass(frozen=True, slots=True)
+class FoundBoxes:
+    """The boxes that a network finds in one picture, the most confident first.
+
+    ``boxes_xyxy`` has the shape (n, 4): left, top, right, bottom in pixels of the picture, clipped
+    to it; ``confidences`` and ``class_ids`` have the shape (n,).
+    """
+
+    boxes_xyxy: NDArray[np.float32]
+    confidences: NDArray[np.float32]
+    class_ids: NDArray[np.int64]
+    prepare_ms: float
+    network_ms: float
+    suppress_ms: float
+
+
+class Network(Protocol):
+    """A trained network, opened for use on one picture after the other."""
+
+    backend: str
+    """``pytorch``, ``onnx``, ``openvino``, ..."""
+    device: str
+    """For people."""
+
+    def find(
+        self,
+        picture: NDArray[np.uint8],
+        *,
+        conf_threshold: float,
+        iou_threshold: float,
+        max_detections: int,
+    ) -> FoundBoxes:
+        """Find doors in a picture.
+
+        Not thread-safe: one call at a time.
+
+        Args:
+            picture: Upright, shape (height, width, 3), BGR as OpenCV decodes it.
+            conf_threshold: Boxes of less confidence are left out.
+            iou_threshold: Of non-maximum suppression.
+            max_detections: The most boxes that are returned.
+        """
+
+
 class Detector(Protocol):
     """A trained model."""
 

@@ -20,7 +20,9 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    SerializerFunctionWrapHandler,
     ValidationError,
+    model_serializer,
 )
 from pydantic_core import from_json
 
@@ -524,6 +526,18 @@ class Version(_Part):
     experiment: str
 
 
+class ChosenThreshold(_Part):
+    """A confidence threshold that was chosen for an operating target."""
+
+    target: str
+    """``recall>=0.98@95%``"""
+    conf_threshold: Fraction
+    checked_on: str
+    """A split."""
+    verdict: str
+    """``met``, ``missed`` or ``unproven, n = ...``"""
+
+
 class Metadata(Document):
     """``metadata.json`` beside a published model: the specification's fields, and lineage."""
 
@@ -560,6 +574,16 @@ class Metadata(Document):
     was after training. Empty in documents of earlier releases."""
     files: dict[FileName, Sha256] = {}
     """sha256 of the files published beside the weights, by name. Empty in those documents too."""
+    operating_target: ChosenThreshold | None = None
+    """The target whose threshold the model is used at; None: at the threshold of its params."""
+
+    @model_serializer(mode="wrap")
+    def _as_before_without_target(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Write a document of an earlier release as it was: its pointer has its hash."""
+        written: dict[str, Any] = write(self)
+        if self.operating_target is None:
+            written.pop("operating_target", None)
+        return written
 
     @classmethod
     def _repair(cls, path: Path) -> str:

@@ -102,8 +102,13 @@ def _without_address(message: str) -> str:
     return re.sub(r"<_io\.BytesIO[^>]*>", "the file", message)
 
 
+def is_heif(data: bytes) -> bool:
+    """Return whether a file's first bytes are those of HEIF, which phones write as HEIC."""
+    return data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS
+
+
 def _opened(data: bytes) -> Image.Image:
-    if data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS:
+    if is_heif(data):
         import pi_heif  # noqa: PLC0415 - few have such pictures
 
         # Not registered with Pillow: the gate would take HEIC for what the trainer reads.

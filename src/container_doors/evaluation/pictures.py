@@ -6,13 +6,8 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from container_doors.core.ports import Detections
+from container_doors.data.drawing import FOUND, LABEL, MISTAKE, Font, draw_dashed, draw_tag
 from container_doors.evaluation.matching import BoxXyxy, Matches
-
-LABEL, FOUND, MISTAKE = "#00E5A8", "#FF7A1A", "#FF2FA0"
-"""The colours of ``reporting/page.css``. For colour-blind people the lines differ too: a label is
-solid, a detection dashed, and a mistake thick, behind either."""
-
-Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 _LONGEST_SIDE_PX = 1280
 _LEGEND = {
@@ -52,14 +47,14 @@ def draw(detections: Detections, doors: Sequence[BoxXyxy], matches: Matches) -> 
     for box in labels:
         pen.rectangle(box, outline=LABEL, width=line_px)
     for box in found:
-        _draw_dashed(pen, box, line_px)
+        draw_dashed(pen, box, line_px)
     for box in missed:
-        _draw_tag(pen, box, "missed", MISTAKE, font)
+        draw_tag(pen, box, "missed", MISTAKE, font)
     for box, confidence, is_door in zip(
         found, detections.confidences, matches.detection_is_door, strict=True
     ):
         colour = FOUND if is_door else MISTAKE
-        _draw_tag(pen, box, f"{confidence:.2f}" + "?" * (not is_door), colour, font)
+        draw_tag(pen, box, f"{confidence:.2f}" + "?" * (not is_door), colour, font)
     drawn = {"label": labels, "found": found, "missed": missed, "false alarm": alarms}
     return _add_legend(picture, [kind for kind, boxes in drawn.items() if boxes], line_px, font)
 
@@ -74,35 +69,11 @@ def _scale(box: BoxXyxy, factor: float) -> BoxXyxy:
     return (box[0] * factor, box[1] * factor, box[2] * factor, box[3] * factor)
 
 
-def _draw_tag(pen: ImageDraw.ImageDraw, box: BoxXyxy, text: str, colour: str, font: Font) -> None:
-    """Write above the box, or inside it at the picture's top edge."""
-    left, top, right, bottom = pen.textbbox((0, 0), text, font=font)
-    width, height = right - left + 6, bottom - top + 6
-    x = max(0.0, box[0])
-    y = box[1] - height if box[1] >= height else max(0.0, box[1])
-    pen.rectangle((x, y, x + width, y + height), fill=colour)
-    pen.text((x + 3 - left, y + 3 - top), text, fill="black", font=font)
-
-
 def _draw_thick(pen: ImageDraw.ImageDraw, box: BoxXyxy, line_px: int) -> None:
     """Draw a line three times as wide as the one drawn over it, on both sides equally."""
     left, top, right, bottom = box
     outer = (left - line_px, top - line_px, right + line_px, bottom + line_px)
     pen.rectangle(outer, outline=MISTAKE, width=3 * line_px)
-
-
-def _draw_dashed(pen: ImageDraw.ImageDraw, box: BoxXyxy, line_px: int) -> None:
-    left, top, right, bottom = box
-    dash = 4 * line_px
-    inside = line_px - 1
-    for start in range(round(left), round(right), 2 * dash):
-        end = min(start + dash, right)
-        pen.rectangle((start, top, end, top + inside), fill=FOUND)
-        pen.rectangle((start, bottom - inside, end, bottom), fill=FOUND)
-    for start in range(round(top), round(bottom), 2 * dash):
-        end = min(start + dash, bottom)
-        pen.rectangle((left, start, left + inside, end), fill=FOUND)
-        pen.rectangle((right - inside, start, right, end), fill=FOUND)
 
 
 def _add_legend(
@@ -136,7 +107,7 @@ def _add_legend(
         if kind in _LABELLED:
             pen.rectangle(sample, outline=LABEL, width=line_px)
         else:
-            _draw_dashed(pen, sample, line_px)
+            draw_dashed(pen, sample, line_px)
         place = (x + sample_px + gap_px, y + row_px // 2)
         pen.text(place, _LEGEND[kind], fill="black", font=font, anchor="lm")
     return whole

@@ -290,7 +290,7 @@ def refuse_other_tag(tag: str, tagged: Mapping[Path, str | None], paths: Sequenc
         if path.suffix == ".dvc" and tagged.get(path) != path.read_text(encoding="utf-8"):
             raise VersioningError(
                 f"the tag {tag} exists already, with another {path.name}",
-                hint="doors metadata --major takes the next number; or delete the tag, if it is "
+                hint="doors metadata --minor takes the next number; or delete the tag, if it is "
                 f"wrong: git tag -d {tag}",
             )
 

@@ -195,6 +195,7 @@ def records_check(metadata: Metadata, run: Run) -> Check:
             parse_name(metadata.version),
             records=metadata.records,
             files=metadata.files,
+            operating_target=metadata.operating_target,
         )
     except (RunError, VersioningError) as error:
         mismatches.append(Mismatch(str(run.record), "a finished run", error.problem, follows))

@@ -7,6 +7,7 @@ from typing import Any
 
 from container_doors.core.errors import RunError
 from container_doors.core.records import (
+    ChosenThreshold,
     DatasetFacts,
     Evaluation,
     Metadata,
@@ -24,6 +25,7 @@ def build_metadata(
     *,
     records: Mapping[str, str] = MappingProxyType({}),
     files: Mapping[str, str] = MappingProxyType({}),
+    operating_target: ChosenThreshold | None = None,
 ) -> Metadata:
     """Build a model's metadata from the run that made it and the evaluation of its ``best.pt``.
 
@@ -74,6 +76,7 @@ def build_metadata(
         evaluation=evaluation,
         records=dict(records),
         files=dict(files),
+        operating_target=operating_target,
     )
 
 

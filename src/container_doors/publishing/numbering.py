@@ -14,7 +14,13 @@ from container_doors.publishing.publication import read_published
 
 
 def version_for(
-    record: RunRecord, weights_dir: Path, *, tags: Iterable[str], major: bool, runs: Path = RUNS
+    record: RunRecord,
+    weights_dir: Path,
+    *,
+    tags: Iterable[str],
+    major: bool,
+    minor: bool = False,
+    runs: Path = RUNS,
 ) -> Version:
     """Return the version that this run already has, or else the next free one.
 
@@ -26,6 +32,8 @@ def version_for(
         weights_dir: The folder of the published model.
         tags: The repository's tags.
         major: Whether to start a new major number; asking twice has no further effect.
+        minor: Whether to take the next number if its own is released; asking twice has no further
+            effect.
         runs: The folder of the other runs.
     """
     released = known_versions(tags, weights_dir)
@@ -44,7 +52,8 @@ def version_for(
     if own is not None:
         is_free = _number(own) not in set(map(_number, others))
         is_valid = is_published or own in released or is_free
-        if is_valid and not (major and not begins_its_major(own, released)):
+        is_wanted = begins_its_major(own, released) if major else not (minor and own in released)
+        if is_valid and is_wanted:
             return own
         others.add(own)
     return next_version(

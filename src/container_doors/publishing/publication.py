@@ -27,6 +27,7 @@ from container_doors.core.files import (
 from container_doors.core.records import Metadata
 from container_doors.core.run import PUBLISHED, Run
 from container_doors.publishing.hashing import file_sha256, prefix_of_sha256
+from container_doors.publishing.model_file import write_model_file
 
 METADATA = "metadata.json"
 LOG_NAME = "train.log"
@@ -240,6 +241,7 @@ def _stage(run: Run, metadata: Metadata, staged: Path, *, git_files: Iterable[Pa
     for path in git_files:
         shutil.copyfile(path, staged / path.name)
     (staged / METADATA).write_text(metadata.to_json(), encoding="utf-8")
+    write_model_file(staged, metadata)
     return metadata
 
 

@@ -56,6 +56,7 @@ def write_card(
         name=name,
         record=record,
         metadata=metadata,
+        threshold=metadata and _threshold(metadata),
         assessments=assessments,
         test=assessments["test"],
         weights_sha256=weights_sha256,
@@ -65,6 +66,11 @@ def write_card(
         verdict=in_one_sentence(rows),
     )
     replace_text(output, f"{_BEGINS}{front}---\n{body}")
+
+
+def _threshold(metadata: Metadata) -> float:
+    target = metadata.operating_target
+    return (target or metadata.known_params.validation).conf_threshold
 
 
 def refuse_another_card(output: Path) -> None:

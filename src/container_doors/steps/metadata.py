@@ -9,7 +9,8 @@ from container_doors.core.run import PUBLISHED, REPORTS, Run
 from container_doors.publishing.git_reports import write_reports
 from container_doors.publishing.lineage import find_run, is_record_of, run_of
 from container_doors.publishing.metadata import build_metadata
-from container_doors.publishing.names import TAGS
+from container_doors.publishing.model_file import chosen_threshold, write_model_file
+from container_doors.publishing.names import TAGS, version_name
 from container_doors.publishing.numbering import version_for
 from container_doors.publishing.provenance import file_hashes, record_hashes
 from container_doors.publishing.publication import read_published
@@ -23,6 +24,7 @@ def regenerate_metadata(
     repository: Repository,
     runs_root: Path,
     major: bool,
+    minor: bool = False,
     experiment: str | None = None,
 ) -> Metadata:
     """Write ``metadata.json`` of a published model again, from the run that made it.
@@ -32,6 +34,7 @@ def regenerate_metadata(
         repository: Has the tags of the existing versions.
         runs_root: The folder of the runs.
         major: Whether to start a new major version.
+        minor: Whether to take the next number, if its own is released.
         experiment: The experiment that should be published; None for any.
 
     Raises:
@@ -46,7 +49,12 @@ def regenerate_metadata(
     own = published if published and published.run_id == record.run_id else None
     evaluation = own.evaluation if own else read_scores(record, run)
     version = version_for(
-        record, weights_dir, tags=repository.tags(TAGS), major=major, runs=runs_root
+        record,
+        weights_dir,
+        tags=repository.tags(TAGS),
+        major=major,
+        minor=minor,
+        runs=runs_root,
     )
     is_here = is_record_of(run, record.run_id)
     metadata = build_metadata(
@@ -55,8 +63,12 @@ def regenerate_metadata(
         version,
         records=own.records if own and own.records else record_hashes(run) if is_here else {},
         files=own.files if own and own.files else file_hashes(run) if is_here else {},
+        operating_target=own.operating_target
+        if own and own.version == version_name(version)
+        else chosen_threshold(run, evaluation),
     )
     metadata.write(weights_dir / "metadata.json")
+    write_model_file(weights_dir, metadata)
     if weights_dir.resolve() == PUBLISHED.resolve() and is_here:
         metadata.write(run.metadata)
         write_reports(run, metadata, evaluation, REPORTS)

@@ -7,13 +7,18 @@ from container_doors.core.config import Params
 from container_doors.core.errors import MissingToolError, RunError, VersioningError
 from container_doors.core.files import replace_text
 from container_doors.core.ports import Detector, Repository, World
-from container_doors.core.records import Evaluation, Metadata, RunRecord
+from container_doors.core.records import ChosenThreshold, Evaluation, Metadata, RunRecord
 from container_doors.core.run import PUBLISHED, REPORTS, Run
 from container_doors.data.layout import read_layout
 from container_doors.data.view import link_view
 from container_doors.publishing.git_reports import report_texts, write_reports
 from container_doors.publishing.lineage import is_record_of, run_of
 from container_doors.publishing.metadata import build_metadata
+from container_doors.publishing.model_file import (
+    chosen_threshold,
+    describe_threshold,
+    model_file_of,
+)
 from container_doors.publishing.names import TAGS, version_name
 from container_doors.publishing.numbering import version_for
 from container_doors.publishing.provenance import file_hashes, record_hashes
@@ -98,7 +103,9 @@ def publish_run(run: Run, *, anyway: bool, outside: Outside) -> tuple[Metadata, 
         if verdict.only_copy is not None:
             raise _would_be_lost(verdict, run)
         metadata = _describe(record, evaluation, run, outside.repository)
-        return _put_in_place(run, metadata, evaluation), _published_message(verdict, metadata)
+        threshold = _threshold_message(metadata, chosen_threshold(run, evaluation))
+        outcome = f"{_published_message(verdict, metadata)}; {threshold}"
+        return _put_in_place(run, metadata, evaluation), outcome
 
 
 def own_metadata(run: Run) -> Metadata | None:
@@ -135,6 +142,17 @@ def _published_message(verdict: Verdict, metadata: Metadata) -> str:
     return f"{done}, in place of {verdict.published}: {verdict.figures}"
 
 
+def _threshold_message(metadata: Metadata, chosen: ChosenThreshold | None) -> str:
+    used = describe_threshold(model_file_of(metadata).conf_threshold)
+    message = f"it is used at a confidence of {used}"
+    if chosen in {None, metadata.operating_target}:
+        return message
+    return (
+        f"{message}, as it was released; doors metadata --minor makes a new version of it with "
+        f"that of {chosen.target}"
+    )
+
+
 def _kept_message(verdict: Verdict, run: Run, when: When) -> str:
     message = f"kept {verdict.published} in {PUBLISHED}"
     if _is_wanted(verdict, when):
@@ -169,7 +187,9 @@ def _describe(
     record: RunRecord, evaluation: Evaluation, run: Run, repository: Repository
 ) -> Metadata:
     """Return the metadata of a run's model; the stored one if nothing has changed since."""
-    version = version_for(record, PUBLISHED, tags=repository.tags(TAGS), major=False, runs=run.root)
+    tags = repository.tags(TAGS)
+    version = version_for(record, PUBLISHED, tags=tags, major=False, runs=run.root)
+    target = chosen_threshold(run, evaluation)
     own = own_metadata(run)
     if (
         own is not None
@@ -177,9 +197,16 @@ def _describe(
         and (own.evaluation, own.artifacts) == (evaluation, record.artifacts)
     ):
         _refuse_other_files(own, run)
-        return own
+        if target in {None, own.operating_target} or own.git_tag in tags:
+            return own  # what is released stays as it is
+        return own.model_copy(update={"operating_target": target})
     return build_metadata(
-        record, evaluation, version, records=record_hashes(run), files=file_hashes(run)
+        record,
+        evaluation,
+        version,
+        records=record_hashes(run),
+        files=file_hashes(run),
+        operating_target=target,
     )
 
 

@@ -166,7 +166,7 @@ def _without_places(params: Mapping[str, Any]) -> dict[str, Any]:
     return training_params(params) | {"training": training}
 
 
-_NOT_TRAINING = ("tensorboard", "checkpoints", "publishing", "versioning")
+_NOT_TRAINING = ("quality", "tensorboard", "checkpoints", "publishing", "versioning")
 
 
 def training_params(params: Mapping[str, Any]) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from container_doors.publishing.arrival import (
     refuse_to_lose,
     with_own_signature,
 )
+from container_doors.publishing.model_file import write_model_file
 from container_doors.publishing.names import git_tag, parse_name
 from container_doors.publishing.pointers import (
     TRACKED,
@@ -173,6 +174,7 @@ def _check_whole(arriving: Arrival, staged: Path) -> None:
     _check_tag(metadata)
     check_weights(metadata, staged, names)
     complete(arriving, metadata, staged)
+    write_model_file(staged, metadata)
 
 
 def _check_content(arriving: Arrival, staged: Path) -> None:

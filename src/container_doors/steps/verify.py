@@ -27,6 +27,7 @@ from container_doors.publishing.git_reports import CURVES, report_texts
 from container_doors.publishing.hashing import file_sha256
 from container_doors.publishing.lineage import is_record_of, run_of
 from container_doors.publishing.metadata import metrics_of
+from container_doors.publishing.model_file import model_file_check
 from container_doors.publishing.names import parse_name
 from container_doors.publishing.pointers import TRACKED, pointer_name, pointer_to, read_pointer
 from container_doors.publishing.publication import METADATA, recover
@@ -119,6 +120,7 @@ def verify_model(
         evidence.records_check(metadata, run),
         evidence.weights_check(metadata, PUBLISHED, run),
         unreadable or evidence.metadata_check(metadata, path, run),
+        model_file_check(metadata, PUBLISHED),
         evidence.reports_check(
             own_reports := _own_reports(metadata, run),
             REPORTS,

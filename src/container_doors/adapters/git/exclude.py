@@ -25,6 +25,7 @@ RESULTS = (
     "/summary_*.md",
     "/summary_*.html",
     "/summary_*/",
+    "/predictions/",
     "/prelabelled_*",
     "/label_review*.html",
     "/label_decisions*.json",

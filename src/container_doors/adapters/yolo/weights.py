@@ -75,7 +75,25 @@ def check_door_weights(path: Path) -> None:
     Raises:
         WeightsError: If it cannot be opened, knows other classes, or makes no boxes.
     """
-    network = open_weights(path).model
+    open_door_weights(path)
+
+
+def open_door_weights(path: Path, *, sha256: str | None = None) -> Any:  # noqa: ANN401 - ultralytics.YOLO
+    """Open a ``.pt`` file that may be from elsewhere, and check that it finds doors.
+
+    Args:
+        path: The file.
+        sha256: The expected hash; a file with another hash is not opened.
+
+    Raises:
+        WeightsError: If it cannot be opened, knows other classes, or makes no boxes.
+    """
+    model = open_weights(path, sha256=sha256)
+    _check_doors(path, model.model)
+    return model
+
+
+def _check_doors(path: Path, network: Any) -> None:  # noqa: ANN401 - torch.nn.Module
     names = network.names
     classes = list(names.values()) if isinstance(names, dict) else names
     is_one = isinstance(classes, list) and len(classes) == 1 and network.model[-1].nc == 1

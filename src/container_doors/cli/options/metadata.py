@@ -20,5 +20,11 @@ def add_to(commands: Commands) -> None:
         metavar="DIR",
         help="folder that holds best.pt (default: %(default)s)",
     )
-    parser.add_argument("--major", action="store_true", help="give it the next major version")
+    number = parser.add_mutually_exclusive_group()
+    number.add_argument("--major", action="store_true", help="give it the next major version")
+    number.add_argument(
+        "--minor",
+        action="store_true",
+        help="give it the next number if its own is released: with another threshold, for example",
+    )
     add_published(parser)

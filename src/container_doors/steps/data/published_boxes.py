@@ -7,6 +7,7 @@ from pathlib import Path
 from container_doors.core.errors import RunError
 from container_doors.core.ports import Detections, Detector, Progress
 from container_doors.core.run import PUBLISHED
+from container_doors.publishing.model_file import read_model_file
 from container_doors.publishing.publication import METADATA, check_weights, read_published
 from container_doors.steps.detections import LOWEST_CONFIDENCE
 
@@ -49,12 +50,12 @@ def open_published(open_detector: OpenPublished) -> PublishedModel:
     if metadata is None or not (PUBLISHED / "best.pt").is_file():
         raise _absent()
     check_weights(metadata, PUBLISHED, ["best.pt"])
-    used_at = metadata.known_params.validation
+    model = read_model_file(PUBLISHED)
     return PublishedModel(
         metadata.version,
-        open_detector(PUBLISHED / "best.pt", metadata.evaluation.image_size_px),
-        used_at.conf_threshold,
-        used_at.iou_threshold,
+        open_detector(PUBLISHED / "best.pt", model.image_size_px),
+        model.conf_threshold.value,
+        model.iou_threshold,
     )
 
 

@@ -1,0 +1,1 @@
+"""ONNX Runtime: exported networks, without PyTorch."""

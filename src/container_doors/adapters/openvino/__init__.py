@@ -1,0 +1,1 @@
+"""OpenVINO: exported networks, without PyTorch."""

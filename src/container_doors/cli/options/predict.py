@@ -1,0 +1,153 @@
+"""The options of ``doors predict``."""
+
+import argparse
+from pathlib import Path
+
+from container_doors.cli.options.shared import Commands, add_command, positive
+from container_doors.cli.workspace import typed_path
+
+KINDS = ("jsonl", "csv", "pictures", "crops", "yolo", "coco")
+"""As in :mod:`container_doors.prediction.output`, which takes longer to import."""
+
+
+def add_to(commands: Commands) -> None:
+    """Add the command."""
+    parser = add_command(
+        commands,
+        "predict",
+        "predict:predict",
+        "find doors in photographs, videos and cameras with the published model",
+    )
+    parser.add_argument(
+        "sources",
+        nargs="*",
+        type=_Typed,
+        metavar="SOURCE",
+        help="photographs, folders, zips, videos, patterns in quotes ('photos/**/*.jpg'), rtsp:// "
+        "and http:// streams, the number of a camera (0), or - for a list of paths, one a line",
+    )
+    parser.add_argument(
+        "--watch",
+        type=_Typed,
+        metavar="DIR",
+        help="afterwards each file of this folder, when it has arrived; until Ctrl-C",
+    )
+    _add_model(parser)
+    _add_output(parser)
+
+
+def _add_model(parser: argparse.ArgumentParser) -> None:
+    model = parser.add_mutually_exclusive_group()
+    model.add_argument(
+        "--weights",
+        type=typed_path,
+        metavar="FILE",
+        help="another model: the folder of one, or a .pt, .onnx or .xml file",
+    )
+    model.add_argument(
+        "--version",
+        metavar="VERSION",
+        help="an error if another version is published: detection_v1.0_...",
+    )
+    parser.add_argument(
+        "--conf",
+        type=_fraction,
+        metavar="FRACTION",
+        help="leave out doors of less confidence (default: the threshold that the model was "
+        "tested at)",
+    )
+    parser.add_argument(
+        "--max-det",
+        type=positive,
+        metavar="N",
+        help="most doors in one photograph (default: the model's)",
+    )
+    parser.add_argument(
+        "--every",
+        type=positive,
+        default=1,
+        metavar="N",
+        help="only every Nth frame of videos and cameras (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--device",
+        default="auto",
+        metavar="DEVICE",
+        help="auto, cpu, cuda, or a GPU's number (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--backend",
+        default="auto",
+        metavar="NAME",
+        help="pytorch, onnx, openvino, ...; auto is the fastest export of this model that gives "
+        "the same boxes (default: %(default)s)",
+    )
+
+
+def _add_output(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--save",
+        type=_kinds,
+        metavar="KINDS",
+        help=f"what to write: {','.join(KINDS)} (default: jsonl if there is --out, else nothing)",
+    )
+    parser.add_argument(
+        "--out",
+        type=typed_path,
+        metavar="DIR",
+        help="where to write (default: predictions/1, or the next free number)",
+    )
+    parser.add_argument(
+        "--padding",
+        type=_fraction,
+        metavar="FRACTION",
+        help="around crops, on each side, of the door's width and height (default: 0.10)",
+    )
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on with a prediction that was stopped or killed, in --out or the last number",
+    )
+    printed = parser.add_mutually_exclusive_group()
+    printed.add_argument("--json", action="store_true", help="print each result as a line of JSON")
+    printed.add_argument(
+        "--schema", action="store_true", help="print the JSON Schema of such a line, and end"
+    )
+
+
+class _Typed(str):
+    """What was typed, and the folder that it is relative to: later that of the workspace is."""
+
+    __slots__ = ("here",)
+    here: Path
+
+    def __new__(cls, text: str) -> "_Typed":
+        """Remember the present folder."""
+        typed = super().__new__(cls, text)
+        try:
+            typed.here = Path.cwd()
+        except FileNotFoundError:
+            raise argparse.ArgumentTypeError("the folder where you are was deleted") from None
+        return typed
+
+
+def _kinds(text: str) -> tuple[str, ...]:
+    """Read kinds of files, separated by commas.
+
+    >>> _kinds("csv,crops")
+    ('csv', 'crops')
+    """
+    found = [one.strip() for one in text.split(",")]
+    unknown = [one for one in found if one not in KINDS]
+    if unknown:
+        raise argparse.ArgumentTypeError(
+            f"expected some of {','.join(KINDS)}, separated by commas, found {unknown[0]!r}"
+        )
+    return tuple(one for one in KINDS if one in found)
+
+
+def _fraction(text: str) -> float:
+    number = float(text)
+    if not 0 <= number <= 1:
+        raise argparse.ArgumentTypeError(f"expected a number from 0 to 1, found {text}")
+    return number

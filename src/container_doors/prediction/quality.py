@@ -1,0 +1,81 @@
+"""The quality of a door's region, as the next step measures it before it reads the number.
+
+All measures are of the region at full resolution, in grey: a smaller copy would be another
+sharpness. Naturalness, 1 - BRISQUE / 100, is not measured: no maintained library computes BRISQUE
+without PyTorch and a download (see docs/predictions.md).
+"""
+
+from itertools import pairwise
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from container_doors.core.predictions import QualityMeasures
+
+_GOOD_MEDIAN, _MEDIAN_SPREAD = 100.0, 65.0
+_MIDDLE_RANGE, _RANGE_SLOPE = 50.0, 0.1
+_SHARP_VARIANCE = 100.0
+
+_STRIP_ROWS = 64
+"""A strip stays in the processor's cache: 12 megapixels take 25 ms instead of 80, same values."""
+
+
+def measure(region_bgr: NDArray[np.uint8]) -> QualityMeasures:
+    """Measure a door's region.
+
+    Args:
+        region_bgr: Shape (height, width, 3), at least one pixel.
+    """
+    histogram, variance = _statistics(region_bgr)
+    p5, median, p95 = (percentile(histogram, percent) for percent in (5, 50, 95))
+    return QualityMeasures(
+        brightness=_brightness(median),
+        contrast=_contrast(p95 - p5),
+        sharpness=min(variance / _SHARP_VARIANCE, 1.0),
+    )
+
+
+def _brightness(median: float) -> float:
+    """Return 1 for the best median of the grey levels, less for a darker or a lighter one."""
+    return float(np.exp(-((median - _GOOD_MEDIAN) ** 2) / (2 * _MEDIAN_SPREAD**2)))
+
+
+def _contrast(grey_range: float) -> float:
+    return float(1 / (1 + np.exp(-_RANGE_SLOPE * (grey_range - _MIDDLE_RANGE))))
+
+
+def _statistics(region_bgr: NDArray[np.uint8]) -> tuple[NDArray[np.int64], float]:
+    """Return the histogram of the grey levels, shape (256,), and the Laplacian's variance."""
+    height, width = region_bgr.shape[:2]
+    histogram = np.zeros(256, np.int64)
+    total = squares = 0.0
+    edges = [*range(0, height, _STRIP_ROWS), height]
+    for top, bottom in pairwise(edges):
+        first, end = max(top - 1, 0), min(bottom + 1, height)  # the Laplacian sees one row more
+        grey = cv2.cvtColor(region_bgr[first:end], cv2.COLOR_BGR2GRAY)
+        inner = slice(top - first, bottom - first)
+        histogram += (
+            cv2.calcHist([grey[inner]], [0], None, [256], [0, 256]).ravel().astype(np.int64)
+        )
+        laplacian = cv2.Laplacian(grey, cv2.CV_16S)[inner]  # exact: from -1020 to 1020
+        total += cv2.sumElems(laplacian)[0]
+        squares += cv2.norm(laplacian, cv2.NORM_L2SQR)
+    count = height * width
+    return histogram, max(0.0, squares / count - (total / count) ** 2)
+
+
+def percentile(histogram: NDArray[np.int64], percent: float) -> float:
+    """Return a percentile of the levels that a histogram counts, as ``numpy.percentile`` does.
+
+    >>> percentile(np.array([1, 0, 3]), 50), percentile(np.array([2, 0, 2]), 50)
+    (2.0, 1.0)
+    """
+    cumulative = np.cumsum(histogram)
+    place = percent / 100 * (int(cumulative[-1]) - 1)
+    below = int(place)
+    level, above = (
+        int(np.searchsorted(cumulative, min(one, int(cumulative[-1]) - 1), side="right"))
+        for one in (below, below + 1)
+    )
+    return float(level + (above - level) * (place - below))

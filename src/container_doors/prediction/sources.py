@@ -1,0 +1,582 @@
+"""What ``doors predict`` looks at: photographs, folders, globs, zips, lists, videos, cameras.
+
+All of it is checked before anything is opened; then it is read piece by piece. A file that cannot
+be read is a :class:`Loaded` with its problem, never an error.
+"""
+
+import glob
+import os
+import re
+import shlex
+import stat
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path, PurePath
+from threading import Event
+from time import perf_counter
+from typing import IO, Protocol
+
+from container_doors.core.errors import SourceError
+from container_doors.core.files import open_file
+from container_doors.core.predictions import Frame, Orientation, as_text
+from container_doors.core.printable import printable, shortened
+from container_doors.data.photograph_suffixes import is_picture, is_video
+from container_doors.data.sources import FolderSource, ZipSource
+from container_doors.prediction.loaded import Loaded, load_bytes
+from container_doors.prediction.pictures import MOST_BYTES, Picture, UnreadablePictureError
+from container_doors.prediction.streams import (
+    STREAM_SCHEMES,
+    StreamLostError,
+    TakenFrame,
+    file_name_of,
+    frame_count,
+    masked,
+    scheme_of,
+    stream_frames,
+    video_frames,
+)
+
+STANDARD_INPUT = "-"
+RESULTS_MARK = "predictions.jsonl"
+"""Is in each folder of results, which a search for photographs does not enter."""
+
+_MOST_LINES, _MOST_LINE_BYTES = 1_000_000, 8192
+_MOST_VIDEOS_COUNTED = 50
+"""Counting the frames of a video takes some milliseconds."""
+
+_POLL_S = 1.0
+_MOST_NAMED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A photograph or a frame to look at."""
+
+    load: Callable[[], Loaded]
+    """Reads and decodes it; may be called in any thread."""
+    is_live: bool = False
+    """Whether it may be left out if the network is busy: there will be a newer one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What an earlier start has looked at."""
+
+    names: set[str] = field(default_factory=set)
+    """Photographs, and videos and streams that could not be read to their end."""
+    frames: dict[str, Frame] = field(default_factory=dict)
+    """The last frame of each video and stream."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How sources are read."""
+
+    every: int
+    """Of videos and cameras every Nth frame."""
+    done: Done
+    stop: Event
+    """Ends what has no end: a camera, a folder that is watched."""
+    say: Callable[[str], None]
+
+
+class Part(Protocol):
+    """One or several of the things that were typed."""
+
+    @property
+    def is_endless(self) -> bool:
+        """Whether it may never end by itself."""
+
+    def items(self, reading: Reading) -> Iterator[Item]:
+        """Go through it, in its order, without what is done."""
+
+    def count(self, every: int) -> int | None:
+        """Return how many items it has, those that are done too; None if that is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    name: str
+    """As in the results."""
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """Photographs and videos in files."""
+
+    files: Sequence[_File]
+    is_endless: bool = False
+
+    def items(self, reading: Reading) -> Iterator[Item]:
+        """See :meth:`Part.items`."""
+        for file in self.files:
+            yield from _file_items(file, reading)
+
+    def count(self, every: int) -> int | None:
+        """See :meth:`Part.count`."""
+        videos = [one.path for one in self.files if is_video(one.path.name)]
+        counts = [frame_count(path) for path in videos] if _are_few(videos) else [None]
+        frames = [-(-count // every) for count in counts if count is not None]
+        is_known = len(frames) == len(videos)
+        return len(self.files) - len(videos) + sum(frames) if is_known else None
+
+
+@dataclass(frozen=True, slots=True)
+class Zip:
+    """Photographs and videos in a zip; only a video is unpacked, into a temporary folder."""
+
+    file: _File
+    members: Sequence[str]
+    is_endless: bool = False
+
+    def items(self, reading: Reading) -> Iterator[Item]:
+        """See :meth:`Part.items`."""
+        with ZipSource(self.file.path) as source:
+            for member in self.members:
+                name = f"{self.file.name}/{member}"
+                if name not in reading.done.names:
+                    yield from self._member_items(source, member, name, reading)
+
+    def count(self, every: int) -> int | None:  # noqa: ARG002
+        """See :meth:`Part.count`."""
+        return None if any(map(is_video, self.members)) else len(self.members)
+
+    def _member_items(
+        self, source: ZipSource, member: str, name: str, reading: Reading
+    ) -> Iterator[Item]:
+        try:
+            if is_video(member):
+                yield from _video_items(_File(name, source.on_disk(member)), reading)
+                return
+            started = perf_counter()
+            data = source.read(member, MOST_BYTES)  # in one thread: members share a file
+            yield Item(partial(load_bytes, data, name=name, started=started))
+        except (SourceError, OSError) as error:
+            yield _failed(name, _reason(error))
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A camera, or the address of a stream."""
+
+    name: str
+    """Without its password."""
+    address: str | int
+    is_endless: bool = True
+
+    def items(self, reading: Reading) -> Iterator[Item]:
+        """See :meth:`Part.items`."""
+        if self.name in reading.done.names:
+            return
+        try:
+            for taken in stream_frames(
+                self.address,
+                every=reading.every,
+                after=reading.done.frames.get(self.name),
+                stop=reading.stop,
+                say=reading.say,
+            ):
+                yield _frame_item(self.name, taken)
+        except (StreamLostError, UnreadablePictureError, OSError) as error:
+            yield _failed(self.name, _reason(error))
+
+    def count(self, every: int) -> int | None:  # noqa: ARG002 - as all parts
+        """See :meth:`Part.count`."""
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A folder whose files are taken when they have arrived, each once."""
+
+    name: str
+    path: Path
+    is_endless: bool = True
+
+    def items(self, reading: Reading) -> Iterator[Item]:
+        """See :meth:`Part.items`."""
+        taken: set[str] = set()
+        sizes: dict[str, tuple[int, int]] = {}
+        is_there = True
+        while not reading.stop.is_set():
+            started = perf_counter()
+            if is_there != (is_there := self.path.is_dir()):
+                reading.say(f"{self.name}: {'is there again' if is_there else 'is not there'}")
+            now = {name: size for name in self._members() if name not in taken
+                   and (size := _size_of(self.path / name)) is not None}  # fmt: skip
+            arrived = [name for name, size in now.items() if size[0] and sizes.get(name) == size]
+            sizes = now
+            for name in arrived:
+                taken.add(name)
+                yield from _file_items(_File(_below(self.name, name), self.path / name), reading)
+            reading.stop.wait(max(_POLL_S, 2 * (perf_counter() - started)))
+
+    def count(self, every: int) -> int | None:  # noqa: ARG002
+        """See :meth:`Part.count`."""
+        return None
+
+    def _members(self) -> list[str]:
+        return _pictures_in(_File(self.name, self.path))
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All that is looked at, in order."""
+
+    parts: Sequence[Part]
+    relative_to: str | None = None
+    """The folder that names in the results are relative to; None if none is relative."""
+
+    @property
+    def is_endless(self) -> bool:
+        """Whether it may never end by itself."""
+        return any(part.is_endless for part in self.parts)
+
+    def items(self, reading: Reading) -> Iterator[Item]:
+        """Go through all parts."""
+        for part in self.parts:
+            yield from part.items(reading)
+
+    def count(self, every: int) -> int | None:
+        """Return how many items there are in all; None if that is not known."""
+        total = 0
+        for part in self.parts:
+            count = part.count(every)
+            if count is None:
+                return None
+            total += count
+        return total
+
+
+def plan(
+    typed: Sequence[str], *, here: Path, standard_input: IO[bytes], watch: str | None = None
+) -> Plan:
+    """Find out what was typed, and that it is there.
+
+    Args:
+        typed: The sources.
+        here: The folder that paths are relative to.
+        standard_input: The list of paths, if one of the sources is ``-``.
+        watch: A folder to watch afterwards.
+
+    Raises:
+        SourceError: If one of them is not there, or cannot be used.
+    """
+    if not typed and watch is None:
+        raise SourceError("no source was named", hint="doors predict photos/, or: --watch DIR")
+    if len(set(typed)) < len(typed) and typed.count(STANDARD_INPUT) > 1:
+        raise SourceError("standard input was named twice", hint="name it once: doors predict -")
+    finder = _Finder(here, standard_input)
+    parts = [part for text in typed for part in finder.parts(text)]
+    if watch is not None:
+        parts.append(_watched(watch, here))
+    endless = [part for part in parts[:-1] if part.is_endless]
+    if endless:
+        raise SourceError(
+            "expected one camera, stream or watched folder, as the last source: what follows it "
+            "would never begin",
+            hint="run doors predict once for each of them",
+        )
+    names = [*typed, *([] if watch is None else [watch])]
+    is_relative = any(not Path(one).is_absolute() and scheme_of(one) is None for one in names)
+    return Plan(parts, as_text(str(here)) if is_relative else None)
+
+
+class _Finder:
+    """Finds sources, each file once."""
+
+    def __init__(self, here: Path, standard_input: IO[bytes]) -> None:
+        self._here, self._input = here, standard_input
+        self._found: set[str] = set()
+
+    def parts(self, text: str) -> Iterator[Part]:
+        if text == STANDARD_INPUT:
+            yield from self._listed()
+        elif (scheme := scheme_of(text)) is not None:
+            yield _stream(text, scheme)
+        elif (kind := _kind(self._here / text)) is not None:
+            yield from self._path(text, kind)
+        elif re.fullmatch(r"[0-9]{1,3}", text):
+            yield Stream(text, _camera(int(text)))
+        elif glob.has_magic(text):
+            yield from self._matching(text)
+        else:
+            raise SourceError(
+                f"{_said(text)}: expected a photograph, a folder, a zip, a video or a camera, "
+                "found nothing",
+                hint="check the path: it is relative to the folder where you are",
+            )
+
+    def _path(self, text: str, kind: str) -> Iterator[Part]:
+        file = _File(as_text(str(PurePath(text))), self._here / text)
+        if kind == "folder":
+            yield self._folder(file)
+        elif kind != "file":
+            raise SourceError(f"{_said(text)}: expected a file, found {kind}",
+                              hint="name a photograph, a folder, a zip or a video")  # fmt: skip
+        elif file.path.suffix.lower() == ".zip":
+            yield from self._zip(file)
+        else:
+            yield Files(self._new([file]))
+
+    def _folder(self, file: _File) -> Part:
+        files = [_File(_below(file.name, name), file.path / name) for name in _pictures_in(file)]
+        if not files:
+            raise SourceError(f"{_said(file.name)}: expected photographs or videos, found none",
+                              hint="check the path; a zip is named itself")  # fmt: skip
+        return Files(self._new(files))
+
+    def _zip(self, file: _File) -> Iterator[Part]:
+        if not self._new([file]):
+            return
+        try:
+            with ZipSource(file.path) as source:
+                members = sorted(filter(_is_wanted, source.members), key=_natural)
+        except SourceError as error:
+            unpack = shlex.join(["python3", "-m", "zipfile", "-e", str(file.path), "FOLDER"])
+            hint = f"if you trust it, unpack it yourself: {unpack}; then: doors predict FOLDER"
+            raise SourceError(error.problem, hint=hint) from None
+        if not members:
+            raise SourceError(f"{_said(file.name)}: expected photographs or videos, found none",
+                              hint="check the path; zips in a zip are not opened")  # fmt: skip
+        yield Zip(file, members)
+
+    def _matching(self, pattern: str) -> Iterator[Part]:
+        expanded = str(Path(pattern).expanduser())
+        found = glob.glob(expanded, root_dir=self._here, recursive=True)  # noqa: PTH207 - relative
+        known = [(text, kind) for text in sorted(found, key=_natural)
+                 if (kind := _kind(self._here / text)) in {"file", "folder"}]  # fmt: skip
+        # With ** there is each folder, and each file in it.
+        wanted = [one for one in known if one[1] == "folder" or _is_wanted(one[0], zips=True)]
+        if all(kind == "file" for _, kind in wanted) or "**" not in pattern:
+            parts = [part for text, kind in wanted for part in self._path_if_any(text, kind)]
+        else:
+            parts = [part for text, kind in wanted if kind == "file"
+                     for part in self._path(text, kind)]  # fmt: skip
+        if not parts:
+            raise SourceError(f"{_said(pattern)}: expected photographs or videos, found none "
+                              "of that name", hint="check the pattern")  # fmt: skip
+        yield from parts
+
+    def _path_if_any(self, text: str, kind: str) -> list[Part]:
+        if kind == "folder" and not _pictures_in(_File(text, self._here / text)):
+            return []
+        return list(self._path(text, kind))
+
+    def _listed(self) -> Iterator[Part]:
+        missing, parts = list[str](), list[Part]()
+        for number, text in enumerate(_lines(self._input), start=1):
+            kind = _kind(self._here / text)
+            if kind in {"file", "folder"}:
+                parts += self._path(text, kind)
+            elif text.strip():
+                missing.append(f"line {number}: {_said(text)}: found {kind or 'nothing'}")
+        if missing:
+            raise SourceError(
+                f"standard input: expected the path of a file or folder in each line; "
+                f"{len(missing)} are not there",
+                hint="check the list: the paths are relative to the folder where you are",
+                faults=missing[:_MOST_NAMED],
+            )
+        if not parts:
+            raise SourceError("standard input: expected a path in each line, found none",
+                              hint="find photos -name '*.jpg' | doors predict -")  # fmt: skip
+        yield from _joined(parts)
+
+    def _new(self, files: Sequence[_File]) -> list[_File]:
+        """Return those that were not found before."""
+        new = []
+        for file in files:
+            key = os.path.abspath(file.path)  # noqa: PTH100 - links stay links
+            if key not in self._found:
+                self._found.add(key)
+                new.append(file)
+        return new
+
+
+def _joined(parts: Sequence[Part]) -> Iterator[Part]:
+    """Join parts of one file each."""
+    files: list[_File] = []
+    for part in parts:
+        if isinstance(part, Files):
+            files += part.files
+            continue
+        if files:
+            yield Files(files)
+            files = []
+        yield part
+    if files:
+        yield Files(files)
+
+
+def _lines(file: IO[bytes]) -> Iterator[str]:
+    for number in range(1, _MOST_LINES + 2):
+        line = file.readline(_MOST_LINE_BYTES + 1)
+        if not line:
+            return
+        if len(line) > _MOST_LINE_BYTES or number > _MOST_LINES:
+            raise SourceError(
+                f"standard input: expected at most {_MOST_LINES} lines of at most "
+                f"{_MOST_LINE_BYTES} bytes, found more",
+                hint="one path a line; or name the folder",
+            )
+        yield os.fsdecode(line.rstrip(b"\r\n"))
+
+
+def _stream(text: str, scheme: str) -> Stream:
+    name = masked(text)
+    if scheme not in STREAM_SCHEMES:
+        raise SourceError(
+            f"{_said(name)}: expected {'://, '.join(STREAM_SCHEMES)}://, found {scheme}://",
+            hint="download it, and name the file",
+        )
+    if is_picture(file_name_of(text)):
+        raise SourceError(
+            f"{_said(name)}: expected a stream or a video, found the address of a photograph",
+            hint="download it, and name the file: curl -O ADDRESS",
+        )
+    return Stream(as_text(name), text)
+
+
+def _camera(number: int) -> int:
+    if sys.platform == "linux" and not Path(f"/dev/video{number}").exists():
+        there = sorted((path.name for path in Path("/dev").glob("video*")), key=_natural)
+        named = [name.removeprefix("video") for name in there[:_MOST_NAMED]]
+        found = f"only {', '.join(named)}" if named else "none on this machine"
+        raise SourceError(
+            f"{number}: expected a photograph of that name, or a camera, found {found}",
+            hint="connect the camera; for a file or folder check the path",
+        )
+    return number
+
+
+def _watched(text: str, here: Path) -> Watched:
+    path = here / text
+    if _kind(path) != "folder":
+        raise SourceError(
+            f"{_said(text)}: expected a folder to watch, found {_kind(path) or 'nothing'}",
+            hint=f"make it first: mkdir -p {shlex.quote(text)}",
+        )
+    return Watched(as_text(str(PurePath(text))), path)
+
+
+def _file_items(file: _File, reading: Reading) -> Iterator[Item]:
+    if file.name in reading.done.names:
+        return
+    if is_video(file.path.name):
+        yield from _video_items(file, reading)
+    else:
+        yield Item(partial(_load_file, file))
+
+
+def _video_items(file: _File, reading: Reading) -> Iterator[Item]:
+    last = reading.done.frames.get(file.name)
+    after = -1 if last is None else last.index
+    try:
+        for taken in video_frames(file.path, every=reading.every, after=after):
+            yield _frame_item(file.name, taken)
+    except (UnreadablePictureError, OSError) as error:
+        yield _failed(file.name, _reason(error))
+
+
+def _frame_item(name: str, taken: TakenFrame) -> Item:
+    picture = Picture(taken.bgr, Orientation(exif=None, is_applied=True))
+    loaded = Loaded(name, picture, frame=taken.frame, read_ms=taken.read_ms)
+    return Item(lambda: loaded, is_live=taken.is_live)
+
+
+def _failed(name: str, problem: str) -> Item:
+    loaded = Loaded(name, problem=problem)
+    return Item(lambda: loaded)
+
+
+def _load_file(file: _File) -> Loaded:
+    started = perf_counter()
+    try:
+        with open_file(file.path) as opened:
+            size = os.fstat(opened.fileno()).st_size
+            data = opened.read(min(size, MOST_BYTES) + 1)
+    except OSError as error:
+        return Loaded(file.name, problem=_reason(error))
+    return load_bytes(data, name=file.name, started=started)
+
+
+def _reason(error: Exception) -> str:
+    """Return why a file could not be read, on one line, without its name."""
+    if isinstance(error, SourceError):
+        return shortened(printable(error.problem))
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return shortened(printable(text))
+
+
+def _pictures_in(folder: _File) -> list[str]:
+    """List the photographs and videos below a folder, in natural order; no results of ours."""
+    try:
+        members = FolderSource(folder.path).members
+    except SourceError as error:
+        raise SourceError(error.problem, hint="name the folders in it one by one") from None
+    results = tuple(
+        one.removesuffix(RESULTS_MARK) for one in members if one.endswith(f"/{RESULTS_MARK}")
+    )
+    wanted = [
+        one for one in members if _is_wanted(one) and not (results and one.startswith(results))
+    ]
+    return sorted(wanted, key=_natural)
+
+
+def _is_wanted(name: str, *, zips: bool = False) -> bool:
+    return is_picture(name) or is_video(name) or (zips and name.lower().endswith(".zip"))
+
+
+def _kind(path: Path) -> str | None:
+    """Return ``file``, ``folder``, or what else is there; None if there is nothing."""
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return "a broken link" if path.is_symlink() else None
+    except OSError as error:
+        return f"no way to it ({error.strerror})"
+    except ValueError:  # a NUL byte
+        return None
+    if stat.S_ISDIR(mode):
+        return "folder"
+    return "file" if stat.S_ISREG(mode) else "a pipe or a device"
+
+
+def _size_of(path: Path) -> tuple[int, int] | None:
+    """Return size and time of change; None if it is not there any more."""
+    with suppress(OSError):
+        status = path.stat()
+        return status.st_size, status.st_mtime_ns
+    return None
+
+
+def _are_few(videos: Sequence[Path]) -> bool:
+    return len(videos) <= _MOST_VIDEOS_COUNTED
+
+
+def _below(folder: str, member: str) -> str:
+    return as_text(str(PurePath(folder) / member))
+
+
+def _said(name: str) -> str:
+    return shortened(printable(name), 300)
+
+
+def _natural(name: str) -> list[tuple[tuple[int, int | str], ...]]:
+    """Return the key of the order in which people count: a2 is before a10.
+
+    >>> sorted(["b/a10.jpg", "b/a2.jpg", "B.jpg", "b1/x"], key=_natural)
+    ['b/a2.jpg', 'b/a10.jpg', 'b1/x', 'B.jpg']
+    """
+    return [_natural_part(part) for part in name.split("/")] + [((2, name),)]
+
+
+def _natural_part(text: str) -> tuple[tuple[int, int | str], ...]:
+    pieces = re.split(r"([0-9]+)", text.casefold())
+    return tuple((0, int(one)) if one[:1].isdecimal() and one.isascii() else (1, one)
+                 for one in pieces if one)  # fmt: skip

@@ -313,6 +313,16 @@ BAD = {
          "annotations.xml": CVAT_VIDEO.replace("<stop_frame>8", "<stop_frame>all")},
         "annotations.xml:4: stop_frame: expected a number|expected .*stop_frame.*found 'all'",
     ),
+    "a class by its name": (
+        {**pictures("images/train/a.jpg"), "labels/train/a.txt": "door .5 .5 .1 .1\n",
+         "data.yaml": "names: [container_door]\ntrain: images/train"},
+        "a.txt:1: expected the number of a class, from 0, found 'door'",
+    ),
+    "a class above the only one": (
+        {**pictures("images/train/a.jpg"), "labels/train/a.txt": "1 .5 .5 .1 .1\n",
+         "data.yaml": "names: [container_door]\ntrain: images/train"},
+        "a.txt:1: expected class 0, found class 1",
+    ),
     "a polygon of words": (
         {**pictures("quay/a.jpg", "b.jpg", "c.jpg"),
          "a.xml": CVAT_IMAGES.replace("60.00,12.00", "60.00")},

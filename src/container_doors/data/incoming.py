@@ -97,5 +97,5 @@ class Reader:
         except UnreadablePictureError as error:
             is_inside = read.labelled.embedded is not None
             where = read.labelled.where if is_inside else self._pictures.where(read.member)
-            return replace(read, problem=str(MalformedError(where, "a picture", str(error))))
+            return replace(read, problem=str(MalformedError(where, error.expected, str(error))))
         return replace(read, sha256=hashlib.sha256(data).hexdigest(), picture=picture)

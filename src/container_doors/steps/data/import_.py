@@ -47,6 +47,7 @@ _ASSUMED = (
 _CLIPPED = "{} box(es) ended outside of the picture, and were clipped"
 _SCORED = "{} box(es) have a score: a model drew them; check that a person has looked at each"
 _WITHOUT_PLACE = "{} photograph(s) without their place (GPS) now: --keep-gps keeps it"
+_LOST_PLACE = "{} converted picture(s) without their place (GPS) now: a copy has none"
 
 HeapKind = Literal["unlabelled", "negatives"]
 
@@ -300,6 +301,7 @@ class _Importer:
         self._said: Counter[str] = Counter()
         self._unlabelled: dict[WhyUnlabelled, list[str]] = {}
         self._changed: list[str] = []
+        self._places: list[str] = []
         self._no_files: list[str] = []
         self._problems: set[str] = set()
         self.has_changed = False
@@ -338,6 +340,11 @@ class _Importer:
         for why, names in self._unlabelled.items():
             reason, remedy = REASONS_UNLABELLED[why]
             yield (f"{len(names)} photograph(s) left out: {reason}: {one_of(names)}; {remedy}")
+        if self._places:
+            yield (
+                f"{len(self._places)} photograph(s) still have their place (GPS), which could not "
+                f"be removed: {one_of(self._places)}; remove it with another tool if it is private"
+            )
         if self._changed:
             yield (
                 f"{len(self._changed)} picture(s) have changed since they were imported, and are "
@@ -376,6 +383,7 @@ class _Importer:
             self._report.counts["skipped"] += bool(new)  # a picture may be listed twice
             return
         self._describe(framed, read.picture)
+        self._places += [f"{source.name}, {read.member}"] * read.picture.has_place
         entry = _Entry(
             labelled=read.labelled,
             source=source.name,
@@ -392,7 +400,8 @@ class _Importer:
             _TURNED: framed.is_turned,
             _ASSUMED: framed.is_assumed,
             _CLIPPED: framed.clipped,
-            _WITHOUT_PLACE: picture.has_lost_place,
+            _WITHOUT_PLACE: picture.has_lost_place and not picture.converted_from,
+            _LOST_PLACE: picture.has_lost_place and bool(picture.converted_from),
             f"{{}} picture(s) converted: {picture.converted_from} to .{picture.suffix}": bool(
                 picture.converted_from
             ),

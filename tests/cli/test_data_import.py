@@ -227,6 +227,100 @@ def test_two_sources_that_disagree_are_shown_and_not_merged(capsys: pytest.Captu
     assert boxes_of(Path("both"))["unsplit/a.jpg"] == [(4, 6, 24, 36)]
 
 
+def test_two_annotations_of_one_picture_that_differ_are_told_apart(
+    capsys: pytest.CaptureFixture[str],
+):
+    def annotation(number: int, x: float) -> dict[str, object]:
+        value = {"x": x, "y": 0, "width": 50, "height": 50, "rectanglelabels": ["container_door"]}
+        region: dict[str, object] = {"id": "a", "type": "rectanglelabels", "value": value}
+        region |= {"original_width": 64, "original_height": 48}
+        return {"id": number, "completed_by": number, "result": [region]}
+
+    tasks = [{"data": {"image": "a.jpg"}, "annotations": [annotation(7, 0), annotation(8, 40)]}]
+    write(Path("ls"), {**pictures("a.jpg"), "tasks.json": json.dumps(tasks)})
+
+    assert run("data import ls --out set") == 1
+
+    said = capsys.readouterr().out
+    assert "tasks.json: $[0].annotations[0] (by 7), and 1 other(s) in ls, a.jpg, ls/" in said
+    assert "annotations[1] (by 8)" in said
+
+
+def test_each_problem_is_listed_once_though_two_splits_name_the_same_folder(
+    capsys: pytest.CaptureFixture[str],
+):
+    files = {**pictures("images/train/a.jpg"), "labels/train/a.txt": "0 .5 .5\n"}
+    names = "names: [container_door]\ntrain: images/train\nval: images/train"
+    write(Path("export"), {**files, "data.yaml": names})
+
+    assert run("data import export --out set") == 2
+
+    error = capsys.readouterr().err
+    assert "1 problem(s)" in error
+    assert error.count("a.txt:1") == 1
+
+
+def test_a_picture_that_has_changed_in_its_source_is_named(capsys: pytest.CaptureFixture[str]):
+    write(Path("heap"), pictures("a.jpg", "b.jpg"))
+    run("data import heap --out set --negatives")
+    assert "have changed" not in capsys.readouterr().out
+    write(Path("heap"), pictures("a.jpg", first_seed=9))
+
+    assert run("data import heap --out set --negatives") == 0
+
+    said = capsys.readouterr().out
+    assert "1 picture(s) have changed since they were imported" in said
+    assert "heap, a.jpg (before: unsplit/a.jpg)" in said
+
+
+def test_photographs_without_a_label_file_are_named_with_what_to_do(
+    capsys: pytest.CaptureFixture[str],
+):
+    label = {"labels/a.txt": "0 .5 .5 .5 .5\n", "classes.txt": "container_door\n"}
+    write(Path("yolo"), {**pictures("images/a.jpg", "images/b.jpg", "images/c.jpg"), **label})
+
+    assert run("data import yolo --out set") == 0
+
+    said = capsys.readouterr().out
+    assert "2 photograph(s) left out: they have no label file: images/b.jpg, images/c.jpg" in said
+    assert "skipped: 2" in said
+    write(Path("yolo"), {"labels/b.txt": ""})  # as it says
+    assert run("data import yolo --out set") == 0
+    assert boxes_of(Path("set"))["unsplit/b.jpg"] == []
+
+
+def test_dropping_every_class_does_not_make_every_photograph_a_negative(
+    capsys: pytest.CaptureFixture[str],
+):
+    write(Path("yolo"), {**pictures("a.jpg"), "a.txt": "0 .5 .5 .5 .5\n"})
+
+    assert run("data import yolo --out set --drop '*'") == 2
+
+    error = capsys.readouterr().err
+    assert "found none: all 1 boxes are dropped" in error
+    assert not Path("set").exists()
+    option = re.search(r"--map \S+=container_door", error)
+    assert option
+    assert run("data import yolo --out other --negatives") == 0
+    assert run(f"data import yolo --out set {option[0]}") == 0
+    assert len(boxes_of(Path("set"))["unsplit/a.jpg"]) == 1
+
+
+def test_names_in_a_heap_that_are_no_files_are_left_out_and_named(
+    capsys: pytest.CaptureFixture[str],
+):
+    write(Path("heap"), pictures("a.jpg"))
+    Path("heap/dead.jpg").symlink_to("nothing.jpg")
+    os.mkfifo("heap/pipe.jpg")
+
+    assert run("data import heap --out set --negatives") == 1
+
+    said = capsys.readouterr().out
+    assert "heap/dead.jpg: expected a file, found a link to nothing" in said
+    assert "heap/pipe.jpg: expected a file, found a pipe" in said
+    assert boxes_of(Path("set")) == {"unsplit/a.jpg": []}
+
+
 def test_photographs_to_be_labelled_wait_apart_and_join_with_their_labels():
     names = pictures("a.jpg", "b.jpg")
     write(Path("heap"), names)

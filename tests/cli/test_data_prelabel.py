@@ -123,7 +123,7 @@ def test_what_a_person_accepts_moves_deletes_and_adds_is_imported(
     capsys.readouterr()
 
     correct(Path("there"))
-    assert run("data import there --out set") == 0
+    assert run("data import there --out set --checked") == 0
 
     assert "have a score" not in capsys.readouterr().out
     assert boxes_of(Path("set")) == {
@@ -131,6 +131,103 @@ def test_what_a_person_accepts_moves_deletes_and_adds_is_imported(
         "unsplit/doubtful.jpg": [(32, 0, 48, 24), (0, 0, 16, 12)],
         "unsplit/empty.jpg": [],
     }
+
+
+def forget(project: Path) -> None:
+    """Remove what a tool does not write when it exports."""
+    for path in (*project.rglob("*.xml"), *project.rglob("instances*.json")):
+        text = re.sub("<meta>.*</meta>", "<meta><dumped>2026</dumped></meta>", path.read_text())
+        path.write_text(re.sub(r'"description": "[^"]*"', "", text))
+
+
+@pytest.mark.parametrize(
+    ("tool", "left"),
+    [
+        ("cvat", "for_tool.zip"),
+        ("coco", "for_tool.zip"),
+        ("cvat", "boxes of a model"),
+        ("coco", "boxes of a model"),
+    ],
+)
+def test_where_a_model_found_nothing_and_nobody_looked_no_negative_is_made(
+    tool: str, left: str, capsys: pytest.CaptureFixture[str]
+):
+    """The project's list of what was drawn tells it, or else boxes of a model in the export."""
+    run(f"data prelabel --unlabelled new --to {tool} --out for_tool.zip")
+    with zipfile.ZipFile("for_tool.zip") as archive:
+        archive.extractall("export")
+    Path("export/order.csv").unlink()
+    forget(Path("export"))
+    if left == "for_tool.zip":
+        {"cvat": accept_in_cvat, "coco": accept_in_coco}[tool](Path("export"))
+        for path in Path("export").rglob("*.xml"):
+            path.write_text(path.read_text().replace('"auto"', '"manual"'))
+    capsys.readouterr()
+
+    images = "--images for_tool.zip" if left == "for_tool.zip" else ""
+    assert run(f"data import export {images} --out set") == 0
+
+    said = capsys.readouterr().out
+    assert set(boxes_of(Path("set"))) == {"unsplit/sure.jpg", "unsplit/doubtful.jpg"}
+    assert re.search(
+        r"1 photograph\(s\) left out: a model found no door in them, .*empty\.jpg", said
+    )
+    assert "skipped: 1" in said
+    assert run(f"data import export {images} --out set --checked") == 0
+    assert boxes_of(Path("set"))["unsplit/empty.jpg"] == []
+
+
+@pytest.mark.parametrize("sign", ["a removed box", "a tag"])
+def test_a_person_who_removes_every_box_or_sets_a_tag_has_looked(sign: str):
+    run("data prelabel --unlabelled new --to cvat --out there")
+    path = Path("there/annotations.xml")
+    text = path.read_text()
+    if sign == "a removed box":
+        text, name = (
+            re.sub(r"(?s)(sure.jpg[^\n]*\n).*?(  </image>)", r"\1\2", text, count=1),
+            "sure",
+        )
+    else:
+        name = "empty"
+        text = re.sub(
+            r"(empty.jpg[^\n]*\n)", r'\1<tag label="night" source="manual"></tag>\n', text
+        )
+    path.write_text(text)
+
+    assert run("data import there --out set") == 0
+
+    assert boxes_of(Path("set"))[f"unsplit/{name}.jpg"] == []
+
+
+@pytest.mark.parametrize("tool", ["cvat", "coco"])
+@pytest.mark.parametrize("without", ["order.csv", "mark"])
+def test_a_project_of_which_nobody_has_corrected_anything_is_an_error(
+    tool: str, without: str, detector: SeeingDetector, capsys: pytest.CaptureFixture[str]
+):
+    detector.boxes = {}
+    run(f"data prelabel --unlabelled new --to {tool} --out there")
+    capsys.readouterr()
+    if without == "mark":
+        forget(Path("there"))
+    else:
+        Path("there/order.csv").unlink()
+
+    assert run("data import there --out set") == 2
+
+    error = capsys.readouterr().err
+    assert "found 3 without: a model found no door in them" in error
+    assert "--checked" in error
+    assert not Path("set").exists()
+
+
+def test_the_pictures_of_an_export_are_not_a_file(capsys: pytest.CaptureFixture[str]):
+    run("data prelabel --unlabelled new --to cvat --out there")
+
+    assert run("data import there --images there/annotations.xml --out set") == 2
+
+    error = capsys.readouterr().err
+    assert "--images there/annotations.xml: expected a folder or a zip of photographs" in error
+    assert "hint: name its folder: --images there" in error
 
 
 @pytest.mark.parametrize("tool", TOOLS)
@@ -154,7 +251,9 @@ def test_boxes_that_nobody_looked_at_are_no_labels_in_label_studio(
 
     assert run("data import there --out set") == 2
 
-    assert "expected photographs with labels of Label Studio" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert "labels of Label Studio, found 3 without: no annotation of them was submitted" in error
+    assert "submit them in the labelling tool" in error
 
 
 @pytest.mark.parametrize("tool", ["cvat", "coco"])
@@ -169,14 +268,17 @@ def test_an_import_says_that_boxes_have_a_score(tool: str, capsys: pytest.Captur
 def test_the_source_is_only_read_and_the_hint_to_import_works(capsys: pytest.CaptureFixture[str]):
     before = {path: path.read_bytes() for path in Path("new").rglob("*.jpg")}
 
-    assert run("data prelabel --unlabelled new --to coco") == 0
+    assert run("data prelabel --unlabelled new --to coco --out for_coco.zip") == 0
 
     assert {path: path.read_bytes() for path in Path("new").rglob("*.jpg")} == before
     said = capsys.readouterr().out
     assert re.search(r"3 photograph\(s\), 3 box\(es\) of detection_v.*; no box in 1", said)
-    assert "doors data import EXPORT --images prelabelled_coco" in said
-    export = Path("prelabelled_coco/annotations").rename("export")
-    assert run(f"data import {export} --images prelabelled_coco --out set") == 0
+    line = said.partition("and: doors ")[2].strip()
+    assert line == "data import EXPORT --images for_coco.zip"
+    with zipfile.ZipFile("for_coco.zip") as archive:
+        archive.extract("annotations/instances_unlabelled.json", "there")
+    assert run(line.replace("EXPORT", "there") + " --out set") == 0
+    assert len(boxes_of(Path("set"))) == 2
 
 
 def test_damaged_photographs_are_named_and_left_out(

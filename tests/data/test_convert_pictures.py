@@ -2,7 +2,10 @@
 
 import base64
 import io
+import re
 import struct
+import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from container_doors.core.errors import SourceError
+from container_doors.data import convert_pictures
 from container_doors.data.convert_pictures import UnreadablePictureError, prepare
 from container_doors.data.images import examine
 from tests.data.formats.exports import boxes_of, coco, imported, write
@@ -34,14 +39,18 @@ def trained_on(data: bytes) -> np.ndarray[Any, Any]:
     return pixels[..., ::-1]
 
 
-def with_place(order: str = "<", *, orientation: int = 1, **more: Any) -> bytes:
+def located(order: str = "<") -> Image.Exif:
     exif = Image.Exif()
     exif.endian = order
-    exif[271], exif[272], exif[274] = "Canon", "Canon EOS R5", orientation
+    exif[271], exif[272], exif[274] = "Canon", "Canon EOS R5", 1
     exif[306] = "2026:11:20 08:30:00"
     exif.get_ifd(_EXIF)[0x9003] = "2026:11:20 08:29:59"
     exif.get_ifd(_GPS).update({1: "N", 2: (53.0, 32.0, 42.5), 3: "E", 4: (9.0, 58.0, 1.25)})
-    return encoded(picture(3, (160, 120)), exif=exif, **more)
+    return exif
+
+
+def with_place(order: str = "<") -> bytes:
+    return encoded(picture(3, (160, 120)), exif=located(order))
 
 
 def entries(data: bytes, order: str) -> int:
@@ -72,20 +81,161 @@ def test_a_jpeg_keeps_every_byte_but_those_of_its_place(order: str):
     assert prepare(data, keep_gps=True).data == data
 
 
-def test_the_place_in_xmp_is_removed_too():
-    packet = (
-        b'http://ns.adobe.com/xap/1.0/\0<x:xmpmeta><rdf:Description exif:GPSLatitude="53,32.7N" '
-        b'tiff:Model="R5"><exif:GPSLongitude>9,58.0E</exif:GPSLongitude></rdf:Description>'
-    )
-    data = jpeg()
-    data = data[:2] + b"\xff\xe1" + (len(packet) + 2).to_bytes(2, "big") + packet + data[2:]
+XMP = (
+    b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description exif:GPSLatitude="53,32.7N" '
+    b'drone-dji:GpsLongitude="9.58E" tiff:Model="R5"><exif:GPSAltitude>9.58</exif:GPSAltitude>'
+    b"</rdf:Description></x:xmpmeta>"
+)
+
+
+def with_segment(packet: bytes, data: bytes, *, fill: bytes = b"") -> bytes:
+    """Put an APP1 block first into a JPEG."""
+    return data[:2] + fill + b"\xff\xe1" + (len(packet) + 2).to_bytes(2, "big") + packet + data[2:]
+
+
+@pytest.mark.parametrize("name", [b"xap/1.0/\0", b"xmp/extension/\0"])
+def test_the_place_in_xmp_is_removed_too(name: bytes):
+    data = with_segment(b"http://ns.adobe.com/" + name + XMP, jpeg(), fill=b"\xff\xff")
 
     stripped = prepare(data).data
 
     assert len(stripped) == len(data)
     assert b"53,32" not in stripped
-    assert b"9,58" not in stripped
+    assert b"9.58" not in stripped
     assert b'tiff:Model="R5"' in stripped
+
+
+def exif_block() -> bytes:
+    """The EXIF of a photograph with a place, from its byte order on."""
+    return located().tobytes().removeprefix(b"Exif\0\0")
+
+
+def png(*chunks: tuple[bytes, bytes]) -> bytes:
+    """A PNG with chunks of metadata behind its header, of 25 bytes."""
+    data = encoded(gradient(), "PNG")
+    middle = b"".join(
+        len(body).to_bytes(4, "big") + kind + body + zlib.crc32(kind + body).to_bytes(4, "big")
+        for kind, body in chunks
+    )
+    return data[:33] + middle + data[33:]
+
+
+def webp(*chunks: tuple[bytes, bytes]) -> bytes:
+    """A WebP with chunks of metadata behind its picture."""
+    data = encoded(gradient(), "WEBP", xmp=b"<x/>", exif=b"II*\0\x08\0\0\0\0\0\0\0\0\0")
+    middle = data[12 : data.index(b"EXIF")]
+    for kind, body in chunks:
+        middle += kind + len(body).to_bytes(4, "little") + body + b"\0" * (len(body) % 2)
+    return data[:4] + (len(middle) + 4).to_bytes(4, "little") + data[8:12] + middle
+
+
+def raw_profile(body: bytes) -> bytes:
+    """Metadata in digits, as ImageMagick writes it."""
+    digits = body.hex()
+    lines = [digits[at : at + 72] for at in range(0, len(digits), 72)]
+    return "\n".join(["", "exif", f"{len(body):8}", *lines, ""]).encode()
+
+
+_ITXT = b"XML:com.adobe.xmp\0%c\0\0\0"
+LOCATED = {
+    "JPEG": with_place,
+    "PNG": lambda: png((b"eXIf", exif_block())),
+    "PNG with a prefix": lambda: png((b"eXIf", b"Exif\0\0" + exif_block())),
+    "PNG with XMP": lambda: png((b"iTXt", _ITXT % 0 + XMP)),
+    "PNG with compressed XMP": lambda: png((b"iTXt", _ITXT % 1 + zlib.compress(XMP))),
+    "PNG of ImageMagick": lambda: png(
+        (b"zTXt", b"Raw profile type exif\0\0"
+         + zlib.compress(raw_profile(b"Exif\0\0" + exif_block()))),
+        (b"tEXt", b"exif:GPSLatitude\x00" + b"53/1, 32/1"),
+    ),
+    "PNG with a damaged profile": lambda: png((b"zTXt", b"Raw profile type exif\0\0x")),
+    "WebP": lambda: webp((b"EXIF", exif_block())),
+    "WebP with a prefix": lambda: webp((b"EXIF", b"Exif\0\0" + exif_block())),
+    "WebP with XMP": lambda: webp((b"XMP ", XMP)),
+}  # fmt: skip
+
+
+def metadata(data: bytes) -> str:
+    """Everything that Pillow and a search of the bytes find of a place, unpacked."""
+    with Image.open(io.BytesIO(data)) as opened:
+        opened.load()
+        info = {str(key): value for key, value in opened.info.items()}
+        exif = opened.getexif()
+        raw = info.get("Raw profile type exif", "").replace("\n", "")
+        return f"{dict(exif.get_ifd(_GPS))} {info} {raw} {data!r}"
+
+
+@pytest.mark.parametrize("make", LOCATED.values(), ids=LOCATED)
+def test_the_place_is_removed_whatever_the_format_and_the_pixels_stay(make: Callable[[], bytes]):
+    data = make()
+
+    prepared = prepare(data)
+
+    assert prepared.has_lost_place
+    assert not prepared.has_place
+    assert not prepared.converted_from
+    found = metadata(prepared.data)
+    assert found.startswith("{} ")
+    assert not re.search(r"53,32|9\.58|32/1|GPSLat", found)
+    assert np.array_equal(trained_on(prepared.data), trained_on(data))
+    kept = {"exif", "xmp"} if b"WEBP" in data[:12] else set()
+    with Image.open(io.BytesIO(prepared.data)) as after, Image.open(io.BytesIO(data)) as before:
+        after.load(), before.load()
+        assert kept & after.info.keys() == kept & before.info.keys()
+        assert after.getexif().get(272) == before.getexif().get(272)
+    assert [one.rule for one in examine(data, suffix="jpg")[1] if one.rule == "image-place"]
+    again = prepare(prepared.data)
+    assert again.data is prepared.data
+    assert "image-place" not in [one.rule for one in examine(again.data, suffix="jpg")[1]]
+    assert prepare(data, keep_gps=True).data is data
+
+
+@pytest.mark.parametrize(
+    ("kind", "mode"), [("AVIF", "RGB"), ("TIFF", "RGB"), ("PNG", "RGBA"), ("WEBP", "RGBA")]
+)
+def test_what_is_converted_has_lost_its_place(kind: str, mode: str):
+    exif = Image.Exif()
+    exif.load(exif_block())
+    picture = gradient().convert(mode)
+    if mode == "RGBA":
+        picture.putalpha(200)
+    data = encoded(picture, kind, exif=exif)
+
+    prepared = prepare(data)
+
+    assert prepared.converted_from
+    assert prepared.has_lost_place
+    assert "image-place" in [one.rule for one in examine(data, suffix=kind.lower())[1]]
+    assert metadata(prepared.data).startswith("{} ")
+
+
+def test_a_place_that_could_not_be_removed_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(convert_pictures, "without_gps", lambda data, _: data)
+    write(tmp_path / "heap", {"a.jpg": with_place(), "b.jpg": jpeg()})
+
+    report = imported(tmp_path / "heap", out=tmp_path / "set", heap="negatives")
+
+    [note] = report.notes
+    assert re.search(r"^1 photograph\(s\) still have their place .*: heap, a\.jpg;", note)
+    assert (
+        imported(tmp_path / "heap", out=tmp_path / "2", heap="negatives", keep_gps=True).notes == []
+    )
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "MPO", "PNG", "BMP", "WEBP", "TIFF"])
+@pytest.mark.parametrize("part", [0.5, 0.98])
+def test_a_picture_that_is_cut_off_is_refused(kind: str, part: float, tmp_path: Path):
+    data = encoded(picture(3, (160, 120)), kind)
+    write(tmp_path / "heap", {f"a.{kind.lower()}": data[: int(len(data) * part)]})
+    if kind == "MPO":
+        (tmp_path / "heap/a.mpo").rename(tmp_path / "heap/a.jpg")
+
+    with pytest.raises(SourceError, match=r"nothing was imported") as refused:
+        imported(tmp_path / "heap", out=tmp_path / "set", heap="negatives")
+
+    assert re.search(r"a\.\w+: expected a complete picture, found a damaged", str(refused.value))
 
 
 def test_the_places_of_a_second_picture_and_of_a_video_behind_it_are_removed():
@@ -209,10 +359,17 @@ def test_heic_is_read_upright():
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"<html>", b"\xff\xd8\xff", b"\0\0\0\x18ftypheic" + bytes(9)]
+    ("data", "found"),
+    [
+        (b"", "^0 bytes$"),
+        (b"<html>", "^a web page$"),
+        (b"\xff\xd8\xff", "^a JPEG without a picture in it$"),
+        (b"\0\0\0\x18ftypheic" + bytes(9), "^a damaged one: .{5,90}$"),
+        (b"x" * 99, "^bytes of an unknown format$"),
+    ],
 )
-def test_what_is_no_picture_is_refused_with_a_short_reason(data: bytes):
-    with pytest.raises(UnreadablePictureError, match=r"^.{5,120}$"):
+def test_what_is_no_picture_is_refused_with_a_short_reason(data: bytes, found: str):
+    with pytest.raises(UnreadablePictureError, match=found):
         prepare(data)
 
 

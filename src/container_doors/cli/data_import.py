@@ -52,6 +52,7 @@ def _options(arguments: argparse.Namespace) -> ImportOptions:
         sampling=Sampling(arguments.every, at_scene_changes=arguments.scene_changes),
         keep_gps=arguments.keep_gps,
         relabel=arguments.relabel,
+        is_checked=arguments.checked,
         skip_problems=arguments.skip_problems,
         dry_run=arguments.dry_run,
     )

@@ -27,6 +27,19 @@ _LONGEST_PLAIN = 1000
 """Characters without quotes: such a text may be a number, which takes time to convert."""
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_JSON_FAULTS = {
+    "Expecting value": "nothing, or no value, where one belongs",
+    "Expecting ',' delimiter": "no comma or closing bracket where one belongs",
+    "Expecting ':' delimiter": "no colon after a name",
+    "Expecting property name enclosed in double quotes": "no name in double quotation marks",
+    "Illegal trailing comma before end of object": "a comma after the last value",
+    "Illegal trailing comma before end of array": "a comma after the last value",
+    "Unterminated string starting at": "a text without its closing quotation mark",
+    "Invalid control character at": "a line break or control character in a text",
+    "Extra data": "more text after its end",
+}
+"""What Python's parser says of JSON (json/decoder.py, scanner.c), as the end of a sentence."""
+
 _NOT_A_VALUE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
 """What PyYAML's constructors raise for a value that does not match its tag."""
 
@@ -85,10 +98,11 @@ def parse_yaml(text: str | bytes) -> Any:  # noqa: ANN401 - YAML can hold anythi
         raise
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        raise ParsingError("YAML", f"{error.problem}", mark.line + 1 if mark else None) from None
+        found = f"a fault ({error.problem})"
+        raise ParsingError("YAML", found, mark.line + 1 if mark else None) from None
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1 if isinstance(error.position, int) else None
-        raise ParsingError("YAML", f"{error.reason}", line) from None
+        raise ParsingError("YAML", f"a fault ({error.reason})", line) from None
     except (yaml.YAMLError, *_NOT_A_VALUE) as error:
         found = f"an impossible value (for example, a date that does not exist): {error}"
         raise ParsingError("YAML", found.partition("\n")[0]) from None
@@ -104,10 +118,12 @@ def parse_json(text: str | bytes, most_bytes: int = MOST_JSON_BYTES) -> Any:  # 
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
-        raise ParsingError("JSON", error.msg, error.lineno) from None
-    except (ValueError, RecursionError) as error:
-        found = f"{error}" if isinstance(error, ValueError) else "brackets that are nested too deep"
-        raise ParsingError("JSON", found.partition(":")[0]) from None
+        found = _JSON_FAULTS.get(error.msg, f"a fault ({error.msg})")
+        raise ParsingError("JSON", found, error.lineno) from None
+    except RecursionError:
+        raise ParsingError("JSON", "brackets that are nested too deep") from None
+    except ValueError as error:
+        raise ParsingError("JSON", f"a fault ({str(error).partition(':')[0]})") from None
 
 
 def _decoded(text: str | bytes, most_bytes: int) -> str:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from PIL import Image
 
-_EXIF_IFD = 0x8769
+_EXIF_IFD, _GPS_IFD = 0x8769, 0x8825
 _MAKE, _MODEL, _CHANGED_AT = 0x010F, 0x0110, 0x0132
 _TAKEN_AT, _SUBSECOND = 0x9003, 0x9291
 _SERIAL, _SERIAL_DNG = 0xA431, 0xC62F
@@ -43,6 +43,8 @@ class Capture:
     """In the camera's local time, without a zone; None if it is absent or cannot be read."""
     unreadable_time: str | None = None
     """What stands there instead, if it is no time."""
+    has_place: bool = False
+    """Whether EXIF has the place (GPS)."""
 
 
 NOTHING_KNOWN = Capture()
@@ -53,6 +55,7 @@ def read_capture(header: Image.Image) -> Capture:
     try:
         exif = header.getexif()
         tags = {**exif, **exif.get_ifd(_EXIF_IFD)} if exif else {}
+        has_place = bool(exif and exif.get_ifd(_GPS_IFD))
     except _EXIF_ERRORS:
         return NOTHING_KNOWN
     model = " ".join(filter(None, (_text(tags.get(tag)) for tag in (_MAKE, _MODEL)))) or None
@@ -64,6 +67,7 @@ def read_capture(header: Image.Image) -> Capture:
         model=model,
         taken_at=taken_at,
         unreadable_time=written if written and taken_at is None else None,
+        has_place=has_place,
     )
 
 

@@ -1,4 +1,4 @@
-"""Makes of a picture what a trainer reads; a JPEG keeps every byte but those of its place (GPS).
+"""Makes of a picture what a trainer reads; what it can read loses only its place (GPS).
 
 HEIC, AVIF, TIFF, 16-bit, CMYK, palette and transparent pictures are decoded, turned upright and
 encoded anew: photographs of phones as JPEG of quality 95, others as PNG without any loss.
@@ -14,14 +14,16 @@ from typing import Any
 
 import cv2
 import numpy as np
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from container_doors.core.printable import shortened
-from container_doors.data.decoding import DECODER_ERRORS
+from container_doors.data.decoding import DECODER_ERRORS, JPEG_END
+from container_doors.data.images import content_of
 from container_doors.data.strip_gps import without_gps
 
 _ORIENTATION, _MAKE, _MODEL, _DATE = 274, 271, 272, 306
-_EXIF_IFD, _DATE_TAKEN = 0x8769, 0x9003
+_EXIF_IFD, _GPS_IFD, _DATE_TAKEN = 0x8769, 0x8825, 0x9003
+_START_BYTES = 512
 _SIDEWAYS = {5, 6, 7, 8}
 _JPEG_QUALITY = 95
 _KEPT = {"JPEG": "jpg", "MPO": "jpg", "PNG": "png", "BMP": "bmp", "WEBP": "webp"}
@@ -37,7 +39,12 @@ _DATE_FORM = re.compile(r"(\d{4})[:-](\d\d)[:-](\d\d)[ T](\d\d:\d\d:\d\d)")
 
 
 class UnreadablePictureError(ValueError):
-    """The bytes are no picture that can be read; the message is short."""
+    """The bytes are no picture that can be read; the message, what they are, is short."""
+
+    def __init__(self, found: str, expected: str = "a picture") -> None:
+        """Make the error."""
+        super().__init__(found)
+        self.expected = expected
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +62,9 @@ class Prepared:
     converted_from: str
     """What it was, if it was encoded anew; else empty."""
     has_lost_place: bool
-    """Whether GPS was removed."""
+    """Whether GPS was removed, or lost with the conversion."""
+    has_place: bool
+    """Whether GPS is still there, though it was to be removed."""
     date_taken: str
     """ISO 8601, without a zone; empty if unknown."""
     camera: str
@@ -72,11 +81,8 @@ def prepare(data: bytes, *, keep_gps: bool = False) -> Prepared:
         try:
             with _opened(data) as picture:
                 return _prepared(data, picture, keep_gps=keep_gps)
-        except Image.DecompressionBombError:
-            raise UnreadablePictureError("a picture of too many pixels") from None
-        except DECODER_ERRORS as error:
-            found = shortened(str(error) or type(error).__name__, 100)
-            raise UnreadablePictureError(_without_address(found)) from None
+        except (Image.DecompressionBombError, *DECODER_ERRORS) as error:
+            raise _unreadable(error, data) from None
 
 
 def upright_size(path: Path) -> tuple[int, int]:
@@ -93,13 +99,26 @@ def upright_size(path: Path) -> tuple[int, int]:
                 is_sideways = _exif(picture).get(_ORIENTATION, 1) in _SIDEWAYS
                 turned = is_sideways and picture.format != _TURNED
         except (Image.DecompressionBombError, *DECODER_ERRORS) as error:
-            raise UnreadablePictureError(shortened(str(error) or type(error).__name__)) from None
+            raise _unreadable(error, _start(path)) from None
     return size[::-1] if turned else size
 
 
-def _without_address(message: str) -> str:
-    """Remove what differs between two runs: <_io.BytesIO object at 0x7f...>."""
-    return re.sub(r"<_io\.BytesIO[^>]*>", "the file", message)
+def _start(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(_START_BYTES)
+    except OSError:
+        return b""
+
+
+def _unreadable(error: Exception, data: bytes) -> UnreadablePictureError:
+    if isinstance(error, Image.DecompressionBombError):
+        return UnreadablePictureError("a picture of too many pixels")
+    if isinstance(error, UnidentifiedImageError):
+        return UnreadablePictureError(content_of(data)[0] if data else "0 bytes")
+    # Without what differs between two runs: <_io.BytesIO object at 0x7f...>.
+    said = re.sub(r"<_io\.BytesIO[^>]*>", "the file", str(error) or type(error).__name__)
+    return UnreadablePictureError(f"a damaged one: {shortened(said, 90)}", "a complete picture")
 
 
 def is_heif(data: bytes) -> bool:
@@ -129,17 +148,41 @@ def _prepared(data: bytes, picture: Image.Image, *, keep_gps: bool) -> Prepared:
         stored, upright = (upright[::-1], upright) if kind == _TURNED else (stored, stored[::-1])
     why = _why_converted(kind, picture, data)
     if why:
-        converted, suffix = _encoded(picture, data, orientation)
-        has_lost_place = False
-        result = converted
+        has_lost_place, has_place = _has_place(exif), False
+        result, suffix = _encoded(picture, data, orientation)
     else:
-        has_place = not keep_gps and kind in {"JPEG", "MPO"}
-        result = without_gps(data, has_more_pictures=kind == "MPO") if has_place else data
+        _require_complete(data, kind)
+        result = data if keep_gps else without_gps(data, kind)
         suffix, has_lost_place = _KEPT[kind], result is not data
+        has_place = not keep_gps and _has_place(exif) and _still_has_place(result)
     return Prepared(
-        result, suffix, stored, upright, orientation, why, has_lost_place,
+        result, suffix, stored, upright, orientation, why, has_lost_place, has_place,
         _date(exif), _camera(exif),
     )  # fmt: skip
+
+
+def _require_complete(data: bytes, kind: str) -> None:
+    """Read to the end what is not decoded here; an eighth of a JPEG's size takes all its bytes."""
+    if kind in {"JPEG", "MPO"} and data.endswith(JPEG_END):
+        return
+    with Image.open(io.BytesIO(data)) as fresh:
+        if kind == "PNG":
+            fresh.verify()
+        else:
+            fresh.draft("L", (fresh.width // 8, fresh.height // 8))
+            fresh.load()
+
+
+def _has_place(exif: Any) -> bool:  # noqa: ANN401
+    try:
+        return bool(exif and exif.get_ifd(_GPS_IFD))
+    except DECODER_ERRORS:
+        return False
+
+
+def _still_has_place(data: bytes) -> bool:
+    with Image.open(io.BytesIO(data)) as picture:
+        return _has_place(_exif(picture))
 
 
 def _exif(picture: Image.Image) -> Any:  # noqa: ANN401 - a mapping of whatever the file has

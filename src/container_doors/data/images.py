@@ -29,6 +29,7 @@ from container_doors.data.decoding import (
     most_pixels,
 )
 from container_doors.data.faults import Fault
+from container_doors.data.strip_gps import without_gps
 from container_doors.data.thumbnails import Thumbnail
 
 FEWEST_LEVELS = 20
@@ -142,7 +143,7 @@ def _decode(data: bytes, *, suffix: str, name: str) -> tuple[Decoded | None, lis
     try:
         decoded = decode(data, suffix=suffix)
     except NotAPictureError:
-        found, remedy = _content(data)
+        found, remedy = content_of(data)
         stem = name.rpartition(".")[0] or name
         jpeg = f"{stem}.{'jpeg' if suffix == 'jpg' else 'jpg'}"
         remedy = remedy.format(*map(shlex.quote, (name, jpeg, stem)))
@@ -170,7 +171,7 @@ def _not_a_file(path: Path) -> Fault:
     return _dropped_fault("image-not-a-file", "a picture", found, "move it elsewhere")
 
 
-def _content(data: bytes) -> tuple[str, str]:
+def content_of(data: bytes) -> tuple[str, str]:
     """Guess from its first bytes what a file is that is not a picture, and name the remedy."""
     if data[4:8] == b"ftyp":
         brand = _BRANDS.get(data[8:12])
@@ -278,6 +279,19 @@ def _other_suffix(decoded: Decoded) -> Fault | None:
     )
 
 
+def _located(decoded: Decoded) -> Fault | None:
+    has_place = decoded.capture.has_place
+    if not has_place and without_gps(decoded.data, decoded.format) is decoded.data:
+        return None
+    return Fault(
+        "image-place",
+        "a photograph without its place",
+        "GPS in its metadata, which goes wherever the data set goes",
+        "leave it, or remove it: exiftool '-gps*=' FILE; doors data import does it for new ones",
+        severity="warning",
+    )
+
+
 def _frames_unused(decoded: Decoded) -> Fault | None:
     if (
         decoded.frames == 1 or decoded.format == "MPO"
@@ -330,6 +344,7 @@ IMAGE_RULES: tuple[Callable[[Decoded], Fault | None], ...] = (
     _rotated,
     _misoriented,
     _other_suffix,
+    _located,
     _frames_unused,
     _nearly_constant,
     _huge,

@@ -5,13 +5,12 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import islice
-from pathlib import Path
 
 from container_doors.core.errors import SourceError
 from container_doors.data.convert_pictures import Prepared, UnreadablePictureError, prepare
 from container_doors.data.formats.record import LabelledPhotograph, MalformedError
 from container_doors.data.photograph_suffixes import is_picture
-from container_doors.data.sources import FolderSource, PictureIndex, Source, one_of
+from container_doors.data.sources import NotAFileError, PictureIndex, Source, one_of
 
 _CHUNK, _THREADS = 32, 4
 """Photographs in memory at once, and threads that read and hash them."""
@@ -26,23 +25,25 @@ class Incoming:
     sha256: str = ""
     picture: Prepared | None = None
     problem: str = ""
+    is_no_file: bool = False
+    """Whether the problem is that there is only a name: a dead link, or a pipe."""
 
 
 class Reader:
     """Finds and reads the pictures of a source."""
 
     def __init__(
-        self, source: Source, *, pictures: Path | None, reads_unlabelled: bool, keep_gps: bool
+        self, source: Source, *, pictures: Source | None, reads_unlabelled: bool, keep_gps: bool
     ) -> None:
         """Store where to look.
 
         Args:
             source: The source.
-            pictures: The folder of the photographs, if it is another one.
+            pictures: Where the photographs are, if that is another one.
             reads_unlabelled: Whether photographs are read that nobody has labelled.
             keep_gps: See :func:`~container_doors.data.convert_pictures.prepare`.
         """
-        self._pictures: Source = FolderSource(pictures) if pictures else source
+        self._pictures = pictures or source
         self._reads_unlabelled, self._keep_gps = reads_unlabelled, keep_gps
         self._index: PictureIndex | None = None
         self._used: set[str] = set()
@@ -91,9 +92,10 @@ class Reader:
             data = load()
             picture = prepare(data, keep_gps=self._keep_gps)
         except SourceError as error:
-            return replace(read, problem=error.problem)
+            is_no_file = isinstance(error, NotAFileError)
+            return replace(read, problem=error.problem, is_no_file=is_no_file)
         except UnreadablePictureError as error:
             is_inside = read.labelled.embedded is not None
             where = read.labelled.where if is_inside else self._pictures.where(read.member)
-            return replace(read, problem=str(MalformedError(where, "a picture", str(error))))
+            return replace(read, problem=str(MalformedError(where, error.expected, str(error))))
         return replace(read, sha256=hashlib.sha256(data).hexdigest(), picture=picture)

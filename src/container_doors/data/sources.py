@@ -42,6 +42,10 @@ _OF_THE_SYSTEM = {"__macosx", "thumbs.db", "desktop.ini"}
 _UNREADABLE = "check that the file is complete and readable, or export it again"
 
 
+class NotAFileError(SourceError):
+    """A name in a folder leads to no regular file."""
+
+
 class Source(ABC):
     """Where photographs and labels come from: names of files, and their content."""
 
@@ -153,7 +157,9 @@ class FolderSource(Source):
         path = self.path / member
         try:
             if not path.is_file():
-                raise SourceError(f"{path}: expected a file, found none", hint=_UNREADABLE)
+                raise NotAFileError(
+                    f"{path}: expected a file, found {_instead(path)}", hint=_UNREADABLE
+                )
             with path.open("rb") as file:
                 size = os.fstat(file.fileno()).st_size  # a buffer of the budget's size takes 3 ms
                 data = file.read(min(size, most_bytes) + 1)
@@ -265,6 +271,27 @@ class ZipSource(Source):
         what = f"the member {shortened(ascii(member), 100)}" if member else "it"
         problem = f"{self.path}: expected a whole zip; {what} is damaged: {shortened(str(error))}"
         return SourceError(problem, hint="download or export it again, and compare its size")
+
+
+def _instead(path: Path) -> str:
+    if path.is_symlink() and not path.exists():
+        return "a link to nothing"
+    return "a pipe or a device" if path.exists() else "none"
+
+
+def open_pictures(path: Path) -> Source:
+    """Open a folder or a zip of photographs.
+
+    Raises:
+        SourceError: If it is neither.
+    """
+    source = open_source(path)
+    if source.picked is not None:
+        problem = f"--images {path}: expected a folder or a zip of photographs, found another file"
+        raise SourceError(
+            problem, hint=f"name its folder: --images {shlex.quote(str(path.parent))}"
+        )
+    return source
 
 
 def open_source(path: Path) -> Source:

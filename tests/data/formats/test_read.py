@@ -3,6 +3,7 @@
 
 import base64
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -185,6 +186,12 @@ MADE = {
          [(14, 10, 24, 38)], "unsplit/frame_000006.jpg": [(14, 10, 24, 38)],
          "unsplit/frame_000007.jpg": []},
     ),
+    "CVAT for video that states only how many frames it has": (
+        {**pictures(*(f"images/frame_{number:06d}.jpg" for number in (6, 7, 8))),
+         "annotations.xml": re.sub("<st.*_frame>", "", CVAT_VIDEO)},
+        {"unsplit/frame_000006.jpg": [(14, 10, 24, 38)], "unsplit/frame_000007.jpg": [],
+         "unsplit/frame_000008.jpg": []},
+    ),
     "Label Studio": (
         {**pictures("a.jpg", "quay/b.jpg", "c.jpg", "d.jpg", "e.jpg", "f.jpg"),
          "project-3-at-2026-11-26.json": LABEL_STUDIO},
@@ -301,6 +308,21 @@ BAD = {
         r"a.xml:8: expected an element name in object",
     ),
     "a video that is not there": ({"annotations.xml": CVAT_VIDEO}, "nor 'gate.mp4'|neither them nor 'gate.mp4'"),
+    "a number of frames that is none": (
+        {**pictures("frame_000001.jpg"),
+         "annotations.xml": CVAT_VIDEO.replace("<stop_frame>8", "<stop_frame>all")},
+        "annotations.xml:4: stop_frame: expected a number|expected .*stop_frame.*found 'all'",
+    ),
+    "a class by its name": (
+        {**pictures("images/train/a.jpg"), "labels/train/a.txt": "door .5 .5 .1 .1\n",
+         "data.yaml": "names: [container_door]\ntrain: images/train"},
+        "a.txt:1: expected the number of a class, from 0, found 'door'",
+    ),
+    "a class above the only one": (
+        {**pictures("images/train/a.jpg"), "labels/train/a.txt": "1 .5 .5 .1 .1\n",
+         "data.yaml": "names: [container_door]\ntrain: images/train"},
+        "a.txt:1: expected class 0, found class 1",
+    ),
     "a polygon of words": (
         {**pictures("quay/a.jpg", "b.jpg", "c.jpg"),
          "a.xml": CVAT_IMAGES.replace("60.00,12.00", "60.00")},

@@ -42,7 +42,7 @@ def add_import(data: Commands) -> None:
         "--images",
         type=typed_path,
         metavar="DIR",
-        help="folder of the photographs, if it is not that of the label file",
+        help="folder or zip of the photographs, if it is not that of the label file",
     )
     frames = parser.add_mutually_exclusive_group()
     frames.add_argument(
@@ -119,6 +119,7 @@ def _add_choices(parser: argparse.ArgumentParser) -> None:
     for option, text in (
         ("--keep-gps", "keep the place in photographs; by default it is removed"),
         ("--relabel", "take the labels of these sources where another one differs"),
+        ("--checked", "a person has looked at each photograph that a model found no door in"),
         ("--skip-problems", "leave out photographs with a problem, and import the others"),
         ("--dry-run", "show what would be done, and write nothing"),
     ):

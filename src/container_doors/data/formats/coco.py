@@ -22,6 +22,7 @@ from container_doors.data.formats.record import (
     box_around,
 )
 from container_doors.data.nearby import split_in
+from container_doors.data.prelabelled import PRELABELLED
 from container_doors.data.sources import Source
 
 TOOL = "COCO"
@@ -52,6 +53,7 @@ def _read_file(source: Source, member: str) -> Iterator[LabelledPhotograph]:
         by_image[_key(annotation.need("image_id"))].append(annotation)
     path = PurePosixPath(member)
     split = split_in(path.parent) or split_in(PurePosixPath(path.stem), within_names=True)
+    is_drawn = _is_drawn_by_a_model(root)
     seen: set[object] = set()
     for image in root.need("images").each():
         key = _key(image.need("id"))
@@ -70,9 +72,17 @@ def _read_file(source: Source, member: str) -> Iterator[LabelledPhotograph]:
             frame_wh=size_of(image, "width", "height"),
             split=split or split_in(PurePosixPath(name).parent),
             problems=tuple(boxes.problems),
+            is_checked=False if is_drawn else None,
         )
     for key, annotations in by_image.items():
         raise MalformedError(f"{annotations[0].where}.image_id", "the id of an image", repr(key))
+
+
+def _is_drawn_by_a_model(root: Value) -> bool:
+    info = root.raw.get("info")
+    is_ours = isinstance(info, dict) and info.get("description") == PRELABELLED
+    boxes = root.raw["annotations"]
+    return is_ours or any(one.get("score") is not None for one in boxes if isinstance(one, dict))
 
 
 def _key(value: Value) -> object:
@@ -143,7 +153,9 @@ def _document(photographs: Sequence[ExportedPhotograph]) -> dict[str, Any]:
                 "segmentation": [],
                 **({} if score is None else {"score": round(score, 4)}),
             })  # fmt: skip
+    is_drawn = any(one.prediction for one in photographs)
     return {
+        **({"info": {"description": PRELABELLED}} if is_drawn else {}),
         "images": [
             {"id": number, "file_name": one.name, "width": one.size_wh[0], "height": one.size_wh[1]}
             for number, one in enumerate(photographs, start=1)

@@ -23,11 +23,13 @@ from container_doors.data.formats.record import (
 from container_doors.data.formats.xml_elements import Element, as_number, read_xml, root_tag
 from container_doors.data.nearby import split_in
 from container_doors.data.photograph_suffixes import is_picture, is_video
+from container_doors.data.prelabelled import PRELABELLED
 from container_doors.data.sources import PictureIndex, Source
 from container_doors.data.video_frames import VideoFrames
 
 TOOL = "CVAT"
 _MOST_FRAMES = 2_000_000
+_BY_MODEL = "auto"
 _SCORE = "score"
 """The attribute of a box for a model's confidence; CVAT skips attributes that a label lacks."""
 
@@ -48,18 +50,33 @@ def read(source: Source) -> Iterator[LabelledPhotograph]:
         if root.tag == "annotations":
             folder = PurePosixPath(member).parent.as_posix()
             folder = "" if folder == "." else folder
+            is_drawn = _is_drawn_by_a_model(root)
             for image in root.each("image"):
-                yield _image(image, folder)
+                yield _image(image, folder, is_drawn=is_drawn)
             tracks = [*root.each("track")]
             if tracks or not root.find("image"):
                 yield from _frames(source, root, tracks, folder)
 
 
-def _image(image: Element, folder: str) -> LabelledPhotograph:
+def _is_drawn_by_a_model(root: Element) -> bool:
+    """Return whether it is a project with a model's boxes, or an export of one."""
+    shapes = (one for image in root.each("image") for one in image.children)
+    return root.content("meta/source") == PRELABELLED or any(
+        one.attributes.get("source") == _BY_MODEL or _is_scored(one) for one in shapes
+    )
+
+
+def _is_scored(shape: Element) -> bool:
+    return any(part.attributes.get("name") == _SCORE for part in shape.each("attribute"))
+
+
+def _image(image: Element, folder: str, *, is_drawn: bool) -> LabelledPhotograph:
     boxes = Boxes()
     for one in image.children:
         if one.tag in _SHAPES:
             boxes.add(partial(_box, one, one.attributes.get("label", "")))
+    tags = [one for one in image.children if one.tag == "tag"]
+    is_tagged = any(one.attributes.get("source") != _BY_MODEL for one in tags)
     subset = image.attributes.get("subset", "")
     name = image.attributes.get("name", "")
     return LabelledPhotograph(
@@ -70,6 +87,7 @@ def _image(image: Element, folder: str) -> LabelledPhotograph:
         frame_wh=(image.attribute("width"), image.attribute("height")),
         split=split_in(PurePosixPath(subset or PurePosixPath(name).parent)),
         problems=tuple(boxes.problems),
+        is_checked=True if is_tagged else False if is_drawn else None,
     )
 
 
@@ -81,8 +99,7 @@ def _box(one: Element, label: str) -> LabelledBox:
     if degrees:
         middle = ((edges[0] + edges[2]) / 2, (edges[1] + edges[3]) / 2)
         edges, shape = turned(edges, degrees, middle), "rotated box"
-    is_scored = any(part.attributes.get("name") == _SCORE for part in one.each("attribute"))
-    return LabelledBox(edges, label, one.where, shape, is_scored=is_scored)
+    return LabelledBox(edges, label, one.where, shape, is_scored=_is_scored(one))
 
 
 def _corners(one: Element) -> Edges:
@@ -173,13 +190,21 @@ def _numbers(task: Element, tracks: Sequence[Element]) -> range:
     """Return the numbers of the task's frames in the video."""
     boxes = [one for track in tracks for one in track.children if one.tag in _SHAPES]
     last = max((int(one.attribute("frame")) for one in boxes), default=-1)
-    start = int(float(task.content("start_frame") or 0))
-    stop = int(float(task.content("stop_frame") or last))
-    step = re.search(r"step\s*=\s*(\d+)", task.content("frame_filter"))
+    start = _number(task, "start_frame") or 0
+    written = re.search(r"step\s*=\s*(\d+)", task.content("frame_filter"))
+    step = max(1, int(written[1])) if written else 1
+    stop = _number(task, "stop_frame")
+    if stop is None:
+        stop = start + ((_number(task, "size") or 0) - 1) * step
     stop = max(stop, last)
     if not 0 <= start <= _MOST_FRAMES or stop > _MOST_FRAMES:
         raise MalformedError(task.where, f"frames from 0 to {_MOST_FRAMES}", f"{start} to {stop}")
-    return range(start, stop + 1, int(step[1]) if step and int(step[1]) else 1)
+    return range(start, stop + 1, step)
+
+
+def _number(task: Element, name: str) -> int | None:
+    text = task.content(name)
+    return int(as_number(text, task.where, name)) if text else None
 
 
 def _by_frame(tracks: Sequence[Element], frames: range) -> dict[int, Boxes]:
@@ -234,6 +259,8 @@ def _video(source: Source, name: str, root: Element) -> VideoFrames:
 def write(photographs: Sequence[ExportedPhotograph], folder: Path) -> Mapping[str, str]:
     """Write ``annotations.xml``; pictures go where the returned mapping says."""
     lines = ['<?xml version="1.0" encoding="utf-8"?>', "<annotations>", "  <version>1.1</version>"]
+    if any(one.prediction for one in photographs):
+        lines.append(f"  <meta><source>{PRELABELLED}</source></meta>")
     places = {}
     for number, one in enumerate(photographs):
         places[one.name] = f"images/{one.name}"
@@ -242,7 +269,7 @@ def write(photographs: Sequence[ExportedPhotograph], folder: Path) -> Mapping[st
             f"  <image id={quoteattr(str(number))} name={quoteattr(one.name)} "
             f'subset={quoteattr(one.split)} width="{width}" height="{height}">'
         )
-        source = "auto" if one.prediction else "manual"
+        source = _BY_MODEL if one.prediction else "manual"
         lines += [
             f'    <box label={quoteattr(one.class_name)} source="{source}" occluded="0" '
             f'xtl="{left:.4f}" ytl="{top:.4f}" xbr="{right:.4f}" ybr="{bottom:.4f}" z_order="0">'

@@ -7,6 +7,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -58,7 +59,8 @@ def _full(task: Value) -> Iterator[LabelledPhotograph]:
     valid = [one for one in every if not truth(one.get("was_cancelled"))]
     chosen = [one for one in valid if truth(one.get("ground_truth"))] or valid
     if not chosen:
-        yield _photograph(written, task, [], is_labelled=False)
+        unlabelled = _photograph(written, task, [], is_labelled=False)
+        yield replace(unlabelled, why_unlabelled="not submitted")
     for one in chosen:
         results = one.get("result")
         yield _photograph(
@@ -163,6 +165,7 @@ def _record(
         split=split_in(path.parent),
         annotator=annotator,
         problems=tuple(boxes.problems),
+        is_checked=True if is_labelled else None,
     )
 
 

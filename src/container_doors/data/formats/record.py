@@ -20,6 +20,24 @@ LEFT_OUT: dict[Reason, str] = {
 }
 """Why a box is not learned, as its tool means it."""
 
+WhyUnlabelled = Literal["no label file", "not submitted", "not checked"]
+
+REASONS_UNLABELLED: dict[WhyUnlabelled, tuple[str, str]] = {
+    "no label file": (
+        "they have no label file",
+        "if they have no door, put an empty one (NAME.txt) there for each",
+    ),
+    "not submitted": (
+        "no annotation of them was submitted",
+        "submit them in the labelling tool, and export again",
+    ),
+    "not checked": (
+        "a model found no door in them, and nothing shows that a person has looked",
+        "once a person has looked at each: --checked takes them as photographs without a door",
+    ),
+}
+"""Why a photograph is not labelled, and what to do."""
+
 
 class MalformedError(ValueError):
     """A part of a label file is not what it must be."""
@@ -69,6 +87,10 @@ class LabelledPhotograph:
     """Whether edges are fractions of the upright picture; else pixels of the stated frame."""
     is_labelled: bool = True
     """False if nobody has looked at it yet: without a box it is no photograph without a door."""
+    why_unlabelled: WhyUnlabelled = "no label file"
+    is_checked: bool | None = None
+    """Of one without a box: whether a person has looked at it, after a model found none or drew in
+    others of its file; None if nothing tells of a model."""
     split: str | None = None
     annotator: str = ""
     embedded: Callable[[], bytes] | None = None

@@ -124,12 +124,12 @@ class _Builder:
         try:
             self.parser.Parse(data, True)
         except expat.ExpatError as error:
-            found = expat.ErrorString(error.code)
+            found = f"a fault ({expat.ErrorString(error.code)})"
             raise MalformedError(f"{self._where}:{error.lineno}", "XML", found) from None
         except (ValueError, LookupError) as error:  # an unknown encoding
             if isinstance(error, MalformedError):
                 raise
-            raise MalformedError(self._where, "XML", str(error)) from None
+            raise MalformedError(self._where, "XML", f"a fault ({error})") from None
         if self.root is None:
             raise MalformedError(self._where, "XML", "no element")
         return self.root

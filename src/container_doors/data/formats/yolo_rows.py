@@ -14,7 +14,14 @@ from container_doors.data.formats.record import (
     Shape,
     box_around,
 )
-from container_doors.data.label_rules import ROW_RULES, Context, Row, first_fault, pose_points
+from container_doors.data.label_rules import (
+    ROW_RULES,
+    Context,
+    Row,
+    first_fault,
+    number,
+    pose_points,
+)
 
 _MOST_ROWS = 10_000
 
@@ -54,6 +61,8 @@ def _box(row: Row, where: str, rules: RowRules) -> LabelledBox:
     width = 5 + rules.keypoint_values
     is_pose = rules.keypoint_values > 0 and len(row.fields) == width
     row = Row(row.line, row.fields[:5]) if is_pose else row
+    if number(row.fields[0]) is None:
+        raise MalformedError(where, "the number of a class, from 0", repr(row.fields[0]))
     fault = first_fault(ROW_RULES, row, Context(("", "")))
     if fault is not None:
         raise MalformedError(where, fault.expected, fault.found)
@@ -73,12 +82,13 @@ def _box(row: Row, where: str, rules: RowRules) -> LabelledBox:
 
 
 def _class_name(class_id: float, where: str, rules: RowRules) -> str:
-    number = int(class_id) if abs(class_id) < 1e6 else -1  # NaN is not below either
-    if number != class_id or number < 0:
-        raise MalformedError(where, "the number of a class", f"{class_id:g}")
-    if number < len(rules.class_names):
-        return rules.class_names[number]
+    whole = int(class_id) if abs(class_id) < 1e6 else -1  # NaN is not below either
+    if whole != class_id or whole < 0:
+        raise MalformedError(where, "the number of a class, from 0", f"{class_id:g}")
+    if whole < len(rules.class_names):
+        return rules.class_names[whole]
     if not rules.are_named:
-        return str(number)
-    expected = f"a class from 0 to {len(rules.class_names) - 1}"
-    raise MalformedError(where, expected, f"class {number}")
+        return str(whole)
+    last = len(rules.class_names) - 1
+    expected = f"a class from 0 to {last}" if last else "class 0"
+    raise MalformedError(where, expected, f"class {whole}")

@@ -140,7 +140,9 @@ def _photograph(
     try:
         width, height = upright_size(image)
     except UnreadablePictureError as error:
-        raise DatasetError(f"{image}: expected a picture, found {error}", hint=check) from None
+        raise DatasetError(
+            f"{image}: expected {error.expected}, found {error}", hint=check
+        ) from None
     label = label_of(image)
     boxes = read_boxes(label)
     classes = {int(box.class_id) for box in boxes}

@@ -1,7 +1,8 @@
 """Import photographs and labels of any known format into a data set."""
 
+import shlex
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
@@ -15,9 +16,11 @@ from container_doors.data.formats import heap
 from container_doors.data.formats.known import format_of
 from container_doors.data.formats.record import (
     LEFT_OUT,
+    REASONS_UNLABELLED,
     Edges,
     LabelledPhotograph,
     MalformedError,
+    WhyUnlabelled,
 )
 from container_doors.data.formats.yolo import row_text
 from container_doors.data.framing import Framed, frame
@@ -25,9 +28,10 @@ from container_doors.data.incoming import Incoming, Reader
 from container_doors.data.layout import UNLABELLED
 from container_doors.data.placing import Dataset as ExistingDataset
 from container_doors.data.placing import Placed, Staging, place_of, read_dataset, staging
+from container_doors.data.prelabelled import bare_name, drawn_boxes
 from container_doors.data.safe_names import Names
 from container_doors.data.source_table import Origin
-from container_doors.data.sources import Source, one_of, open_source
+from container_doors.data.sources import Source, one_of, open_pictures, open_source
 from container_doors.data.video_frames import USUAL_EVERY, Sampling
 
 _SAME_BOX_PX = 1.0
@@ -43,6 +47,7 @@ _ASSUMED = (
 _CLIPPED = "{} box(es) ended outside of the picture, and were clipped"
 _SCORED = "{} box(es) have a score: a model drew them; check that a person has looked at each"
 _WITHOUT_PLACE = "{} photograph(s) without their place (GPS) now: --keep-gps keeps it"
+_LOST_PLACE = "{} converted picture(s) without their place (GPS) now: a copy has none"
 
 HeapKind = Literal["unlabelled", "negatives"]
 
@@ -57,12 +62,14 @@ class ImportOptions:
     heap: HeapKind | None = None
     """What photographs without labels are; None: the source has labels."""
     pictures: Path | None = None
-    """The folder of the photographs, if it is not that of the label file."""
+    """The folder or zip of the photographs, if it is not that of the label file."""
     sampling: Sampling = field(default_factory=Sampling)
     """Which frames of videos are taken."""
     keep_gps: bool = False
     relabel: bool = False
     """Whether labels of this source replace those of another one."""
+    is_checked: bool = False
+    """Whether a person has looked at each photograph that a model found no door in."""
     skip_problems: bool = False
     dry_run: bool = False
 
@@ -123,18 +130,24 @@ def import_data(
     """
     with ExitStack() as stack:
         sources = [stack.enter_context(open_source(path)) for path in paths]
-        return _import(sources, out, options, progress)
+        folder = options.pictures
+        pictures = stack.enter_context(open_pictures(folder)) if folder else None
+        return _import(sources, pictures, out, options, progress)
 
 
 def _import(
-    sources: Sequence[Source], out: Path, options: ImportOptions, progress: Progress
+    sources: Sequence[Source],
+    pictures: Source | None,
+    out: Path,
+    options: ImportOptions,
+    progress: Progress,
 ) -> ImportReport:
     report = ImportReport()
-    drawn = [_labels_of(source, options, report) for source in sources]
+    drawn = [_labels_of(source, pictures, options, report) for source in sources]
     _require_video(drawn, options)
     _choose_classes(drawn, options, report)
     dataset = read_dataset(out, options.classes.kept)
-    importer = _Importer(dataset, options, report, progress)
+    importer = _Importer(dataset, pictures, options, report, progress)
     if options.dry_run:
         importer.run(sources, drawn, staged=None)
         return report
@@ -146,7 +159,7 @@ def _import(
 
 
 def _labels_of(
-    source: Source, options: ImportOptions, report: ImportReport
+    source: Source, pictures: Source | None, options: ImportOptions, report: ImportReport
 ) -> list[LabelledPhotograph]:
     try:
         if options.heap is not None:
@@ -161,18 +174,56 @@ def _labels_of(
         else:
             known = format_of(source, options.format_name)
             tool, found = known.tool, _sampled(known.read(source), options.sampling)
+            if not options.is_checked:
+                boxes = _drawn(source, pictures)
+                found = [_only_if_checked(one, boxes) for one in found]
     except MalformedError as error:
         raise SourceError(
             str(error), hint="correct it, export the labels again, or name another --format"
         ) from None
     if not found or (options.heap is None and not any(one.is_labelled for one in found)):
-        what = "photographs" if options.heap else f"photographs with labels of {tool}"
-        raise SourceError(
+        raise _nothing_labelled(source, tool, found, options)
+    report.sources.append((source.name, tool, len(found)))
+    return found
+
+
+def _drawn(source: Source, pictures: Source | None) -> dict[str, int]:
+    """Read what a model drew, without a search of all that lies beside a picked label file."""
+    sources = [source] if source.picked is None or pictures is None else []
+    sources += [pictures] if pictures else []
+    return {name: count for one in sources for name, count in drawn_boxes(one).items()}
+
+
+def _only_if_checked(one: LabelledPhotograph, drawn: Mapping[str, int]) -> LabelledPhotograph:
+    """Take a photograph without a box as not labelled if it may be as a model left it.
+
+    Where the model drew a box and none is left, a person has removed it.
+    """
+    if one.boxes or one.problems or one.is_checked or not one.is_labelled:
+        return one
+    count = drawn.get(bare_name(one.picture))
+    is_checked = one.is_checked if count is None else count > 0
+    if is_checked is not False:
+        return one
+    return replace(one, is_labelled=False, why_unlabelled="not checked")
+
+
+def _nothing_labelled(
+    source: Source, tool: str, found: Sequence[LabelledPhotograph], options: ImportOptions
+) -> SourceError:
+    what = "photographs" if options.heap else f"photographs with labels of {tool}"
+    why = {one.why_unlabelled for one in found} - {"no label file"}
+    if not why:
+        return SourceError(
             f"{source.path}: expected {what}, found none",
             hint="check that it is the right source and, if it is named, the right --format",
         )
-    report.sources.append((source.name, tool, len(found)))
-    return found
+    reasons = [REASONS_UNLABELLED[one] for one in sorted(why)]
+    return SourceError(
+        f"{source.path}: expected {what}, found {len(found)} without: "
+        + "; ".join(reason for reason, _ in reasons),
+        hint="; ".join(remedy for _, remedy in reasons),
+    )
 
 
 def _sampled(
@@ -212,6 +263,13 @@ def _choose_classes(
     report.classes = [
         (name, count, options.classes.fate(name) or "") for name, count in counts.most_common()
     ]
+    if counts and not any(map(options.classes.is_kept, counts)):
+        name = shlex.quote(f"{next(iter(counts))}={options.classes.kept}")
+        raise SourceError(
+            f"expected a box of the class {options.classes.kept}, found none: all {len(boxes)} "
+            "boxes are dropped, and every photograph would be one without a door",
+            hint=f"if a class is a door: --map {name}; if there is none in any: --negatives",
+        )
     shapes = Counter(box.shape for box in boxes if box.shape != "box")
     for shape, count in shapes.items():
         report.notes.append(f"{count} {shape}(s): the box around each is used")
@@ -227,16 +285,25 @@ class _Importer:
     def __init__(
         self,
         dataset: ExistingDataset,
+        pictures: Source | None,
         options: ImportOptions,
         report: ImportReport,
         progress: Progress,
     ) -> None:
-        self._dataset, self._options = dataset, options
+        self._dataset, self._pictures, self._options = dataset, pictures, options
         self._report, self._progress = report, progress
         self._names = Names(dataset.names)
         self._entries: dict[str, _Entry] = {}
         self._origins = dict(dataset.origins)
+        self._by_member = {
+            (one.source, one.member): one.photograph for one in dataset.origins.values()
+        }
         self._said: Counter[str] = Counter()
+        self._unlabelled: dict[WhyUnlabelled, list[str]] = {}
+        self._changed: list[str] = []
+        self._places: list[str] = []
+        self._no_files: list[str] = []
+        self._problems: set[str] = set()
         self.has_changed = False
 
     def run(
@@ -252,7 +319,7 @@ class _Importer:
         ):
             reader = Reader(
                 source,
-                pictures=self._options.pictures,
+                pictures=self._pictures,
                 reads_unlabelled=self._options.heap is not None,
                 keep_gps=self._options.keep_gps,
             )
@@ -264,7 +331,26 @@ class _Importer:
         if self._report.problems and not self._options.skip_problems:
             raise self._refusal()
         self._place(staged)
+        self._report.problems += self._no_files
         self._report.notes += [text.format(count) for text, count in self._said.items()]
+        self._report.notes += self._of_names()
+
+    def _of_names(self) -> Iterator[str]:
+        """Name the photographs that are left out or twice here, and what to do with them."""
+        for why, names in self._unlabelled.items():
+            reason, remedy = REASONS_UNLABELLED[why]
+            yield (f"{len(names)} photograph(s) left out: {reason}: {one_of(names)}; {remedy}")
+        if self._places:
+            yield (
+                f"{len(self._places)} photograph(s) still have their place (GPS), which could not "
+                f"be removed: {one_of(self._places)}; remove it with another tool if it is private"
+            )
+        if self._changed:
+            yield (
+                f"{len(self._changed)} picture(s) have changed since they were imported, and are "
+                f"added: {one_of(self._changed)}; if they replace the earlier ones, remove those "
+                "and their labels"
+            )
 
     def _refusal(self) -> SourceError:
         problems = self._report.problems
@@ -279,6 +365,11 @@ class _Importer:
     def _take(self, source: Source, tool: str, read: Incoming, staged: Staging | None) -> None:
         if not read.labelled.is_labelled and self._options.heap is None:
             self._report.counts["not labelled"] += 1
+            self._unlabelled.setdefault(read.labelled.why_unlabelled, []).append(read.member)
+            return
+        if read.is_no_file and self._options.heap is not None:
+            self._no_files.append(read.problem)
+            self._report.counts["skipped"] += 1
             return
         problems = [*map(str, read.labelled.problems), *filter(None, [read.problem])]
         framed = None
@@ -286,10 +377,13 @@ class _Importer:
             framed = frame(read.labelled, read.picture)
             problems += map(str, framed.problems)
         if problems or framed is None or read.picture is None:
-            self._report.problems += problems
-            self._report.counts["skipped"] += 1
+            new = [one for one in problems if one not in self._problems]
+            self._report.problems += new
+            self._problems.update(new)
+            self._report.counts["skipped"] += bool(new)  # a picture may be listed twice
             return
         self._describe(framed, read.picture)
+        self._places += [f"{source.name}, {read.member}"] * read.picture.has_place
         entry = _Entry(
             labelled=read.labelled,
             source=source.name,
@@ -306,7 +400,8 @@ class _Importer:
             _TURNED: framed.is_turned,
             _ASSUMED: framed.is_assumed,
             _CLIPPED: framed.clipped,
-            _WITHOUT_PLACE: picture.has_lost_place,
+            _WITHOUT_PLACE: picture.has_lost_place and not picture.converted_from,
+            _LOST_PLACE: picture.has_lost_place and bool(picture.converted_from),
             f"{{}} picture(s) converted: {picture.converted_from} to .{picture.suffix}": bool(
                 picture.converted_from
             ),
@@ -335,6 +430,8 @@ class _Importer:
         member = PurePosixPath(entry.member)
         entry.name = self._names.new(member.name, picture.suffix, member.parent.name)
         labelled = entry.labelled
+        if before := self._by_member.get((entry.source, entry.member)):
+            self._changed.append(f"{_place(entry)} (before: {before})")
         self._origins[entry.name] = Origin(
             photograph="",
             source=entry.source,
@@ -368,7 +465,10 @@ class _Importer:
             )
             first.edges, first.source = other.edges, other.source
         elif not _same(first.edges, other.edges, first.size_wh):
-            self._dispute(_place(first), len(first.edges), _place(other), len(other.edges))
+            places = _place(first), _place(other)
+            if places[0] == places[1]:  # two people, or one twice
+                places = _annotation(first), _annotation(other)
+            self._dispute(places[0], len(first.edges), places[1], len(other.edges))
 
     def _dispute(self, first: str, boxes: int, other: str, other_boxes: int) -> None:
         self._report.disagreements.append(
@@ -448,6 +548,11 @@ class _Importer:
 
 def _place(entry: _Entry) -> str:
     return f"{entry.source}, {entry.member}"
+
+
+def _annotation(entry: _Entry) -> str:
+    by = f" (by {entry.labelled.annotator})" if entry.labelled.annotator else ""
+    return f"{_place(entry)}, {entry.labelled.where}{by}"
 
 
 def _label(edges: Iterable[Edges]) -> str:

@@ -12,14 +12,12 @@ from container_doors.core.printable import printable
 from container_doors.data.data_yaml import CLASS_NAME
 from container_doors.data.formats.record import ExportedPhotograph, Prediction
 from container_doors.data.layout import UNLABELLED
+from container_doors.data.prelabelled import ORDER_COLUMNS, ORDER_CSV
 from container_doors.data.safe_names import Names
 from container_doors.data.unlabelled import whole_photographs
 from container_doors.evaluation.uncertainty import uncertainty
 from container_doors.steps.data.export import require_free, write_project
 from container_doors.steps.data.published_boxes import OpenPublished, PublishedModel, open_published
-
-ORDER_CSV = "order.csv"
-"""The photographs of a project in their order; for tools that have an order of their own."""
 
 First = Literal["surest", "doubtful"]
 
@@ -121,7 +119,7 @@ def _named(found: Sequence[tuple[Path, ExportedPhotograph]]) -> list[ExportedPho
 def _order(photographs: Sequence[ExportedPhotograph]) -> str:
     output = io.StringIO()
     writer = csv.writer(output, lineterminator="\n")
-    writer.writerow(["rank", "photograph", "certainty", "boxes", "highest_confidence"])
+    writer.writerow(ORDER_COLUMNS)
     for rank, one in enumerate(photographs, start=1):
         scores = one.prediction.scores if one.prediction else ()
         highest = f"{max(scores):.4f}" if scores else ""

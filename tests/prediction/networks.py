@@ -61,8 +61,18 @@ def write_openvino(path: Path, source: Path) -> Path:
     return path
 
 
-def write_door_weights(source: Path, target: Path, *, of_class: int) -> Path:
-    """Make a detector of doors alone of one that knows many classes: one of them is the door."""
+def write_door_weights(
+    source: Path, target: Path, *, of_class: int, bias: float, image_size_px: int
+) -> Path:
+    """Make a detector of doors alone of one that knows many classes: one of them is the door.
+
+    Args:
+        source: The weights.
+        target: Where to write.
+        of_class: The class.
+        bias: Added to each confidence, before it becomes a fraction: more boxes are found.
+        image_size_px: What they say that they were trained at.
+    """
     import torch
 
     from container_doors.adapters.yolo.weights import open_weights
@@ -70,18 +80,19 @@ def write_door_weights(source: Path, target: Path, *, of_class: int) -> Path:
     network = open_weights(source).model
     head = network.model[-1]
     for branch in head.cv3:
-        branch[-1] = _one_output(branch[-1], of_class)
+        branch[-1] = _one_output(branch[-1], of_class, bias)
     head.nc, head.no = 1, head.reg_max * 4 + 1
     network.names, network.nc = {0: CLASS}, 1
     network.yaml["nc"] = 1
-    torch.save({"model": network.half(), "train_args": {"task": "detect", "imgsz": 640}}, target)
+    train_args = {"task": "detect", "imgsz": image_size_px}
+    torch.save({"model": network.half(), "train_args": train_args}, target)
     return target
 
 
-def _one_output(layer: Any, index: int) -> Any:
+def _one_output(layer: Any, index: int, bias: float) -> Any:
     import torch
 
     one: Any = torch.nn.Conv2d(layer.in_channels, 1, 1)
     one.weight.data = layer.weight.data[index : index + 1].clone()
-    one.bias.data = layer.bias.data[index : index + 1].clone()
+    one.bias.data = layer.bias.data[index : index + 1] + bias
     return one

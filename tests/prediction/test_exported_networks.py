@@ -72,8 +72,13 @@ def test_the_same_picture_has_the_same_boxes_after_any_others(kind: str, tmp_pat
     assert seen([0, 1, 2, 3]) == seen([3, 2, 1, 0, 3])
 
 
-def test_the_size_is_that_of_the_file_if_nothing_else_is_known(tmp_path: Path):
-    assert open_onnx(NetworkFile(write("onnx", tmp_path), "onnx")).image_size_px == 96
+def test_the_size_is_that_of_the_file_if_nothing_else_is_known(kind: str, tmp_path: Path):
+    path = write(kind, tmp_path)
+    (tmp_path / "metadata.yaml").write_text("imgsz:\n- 96\n- 96\n")
+
+    assert OPEN[kind](NetworkFile(path, kind)).image_size_px == 96
+    (tmp_path / "metadata.yaml").unlink()
+    assert OPEN[kind](NetworkFile(path, kind)).image_size_px == (96 if kind == "onnx" else 640)
 
 
 def test_a_file_with_another_hash_is_not_opened(kind: str, tmp_path: Path):

@@ -26,6 +26,10 @@ TRUCK = 7
 """The class of COCO that is nearest to a container's door."""
 
 SIZE_PX = 192
+OF_EACH_KIND = {
+    "turned_6.jpg", "turned_6.png", "turned_6.webp", "turned_6.tif", "turned_6.avif", "cmyk.jpg",
+    "deep.png", "palette_alpha.png", "pages.tif", "plain.bmp", "plain.jp2", "several.mpo",
+}  # fmt: skip
 
 pytestmark = [
     pytest.mark.slow,
@@ -39,7 +43,11 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_door_weights(
-        WEIGHTS, tmp_path_factory.mktemp("weights") / "best.pt", of_class=TRUCK
+        WEIGHTS,
+        tmp_path_factory.mktemp("weights") / "best.pt",
+        of_class=TRUCK,
+        bias=6,
+        image_size_px=SIZE_PX,
     )
 
 
@@ -47,10 +55,10 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def photographs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Some real photographs, and a file of every kind."""
     folder = tmp_path_factory.mktemp("files")
-    files = dict(readable_files())
-    for name in [one for one in files if "turned" not in one or "turned_6" in one]:
-        (folder / Path(name).name).write_bytes(files[name])
-    return [*sorted((REAL / "images").iterdir())[::12], *sorted(folder.iterdir())]
+    for name, data in readable_files():
+        if name in OF_EACH_KIND:
+            (folder / name).write_bytes(data)
+    return [*sorted((REAL / "images").iterdir())[::16], *sorted(folder.iterdir())]
 
 
 def opened(path: Path, backend: str) -> Network:
@@ -74,7 +82,7 @@ def test_pytorch_finds_the_boxes_that_the_evaluation_keeps_bit_for_bit(
         assert [tuple(box) for box in found.boxes_xyxy.tolist()] == one.boxes_xyxy, one.image
         assert found.confidences.tolist() == one.confidences, one.image
 
-    assert sum(len(one.confidences) for one in kept) > 500
+    assert sum(len(one.confidences) for one in kept) > 100
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +97,7 @@ def exported(weights: Path) -> dict[str, Path]:
 def test_an_export_finds_the_boxes_of_pytorch_but_for_rounding(
     backend: str, weights: Path, exported: dict[str, Path], photographs: Sequence[Path]
 ):
-    """Measured: at most 0.02 px of the photograph, and 0.00002 in confidence."""
+    """At 640 px 26 boxes were at most 0.0005 px and 0.000003 in confidence apart."""
     pytorch, network = opened(weights, "pytorch"), opened(exported[backend], backend)
 
     pairs = [
@@ -112,7 +120,7 @@ def test_the_detector_opens_each_of_them(
     weights: Path, exported: dict[str, Path], photographs: Sequence[Path]
 ):
     counts = [
-        [len(found) for found in Detector(path, device="cpu")(list(photographs[::6]))]
+        [len(found) for found in Detector(path, device="cpu")(list(photographs[::4]))]
         for path in (weights, *exported.values())
     ]
 

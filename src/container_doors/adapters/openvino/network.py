@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from container_doors.adapters.machine import cpu_name, missing_extra, usable_cores
+from container_doors.adapters.machine import cpu_name, usable_cores
+from container_doors.adapters.openvino.importing import import_openvino
 from container_doors.core.child_environment import hide_secrets
+from container_doors.core.parsing import ParsingError, parse_yaml, read_bounded
 from container_doors.prediction.exported_network import (
     ExportedNetwork,
     fixed_shape,
@@ -23,6 +25,7 @@ from container_doors.prediction.opening import (
     read_checked,
 )
 
+_MOST_METADATA_BYTES = 100_000
 _ASPECTS_HW = ((3, 4), (4, 3), (9, 16), (16, 9), (2, 3), (3, 2), (1, 1))
 """Of cameras. A network compiled for the shape of a picture is 6 to 9 % faster than one for any
 shape. Compiling takes a second, and each holds its own copy of the weights, so it is done for
@@ -40,7 +43,7 @@ def open_openvino(asked: NetworkFile) -> OpenedNetwork:
     size_px = asked.image_size_px
     network = _Network(asked.path, asked.sha256)
     if size_px is None:
-        size_px = max(network.fixed_hw) if network.fixed_hw else USUAL_SIZE_PX
+        size_px = max(network.fixed_hw) if network.fixed_hw else _size_beside(asked.path)
     network.compile_for(_shapes_of_cameras(size_px))
     exported = ExportedNetwork(
         network.compute,
@@ -58,10 +61,7 @@ class _Network:
     def __init__(self, path: Path, sha256: Mapping[str, str]) -> None:
         self._path = path
         self._files = [read_checked(one, sha256) for one in (path, path.with_suffix(".bin"))]
-        try:
-            import openvino
-        except ModuleNotFoundError as error:
-            raise missing_extra(error) from None
+        openvino = import_openvino()
         self._core = openvino.Core()
         self._config = {
             # By default bfloat16 where the processor has it: boxes were 22 px off.
@@ -102,6 +102,21 @@ class _Network:
             return self._core.compile_model(model, "CPU", self._config)
         except Exception as error:  # noqa: BLE001
             raise not_opened(self._path, error) from None
+
+
+def _size_beside(path: Path) -> int:
+    """Read the size from ``metadata.yaml``, which Ultralytics writes beside; else the usual one."""
+    beside = path.with_name("metadata.yaml")
+    try:
+        stated = parse_yaml(read_bounded(beside, _MOST_METADATA_BYTES))
+    except FileNotFoundError:
+        return USUAL_SIZE_PX
+    except (ParsingError, OSError) as error:
+        raise not_opened(beside, error) from None
+    match stated:
+        case {"imgsz": [int(height), int(width)]}:
+            return max(height, width)
+    return USUAL_SIZE_PX
 
 
 def _shapes_of_cameras(size_px: int) -> frozenset[tuple[int, int]]:

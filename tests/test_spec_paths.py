@@ -53,6 +53,26 @@ def test_a_script_is_clean_and_can_be_run(script: str, repository_root: Path):
     assert path.stat().st_mode & 0o100
 
 
+def test_a_clone_without_an_environment_is_told_how_to_get_one(
+    tmp_path: Path, repository_root: Path
+):
+    (tmp_path / "scripts").mkdir()
+    script = shutil.copy(
+        repository_root / "scripts/finalize_training_kaggle.sh", tmp_path / "scripts"
+    )
+
+    done = subprocess.run(
+        ["/bin/bash", script],
+        check=False,
+        capture_output=True,
+        text=True,
+        env={"PATH": "/usr/bin:/bin"},
+    )
+
+    assert done.returncode == 2
+    assert "hint: bash scripts/setup_kaggle.sh installs it" in done.stderr
+
+
 @pytest.fixture
 def clone(tmp_path: Path, repository_root: Path) -> Path:
     """A clone whose .venv is the environment of these tests."""

@@ -39,6 +39,7 @@ def test_an_earlier_run_is_looked_at_by_its_name(capsys: pytest.CaptureFixture[s
     assert said["evaluate"].startswith("exp1~1 on test")
     assert "exp1~1 and exp1~1 have the same weights" in said["compare"]
     assert "wrote summary_exp1~1.md" in said["summary"]
+    assert "\ndoors version --experiment exp1~1\n" in Path("summary_exp1~1.md").read_text()
     assert "<h1>exp1~1</h1>" in Path("summary_exp1~1.html").read_text()
 
 

@@ -123,6 +123,9 @@ FAULTY: dict[str, tuple[str | bytes, str, int | None, str, bool]] = {
     "pose of 4 corners without a third number": (
         "0 0.3 0.6 0.4 0.2 0.1 0.5 0.5 0.52 0.49 0.7 0.12 0.69", "label-pose", 1, "error", False,
     ),
+    "pose whose points lie outside of its box": (
+        "0 0.5 0.5 0.2 0.2 0.1 0.1 2 0.9 0.9 1", "label-pose", 1, "error", True,
+    ),
     "a point beside a polygon": (
         "0 0.1 0.1 0.4 0.1 0.4 0.5\n0 0.7 0.7", "label-columns", 2, "error", False,
     ),
@@ -410,3 +413,10 @@ def test_a_pose_is_named_as_one_and_once(tmp_path: Path):
     assert "'0 0.5 0.5 0.4 0.4'" in finding.remedy
     mixed = [one for one in parsed(f"{row}\n0 0.1 0.1 0.1 0.1\n") if one.rule == "label-mixed"]
     assert mixed[0].found.startswith("a pose on line 1")
+
+
+def test_poses_are_not_compared_as_the_polygons_that_they_are_not():
+    first = "0 0.52 0.5 0.1 0.1 0.5 0.5 2 0.54 0.5 2 0.5 0.52 2 0.54 0.52 2"
+    other = "0 0.11 0.5 0.1 0.1 0.1 0.5 2 0.12 0.5 2 0.1 0.52 2 0.12 0.52 2"
+
+    assert {finding.rule for finding in parsed(f"{first}\n{other}")} == {"label-pose"}

@@ -352,7 +352,8 @@ def pose_points(values: Sequence[float]) -> int:
     if len(numbers) % 3 == 0 and {0, 1, 2}.issuperset(numbers[2::3]):
         triples = zip(numbers[::3], numbers[1::3], numbers[2::3], strict=True)
         visible = [(left, top) for left, top, is_visible in triples if is_visible]
-        if all(_is_within(point, values) for point in visible):
+        has_two = 2 in numbers[2::3]  # which is no coordinate of a polygon
+        if has_two or all(_is_within(point, values) for point in visible):
             return len(numbers) // 3
     if len(numbers) % 2 == 0:
         points = list(zip(numbers[::2], numbers[1::2], strict=True))

@@ -101,7 +101,8 @@ def parse_labels(data: bytes, path: Path, context: Context) -> tuple[list[Box], 
         found += [(row.line, fault) for fault in tables if fault is not None]
     distinct, repeated = _without_duplicates(boxes)
     poses = {line for line, fault in found if fault.rule == "label-pose"}
-    found += _kinds(rows, poses) + repeated + _doubles(distinct)
+    found += _kinds(rows, poses) + repeated
+    found += _doubles([box for box in distinct if box.line not in poses])
     in_order = sorted(found, key=lambda each: each[0])
     return distinct, fold(in_order, path)
 

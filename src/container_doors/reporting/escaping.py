@@ -1,6 +1,7 @@
 """Escape free text in Markdown, so that it is shown literally."""
 
 import re
+import shlex
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -8,6 +9,10 @@ from markupsafe import Markup
 _MARKS = re.compile(r"[\\|`*<&\[\]~$]|(?<![^\W_])_|_(?![^\W_])")
 """Characters with a meaning in Markdown, its tables, its mathematics or HTML. An underscore in a
 word has none, nor has '>' within a line; both stay readable."""
+
+_PLAIN = re.compile(r"[\w@%+=:,./~-]+", re.ASCII)
+"""What a shell takes literally: a tilde is special only where a word begins with it, as no name
+of a run or version does."""
 
 _NAMED = {"<": "&lt;", "&": "&amp;"}
 
@@ -33,9 +38,20 @@ def code(value: object) -> Markup:
     return Markup("<code>{}</code>").format(escaped(value))
 
 
+def typed(value: object) -> Markup:
+    """Return a value for a block of commands, quoted for a shell: nothing is escaped in there.
+
+    >>> print(typed("exp1~1"), typed("a b"))
+    exp1~1 'a b'
+    """
+    text = _one_line(str(value))
+    word = text if _PLAIN.fullmatch(text) else shlex.quote(text)
+    return Markup(word.replace("```", "` ` `"))  # noqa: S704 - Markdown shows it literally
+
+
 def markdown_templates() -> Environment:
     """Return the template environment; values are escaped unless they are Markup."""
-    return Environment(
+    environment = Environment(
         loader=PackageLoader("container_doors.reporting", package_path=""),
         autoescape=True,
         finalize=escaped,
@@ -44,6 +60,8 @@ def markdown_templates() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    environment.filters["typed"] = typed
+    return environment
 
 
 def _reference(match: re.Match[str]) -> str:

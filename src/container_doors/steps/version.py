@@ -88,6 +88,8 @@ def refuse_another(metadata: Metadata, run: Run) -> None:
     own = own_metadata(run)
     if own is not None and own.run_id == metadata.run_id:
         refuse_changed_records(own, run)
+    if run.aside is not None and not run.has_record:
+        raise RunError(f"no run {run.label} here", hint="doors runs lists those that are here")
     is_of_name = run.aside is None and metadata.experiment_name == run.name
     if is_of_name and not is_complete(run):  # it was trained elsewhere, or before
         return

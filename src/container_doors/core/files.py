@@ -19,8 +19,6 @@ from io import BufferedReader
 from pathlib import Path
 from typing import IO, Any
 
-from container_doors.core.errors import DoorsError
-
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
 _NO_EXCHANGE = (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP)
@@ -380,23 +378,6 @@ def force_file_system_to_disk(folder: Path) -> None:
             os.sync()
     finally:
         os.close(descriptor)
-
-
-def require_replaceable(folder: Path) -> None:
-    """Check, before anything is done, that a folder can be exchanged with another one.
-
-    Raises:
-        DoorsError: If it is a mount point, such as a volume of Docker or a second disk.
-        OSError: If that is read-only.
-    """
-    if not os.path.ismount(os.path.realpath(folder)):
-        return
-    if os.statvfs(folder).f_flag & os.ST_RDONLY:
-        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(folder))
-    raise DoorsError(
-        f"{folder} is a mount point, which cannot be exchanged with a folder",
-        hint=f"name a folder below it, such as {folder / 'detection'}",
-    )
 
 
 def replace_folder(folder: Path) -> None:

@@ -6,6 +6,7 @@ data set as it was, and the same command begins again.
 """
 
 import csv
+import errno
 import hashlib
 import io
 import os
@@ -26,7 +27,6 @@ from container_doors.core.files import (
     link_file,
     open_lock,
     replace_folder,
-    require_replaceable,
     staged_for,
     try_lock,
 )
@@ -94,6 +94,23 @@ def read_dataset(folder: Path, class_name: str) -> Dataset:
         text = label.read_text("utf-8", "replace") if label.is_file() else None
         by_sha256[digest] = Placed(place, text, origin)
     return Dataset(folder, by_sha256, frozenset(names), here)
+
+
+def require_replaceable(folder: Path) -> None:
+    """Check, before anything is done, that a folder can be exchanged with another one.
+
+    Raises:
+        DatasetError: If it is a mount point, such as a volume of Docker or a second disk.
+        OSError: If that is read-only.
+    """
+    if not os.path.ismount(os.path.realpath(folder)):
+        return
+    if os.statvfs(folder).f_flag & os.ST_RDONLY:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(folder))
+    raise DatasetError(
+        f"{folder} is a mount point, which cannot be exchanged with a folder",
+        hint=f"name a folder below it, such as {folder / 'detection'}",
+    )
 
 
 def _check_yaml(folder: Path, class_name: str) -> None:

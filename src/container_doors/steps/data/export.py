@@ -11,7 +11,6 @@ from pathlib import Path
 
 from container_doors.core.disk import is_full, size_text
 from container_doors.core.errors import DatasetError
-from container_doors.core.files import require_replaceable
 from container_doors.core.ports import Progress
 from container_doors.core.records import SPLITS
 from container_doors.data.convert_pictures import UnreadablePictureError, upright_size
@@ -20,6 +19,7 @@ from container_doors.data.formats.record import Edges, ExportedPhotograph
 from container_doors.data.labels import read_boxes
 from container_doors.data.layout import UNSPLIT, label_of, read_layout
 from container_doors.data.photograph_suffixes import is_picture
+from container_doors.data.placing import require_replaceable
 from container_doors.data.safe_names import Names
 
 

@@ -90,6 +90,7 @@ def test_an_export_becomes_a_pool_that_the_gate_says_is_to_be_split(
     row = rows(out)["unsplit/a.jpg"]
     assert (row["source"], row["member"], row["tool"]) == ("export", "quay/a.jpg", "COCO")
     assert row["original_name"] == "a.jpg"
+    assert (out / "attributes.csv").read_bytes() == b"image,group\n"  # for what a person knows
     assert state(source) == before
     assert "next: doors data split --path set" in capsys.readouterr().out
     [finding] = check(out, min_train_images=1, min_val_images=1).findings
@@ -231,6 +232,7 @@ def test_two_sources_that_disagree_are_shown_and_not_merged(capsys: pytest.Captu
     assert state(Path("set")) == before
     out = capsys.readouterr().out
     assert "the same picture has 1 box(es) in export, unsplit/a.jpg, and 1 other(s) in other" in out
+    assert "--relabel takes the last ones, for example of a later export of the same" in out
     assert "b.jpg" not in out.partition("not merged")[2]  # 0.2 px are a rounding error
     assert run("data import other --out set --relabel") == 0
     assert boxes_of(Path("set"))["unsplit/a.jpg"] == [(9, 9, 29, 39)]
@@ -623,6 +625,20 @@ def test_a_mount_point_is_named_before_anything_is_done(
     assert below
     line = re.sub(r"--out \S+", f"--out {below[1]}", command)
     assert run(line) == 0
+
+
+def test_what_is_in_use_is_not_said_to_be_missing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    def busy(self: Staging) -> None:
+        raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), str(self.folder))
+
+    an_export()
+    monkeypatch.setattr(Staging, "finish", busy)
+
+    assert run("data import export --out set") == 2
+
+    assert "hint: it is a mount point, or in use" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("at", ["place", "finish"])

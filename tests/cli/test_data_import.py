@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -29,6 +29,18 @@ from container_doors.data.placing import Staging, read_dataset, staging
 @pytest.fixture(autouse=True)
 def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def small_disk() -> Iterator[Path]:
+    """A file system of 2 MiB."""
+    folder = Path("small").absolute()
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)]
+    if not shutil.which("mount") or subprocess.run(command, check=False).returncode:
+        pytest.skip("mounting a small file system needs root")
+    yield folder
+    subprocess.run(["umount", "--lazy", folder], check=True)
 
 
 def run(line: str) -> int:
@@ -78,6 +90,7 @@ def test_an_export_becomes_a_pool_that_the_gate_says_is_to_be_split(
     row = rows(out)["unsplit/a.jpg"]
     assert (row["source"], row["member"], row["tool"]) == ("export", "quay/a.jpg", "COCO")
     assert row["original_name"] == "a.jpg"
+    assert (out / "attributes.csv").read_bytes() == b"image,group\n"  # for what a person knows
     assert state(source) == before
     assert "next: doors data split --path set" in capsys.readouterr().out
     [finding] = check(out, min_train_images=1, min_val_images=1).findings
@@ -219,6 +232,7 @@ def test_two_sources_that_disagree_are_shown_and_not_merged(capsys: pytest.Captu
     assert state(Path("set")) == before
     out = capsys.readouterr().out
     assert "the same picture has 1 box(es) in export, unsplit/a.jpg, and 1 other(s) in other" in out
+    assert "--relabel takes the last ones, for example of a later export of the same" in out
     assert "b.jpg" not in out.partition("not merged")[2]  # 0.2 px are a rounding error
     assert run("data import other --out set --relabel") == 0
     assert boxes_of(Path("set"))["unsplit/a.jpg"] == [(9, 9, 29, 39)]
@@ -459,6 +473,14 @@ BAD = {
     ),
     "no labels": (_files({"a.jpg": jpeg()}), "expected labels of COCO.*--negatives"),
     "nothing": (_files({"a.txt": ""}), "expected labels of"),
+    "a table with other columns": (
+        _files({"a.jpg": jpeg(), "b.csv": "image,label,x,y,w,h\na.jpg,door,1,2,3,4\n"}),
+        "labels of b.csv as a table with the columns filename, xmin, .* --unlabelled",
+    ),
+    "JSON of another tool": (
+        _files({"a.jpg": jpeg(), "b.json": '{"boxes": []}'}),
+        "labels of b.json in one of these formats; if b.json has none: --unlabelled",
+    ),
     "a broken data.yaml": (_files({"data.yaml": "names: ["}), "data.yaml.*expected YAML"),
     "no folder of data.yaml": (
         _files({"data.yaml": "names: [door]\ntrain: images/train"}),
@@ -472,7 +494,7 @@ BAD = {
     "no such class": (
         _files({**pictures("images/train/a.jpg"), "labels/train/a.txt": "\n4 .5 .5 .1 .1\n",
                 "data.yaml": "names: [container_door]\ntrain: images/train"}),
-        r"labels/train/a.txt:2: expected a class from 0 to 0, found class 4",
+        r"labels/train/a.txt:2: expected class 0, found class 4",
     ),
     "a truncated zip": (_truncated_zip, "a.zip: expected a whole zip"),
     "a damaged member": (_damaged_member, "a.zip"),
@@ -550,6 +572,73 @@ def test_a_full_disk_leaves_everything_as_it_was(
     assert state(Path()) == before
     assert run("data import export --out set") == 0
     assert len(boxes_of(Path("set"))) == 4
+
+
+@pytest.mark.parametrize("command", ["data import export --out small/set", "data export"])
+def test_a_full_disk_is_named_with_what_is_needed(
+    command: str, small_disk: Path, capsys: pytest.CaptureFixture[str]
+):
+    names = [f"{number}.jpg" for number in range(20)]
+    files = {name: jpeg(number, (640, 480)) for number, name in enumerate(names)}
+    write(Path("export"), {**files, "l.json": coco({name: [] for name in names}, size=(640, 480))})
+    needed = sum(map(len, files.values())) / 1e6
+    if command == "data export":
+        assert run("data import export --out set") == 0
+        command = "data export --path set --format coco --out small/project"
+    capsys.readouterr()
+
+    assert run(command) == 2
+
+    error = capsys.readouterr().err
+    assert f"{small_disk.resolve()} is full: No space left on device" in error
+    assert abs(float(re.findall(r"need (?:about )?([\d.]+) MB", error)[0]) - needed) < needed / 10
+    assert list(small_disk.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "data import export --out small",
+        "data import export --out small --dry-run",
+        "data import export --out link",
+        "data export --path set --format coco --out small",
+    ],
+)
+@pytest.mark.parametrize("kind", ["rw", "ro"])
+def test_a_mount_point_is_named_before_anything_is_done(
+    kind: str, command: str, small_disk: Path, capsys: pytest.CaptureFixture[str]
+):
+    an_export()
+    assert run("data import export --out set") == 0
+    Path("link").symlink_to("small")
+    subprocess.run(["mount", "-o", f"remount,{kind}", small_disk], check=True)
+    capsys.readouterr()
+
+    assert run(command) == 2
+
+    error = capsys.readouterr().err
+    if kind == "ro":
+        assert "Read-only file system" in error
+        return
+    assert "is a mount point, which cannot be exchanged" in error
+    below = re.search(r"such as (\S+)", error)
+    assert below
+    line = re.sub(r"--out \S+", f"--out {below[1]}", command)
+    assert run(line) == 0
+
+
+def test_what_is_in_use_is_not_said_to_be_missing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    def busy(self: Staging) -> None:
+        raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), str(self.folder))
+
+    an_export()
+    monkeypatch.setattr(Staging, "finish", busy)
+
+    assert run("data import export --out set") == 2
+
+    assert "hint: it is a mount point, or in use" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("at", ["place", "finish"])

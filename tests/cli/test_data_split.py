@@ -1,6 +1,8 @@
 """``doors data split``: scenes are placed whole, once, and a kill loses nothing."""
 
 import json
+import re
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -93,6 +95,7 @@ def test_what_a_person_wrote_stays_and_only_cells_that_moved_or_are_empty_change
         "p01;Quay 7;;\r\np02;;;day\r\n"
     )
     (heap.root / "attributes.csv").write_bytes(table.encode("utf-8-sig"))
+    heap.add("copy", seed=2, change="darkened")
     sources = "photograph,source,member,sha256\nunsplit/p03.jpg,a.zip,b/p03.jpg,0\n"
     (heap.root / "sources.csv").write_text(sources)
 
@@ -109,7 +112,10 @@ def test_what_a_person_wrote_stays_and_only_cells_that_moved_or_are_empty_change
     assert lines[4].endswith(";;day")
     assert places["p00"] == places["p01"]
     assert f"{places['p03']}/p03.jpg,a.zip,b/p03.jpg,0" in (heap.root / "sources.csv").read_text()
-    assert [f.rule for f in heap.check().findings] == ["attributes-group-spelling"]
+    assert lines[5:] == [f"images/{places['copy']}/copy.jpg;{lines[4].split(';')[1]};;", ""]
+    assert {f.rule for f in heap.check().findings} == {
+        "attributes-group-spelling", "attributes-group-missing",
+    }  # fmt: skip
 
 
 def test_what_is_placed_stays_and_what_arrives_joins_its_scene(heap: Heap):
@@ -178,6 +184,157 @@ def test_photographs_that_are_named_as_one_scene_stay_together(
     places = {heap.places()[Path(name).name] for name in names} - {"gate"}
     folders = {path.parts[len(heap.root.parts) + 1] for path in heap.root.glob("images/*/gate/*")}
     assert len(places | folders) == 1
+
+
+def test_what_nobody_knows_of_scenes_is_not_written_but_said(
+    heap: Heap, capsys: pytest.CaptureFixture[str]
+):
+    for number in range(3):
+        heap.add(f"gate_{number}", seed=100 + number)
+
+    assert heap.split() == 0
+
+    said = capsys.readouterr().out
+    assert said.count("nothing is known of scenes: each photograph counts as one") == 1
+    assert suggested(said) == []  # p00 to p19 are most of the photographs: no scene
+    assert not (heap.root / "attributes.csv").exists()
+    assert [str(finding) for finding in heap.check().findings] == []
+
+
+def test_a_way_to_group_is_suggested_where_names_are_numbered_in_several_series(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    heap = Heap(tmp_path / "set", 0)
+    for number, series in enumerate(["gate_", "quay_", "yard_"] * 4):
+        heap.add(f"{series}{number}", seed=number)
+
+    assert heap.split("--dry-run") == 0
+
+    said = capsys.readouterr().out
+    assert "would make 3 scenes of 12 photographs, the largest of 4" in said
+    (rule,) = suggested(said)
+    assert heap.split("--group-by", rule) == 0
+    assert "nothing is known" not in capsys.readouterr().out
+    assert len({(name[:4], split) for name, split in heap.places().items()}) == 3
+
+
+def suggested(said: str) -> list[str]:
+    """The ways to group that were suggested, as a shell reads them."""
+    found = re.findall(r"note: --group-by ('[^']*'|\S+) would make", said)
+    return [shlex.split(one)[0] for one in found]
+
+
+STRADDLING = [
+    (["--group-by", "name:^(quay)_"], "", ["quay", "name"]),
+    ([], "image,group\nimages/train/quay_a.jpg,Quay 7\nval/quay_b.jpg,Quay 7\nquay_c,Quay 7\n",
+     ["quay 7", "attributes"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("options", "table", "cells"), STRADDLING, ids=["name", "table"])
+def test_a_scene_that_straddles_splits_is_named_and_the_hint_brings_it_into_one(
+    heap: Heap,
+    options: list[str],
+    table: str,
+    cells: list[str],
+    capsys: pytest.CaptureFixture[str],
+):
+    heap.split("--folds", "3")
+    for number, (name, split) in enumerate(
+        zip("abcd", ["train", "val", "test", "val"], strict=True)
+    ):
+        heap.add(f"quay_{name}", seed=100 + number, split=split)
+    heap.split("--folds", "3")
+    if table:
+        (heap.root / "attributes.csv").write_text(f"{table}images/val/quay_d.jpg,quay 7\n")
+    before = heap.state()
+    capsys.readouterr()
+
+    assert heap.split(*options, "--dry-run") == 1
+    assert heap.state() == before
+    assert heap.split(*options, "--dry-run", "--rejoin") == 0
+    assert heap.state() == before
+    capsys.readouterr()
+    assert heap.split(*options) == 1
+
+    said = capsys.readouterr().out
+    assert "1 scene(s) are in more than one split" in said
+    (row,) = [line for line in said.splitlines() if line.startswith(f"│ {cells[0]}")]
+    assert [cell.strip() for cell in row.strip("│ ").split("│")] == [*cells, "1", "2", "1"]
+    (hint,) = re.findall(r"hint: (doors .* --rejoin) moves", said)
+    assert main(shlex.split(hint)[1:]) == 0
+    assert {heap.places()[f"quay_{name}"] for name in "abcd"} == {"train"}
+    findings = heap.check().findings
+    assert {f.rule for f in findings} <= {"attributes-group-missing", "attributes-group-spelling"}
+    groups = [line.split(",")[1] for line in _lines(heap.root / "attributes.csv")[1:]]
+    assert len({group.casefold() for group in groups}) == 1
+    folds = dict(line.split(",") for line in _lines(heap.root / "folds.csv")[1:])
+    places = heap.places()
+    assert set(folds) == {
+        f"images/{split}/{name}.jpg" for name, split in places.items() if split != "test"
+    }
+    assert len({folds[f"images/train/quay_{name}.jpg"] for name in "abcd"}) == 1
+
+
+def test_copies_in_two_splits_are_named_and_a_frozen_test_split_stays_as_it_is(
+    heap: Heap, capsys: pytest.CaptureFixture[str]
+):
+    heap.split()
+    name = next(name for name, split in heap.places().items() if split == "test")
+    heap.add("copy", seed=int(name[1:]), split="train", change="re-encoded")
+    heap.split("--freeze", "test")
+    frozen = (heap.root / "frozen.json").read_bytes()
+    capsys.readouterr()
+
+    assert heap.split("--rejoin", "--json") == 1
+
+    document = json.loads(capsys.readouterr().out)
+    assert document["straddling"] == [
+        {
+            "name": "images/train/copy.jpg",
+            "kind": "near-duplicates",
+            "photographs": {
+                "train": ["images/train/copy.jpg"],
+                "test": [f"images/test/{name}.jpg"],
+            },
+            "is_frozen": True,
+        }
+    ]
+    assert (heap.root / "frozen.json").read_bytes() == frozen
+    heap.split()
+    (hint,) = re.findall(r"(doors \S* split .* --freeze test)", capsys.readouterr().out)
+    assert main(shlex.split(hint)[1:]) == 0
+    assert heap.places()[name] == heap.places()["copy"] == "train"
+    assert [finding.rule for finding in heap.check().errors] == []
+    assert (heap.root / "frozen.json").read_bytes() != frozen
+
+
+def test_a_group_of_one_that_an_earlier_split_made_up_gives_way_to_a_scene(heap: Heap):
+    for name in "ab":
+        heap.add(f"quay_{name}", seed=ord(name))
+    rows = "".join(f"{name},scene-{n:012x}\n" for n, name in enumerate(sorted(heap.places())))
+    (heap.root / "attributes.csv").write_text(f"image,group\n{rows}")
+    assert heap.split("--group-by", "name:^(quay)_") == 0
+
+    lines = _lines(heap.root / "attributes.csv")
+
+    assert lines[1:] == [
+        *rows.splitlines()[:20], "quay_a,scene-000000000014", "quay_b,scene-000000000014",
+    ]  # fmt: skip
+
+
+def test_a_split_that_rejoining_would_empty_is_an_error(heap: Heap, refused: Callable[[int], str]):
+    heap.split()
+    before = heap.state()
+    places = heap.places()
+    odd = [name for name, split in places.items() if split != "test"]
+    rows = "".join(f"{name},quay\n" for name in odd)
+    (heap.root / "attributes.csv").write_text(f"image,group\n{rows}")
+
+    message = refused(heap.split("--rejoin"))
+
+    assert "expected a scene of its own in val, found only scenes that are in" in message
+    assert {name: data for name, data in heap.state().items() if name != "attributes.csv"} == before
 
 
 class Killed(BaseException):
@@ -284,7 +441,6 @@ def test_a_new_photograph_between_two_splits_is_left_out(
     places = heap.places()
     train, test = (next(n for n in places if places[n] == split) for split in ("train", "test"))
     table = heap.root / "attributes.csv"
-    table.unlink()
     heap.add("both", seed=0, change="re-encoded")
     folder = heap.root / "images/unsplit"
     (folder / "both.jpg").write_bytes((heap.root / f"images/train/{train}.jpg").read_bytes())
@@ -330,7 +486,7 @@ def test_a_column_is_balanced_and_what_is_not_is_said(
     document = json.loads(capsys.readouterr().out)
     strata = {name: split["strata"] for name, split in document["splits"].items()}
     assert [strata[s]["lighting night"] for s in ("train", "val", "test")] in ([5, 3, 2], [5, 2, 3])
-    assert document["notes"] == []
+    assert [note[:32] for note in document["notes"]] == ["nothing is known of scenes: each"]
 
 
 def test_a_scene_that_is_too_large_for_the_shares_is_said(

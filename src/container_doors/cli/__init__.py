@@ -25,6 +25,7 @@ from container_doors.core.printable import shortened
 DONE, FOUND_FAULTS, USER_ERROR, STOPPED = 0, 1, 2, 130
 
 _DISK = {
+    errno.EBUSY: "it is a mount point, or in use: name a folder below it, or another one",
     errno.EROFS: "choose a folder that is not read-only",
     errno.EACCES: "change the permissions of that path, or run as its owner",
     errno.EPERM: "change the permissions of that path, or run as its owner",

@@ -2,6 +2,7 @@
 
 import argparse
 import shlex
+from collections.abc import Sequence
 from typing import Any
 
 from rich.table import Table
@@ -11,10 +12,12 @@ from container_doors.cli.data_import import dataset_folder
 from container_doors.cli.output import complain, say, say_document, shown
 from container_doors.core.errors import DatasetError
 from container_doors.core.printable import printable
+from container_doors.core.records import SPLITS
 from container_doors.data.grouping import parse_criterion
 from container_doors.steps.data.split import (
     SplitOptions,
     SplitReport,
+    Straddling,
     draw_sheets,
     parse_shares,
     split_data,
@@ -25,7 +28,7 @@ _MOST_SHOWN = 10
 
 
 def split(arguments: argparse.Namespace) -> int:
-    """Print a table of the splits; exit 1 if a photograph has no split that it can be in."""
+    """Print the splits; exit 1 if a photograph can be in none, or a scene is in several."""
     options = _options(arguments)
     arguments.path = dataset_folder(arguments.path)
     if arguments.sheet is not None and arguments.sheet.exists() and not arguments.sheet.is_dir():
@@ -43,7 +46,7 @@ def split(arguments: argparse.Namespace) -> int:
         _print(arguments, report)
     for sheet in sheets:
         (complain if arguments.json else say)(f"drew {sheet}")
-    return 1 if report.left_out else 0
+    return 1 if report.left_out or report.straddling else 0
 
 
 def _options(arguments: argparse.Namespace) -> SplitOptions:
@@ -60,6 +63,7 @@ def _options(arguments: argparse.Namespace) -> SplitOptions:
         folds=folds,
         freeze=arguments.freeze is not None,
         unfreeze=arguments.unfreeze,
+        rejoin=arguments.rejoin,
     )
 
 
@@ -83,6 +87,15 @@ def _document(arguments: argparse.Namespace, report: SplitReport) -> dict[str, A
             {"photographs": list(one.photographs), "reason": one.reason, "remedy": one.remedy}
             for one in report.left_out
         ],
+        "straddling": [
+            {
+                "name": one.name,
+                "kind": one.kind,
+                "photographs": {split: list(names) for split, names in one.photographs.items()},
+                "is_frozen": one.is_frozen,
+            }
+            for one in report.straddling
+        ],
         "notes": report.notes,
         "frozen_sha256": report.frozen,
         "folds": report.folds,
@@ -105,9 +118,43 @@ def _print(arguments: argparse.Namespace, report: SplitReport) -> None:
     count = len(report.moves)
     if arguments.dry_run:
         say(f"{count} photograph(s) would be moved; nothing was changed")
-        return
-    say(f"moved {count} photograph(s)")
-    say(f"next: doors data validate --path {shlex.quote(str(arguments.path))}")
+    else:
+        say(f"moved {count} photograph(s)")
+    if report.straddling:
+        _print_straddling(arguments, report.straddling)
+    elif not arguments.dry_run:
+        say(f"next: doors data validate --path {shlex.quote(str(arguments.path))}")
+
+
+def _print_straddling(arguments: argparse.Namespace, straddling: Sequence[Straddling]) -> None:
+    """Name the scenes that are in several splits, and what brings each into one."""
+    table = Table(title=None)
+    for column in ("scene", "known by"):
+        table.add_column(column)
+    for split_name in SPLITS:
+        table.add_column(split_name, justify="right")
+    for one in straddling[:_MOST_SHOWN]:
+        counts = (str(len(one.photographs.get(split_name, ()))) for split_name in SPLITS)
+        table.add_row(printable(one.name), one.kind, *counts)
+    say(f"{len(straddling)} scene(s) are in more than one split: scores on them mean nothing")
+    console.rich_console().print(table)
+    more = len(straddling) - _MOST_SHOWN
+    if more > 0:
+        say(f"and {more} more; all of them: --json")
+    again = _same_command(arguments)
+    if any(not one.is_frozen for one in straddling):
+        say(f"hint: {again} --rejoin moves each into one split, train if it has a part of it")
+    if any(one.is_frozen for one in straddling):
+        say(
+            "hint: the test split is frozen. Remove the photographs of these scenes from train and "
+            f"val; or change it, after which earlier scores cannot be compared: {again} --rejoin "
+            "--unfreeze --freeze test"
+        )
+
+
+def _same_command(arguments: argparse.Namespace) -> str:
+    groups = [part for text in arguments.group_by for part in ("--group-by", text)]
+    return shlex.join(["doors", "data", "split", "--path", str(arguments.path), *groups])
 
 
 def _print_table(report: SplitReport) -> None:

@@ -30,7 +30,7 @@ def what_is_full(error: OSError) -> str:
         return f"{error.strerror}: not on the disk of this folder, perhaps where the output goes"
     no_inodes = "" if _free_files(path) else ", and no free inode for another file"
     usage = shutil.disk_usage(path)
-    sizes = f"{_size(usage.free)} free of {_size(usage.total)}{no_inodes}"
+    sizes = f"{size_text(usage.free)} free of {size_text(usage.total)}{no_inodes}"
     what = f" (writing {error.filename})" if error.filename else ""
     return f"{_mount_of(path)} is full: {error.strerror}, {sizes}{what}"
 
@@ -45,7 +45,7 @@ def how_to_free(error: OSError) -> str:
     if not earlier:
         return f"free some {what} there, then run the same command again"
     folders = shlex.join(str(one) for _, one in earlier)
-    sizes = ", ".join(_size(size) for size, _ in earlier)
+    sizes = ", ".join(size_text(size) for size, _ in earlier)
     return (
         f"free some {what} there, then run the same command again; earlier runs could be deleted: "
         f"rm -r {folders} ({sizes})"
@@ -84,10 +84,10 @@ def _earlier_runs(path: Path) -> Iterator[tuple[int, Path]]:
             yield sum(one.stat().st_size for one in files), folder
 
 
-def _size(size_bytes: int) -> str:
+def size_text(size_bytes: int) -> str:
     """Write a size with a readable unit.
 
-    >>> _size(0), _size(1_500_000), _size(36 * 2**20), _size(2 * 10**11)
+    >>> size_text(0), size_text(1_500_000), size_text(36 * 2**20), size_text(2 * 10**11)
     ('0 bytes', '1.5 MB', '37.7 MB', '200.0 GB')
     """
     for unit, name in ((10**9, "GB"), (10**6, "MB"), (10**3, "kB")):

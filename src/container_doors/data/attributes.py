@@ -36,6 +36,7 @@ _MEANT_FOR_GROUP = {"scene", "scenes", "scene id", "scene_id", "group id", "grou
 _MOST_LEVELS = 6
 """More distinct numbers than this are binned: each value alone would have too few photographs."""
 
+_FOUND_GROUP = re.compile(r"scene-[0-9a-f]{12}")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
 _DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+")
 
@@ -55,6 +56,15 @@ class Attributes:
             return None
         known = json.dumps([dict(self.scenes), self.values], sort_keys=True)
         return hashlib.sha256(known.encode()).hexdigest()
+
+
+def is_found_group(group: str) -> bool:
+    """Return whether ``doors data split`` has found and named a group, and no person.
+
+    >>> is_found_group("scene-e3b0c44298fc"), is_found_group("scene-7")
+    (True, False)
+    """
+    return _FOUND_GROUP.fullmatch(normalize(group)) is not None
 
 
 def read_attributes(layout: Layout) -> tuple[Attributes, list[Finding]]:
@@ -387,8 +397,9 @@ def _groups_in_splits(rows: Mapping[str, Row], names: PhotographNames) -> Iterat
 def _without_group(
     rows: Mapping[str, Row], names: PhotographNames, table: Table
 ) -> Iterator[LineFault]:
-    if _GROUP not in table.columns:
-        return
+    groups = [row.cells[_GROUP] for row in rows.values() if _GROUP in row.cells]
+    if _GROUP not in table.columns or (groups and all(map(is_found_group, groups))):
+        return  # nobody has named scenes: what was found is not all that there is to know
     all_of, without = Counter[str](), defaultdict[str, list[str]](list)
     for path in names.paths:
         all_of[names.split_of(path)] += 1

@@ -1,7 +1,7 @@
 """Which photographs belong together, by what a person names: folders, names, times."""
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -120,6 +120,45 @@ def _by_time(criterion: Criterion, known: Sequence[Known]) -> list[str | None]:
             before = taken_at
             labels[index] = f"{camera}\0{begun.isoformat()}"
     return labels
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """A way to group photographs that would join some of them."""
+
+    criterion: str
+    """As it is typed."""
+    scenes: int
+    largest: int
+    """Photographs."""
+
+
+_SUGGESTED = ("folder", r"name:^(.*\D)\d+\D*\.\w+$", "time:5m")
+"""The name's part before its last number: what cameras and downloads number."""
+
+_FEWEST_SCENES = 3
+"""One for each split."""
+
+
+def suggestions(known: Sequence[Known]) -> list[Suggestion]:
+    """Return ways to group that join some photographs, and leave scenes enough to divide.
+
+    A scene of more than half of the photographs cannot be placed: names such as IMG_0001 say
+    nothing of scenes.
+
+    >>> shots = [Known("", f"gate{gate}_{n}.jpg", "", None) for gate in range(4) for n in range(2)]
+    >>> suggestions(shots)[0].scenes, suggestions(shots[:2])
+    (4, [])
+    """
+    found = []
+    for text in _SUGGESTED:
+        criterion = parse_criterion(text)
+        labels = _LABELS[criterion.kind](criterion, known)
+        sizes = Counter(label for label in labels if label is not None)
+        scenes, largest = len(sizes) + labels.count(None), max(sizes.values(), default=0)
+        if scenes >= _FEWEST_SCENES and 1 < largest <= len(known) / 2:
+            found.append(Suggestion(text, scenes, largest))
+    return found
 
 
 def folder_of(place: PurePosixPath, member: str) -> str:

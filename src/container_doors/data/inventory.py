@@ -34,7 +34,7 @@ from container_doors.data.nearby import Disk
 from container_doors.data.photographs import Photograph, Task, read_photograph
 from container_doors.data.pool import spread
 from container_doors.data.source_table import Origin, read_origins
-from container_doors.data.split import join
+from container_doors.data.straddling import Column, Joins, links_of
 
 NEW_YAML = "".join(f"{split}: images/{split}\n" for split in SPLITS) + (
     f"nc: 1\nnames: [{CLASS_NAME}]\n"
@@ -144,43 +144,36 @@ def _refuse(dataset: Path, findings: Sequence[Finding]) -> None:
         )
 
 
-def scenes_of(
+def joins_of(
     inventory: Inventory, criteria: Sequence[Criterion], *, on_progress: OnProgress
-) -> list[int]:
-    """Join photographs that are one scene: by what was asked for, by what is known, by looks.
+) -> Joins:
+    """Find what joins photographs: what was asked for, what is known, and looks.
 
     Groups of attributes.csv, frames of a video and near-duplicates are joined always.
-
-    Returns:
-        For each photograph the position of the first of its scene.
 
     Raises:
         DatasetError: If a criterion that was asked for joins nothing.
     """
-    known = _known(inventory)
-    labels = [labels_of(criterion, known) for criterion in criteria]
-    labels += [[each.scene for each in known], [each.video for each in known]]
+    known = known_of(inventory)
+    columns = [Column(criterion.kind, labels_of(criterion, known)) for criterion in criteria]
+    columns.append(Column("attributes", [each.scene for each in known]))
+    columns.append(Column("video", [each.video for each in known]))
     thumbnails = [each.thumbnail for each in inventory.photographs]
-    pairs = find_pairs(thumbnails, on_progress=on_progress)
-    links = [(pair.one, pair.other) for pair in pairs]
-    for column in labels:
-        links += _links(column)
-    return join(len(known), [*links, *_same_bytes(inventory.photographs)])
-
-
-def _links(labels: Sequence[str | None]) -> Iterator[tuple[int, int]]:
-    first: dict[str, int] = {}
-    for index, label in enumerate(labels):
-        if label is not None:
-            yield first.setdefault(label, index), index
+    return Joins(
+        columns,
+        find_pairs(thumbnails, on_progress=on_progress),
+        list(_same_bytes(inventory.photographs)),
+        len(known),
+    )
 
 
 def _same_bytes(photographs: Sequence[Photograph]) -> Iterator[tuple[int, int]]:
     """Join equal files, also empty pictures, which are no near-duplicates."""
-    return _links([each.image_sha256 for each in photographs])
+    return links_of([each.image_sha256 for each in photographs])
 
 
-def _known(inventory: Inventory) -> list[Known]:
+def known_of(inventory: Inventory) -> list[Known]:
+    """Return what is known of each photograph that can join it with others."""
     known = []
     for photograph, key in zip(inventory.photographs, inventory.keys, strict=True):
         origin = inventory.origins.get(photograph.image.name)

@@ -6,6 +6,7 @@ data set as it was, and the same command begins again.
 """
 
 import csv
+import errno
 import hashlib
 import io
 import os
@@ -18,6 +19,7 @@ from pathlib import Path, PurePosixPath
 
 import yaml
 
+from container_doors.core.disk import is_full, size_text
 from container_doors.core.errors import DatasetError
 from container_doors.core.files import (
     force_file_system_to_disk,
@@ -75,6 +77,7 @@ def read_dataset(folder: Path, class_name: str) -> Dataset:
             f"{folder}: expected a folder for the data set alone, found the one of this workspace",
             hint=f"--out {folder / 'data/processed/detection'}",
         )
+    require_replaceable(folder)
     if folder.exists() and not folder.is_dir():
         raise DatasetError(f"{folder} is a file; expected a folder", hint="--out DIR")
     _check_yaml(folder, class_name)
@@ -91,6 +94,23 @@ def read_dataset(folder: Path, class_name: str) -> Dataset:
         text = label.read_text("utf-8", "replace") if label.is_file() else None
         by_sha256[digest] = Placed(place, text, origin)
     return Dataset(folder, by_sha256, frozenset(names), here)
+
+
+def require_replaceable(folder: Path) -> None:
+    """Check, before anything is done, that a folder can be exchanged with another one.
+
+    Raises:
+        DatasetError: If it is a mount point, such as a volume of Docker or a second disk.
+        OSError: If that is read-only.
+    """
+    if not os.path.ismount(os.path.realpath(folder)):
+        return
+    if os.statvfs(folder).f_flag & os.ST_RDONLY:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(folder))
+    raise DatasetError(
+        f"{folder} is a mount point, which cannot be exchanged with a folder",
+        hint=f"name a folder below it, such as {folder / 'detection'}",
+    )
 
 
 def _check_yaml(folder: Path, class_name: str) -> None:
@@ -138,6 +158,9 @@ class Staging:
         self._dataset = dataset
         self.folder = staged_for(Path(os.path.realpath(dataset.folder)))
         self._incoming = self.folder
+        self._written_bytes = 0
+        self.read_part = 0.0
+        """How much of the import was read, from 0 to 1; tells how much space it needs."""
 
     def begin(self, real: Path) -> None:
         """Make the folder, with links to what is there already."""
@@ -149,6 +172,16 @@ class Staging:
     def add_picture(self, name: str, data: bytes) -> None:
         """Write a new picture; its place follows."""
         (self._incoming / name).write_bytes(data)
+        self._written_bytes += len(data)
+
+    def full(self, error: OSError) -> OSError:
+        """Say of a full disk how much was written, and how much is needed."""
+        sizes = f"after {size_text(self._written_bytes)} of photographs"
+        if self.read_part and self._written_bytes:
+            need = round(self._written_bytes / self.read_part)
+            sizes += f"; all of them need about {size_text(need)}"
+        place = str(self._dataset.folder)
+        return OSError(error.errno, f"{error.strerror} {sizes}", place)
 
     def place(self, name: str, place: str, label: str | None) -> None:
         """Move a new picture to its place, with its label file; None: without one."""
@@ -265,11 +298,15 @@ def staging(dataset: Dataset) -> Iterator[Staging]:
                 f"another import into {dataset.folder} is running",
                 hint="wait until it has ended, then run the same command again",
             )
+        staged = Staging(dataset)
         try:
             heal(real)  # of an earlier import that was killed
-            staged = Staging(dataset)
             staged.begin(real)
             yield staged
+        except OSError as error:
+            if is_full(error):
+                raise staged.full(error) from None
+            raise
         finally:
             heal(real)
             lock_path.unlink(missing_ok=True)

@@ -34,6 +34,19 @@ VOC = """\
 </annotation>
 """
 
+
+def voc(name: str, box: tuple[int, int, int, int]) -> str:
+    """A document of a tool that writes only the least."""
+    edges = "".join(
+        f"<{tag}>{edge}</{tag}>"
+        for tag, edge in zip(("xmin", "ymin", "xmax", "ymax"), box, strict=True)
+    )
+    return (
+        f"<annotation><filename>{name}</filename><object><name>container_door</name>"
+        f"<bndbox>{edges}</bndbox></object></annotation>"
+    )
+
+
 CVAT_IMAGES = """\
 <?xml version="1.0" encoding="utf-8"?>
 <annotations>
@@ -164,6 +177,15 @@ MADE = {
          "ImageSets/Main/trainval.txt": "a\nb\n"},
         {"train/a.jpg": [(10, 5, 30, 40)], "val/b.jpg": [(10, 5, 30, 40)]},
     ),
+    "Pascal VOC of a tool that counts from 0": (
+        {**pictures("a.jpg", "b.jpg"),
+         "a.xml": voc("a.jpg", (0, 3, 64, 48)), "b.xml": voc("b.jpg", (10, 10, 20, 20))},
+        {"unsplit/a.jpg": [(0, 3, 64, 48)], "unsplit/b.jpg": [(10, 10, 20, 20)]},
+    ),
+    "Pascal VOC that begins at 1": (
+        {**pictures("a.jpg"), "a.xml": voc("a.jpg", (1, 1, 64, 48))},
+        {"unsplit/a.jpg": [(0, 0, 64, 48)]},
+    ),
     "roLabelImg's turned boxes": (
         {**pictures("a.jpg"), "a.xml": "<annotation><filename>a</filename><object><type>robndbox"
          "</type><name>container_door</name><robndbox><cx>32</cx><cy>24</cy><w>20</w><h>10</h>"
@@ -273,6 +295,15 @@ MADE = {
         {"unsplit/a.jpg": [(1, 2, 30, 40)], "unsplit/b.jpg": []},
     ),
 }  # fmt: skip
+
+
+def test_pascal_voc_that_is_taken_as_counted_from_0_is_said(tmp_path: Path):
+    files = {**pictures("a.jpg", "b.jpg"), "a.xml": voc("a.jpg", (0, 3, 64, 48))}
+    write(tmp_path / "e", {**files, "b.xml": voc("b.jpg", (10, 10, 20, 20))})
+
+    [note] = imported(tmp_path / "e", out=tmp_path / "set").notes
+
+    assert note.startswith("2 box(es) taken as counted from 0")
 
 
 @pytest.mark.parametrize("is_zip", [False, True], ids=["folder", "zip"])

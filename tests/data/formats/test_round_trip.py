@@ -65,7 +65,7 @@ def test_boxes_splits_and_names_come_back(name: str, written: list[ExportedPhoto
         assert labelled.is_labelled
         assert labelled.problems == ()
         size = one.size_wh
-        picture = Prepared(b"", "jpg", size, size, 1, "", has_lost_place=False,
+        picture = Prepared(b"", "jpg", size, size, 1, "", has_lost_place=False, has_place=False,
                            date_taken="", camera="")  # fmt: skip
         framed = frame(labelled, picture)
         assert framed.problems == ()

@@ -60,6 +60,12 @@ def add_split(data: Commands) -> None:
         "--unfreeze", action="store_true", help="forget what was frozen: later scores differ"
     )
     parser.add_argument(
+        "--rejoin",
+        action="store_true",
+        help="move each scene that is in several splits into one: into train if it has a part of "
+        "it, or else val; a frozen test split stays",
+    )
+    parser.add_argument(
         "--sheet", type=typed_path, metavar="DIR", help="draw a contact sheet of each split there"
     )
     parser.add_argument("--dry-run", action="store_true", help="show the result, change nothing")

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from container_doors.core.errors import SourceError
 from container_doors.data.formats import (
@@ -20,7 +20,8 @@ from container_doors.data.formats.record import (
     LabelledPhotograph,
     MalformedError,
 )
-from container_doors.data.sources import Source
+from container_doors.data.formats.table import COLUMNS, OUR_OWN
+from container_doors.data.sources import Source, one_of
 
 Write = Callable[[Sequence[ExportedPhotograph], Path], Mapping[str, str]]
 
@@ -58,6 +59,27 @@ FORMATS = {
 }
 
 
+_LABEL_FILES = (
+    ".csv", ".tsv", ".xlsx", ".json", ".jsonl", ".ndjson", ".xml", ".mat", ".pkl", ".parquet",
+    ".tfrecord",
+)  # fmt: skip
+
+
+def _hint_without_labels(source: Source) -> str:
+    """Name what to do; --unlabelled last where a file may have labels, which it would leave out."""
+    heap = (
+        "if its photographs are to be labelled later: --unlabelled; if they have no door: "
+        "--negatives"
+    )
+    files = [one for one in source.labels(*_LABEL_FILES) if PurePosixPath(one).name not in OUR_OWN]
+    if not files:
+        return f"{heap}; else name the format: --format NAME"
+    tables = [one for one in files if one.lower().endswith((".csv", ".tsv"))]
+    what = f"as a table with the columns {COLUMNS}" if tables else "in one of these formats"
+    others = f"if {one_of(files)} has none: --unlabelled, or --negatives if there is no door"
+    return f"write the labels of {one_of(tables or files)} {what}; {others}"
+
+
 def format_of(source: Source, named: str | None) -> Format:
     """Return the format that was named, or recognise it.
 
@@ -74,8 +96,7 @@ def format_of(source: Source, named: str | None) -> Format:
         raise SourceError(
             f"{source.path}: expected labels of {', '.join(one.tool for one in FORMATS.values())}; "
             "found none of them",
-            hint="if its photographs are to be labelled later: --unlabelled; if they have no door: "
-            "--negatives; else name the format: --format NAME",
+            hint=_hint_without_labels(source),
         )
     if len(found) > 1:
         names = ", ".join(one.name for one in found)

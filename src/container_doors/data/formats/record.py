@@ -67,6 +67,8 @@ class LabelledBox:
     is_truncated: bool = False
     is_scored: bool = False
     """Whether it has a score, as boxes have that a model drew."""
+    is_from_zero: bool = False
+    """Whether it was taken as counted from 0 where the format counts pixels from 1."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from container_doors.data.formats.record import (
 )
 from container_doors.data.formats.xml_elements import as_number
 from container_doors.data.nearby import split_in
+from container_doors.data.prelabelled import ORDER_CSV
 from container_doors.data.sources import MOST_LABEL_BYTES, Source
 from container_doors.data.spreadsheet import Row, read_table
 
@@ -36,7 +37,9 @@ _EDGES = (
 _HEADLESS = "filename,x1,y1,x2,y2,class\n"
 """The columns of RetinaNet's tables, which have no first line."""
 
-_OUR_OWN = {"sources.csv", "attributes.csv", "folds.csv"}
+OUR_OWN = {"sources.csv", "attributes.csv", "folds.csv", ORDER_CSV}
+COLUMNS = f"filename, {', '.join(_EDGES[0])}, class (in pixels, with a decimal point)"
+"""Of a plain table, as a hint says them."""
 
 
 def recognise(source: Source) -> bool:
@@ -59,7 +62,7 @@ def _files(source: Source) -> list[str]:
     return [
         member
         for member in source.labels(".csv")
-        if PurePosixPath(member).name not in _OUR_OWN and _head(source, member) is not None
+        if PurePosixPath(member).name not in OUR_OWN and _head(source, member) is not None
     ]
 
 

@@ -1,11 +1,13 @@
 """Pascal VOC's format: an XML file per photograph.
 
-Pixels count from 1, and the last one belongs to the box: edges are ``xmin - 1`` and ``xmax``.
+Pixels count from 1, and the last one belongs to the box: edges are ``xmin - 1`` and ``xmax``. Where
+one of a source's boxes begins at 0, its tool counts from 0: edges are ``xmin`` and ``xmax``.
 Source: http://host.robots.ox.ac.uk/pascal/VOC/voc2012/devkit_doc.pdf, section 8.3
 """
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 from xml.sax.saxutils import escape
@@ -25,11 +27,12 @@ from container_doors.data.nearby import split_in
 from container_doors.data.sources import MOST_LABEL_BYTES, Source
 
 TOOL = "Pascal VOC"
+_ROOT = "annotation"
 
 
 def recognise(source: Source) -> bool:
     """Return whether the source has a VOC file."""
-    return any(root_tag(source, member) == "annotation" for member in source.labels(".xml"))
+    return any(root_tag(source, member) == _ROOT for member in source.labels(".xml"))
 
 
 def read(source: Source) -> Iterator[LabelledPhotograph]:
@@ -39,10 +42,25 @@ def read(source: Source) -> Iterator[LabelledPhotograph]:
         MalformedError: If a file is no XML.
     """
     listed = _splits(source)
-    for member in source.labels(".xml"):
-        root = read_xml(source, member)
-        if root.tag == "annotation":
-            yield _photograph(root, member, listed)
+    roots = ((member, read_xml(source, member)) for member in source.labels(".xml"))
+    found = [_photograph(root, member, listed) for member, root in roots if root.tag == _ROOT]
+    is_from_zero = any(_is_at_zero(box) for one in found for box in one.boxes)
+    yield from map(_from_zero, found) if is_from_zero else found
+
+
+def _is_at_zero(box: LabelledBox) -> bool:
+    return box.shape == "box" and any(-1 <= edge < 0 for edge in box.edges[:2])
+
+
+def _from_zero(one: LabelledPhotograph) -> LabelledPhotograph:
+    return replace(one, boxes=tuple(map(_moved, one.boxes)))
+
+
+def _moved(box: LabelledBox) -> LabelledBox:
+    if box.shape != "box":
+        return box
+    left, top, right, bottom = box.edges
+    return replace(box, edges=(left + 1, top + 1, right, bottom), is_from_zero=True)
 
 
 def _splits(source: Source) -> dict[str, str]:

@@ -9,15 +9,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from container_doors.core.disk import is_full, size_text
 from container_doors.core.errors import DatasetError
 from container_doors.core.ports import Progress
 from container_doors.core.records import SPLITS
 from container_doors.data.convert_pictures import UnreadablePictureError, upright_size
-from container_doors.data.formats.known import FORMATS
+from container_doors.data.formats.known import FORMATS, Write
 from container_doors.data.formats.record import Edges, ExportedPhotograph
 from container_doors.data.labels import read_boxes
 from container_doors.data.layout import UNSPLIT, label_of, read_layout
 from container_doors.data.photograph_suffixes import is_picture
+from container_doors.data.placing import require_replaceable
 from container_doors.data.safe_names import Names
 
 
@@ -80,12 +82,30 @@ def write_project(
     if write is None:
         raise AssertionError(f"{format_name} cannot be written")
     out.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        _write_project(copied, exported, out, write, beside or {}, progress)
+    except OSError as error:
+        if not is_full(error):
+            raise
+        need = size_text(sum(path.stat().st_size for path, _ in copied))
+        what = f"{error.strerror}; the photographs need {need}, of a zip twice"
+        raise OSError(error.errno, what, str(out)) from None
+
+
+def _write_project(
+    copied: Sequence[tuple[Path, ExportedPhotograph]],
+    exported: Sequence[ExportedPhotograph],
+    out: Path,
+    write: Write,
+    beside: Mapping[str, str],
+    progress: Progress,
+) -> None:
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as scratch:
         folder = Path(scratch) / "export"
         folder.mkdir()
         places = write(exported, folder)
         _copy(copied, folder, places, progress)
-        for name, text in (beside or {}).items():
+        for name, text in beside.items():
             (folder / name).write_text(text, encoding="utf-8", newline="")
         if out.suffix == ".zip":
             folder = _zipped(folder, Path(scratch) / "export.zip")
@@ -98,6 +118,7 @@ def require_free(out: Path) -> None:
     Raises:
         DatasetError: If something is in the way.
     """
+    require_replaceable(out)
     if out.exists() and not (out.is_dir() and out.suffix != ".zip" and not any(out.iterdir())):
         raise DatasetError(
             f"{out}: expected a new or empty folder, or a new zip, found something",

@@ -46,6 +46,9 @@ _ASSUMED = (
 )
 _CLIPPED = "{} box(es) ended outside of the picture, and were clipped"
 _SCORED = "{} box(es) have a score: a model drew them; check that a person has looked at each"
+_FROM_ZERO = (
+    "{} box(es) taken as counted from 0, not 1 as Pascal VOC means it: one of that source is at 0"
+)
 _WITHOUT_PLACE = "{} photograph(s) without their place (GPS) now: --keep-gps keeps it"
 _LOST_PLACE = "{} converted picture(s) without their place (GPS) now: a copy has none"
 
@@ -273,6 +276,8 @@ def _choose_classes(
     shapes = Counter(box.shape for box in boxes if box.shape != "box")
     for shape, count in shapes.items():
         report.notes.append(f"{count} {shape}(s): the box around each is used")
+    if moved := sum(box.is_from_zero for box in boxes):
+        report.notes.append(_FROM_ZERO.format(moved))
     if scored := sum(box.is_scored for box in boxes):
         report.notes.append(_SCORED.format(scored))
     for reason, count in Counter(box.left_out for box in boxes if box.left_out).items():
@@ -326,6 +331,8 @@ class _Importer:
             for read in reader.read(photographs):
                 self._take(source, tool, read, staged)
                 done += 1
+                if staged is not None:
+                    staged.read_part = done / total
                 self._progress.step("importing", done, total)
             self._leftover(source, reader)
         if self._report.problems and not self._options.skip_problems:

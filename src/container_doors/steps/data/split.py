@@ -12,18 +12,19 @@ from container_doors.core.errors import DatasetError
 from container_doors.core.parsing import listed
 from container_doors.core.ports import Progress
 from container_doors.core.records import SPLITS
-from container_doors.data.attributes import ATTRIBUTES_CSV
+from container_doors.data.attributes import ATTRIBUTES_CSV, is_found_group
 from container_doors.data.contact_sheet import Cell, write_sheet
 from container_doors.data.data_yaml import DATA_YAML
 from container_doors.data.frozen import FROZEN_JSON, Frozen, freeze, frozen_changes, read_frozen
-from container_doors.data.grouping import Criterion
+from container_doors.data.grouping import Criterion, suggestions
 from container_doors.data.inventory import (
     NEW_YAML,
     Inventory,
     by_scene,
+    joins_of,
+    known_of,
     read_inventory,
     scene_name,
-    scenes_of,
 )
 from container_doors.data.layout import UNSPLIT, label_of
 from container_doors.data.moving import (
@@ -39,6 +40,7 @@ from container_doors.data.photographs import Photograph
 from container_doors.data.source_table import SOURCES_CSV
 from container_doors.data.split import Scene, assign
 from container_doors.data.spreadsheet import edit_table, normalize, read_table
+from container_doors.data.straddling import Joins, Straddle, doubtful_pairs, straddles
 
 _DOOR, _NO_DOOR = "with a door", "without a door"
 _TEST = SPLITS[-1]
@@ -64,6 +66,8 @@ class SplitOptions:
     folds: int | None = None
     freeze: bool = False
     unfreeze: bool = False
+    rejoin: bool = False
+    """Move scenes that are in several splits into one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,19 @@ class LeftOut:
     photographs: Sequence[str]
     reason: str
     remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class Straddling:
+    """A scene that is in more than one split."""
+
+    name: str
+    kind: str
+    """What joins it: a kind of ``--group-by``, or ``near-duplicates``."""
+    photographs: Mapping[str, Sequence[str]]
+    """Their names, by split."""
+    is_frozen: bool
+    """Whether some are in a frozen split, which no option but ``--unfreeze`` changes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +112,8 @@ class SplitReport:
     """The photographs of each split, below the data set's folder; as they are now."""
     moves: list[Move]
     left_out: list[LeftOut]
+    straddling: list[Straddling] = field(default_factory=list)
+    """Scenes that are in more than one split afterwards."""
     notes: list[str] = field(default_factory=list)
     """What is not balanced, and what was not known."""
     finished: int = 0
@@ -128,7 +147,7 @@ def parse_shares(text: str) -> dict[str, float]:
 def split_data(
     dataset: Path, options: SplitOptions, *, progress: Progress, is_dry_run: bool = False
 ) -> SplitReport:
-    """Place what is in no split yet; what is placed stays where it is.
+    """Place what is in no split yet; what is placed stays, unless scenes are to be rejoined.
 
     Raises:
         DatasetError: If the data set or an option cannot be understood, there are fewer scenes
@@ -171,26 +190,26 @@ def _split(
 ) -> SplitReport:
     inventory = read_inventory(dataset, on_progress=lambda *at: progress.step("reading", *at))
     frozen = _frozen(inventory, options)
-    scenes = by_scene(
-        scenes_of(
-            inventory,
-            options.criteria,
-            on_progress=lambda *at: progress.step("comparing", *at),
-        )
+    joins = joins_of(
+        inventory, options.criteria, on_progress=lambda *at: progress.step("comparing", *at)
     )
-    placing = _Placing(inventory, options, scenes, is_test_frozen=frozen is not None)
+    scenes = by_scene(joins.scenes())
+    divided = straddles(inventory.photographs, joins) if options.rejoin else []
+    placing = _Placing(inventory, options, scenes, divided, is_test_frozen=frozen is not None)
     splits, left_out = placing.place()
     after = _after(inventory, splits)
+    _refuse_emptied(inventory, after)
     moves = [
         Move(one.image, new.image)
         for one, new in zip(inventory.photographs, after, strict=True)
         if one.image != new.image
     ]
-    folds = _assign_folds(inventory, scenes, after, options) if options.folds else {}
+    fold_count = options.folds or _folds_to_keep(inventory, after)
+    folds = _assign_folds(inventory, scenes, after, options, fold_count) if fold_count else {}
     frozen = freeze(after) if options.freeze else frozen
     tables = {
-        **_tables(inventory, scenes, after, moves),
-        **({FOLDS_CSV: _folds_table(after, folds)} if options.folds else {}),
+        **_tables(inventory, _groups(inventory, scenes, joins, after), after, moves),
+        **({FOLDS_CSV: _folds_table(after, folds)} if folds else {}),
         **({FROZEN_JSON: _frozen_text(dataset, frozen)} if options.freeze and frozen else {}),
     }
     refuse_taken(dataset, moves)
@@ -208,7 +227,13 @@ def _split(
         },
         moves=moves,
         left_out=left_out,
-        notes=[*_unknown(inventory, options), *_imbalance(after, strata, scenes, options.shares)],
+        straddling=_straddling(shown, after, joins, is_test_frozen=frozen is not None),
+        notes=[
+            *_unknown_scenes(inventory, joins, options),
+            *_doubtful(shown, after, joins),
+            *_unknown(inventory, options),
+            *_imbalance(after, strata, scenes, options.shares),
+        ],
         frozen=frozen.sha256 if frozen else None,
         folds=dict(sorted(Counter(folds.values()).items())),
     )
@@ -240,10 +265,12 @@ class _Placing:
         inventory: Inventory,
         options: SplitOptions,
         scenes: Mapping[int, Sequence[int]],
+        divided: Sequence[Straddle] = (),
         *,
         is_test_frozen: bool,
     ) -> None:
         self._inventory, self._options, self._scenes = inventory, options, scenes
+        self._divided = {one for straddle in divided for one in straddle.positions()}
         self._is_test_frozen = is_test_frozen
         self.strata = _strata(inventory, options.stratify)
 
@@ -255,8 +282,13 @@ class _Placing:
         splits: dict[int, str] = {}
         left_out: list[LeftOut] = []
         for members in self._scenes.values():
-            incoming = [one for one in members if photographs[one].split == UNSPLIT]
             places = sorted({photographs[one].split for one in members} - {UNSPLIT})
+            if self._can_be_rejoined(members, places):
+                target = next(split for split in SPLITS if split in places)
+                splits |= {one: target for one in members if photographs[one].split != target}
+                given.append(self._scene(members, target))
+                continue
+            incoming = [one for one in members if photographs[one].split == UNSPLIT]
             for place in places:
                 placed = [one for one in members if photographs[one].split == place]
                 given.append(self._scene(placed, place))
@@ -276,6 +308,15 @@ class _Placing:
         for key, members in new.items():
             splits |= dict.fromkeys(members, chosen[key])
         return splits, left_out
+
+    def _can_be_rejoined(self, members: Sequence[int], places: Sequence[str]) -> bool:
+        """Return whether a scene is in several splits, and none of them is frozen.
+
+        It goes where a model may have seen it: into train, or else val. Then no model is tested
+        on what it was trained on.
+        """
+        is_divided = len(places) > 1 and not self._divided.isdisjoint(members)
+        return is_divided and not (self._is_test_frozen and _TEST in places)
 
     def _scene(self, members: Sequence[int], place: str | None) -> Scene:
         name = scene_name([self._inventory.photographs[one] for one in members])
@@ -372,15 +413,32 @@ def _after(inventory: Inventory, splits: Mapping[int, str]) -> list[Photograph]:
     return after
 
 
+def _refuse_emptied(inventory: Inventory, after: Sequence[Photograph]) -> None:
+    """Refuse to leave a split without a photograph.
+
+    Raises:
+        DatasetError: If rejoined scenes were all that a split had.
+    """
+    emptied = {each.split for each in inventory.photographs} - {each.split for each in after}
+    emptied -= {UNSPLIT}
+    if emptied:
+        raise DatasetError(
+            f"{inventory.dataset}: expected a scene of its own in {listed(sorted(emptied))}, found "
+            "only scenes that are in other splits too: --rejoin would leave it empty",
+            hint=f"add photographs of other scenes to images/{UNSPLIT}, place them without "
+            "--rejoin, and run this again",
+        )
+
+
 def _tables(
     inventory: Inventory,
-    scenes: Mapping[int, Sequence[int]],
+    groups: Mapping[int, str],
     after: Sequence[Photograph],
     moves: Sequence[Move],
 ) -> dict[str, bytes]:
     """Return the tables that change: groups, and the names of what moves."""
     tables = {
-        ATTRIBUTES_CSV: _attributes(inventory, _groups(inventory, scenes, after), after),
+        ATTRIBUTES_CSV: _attributes(inventory, groups, after),
         SOURCES_CSV: _sources(inventory.dataset / SOURCES_CSV, moves),
     }
     if not inventory.layout.data_yaml.exists():
@@ -389,19 +447,33 @@ def _tables(
 
 
 def _groups(
-    inventory: Inventory, scenes: Mapping[int, Sequence[int]], after: Sequence[Photograph]
+    inventory: Inventory,
+    scenes: Mapping[int, Sequence[int]],
+    joins: Joins,
+    after: Sequence[Photograph],
 ) -> dict[int, str]:
-    """Return the group of each photograph that has none yet; none for a scene in two splits."""
+    """Return the groups that were found and are not in the table; none for a scene in two splits.
+
+    A photograph that nothing joins with another, and of which nothing is known, has none. A name
+    that an earlier split has found gives way to a larger scene's; what a person wrote stays.
+    """
     groups: dict[int, str] = {}
     for members in scenes.values():
-        if len({after[one].split for one in members} | {UNSPLIT}) != 2:
+        is_in_one_split = len({after[one].split for one in members} | {UNSPLIT}) == 2
+        if not is_in_one_split or (len(members) == 1 and not joins.is_known(members[0])):
             continue
         rows = {one: inventory.table.rows.get(str(_posix(inventory, one))) for one in members}
         written = {
             one: row.cells["group"] for one, row in rows.items() if row and "group" in row.cells
         }
-        name = min(written.values(), default=scene_name([after[one] for one in members]))
-        groups |= {one: name for one in members if one not in written}
+        found = {one for one, name in written.items() if is_found_group(name)}
+        names = [name for one, name in written.items() if one not in found]
+        name = min(names or written.values(), default=scene_name([after[one] for one in members]))
+        groups |= {
+            one: name
+            for one in members
+            if one not in written or (one in found and written[one] != name)
+        }
     return groups
 
 
@@ -424,7 +496,7 @@ def _attributes(
             rows += [{"image": place, **changed}] * bool(changed)
             continue
         if place != str(_posix(inventory, index)):
-            changed |= _renamed(row.cells, place, photograph.split)
+            changed |= _renamed(row.cells, inventory.photographs[index], photograph)
         if changed:
             cells[row.line] = changed
     if not cells and not rows:
@@ -432,13 +504,17 @@ def _attributes(
     return edit_table(table.data or b"image,group\n", cells, rows, ["group"] * bool(groups))
 
 
-def _renamed(cells: Mapping[str, str], place: str, split: str) -> dict[str, str]:
+def _renamed(cells: Mapping[str, str], before: Photograph, after: Photograph) -> dict[str, str]:
     """Change the cells of a row that name the folder that a photograph has left."""
     changed = {}
-    if UNSPLIT in PurePosixPath(cells["image"].replace("\\", "/").casefold()).parts:
-        changed["image"] = place
-    if normalize(cells.get("split", "")) == UNSPLIT:
-        changed["split"] = split
+    left = {each.casefold() for each in before.image.parts} - {
+        each.casefold() for each in after.image.parts
+    }
+    written = PurePosixPath(cells["image"].replace("\\", "/").casefold())
+    if not left.isdisjoint(written.parts):
+        changed["image"] = after.image.as_posix()
+    if normalize(cells.get("split", "")) == before.split:
+        changed["split"] = after.split
     return changed
 
 
@@ -474,12 +550,12 @@ def _assign_folds(
     scenes: Mapping[int, Sequence[int]],
     after: Sequence[Photograph],
     options: SplitOptions,
+    count: int,
 ) -> dict[int, int]:
     """Divide what is trained and validated on into folds by scene; the test split stays apart.
 
     A photograph that has a fold in ``folds.csv`` keeps it, if there are as many folds.
     """
-    count = options.folds or 0
     names = [str(number) for number in range(1, count + 1)]
     strata = _strata(inventory, options.stratify)
     earlier = _earlier_folds(inventory.dataset / FOLDS_CSV, names)
@@ -490,7 +566,8 @@ def _assign_folds(
         if inside:
             key = scene_name([after[one] for one in inside])
             members_of[key] = inside
-            places = {earlier.get(after[one].image.as_posix()) for one in inside} - {None}
+            earlier_names = [inventory.photographs[one].image.as_posix() for one in inside]
+            places = {earlier.get(name) for name in earlier_names} - {None}
             place = min(filter(None, places), default=None)
             found = Counter(stratum for one in inside for stratum in strata[one])
             groups.append(Scene(key, found, len(inside), place))
@@ -506,14 +583,28 @@ def _assign_folds(
     }
 
 
+def _folds_to_keep(inventory: Inventory, after: Sequence[Photograph]) -> int:
+    """Return the number of folds in ``folds.csv``, if it names photographs that move; else 0."""
+    folds = _read_folds(inventory.dataset / FOLDS_CSV)
+    is_outdated = any(
+        one.image != new.image and one.image.as_posix() in folds
+        for one, new in zip(inventory.photographs, after, strict=True)
+    )
+    return len(set(folds.values())) if is_outdated else 0
+
+
 def _earlier_folds(path: Path, names: Sequence[str]) -> dict[str, str]:
     """Read the folds of an earlier call; none if there were more or fewer of them."""
+    folds = _read_folds(path)
+    return folds if set(folds.values()) == set(names) else {}
+
+
+def _read_folds(path: Path) -> dict[str, str]:
     if not path.exists():
         return {}
     table, _ = read_table(path.read_bytes(), required="image")
     rows = table.rows if table else ()
-    folds = {row.cells.get("image", ""): row.cells.get("fold", "") for row in rows}
-    return folds if set(folds.values()) == set(names) else {}
+    return {row.cells.get("image", ""): row.cells.get("fold", "") for row in rows}
 
 
 def _folds_table(after: Sequence[Photograph], folds: Mapping[int, int]) -> bytes:
@@ -553,6 +644,57 @@ def _count(
         scenes=sum(not inside.isdisjoint(members) for members in scenes.values()),
         strata=Counter(stratum for index in inside for stratum in strata[index]),
     )
+
+
+def _straddling(
+    shown: Sequence[Photograph],
+    after: Sequence[Photograph],
+    joins: Joins,
+    *,
+    is_test_frozen: bool,
+) -> list[Straddling]:
+    return [
+        Straddling(
+            each.name,
+            each.kind,
+            {
+                split: [shown[one].image.as_posix() for one in members]
+                for split, members in each.members.items()
+            },
+            is_frozen=is_test_frozen and _TEST in each.members,
+        )
+        for each in straddles(after, joins)
+    ]
+
+
+def _unknown_scenes(inventory: Inventory, joins: Joins, options: SplitOptions) -> list[str]:
+    """Say that nothing is known of scenes, and what could be."""
+    named = inventory.attributes.scenes.values()
+    is_known = options.criteria or not all(map(is_found_group, named)) or joins.is_more_than_alike()
+    if is_known or not inventory.photographs:
+        return []
+    notes = [
+        "nothing is known of scenes: each photograph counts as one, near-duplicates apart. If you "
+        f"know more: --group-by, or a column group in {ATTRIBUTES_CSV}"
+    ]
+    return notes + [
+        f"--group-by {shlex.quote(each.criterion)} would make {each.scenes} scenes of "
+        f"{len(inventory.photographs)} photographs, the largest of {each.largest}: use it if that "
+        "is how they were taken"
+        for each in suggestions(known_of(inventory))
+    ]
+
+
+def _doubtful(shown: Sequence[Photograph], after: Sequence[Photograph], joins: Joins) -> list[str]:
+    """Say which photographs in two splits may be of one scene."""
+    pairs = doubtful_pairs(after, joins)
+    if not pairs:
+        return []
+    one, other = shown[pairs[0].one].image, shown[pairs[0].other].image
+    return [
+        f"{len(pairs)} pair(s) in two splits may be moments of one scene, the first {one} and "
+        f"{other}: look at them with doors data validate --sheet pairs.jpg"
+    ]
 
 
 def _unknown(inventory: Inventory, options: SplitOptions) -> list[str]:

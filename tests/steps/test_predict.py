@@ -17,6 +17,7 @@ from container_doors.adapters.yolo.detector import YoloDetector
 from container_doors.core.config import QualityLimits
 from container_doors.core.errors import PredictionError
 from container_doors.core.predictions import PhotographResult
+from container_doors.prediction.output import KINDS
 from container_doors.prediction.sources import plan
 from container_doors.steps.detections import one_by_one
 from container_doors.steps.open_model import OpenedModel, open_model
@@ -32,7 +33,7 @@ from tests.predicting import WHITE, FakeNetwork, jpeg, put, put_video, put_zip
 from tests.prediction.picture_files import readable_files
 
 OUT = Path("out")
-ALL = ("jsonl", "csv", "pictures", "crops", "yolo", "coco")
+ALL = KINDS
 
 
 @pytest.fixture(autouse=True)
@@ -69,7 +70,7 @@ def lines(folder: Path = OUT) -> list[PhotographResult]:
 
 
 def paths(results: Sequence[PhotographResult]) -> list[tuple[str, int | None]]:
-    return [(one.path, one.frame and one.frame.index) for one in results]
+    return [(one.path, one.frame.index if one.frame else None) for one in results]
 
 
 def test_results_come_in_the_order_of_the_sources():

@@ -22,6 +22,15 @@ _PACKAGES = (
 """Packages whose version can change a result. ``ultralytics`` stands for all its builds."""
 
 
+_INSTRUCTION_SETS = {
+    "AVX2": {"avx2"},
+    "AVX-512": {"avx512f"},
+    "VNNI": {"avx512_vnni", "avx_vnni"},
+    "AMX": {"amx_tile"},
+}
+"""By Linux' names: https://github.com/torvalds/linux/blob/v6.12/arch/x86/include/asm/cpufeatures.h"""
+
+
 def import_torch() -> Any:  # noqa: ANN401 - a module
     """Import PyTorch so that its threads sleep while they wait.
 
@@ -173,9 +182,25 @@ def usable_cores() -> int:
 
 def cpu_name() -> str:
     """Return the processor's name, for people."""
+    return _of_processor("model name") or platform.processor() or platform.machine()
+
+
+def describe_processor() -> str:
+    """Return the processor's name, its instruction sets for networks, and the usable cores.
+
+    VNNI is what makes eight bits fast. Only Linux tells which there are.
+    """
+    flags = set(_of_processor("flags").split())
+    sets = [name for name, any_of in _INSTRUCTION_SETS.items() if flags & any_of]
+    known = f" ({', '.join(sets) or 'no AVX2'}{'' if 'VNNI' in sets else ', no VNNI'})"
+    return f"{cpu_name()}{known if flags else ''}, {usable_cores()} core(s)"
+
+
+def _of_processor(name: str) -> str:
+    """Return what Linux says of the first processor; nothing elsewhere."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
         lines = []
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, "") or platform.processor() or platform.machine()
+    found = (line.partition(":")[2].strip() for line in lines if line.startswith(name))
+    return next(found, "")

@@ -97,7 +97,8 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 _NEED_TRAIN = {"demo:demo", "train:train", "evaluate:evaluate", "compare:compare",
-               "robustness:robustness", "latency:latency", "data_prelabel:draw_boxes"}  # fmt: skip
+               "robustness:robustness", "latency:latency", "export:export",
+               "data_prelabel:draw_boxes"}  # fmt: skip
 """What computes with a model; every other command works without the extra `train`."""
 
 

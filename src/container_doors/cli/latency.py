@@ -6,7 +6,8 @@ from container_doors.adapters.machine import describe_machine
 from container_doors.adapters.yolo.export import FORMATS, export_detector
 from container_doors.cli import console
 from container_doors.cli.evaluate import FAULTS, open_detector, say_measured
-from container_doors.core.measurements import FormatTiming
+from container_doors.core.measurements import FormatTiming, Parity
+from container_doors.core.records import Latency
 from container_doors.reporting.which_run import named_or_only
 from container_doors.steps.latency import LatencySettings, time_formats
 
@@ -34,6 +35,21 @@ def latency(arguments: argparse.Namespace) -> int:
     return FAULTS if differ else 0
 
 
+def describe_latency(one: Latency) -> str:
+    """Write a latency for people, without how it was measured."""
+    return f"median {one.median_ms:.1f} ms, 95th percentile {one.p95_ms:.1f} ms (n = {one.images})"
+
+
+def describe_parity(parity: Parity) -> str:
+    """Write how far two formats differ."""
+    return (
+        f"{parity.boxes} boxes in {parity.photographs} photographs, "
+        f"{parity.without_a_match} without a match, at most {parity.most_box_px:.2f} px and "
+        f"{parity.most_confidence:.4f} in confidence apart (tolerated: "
+        f"{parity.box_tolerance_px:g} px, {parity.confidence_tolerance:g})"
+    )
+
+
 def _lines(one: FormatTiming) -> list[str]:
     if one.latency is None:
         return [f"{one.format:9} not measured: {one.not_measured or 'nothing was timed'}"]
@@ -50,10 +66,5 @@ def _lines(one: FormatTiming) -> list[str]:
         verdict = "same boxes as PyTorch" if parity.holds else "OTHER BOXES THAN PYTORCH"
         if parity.holds and not parity.boxes:
             return [*lines, f"{'':9} not compared with PyTorch: no box was found"]
-        lines.append(
-            f"{'':9} {verdict}: {parity.boxes} boxes in {parity.photographs} photographs, "
-            f"{parity.without_a_match} without a match, at most {parity.most_box_px:.2f} px and "
-            f"{parity.most_confidence:.4f} in confidence apart (tolerated: "
-            f"{parity.box_tolerance_px:g} px, {parity.confidence_tolerance:g})"
-        )
+        lines.append(f"{'':9} {verdict}: {describe_parity(parity)}")
     return lines

@@ -15,6 +15,7 @@ from container_doors.cli.options import (
     demo,
     doctor,
     evaluate,
+    export,
     gate,
     init,
     kaggle,
@@ -43,7 +44,7 @@ DESCRIPTION = (
 )
 _COMMANDS = (
     demo, init, data, train, evaluate, compare, robustness, latency, gate, publish, runs, metadata,
-    version, summary, sync, verify, predict, monitor, track, storage, kaggle, tunnel, doctor,
+    version, summary, sync, verify, export, predict, monitor, track, storage, kaggle, tunnel, doctor,
     completion,
 )  # fmt: skip
 """In the order of a run, which is that of the help."""

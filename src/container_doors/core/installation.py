@@ -30,9 +30,9 @@ EXTRAS = {
         "cloudpickle",
     ),
     "gdrive": ("dvc_gdrive",),
-    "export": ("onnx", "onnxruntime", "onnxslim", "openvino"),
+    "export": ("nncf", "onnx", "onnxruntime", "onnxslim", "openvino"),
     "robustness": ("imagecorruptions",),
-    "serve": ("fastapi", "fastapi_offline", "multipart", "prometheus_client", "starlette", "uvicorn"),
+    "serve": ("fastapi", "fastapi_offline", "prometheus_client", "python_multipart", "uvicorn"),
     "demo": ("gradio",),
 }
 """What `pip install 'container-doors[EXTRA]'` adds, by extra, as names to import."""
@@ -76,11 +76,20 @@ def install_command(extra: str | None = None) -> str:
     return sync if clone == Path.cwd() else f"cd {shlex.quote(str(clone))} && {sync}"
 
 
+def install_packages(*names: str) -> str:
+    """Return the line that adds packages that are in no extra of ours to this environment."""
+    return _pip_install(" ".join(names))
+
+
 def _install_extra(extra: str) -> str:
     """Return the line that adds an extra to an installation from a wheel."""
     package = f"'container-doors[{extra}]'"
     if "uv" in Path(sys.prefix).parts[-3:] and "tools" in Path(sys.prefix).parts:
         return f"uv tool install {package}"
+    return _pip_install(package)
+
+
+def _pip_install(packages: str) -> str:
     if find_spec("pip") is None and shutil.which("uv"):
-        return f"uv pip install --python {sys.executable} {package}"
-    return f"{sys.executable} -m pip install {package}"
+        return f"uv pip install --python {sys.executable} {packages}"
+    return f"{sys.executable} -m pip install {packages}"

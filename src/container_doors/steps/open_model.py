@@ -94,6 +94,17 @@ def open_model(
     )
 
 
+def read_model(folder: Path) -> ModelFile:
+    """Read how the model in a folder is used.
+
+    Raises:
+        RunError: If there is no model, or if a document beside it is damaged.
+    """
+    if not _is_model(folder):
+        raise _no_model(folder)
+    return read_model_file(folder)
+
+
 @dataclass(frozen=True, slots=True)
 class _Asked:
     networks: Runtimes
@@ -202,9 +213,7 @@ def _no_model(folder: Path) -> RunError:
 
 def _in_folder(folder: Path, asked: _Asked) -> _Found:
     """Choose what to open of the model in a folder."""
-    if not _is_model(folder):
-        raise _no_model(folder)
-    published = _Published(folder, read_model_file(folder), read_exports(folder), asked)
+    published = _Published(folder, read_model(folder), read_exports(folder), asked)
     return published.fastest() if asked.backend == AUTO else published.of_backend(asked.backend)
 
 

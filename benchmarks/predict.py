@@ -1,0 +1,147 @@
+"""Measures ``doors predict`` against ``yolo predict``, and checks that the boxes are equal.
+
+    uv run python benchmarks/predict.py --weights weights/detection/best.pt
+
+Both are started as programs, alternately, on the same folder of 12-megapixel JPEGs, which are drawn
+photographs made larger, with noise; with the same weights, size, thresholds and device, in PyTorch.
+All files are read once before the timing. Ours also hashes every file and measures the quality of
+every door. The bar is for two processor cores with nothing else to do: the ratio is printed with
+the load of the machine.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from container_doors.adapters.yolo.environment import import_ultralytics
+from container_doors.scenes import draw_sample
+
+WIDTH_PX, HEIGHT_PX = 4000, 3000
+_DIFFERENT = 8
+_BAR = 1.3
+
+
+def main() -> int:
+    """Make the photographs, time both, compare; exit 1 if a box differs."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--weights", type=Path, required=True, help="a .pt file")
+    parser.add_argument("--photographs", type=int, default=40)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--conf", type=float, default=0.25)
+    parser.add_argument("--device", default="cpu")
+    arguments = parser.parse_args()
+    weights = arguments.weights.absolute()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        photographs = _draw(folder, arguments.photographs)
+        size_mb = sum(path.stat().st_size for path in photographs) / 1e6
+        ours: list[float] = []
+        others: list[float] = []
+        for _ in range(arguments.repeats):
+            duration_s, results = _predict(folder, weights, arguments.conf, arguments.device)
+            ours.append(duration_s)
+            others.append(_yolo(folder, weights, results[0]["model"], arguments.device))
+        load = os.getloadavg()[0]
+        boxes, differing = _compare(photographs, results, weights, arguments.device)
+    print(f"{len(photographs)} JPEGs of {WIDTH_PX} x {HEIGHT_PX}, {size_mb:.0f} MB; "
+          f"{len(os.sched_getaffinity(0))} cores, load {load:.1f}")  # fmt: skip
+    print(f"doors predict {min(ours):7.2f} s  ({', '.join(f'{one:.1f}' for one in ours)})")
+    print(f"yolo predict  {min(others):7.2f} s  ({', '.join(f'{one:.1f}' for one in others)})")
+    print(f"ratio         {min(others) / min(ours):7.2f}    (bar: {_BAR})")
+    print(f"boxes         {boxes} equal bit for bit in {len(photographs) - differing} photographs, "
+          f"{differing} photograph(s) differ")  # fmt: skip
+    return 1 if differing else 0
+
+
+def _draw(folder: Path, count: int) -> list[Path]:
+    """Write photographs of about 5 MB; the drawn ones repeat, and the noise differs."""
+    sample, photographs = folder / "sample", folder / "photographs"
+    draw_sample(sample, counts={"train": _DIFFERENT}, seed=0, image_size_px=(1000, 750))
+    drawn = [_read(path) for path in sorted((sample / "images/train").iterdir())]
+    photographs.mkdir()
+    noise = np.random.default_rng(0).normal(0, 4, (HEIGHT_PX, WIDTH_PX, 1)).astype(np.float32)
+    for number in range(count):
+        large = cv2.resize(
+            drawn[number % len(drawn)], (WIDTH_PX, HEIGHT_PX), interpolation=cv2.INTER_CUBIC
+        )
+        noisy = np.clip(large + np.roll(noise, number * 97, axis=1), 0, 255).astype(np.uint8)
+        path = photographs / f"IMG_{number:04d}.jpg"
+        cv2.imwrite(str(path), noisy, [cv2.IMWRITE_JPEG_QUALITY, 92])
+        path.read_bytes()
+    return sorted(photographs.iterdir())
+
+
+def _read(path: Path) -> NDArray[np.uint8]:
+    with Image.open(path) as picture:
+        return cv2.cvtColor(np.asarray(picture), cv2.COLOR_RGB2BGR)  # type: ignore[return-value]
+
+
+def _predict(
+    folder: Path, weights: Path, conf: float, device: str
+) -> tuple[float, list[dict[str, Any]]]:
+    command = [
+        sys.executable, "-m", "container_doors", "predict", str(folder / "photographs"),
+        "--weights", str(weights), "--conf", str(conf), "--device", device,
+        "--backend", "pytorch", "--json",
+    ]  # fmt: skip
+    output = folder / "ours.jsonl"
+    duration_s = _timed(command, output)
+    return duration_s, [json.loads(line) for line in output.read_text().splitlines()]
+
+
+def _yolo(folder: Path, weights: Path, used: Mapping[str, Any], device: str) -> float:
+    settings = {
+        "model": weights, "source": folder / "photographs", "imgsz": used["image_size_px"],
+        "conf": used["conf_threshold"], "iou": used["iou_threshold"],
+        "max_det": used["max_detections"], "device": device, "save": False,
+    }  # fmt: skip
+    program = Path(sys.executable).with_name("yolo")
+    words = [f"{name}={value}" for name, value in settings.items()]
+    return _timed([str(program), "detect", "predict", *words], folder / "yolo.txt")
+
+
+def _timed(command: Sequence[str], output: Path) -> float:
+    with output.open("w") as file:
+        started = time.perf_counter()
+        subprocess.run(command, check=True, stdout=file, stderr=subprocess.DEVNULL)
+        return time.perf_counter() - started
+
+
+def _compare(
+    photographs: Sequence[Path], results: Sequence[dict[str, Any]], weights: Path, device: str
+) -> tuple[int, int]:
+    """Return how many boxes Ultralytics finds, and in how many photographs ours differ."""
+    used = results[0]["model"]
+    model = import_ultralytics().YOLO(str(weights))
+    boxes = differing = 0
+    for photograph, result in zip(photographs, results, strict=True):
+        (found,) = model.predict(
+            str(photograph),
+            imgsz=used["image_size_px"],
+            conf=used["conf_threshold"],
+            iou=used["iou_threshold"],
+            max_det=used["max_detections"],
+            device=device,
+            verbose=False,
+        )
+        expected = [(*row[:4], row[4]) for row in found.boxes.data.tolist()]
+        ours = [(*door["box_xyxy"], door["confidence"]) for door in result["detections"]]
+        boxes += len(expected)
+        differing += ours != expected or Path(result["path"]).name != photograph.name
+    return boxes, differing
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

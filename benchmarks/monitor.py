@@ -54,7 +54,7 @@ def _has_drifted(tested: Month, now: Month) -> bool:
         "confidence": (tested.confidence[before], now.confidence[after]),
         "box size": (tested.area_share[before], now.area_share[after]),
         "brightness": (tested.brightness[before], now.brightness[after]),
-        "without a door": (1.0 - before, 1.0 - after),
+        "without a door": (np.where(before, 0.0, 1.0), np.where(after, 0.0, 1.0)),
     }
     compared = [
         Compared(

@@ -1,5 +1,6 @@
 """What every test stands on: no test sees the person's own configuration, or leaves any behind."""
 
+import gc
 import os
 import signal
 from pathlib import Path
@@ -17,18 +18,33 @@ _ISOLATED = {
     "DVC_GLOBAL_CONFIG_DIR": "dvc-global",
     "DVC_SYSTEM_CONFIG_DIR": "dvc-system",
     "DVC_SITE_CACHE_DIR": "dvc-site-cache",
+    "MPLCONFIGDIR": "matplotlib",  # else each new HOME looks for all fonts again
 }
 _GIT_CONFIG = "[user]\n  name = Test\n  email = test@example.org\n[init]\n  defaultBranch = main\n"
+_DVC_CONFIG = "[core]\n    analytics = false\n"
+"""Each command of DVC would start a process that reports it."""
 
 _LONGEST = (
-    "test_demo", "test_readme", "test_exact_resume", "test_tracking", "test_several_gpus",
-    "test_kills", "test_ways_back", "test_handover",
+    "test_tracking", "test_demo", "test_readme", "test_remote", "test_kaggle_run", "test_run_again",
+    "test_several_gpus", "test_handover", "test_ways_back", "test_kills", "test_exact_resume",
 )  # fmt: skip
 """Modules of slow tests, which begin first, so that none is left alone at the end."""
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Look for no garbage in what is imported, neither meanwhile nor later: all of it stays."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.freeze()
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]):
-    items.sort(key=lambda item: item.path.stem not in _LONGEST)
+    order = {name: number for number, name in enumerate(_LONGEST)}
+    items.sort(key=lambda item: order.get(item.path.stem, len(order)))
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -36,6 +52,8 @@ def _isolated(tmp_path_factory: pytest.TempPathFactory):
     folder = tmp_path_factory.mktemp("configuration")
     (folder / "gitconfig").write_text(_GIT_CONFIG, encoding="utf-8")
     (folder / "gitconfig-system").touch()
+    (folder / "dvc-global").mkdir()
+    (folder / "dvc-global/config").write_text(_DVC_CONFIG, encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
         for name, file in _ISOLATED.items():
             patch.setenv(name, str(folder / file))

@@ -24,7 +24,6 @@ from torch import distributed, nn  # noqa: E402
 from ultralytics.engine import validator as vendor_validator  # noqa: E402
 from ultralytics.utils import LOCAL_RANK, RANK  # noqa: E402
 
-from container_doors.adapters.yolo.engine import Engine  # noqa: E402
 from container_doors.adapters.yolo.trainer import YoloTrainer  # noqa: E402
 from container_doors.core.errors import DoorsError  # noqa: E402
 from container_doors.core.records import Hardware, StartingWeights  # noqa: E402
@@ -33,6 +32,7 @@ from container_doors.training.checkpoint import rewind  # noqa: E402
 from container_doors.training.logbook import logbook  # noqa: E402
 from container_doors.training.recorder import Recorder  # noqa: E402
 from tests.tiny import Printing, tiny_params  # noqa: E402
+from tests.unplotted import Unplotted  # noqa: E402
 
 WORKERS = 2
 FAULT = "CONTAINER_DOORS_TEST_FAULT"
@@ -62,7 +62,7 @@ if RANK != -1:
     _name_no_gpu()
 
 
-class CpuDdpTrainer(Engine):
+class CpuDdpTrainer(Unplotted):
     """Two workers, whatever the device is called."""
 
     ddp = property(lambda self: LOCAL_RANK == -1, lambda self, value: None)

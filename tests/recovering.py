@@ -16,7 +16,6 @@ from typing import Any
 
 import torch
 
-from container_doors.adapters.yolo.engine import Engine
 from container_doors.adapters.yolo.trainer import YoloTrainer
 from container_doors.core.errors import RunError, ToBeContinued
 from container_doors.core.records import StartingWeights
@@ -25,6 +24,7 @@ from container_doors.training.recorder import Recorder
 from container_doors.training.stopping import StopRequests
 from tests.resuming import in_a_fork
 from tests.tiny import Printing, tiny_params
+from tests.unplotted import Unplotted
 
 Befalls = Callable[[Any, dict[str, Any]], None]
 
@@ -71,7 +71,6 @@ def nothing(trainer: Any, batch: dict[str, Any]) -> None:
 
 
 CASES: dict[str, tuple[Befalls, dict[str, object]]] = {
-    "whole": (nothing, {}),
     "memory for half a batch": (out_of_memory_above(2), {"nominal_batch_size": 8}),
     "memory gone in the third epoch": (out_of_memory_above(2, in_epoch=3), {}),
     "memory for nothing": (out_of_memory_above(0), {"image_size_px": 64}),
@@ -87,7 +86,7 @@ CASES: dict[str, tuple[Befalls, dict[str, object]]] = {
 def train(root: Path, data_yaml: Path, name: str) -> None:
     befall, changed = CASES[name]
 
-    class Befallen(Engine):
+    class Befallen(Unplotted):
         def preprocess_batch(self, batch: dict[str, Any]) -> dict[str, Any]:
             prepared = super().preprocess_batch(batch)
             befall(self, prepared)
@@ -98,12 +97,12 @@ def train(root: Path, data_yaml: Path, name: str) -> None:
     deadline = time.time() + 0.001 if name == "out of time" else None
     grace_s = 1.0 if name == "sigterm in a long epoch" else 600.0
     wishes = StopRequests(run.stop_request, deadline=deadline, grace_s=grace_s)
-    recorder = Recorder(run, epochs=4, progress=Printing(), stopping=wishes)
+    recorder = Recorder(run, epochs=3, progress=Printing(), stopping=wishes)
     with wishes.handling_sigterm():
         try:
             with wishes.training():
                 YoloTrainer(vendor_trainer=Befallen).train(
-                    tiny_params(epochs=4, **changed), run, data_yaml=data_yaml,
+                    tiny_params(epochs=3, **changed), run, data_yaml=data_yaml,
                     weights=StartingWeights(source="random"), listener=recorder,
                 )  # fmt: skip
         except ToBeContinued as wish:

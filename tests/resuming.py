@@ -5,6 +5,8 @@
 Each go is a forked process, so that it costs no import. Under ROOT each case leaves a folder.
 """
 
+import gc
+import importlib
 import os
 import signal
 import sys
@@ -17,11 +19,7 @@ from container_doors.adapters.yolo.environment import import_ultralytics
 
 import_ultralytics()
 
-import matplotlib.pyplot as plt  # noqa: E402, F401 - each go would import these again
-import torch._inductor  # noqa: E402, F401
-
 from container_doors.adapters.yolo import callbacks as yolo_callbacks  # noqa: E402
-from container_doors.adapters.yolo.engine import Engine  # noqa: E402
 from container_doors.adapters.yolo.trainer import YoloTrainer  # noqa: E402
 from container_doors.core.records import Epoch, StartingWeights  # noqa: E402
 from container_doors.core.run import Run  # noqa: E402
@@ -30,6 +28,10 @@ from container_doors.training.history import append_epoch, format_epochs, read_e
 from container_doors.training.recorder import Recorder  # noqa: E402
 from tests.resuming_cases import CASES, Case  # noqa: E402
 from tests.tiny import Printing, tiny_params  # noqa: E402
+from tests.unplotted import Unplotted  # noqa: E402
+
+IMPORTED_BY_A_TRAINING = ("matplotlib.pyplot", "polars", "thop", "torch._inductor", "torchvision")
+"""By Ultralytics, when it first needs them: each go would import them again."""
 
 SCORES = (0.3, 0.5, 0.2, 0.1)
 """Of the epochs until the kill: after two epochs a real one would be 0."""
@@ -46,7 +48,7 @@ def die() -> NoReturn:
 def a_trainer(case: Case, scores: tuple[float, ...]) -> type:
     """Derive Ultralytics' trainer: scores as given, and death at the chosen moment."""
 
-    class Trainer(Engine):
+    class Trainer(Unplotted):
         def validate(self) -> tuple[dict[str, float], float]:
             before: Any = self.best_fitness
             score = scores[self.epoch]
@@ -69,9 +71,6 @@ def a_trainer(case: Case, scores: tuple[float, ...]) -> type:
         def plot_metrics(self) -> None:
             if case.moment == "ended":
                 die()
-
-        def plot_training_labels(self) -> None:
-            """Nobody looks."""
 
     return Trainer
 
@@ -118,7 +117,10 @@ def _dying_in(make_newest: Callable[..., None], case: Case) -> Callable[..., Non
 
 def in_a_fork(work: Callable[[], None]) -> int:
     """Returns the exit code, negative for a signal."""
+    for name in IMPORTED_BY_A_TRAINING:
+        importlib.import_module(name)
     sys.stdout.flush()
+    gc.freeze()  # PyTorch's objects would be looked through after each epoch
     child = os.fork()
     if child == 0:
         code = 1

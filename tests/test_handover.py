@@ -158,16 +158,17 @@ def test_one_flipped_byte_is_found_by_the_command(machines: Machines):
         if f"{path.parent.name}{path.name}" in (here / PUBLISHED / "best.pt.dvc").read_text()
     )
     image = next((here / "data/processed/detection/images/test").iterdir())
-    for path, at, named in (
-        (here / PUBLISHED / "best.pt", 1000, f"{PUBLISHED}/best.pt: expected sha256"),
-        (image, 5000, f"images/test/{image.name}: expected sha256"),
-        (of_best, 1000, "best.pt: expected its object, found a damaged one, or none"),
-    ):
-        before = path.read_bytes()
+    flipped = {here / PUBLISHED / "best.pt": 1000, image: 5000, of_best: 1000}
+    before = {path: path.read_bytes() for path in flipped}
+    for path, at in flipped.items():
         flip(path, at)
 
-        assert named in machines.run(here, "doors verify", exit_code=1)
+    said = machines.run(here, "doors verify", exit_code=1)
 
+    assert f"{PUBLISHED}/best.pt: expected sha256" in said
+    assert f"images/test/{image.name}: expected sha256" in said
+    assert "best.pt: expected its object, found a damaged one, or none" in said
+    for path, content in before.items():
         path.parent.mkdir(parents=True, exist_ok=True)  # DVC has deleted the damaged object
-        path.write_bytes(before)
+        path.write_bytes(content)
     machines.run(here, "doors verify")

@@ -28,6 +28,7 @@ PROSE = (
     "run doors gate first: exit 1, and upload nothing, unless every target is met",
     "# written by: doors summary --card",
     "<!doctype html><!-- doors summary -->",
+    "doors data prelabel",
     "With the correlation within scenes (`doors evaluate`)",
 )
 """These speak of a command, and nobody is to type it."""

@@ -194,6 +194,7 @@ def test_a_training_comes_home_as_the_one_that_was_sent(ran: tuple[FakeHost, Job
     assert (newest_job("exp1").stage, newest_job(None).outcome) == ("home", "finished")
 
 
+@pytest.mark.slow
 def test_a_time_limit_that_is_hit_twice_ends_as_one_run(host: FakeHost):
     host.environment["MOOD"] = "stop"
     sessions, home = [], all_of_it(host, planned(host))

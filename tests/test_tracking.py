@@ -284,6 +284,9 @@ def test_what_does_not_open_costs_nothing_and_is_sent_later(
     assert why in line
     assert "doors track sync exp1" in line
     assert not backend.runs
+    assert key == KEY or key not in done.stdout + done.stderr
+    if why != "it answers 503":  # what was recorded does not depend on the reason
+        return
     backend.fault = None
     sent = doors(workspace, environment(workspace, backend), "track", "sync")
     assert sent.returncode == 0, sent.stderr
@@ -291,20 +294,19 @@ def test_what_does_not_open_costs_nothing_and_is_sent_later(
     assert shown(the_run(backend)) == told(workspace)
     assert the_run(backend).state == "finished"
     assert the_run(backend).system  # recorded while it was trained
-    assert key == KEY or key not in done.stdout + done.stderr
 
 
 @pytest.mark.slow
-def test_an_outage_of_a_minute_is_bridged(workspace: Path, backend: WandbBackend):
+def test_an_outage_of_half_a_minute_is_bridged(workspace: Path, backend: WandbBackend):
     go_on = workspace / "go on"
-    argv = command("exp1", epochs=400, pause_s=0.25, held_until=go_on)
+    argv = command("exp1", epochs=200, pause_s=0.25, held_until=go_on)
     seen = environment(workspace, backend)
     with subprocess.Popen(argv, cwd=workspace, env=seen, stdout=subprocess.PIPE, text=True) as run:
         until(lambda: backend.runs and the_run(backend).history)
         before = len(the_run(backend).history)
         backend.fault = Fault(status=503)
         go_on.touch()
-        time.sleep(60)
+        time.sleep(30)
         assert run.poll() is None, "it did not train on"
         backend.fault = None
         said, _ = run.communicate(timeout=120)
@@ -405,7 +407,6 @@ def test_a_follower_that_dies_costs_the_training_nothing(workspace: Path, backen
     assert len(told(workspace)) == 6
     assert "tracking: its process ended with exit code -9" in said
     sent = doors(workspace, seen, "track", "sync", "exp1")
-    assert sent.returncode == 0, sent.stderr
     assert sent.returncode == 0, sent.stderr
     assert shown(the_run(backend)) == told(workspace)
 
@@ -715,6 +716,7 @@ class TestRealTraining:
         assert [epoch["epoch"] for epoch in told(workspace)] == epochs
         run = the_run(backend)
         assert [row["epoch"] for row in run.history if "epoch" in row] == epochs
+        assert ("the second worker has had enough" in done.stderr) == bool(fault)
         assert ((run.state, run.exit_code), run.times_opened) == (end, 1)
 
 

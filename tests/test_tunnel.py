@@ -159,6 +159,7 @@ def test_secrets_are_said_by_their_length_and_stand_in_no_argument(session: Sess
         assert "PRIVATE KEY-----\\nMII" not in line
 
 
+@pytest.mark.slow
 def test_a_run_is_started_in_tmux_once_and_goes_on_by_itself(session: Session):
     for _ in range(2):
         done = session.doors("run", "detection_exp007", "--detach")

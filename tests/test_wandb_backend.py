@@ -194,6 +194,7 @@ run.summary.update()
     assert logged.unknown == []
 
 
+@pytest.mark.slow
 def test_a_run_is_resumed_where_it_stood(backend: WandbBackend, tmp_path: Path):
     first = """
 run = wandb.init(project="doors", id="exp1", config={"lr": 1}, tags=["a"], resume="allow",

@@ -16,6 +16,9 @@ NOMINAL = (0.93, 0.97)
 SMALL_SAMPLE = (0.91, 0.985)  # docs/decisions.md has the measured values
 FEW_SCENES = (0.95, 1.0)  # docs/measured.md has them, with the widths
 
+OF_PRECISION = DATA_SETS // 2
+"""Average precision takes a second for 20 to 50 data sets; the others take a tenth of it."""
+
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
@@ -43,7 +46,7 @@ def test_average_precision_lies_in_its_interval(
     generator = np.random.default_rng(1)
 
     covered = 0
-    for _ in range(DATA_SETS):
+    for _ in range(OF_PRECISION):
         estimate = spread.average_precision(
             synthetic_ranking(photographs, generator),
             range(photographs),
@@ -53,7 +56,7 @@ def test_average_precision_lies_in_its_interval(
         assert estimate is not None
         covered += estimate.low <= truth <= estimate.high
 
-    assert coverage[0] <= covered / DATA_SETS <= coverage[1]
+    assert coverage[0] <= covered / OF_PRECISION <= coverage[1]
 
 
 @pytest.mark.slow
@@ -125,11 +128,14 @@ def test_a_precision_lies_in_its_interval_if_false_alarms_are_overdispersed(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("photographs", [20, 40])
-def test_average_precision_lies_in_its_interval_if_most_overlaps_are_equal(photographs: int):
+def test_average_precision_lies_in_its_interval_if_most_overlaps_are_equal(
+    photographs: int, monkeypatch: pytest.MonkeyPatch
+):
     """Every box has an IoU of 0.88, but 3 of 100 of 0.7: most half samples are equal."""
+    monkeypatch.setattr(spread, "half_samples", partial(half_samples, replicates=300))
     generator = np.random.default_rng(6)
     truth, covered = (8 * 0.97 + 5 * 0.03) / 10, 0
-    for _ in range(DATA_SETS):
+    for _ in range(OF_PRECISION):
         overlap = np.where(generator.random(photographs) < 0.97, 0.88, 0.7)
         ranking = Ranking(
             np.arange(photographs),
@@ -143,7 +149,7 @@ def test_average_precision_lies_in_its_interval_if_most_overlaps_are_equal(photo
         assert estimate is not None
         covered += estimate.low <= truth <= estimate.high
 
-    assert covered / DATA_SETS >= NOMINAL[0]
+    assert covered / OF_PRECISION >= NOMINAL[0]
 
 
 @pytest.mark.slow

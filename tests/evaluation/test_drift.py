@@ -86,12 +86,13 @@ def test_equal_photographs_have_no_distance():
 
     (found,) = find_drifts([Compared("x", sample(values), sample(np.tile(values, 3)))], alpha=0.05)
 
-    assert (found.distance, found.has_changed) == (pytest.approx(0, abs=1e-12), False)
+    assert found.distance == pytest.approx(0, abs=1e-12)
+    assert not found.has_changed
 
 
 def test_a_small_difference_of_very_many_photographs_changes_nothing():
-    dealer = np.random.default_rng(3)
-    tested, now = dealer.normal(size=3000), dealer.normal(0.1, size=3000)
+    tested = np.linspace(0, 1, 4000)
+    now = tested + 0.04
 
     (found,) = find_drifts([Compared("x", sample(tested), sample(now))], alpha=0.05)
 

@@ -5,8 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from cyclonedx.schema import SchemaVersion
-from cyclonedx.validation.json import JsonStrictValidator
 
 from container_doors import pipeline
 from container_doors.adapters.distributions import installed_packages
@@ -27,7 +25,11 @@ PACKAGES = [
 ]
 
 
+@pytest.mark.slow
 def test_what_is_installed_here_makes_a_document_of_the_schema():
+    from cyclonedx.schema import SchemaVersion
+    from cyclonedx.validation.json import JsonStrictValidator  # compiles a grammar: 3 s
+
     document = json.dumps(bill_of_materials(a_record(), MODEL, installed_packages()))
 
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(document) is None

@@ -5,6 +5,8 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from copy import copy
 from pathlib import Path
 
 import pytest
@@ -154,6 +156,49 @@ def off_line(drive: DriveBackend) -> None:
     os.environ["https_proxy"] = "http://127.0.0.1:9"
 
 
+@pytest.fixture(scope="module")
+def personal(
+    template: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[DriveBackend, dict[str, str], Path]]:
+    """A repository on a personal Drive, and its environment: made once, for that takes longest."""
+    home = tmp_path_factory.mktemp("personal")
+    folder = Path(shutil.copytree(template, home / "repository"))
+    with DriveBackend(home / "drive") as backend:
+        environment = backend.environment | {
+            "XDG_CONFIG_HOME": str(home / "config"),
+            "KAGGLE_SECRET_DVC_JSON": backend.accounts.add_person(),
+        }
+        del environment["GDRIVE_NON_INTERACTIVE"]
+        with pytest.MonkeyPatch.context() as patch:
+            enter(patch, folder, environment)
+            run("doors", "storage", "set", f"gdrive://{backend.state.add_folder()}")
+        yield backend, environment, folder
+
+
+def enter(patch: pytest.MonkeyPatch, folder: Path, environment: dict[str, str]) -> None:
+    patch.chdir(folder)
+    patch.delenv("GDRIVE_NON_INTERACTIVE", raising=False)
+    for name, value in environment.items():
+        patch.setenv(name, value)
+
+
+@pytest.fixture
+def working(
+    personal: tuple[DriveBackend, dict[str, str], Path], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[DriveBackend]:
+    """The Drive of that repository, which is mended after the test."""
+    backend, environment, folder = personal
+    accounts = vars(backend.accounts)
+    files, consents = dict(backend.state.files), {name: copy(accounts[name]) for name in accounts}
+    enter(monkeypatch, folder, environment)
+    yield backend
+    accounts.update(consents)
+    backend.state.files.update(files)
+    backend.state.is_full = False
+    for file in files.values():
+        file.seen_by = None
+
+
 BROKEN = {
     "revoked": (revoked, "the consent has expired or was revoked", "doors storage login"),
     "full": (full, "the Drive is full", "empty its bin"),
@@ -165,13 +210,8 @@ BROKEN = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("break_it", "meaning", "remedy"), BROKEN.values(), ids=BROKEN)
-def test_what_is_wrong_is_said_plainly(
-    break_it, meaning: str, remedy: str, repository: Path, drive: DriveBackend,
-    monkeypatch: pytest.MonkeyPatch,
-):  # fmt: skip
-    monkeypatch.setenv("KAGGLE_SECRET_DVC_JSON", drive.accounts.add_person())
-    run("doors", "storage", "set", f"gdrive://{drive.state.add_folder()}")
-    break_it(drive)
+def test_what_is_wrong_is_said_plainly(break_it, meaning: str, remedy: str, working: DriveBackend):
+    break_it(working)
 
     said = run("doors", "storage", "check", expect=2)
 

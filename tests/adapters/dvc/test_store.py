@@ -142,6 +142,7 @@ def test_git_can_add_what_the_specification_names(folder: Path):
     assert listed.stdout.split() == ["weights/detection/.gitignore", str(POINTER)]
 
 
+@pytest.mark.slow
 def test_a_pointer_names_its_version_until_its_content_changes(folder: Path):
     store = DvcStore(folder)
     store.annotate(store.add([BEST]), VERSION)
@@ -158,6 +159,7 @@ def test_a_pointer_names_its_version_until_its_content_changes(folder: Path):
     assert added["outs"][0]["md5"] != annotated["outs"][0]["md5"]
 
 
+@pytest.mark.slow
 def test_gto_and_dvc_find_a_model_by_its_tag(folder: Path, tmp_path: Path):
     """With the real ``gto`` and ``dvc artifacts get``, after the next model has been released."""
     store, repository = DvcStore(folder), GitRepository(folder)

@@ -117,6 +117,7 @@ def test_a_program_is_refused_by_whoever_opens_the_file(honest: dict[str, Any]):
     assert not Path(MARK).exists()
 
 
+@pytest.mark.slow
 def test_what_runs_yolo_among_what_we_start_loads_data_only(honest: dict[str, Any]):
     path = write(honest | {"date": touching()})
     import_ultralytics()
@@ -290,6 +291,7 @@ def test_a_cache_of_labels_is_never_read():
     assert not Path(MARK).exists()
 
 
+@pytest.mark.slow
 def test_an_environment_that_asks_for_the_opposite_is_not_heeded(
     monkeypatch: pytest.MonkeyPatch, honest: dict[str, Any]
 ):

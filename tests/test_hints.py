@@ -28,10 +28,12 @@ PROSE = (
     "run doors gate first: exit 1, and upload nothing, unless every target is met",
     "# written by: doors summary --card",
     "<!doctype html><!-- doors summary -->",
-    "doors data prelabel",
     "With the correlation within scenes (`doors evaluate`)",
 )
 """These speak of a command, and nobody is to type it."""
+
+MARKS = ("doors data prelabel",)
+"""What a project is recognised by: the names of those that wrote it."""
 
 LONGEST = 4
 """Steps from a message to the end of what it advises."""
@@ -41,7 +43,7 @@ def test_every_command_that_a_message_names_is_one_that_parses():
     named = [
         (where, command)
         for where, text in templates()
-        if not text.startswith(PROSE)
+        if not text.startswith(PROSE) and text not in MARKS
         for command in commands_in(text)
     ]
 

@@ -8,6 +8,8 @@ from pathlib import Path
 from container_doors.adapters.templates import template_path
 from container_doors.adapters.workspace import GitAndDvc
 from container_doors.cli.output import say
+from container_doors.core.config import load_params
+from container_doors.core.errors import ConfigError
 from container_doors.steps.init import Workspace, init_workspace
 
 _TEMPLATES = (
@@ -22,6 +24,7 @@ _TEMPLATES = (
     "notebooks/kaggle_ssh_tunnel.ipynb",
 )
 _MOST_NAMED = 12
+_README, _PARAMS = Path("README.md"), Path("params.yaml")
 
 
 def init(arguments: argparse.Namespace) -> int:
@@ -46,13 +49,30 @@ def _lines(done: Workspace) -> list[str]:
         lines.append(f"wrote {', '.join(map(str, done.made[:_MOST_NAMED]))}")
     if done.kept:
         lines.append(f"kept as they are, yours: {', '.join(map(str, done.kept[:_MOST_NAMED]))}")
+    unusable = _unusable_params(done)
+    lines += unusable
     if not done.begun and not done.made:
-        return [*lines, f"{done.folder} is a workspace already: nothing to do"]
+        return (
+            lines if unusable else [*lines, f"{done.folder} is a workspace already: nothing to do"]
+        )
     if done.commit is not None:
         lines.append(f"committed {done.commit[:12]}")
     else:
         names = " ".join(shlex.quote(str(path)) for path in [*done.made, Path(".dvc")])
         lines.append(f"next: git add {names} && git commit -m 'Begin'")
     enter = "" if done.folder.resolve() == Path.cwd() else f"cd {shlex.quote(str(done.folder))}, "
-    lines.append(f"next, {enter}as README.md says: doors data import YOUR_PHOTOGRAPHS")
+    if _README in done.kept:  # which says nothing of this
+        lines.append(f"next, {enter}for photographs: doors data import YOUR_PHOTOGRAPHS")
+    else:
+        lines.append(f"next, {enter}as README.md says: doors data import YOUR_PHOTOGRAPHS")
     return lines
+
+
+def _unusable_params(done: Workspace) -> list[str]:
+    """Say what a params.yaml lacks that was there before."""
+    try:
+        if _PARAMS in done.kept:
+            load_params(done.folder / _PARAMS)
+    except ConfigError as error:
+        return ["no command can use this params.yaml yet:", *error.lines()]
+    return []

@@ -484,7 +484,7 @@ def _document(content: str | bytes, where: str) -> dict[str, Any]:
     if not isinstance(document, dict) or not isinstance(document.get("detection"), dict):
         raise ConfigError(
             f"{where}: expected a section 'detection' with keys, found none",
-            hint="start from the params.yaml of this repository",
+            hint="doors init ../another writes a complete params.yaml: copy its section detection",
         )
     return document
 

@@ -19,6 +19,9 @@ def is_kaggle() -> bool:
 GET_UV = 'pip install --target .uv uv && export PATH="$PWD/.uv/bin:$PATH"'
 """The README's line: it also works where pip may not install next to Python (PEP 668)."""
 
+TORCH_FOR_PROCESSORS = "torch torchvision --index-url https://download.pytorch.org/whl/cpu"
+"""Packages a tenth as large as those with CUDA, as the README says too."""
+
 EXTRAS = {
     "train": (
         "torch",
@@ -84,12 +87,22 @@ def install_packages(*names: str) -> str:
 def _install_extra(extra: str) -> str:
     """Return the line that adds an extra to an installation from a wheel."""
     package = f"'container-doors[{extra}]'"
-    if "uv" in Path(sys.prefix).parts[-3:] and "tools" in Path(sys.prefix).parts:
-        return f"uv tool install {package}"
-    return _pip_install(package)
+    is_tool = "uv" in Path(sys.prefix).parts[-3:] and "tools" in Path(sys.prefix).parts
+    if is_tool or _is_without_pip():
+        install = "uv tool install" if is_tool else f"uv pip install --python {sys.executable}"
+        without_gpu = "add --torch-backend cpu"
+    else:
+        install = f"{sys.executable} -m pip install"
+        without_gpu = f"first {install} {TORCH_FOR_PROCESSORS}"
+    line = f"{install} {package}"
+    return f"{line} (without a GPU, {without_gpu})" if extra == "train" else line
 
 
 def _pip_install(packages: str) -> str:
-    if find_spec("pip") is None and shutil.which("uv"):
+    if _is_without_pip():
         return f"uv pip install --python {sys.executable} {packages}"
     return f"{sys.executable} -m pip install {packages}"
+
+
+def _is_without_pip() -> bool:
+    return find_spec("pip") is None and shutil.which("uv") is not None

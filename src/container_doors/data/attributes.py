@@ -398,7 +398,7 @@ def _without_group(
     rows: Mapping[str, Row], names: PhotographNames, table: Table
 ) -> Iterator[LineFault]:
     groups = [row.cells[_GROUP] for row in rows.values() if _GROUP in row.cells]
-    if _GROUP not in table.columns or (groups and all(map(is_found_group, groups))):
+    if _GROUP not in table.columns or all(map(is_found_group, groups)):
         return  # nobody has named scenes: what was found is not all that there is to know
     all_of, without = Counter[str](), defaultdict[str, list[str]](list)
     for path in names.paths:

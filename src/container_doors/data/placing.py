@@ -40,6 +40,7 @@ from container_doors.data.source_table import SOURCES_CSV, Origin, read_origins,
 from container_doors.data.spreadsheet import MOST_BYTES, read_table
 
 _IMAGES, _LABELS = "images", "labels"
+_COLUMNS = ("image", "group")
 _CHUNK_BYTES = 1024**2
 
 
@@ -225,6 +226,8 @@ class Staging:
         self._write(SOURCES_CSV, table_text(origins.values()))
         if not (self.folder / DATA_YAML).exists():
             self._write(str(DATA_YAML), _yaml(class_name))
+            if not (self.folder / ATTRIBUTES_CSV).exists():
+                self._write(ATTRIBUTES_CSV, _rows(_COLUMNS, {}, ","))  # to be filled by a person
         if any((self.folder / _IMAGES / split).is_dir() for split in SPLITS):
             for split in SPLITS:
                 (self.folder / _IMAGES / split).mkdir(exist_ok=True)
@@ -234,7 +237,7 @@ class Staging:
     def _add_groups(self, groups: Mapping[str, str]) -> str | None:
         path = self.folder / ATTRIBUTES_CSV
         if not path.exists():
-            self._write(ATTRIBUTES_CSV, _rows(["image", "group"], groups, ","))
+            self._write(ATTRIBUTES_CSV, _rows(_COLUMNS, groups, ","))
             return None
         data = path.read_bytes()
         table, faults = read_table(data, required="image")

@@ -480,7 +480,8 @@ class _Importer:
     def _dispute(self, first: str, boxes: int, other: str, other_boxes: int) -> None:
         self._report.disagreements.append(
             f"the same picture has {boxes} box(es) in {first}, and {other_boxes} other(s) in "
-            f"{other}: the first labels stay; --relabel takes the last ones"
+            f"{other}: the first labels stay; --relabel takes the last ones, for example of a "
+            "later export of the same project"
         )
 
     def _leftover(self, source: Source, reader: Reader) -> None:

@@ -51,7 +51,7 @@ class Val:
         if not images:
             raise DatasetError(
                 f"{layout.data_yaml.parent} has no photograph in val: there is nothing to compare",
-                hint="add photographs: doors data import, doors data split",
+                hint="doors data import SOURCE adds photographs, and doors data split places them",
             )
         self.photographs = _spread(images, most or len(images))
 

@@ -88,7 +88,7 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
     except (UnreadablePictureError, NotAFileError, FileNotFoundError) as error:
         raise DatasetError(
             f"{path} cannot be read: {printable(error)}",
-            hint="doors data validate says what is wrong with the data set",
+            hint="doors data validate --path DIR says what is wrong with the data set",
         ) from None
 
 

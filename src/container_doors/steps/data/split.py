@@ -693,7 +693,7 @@ def _doubtful(shown: Sequence[Photograph], after: Sequence[Photograph], joins: J
     one, other = shown[pairs[0].one].image, shown[pairs[0].other].image
     return [
         f"{len(pairs)} pair(s) in two splits may be moments of one scene, the first {one} and "
-        f"{other}: look at them with doors data validate --sheet pairs.jpg"
+        f"{other}: look at them: doors data validate --path DIR --sheet pairs.jpg"
     ]
 
 

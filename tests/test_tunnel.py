@@ -191,6 +191,7 @@ def test_a_run_is_started_in_tmux_once_and_goes_on_by_itself(session: Session):
 
 def test_with_a_terminal_one_looks_on(session: Session):
     """As ``doors tunnel run`` is used: what the training says is seen, and leaving it ends well."""
+    (session.repository / "go").touch()
     outside, inside = pty.openpty()
     looking = subprocess.Popen(
         [*DOORS, "tunnel", "run", "detection_exp008", "--ssh-dir", str(session.folder / "ssh")],

@@ -35,6 +35,8 @@ EXTRAS = {
     "gdrive": ("dvc_gdrive",),
     "export": ("nncf", "onnx", "onnxruntime", "onnxslim", "openvino"),
     "robustness": ("imagecorruptions",),
+    "serve": ("fastapi", "fastapi_offline", "prometheus_client", "python_multipart", "uvicorn"),
+    "demo": ("gradio",),
 }
 """What `pip install 'container-doors[EXTRA]'` adds, by extra, as names to import."""
 

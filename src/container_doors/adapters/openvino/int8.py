@@ -20,6 +20,9 @@ from container_doors.prediction.exporting import Built, Examples
 _MOST_RANKED = 50
 """Photographs on which each layer's part in a loss is estimated."""
 
+_MOST_RESTORED = 20
+"""Layers that are given back their precision; with more, eight bits would gain nothing."""
+
 _METADATA = "metadata.yaml"
 _LAYER = re.compile(r"model\.(\d+)(?=\D|$)")
 
@@ -55,6 +58,7 @@ def quantize(source: Path, folder: Path, examples: Examples) -> Built:
             ignored_scope=nncf.IgnoredScope(names=head_of(model)),
             advanced_accuracy_restorer_parameters=nncf.AdvancedAccuracyRestorerParameters(
                 ranking_subset_size=min(_MOST_RANKED, len(examples.validation)),
+                max_num_iterations=_MOST_RESTORED,
                 num_ranking_workers=1,
             ),
         )

@@ -299,13 +299,14 @@ def test_a_reader_that_leaves_ends_it():
     started.stderr.close()
 
 
-@pytest.mark.parametrize("option", ["", "--json"])
-def test_on_a_terminal_there_is_a_bar_among_whole_lines(option: str):
-    put(Path("photos"), *(f"{number}.jpg" for number in range(5)))
-    program = as_program(f"predict photos {option}", pause_s=0.15)
+def at_a_terminal(line: str, *, output: Path | None = None) -> str:
+    """Run the program at a terminal; return what is on the screen."""
+    program = as_program(line, pause_s=0.15)
     pid, terminal = pty.fork()
     if pid == 0:
         os.environ |= {"PYTHONPATH": f"{ROOT}/src:{ROOT}", "TERM": "xterm", "COLUMNS": "120"}
+        if output is not None:
+            os.dup2(os.open(output, os.O_WRONLY | os.O_CREAT), 1)
         os.execv(program[0], program)
     said = b""
     try:
@@ -315,7 +316,25 @@ def test_on_a_terminal_there_is_a_bar_among_whole_lines(option: str):
         pass
     os.close(terminal)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
-    text = said.decode()
+    return said.decode()
+
+
+def test_a_bar_on_the_screen_does_not_swallow_what_goes_into_a_file():
+    names = [f"photos/{number}.jpg" for number in range(5)]
+    put(Path(), *names)
+
+    text = at_a_terminal("predict photos --json", output=Path("found.jsonl"))
+
+    assert "detecting" in text
+    lines = Path("found.jsonl").read_text().splitlines()
+    assert [json.loads(line)["path"] for line in lines] == names
+
+
+@pytest.mark.parametrize("option", ["", "--json"])
+def test_on_a_terminal_there_is_a_bar_among_whole_lines(option: str):
+    put(Path("photos"), *(f"{number}.jpg" for number in range(5)))
+    text = at_a_terminal(f"predict photos {option}")
+
     if option:
         lines = [line for line in text.splitlines() if line.startswith("{")]
         assert [json.loads(line)["path"] for line in lines] == [

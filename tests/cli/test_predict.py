@@ -15,8 +15,7 @@ from pathlib import Path
 import pytest
 from tests.predicting import WHITE, FakeNetwork, MotionJpeg, put, put_video
 
-from container_doors.cli import main
-from container_doors.cli import predict as command
+from container_doors.cli import main, used_model
 from container_doors.cli.options.predict import KINDS
 from container_doors.core.predictions import PhotographResult, json_schema
 from container_doors.prediction import output
@@ -27,7 +26,7 @@ def network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeNetwork:
     """Open a fake, whatever is asked for; stay in an empty folder."""
     monkeypatch.chdir(tmp_path)
     fake = FakeNetwork()
-    monkeypatch.setattr(command, "open_model", lambda *_, **__: fake.opened)
+    monkeypatch.setattr(used_model, "open_model", lambda *_, **__: fake.opened)
     return fake
 
 
@@ -142,7 +141,7 @@ def test_what_cannot_be_done_is_said_before_the_model_is_opened(
     line: str, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     put(Path("photos"), "a.jpg")
-    monkeypatch.setattr(command, "open_model", lambda *_, **__: pytest.fail("it was opened"))
+    monkeypatch.setattr(used_model, "open_model", lambda *_, **__: pytest.fail("it was opened"))
 
     assert run(line) == 2
 
@@ -237,9 +236,9 @@ ROOT = Path(__file__).parents[2]
 WITH_A_FAKE = """
 import sys, time
 from tests.predicting import FakeNetwork
-from container_doors.cli import main, predict
+from container_doors.cli import main, used_model
 fake = FakeNetwork(before=lambda: time.sleep({pause_s}))
-predict.open_model = lambda *_, **__: fake.opened
+used_model.open_model = lambda *_, **__: fake.opened
 sys.exit(main({words!r}))
 """
 

@@ -25,6 +25,7 @@ from container_doors.cli.options import (
     publish,
     robustness,
     runs,
+    serve,
     storage,
     summary,
     sync,
@@ -43,8 +44,8 @@ DESCRIPTION = (
 )
 _COMMANDS = (
     demo, init, data, train, evaluate, compare, robustness, latency, gate, publish, runs, metadata,
-    version, summary, sync, verify, export, predict, monitor, track, storage, kaggle, tunnel, doctor,
-    completion,
+    version, summary, sync, verify, export, predict, serve, monitor, track, storage, kaggle, tunnel,
+    doctor, completion,
 )  # fmt: skip
 """In the order of a run, which is that of the help."""
 

@@ -86,8 +86,9 @@ def test_photographs_are_kept_once_with_what_was_found(tmp_path: Path):
 def test_photographs_of_another_model_are_not_mixed_with_them(tmp_path: Path):
     keep_in(tmp_path / "kept").close()
 
-    with pytest.raises(PredictionError, match="weights_sha256: expected abab"):
+    with pytest.raises(PredictionError, match="weights_sha256: expected abab") as error:
         keep_in(tmp_path / "kept", weights_sha256="cd" * 32)
+    assert error.value.hint == "another folder: --keep DIR"
 
 
 def test_two_services_do_not_keep_in_one_folder(tmp_path: Path):

@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from container_doors.core.config import QualityLimits
+from container_doors.core.errors import PredictionError
 from container_doors.core.files import make_folder, put_in_place
 from container_doors.core.predictions import PhotographResult, UsedModel
 from container_doors.data.photograph_suffixes import is_picture
@@ -57,12 +58,15 @@ class Keep:
             model=used,
             limits=limits,
         )
-        settle(folder, settings, is_resumed=True)
         self._folder = folder / PHOTOGRAPHS
-        make_folder(self._folder)
-        self._journal = Journal(folder / "predictions.jsonl")
         self._lock, self._say = threading.Lock(), say
-        self._kept = {one.sha256 for one in self._journal.results()}
+        try:
+            settle(folder, settings, is_resumed=True)
+            make_folder(self._folder)
+            self._journal = Journal(folder / "predictions.jsonl")
+            self._kept = {one.sha256 for one in self._journal.results()}
+        except PredictionError as error:
+            raise PredictionError(error.problem, hint="another folder: --keep DIR") from None
         self.left_out = 0
         """Photographs that were not kept, because the disk was too full."""
 

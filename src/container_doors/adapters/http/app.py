@@ -95,8 +95,8 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
 class Page(Protocol):
     """The page at ``/``."""
 
-    def mount(self, app: FastAPI) -> None:
-        """Add it to an application."""
+    def mount(self, app: FastAPI, budget: Budget) -> None:
+        """Add it to an application, whose uploads share a budget."""
 
     def has(self, path: str) -> bool:
         """Return whether a path is one of its own."""
@@ -123,12 +123,13 @@ def make_app(
         license_info={"name": "AGPL-3.0-or-later", "identifier": "AGPL-3.0-or-later"},
     )
     _add_handlers(app)
-    _add_predict(app, service, metrics)
+    budget = Budget(2 * service.limits.request_bytes)
+    _add_predict(app, service, metrics, budget)
     _add_probes(app, service, metrics)
     if access.token is not None:
         _add_sign_in(app, access)
     if page is not None:
-        page.mount(app)
+        page.mount(app, budget)
     else:
         _add_plain_page(app)
     return Gate(app, _rules(service.limits, access, page), log, metrics)
@@ -166,9 +167,7 @@ def _add_handlers(app: FastAPI) -> None:
         return Response(refusal.body(), refusal.status, None, "application/json")
 
 
-def _add_predict(app: FastAPI, service: Service, metrics: Metrics) -> None:
-    budget = Budget(2 * service.limits.request_bytes)
-
+def _add_predict(app: FastAPI, service: Service, metrics: Metrics, budget: Budget) -> None:
     @app.post(
         "/v1/predict",
         summary="Find doors",
@@ -179,7 +178,7 @@ def _add_predict(app: FastAPI, service: Service, metrics: Metrics) -> None:
     async def predict(
         request: Request,
         conf: Annotated[
-            float | None, Query(ge=0, le=1, description="Least confidence; default: the model's")
+            float | None, Query(ge=0.01, le=1, description="Least confidence; default: the model's")
         ] = None,
         max_det: Annotated[
             int | None, Query(ge=1, le=300, description="Most doors; default: the model's")

@@ -94,11 +94,11 @@ class Demo:
         """Delete what was uploaded and not read."""
         self._folder.cleanup()
 
-    def mount(self, app: FastAPI) -> None:
-        """Add the page to an application."""
+    def mount(self, app: FastAPI, budget: Budget) -> None:
+        """Add the page to an application, whose uploads share a budget."""
         import gradio as gr
 
-        self._add_upload(app)
+        self._add_upload(app, budget)
         system = ["system-ui", "sans-serif"]
         theme = gr.themes.Default(font=system, font_mono=["ui-monospace", "monospace"])
         gr.mount_gradio_app(
@@ -145,9 +145,8 @@ class Demo:
         blocks.queue(max_size=self._service.limits.queue, default_concurrency_limit=4)
         return blocks
 
-    def _add_upload(self, app: FastAPI) -> None:
+    def _add_upload(self, app: FastAPI, budget: Budget) -> None:
         limits = self._service.limits
-        budget = Budget(2 * limits.request_bytes)
 
         @app.post(_UPLOAD, include_in_schema=False)
         async def upload(request: Request) -> list[str]:
@@ -187,6 +186,8 @@ class Demo:
             upload = self._take(Path(path))
             (future,) = self._service.submit([upload], self._rendered, Asked(LEAST_CONFIDENCE))
             return future.result(self._service.limits.seconds), None
+        except FileNotFoundError:
+            return _problem("the upload was too long ago: send it again"), None
         except BusyError as error:
             return _problem(str(error)), None
         except StoppingError:

@@ -76,7 +76,9 @@ def head_of(model: Any) -> list[str]:  # noqa: ANN401 - openvino.Model
 
     Its boxes and confidences are of very different sizes: in eight bits, boxes jump.
     """
-    names = [one.get_friendly_name() for one in model.get_ordered_ops()]
+    # SiLU is one module in all layers, so each of its operations has the name of the last.
+    operations = [one for one in model.get_ordered_ops() if one.get_type_name() != "Swish"]
+    names = [one.get_friendly_name() for one in operations]
     numbers = {name: int(found[1]) for name in names if (found := _LAYER.search(name))}
     last = max(numbers.values(), default=None)
     return [name for name, number in numbers.items() if number == last]

@@ -1,6 +1,7 @@
 """The service apart from HTTP: thresholds, and what is kept."""
 
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,14 @@ from container_doors.data.unlabelled import photographs_below
 from container_doors.prediction import keeping
 from container_doors.prediction.keeping import Keep
 from container_doors.prediction.results import read_results
-from container_doors.prediction.service import Asked, Service, ServiceLimits, Upload, only_result
+from container_doors.prediction.service import (
+    Asked,
+    BusyError,
+    Service,
+    ServiceLimits,
+    Upload,
+    only_result,
+)
 from container_doors.prediction.suppression import suppress
 from tests.predicting import FakeNetwork, jpeg
 from tests.prediction.finding import USED
@@ -57,6 +65,26 @@ def test_another_threshold_finds_what_a_model_of_that_threshold_would(seed: int,
 
     assert found.detections
     assert (found.detections, found.model) == (expected.detections, expected.model)
+
+
+def test_what_would_wait_for_too_long_is_refused_before_the_queue_is_full():
+    limits = ServiceLimits(queue=1000, files=1, seconds=1)
+    service = Service(FakeNetwork(before=lambda: time.sleep(0.1)), USED, limits=limits, threads=1)
+    photograph = Upload("a.jpg", jpeg())
+    for _ in range(10):
+        look(service, photograph)
+
+    taken = []
+    refused = None
+    while refused is None:
+        try:
+            taken += service.submit([photograph], only_result)
+        except BusyError as error:
+            refused = error
+
+    assert 3 <= len(taken) <= 10, "about half a second of work"
+    assert refused.retry_after_s == 1
+    assert [one.result(5).status for one in taken] == ["SUCCESS"] * len(taken)
 
 
 def keep_in(folder: Path, said: list[str] | None = None, **used: Any) -> Keep:

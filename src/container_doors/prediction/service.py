@@ -26,8 +26,11 @@ Value = TypeVar("Value")
 
 _MOST_NAME = 255
 _DEFAULT_QUALITY = QualityLimits()
-_FIRST_GUESS_S = 0.5
+_FIRST_GUESS_S = 0.1
 """How long a photograph takes, before one has been seen."""
+
+_MOST_WAIT = 0.5
+"""Of a request's time: what would wait for longer is asked to come again, and not begun in vain."""
 
 
 class BusyError(Exception):
@@ -119,7 +122,8 @@ class Service:
         self._work = ThreadPoolExecutor(threads, thread_name_prefix="photograph")
         self._looking = ThreadPoolExecutor(1, thread_name_prefix="network")
         self._lock = threading.Lock()
-        self._taken, self._is_stopping, self._mean_s = 0, False, _FIRST_GUESS_S
+        self._taken, self._is_stopping = 0, False
+        self._each_s, self._finished = _FIRST_GUESS_S, 0.0
 
     @property
     def taken(self) -> int:
@@ -174,8 +178,10 @@ class Service:
         with self._lock:
             if self._is_stopping:
                 raise StoppingError
-            if self._taken + number > self.limits.queue:
-                raise BusyError(max(1, math.ceil(self._taken * self._mean_s)))
+            wait_s = self._taken * self._each_s
+            is_full = self._taken + number > self.limits.queue
+            if is_full or wait_s > _MOST_WAIT * self.limits.seconds:
+                raise BusyError(max(1, math.ceil(wait_s)))
             self._taken += number
 
     def _give_back(self, _: object) -> None:
@@ -196,8 +202,16 @@ class Service:
         if self.keep is not None and result.status == "SUCCESS":
             self.keep.add(upload.data, upload.name, narrowed(result, self.used))
         shown = show(narrowed(result, _settings(self.used, asked)), loaded.picture)
-        self._mean_s += (perf_counter() - started - self._mean_s) / 20
+        self._note_duration(started)
         return shown
+
+    def _note_duration(self, started: float) -> None:
+        """Keep the mean time between two photographs while there is work for all threads."""
+        with self._lock:
+            now = perf_counter()
+            each_s = now - max(started, self._finished)
+            self._each_s += (each_s - self._each_s) / 10
+            self._finished = now
 
     def _result(self, loaded: Loaded, asked: Asked) -> PhotographResult:
         """Look with the lower of two thresholds: boxes above the other are the same."""

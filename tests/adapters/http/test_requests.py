@@ -198,6 +198,12 @@ def test_a_head_has_a_bounded_size(running: Serving):
         assert b" 400 " in client.recv(100)
 
 
+def test_an_answer_is_sent_at_once():
+    """Not after the client has acknowledged its first part, 40 ms later."""
+    with server.bind("127.0.0.1", 0) as listener:
+        assert listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
 def test_the_schema_and_the_probes_are_there(running: Serving):
     running.predict(jpeg())
 

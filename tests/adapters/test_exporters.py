@@ -63,6 +63,9 @@ class Operation:
     def get_friendly_name(self) -> str:
         return self.name
 
+    def get_type_name(self) -> str:
+        return self.name.rpartition("/")[2]
+
 
 @dataclass
 class Model:
@@ -77,7 +80,8 @@ class Model:
     [
         ("__module.model.2.cv1.conv/aten::_convolution/Convolution",
          ["__module.model.23.cv2.0.0.conv/aten::_convolution/Convolution",
-          "__module.model.23/aten::sigmoid/Sigmoid"], ["x", "Result_1"]),
+          "__module.model.23/aten::sigmoid/Sigmoid"],
+         ["x", "Result_1", "__module.model.23.cv3.2.1.1.act/aten::silu_/Swish"]),
         ("/model.2/cv1/conv/Conv", ["/model.10/cv2/Conv", "/model.10/Sigmoid"], ["images"]),
     ],
     ids=["from PyTorch", "from ONNX"],

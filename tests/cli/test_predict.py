@@ -15,8 +15,7 @@ from pathlib import Path
 import pytest
 from tests.predicting import WHITE, FakeNetwork, MotionJpeg, put, put_video
 
-from container_doors.cli import main
-from container_doors.cli import predict as command
+from container_doors.cli import main, used_model
 from container_doors.cli.options.predict import KINDS
 from container_doors.core.predictions import PhotographResult, json_schema
 from container_doors.prediction import output
@@ -27,7 +26,7 @@ def network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeNetwork:
     """Open a fake, whatever is asked for; stay in an empty folder."""
     monkeypatch.chdir(tmp_path)
     fake = FakeNetwork()
-    monkeypatch.setattr(command, "open_model", lambda *_, **__: fake.opened)
+    monkeypatch.setattr(used_model, "open_model", lambda *_, **__: fake.opened)
     return fake
 
 
@@ -142,7 +141,7 @@ def test_what_cannot_be_done_is_said_before_the_model_is_opened(
     line: str, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     put(Path("photos"), "a.jpg")
-    monkeypatch.setattr(command, "open_model", lambda *_, **__: pytest.fail("it was opened"))
+    monkeypatch.setattr(used_model, "open_model", lambda *_, **__: pytest.fail("it was opened"))
 
     assert run(line) == 2
 
@@ -237,9 +236,9 @@ ROOT = Path(__file__).parents[2]
 WITH_A_FAKE = """
 import sys, time
 from tests.predicting import FakeNetwork
-from container_doors.cli import main, predict
+from container_doors.cli import main, used_model
 fake = FakeNetwork(before=lambda: time.sleep({pause_s}))
-predict.open_model = lambda *_, **__: fake.opened
+used_model.open_model = lambda *_, **__: fake.opened
 sys.exit(main({words!r}))
 """
 
@@ -299,13 +298,14 @@ def test_a_reader_that_leaves_ends_it():
     started.stderr.close()
 
 
-@pytest.mark.parametrize("option", ["", "--json"])
-def test_on_a_terminal_there_is_a_bar_among_whole_lines(option: str):
-    put(Path("photos"), *(f"{number}.jpg" for number in range(5)))
-    program = as_program(f"predict photos {option}", pause_s=0.15)
+def at_a_terminal(line: str, *, output: Path | None = None) -> str:
+    """Run the program at a terminal; return what is on the screen."""
+    program = as_program(line, pause_s=0.15)
     pid, terminal = pty.fork()
     if pid == 0:
         os.environ |= {"PYTHONPATH": f"{ROOT}/src:{ROOT}", "TERM": "xterm", "COLUMNS": "120"}
+        if output is not None:
+            os.dup2(os.open(output, os.O_WRONLY | os.O_CREAT), 1)
         os.execv(program[0], program)
     said = b""
     try:
@@ -315,7 +315,25 @@ def test_on_a_terminal_there_is_a_bar_among_whole_lines(option: str):
         pass
     os.close(terminal)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
-    text = said.decode()
+    return said.decode()
+
+
+def test_a_bar_on_the_screen_does_not_swallow_what_goes_into_a_file():
+    names = [f"photos/{number}.jpg" for number in range(5)]
+    put(Path(), *names)
+
+    text = at_a_terminal("predict photos --json", output=Path("found.jsonl"))
+
+    assert "detecting" in text
+    lines = Path("found.jsonl").read_text().splitlines()
+    assert [json.loads(line)["path"] for line in lines] == names
+
+
+@pytest.mark.parametrize("option", ["", "--json"])
+def test_on_a_terminal_there_is_a_bar_among_whole_lines(option: str):
+    put(Path("photos"), *(f"{number}.jpg" for number in range(5)))
+    text = at_a_terminal(f"predict photos {option}")
+
     if option:
         lines = [line for line in text.splitlines() if line.startswith("{")]
         assert [json.loads(line)["path"] for line in lines] == [

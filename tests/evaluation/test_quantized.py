@@ -48,6 +48,16 @@ def test_a_recall_that_is_proven_worse_is_refused(original: list[MatchedPhotogra
     assert "AP50-95 +0.0000" in why
 
 
+def test_false_alarms_that_are_proven_more_are_refused(original: list[MatchedPhotograph]):
+    worse = [*(replace(one, alarms=(0.9,)) for one in original[:12]), *original[12:]]
+
+    accepted, why = judge_quantized(original, worse, conf_threshold=0.5)
+
+    assert not accepted
+    assert "12 false alarms, 0 in float32: +0.3000" in why
+    assert judge_quantized(worse, original, conf_threshold=0.5).accepted
+
+
 def test_one_door_of_forty_proves_nothing(original: list[MatchedPhotograph]):
     worse = [below_the_threshold(original[0]), *original[1:]]
 

@@ -120,6 +120,32 @@ def huge_tiff() -> bytes:
     return bytes(data)
 
 
+def huge_gif_frame() -> bytes:
+    """Pillow refuses it before it can be asked for its size."""
+    data = bytearray(saved(Image.fromarray(scene()).convert("P"), "GIF"))
+    size_at = data.index(b",\0\0\0\0" + struct.pack("<HH", 56, 40)) + 5
+    data[size_at : size_at + 4] = struct.pack("<HH", 60000, 60000)
+    return bytes(data)
+
+
+def huge_webp() -> bytes:
+    data = bytearray(saved(Image.fromarray(scene()), "WEBP", 1))
+    size_at = data.index(b"VP8X") + 12
+    data[size_at : size_at + 6] = b"\0\xff\0" * 2
+    return bytes(data)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [huge_gif_frame(), huge_webp(), huge_gif_frame()[:900]],
+    ids=["gif", "webp", "cut off"],
+)
+@pytest.mark.parametrize("name", ["a.jpg", "a.tif", "a.heic"])
+def test_a_bomb_that_pillow_refuses_has_a_reason_too(data: bytes, name: str):
+    with pytest.raises(UnreadablePictureError, match="announces more pixels"):
+        decode(data, name=name)
+
+
 @pytest.mark.parametrize(
     "data",
     [huge_png(16000), huge_jpeg(), huge_bmp(), huge_gif(), huge_tiff()],
@@ -129,6 +155,14 @@ def huge_tiff() -> bytes:
 def test_a_decompression_bomb_is_refused_by_its_header(data: bytes, name: str):
     with pytest.raises(UnreadablePictureError, match="pixels, and at most 200 million"):
         decode(data, name=name)
+
+
+def test_a_caller_can_ask_for_fewer_pixels():
+    data = saved(Image.fromarray(scene(100, 100)), "PNG")
+
+    assert decode(data, name="a.png", most_pixels=10_000).bgr.shape == (100, 100, 3)
+    with pytest.raises(UnreadablePictureError, match=r"at most 0.009999 million"):
+        decode(data, name="a.png", most_pixels=9_999)
 
 
 @pytest.mark.slow

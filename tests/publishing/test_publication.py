@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from container_doors.core.errors import RunError
-from container_doors.publishing.publication import publish, read_published, recover
+from container_doors.prediction import exports
+from container_doors.publishing.publication import EXPORTS, publish, read_published, recover
 from tests.publishing.killing import RANDOM_KILLS, Model, beside, published, two_models, whole
 
 SECTION_5_3 = {
@@ -48,6 +49,18 @@ def test_the_first_publication_has_exactly_the_specified_structure(
 
     assert files(destination) == SECTION_5_3 | BESIDE
     assert beside(destination) == ["detection"]
+
+
+def test_exports_stay_while_the_weights_are_the_same(destination: Path, models: list[Model]):
+    assert EXPORTS == exports.EXPORTS
+    (destination / EXPORTS / "onnx").mkdir(parents=True)
+    (destination / EXPORTS / "onnx/model.onnx").write_text("an export")
+
+    publish(*models[0], destination)
+    assert (destination / EXPORTS / "onnx/model.onnx").read_text() == "an export"
+
+    publish(*models[1], destination)
+    assert not (destination / EXPORTS).exists()
 
 
 def test_the_next_model_replaces_everything_but_what_git_keeps(

@@ -26,6 +26,7 @@ from container_doors.cli.options import (
     publish,
     robustness,
     runs,
+    serve,
     storage,
     summary,
     sync,
@@ -44,7 +45,7 @@ DESCRIPTION = (
 )
 _COMMANDS = (
     demo, init, data, train, evaluate, compare, robustness, latency, gate, publish, runs, metadata,
-    version, summary, sync, verify, export, predict, monitor, track, storage, kaggle, tunnel,
+    version, summary, sync, verify, export, predict, serve, monitor, track, storage, kaggle, tunnel,
     doctor, completion,
 )  # fmt: skip
 """In the order of a run, which is that of the help."""

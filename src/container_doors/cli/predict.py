@@ -10,21 +10,17 @@ from contextlib import contextmanager
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from container_doors.adapters.networks import RUNTIMES
 from container_doors.cli import console
 from container_doors.cli.options.shared import CONFIG
 from container_doors.cli.output import complain, say_text
-from container_doors.core.config import QualityLimits, load_params
+from container_doors.cli.used_model import open_used, quality_limits, say_used
 from container_doors.core.errors import ConfigError
 from container_doors.core.ports import Progress
 from container_doors.core.predictions import Door, PhotographResult, json_schema
 from container_doors.core.printable import printable
-from container_doors.core.run import PUBLISHED
 from container_doors.prediction.crops import PADDING
 from container_doors.prediction.drawing import IN_WORDS
 from container_doors.prediction.sources import Plan, plan
-from container_doors.publishing.model_file import describe_threshold
-from container_doors.steps.open_model import OpenedModel, open_model
 from container_doors.steps.predict import (
     Predicted,
     Prediction,
@@ -47,14 +43,13 @@ def predict(arguments: argparse.Namespace) -> int:
         return DONE
     sources = _plan(arguments)
     target = _target(arguments)
-    with _patient_threads():
-        opened = _open(arguments)
-    _say_used(opened, arguments)
+    opened = open_used(arguments)
+    say_used(opened, arguments)
     prediction = Prediction(
         sources,
         opened,
         every=arguments.every,
-        limits=_limits(),
+        limits=quality_limits(),
         threads=min(_MOST_THREADS, max(2, len(os.sched_getaffinity(0)))),
     )
     began = monotonic()
@@ -72,24 +67,6 @@ def predict(arguments: argparse.Namespace) -> int:
     if is_stopped:
         return STOPPED
     return FOUND_FAULTS if predicted.failed else DONE
-
-
-@contextmanager
-def _patient_threads() -> Iterator[None]:
-    """Let PyTorch's threads sleep while they wait, and not keep a processor from the decoder.
-
-    OpenMP reads this when PyTorch is imported. With a second program on two cores, a photograph
-    takes 0.5 s of processor time instead of 2.8 s; the boxes are the same.
-    """
-    name = "OMP_WAIT_POLICY"
-    if name in os.environ:
-        yield
-        return
-    os.environ[name] = "PASSIVE"
-    try:
-        yield
-    finally:
-        del os.environ[name]
 
 
 def _plan(arguments: argparse.Namespace) -> Plan:
@@ -115,38 +92,6 @@ def _target(arguments: argparse.Namespace) -> Target | None:
         save=save or ("jsonl",),
         padding=PADDING if arguments.padding is None else arguments.padding,
         is_resumed=arguments.resume,
-    )
-
-
-def _open(arguments: argparse.Namespace) -> OpenedModel:
-    return open_model(
-        arguments.version or arguments.weights or PUBLISHED,
-        networks=RUNTIMES,
-        backend=arguments.backend,
-        conf=arguments.conf,
-        max_detections=arguments.max_det,
-        device=arguments.device,
-    )
-
-
-def _limits() -> QualityLimits:
-    """Read the limits of this workspace's params; elsewhere they are the defaults."""
-    return load_params(CONFIG).quality if CONFIG.exists() else QualityLimits()
-
-
-def _say_used(opened: OpenedModel, arguments: argparse.Namespace) -> None:
-    used = opened.used
-    name = used.version or "weights of no version"
-    if arguments.conf is not None:
-        threshold = f"{used.conf_threshold:.4g} (--conf)"
-    elif opened.model is not None:
-        threshold = describe_threshold(opened.model.conf_threshold)
-    else:
-        threshold = f"{used.conf_threshold:.4g} (the usual one: no model.json beside the weights)"
-    complain(
-        f"{name} ({used.weights_sha256[:12]}), threshold {threshold}, {used.backend} on "
-        f"{opened.network.device}",
-        *(f"not used: {one}" for one in opened.passed_over),
     )
 
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from container_doors.core.measurements import Estimate
 from container_doors.evaluation.matched import MatchedPhotograph
-from container_doors.evaluation.paired import differences
+from container_doors.evaluation.paired import FALSE_ALARMS, count_alarms, differences
 
 MOST_LOST = 0.005
 """Of AP50-95, by COCO's definition, on val."""
@@ -24,7 +24,7 @@ def judge_quantized(
     *,
     conf_threshold: float,
 ) -> Judgement:
-    """Accept a network whose recall is not proven worse, and whose AP50-95 is almost the same.
+    """Accept a network with almost the same AP50-95, and neither recall nor alarms proven worse.
 
     Args:
         original: Photographs of val, matched for the network of float32.
@@ -32,17 +32,17 @@ def judge_quantized(
         conf_threshold: That they were matched at.
     """
     by = differences(original, quantized)
-    recall, precision = by.get("recall"), by.get("AP50-95")
-    if recall is None or precision is None:
+    if "recall" not in by:
         return Judgement(False, "val has doors in fewer than four scenes: nothing can be compared")
-    accepted = recall.high >= 0 and precision.value >= -MOST_LOST
-    of_original, of_quantized = _found(original), _found(quantized)
+    recall, precision, alarms = by["recall"], by["AP50-95"], by[FALSE_ALARMS]
+    accepted = recall.high >= 0 and alarms.low <= 0 and precision.value >= -MOST_LOST
     return Judgement(
         accepted,
-        f"{of_quantized} of {recall.n} doors found at a confidence of {conf_threshold:g}, "
-        f"{of_original} in float32: recall {_with_bounds(recall)}, which must not be proven worse; "
-        f"AP50-95 {_with_bounds(precision)}, at most {MOST_LOST} may be lost; on {len(original)} "
-        "photographs of val",
+        f"{_found(quantized)} of {recall.n} doors found at a confidence of {conf_threshold:g}, "
+        f"{_found(original)} in float32: recall {_with_bounds(recall)}; {count_alarms(quantized)} "
+        f"false alarms, {count_alarms(original)} in float32: {_with_bounds(alarms)} per photograph;"
+        f" neither may be proven worse; AP50-95 {_with_bounds(precision)}, at most {MOST_LOST} may "
+        f"be lost; on {len(original)} photographs of val",
     )
 
 

@@ -159,6 +159,8 @@ def _opened_as(kind: str, data: bytes) -> Image.Image | None:
         if is_of_format is not None and is_of_format(data[:16]) is not True:
             return None
         return reader(io.BytesIO(data), "")
+    except Image.DecompressionBombError:
+        raise UnreadablePictureError("its header announces more pixels than are decoded") from None
     except DECODER_ERRORS:
         return None
 

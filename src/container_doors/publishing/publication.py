@@ -14,6 +14,7 @@ from pathlib import Path
 from container_doors.core.disk import how_to_free, is_full, what_is_full
 from container_doors.core.errors import MissingToolError, RunError
 from container_doors.core.files import (
+    copy_folder,
     force_to_disk,
     heal,
     make_folder,
@@ -31,6 +32,9 @@ from container_doors.publishing.model_file import write_model_file
 
 METADATA = "metadata.json"
 LOG_NAME = "train.log"
+EXPORTS = "exports"
+"""The folder of what ``doors export`` made of the weights; it can be made again."""
+
 WEIGHTS = ("best.pt", "last.pt")
 
 _REQUIRED: dict[str, tuple[str, ...]] = {
@@ -90,7 +94,7 @@ def publish(run: Run, metadata: Metadata, destination: Path = PUBLISHED) -> Meta
     """Replace ``destination`` atomically by the model of ``run``.
 
     If it is stopped (a kill, a full disk), the previous model stays complete. Git's files in the
-    folder, ``.gitignore`` and ``*.dvc``, are copied; no others are.
+    folder, ``.gitignore`` and ``*.dvc``, are copied, and exports of the same weights; no others.
 
     Returns:
         The published metadata: the log still grows, so it is hashed when it is copied.
@@ -101,7 +105,9 @@ def publish(run: Run, metadata: Metadata, destination: Path = PUBLISHED) -> Meta
     """
     try:
         with replacement(destination) as staged:
-            return _stage(run, metadata, staged, git_files=_git_files(destination))
+            staged_metadata = _stage(run, metadata, staged, git_files=_git_files(destination))
+            _keep_exports(destination, staged)
+            return staged_metadata
     except OSError as error:
         why = what_is_full(error) if is_full(error) else error
         raise RunError(
@@ -243,6 +249,14 @@ def _stage(run: Run, metadata: Metadata, staged: Path, *, git_files: Iterable[Pa
     (staged / METADATA).write_text(metadata.to_json(), encoding="utf-8")
     write_model_file(staged, metadata)
     return metadata
+
+
+def _keep_exports(destination: Path, staged: Path) -> None:
+    """Copy what was exported of the published weights, if the same ones are published again."""
+    exports, weights = destination / EXPORTS, [one / "best.pt" for one in (destination, staged)]
+    if exports.is_dir() and weights[0].is_file() and len({*map(file_sha256, weights)}) == 1:
+        (staged / EXPORTS).mkdir()
+        copy_folder(exports, staged / EXPORTS)
 
 
 def _stage_log(run: Run, metadata: Metadata, target: Path) -> Metadata:

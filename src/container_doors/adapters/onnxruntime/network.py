@@ -1,5 +1,6 @@
 """Networks in ONNX Runtime, on the processor; implements :class:`opening.OpenNetwork`."""
 
+import os
 import re
 from typing import Any
 
@@ -56,6 +57,8 @@ def open_onnx(asked: NetworkFile) -> OpenedNetwork:
 
 
 def _session(asked: NetworkFile, content: bytes) -> Any:  # noqa: ANN401 - the package is untyped
+    # Read when it is imported: else it tells Microsoft of each session (1.32), on Linux too.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     try:
         import onnxruntime
     except ModuleNotFoundError as error:

@@ -20,6 +20,9 @@ from container_doors.prediction.exporting import Built, Examples
 _MOST_RANKED = 50
 """Photographs on which each layer's part in a loss is estimated."""
 
+_MOST_RESTORED = 20
+"""Layers that are given back their precision; with more, eight bits would gain nothing."""
+
 _METADATA = "metadata.yaml"
 _LAYER = re.compile(r"model\.(\d+)(?=\D|$)")
 
@@ -55,6 +58,7 @@ def quantize(source: Path, folder: Path, examples: Examples) -> Built:
             ignored_scope=nncf.IgnoredScope(names=head_of(model)),
             advanced_accuracy_restorer_parameters=nncf.AdvancedAccuracyRestorerParameters(
                 ranking_subset_size=min(_MOST_RANKED, len(examples.validation)),
+                max_num_iterations=_MOST_RESTORED,
                 num_ranking_workers=1,
             ),
         )
@@ -72,7 +76,9 @@ def head_of(model: Any) -> list[str]:  # noqa: ANN401 - openvino.Model
 
     Its boxes and confidences are of very different sizes: in eight bits, boxes jump.
     """
-    names = [one.get_friendly_name() for one in model.get_ordered_ops()]
+    # SiLU is one module in all layers, so each of its operations has the name of the last.
+    operations = [one for one in model.get_ordered_ops() if one.get_type_name() != "Swish"]
+    names = [one.get_friendly_name() for one in operations]
     numbers = {name: int(found[1]) for name in names if (found := _LAYER.search(name))}
     last = max(numbers.values(), default=None)
     return [name for name, number in numbers.items() if number == last]

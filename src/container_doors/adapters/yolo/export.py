@@ -139,9 +139,11 @@ def _export(weights: Path, name: str, image_size_px: int) -> Path:
 def _open(exported: Path, name: str, image_size_px: int) -> PyTorchNetwork:
     """Open what was exported just before, as Ultralytics does."""
     model = import_ultralytics().YOLO(str(exported.absolute()), task="detect")
-    return PyTorchNetwork(
-        model, image_size_px=image_size_px, hardware=describe_machine("cpu"), backend=name
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # PyTorch warns that TorchScript is deprecated
+        return PyTorchNetwork(
+            model, image_size_px=image_size_px, hardware=describe_machine("cpu"), backend=name
+        )
 
 
 def _opset(path: Path) -> int:

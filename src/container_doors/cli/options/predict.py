@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from container_doors.cli.options.shared import Commands, add_command, positive
+from container_doors.cli.options.used_model import add_used_model, fraction
 from container_doors.cli.workspace import typed_path
 
 KINDS = ("jsonl", "csv", "pictures", "crops", "yolo", "coco")
@@ -32,36 +33,7 @@ def add_to(commands: Commands) -> None:
         metavar="DIR",
         help="afterwards each file of this folder, when it has arrived; until Ctrl-C",
     )
-    _add_model(parser)
-    _add_output(parser)
-
-
-def _add_model(parser: argparse.ArgumentParser) -> None:
-    model = parser.add_mutually_exclusive_group()
-    model.add_argument(
-        "--weights",
-        type=typed_path,
-        metavar="FILE",
-        help="another model: the folder of one, or a .pt, .onnx or .xml file",
-    )
-    model.add_argument(
-        "--version",
-        metavar="VERSION",
-        help="an error if another version is published: detection_v1.0_...",
-    )
-    parser.add_argument(
-        "--conf",
-        type=_fraction,
-        metavar="FRACTION",
-        help="leave out doors of less confidence (default: the threshold that the model was "
-        "tested at)",
-    )
-    parser.add_argument(
-        "--max-det",
-        type=positive,
-        metavar="N",
-        help="most doors in one photograph (default: the model's)",
-    )
+    add_used_model(parser)
     parser.add_argument(
         "--every",
         type=positive,
@@ -69,19 +41,7 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="only every Nth frame of videos and cameras (default: %(default)s)",
     )
-    parser.add_argument(
-        "--device",
-        default="auto",
-        metavar="DEVICE",
-        help="auto, cpu, cuda, or a GPU's number (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--backend",
-        default="auto",
-        metavar="NAME",
-        help="pytorch, onnx, openvino, ...; auto is the fastest export of this model that gives "
-        "the same boxes (default: %(default)s)",
-    )
+    _add_output(parser)
 
 
 def _add_output(parser: argparse.ArgumentParser) -> None:
@@ -99,7 +59,7 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--padding",
-        type=_fraction,
+        type=fraction,
         metavar="FRACTION",
         help="around crops, on each side, of the door's width and height (default: 0.10)",
     )
@@ -144,10 +104,3 @@ def _kinds(text: str) -> tuple[str, ...]:
             f"expected some of {','.join(KINDS)}, separated by commas, found {unknown[0]!r}"
         )
     return tuple(one for one in KINDS if one in found)
-
-
-def _fraction(text: str) -> float:
-    number = float(text)
-    if not 0 <= number <= 1:
-        raise argparse.ArgumentTypeError(f"expected a number from 0 to 1, found {text}")
-    return number

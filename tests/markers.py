@@ -19,6 +19,7 @@ SECRETS = {
     "AZURE_STORAGE_KEY": "dvc:azure",
     "CLOUDFLARE_TUNNEL_TOKEN": "",
     "COMET_API_KEY": "",
+    "DOORS_TOKEN": "",
     "DVC_SERVICE_ACCOUNT_JSON": "",
     "DVC_STUDIO_TOKEN": "",
     "GCM_CREDENTIAL_STORE": "git",

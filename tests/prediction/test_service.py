@@ -2,6 +2,7 @@
 
 import shutil
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,9 @@ def look(service: Service, *uploads: Upload, asked: Asked | None = None) -> list
     return [one.result(10) for one in futures]
 
 
-def open_service(network: FakeNetwork, keep: Keep | None = None, **used: float) -> Service:
+def open_service(
+    network: FakeNetwork, keep: Keep | None = None, used: Mapping[str, float] | None = None
+) -> Service:
     return Service(
         network, USED.model_copy(update=used), limits=ServiceLimits(), keep=keep, threads=1
     )
@@ -61,7 +64,7 @@ def test_another_threshold_finds_what_a_model_of_that_threshold_would(seed: int,
     direct = {name: value for name, value in settings.items() if value is not None}
 
     (found,) = look(open_service(Raw(seed)), Upload("a.jpg", jpeg()), asked=asked)
-    (expected,) = look(open_service(Raw(seed), **direct), Upload("a.jpg", jpeg()))
+    (expected,) = look(open_service(Raw(seed), used=direct), Upload("a.jpg", jpeg()))
 
     assert found.detections
     assert (found.detections, found.model) == (expected.detections, expected.model)

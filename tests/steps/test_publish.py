@@ -42,6 +42,7 @@ from tests.trained import PARAMS
 
 LABEL = Path(PARAMS.data.path) / "labels/val/0.txt"
 ALWAYS = PARAMS.model_copy(update={"publishing": Publishing(when="always")})
+NEVER = PARAMS.model_copy(update={"publishing": Publishing(when="never")})
 
 
 @dataclass
@@ -781,3 +782,14 @@ def test_a_run_from_elsewhere_whose_weights_do_not_work_is_not_published(clone: 
         adopt(Run("exp2"), outside=replace(clone.outside, open_model=refuse))
 
     assert everything() == before
+
+
+def test_a_training_that_never_publishes_is_published_by_its_own_command(clone: Clone):
+    clone.train("exp1", 0.9, params=NEVER)
+    assert not PUBLISHED.exists()
+    assert "doors publish exp1" in clone.progress.lines[-1]
+
+    clone.publish("exp1")
+    clone.train("exp2", 0.95, params=NEVER)
+
+    assert Metadata.read(PUBLISHED / "metadata.json").experiment_name == "exp1"

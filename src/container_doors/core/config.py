@@ -269,8 +269,9 @@ class Versioning(Section):
 class Publishing(Section):
     """When a finished training replaces the published model."""
 
-    when: Literal["better", "always"] = "better"
-    """``better``: only with a higher mAP50-95 on val, on the same photographs and labels."""
+    when: Literal["better", "always", "never"] = "better"
+    """``better``: only with a higher mAP50-95 on val, on the same photographs and labels;
+    ``never``: ``doors publish`` does it."""
 
 
 class Params(Section):

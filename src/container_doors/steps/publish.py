@@ -41,7 +41,7 @@ from container_doors.steps.update import update_record
 from container_doors.training.claim import claim, is_finished
 from container_doors.training.logbook import LOG
 
-When = Literal["better", "always"]
+When = Literal["better", "always", "never"]
 
 
 def finish(
@@ -64,6 +64,11 @@ def finish(
     Returns:
         Its metadata, and a sentence: what was published or kept, and why.
     """
+    if when == "never":
+        metadata = _describe(record, evaluation, run, outside.repository)
+        metadata.write(run.metadata)
+        _write_missing_reports()
+        return metadata, _unpublished_message(run)
     verdict = compare_with_published(record, evaluation, run, outside)
     metadata = _describe(record, evaluation, run, outside.repository)
     if _is_wanted(verdict, when) and verdict.only_copy is None:
@@ -140,6 +145,11 @@ def _published_message(verdict: Verdict, metadata: Metadata) -> str:
     if verdict.state in {"first", "same"}:
         return done
     return f"{done}, in place of {verdict.published}: {verdict.figures}"
+
+
+def _unpublished_message(run: Run) -> str:
+    how = f"doors publish {run.label}"
+    return f"{run.label} is not published (publishing.when: never); to publish it: {how}"
 
 
 def _threshold_message(metadata: Metadata, chosen: ChosenThreshold | None) -> str:

@@ -73,6 +73,21 @@ def test_labels_are_poses_where_data_yaml_says_so_whatever_their_points(
     assert "label-polygon" not in [finding.rule for finding in report.findings]
 
 
+def test_labels_of_one_data_set_are_all_poses_or_none(tree: Tree):
+    """The second row alone could be a polygon, since no point has a visibility."""
+    poses = {
+        "labels/train/train_0.txt": "0 .5 .5 .4 .4 .3 .3 .7 .3 .7 .7 .3 .7\n",
+        "labels/val/val_1.txt": "0 .3 .5 .4 .4 .25 .45 .35 .45 .35 .55 .25 .55\n",
+    }
+    tree.write("labels/val/val_1.txt", poses["labels/val/val_1.txt"])
+    assert named(checked(tree)) == [("label-polygon", "warning", "labels/val/val_1.txt:1")]
+
+    for path, row in poses.items():
+        tree.write(path, row)
+
+    assert named(checked(tree)) == [("label-pose", "error", f"{path}:1") for path in poses]
+
+
 def test_a_picture_without_a_label_file_is_a_warning(tree: Tree):
     tree.remove("labels/val/val_1.txt")
 

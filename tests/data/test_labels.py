@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from container_doors.core.errors import DatasetError
 from container_doors.core.records import Finding
 from container_doors.data.checks import check
-from container_doors.data.label_rules import Context, pose_points
+from container_doors.data.label_rules import Context
 from container_doors.data.labels import parse_labels, read_boxes
+from container_doors.data.poses import find_poses, pose_points
 from tests.data.trainer import verdict
 from tests.data.trees import Tree, jpeg
 
@@ -420,3 +421,56 @@ def test_poses_are_not_compared_as_the_polygons_that_they_are_not():
     other = "0 0.11 0.5 0.1 0.1 0.1 0.5 2 0.12 0.5 2 0.1 0.52 2 0.12 0.52 2"
 
     assert {finding.rule for finding in parsed(f"{first}\n{other}")} == {"label-pose"}
+
+
+RANDOM = np.random.default_rng(0)
+BOXES = np.column_stack([RANDOM.uniform(0.3, 0.7, (40, 2)), RANDOM.uniform(0.1, 0.5, (40, 2))])
+CORNERS = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)]) / 2
+MIDDLE = np.full((40, 2), 0.5) + RANDOM.uniform(-0.02, 0.02, (40, 2))
+
+
+def pose_rows(points: np.ndarray, boxes: np.ndarray = BOXES) -> np.ndarray:
+    """Poses with points at these places of the box, in its width and height from its middle."""
+    placed = boxes[:, None, :2] + points * boxes[:, None, 2:]
+    return np.column_stack([boxes, placed.reshape(len(boxes), -1)])
+
+
+def polygon_rows(points: np.ndarray, boxes: np.ndarray = BOXES) -> np.ndarray:
+    return pose_rows(points, boxes)[:, 4:]
+
+
+@pytest.mark.parametrize(
+    ("rows", "poses"),
+    {
+        "corners": (pose_rows(CORNERS), {12: 4}),
+        "corners of the inner half": (pose_rows(CORNERS / 2), {12: 4}),
+        "corners near the middle": (pose_rows(CORNERS / 10), {12: 4}),
+        "one point": (pose_rows(CORNERS[:1] / 3), {6: 1}),
+        "two handles": (pose_rows(np.array([(-0.1, 0.2), (0.1, 0.2)])), {8: 2}),
+        **{
+            f"quadrilaterals from corner {start}, {way} way": (
+                polygon_rows(np.roll(CORNERS[::step], start, axis=0)),
+                {},
+            )
+            for start in range(4)
+            for way, step in (("one", 1), ("the other", -1))
+        },
+        "turned boxes of a camera with each door in its middle": (
+            polygon_rows(np.roll(CORNERS, 2, axis=0), np.column_stack([MIDDLE, BOXES[:, 2:] / 2])),
+            {},
+        ),
+        "hexagons": (polygon_rows(np.vstack([CORNERS, [(-0.6, 0.1), (-0.6, -0.1)]])), {}),
+    }.values(),
+)
+def test_a_data_set_has_poses_or_polygons_and_one_verdict(rows: np.ndarray, poses: dict[int, int]):
+    lines = [" ".join(["0", *map(repr, map(float, row))]) for row in rows]
+
+    assert find_poses([f"{line}\n".encode() for line in lines], None) == poses
+
+
+def test_a_polygon_that_could_be_a_pose_is_none_among_polygons_of_other_lengths():
+    row = "0 0.5 0.5 0.4 0.4 0.3 0.3 0.7 0.3 0.7 0.7 0.3 0.7"
+    others = [f"0 {' '.join(['0.1 0.1', '0.4 0.1', *['0.4 0.5'] * more])}" for more in range(20)]
+
+    assert find_poses([row.encode()], None) == {12: 4}
+    assert find_poses([one.encode() for one in (row, *others)], None) == {}

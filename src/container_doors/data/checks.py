@@ -27,7 +27,7 @@ from container_doors.data.layout import (
 from container_doors.data.leaks import cameras_everywhere, near_duplicates
 from container_doors.data.moving import interrupted
 from container_doors.data.nearby import Disk
-from container_doors.data.photographs import NO_LABEL, Photograph, Task, read_photograph
+from container_doors.data.photographs import NO_LABEL, Photograph, read_photograph, tasks_of
 from container_doors.data.pool import spread
 from container_doors.data.source_table import SOURCES_CSV, Origin, read_origins
 
@@ -112,7 +112,8 @@ def check(
     layout, findings = read_layout(dataset)
     if layout is None:
         return Report(None, [*findings, *interrupted(dataset)])
-    photographs = spread(read_photograph, _tasks(layout), workers=workers, on_progress=on_progress)
+    tasks = tasks_of(layout)
+    photographs = spread(read_photograph, tasks, workers=workers, on_progress=on_progress)
     minimums = {"train": min_train_images, "val": min_val_images, "test": MIN_TEST_IMAGES}
     splits = [
         Split(layout.root, files, [p for p in photographs if p.split == name], minimums[name])
@@ -139,21 +140,6 @@ def check(
         dropped=_dropped(splits),
         digests=_digests(layout, photographs),
     )
-
-
-def _tasks(layout: Layout) -> list[Task]:
-    return [
-        Task(
-            layout.root,
-            files.name,
-            image,
-            label_of(image),
-            layout.class_names,
-            layout.keypoint_shape,
-        )
-        for files in layout.splits.values()
-        for image in files.images
-    ]
 
 
 def _scenes(layout: Layout, attributes: Attributes) -> dict[int, str]:

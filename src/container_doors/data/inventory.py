@@ -24,14 +24,13 @@ from container_doors.data.layout import (
     UNSPLIT,
     Layout,
     SplitFiles,
-    label_of,
     list_files,
     read_layout,
     unsplit_files,
     view_name,
 )
 from container_doors.data.nearby import Disk
-from container_doors.data.photographs import Photograph, Task, read_photograph
+from container_doors.data.photographs import Photograph, read_photograph, tasks_of
 from container_doors.data.pool import spread
 from container_doors.data.source_table import Origin, read_origins
 from container_doors.data.straddling import Column, Joins, links_of
@@ -79,20 +78,9 @@ def read_inventory(dataset: Path, *, on_progress: OnProgress) -> Inventory:
     attributes, findings = examine_attributes(layout)
     _refuse(dataset, [one for one in findings if one.rule != "attributes-group-in-splits"])
     pairs = [(files, image) for files in layout.splits.values() for image in files.images]
-    tasks = [
-        Task(
-            layout.root,
-            files.name,
-            image,
-            label_of(image),
-            layout.class_names,
-            layout.keypoint_shape,
-        )
-        for files, image in pairs
-    ]
     return Inventory(
         layout,
-        spread(read_photograph, tasks, workers=None, on_progress=on_progress),
+        spread(read_photograph, tasks_of(layout), workers=None, on_progress=on_progress),
         [view_name(files, image) for files, image in pairs],
         attributes,
         read_attribute_table(layout),

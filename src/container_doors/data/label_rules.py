@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from container_doors.data.boxes import Box
 from container_doors.data.faults import Fault
+from container_doors.data.poses import Poses, pose_points
 
 EDGE_TOLERANCE = 1e-5
 """A box may end this far outside of the picture: the rounding error of five digits."""
@@ -32,8 +33,8 @@ class Context:
     size_px: tuple[int, int] | None = None
     """Width and height of the upright picture, if known."""
     has_polygons: bool = False
-    keypoint_shape: tuple[int, int] | None = None
-    """The points of each label and the numbers of each point, if the data set says poses."""
+    poses: Poses | None = None
+    """Which rows of the data set are poses; None: each row is judged by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,12 +209,8 @@ def _pose(box: Box, context: Context) -> Fault | None:
 
 
 def _pose_points(values: Sequence[float], context: Context) -> int:
-    """Count the points of a pose: by what the data set says of its labels, else by the values."""
-    if context.keypoint_shape is not None:
-        points, numbers = context.keypoint_shape
-        if len(values) == 4 + points * numbers:
-            return points
-    return pose_points(values)
+    """Count the points of a pose: by the verdict on the data set, else by the values."""
+    return pose_points(values) if context.poses is None else context.poses.get(len(values), 0)
 
 
 def _pose_fault(fields: Sequence[str], points: int, *, dropped: bool) -> Fault:
@@ -330,57 +327,6 @@ BOX_RULES: tuple[Callable[[Box, Context], Fault | None], ...] = (
     _tiny,
 )
 """Rules for wrong boxes; the first that applies is reported."""
-
-
-def pose_points(values: Sequence[float]) -> int:
-    """Count the points of a pose: a box, then x, y and perhaps 0, 1 or 2 (visibility) per point.
-
-    A polygon is not counted: its first two points are not a box that its other points fill.
-
-    >>> pose_points([0.5, 0.5, 0.4, 0.4, 0.3, 0.3, 2, 0.7, 0.7, 1])
-    2
-    >>> pose_points([0.3, 0.3, 0.7, 0.3, 0.7, 0.7, 0.3, 0.7])
-    0
-    """
-    if len(values) < 6:
-        return 0
-    (x, y, width, height), numbers = values[:4], values[4:]
-    inside = min(x - width / 2, y - height / 2) >= -_SLACK
-    inside = inside and max(x + width / 2, y + height / 2) <= 1 + _SLACK
-    if not inside or min(width, height) <= 0:
-        return 0
-    if len(numbers) % 3 == 0 and {0, 1, 2}.issuperset(numbers[2::3]):
-        triples = zip(numbers[::3], numbers[1::3], numbers[2::3], strict=True)
-        visible = [(left, top) for left, top, is_visible in triples if is_visible]
-        has_two = 2 in numbers[2::3]  # which is no coordinate of a polygon
-        if has_two or all(_is_within(point, values) for point in visible):
-            return len(numbers) // 3
-    if len(numbers) % 2 == 0:
-        points = list(zip(numbers[::2], numbers[1::2], strict=True))
-        visible = [point for point in points if any(point)]
-        if all(_is_within(point, values) for point in visible) and _fill(visible, values):
-            return len(points)
-    return 0
-
-
-_SLACK = 0.02
-
-
-def _is_within(point: tuple[float, float], box: Sequence[float]) -> bool:
-    x, y, width, height = box[:4]
-    return abs(point[0] - x) <= width * 0.6 and abs(point[1] - y) <= height * 0.6
-
-
-def _fill(points: Sequence[tuple[float, float]], box: Sequence[float]) -> bool:
-    """Return whether points are around a box's middle, and spread over half of it or more."""
-    if len(points) < 2:
-        return False
-    for axis in (0, 1):
-        ends = [point[axis] for point in points]
-        middle, size = (min(ends) + max(ends)) / 2, max(ends) - min(ends)
-        if abs(middle - box[axis]) > 0.15 * box[axis + 2] or size < 0.5 * box[axis + 2]:
-            return False
-    return True
 
 
 def number(text: str) -> float | None:

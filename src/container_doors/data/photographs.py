@@ -11,6 +11,8 @@ from container_doors.data.faults import Fault
 from container_doors.data.images import read_picture
 from container_doors.data.label_rules import Context
 from container_doors.data.labels import MOST_LABEL_BYTES, NOT_ITS_LABEL, parse_labels
+from container_doors.data.layout import Layout, label_of
+from container_doors.data.poses import Poses, find_poses
 from container_doors.data.thumbnails import Thumbnail
 
 NO_LABEL = Fault(
@@ -31,7 +33,7 @@ class Task:
     image: Path
     label: Path
     class_names: tuple[str, ...]
-    keypoint_shape: tuple[int, int] | None = None
+    poses: Poses = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,17 @@ class Photograph:
         return any(finding.dropped for finding in self.findings)
 
 
+def tasks_of(layout: Layout) -> list[Task]:
+    """List the photographs of a data set, with one verdict on which of its labels are poses."""
+    pairs = [(files.name, image) for files in layout.splits.values() for image in files.images]
+    contents = (_read_label(label_of(image))[0] for _, image in pairs)
+    poses = find_poses((data for data in contents if data), layout.keypoint_shape)
+    return [
+        Task(layout.root, split, image, label_of(image), layout.class_names, poses)
+        for split, image in pairs
+    ]
+
+
 def read_photograph(task: Task) -> Photograph:
     """Read a photograph and its labels in full."""
     image, label = task.image.relative_to(task.root), task.label.relative_to(task.root)
@@ -65,7 +78,7 @@ def read_photograph(task: Task) -> Photograph:
     if fault is not None:
         place = image if fault is NO_LABEL else label
         findings.append(fault.at(place))
-    context = Context(task.class_names, picture.size_px, keypoint_shape=task.keypoint_shape)
+    context = Context(task.class_names, picture.size_px, poses=task.poses)
     boxes, faults = parse_labels(data or b"", label, context)
     return Photograph(
         split=task.split,

@@ -261,6 +261,11 @@ MADE = {
          "data.yaml": "train: images/train\nnames: [container_door]\nkpt_shape: [2, 3]"},
         {"train/a.jpg": [(16, 12, 48, 36)]},
     ),
+    "poses that nothing states, of which one could be a polygon": (
+        {**pictures("a.jpg", "b.jpg"), "a.txt": "0 .5 .5 .5 .5 .4 .4 .6 .4 .6 .6 .4 .6\n",
+         "b.txt": "0 .25 .5 .5 .5 .1 .3 .4 .3 .4 .7 .1 .7\n", "classes.txt": "container_door\n"},
+        {"unsplit/a.jpg": [(16, 12, 48, 36)], "unsplit/b.jpg": [(0, 12, 32, 36)]},
+    ),
     "labelImg's text files": (
         {**pictures("a.jpg", "b.jpg"), "a.txt": "1 0.5 0.5 0.25 0.5\n",
          "classes.txt": "dog\ncontainer_door\n"},
@@ -304,6 +309,14 @@ def test_pascal_voc_that_is_taken_as_counted_from_0_is_said(tmp_path: Path):
     [note] = imported(tmp_path / "e", out=tmp_path / "set").notes
 
     assert note.startswith("2 box(es) taken as counted from 0")
+
+
+def test_poses_keep_their_boxes_and_it_is_said(tmp_path: Path):
+    files = {**pictures("a.jpg"), "a.txt": "0 .5 .5 .5 .5 .3 .3 2 .7 .7 1\n"}
+
+    report = imported(write(tmp_path / "e", files), out=tmp_path / "set", classes={"kept": "0"})
+
+    assert report.notes == ["1 pose(s): the box of each is used, its points are left out"]
 
 
 @pytest.mark.parametrize("is_zip", [False, True], ids=["folder", "zip"])

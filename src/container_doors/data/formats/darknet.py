@@ -13,6 +13,7 @@ from container_doors.data.formats.yolo_files import (
     labelled,
     listed_pictures,
     names_of,
+    poses_of,
 )
 from container_doors.data.formats.yolo_rows import RowRules
 from container_doors.data.photograph_suffixes import is_picture
@@ -53,15 +54,18 @@ def _read_lists(
     names = texts.find(values.get("names", ""), folder)
     if len(names) != 1:
         raise MalformedError(where, "names: a file of the source", repr(values.get("names")))
-    rules = RowRules(names_of(source, PurePosixPath(names[0]).name))
     lists = {key: split for key, split in _SPLITS.items() if key in values}
     found = {key: texts.find(values[key], folder) for key in lists}
     if not any(found.values()):
         raise MalformedError(where, "train, valid or test: a list of the source", str(values))
     is_divided = sum(map(bool, found.values())) > 1
-    for key, split in lists.items():
-        for listed in found[key][:1]:
-            for picture in listed_pictures(source, listed, pictures):
-                yield labelled(
-                    source, picture, rules, split=split if is_divided else None, beside=True
-                )
+    listed = [
+        (split if is_divided else None, picture)
+        for key, split in lists.items()
+        for one in found[key][:1]
+        for picture in listed_pictures(source, one, pictures)
+    ]
+    poses = poses_of(source, (picture for _, picture in listed), beside=True)
+    rules = RowRules(names_of(source, PurePosixPath(names[0]).name), poses=poses)
+    for place, picture in listed:
+        yield labelled(source, picture, rules, split=place, beside=True)

@@ -10,7 +10,7 @@ from container_doors.core.printable import shortened
 Edges = tuple[float, float, float, float]
 """Left, top, right and bottom; 0 is the left or top edge of the picture."""
 
-Shape = Literal["box", "polygon", "rotated box", "keypoints"]
+Shape = Literal["box", "polygon", "rotated box", "keypoints", "pose"]
 Reason = Literal["crowd", "difficult", "depiction"]
 
 LEFT_OUT: dict[Reason, str] = {

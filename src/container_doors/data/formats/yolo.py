@@ -5,7 +5,6 @@ https://docs.ultralytics.com/datasets/detect/
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from math import prod
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -25,6 +24,7 @@ from container_doors.data.formats.yolo_files import (
     labelled,
     listed_pictures,
     names_of,
+    poses_of,
 )
 from container_doors.data.formats.yolo_rows import RowRules
 from container_doors.data.nearby import split_in
@@ -84,14 +84,15 @@ def _read_yaml(
         expected = "names: a list, or a mapping from 0, of class names"
         raise MalformedError(where, expected, repr(document.get("names")))
     shape = keypoint_shape(document.get("kpt_shape"))
-    rules = RowRules(names, keypoint_values=prod(shape) if shape else 0)
     places = _Places(source, PurePosixPath(member).parent, document.get("path"))
-    found = False
+    found = []
     for split, keys in _KEYS.items():
         value = next((document[key] for key in keys if document.get(key)), None)
-        for picture in places.pictures(value):
-            found = True
-            yield labelled(source, picture, rules, split=split)
+        found += [(split, picture) for picture in places.pictures(value)]
+    poses = poses_of(source, (picture for _, picture in found), shape, beside=False)
+    rules = RowRules(names, poses=poses)
+    for split, picture in found:
+        yield labelled(source, picture, rules, split=split)
     if not found:
         splits = ", ".join(
             f"{key}: {document[key]}" for key in document if key in {*SPLITS, "path"}
@@ -167,19 +168,20 @@ def _pairs(source: Source) -> list[str]:
 def _read_loose(source: Source) -> Iterator[LabelledPhotograph]:
     """Read photographs and labels without a ``data.yaml``, as labelImg leaves them."""
     names = names_of(source, "classes.txt")
-    rules = RowRules(names, are_named=bool(names))
-    for picture in source.members:
-        if is_picture(picture):
-            split = split_in(PurePosixPath(picture).parent)
-            one = labelled(source, picture, rules, split=split, beside=True)
-            has_label = label_of_picture(source, picture, beside=True) is not None
-            yield (
-                one
-                if has_label
-                else LabelledPhotograph(
-                    picture, source.where(picture), is_fraction=True, is_labelled=False, split=split
-                )
+    pictures = [member for member in source.members if is_picture(member)]
+    poses = poses_of(source, pictures, beside=True)
+    rules = RowRules(names, are_named=bool(names), poses=poses)
+    for picture in pictures:
+        split = split_in(PurePosixPath(picture).parent)
+        one = labelled(source, picture, rules, split=split, beside=True)
+        has_label = label_of_picture(source, picture, beside=True) is not None
+        yield (
+            one
+            if has_label
+            else LabelledPhotograph(
+                picture, source.where(picture), is_fraction=True, is_labelled=False, split=split
             )
+        )
 
 
 def write(photographs: Sequence[ExportedPhotograph], folder: Path) -> Mapping[str, str]:

@@ -1,11 +1,12 @@
 """Label files, lists and class names beside photographs, as YOLO and Darknet have them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 
 from container_doors.core.parsing import MOST_YAML_BYTES
 from container_doors.data.formats.record import LabelledPhotograph, MalformedError
 from container_doors.data.formats.yolo_rows import RowRules, read_rows
+from container_doors.data.poses import Poses, find_poses
 from container_doors.data.sources import MOST_LABEL_BYTES, PictureIndex, Source
 
 
@@ -64,6 +65,22 @@ def labelled(
         split=split,
         problems=tuple(boxes.problems),
     )
+
+
+def poses_of(
+    source: Source, pictures: Iterable[str], shape: tuple[int, int] | None = None, *, beside: bool
+) -> Poses:
+    """Return which rows are poses, by all label files of these pictures.
+
+    Args:
+        source: The source.
+        pictures: The files of the pictures.
+        shape: ``kpt_shape``, if ``data.yaml`` states it.
+        beside: Whether label files may also be beside their pictures.
+    """
+    found = (label_of_picture(source, picture, beside=beside) for picture in pictures)
+    labels = dict.fromkeys(label for label in found if label is not None)
+    return find_poses((source.read(label, MOST_LABEL_BYTES) for label in labels), shape)
 
 
 def label_of_picture(source: Source, picture: str, *, beside: bool) -> str | None:

@@ -4,7 +4,7 @@ The trainer's own reading, in single precision, is in ``data/labels.py``.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from container_doors.data.formats.record import (
@@ -20,8 +20,8 @@ from container_doors.data.label_rules import (
     Row,
     first_fault,
     number,
-    pose_points,
 )
+from container_doors.data.poses import Poses
 
 _MOST_ROWS = 10_000
 
@@ -33,8 +33,8 @@ class RowRules:
     class_names: Sequence[str]
     """By number; a number that is not named is its own name if ``are_named`` is false."""
     are_named: bool = True
-    keypoint_values: int = 0
-    """The numbers after the box of a pose (``kpt_shape``); 0: no poses."""
+    poses: Poses = field(default_factory=dict)
+    """Which rows are poses."""
 
 
 def read_rows(data: bytes, where: str, rules: RowRules) -> Boxes:
@@ -58,12 +58,11 @@ def read_rows(data: bytes, where: str, rules: RowRules) -> Boxes:
 
 
 def _box(row: Row, where: str, rules: RowRules) -> LabelledBox:
-    width = 5 + rules.keypoint_values
-    is_pose = rules.keypoint_values > 0 and len(row.fields) == width
+    is_pose = len(row.fields) - 1 in rules.poses
     row = Row(row.line, row.fields[:5]) if is_pose else row
     if number(row.fields[0]) is None:
         raise MalformedError(where, "the number of a class, from 0", repr(row.fields[0]))
-    fault = first_fault(ROW_RULES, row, Context(("", "")))
+    fault = first_fault(ROW_RULES, row, Context(("", ""), poses=rules.poses))
     if fault is not None:
         raise MalformedError(where, fault.expected, fault.found)
     class_id, *values = map(float, row.fields)
@@ -71,11 +70,7 @@ def _box(row: Row, where: str, rules: RowRules) -> LabelledBox:
     if len(values) == 4:
         x, y, wide, high = values
         edges = (x - wide / 2, y - high / 2, x + wide / 2, y + high / 2)
-        return LabelledBox(edges, name, where, "keypoints" if is_pose else "box")
-    if pose_points(values):
-        x, y, wide, high = values[:4]
-        edges = (x - wide / 2, y - high / 2, x + wide / 2, y + high / 2)
-        return LabelledBox(edges, name, where, "keypoints")
+        return LabelledBox(edges, name, where, "pose" if is_pose else "box")
     shape: Shape = "rotated box" if len(values) == 8 else "polygon"
     points = list(zip(values[::2], values[1::2], strict=True))
     return LabelledBox(box_around(points, where), name, where, shape)

@@ -20,6 +20,7 @@ from container_doors.data.formats.record import (
     Edges,
     LabelledPhotograph,
     MalformedError,
+    Shape,
     WhyUnlabelled,
 )
 from container_doors.data.formats.yolo import row_text
@@ -44,6 +45,12 @@ _ASSUMED = (
     "{} photograph(s) have an EXIF orientation, and their labels do not tell whether they were "
     "drawn upright: taken as upright"
 )
+_OF_SHAPES: dict[Shape, str] = {
+    "polygon": "{} polygon(s): the box around each is used",
+    "rotated box": "{} rotated box(es): the box around each is used",
+    "keypoints": "{} set(s) of keypoints: the box around each is used",
+    "pose": "{} pose(s): the box of each is used, its points are left out",
+}
 _CLIPPED = "{} box(es) ended outside of the picture, and were clipped"
 _SCORED = "{} box(es) have a score: a model drew them; check that a person has looked at each"
 _FROM_ZERO = (
@@ -274,8 +281,7 @@ def _choose_classes(
             hint=f"if a class is a door: --map {name}; if there is none in any: --negatives",
         )
     shapes = Counter(box.shape for box in boxes if box.shape != "box")
-    for shape, count in shapes.items():
-        report.notes.append(f"{count} {shape}(s): the box around each is used")
+    report.notes += [_OF_SHAPES[shape].format(count) for shape, count in shapes.items()]
     if moved := sum(box.is_from_zero for box in boxes):
         report.notes.append(_FROM_ZERO.format(moved))
     if scored := sum(box.is_scored for box in boxes):

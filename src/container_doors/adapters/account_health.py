@@ -81,6 +81,7 @@ def dvc_remote() -> Health:
 
 def drive_credentials() -> Health:
     """Check the Drive credentials of the environment, if there are any."""
+    from container_doors.adapters.dvc.remote import DvcRemote
     from container_doors.storage.credentials import SOURCES, find_credentials
     from container_doors.storage.remotes import kind_of
 
@@ -94,6 +95,8 @@ def drive_credentials() -> Health:
     url = _remote()
     if url is not None and kind_of(url) != "drive":
         return passed("drive", f"{whose}; not used, because the remote is {url}")
+    if url is not None and not DvcRemote(Path.cwd()).uses(credentials):
+        return warned("drive", f"{whose}, which DVC does not use yet", "doors storage set")
     return passed("drive", whose)
 
 

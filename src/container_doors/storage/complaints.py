@@ -99,7 +99,7 @@ _COMPLAINTS = [
         ("exists and you can access it", "the sub-folder does not exist; DVC does not create it",
          "create it in the browser, or use the folder's own id"),
         ("'access_token'|'_module'|'private_key|unexpected credentials type",
-         "the credentials are not of the kind in .dvc/config.local",
+         "the credentials are not of the kind that DVC is configured for here",
          "unset GDRIVE_CREDENTIALS_DATA, or: doors storage set"),
         ("jsondecodeerror|expecting value", "the credentials are not JSON",
          "doors storage set --credentials FILE"),

@@ -46,6 +46,11 @@ class DriveCredentials:
         """The JSON in the form that DVC reads."""
         return json.dumps(self.document)
 
+    def is_same(self, other: "DriveCredentials") -> bool:
+        """Return whether both have the same secret; tokens that DVC renews may differ."""
+        secret = "private_key" if self.kind == "service account" else "refresh_token"
+        return self.kind == other.kind and self.document[secret] == other.document[secret]
+
     def is_usable(self, text: str) -> bool:
         """Return whether DVC, configured for these, can use the JSON in GDRIVE_CREDENTIALS_DATA.
 

@@ -13,8 +13,9 @@ import pytest
 
 from container_doors.adapters import account_health
 from container_doors.cli import main
+from container_doors.storage.credentials import SOURCES
 from tests.loopback.drive_backend import BOT, PERSON, DriveBackend
-from tests.pem import private_key
+from tests.pem import private_key, rsa_key
 
 PROGRAMS = Path(sys.executable).parent
 MODEL = b"a model" * 1000
@@ -333,3 +334,112 @@ def test_a_setting_that_would_be_ignored_or_leak_is_refused(
     assert "hint: " in said
     assert "sekrit" not in said
     assert "url" not in (repository / ".dvc/config").read_text()
+
+
+SERVICE = {
+    "type": "service_account", "client_email": BOT, "client_id": "1", "private_key_id": "2",
+    "private_key": rsa_key(),
+}  # fmt: skip
+PERSONS = {"refresh_token": "1//S3CRET", "client_id": "cid", "client_secret": "S3CRET"}
+DRIVE = "gdrive://1aBc"
+
+
+@pytest.fixture
+def on_drive(repository: Path) -> Path:
+    """The repository whose committed remote is a Drive, as in a fresh clone."""
+    config = f"[core]\n    remote = storage\n['remote \"storage\"']\n    url = {DRIVE}\n"
+    (repository / ".dvc/config").write_text(config)
+    return repository
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["GDRIVE_CREDENTIALS_DATA", "KAGGLE_SECRET_DVC_JSON"])
+def test_a_drive_secret_that_dvc_does_not_use_yet_is_named_and_the_hint_stores_it(
+    name: str, on_drive: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setenv(name, json.dumps(SERVICE))
+
+    assert main(["storage", "check"]) == 2
+    before, line = account_health.dvc_remote(), account_health.drive_credentials()
+
+    assert (
+        f"error: {DRIVE} needs credentials: {name} has the service account {BOT}, but DVC does "
+        "not use it yet\n  hint: doors storage set\n" in capsys.readouterr().err
+    )
+    assert (before.verdict, before.remedy) == ("fail", "doors storage set")
+    assert (line.verdict, line.remedy) == ("warn", "doors storage set")
+    assert main(["storage", "set"]) == 0
+    assert account_health.drive_credentials().verdict == "pass"
+
+
+WRONG_CONTENT = {
+    "a word": ("hello", "found 5 characters that are not a JSON object"),
+    "a client": (json.dumps({"installed": {"client_id": "1"}}), "has an OAuth client"),
+    "Kaggle's": (json.dumps({"username": "me", "key": "sekrit"}), "found neither"),
+    "a key that was cut off": (
+        json.dumps(SERVICE | {"private_key": private_key("MIIB")}),
+        "private_key is not a valid key; it was cut off or changed",
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "found"),
+    [
+        (name, *row)
+        for name, row in zip([*SOURCES, SOURCES[0]], WRONG_CONTENT.values(), strict=True)
+    ],
+    ids=WRONG_CONTENT,
+)
+def test_a_drive_secret_of_wrong_content_is_named_by_check_as_by_set(
+    name: str, content: str, found: str, on_drive: Path,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+):  # fmt: skip
+    monkeypatch.setenv(name, content)
+
+    assert [main(["storage", command]) for command in ("check", "set")] == [2, 2]
+
+    of_check, of_set = capsys.readouterr().err.split("error: ")[1:]
+    assert of_check == of_set
+    assert of_check.startswith(name)
+    assert found in of_check
+    assert "sekrit" not in of_check
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        pytest.param(
+            SERVICE,
+            f"has the service account {BOT}, which is not of the kind in .dvc/config.local\n"
+            "  hint: unset GDRIVE_CREDENTIALS_DATA, which DVC prefers to the stored ones; or "
+            "doors storage set",
+            id="another kind",
+        ),
+        pytest.param(
+            SERVICE | {"private_key": "x"},
+            "private_key is not a valid key; it was cut off or changed\n"
+            "  hint: unset GDRIVE_CREDENTIALS_DATA, which DVC prefers to the stored ones; or paste",
+            id="a damaged key",
+        ),
+        pytest.param(
+            PERSONS,
+            "has a person's credentials without values that DVC reads\n"
+            "  hint: unset GDRIVE_CREDENTIALS_DATA\n",
+            id="not complete",
+        ),
+    ],
+)
+def test_what_dvc_prefers_to_what_is_stored_is_named(
+    content: dict[str, str], said: str, on_drive: Path,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+):  # fmt: skip
+    (on_drive / "me.json").touch()
+    (on_drive / ".dvc/config.local").write_text(
+        "['remote \"storage\"']\n    gdrive_user_credentials_file = ../me.json\n"
+    )
+    monkeypatch.setenv("GDRIVE_CREDENTIALS_DATA", json.dumps(content))
+
+    assert main(["storage", "check"]) == 2
+
+    assert said in capsys.readouterr().err

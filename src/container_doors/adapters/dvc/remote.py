@@ -15,7 +15,12 @@ from container_doors.adapters.shell import call
 from container_doors.core.errors import ReadOnlyRemoteError, VersioningError
 from container_doors.core.files import replace_secret, user_folder
 from container_doors.storage.complaints import explain
-from container_doors.storage.credentials import parse_credentials
+from container_doors.storage.credentials import (
+    SOURCES,
+    DriveCredentials,
+    find_credentials,
+    parse_credentials,
+)
 from container_doors.storage.remotes import kind_of
 
 NAME = "storage"
@@ -26,6 +31,9 @@ CONFIGURATION = Path(".dvc/config")
 
 _PROBE = Path(__file__).with_name("probe.py")
 _PROBE_S = 180.0
+_PREFERRED = SOURCES[0]
+"""DVC reads it instead of what is stored; of the other variables it knows nothing."""
+
 _CREDENTIALS = ("gdrive_user_credentials_file", "gdrive_service_account_json_file_path")
 _ANOTHER = (
     "make another key of the service account, then: doors storage set --credentials FILE; "
@@ -113,6 +121,15 @@ class DvcRemote:
         replace_secret(path, text)
         return path
 
+    def uses(self, credentials: DriveCredentials) -> bool:
+        """Return whether DVC, as it is configured here, uses these credentials for Drive."""
+        config = self._config()
+        name = self._name(config)
+        if credentials.source == _PREFERRED:
+            is_usable = credentials.is_usable(os.environ.get(_PREFERRED, ""))
+            return is_usable and _is_of_the_kind(credentials, config, name)
+        return any(_has(file, credentials) for file in self._files(config, name))
+
     def probe(self) -> str:
         """Write, read and delete a small file; return the remote's address.
 
@@ -131,19 +148,29 @@ class DvcRemote:
 
     def _check_has_credentials(self, config: Mapping[str, str], name: str, url: str) -> None:
         """Raise if there are no credentials: DVC would try to open a browser."""
-        files = [Path(config[f"remote.{name}.{key}"]) for key in _CREDENTIALS
-                 if f"remote.{name}.{key}" in config]  # fmt: skip
-        missing = [file for file in files if not (self._root() / ".dvc" / file).exists()]
-        if os.environ.get("GDRIVE_CREDENTIALS_DATA"):
+        files = self._files(config, name)
+        missing = [file for file in files if not file.exists()]
+        is_stored = bool(files) and not missing
+        if os.environ.get(_PREFERRED):
+            _check_preferred(config, name, url, is_stored=is_stored)
             return
-        if files and not missing:
+        if is_stored:
             self._check_service_account(config, name)
             return
+        unstored = find_credentials(os.environ)
+        if unstored is not None:
+            raise _not_stored(url, unstored)
         found = f"{missing[0]} is missing" if missing else "this machine has none"
         raise VersioningError(
             f"{url} needs credentials, but {found}",
             hint="doors storage set --credentials FILE; docs/google-drive.md says how to get them",
         )
+
+    def _files(self, config: Mapping[str, str], name: str) -> list[Path]:
+        """Return the files of credentials that DVC is configured for; they may be missing."""
+        keys = [f"remote.{name}.{key}" for key in _CREDENTIALS]
+        named = [config[key] for key in keys if key in config]
+        return [self._root() / ".dvc" / file for file in named] if named else []
 
     def _check_service_account(self, config: Mapping[str, str], name: str) -> None:
         """Report what is wrong with a stored key; DVC would only report that Drive refuses it."""
@@ -213,3 +240,50 @@ class DvcRemote:
     def _config(self, *level: str) -> dict[str, str]:
         listed = self._dvc.run_checked("read its configuration", "config", "--list", *level).stdout
         return dict(line.split("=", 1) for line in listed.splitlines() if "=" in line)
+
+
+def _check_preferred(config: Mapping[str, str], name: str, url: str, *, is_stored: bool) -> None:
+    """Raise if DVC cannot use what it prefers; its own message names neither place nor reason."""
+    otherwise = (
+        f"unset {_PREFERRED}, which DVC prefers to the stored ones; or " if is_stored else ""
+    )
+    text = os.environ[_PREFERRED]
+    try:
+        credentials = parse_credentials(text, source=_PREFERRED)
+    except VersioningError as error:
+        raise VersioningError(error.problem, hint=f"{otherwise}{error.hint}") from None
+    if not _is_of_the_kind(credentials, config, name):
+        if not is_stored:
+            raise _not_stored(url, credentials)
+        raise VersioningError(
+            f"{_PREFERRED} has the {credentials.kind} {credentials.account}, which is not of the "
+            "kind in .dvc/config.local",
+            hint=f"{otherwise}doors storage set, to use it",
+        )
+    if not credentials.is_usable(text):
+        store = "" if is_stored else "doors storage set, which stores them complete; then "
+        raise VersioningError(
+            f"{_PREFERRED} has a person's credentials without values that DVC reads",
+            hint=f"{store}unset {_PREFERRED}",
+        )
+
+
+def _not_stored(url: str, credentials: DriveCredentials) -> VersioningError:
+    return VersioningError(
+        f"{url} needs credentials: {credentials.source} has the {credentials.kind} "
+        f"{credentials.account}, but DVC does not use it yet",
+        hint="doors storage set",
+    )
+
+
+def _is_of_the_kind(credentials: DriveCredentials, config: Mapping[str, str], name: str) -> bool:
+    is_service = config.get(f"remote.{name}.gdrive_use_service_account", "").lower() == "true"
+    return (credentials.kind == "service account") == is_service
+
+
+def _has(file: Path, credentials: DriveCredentials) -> bool:
+    try:
+        stored = parse_credentials(file.read_text(encoding="utf-8-sig"), source=str(file))
+    except (OSError, UnicodeDecodeError, VersioningError):
+        return False
+    return stored.is_same(credentials)

@@ -12,6 +12,8 @@ import yaml
 from tests.pem import private_key
 
 SAVED = (
+    "gdrive.json",
+    "secrets/any-name.txt",
     "client.json",
     "client_secret_1234-abc.apps.googleusercontent.com.json",
     "my-project-427310-0123abc456de.json",

@@ -10,9 +10,13 @@ from container_doors.adapters.dvc.store import DvcStore
 from container_doors.adapters.git.repository import run_git
 from container_doors.adapters.shell import Finished, call
 from container_doors.core.errors import VersioningError
+from container_doors.core.files import replace_text
+from container_doors.core.ports import Hook
 
 _UNATTENDED = (f"core.hooksPath={os.devnull}", "core.autocrlf=false", "core.safecrlf=false")
 """The person's global hooks and line-end settings are for their own work, not for this."""
+
+_HOOK, _WRITTEN_BY, _MOST_HOOK_BYTES = "pre-commit", "Written by `doors init`", 2**16
 
 REMOTE = "remote-storage"
 """The folder that replaces Google Drive; git ignores it."""
@@ -80,6 +84,26 @@ class GitAndDvc:
             return None  # a hook or a signature refuses: the person commits
         return run_git(folder, "rev-parse", "HEAD").stdout.strip()
 
+    def write_hook(self, folder: Path, text: str) -> Hook:
+        """See :class:`container_doors.steps.init.Tools`.
+
+        Hooks in another folder (``core.hooksPath``) may be those of all repositories.
+        """
+        looked_for = _git_path(folder, "--git-path", f"hooks/{_HOOK}")
+        hooks = _git_path(folder, "--git-common-dir") / "hooks"
+        there = _text_of(looked_for)
+        is_free = there is None or _WRITTEN_BY in there
+        if looked_for.parent.resolve() == hooks.resolve() and is_free:
+            path, instead_of = looked_for, None
+        else:
+            path = hooks / f"{_HOOK}-doors"
+            instead_of = None if path.name in (there or "") else looked_for
+        has_changed = _text_of(path) != text
+        if has_changed:
+            replace_text(path, text)
+            path.chmod(0o755)
+        return Hook(path, has_changed, instead_of)
+
 
 def track(directory: Path, path: Path) -> Path:
     """Add a file or folder to DVC and push it; return its pointer.
@@ -121,6 +145,23 @@ def _ignore_remote(path: Path) -> None:
     if line not in text.splitlines():
         newline = "" if not text or text.endswith("\n") else "\n"
         path.write_text(f"{text}{newline}{line}\n", encoding="utf-8")
+
+
+def _git_path(folder: Path, *arguments: str) -> Path:
+    """Ask git for a path; the person's settings tell where it looks for hooks."""
+    done = _expect_success("git", ("rev-parse",), run_git(folder, "rev-parse", *arguments))
+    return folder / done.stdout.removesuffix("\n")
+
+
+def _text_of(path: Path) -> str | None:
+    """Return what a hook contains, of a program its beginning; None if there is none."""
+    if not path.is_symlink() and not path.exists():
+        return None
+    try:
+        with path.open("rb") as file:
+            return file.read(_MOST_HOOK_BYTES).decode(errors="replace")
+    except OSError:
+        return ""
 
 
 def _git(directory: Path, *arguments: str, may_fail: bool = False) -> Finished:

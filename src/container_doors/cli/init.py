@@ -1,7 +1,9 @@
 """``doors init``: make a workspace."""
 
 import argparse
+import os
 import shlex
+import sys
 from importlib.metadata import version
 from pathlib import Path
 
@@ -32,8 +34,14 @@ def init(arguments: argparse.Namespace) -> int:
     folder: Path = arguments.directory
     files = {Path(name): template_path(name).read_text(encoding="utf-8") for name in _TEMPLATES}
     files[Path("requirements.txt")] = _requirements()
-    say(*_lines(init_workspace(folder, files, tools=GitAndDvc())))
+    say(*_lines(init_workspace(folder, files, hook=_hook(), tools=GitAndDvc())))
     return 0
+
+
+def _hook() -> str:
+    """Return the check before each commit, which runs without a clone of the project."""
+    script = template_path("pre-commit.sh").read_text(encoding="utf-8")
+    return script.replace("@PYTHON@", shlex.quote(sys.executable))
 
 
 def _requirements() -> str:
@@ -49,12 +57,13 @@ def _lines(done: Workspace) -> list[str]:
         lines.append(f"wrote {', '.join(map(str, done.made[:_MOST_NAMED]))}")
     if done.kept:
         lines.append(f"kept as they are, yours: {', '.join(map(str, done.kept[:_MOST_NAMED]))}")
+    lines += _of_hook(done)
     unusable = _unusable_params(done)
     lines += unusable
     if not done.begun and not done.made:
-        return (
-            lines if unusable else [*lines, f"{done.folder} is a workspace already: nothing to do"]
-        )
+        is_new = done.hook is not None and done.hook.is_written
+        nothing_to_do = f"{done.folder} is a workspace already: nothing to do"
+        return lines if unusable or is_new else [*lines, nothing_to_do]
     if done.commit is not None:
         lines.append(f"committed {done.commit[:12]}")
     else:
@@ -66,6 +75,23 @@ def _lines(done: Workspace) -> list[str]:
     else:
         lines.append(f"next, {enter}as README.md says: doors data import YOUR_PHOTOGRAPHS")
     return lines
+
+
+def _of_hook(done: Workspace) -> list[str]:
+    """Say what checks each commit, or what the person's own hook must run for it."""
+    hook, root = done.hook, done.folder.resolve()
+    if hook is None:
+        return []
+    path, own = (
+        one and Path(os.path.relpath(one.resolve(), root)) for one in (hook.path, hook.instead_of)
+    )
+    if own is not None:
+        return [
+            f"the hook before each commit is yours, {own}: so that a commit that contains "
+            f"credentials is refused, have it run: sh {shlex.quote(str(path))}"
+        ]
+    written = f"wrote {path}: git refuses a commit that contains credentials"
+    return [written] if hook.is_written else []
 
 
 def _unusable_params(done: Workspace) -> list[str]:

@@ -320,6 +320,17 @@ class Follower(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Hook:
+    """The check before each commit."""
+
+    path: Path
+    is_written: bool
+    """Whether it was written now; else it was there."""
+    instead_of: Path | None = None
+    """The person's own hook, or the place that git looks for it, which does not run this one."""
+
+
+@dataclass(frozen=True, slots=True)
 class Upstream:
     """The upstream of a branch, after a fetch."""
 

@@ -9,7 +9,7 @@ from pathlib import Path
 _NAMES = (
     ".env", ".env.*", "*.env", ".netrc", "_netrc", ".npmrc", ".pypirc", ".git-credentials",
     "*.pem", "*.key", "*.p12", "*.pfx", "*.ppk", "id_rsa", "id_dsa", "id_ecdsa", "id_ed25519",
-    "kaggle.json", "access_token",
+    "kaggle.json", "gdrive.json", "access_token",
     "*credentials*.json", "*service[-_]account*.json", "client_secret*.json", "client.json",
     "token.json", "*[-_]token.json", "config.local",
 )  # fmt: skip

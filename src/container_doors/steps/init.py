@@ -1,12 +1,13 @@
 """Make a workspace: git, DVC, parameters, scripts, a README with the next steps."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
 from container_doors.core.errors import VersioningError
 from container_doors.core.files import replace_text
+from container_doors.core.ports import Hook
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,7 @@ class Workspace:
     """What was set up: git, DVC."""
     commit: str | None = None
     """The first commit; None if the repository was there before, or git has no name for commits."""
+    hook: Hook | None = None
 
 
 class Tools(Protocol):
@@ -36,13 +38,21 @@ class Tools(Protocol):
     def first_commit(self, folder: Path, paths: list[Path]) -> str | None:
         """Commit files in a new repository; None if git has no name for the commit."""
 
+    def write_hook(self, folder: Path, text: str) -> Hook:
+        """Have git run a script before each commit, without replacing a hook of the person."""
 
-def init_workspace(folder: Path, files: Mapping[Path, str], *, tools: Tools) -> Workspace:
+
+def init_workspace(
+    folder: Path, files: Mapping[Path, str], *, hook: str, tools: Tools
+) -> Workspace:
     """Make ``folder`` a workspace; run again, change nothing that is there.
+
+    A clone has no hooks, so that running it again there writes the check before each commit.
 
     Args:
         folder: A new folder, an empty one, or the root of a git repository.
         files: The content of each file, by its path in the workspace.
+        hook: The script that git runs before each commit.
         tools: git and DVC.
 
     Raises:
@@ -72,7 +82,5 @@ def init_workspace(folder: Path, files: Mapping[Path, str], *, tools: Tools) -> 
         if name.suffix == ".sh":
             path.chmod(0o755)
         done.made.append(name)
-    if root is None:
-        commit = tools.first_commit(folder, [*done.made, Path(".dvc")])
-        return Workspace(folder, done.made, done.kept, done.begun, commit)
-    return done
+    commit = tools.first_commit(folder, [*done.made, Path(".dvc")]) if root is None else None
+    return replace(done, commit=commit, hook=tools.write_hook(folder, hook))

@@ -13,6 +13,7 @@ path_of_the_shell="$PATH"
 on_kaggle="${KAGGLE_KERNEL_RUN_TYPE:-}"
 drive_json="${GDRIVE_CREDENTIALS_DATA:-${DVC_SERVICE_ACCOUNT_JSON:-${KAGGLE_SECRET_DVC_JSON:-}}}"
 wandb_key="${WANDB_API_KEY:-${KAGGLE_SECRET_WANDB_KEY:-}}"
+drive_is_closed=false
 
 fail() {
   printf 'error: %s\n  hint: %s\n' "$1" "$2" >&2
@@ -39,6 +40,7 @@ check_secrets() {
     fail "KAGGLE_SECRET_DVC_JSON is not set, and the remote is a Google Drive" \
       "add the secret DVC_SERVICE_ACCOUNT_JSON, tick it for the notebook and run its cells again; or choose a remote that needs none: doors storage set DIRECTORY"
   else
+    drive_is_closed=true
     echo "DVC: no credentials for the Google Drive: doors storage login --client FILE, or doors storage set --credentials FILE"
   fi
   if [ -n "$wandb_key" ]; then
@@ -90,6 +92,9 @@ print_next_steps() {
   if [ "$(PATH="$path_of_the_shell" command -v dvc)" != "$(command -v dvc)" ]; then
     echo "  source $PWD/.venv/bin/activate"
   fi
+  if "$drive_is_closed"; then
+    echo "  doors storage set --credentials FILE   # or, as a person: doors storage login --client FILE"
+  fi
   if [ -f data/processed/detection.dvc ]; then
     echo "  dvc pull data/processed/detection.dvc"
   elif [ -f data/processed/detection/data.yaml ]; then
@@ -99,6 +104,17 @@ print_next_steps() {
     echo "  doors data validate --path data/processed/detection"
   fi
   echo "  bash scripts/run_training.sh"
+}
+
+# Without credentials a training can end well, with photographs that are here; nobody else gets its model.
+check_drive() {
+  "$drive_is_closed" || return 0
+  echo "warning: nothing can be fetched from the Google Drive or pushed to it: this machine has no credentials for it"
+  if [ -f data/processed/detection.dvc ] && [ ! -f data/processed/detection/data.yaml ]; then
+    printf 'error: the photographs are not here, and cannot be fetched\n  hint: %s\n' \
+      "doors storage set --credentials FILE, or doors storage login --client FILE; docs/google-drive.md" >&2
+    exit_code=1
+  fi
 }
 
 command -v git > /dev/null || fail "git is not installed" "apt-get install git"
@@ -135,4 +151,7 @@ if [ -n "$on_kaggle" ]; then
 else
   print_versions
 fi
+exit_code=0
+check_drive
 if [ "${1:-}" != "--go-on" ]; then print_next_steps; fi
+exit "$exit_code"

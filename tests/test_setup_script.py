@@ -217,6 +217,37 @@ def test_a_drive_without_its_secret_is_refused_before_anything_is_installed(mach
     assert machine.set_up().returncode == 0
 
 
+@pytest.mark.parametrize(
+    ("is_here", "exit_code"), [(True, 0), (False, 1)], ids=["photographs here", "not here"]
+)
+def test_elsewhere_a_drive_without_its_secret_is_said_at_the_end_too(
+    is_here: bool, exit_code: int, machine: Machine
+):
+    """A training needs no Drive whose photographs are here; one that must fetch them does."""
+    (machine.clone / ".dvc/config").write_text("url = gdrive://folder")
+    data = machine.clone / "data/processed/detection"
+    data.mkdir(parents=True)
+    Path(f"{data}.dvc").touch()
+    if is_here:
+        (data / "data.yaml").touch()
+    machine.write("python", "exit 1\n")
+
+    done = machine.set_up(KAGGLE_KERNEL_RUN_TYPE="")
+
+    end = done.stdout[done.stdout.index("[4/4]") :]
+    assert "warning: nothing can be fetched from the Google Drive or pushed to it" in end
+    steps = end[end.index("Next steps:\n") :].splitlines()[1:]
+    assert steps[0].startswith("  doors storage set --credentials FILE")
+    assert steps[1] == "  dvc pull data/processed/detection.dvc"
+    assert done.returncode == exit_code
+    assert ("error: the photographs are not here" in done.stderr) is not is_here
+    assert machine.set_up("--go-on", KAGGLE_KERNEL_RUN_TYPE="").returncode == exit_code
+
+    (machine.clone / ".dvc/config.local").write_text("gdrive_user_credentials_file = x")
+    done = machine.set_up(KAGGLE_KERNEL_RUN_TYPE="")
+    assert (done.returncode, "doors storage" in done.stdout) == (0, False)
+
+
 def test_what_is_done_without_a_secret_that_is_not_needed_is_said_first(machine: Machine):
     done = machine.set_up()
 

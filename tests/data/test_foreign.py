@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+import shutil
 import subprocess
 import zipfile
 from collections.abc import Callable
@@ -128,10 +129,37 @@ def test_annotations_beside_each_photograph_are_recognised_where_they_lie(tree: 
 
     findings = checked(tree).findings
 
-    assert {one.rule for one in findings} == {
-        "labels-folder-missing", "file-ignored", "split-without-doors",
-    }  # fmt: skip
+    assert sorted(one.rule for one in findings) == ["file-ignored", "labels-folder-missing"]
     assert all("doors data import" in one.remedy for one in findings)
+    assert findings[1].found == "Pascal VOC annotations, not read (and 2 more like it)"
+
+
+def table(tree: Tree) -> None:
+    rows = [f"train_{number}.jpg,1,2,30,40,container_door" for number in range(3)]
+    tree.write("labels.csv", "\n".join(["image,xmin,ymin,xmax,ymax,class", *rows]))
+
+
+@pytest.mark.parametrize(
+    ("write", "what"), [(coco, "instances_default.json, COCO"), (table, "labels.csv, a table")]
+)
+def test_what_is_wrong_with_every_split_is_said_once(
+    write: Callable[[Tree], None], what: str, tree: Tree
+):
+    """The import makes a data set of its own, with its data.yaml: none is to be written here."""
+    shutil.rmtree(tree.root / "labels")
+    write(tree)
+
+    [finding] = checked(tree).findings
+
+    named = "labels/train, labels/val and labels/test"
+    assert finding.expected == f"the folders of label files {named}"
+    assert f"as background; there is {what}" in finding.found
+
+    tree.remove("data.yaml")
+    _, [missing] = read_layout(tree.root)
+    assert f"none, but {what}" in missing.found
+    assert "doors data import" in missing.remedy
+    assert "data.yaml" not in missing.remedy
 
 
 @pytest.mark.parametrize("folder", ["Annotations", "images/train", "."])

@@ -1,7 +1,7 @@
 """Check that a data set is fit to train on: read every file of every split, report every fault."""
 
 import unicodedata
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -223,6 +223,8 @@ def _too_few(split: Split) -> Iterator[Finding]:
 
 
 def _no_doors(split: Split) -> Iterator[Finding]:
+    if not split.files.labels_dir.is_dir():
+        return  # which is reported by itself, with the form
     if split.photographs and not any(each.doors for each in split.photographs):
         form = find_form(split.root, _disk(split))
         yield Fault(
@@ -312,16 +314,22 @@ def _in_its_normal_form(path: Path) -> str:
 def _ignored(split: Split) -> Iterator[Finding]:
     disk = _disk(split)
     labelled = {label.stem for label in split.files.labels}
-    for path in split.files.ignored:
+    forms = {path: label_form(path, disk, is_added=bool(labelled)) for path in split.files.ignored}
+    imported = {path: form for path, form in forms.items() if form and path.stem not in labelled}
+    together = Counter(form.remedy for form in imported.values())
+    for path, form in forms.items():
         suffix = path.suffix.lower().removeprefix(".")
         is_picture = suffix in _OVERLOOKED_PICTURES
-        form = label_form(path, disk, is_added=bool(labelled))
+        count = together.pop(form.remedy, 0) if form and path in imported else 1
+        if count == 0:
+            continue  # it is one of the files of an earlier finding
+        what = form.what if form else path.suffix or "no suffix"
         yield Fault(
             "file-ignored",
             f"pictures ({', '.join(sorted(PICTURE_SUFFIXES))}) and label files (.txt)",
-            f"{form.what if form else path.suffix or 'no suffix'}, which is not read",
+            f"{what}, not read" + f" (and {count - 1} more like it)" * (count > 1),
             form.remedy
-            if form and path.stem not in labelled
+            if form and path in imported
             else "save it as JPEG or PNG"
             if is_picture
             else "move it elsewhere",

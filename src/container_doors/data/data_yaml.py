@@ -76,7 +76,7 @@ def _missing(folder: Path, disk: Disk) -> Finding:
     keys = disk.keys()
     form = None if disk.has_labels else find_form(folder, disk)
     if form:
-        then = f"; then write data.yaml with {keys}" if keys else ""
+        then = f"; then write data.yaml with {keys}" if keys and not form.is_imported else ""
         return whole(form.remedy + then, f"none, but {form}")
     return whole(fetch_hint(folder) or (f"write one with {keys}" if keys else NOWHERE))
 

@@ -55,6 +55,8 @@ class Form:
     path: Path
     what: str
     remedy: str
+    is_imported: bool = False
+    """Whether the remedy is an import, which writes ``data.yaml`` too."""
 
     def __str__(self) -> str:
         return f"{self.path.name}, {self.what}"
@@ -106,7 +108,7 @@ def label_form(path: Path, disk: Disk, *, is_added: bool = False) -> Form | None
     if what is None:
         return None
     out = disk.root if is_added else None
-    return Form(path, what, _conversion(path, what, disk, out))
+    return Form(path, what, _conversion(path, what, disk, out), what in _IMPORTED)
 
 
 def archive_form(path: Path, dataset: Path) -> Form | None:
@@ -120,7 +122,7 @@ def archive_form(path: Path, dataset: Path) -> Form | None:
     if zipfile.is_zipfile(path):
         if not _has_attributes(path):
             command = f"doors data import {archive} --out {folder}"
-            return Form(path, "an archive", f"import it: {command}")
+            return Form(path, "an archive", f"import it: {command}", is_imported=True)
         command = f"python3 -m zipfile -e {archive} {folder}"
     elif path.suffix.lower() in {".7z", ".rar", ".zip"}:
         command = f"7z x {archive} -o{folder}"

@@ -2,8 +2,8 @@
 
 import os
 import shlex
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from container_doors.core.errors import DatasetError
@@ -104,6 +104,7 @@ def read_layout(dataset: Path) -> tuple[Layout | None, list[Finding]]:
     findings += [fault.at(DATA_YAML) for fault in root_faults]
     yaml_disk, disk = disk, disk if root == dataset else Disk(root, PICTURE_SUFFIXES)
     splits: dict[str, SplitFiles] = {}
+    of_splits: list[tuple[Path, Fault]] = []
     unsplit = _unsplit(root)
     findings += [fault.at(path) for path, fault in unsplit]
     for name in SPLITS:
@@ -115,7 +116,8 @@ def read_layout(dataset: Path) -> tuple[Layout | None, list[Finding]]:
             findings.append(fault.at(DATA_YAML))
             continue
         splits[name], faults = _list_split(name, folder, disk)
-        findings += [fault.at(path.relative_to(root)) for path, fault in faults]
+        of_splits += [(path.relative_to(root), fault) for path, fault in faults]
+    findings += [fault.at(path) for path, fault in _once(of_splits)]
     names = class_names(document.get("names")) or [CLASS_NAME]
     shape = keypoint_shape(document.get("kpt_shape"))
     return Layout(root, dataset / DATA_YAML, splits, tuple(names), shape), findings
@@ -270,15 +272,17 @@ def _list_split(
     return files, faults
 
 
+_NO_LABELS = "labels-folder-missing"
+
+
 def _no_labels_folder(images_dir: Path, labels_dir: Path, disk: Disk) -> Fault:
     elsewhere = disk.labels_for(images_dir)
     below = labels_dir.relative_to(disk.root)
     form = None if elsewhere else find_form(disk.root, disk)
     return Fault(
-        "labels-folder-missing",
+        _NO_LABELS,
         "a folder of label files",
-        "none, so every picture would train as background"
-        + (f"; {form} are there" if form else ""),
+        "none, so every picture would train as background" + (f"; there is {form}" if form else ""),
         f"move the label files of {elsewhere} to {below}"
         if elsewhere
         else form.remedy
@@ -286,6 +290,20 @@ def _no_labels_folder(images_dir: Path, labels_dir: Path, disk: Disk) -> Fault:
         else fetch_hint(disk.root)
         or f"label the photographs, and put the label files into {below}",
     )
+
+
+def _once(faults: Sequence[tuple[Path, Fault]]) -> Iterator[tuple[Path, Fault]]:
+    """Join the faults of several label folders that have the same remedy."""
+    places: dict[Fault, list[Path]] = {}
+    for path, fault in faults:
+        if fault.rule == _NO_LABELS:
+            places.setdefault(fault, []).append(path)
+    for path, fault in faults:
+        if fault.rule != _NO_LABELS or len(paths := places[fault]) == 1:
+            yield path, fault
+        elif path == paths[0]:
+            named = f"{', '.join(map(str, paths[:-1]))} and {paths[-1]}"
+            yield path, replace(fault, expected=f"the folders of label files {named}")
 
 
 def _is_named_as_a_picture(name: str) -> bool:

@@ -59,6 +59,7 @@ class FakeRuntimes:
 
     def _open(self, asked: NetworkFile) -> OpenedNetwork:
         self.asked.append(asked)
+        self.network.backend = asked.backend
         return OpenedNetwork(self.network, asked.image_size_px or 320)
 
 

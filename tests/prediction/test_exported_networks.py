@@ -2,25 +2,32 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from container_doors.adapters.networks import RUNTIMES
 from container_doors.adapters.onnxruntime.network import open_onnx
+from container_doors.adapters.opencv.network import open_with_opencv
 from container_doors.adapters.openvino.network import open_openvino
-from container_doors.core.errors import WeightsError
-from container_doors.prediction.opening import NetworkFile, OpenNetwork
+from container_doors.core.errors import MissingToolError, WeightsError
+from container_doors.prediction.opening import NetworkFile, OpenedNetwork, OpenNetwork
 from container_doors.publishing.hashing import file_sha256
+from container_doors.steps.open_model import open_model
 from tests.prediction.networks import write_onnx, write_openvino
+from tests.prediction.published import FakeNetwork, export, publish
 
 THRESHOLDS = {"conf_threshold": 0.5, "iou_threshold": 0.45, "max_detections": 5}
-OPEN: dict[str, OpenNetwork] = {"onnx": open_onnx, "openvino": open_openvino}
+OPEN: dict[str, OpenNetwork] = {
+    "onnx": open_onnx, "opencv": open_with_opencv, "openvino": open_openvino,
+}  # fmt: skip
 
 
 def write(kind: str, folder: Path, **network: int | float) -> Path:
     source = write_onnx(folder / "model.onnx", **network)  # type: ignore[arg-type]
-    return source if kind == "onnx" else write_openvino(folder / "model.xml", source)
+    return write_openvino(folder / "model.xml", source) if kind == "openvino" else source
 
 
 @pytest.fixture(params=OPEN)
@@ -76,6 +83,10 @@ def test_the_size_is_that_of_the_file_if_nothing_else_is_known(kind: str, tmp_pa
     path = write(kind, tmp_path)
     (tmp_path / "metadata.yaml").write_text("imgsz:\n- 96\n- 96\n")
 
+    if kind == "opencv":
+        with pytest.raises(MissingToolError, match="does not read at which size"):
+            OPEN[kind](NetworkFile(path, kind))
+        return
     assert OPEN[kind](NetworkFile(path, kind)).image_size_px == 96
     (tmp_path / "metadata.yaml").unlink()
     assert OPEN[kind](NetworkFile(path, kind)).image_size_px == (96 if kind == "onnx" else 640)
@@ -83,7 +94,7 @@ def test_the_size_is_that_of_the_file_if_nothing_else_is_known(kind: str, tmp_pa
 
 def test_a_file_with_another_hash_is_not_opened(kind: str, tmp_path: Path):
     path = write(kind, tmp_path)
-    inside = path if kind == "onnx" else path.with_suffix(".bin")
+    inside = path.with_suffix(".bin") if kind == "openvino" else path
     known = {inside.name: file_sha256(inside)}
     OPEN[kind](NetworkFile(path, kind, 96, sha256=known))
     inside.write_bytes(inside.read_bytes() + b"\0")
@@ -100,6 +111,8 @@ def test_a_file_with_another_hash_is_not_opened(kind: str, tmp_path: Path):
 def test_what_is_no_detector_of_doors_is_refused(
     kind: str, network: dict[str, float], problem: str, tmp_path: Path
 ):
+    if kind == "opencv" and "bias" in network:
+        pytest.skip("OpenCV computes numbers of what is none; an export has proven its files")
     path = write(kind, tmp_path, **network)
 
     with pytest.raises(WeightsError, match=problem):
@@ -155,6 +168,7 @@ print(len(found), found.result.model.backend)
 """
 
 
+@pytest.mark.parametrize("kind", ["onnx", "openvino"])
 def test_an_export_needs_neither_pytorch_nor_ultralytics(kind: str, tmp_path: Path):
     from PIL import Image
 
@@ -169,3 +183,58 @@ def test_an_export_needs_neither_pytorch_nor_ultralytics(kind: str, tmp_path: Pa
     )
 
     assert done.stdout == f"1 {kind}\n", done.stderr
+
+
+def test_without_any_extra_a_published_model_is_used_by_its_onnx_file_in_opencv(tmp_path: Path):
+    from PIL import Image
+
+    Image.new("RGB", (128, 96), "white").save(tmp_path / "a.png")
+    model = tmp_path / "model"
+    publish(model)
+    write_onnx(model / "exports/onnx/model.onnx")
+    export(model, {"openvino": 40.0}, pytorch_ms=80)
+    export(model, {"onnx": 60.0, "openvino": 40.0}, pytorch_ms=80, write=False)
+    blocked = BLOCKED.replace('"torch", ', '"torch", "onnxruntime", "openvino", ')
+
+    done = subprocess.run(
+        [sys.executable, "-c", blocked, model, tmp_path / "a.png"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.stdout == "1 opencv\n", done.stderr
+
+
+def test_pytorch_is_preferred_to_opencv_which_no_export_was_timed_in(tmp_path: Path):
+    publish(tmp_path)
+    export(tmp_path, {"onnx": 60.0}, pytorch_ms=80)
+    runtimes = replace(
+        RUNTIMES, is_installed=lambda module: module not in {"onnxruntime", "openvino"}
+    )
+    asked: list[NetworkFile] = []
+
+    def note(file: NetworkFile) -> OpenedNetwork:
+        asked.append(file)
+        return OpenedNetwork(FakeNetwork(file.backend), 96)
+
+    by_name = {name: replace(one, open=note) for name, one in runtimes.by_name.items()}
+    runtimes = replace(runtimes, by_name=by_name, has_gpu=lambda: False)
+
+    open_model(tmp_path, networks=runtimes)
+    open_model(tmp_path, networks=replace(runtimes, is_installed=lambda module: module == "cv2"))
+
+    assert [one.path.name for one in asked] == ["best.pt", "model.onnx"]
+
+
+def test_opencv_finds_the_boxes_of_onnx_runtime(tmp_path: Path):
+    path = write("onnx", tmp_path)
+    picture = np.random.default_rng(2).integers(120, 256, (300, 400, 3), dtype=np.uint8)
+    one, other = (
+        OPEN[kind](NetworkFile(path, kind, 128)).network.find(picture, **THRESHOLDS)  # type: ignore[arg-type]
+        for kind in ("onnx", "opencv")
+    )
+
+    assert len(one.boxes_xyxy)
+    np.testing.assert_allclose(other.boxes_xyxy, one.boxes_xyxy, atol=1e-3)
+    np.testing.assert_allclose(other.confidences, one.confidences, atol=1e-5)

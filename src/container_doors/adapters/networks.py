@@ -4,6 +4,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from container_doors.adapters.onnxruntime.network import open_onnx
+from container_doors.adapters.opencv.network import open_with_opencv
 from container_doors.adapters.openvino.network import open_openvino
 from container_doors.adapters.yolo.network import open_pytorch
 from container_doors.prediction.opening import Runtime, Runtimes
@@ -21,6 +22,7 @@ RUNTIMES = Runtimes(
     {
         "pytorch": Runtime(".pt", ("torch", "ultralytics"), open_pytorch),
         "onnx": Runtime(".onnx", ("onnxruntime",), open_onnx),
+        "opencv": Runtime(".onnx", ("cv2",), open_with_opencv, is_last_resort=True),
         "openvino": Runtime(".xml", ("openvino",), open_openvino),
     },
     is_installed=_is_installed,

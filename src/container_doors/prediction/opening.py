@@ -59,11 +59,13 @@ class Runtime:
     needs: tuple[str, ...]
     """Modules that must be installed."""
     open: OpenNetwork
+    is_last_resort: bool = False
+    """Whether it is slower than any other, and not what an export was timed in."""
 
 
 @dataclass(frozen=True, slots=True)
 class Runtimes:
-    """All of them, by name: ``pytorch``, ``onnx``, ``openvino``."""
+    """All of them, by name; of two that open the same files the first that is installed."""
 
     by_name: Mapping[str, Runtime]
     is_installed: Callable[[str], bool]
@@ -73,9 +75,9 @@ class Runtimes:
 
     def of_file(self, path: Path) -> str | None:
         """Return the name of the runtime that opens a file; None if none does."""
-        return next(
-            (name for name, one in self.by_name.items() if one.suffix == path.suffix.lower()), None
-        )
+        suffix = path.suffix.lower()
+        names = [name for name, one in self.by_name.items() if one.suffix == suffix]
+        return next((name for name in names if self.missing(name) is None), next(iter(names), None))
 
     def missing(self, name: str) -> str | None:
         """Return the first module that a runtime needs and that is not installed."""

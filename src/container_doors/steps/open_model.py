@@ -26,7 +26,7 @@ from container_doors.prediction.exports import (
     by_speed,
     read_exports,
 )
-from container_doors.prediction.opening import NetworkFile, Runtimes
+from container_doors.prediction.opening import NetworkFile, OpenedNetwork, Runtimes
 from container_doors.publishing.hashing import file_sha256
 from container_doors.publishing.model_file import MODEL_FILE, read_model_file
 from container_doors.publishing.names import parse_name
@@ -88,7 +88,7 @@ def open_model(
     opened = networks.by_name[found.runtime].open(found.file)
     return OpenedModel(
         opened.network,
-        _used(found, opened.image_size_px, conf, max_detections),
+        _used(found, opened, conf, max_detections),
         found.model,
         found.passed_over,
     )
@@ -141,15 +141,15 @@ def _check_settings(conf: float | None, max_detections: int | None) -> None:
 
 
 def _used(
-    found: _Found, image_size_px: int, conf: float | None, max_detections: int | None
+    found: _Found, opened: OpenedNetwork, conf: float | None, max_detections: int | None
 ) -> UsedModel:
     model, usual = found.model, Validation()
     stated = model.conf_threshold.value if model else usual.conf_threshold
     return UsedModel(
         version=model.version if model else None,
         weights_sha256=found.weights_sha256,
-        backend=found.file.backend,
-        image_size_px=image_size_px,
+        backend=opened.network.backend,
+        image_size_px=opened.image_size_px,
         conf_threshold=stated if conf is None else conf,
         iou_threshold=model.iou_threshold if model else usual.iou_threshold,
         max_detections=max_detections or (model.max_detections if model else MOST_DETECTIONS),
@@ -231,7 +231,7 @@ class _Published:
         is_pytorch = self.exports is None or self.asked.is_for_gpu
         names = [PYTORCH] if is_pytorch or self.exports is None else by_speed(self.exports)
         passed_over: list[str] = []
-        for name in names:
+        for name in sorted(names, key=self._is_last_resort):
             why = self._why_not(name)
             if why is None:
                 return replace(self.of_backend(name), passed_over=tuple(passed_over))
@@ -240,6 +240,15 @@ class _Published:
             f"{self.folder} cannot be used with what is installed here: {'; '.join(passed_over)}",
             hint=install_command("train"),
         )
+
+    def _is_last_resort(self, name: str) -> bool:
+        runtime = self._runtime_of(name)
+        return runtime is not None and self.asked.networks.by_name[runtime].is_last_resort
+
+    def _runtime_of(self, name: str) -> str | None:
+        if name == PYTORCH:
+            return PYTORCH
+        return self.asked.networks.of_file(Path(self._export(name).opened_file or ""))
 
     def of_backend(self, name: str) -> _Found:
         """Name what to open for one backend."""
@@ -262,12 +271,9 @@ class _Published:
 
     def _why_not(self, name: str) -> str | None:
         """Return why a backend cannot be used; None if it can."""
-        runtime: str | None = PYTORCH
-        if name != PYTORCH:
-            export = self._export(name)
-            if export.weights_sha256 != self._sha256_of(BEST):
-                return "it was made from other weights (doors export makes it again)"
-            runtime = self.asked.networks.of_file(Path(export.opened_file or ""))
+        if name != PYTORCH and self._export(name).weights_sha256 != self._sha256_of(BEST):
+            return "it was made from other weights (doors export makes it again)"
+        runtime = self._runtime_of(name)
         if runtime is None:
             return "nothing here opens it"
         missing = self.asked.networks.missing(runtime)

@@ -1,0 +1,1 @@
+"""OpenCV: exported networks without any extra, slower than in ONNX Runtime."""

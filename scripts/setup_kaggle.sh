@@ -126,7 +126,8 @@ echo "[2/4] Installing packages..."
 if [ -n "$on_kaggle" ]; then
   install_beside_the_image
 elif is_workspace; then
-  command -v doors > /dev/null || fail "doors is not on the PATH" "pip install --requirement requirements.txt"
+  [ -x .venv/bin/doors ] || command -v doors > /dev/null ||
+    fail "doors is neither in .venv nor on the PATH" "python3 -m venv .venv && .venv/bin/pip install --requirement requirements.txt, then run this again"
 elif command -v uv > /dev/null; then
   uv sync --quiet || not_installed
 elif [ ! -x .venv/bin/doors ] && ! command -v doors > /dev/null; then

@@ -187,6 +187,10 @@ def test_on_kaggle_remedies_are_kaggles(monkeypatch: pytest.MonkeyPatch):
             "pass",
         ),
         ("WARNING py.warnings: /a/b.py:1: UserWarning: no deterministic implementation", "pass"),
+        (
+            "WARNING container_doors: detection.augmentation.close_mosaic: 10 changes nothing",
+            "pass",
+        ),
         ("WARNING container_doors: checkpoints are only on this machine for now", "warn"),
         ("ERROR   container_doors: a thread ended: no space left", "warn"),
     ],

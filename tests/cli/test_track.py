@@ -181,3 +181,11 @@ def test_a_run_that_is_not_there_is_refused_with_a_name_that_is(run: Run):
 
     with pytest.raises(RunError, match="did you mean detection_exp001"):
         show("detection_exp01")
+
+
+def test_an_earlier_run_is_headed_by_its_own_name(capsys: pytest.CaptureFixture[str]):
+    left(Run.named("detection_exp001~1"), a_record(status="finished"), epochs=2)
+
+    show("detection_exp001~1")
+
+    assert capsys.readouterr().out.startswith("detection_exp001~1: finished")

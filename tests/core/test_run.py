@@ -16,3 +16,10 @@ def test_a_name_that_could_leave_its_folder_does_not(name: str):
     with pytest.raises(RunError, match="cannot name an experiment") as caught:
         Run(name)
     assert len(caught.value.problem) <= 110
+
+
+def test_a_path_of_a_run_is_told_the_name():
+    with pytest.raises(RunError) as raised:
+        Run.named("../../runs/exp1/")
+
+    assert raised.value.hint.startswith("did you mean exp1? Or use letters")

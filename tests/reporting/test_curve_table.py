@@ -118,9 +118,9 @@ def test_json_has_every_metric_and_null_for_nan():
 def test_the_headline_has_the_progress_of_a_running_training():
     record = a_record(status="running", epochs_finished=None, best_epoch=None)
 
-    assert headline(record, a_history(7), 5) == (
-        "detection_exp001: running, 7 of 30 epochs, the best 5, on AMD EPYC 7B13"
+    assert headline("detection_exp001~1", record, a_history(7), 5) == (
+        "detection_exp001~1: running, 7 of 30 epochs, the best 5, on AMD EPYC 7B13"
     )
-    assert headline(record, [], None) == (
+    assert headline("detection_exp001", record, [], None) == (
         "detection_exp001: running, 0 of 30 epochs, on AMD EPYC 7B13"
     )

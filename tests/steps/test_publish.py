@@ -709,6 +709,17 @@ def test_a_version_that_is_committed_without_a_tag_is_told_the_tag(clone: Clone)
     assert command == f"git tag -a {first.git_tag} -m {first.version}"
 
 
+def test_a_number_or_name_without_a_release_leads_to_its_run(clone: Clone):
+    clone.train("exp1", 0.2)
+    for name in ("v1.0", "exp1"):
+        with pytest.raises(VersioningError) as raised:
+            clone.restore_version(name)
+        assert raised.value.hint == "not released; its run: doors publish exp1"
+    clone.release()
+
+    assert clone.restore_version("v1.0").experiment_name == "exp1"
+
+
 def test_a_version_that_was_never_released_is_found_in_its_run(clone: Clone):
     version = clone.train("exp1", 0.2).version
 

@@ -85,6 +85,8 @@ def test_each_run_is_a_row_with_what_was_measured(repository: FakeRepository):
     assert found.size_bytes == record.artifacts["best.pt"].size_bytes
     assert (found.date, found.commit) == (record.finished_at, "0" * 40)
     assert row("exp1", repository).is_published
+    assert row("exp1", repository).version
+    assert found.version is None, "what was never published has no version"
 
 
 def test_intervals_are_there_where_they_were_measured(repository: FakeRepository):
@@ -180,7 +182,7 @@ def test_what_is_best_comes_first_and_what_is_unknown_last(repository: FakeRepos
     assert order("val") == "cbad"
     assert order("name") == "abcd"
     assert order("date") == "acbd"
-    assert order("version") == "acbd"
+    assert order("version") == "cabd"
     assert order("false-alarms") == "acbd"
     assert {len(order(key)) for key in SORT_KEYS} == {4}
 
@@ -281,7 +283,7 @@ def table(capsys: pytest.CaptureFixture[str], *options: str) -> tuple[list[str],
     capsys.readouterr()
     assert main(["runs", *options]) == 0
     _, *lines = capsys.readouterr().out.splitlines()
-    rows = [line for line in lines if " v1." in line]
+    rows = [line for line in lines if " MB " in line]
     return rows, lines[len(rows) :]
 
 

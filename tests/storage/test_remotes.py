@@ -28,7 +28,8 @@ def test_any_address_that_dvc_knows_is_taken(url: str, kind: str):
 BAD = {
     "": "doors storage set DIRECTORY",
     " /mnt": "doors storage set DIRECTORY",
-    "gdrive://": "gdrive://FOLDER_ID",
+    "gdrive://": "last part",
+    "1AbCdEfGhIjKlMnOpQrStUvWxYz012345": "doors storage set gdrive://1AbCdEfGhIjKlMnOpQrStUvWxYz012345",
     "gdrive://a b": "last part",
     "s3://": "s3://BUCKET/FOLDER",
     "s4://bucket": "s3://BUCKET/FOLDER",

@@ -6,6 +6,7 @@ fails.
 
 import argparse
 import importlib
+import re
 import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -58,6 +59,9 @@ _MOST_CHARACTERS = 600
 _BY_HAND = "import your photographs: doors data import SOURCE"
 _IGNORED_WARNINGS = ("may produce non-deterministic training results", " py.warnings: ")
 """Warnings without a remedy: about a cache that changes nothing here, and Python's own ones."""
+
+_OF_SETTINGS = re.compile(r" WARNING +\S+: detection\.")
+"""What `doors data validate` or a training's start says of params; no fault of a finished run."""
 
 
 def doctor(arguments: argparse.Namespace) -> int:
@@ -116,6 +120,7 @@ def last_run() -> Health:
         for line in _log_end(run.train_log).splitlines()
         if (" ERROR " in line or " WARNING " in line)
         and not any(text in line for text in _IGNORED_WARNINGS)
+        and not (record.status in {"trained", "finished"} and _OF_SETTINGS.search(line))
     ]
     found = f"{run.name}: {record.status}"
     remedy = f"doors doctor --run {run.name}"

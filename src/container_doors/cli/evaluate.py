@@ -98,7 +98,7 @@ def _slices(found: Assessment) -> list[str]:
 def _test_uses(found: Assessment) -> list[str]:
     if found.looks is None:
         return []
-    return [f"uses of this test set, with this one: {found.looks}; listed in {TEST_USES}"]
+    return [f"uses of this test set, with this one: {found.looks}; the list: {TEST_USES}"]
 
 
 def _score(name: str, score: Estimate, found: Assessment) -> str:

@@ -8,7 +8,8 @@ from typing import Any
 from container_doors.cli import console
 from container_doors.cli.evaluate import open_detector, warn_of_lost_uses
 from container_doors.cli.output import complain, say, say_text
-from container_doors.core.errors import ConfigError
+from container_doors.core.errors import ConfigError, RunError
+from container_doors.core.files import is_read_only
 from container_doors.core.run import Run
 from container_doors.reporting.which_run import named_or_only, read_record
 from container_doors.steps.summary import check_report, model_card, report_page, summarise
@@ -41,8 +42,20 @@ def summary(arguments: argparse.Namespace) -> int:
             say(f"wrote {model_card(run, card, **measured)}")
         if page:
             say(f"wrote {report_page(run, page, **measured)}")
-    say(f"wrote {summarise(run, output)}")  # last: it has what the others measured
+    say(f"wrote {_summarise(run, output)}")  # last: it has what the others measured
     return 0
+
+
+def _summarise(run: Run, output: Path) -> Path:
+    try:
+        return summarise(run, output)
+    except OSError as error:
+        if not is_read_only(error):
+            raise
+        raise RunError(
+            f"{output}: {error.strerror}",
+            hint="--output - prints the report; or name a file elsewhere: --output FILE",
+        ) from None
 
 
 def _print_summary(run: Run, arguments: argparse.Namespace) -> int:

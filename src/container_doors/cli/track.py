@@ -36,7 +36,7 @@ def show(arguments: argparse.Namespace) -> int:
         say_document(curve_table.as_json(history, best))
         show_run(run, picture=picture)
         return FAULTS if faults else 0
-    say(curve_table.headline(record, history, best))
+    say(curve_table.headline(run.label, record, history, best))
     if record.message:
         say(record.message)
     if history:

@@ -55,9 +55,13 @@ class Run:
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name) or len(self.name) > _LONGEST_NAME:
+            last = self.name.rstrip("/").rpartition("/")[2]
+            meant = (
+                f"did you mean {last}? Or " if _NAME.fullmatch(last) and last != self.name else ""
+            )
             raise RunError(
                 f"{shortened(repr(self.name), 80)} cannot name an experiment",
-                hint="use letters and digits joined by single '-' or '_', "
+                hint=f"{meant}use letters and digits joined by single '-' or '_', "
                 f"{_LONGEST_NAME} characters at most, for example detection_exp002",
             )
 

@@ -65,12 +65,14 @@ def as_json(history: Sequence[Epoch], best_epoch: int | None) -> list[dict[str, 
     ]
 
 
-def headline(record: RunRecord, history: Sequence[Epoch], best_epoch: int | None) -> str:
+def headline(
+    label: str, record: RunRecord, history: Sequence[Epoch], best_epoch: int | None
+) -> str:
     """Return a sentence with the run's progress; the history has it before the record does."""
     asked = "an unknown number" if record.epochs_asked is None else record.epochs_asked
     best = "" if best_epoch is None else f", the best {best_epoch}"
     return (
-        f"{record.experiment}: {record.status}, {len(history)} of {asked} epochs{best}, "
+        f"{label}: {record.status}, {len(history)} of {asked} epochs{best}, "
         f"on {record.hardware.description}"
     )
 

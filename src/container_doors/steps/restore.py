@@ -98,10 +98,24 @@ def _find_version(name: str, repository: Repository) -> tuple[str, str]:
         tag = git_tag(parse_name(name))
     except VersioningError as error:
         others = versions_of_experiment(name, known) or [version_name(one) for one in known]
-        raise VersioningError(error.problem, hint=_one_of(found or others)) from None
+        unreleased = _unreleased_runs(name, known)
+        hint = f"not released; its run: doors publish {unreleased[0]}" if unreleased else None
+        raise VersioningError(error.problem, hint=hint or _one_of(found or others)) from None
     if tag not in map(git_tag, known):
         raise _no_such_version(name, tag, repository)
     return name, tag
+
+
+def _unreleased_runs(name: str, known: Sequence[Version]) -> list[str]:
+    """Return the labels of runs here that have a name or number, and no tag."""
+    if versions_of_number(name, known) or versions_of_experiment(name, known):
+        return []
+    runs = [(run, own) for run in runs_in() if (own := own_metadata(run)) is not None]
+    return [
+        run.label
+        for run, own in runs
+        if run.label == name or versions_of_number(name, [parse_name(own.version)])
+    ]
 
 
 def _one_of(versions: Sequence[str]) -> str:

@@ -173,12 +173,14 @@ def _row_of_run(run: Run, published: Metadata | None, tagged: set[str], layout_o
     if metadata is not None and record.status == "finished":
         refuse_changed_records(metadata, run)
     version = metadata.version if metadata else None
+    is_published = published is not None and published.run_id == record.run_id
+    is_released = version in tagged
     return Row(
         name=run.label,
         status=_status(run, record),
-        version=version,
-        is_published=published is not None and published.run_id == record.run_id,
-        is_released=version in tagged,
+        version=version if is_published or is_released else None,
+        is_published=is_published,
+        is_released=is_released,
         size_bytes=best.size_bytes if best else None,
         date=record.finished_at or record.started_at,
         commit=record.code.commit,

@@ -11,6 +11,11 @@ Kind = Literal["drive", "directory", "other"]
 
 _SCHEME = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
 _DRIVE = re.compile(r"[\w-]+(/.+)?")
+_LIKE_A_DRIVE_ID = re.compile(
+    r"(?=[\w-]*[0-9])(?=[\w-]*[A-Z])(?=[\w-]*[a-z])[\w-]{19,60}", re.ASCII
+)
+"""Google's ids have 33 characters today, 28 of older folders, 19 of shared drives."""
+
 _SCHEMES = ("gdrive", "s3", "gs", "azure", "oss", "ssh", "hdfs", "webhdfs", "http", "https",
             "webdav", "webdavs", "remote")  # fmt: skip
 """https://doc.dvc.org/user-guide/data-management/remote-storage#supported-storage-types"""
@@ -70,6 +75,11 @@ def check_url(url: str) -> None:
         return
     _refuse_secrets(found["scheme"].lower(), found["rest"])
     scheme = found["scheme"].lower()
+    if kind_of(url) == "drive" and not found["rest"].strip("/"):
+        raise VersioningError(
+            f"expected gdrive://FOLDER_ID, found {url!r}, without the folder's id",
+            hint="the id is the last part of the folder's address in the browser",
+        )
     if scheme not in _SCHEMES or not found["rest"].strip("/"):
         raise VersioningError(
             f"expected a folder, or {'://..., '.join(_SCHEMES)}://..., found {url!r}",
@@ -116,6 +126,11 @@ def _check_folder(url: str) -> None:
     if Path(url).exists():
         raise VersioningError(
             f"expected a folder, found the file {url}", hint="doors storage set DIRECTORY"
+        )
+    if _LIKE_A_DRIVE_ID.fullmatch(url):
+        raise VersioningError(
+            f"expected a remote's address, found {url!r}, which looks like a folder's id",
+            hint=f"doors storage set gdrive://{url}",
         )
     if "/" not in url:
         raise VersioningError(

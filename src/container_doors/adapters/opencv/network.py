@@ -53,8 +53,7 @@ def open_with_opencv(asked: NetworkFile) -> OpenedNetwork:
 
     def compute(prepared: NDArray[np.float32]) -> NDArray[np.float32]:
         network.setInput(prepared)
-        output: NDArray[np.float32] = network.forward()
-        return output
+        return np.asarray(network.forward(), np.float32)
 
     fixed_hw = fixed_shape(asked.path, _input_shape(described))
     try:

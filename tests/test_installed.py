@@ -1,5 +1,6 @@
 """The wheel, installed by pip into a bare environment: no uv, no repository, no torch."""
 
+import json
 import os
 import re
 import shutil
@@ -10,10 +11,13 @@ from pathlib import Path
 
 import pytest
 import yaml
+from PIL import Image
 
 from container_doors.core.records import Metadata, RunRecord
 from tests.builders import a_small_dataset
 from tests.loopback.kaggle_backend import KaggleBackend
+from tests.prediction.networks import write_onnx
+from tests.prediction.published import export, publish
 from tests.test_kaggle_run import TINY
 
 MOST_MB = 500
@@ -145,6 +149,20 @@ def test_from_an_empty_folder_to_a_model_from_kaggle(
     assert not bare.run("git", "status", "--porcelain", cwd=mine)
     bare.run("doors", "verify", cwd=mine)
     assert "published, tagged" in bare.run("doors", "runs", cwd=mine)
+
+
+def test_it_predicts_with_an_onnx_export(bare: Bare, tmp_path: Path):
+    model = tmp_path / "weights/detection"
+    publish(model)
+    write_onnx(model / "exports/onnx/model.onnx")
+    export(model, {"onnx": 60.0}, pytorch_ms=80, write=False)
+    Image.new("RGB", (1280, 960), "white").save(tmp_path / "a.jpg")
+
+    said = bare.run("doors", "predict", "a.jpg", "--json", cwd=tmp_path)
+
+    found = json.loads(next(line for line in said.splitlines() if line.startswith("{")))
+    assert (found["status"], found["model"]["backend"]) == ("SUCCESS", "opencv")
+    assert len(found["detections"]) >= 1
 
 
 def test_a_changed_file_of_the_release_is_not_sent(bare: Bare, tmp_path: Path):

@@ -7,7 +7,7 @@ can be written again wherever the metadata is.
 import math
 from pathlib import Path
 
-from container_doors.core.errors import RunError
+from container_doors.core.errors import ConfigError, RunError
 from container_doors.core.measurements import Evaluated
 from container_doors.core.predictions import ModelFile, Tested, Threshold
 from container_doors.core.records import (
@@ -98,12 +98,16 @@ def model_file_check(metadata: Metadata, folder: Path) -> Check:
         found = ModelFile.read(path)
     except RunError as error:
         return Check(name, holds, (Mismatch(str(path), "a model file", error.problem, hint),))
+    try:
+        expected = model_file_of(metadata)
+    except ConfigError as error:
+        return Check(name, holds, not_checked=error.problem)
     return Check(
         name,
         holds,
         tuple(
             Mismatch(f"{path}: {key}", format_value(old), format_value(new), hint)
-            for key, old, new in _differences(model_file_of(metadata), found)
+            for key, old, new in _differences(expected, found)
         ),
     )
 

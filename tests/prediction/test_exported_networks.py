@@ -212,11 +212,11 @@ def test_pytorch_is_preferred_to_opencv_which_no_export_was_timed_in(tmp_path: P
     runtimes = replace(
         RUNTIMES, is_installed=lambda module: module not in {"onnxruntime", "openvino"}
     )
-    asked: list[NetworkFile] = []
+    opened: list[NetworkFile] = []
 
-    def note(file: NetworkFile) -> OpenedNetwork:
-        asked.append(file)
-        return OpenedNetwork(FakeNetwork(file.backend), 96)
+    def note(asked: NetworkFile) -> OpenedNetwork:
+        opened.append(asked)
+        return OpenedNetwork(FakeNetwork(asked.backend), 96)
 
     by_name = {name: replace(one, open=note) for name, one in runtimes.by_name.items()}
     runtimes = replace(runtimes, by_name=by_name, has_gpu=lambda: False)
@@ -224,7 +224,7 @@ def test_pytorch_is_preferred_to_opencv_which_no_export_was_timed_in(tmp_path: P
     open_model(tmp_path, networks=runtimes)
     open_model(tmp_path, networks=replace(runtimes, is_installed=lambda module: module == "cv2"))
 
-    assert [one.path.name for one in asked] == ["best.pt", "model.onnx"]
+    assert [one.path.name for one in opened] == ["best.pt", "model.onnx"]
 
 
 def test_opencv_finds_the_boxes_of_onnx_runtime(tmp_path: Path):

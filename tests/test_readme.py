@@ -23,13 +23,14 @@ ELSEWHERE = (
     "uv run doors verify",
     "uv run doors kaggle",
     "uv run doors tunnel",
+    "uv run doors export",
     "uv run doors serve",
     "uv run doors doctor",
     "uv run doors completion",
 )
 """Run by tests/test_demo.py, by whoever reads this, and by the tests of tracking, handover,
-assessment, tunnel, service, doctor and completion: they need a run that was cut off, a server or
-are one, a second machine, a model that is good, or a person's own shell."""
+assessment, tunnel, export, service, doctor and completion: they need a run that was cut off, a
+server or are one, a second machine, a model that is good, or a person's own shell."""
 
 FEWER = re.compile(r"(--(?:train|val|test)) \d+")
 """How many pictures are drawn says nothing of a command; each costs a second."""

@@ -35,7 +35,7 @@ if cmp -s "runs/$experiment/metadata.json" weights/detection/metadata.json; then
   is_published=true
   bash scripts/finalize_training_kaggle.sh "$experiment"
 else
-  echo "nothing to version: $experiment is not published, the published model is, or may be, better"
+  echo "nothing to version: $experiment is not published; the end of the training says why"
 fi
 
 echo "[5/5] Reporting..."
@@ -51,6 +51,6 @@ else
 fi
 echo "  summary   summary_${experiment}.md"
 if ! "$is_published"; then
-  echo "To compare: doors runs. To publish it anyway: doors publish $experiment --anyway"
+  echo "To compare: doors runs. To publish it: doors publish $experiment, even if it is not better: --anyway"
   echo "and then: bash scripts/finalize_training_kaggle.sh $experiment"
 fi

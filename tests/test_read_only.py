@@ -53,6 +53,16 @@ def test_a_command_says_the_same_where_nothing_can_be_written(
         assert set(figures(said.out)) <= set(figures(usual)), command
 
 
+def test_a_report_that_cannot_be_written_can_be_printed(
+    workspace: Path, capsys: pytest.CaptureFixture[str]
+):
+    with read_only(workspace):
+        assert main(["summary", "--experiment", "exp1"]) == 2
+        assert "hint: --output - prints the report" in capsys.readouterr().err
+
+        assert main(["summary", "--experiment", "exp1", "--output", "-"]) == 0
+
+
 def test_a_workspace_that_was_moved_is_read_where_nothing_can_be_written(
     workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

@@ -1,5 +1,6 @@
 """Networks in ONNX Runtime and OpenVINO: they need no PyTorch, and no damaged file is used."""
 
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -10,6 +11,7 @@ import pytest
 
 from container_doors.adapters.networks import RUNTIMES
 from container_doors.adapters.onnxruntime.network import open_onnx
+from container_doors.adapters.opencv import network as opencv_network
 from container_doors.adapters.opencv.network import open_with_opencv
 from container_doors.adapters.openvino.network import open_openvino
 from container_doors.core.errors import MissingToolError, WeightsError
@@ -238,3 +240,13 @@ def test_opencv_finds_the_boxes_of_onnx_runtime(tmp_path: Path):
     assert len(one.boxes_xyxy)
     np.testing.assert_allclose(other.boxes_xyxy, one.boxes_xyxy, atol=1e-3)
     np.testing.assert_allclose(other.confidences, one.confidences, atol=1e-5)
+
+
+def test_a_network_whose_input_opencv_does_not_name_needs_onnx_runtime(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    path = write("opencv", tmp_path)
+    monkeypatch.setattr(opencv_network, "_INPUT", re.compile("nothing like it"))
+
+    with pytest.raises(MissingToolError, match="does not name its input"):
+        open_with_opencv(NetworkFile(path, "onnx", 96))

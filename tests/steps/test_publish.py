@@ -804,3 +804,14 @@ def test_a_training_that_never_publishes_is_published_by_its_own_command(clone: 
     clone.train("exp2", 0.95, params=NEVER)
 
     assert Metadata.read(PUBLISHED / "metadata.json").experiment_name == "exp1"
+
+
+def test_a_damaged_version_of_a_run_hides_no_other(clone: Clone):
+    clone.train("exp1", 0.2)
+    second = clone.train("exp2", 0.3).version
+    metadata = Metadata.read(Run("exp1").metadata)
+    metadata.model_copy(update={"version": "damaged"}).write(Run("exp1").metadata)
+
+    with pytest.raises(VersioningError) as raised:
+        clone.restore_version(second.split("_")[1])
+    assert raised.value.hint == "not released; its run: doors publish exp2"

@@ -110,12 +110,15 @@ def _unreleased_runs(name: str, known: Sequence[Version]) -> list[str]:
     """Return the labels of runs here that have a name or number, and no tag."""
     if versions_of_number(name, known) or versions_of_experiment(name, known):
         return []
-    runs = [(run, own) for run in runs_in() if (own := own_metadata(run)) is not None]
-    return [
-        run.label
-        for run, own in runs
-        if run.label == name or versions_of_number(name, [parse_name(own.version)])
-    ]
+    found = []
+    for run in runs_in():
+        own = own_metadata(run)
+        with suppress(VersioningError):  # its version is damaged, which the run's own commands say
+            if own is not None and (
+                run.label == name or versions_of_number(name, [parse_name(own.version)])
+            ):
+                found.append(run.label)
+    return found
 
 
 def _one_of(versions: Sequence[str]) -> str:

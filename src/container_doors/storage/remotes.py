@@ -130,7 +130,8 @@ def _check_folder(url: str) -> None:
     if _LIKE_A_DRIVE_ID.fullmatch(url):
         raise VersioningError(
             f"expected a remote's address, found {url!r}, which looks like a folder's id",
-            hint=f"doors storage set gdrive://{url}",
+            hint=f"doors storage set gdrive://{url}; for a new folder of that name: doors storage "
+            f"set {shlex.quote(f'../{url}')}",
         )
     if "/" not in url:
         raise VersioningError(

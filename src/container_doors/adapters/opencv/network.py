@@ -38,7 +38,7 @@ def open_with_opencv(asked: NetworkFile) -> OpenedNetwork:
     Raises:
         WeightsError: If it is absent, not the expected file, damaged, or no detector of doors.
         MissingToolError: If this needs ONNX Runtime: OpenCV is too old, or nothing says at which
-            picture size the network is used.
+            picture size the network is used, or which pictures it takes.
     """
     content = read_checked(asked.path, asked.sha256)
     if int(cv2.__version__.partition(".")[0]) < _FIRST_VERSION:
@@ -55,7 +55,10 @@ def open_with_opencv(asked: NetworkFile) -> OpenedNetwork:
         network.setInput(prepared)
         return np.asarray(network.forward(), np.float32)
 
-    fixed_hw = fixed_shape(asked.path, _input_shape(described))
+    shape = _input_shape(described)
+    if shape is None:
+        raise _needs_onnxruntime(asked, f"OpenCV {cv2.__version__} does not name its input")
+    fixed_hw = fixed_shape(asked.path, shape)
     try:
         try_network(asked.path, compute, fixed_hw)
     except cv2.error as error:  # a layer that it does not have
@@ -70,15 +73,18 @@ def open_with_opencv(asked: NetworkFile) -> OpenedNetwork:
     return OpenedNetwork(opened, asked.image_size_px)
 
 
-def _input_shape(described: str) -> tuple[int | None, ...]:
-    """Read the shape of the input out of OpenCV's description; a named side may have any length.
+def _input_shape(described: str) -> tuple[int | None, ...] | None:
+    """Read the shape of the input out of OpenCV's description; None if it is not there.
+
+    A side that has a name instead of a number may have any length.
 
     >>> _input_shape('inputs: ["images" // <Input> CV_32FC1 [batch x 3 x height x 96]]')
     (None, 3, None, 96)
     """
     found = _INPUT.search(described)
-    sides = found[1].split(" x ") if found else []
-    return tuple(int(one) if one.isdecimal() else None for one in sides)
+    if found is None:
+        return None
+    return tuple(int(one) if one.isdecimal() else None for one in found[1].split(" x "))
 
 
 def _needs_onnxruntime(asked: NetworkFile, why: str) -> MissingToolError:

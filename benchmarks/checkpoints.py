@@ -34,8 +34,8 @@ from container_doors.core.records import (
 )
 from container_doors.core.run import Run
 from container_doors.scenes import draw_sample
-from container_doors.training.publisher import Publisher
 from container_doors.training.recorder import Recorder
+from container_doors.training.upload_checkpoints import CheckpointUploader
 
 TARGET = 0.01
 """The waiting time as a fraction of an epoch, on the training's own thread."""
@@ -92,10 +92,10 @@ def main() -> int:
         run.directory.mkdir(parents=True)
         _record().write(run.record)
         remote = DvcCheckpoints(folder / "workspace", "a folder")
-        publisher = Publisher(run, remote, every_s=0.001, say=print)
-        publisher.start()
+        uploader = CheckpointUploader(run, remote, every_s=0.001, say=print)
+        uploader.start()
         _train(options, run, folder / "data/data.yaml")
-        publisher.finish()
+        uploader.finish()
         size_mb = run.resumable.stat().st_size / 1e6
         published = remote.names("a")
     print(f"checkpoint: {size_mb:.0f} MB; published at the end: {published}")

@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 CHROMIUM = shutil.which("chromium")
 _SWITCHES = (
@@ -22,6 +22,7 @@ class Page:
     def __init__(self, write: int, read: int) -> None:
         self._write, self._read = os.fdopen(write, "wb", 0), os.fdopen(read, "rb")
         self._number, self._session = 0, ""
+        self.events: list[dict[str, Any]] = []
 
     def ask(self, method: str, **params: Any) -> dict[str, Any]:
         self._number += 1
@@ -30,6 +31,8 @@ class Page:
         self._write.write(json.dumps(asked | session).encode() + b"\0")
         while True:
             answer = json.loads(b"".join(iter(self._byte, b"\0")))
+            if "method" in answer:
+                self.events.append(answer)
             if answer.get("id") == self._number:
                 assert "error" not in answer, answer
                 result: dict[str, Any] = answer["result"]
@@ -77,6 +80,17 @@ class Page:
 @contextmanager
 def opened(path: Path, profile: Path) -> Iterator[Page]:
     """Show a file; the browser and its profile are this test's own."""
+    with running(Page, profile) as page:
+        page.open(path)
+        yield page
+
+
+PageKind = TypeVar("PageKind", bound=Page)
+
+
+@contextmanager
+def running(kind: type[PageKind], profile: Path) -> Iterator[PageKind]:
+    """Run Chromium with a profile of its own until the block ends."""
     its_read, our_write = os.pipe()
     our_read, its_write = os.pipe()
     command = f"exec {CHROMIUM} {_SWITCHES} --user-data-dir={profile} 3<&{its_read} 4>&{its_write}"
@@ -88,9 +102,8 @@ def opened(path: Path, profile: Path) -> Iterator[Page]:
     )
     os.close(its_read)
     os.close(its_write)
-    page = Page(our_write, our_read)
+    page = kind(our_write, our_read)
     try:
-        page.open(path)
         yield page
     finally:
         page.close()  # at the end of its pipe Chromium ends, with the processes that it started

@@ -563,6 +563,7 @@ def test_the_report_says_what_holds_with_intervals_as_soon_as_that_was_measured(
     text = summarise(RUN, output).read_text()
 
     assert "**With 95 % confidence intervals, 0 of 5 targets hold. Missed: model size" in text
+    assert "As measured" not in text
     assert ". Not proven: val mAP50 0.995 (0.000 to 1.000, n = 1 doors), target" in text
     assert "(`doors evaluate`): test recall 1.000 (0.025 to 1.000, n = 1 doors)" in text
     RUN.evaluation.write_text(RUN.evaluation.read_text().replace("weights_sha256", "weights"))

@@ -41,7 +41,7 @@ from container_doors.steps.track import follow_run, sync_tracking
 from container_doors.steps.version import version_model
 from container_doors.training.checkpoint import make_newest, rewind, stage
 from container_doors.training.claim import claim
-from container_doors.training.fetching import RunChoice
+from container_doors.training.fetch_checkpoints import RunChoice
 from container_doors.training.lease import own_lease, watch
 from tests.builders import a_small_dataset
 from tests.fakes import (
@@ -552,6 +552,22 @@ def test_a_training_goes_on_where_another_machine_was_lost(tmp_path: Path):
     version_model("exp1", store=FakeStore(), progress=FakeProgress(), checkpoints=checkpoints)
     (left,) = checkpoints.names("exp1")
     assert left.endswith("-finished")
+
+
+def test_a_damaged_checkpoint_on_the_storage_is_a_warning_in_the_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])  # pytest's send it to its main process
+    checkpoints = FakeCheckpoints(tmp_path / "remote")
+    run = cut_off(checkpoints)
+    (whole,) = (checkpoints.folder / "exp1").iterdir()
+    whole.with_name(whole.name.replace("-000001-", "-000002-")).write_bytes(b"PK")
+
+    pipeline.train(PARAMS, run, world=FakeWorld(checkpoints=checkpoints).world)
+
+    log = run.train_log.read_text(encoding="utf-8").splitlines()
+    (line,) = [one for one in log if "skipped the stored checkpoint of epoch 2" in one]
+    assert " WARNING " in line
 
 
 def elsewhere(

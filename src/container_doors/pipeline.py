@@ -15,7 +15,7 @@ from container_doors.steps.publish import publish_trained
 from container_doors.steps.start import Mode, start_or_resume, unfinished
 from container_doors.steps.train import running, train_weights
 from container_doors.training.claim import claim
-from container_doors.training.fetching import RunChoice
+from container_doors.training.fetch_checkpoints import RunChoice
 
 
 def train(

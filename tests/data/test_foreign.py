@@ -65,6 +65,12 @@ def voc(tree: Tree) -> None:
         tree.write(f"Annotations/train_{number}.xml", VOC.format(name=f"train_{number}"))
 
 
+def voc_in_two_folders(tree: Tree) -> None:
+    for number in range(3):
+        folder = "quay" if number else "gate"
+        tree.write(f"{folder}/ann/train_{number}.xml", VOC.format(name=f"train_{number}"))
+
+
 def coco_beside(tree: Tree) -> None:
     coco(tree)
     (tree.root / "annotations/instances_default.json").rename(tree.root.parent / "doors.json")
@@ -83,7 +89,7 @@ def ran(line: str, folder: Path) -> None:
     subprocess.run(["bash", "-euc", line], cwd=folder, check=True, capture_output=True, timeout=120)
 
 
-@pytest.mark.parametrize("write", [coco, coco_beside, voc, cvat])
+@pytest.mark.parametrize("write", [coco, coco_beside, voc, voc_in_two_folders, cvat])
 def test_labels_in_another_form_are_recognised_and_the_line_that_is_named_imports_them(
     write: Callable[[Tree], None], tree: Tree
 ):

@@ -32,9 +32,9 @@ from container_doors.training.bundle import (
     write_bundle,
 )
 from container_doors.training.checkpoint import Refusal, hashes_alone
-from container_doors.training.fetching import CheckpointSource, fetch_newer
+from container_doors.training.fetch_checkpoints import CheckpointSource, fetch_newer
 from container_doors.training.known_runs import known_runs
-from container_doors.training.publisher import Publisher, mark_finished
+from container_doors.training.upload_checkpoints import CheckpointUploader, mark_finished
 
 A, B = "0f3c9a1b" * 4, "1c22d0fe" * 4
 
@@ -76,11 +76,11 @@ def remote(tmp_path: Path) -> FakeCheckpoints:
     return FakeCheckpoints(tmp_path / "remote")
 
 
-def publish(run: Run, remote: FakeCheckpoints) -> list[str]:
+def upload(run: Run, remote: FakeCheckpoints) -> list[str]:
     said: list[str] = []
-    publisher = Publisher(run, remote, every_s=1000, say=said.append)
-    publisher.start()
-    publisher.finish()
+    uploader = CheckpointUploader(run, remote, every_s=1000, say=said.append)
+    uploader.start()
+    uploader.finish()
     return said
 
 
@@ -124,7 +124,7 @@ DAMAGES = [pytest.param(how, id=how.__name__) for how in (flip, truncate, empty)
 
 def test_a_checkpoint_arrives_as_it_left(tmp_path: Path, remote: FakeCheckpoints):
     here = a_run(tmp_path / "here", 3, a_record())
-    publish(here, remote)
+    upload(here, remote)
     there = Run("a", root=tmp_path / "there")
     said: list[str] = []
 
@@ -136,23 +136,23 @@ def test_a_checkpoint_arrives_as_it_left(tmp_path: Path, remote: FakeCheckpoints
     assert RunRecord.read(there.record) == a_record()
     assert said == ["fetching the checkpoint of epoch 3 from a far place"]
     assert not list(there.root.glob(".a.fetched*"))
-    assert not (here.directory / ".publishing").exists()
+    assert not (here.directory / ".uploading").exists()
 
 
 def test_two_stay_and_the_older_ones_go(tmp_path: Path, remote: FakeCheckpoints):
     for epoch in (1, 2, 3, 4):
-        publish(a_run(tmp_path / "here", epoch, a_record()), remote)
+        upload(a_run(tmp_path / "here", epoch, a_record()), remote)
 
     assert sent(remote) == [3, 4]
 
 
 def test_none_goes_before_two_were_read_back(tmp_path: Path, remote: FakeCheckpoints):
     for epoch in (1, 2):
-        publish(a_run(tmp_path / "here", epoch, a_record()), remote)
+        upload(a_run(tmp_path / "here", epoch, a_record()), remote)
     flip(of_epoch(remote, 2))
     remote.read_back.clear()
 
-    publish(a_run(tmp_path / "here", 3, a_record()), remote)
+    upload(a_run(tmp_path / "here", 3, a_record()), remote)
 
     assert sent(remote) == [1, 3], "the damaged one in between is none of the two"
     assert len(remote.read_back) == 2, "that which was sent has been read back as it was sent"
@@ -160,10 +160,10 @@ def test_none_goes_before_two_were_read_back(tmp_path: Path, remote: FakeCheckpo
 
 def test_where_one_alone_is_whole_nothing_goes(tmp_path: Path, remote: FakeCheckpoints):
     for epoch in (1, 2):
-        publish(a_run(tmp_path / "here", epoch, a_record()), remote)
+        upload(a_run(tmp_path / "here", epoch, a_record()), remote)
         flip(of_epoch(remote, epoch))
 
-    publish(a_run(tmp_path / "here", 3, a_record()), remote)
+    upload(a_run(tmp_path / "here", 3, a_record()), remote)
 
     assert sent(remote) == [1, 2, 3]
 
@@ -171,11 +171,11 @@ def test_where_one_alone_is_whole_nothing_goes(tmp_path: Path, remote: FakeCheck
 def test_what_is_there_and_whole_is_not_sent_again(tmp_path: Path, remote: FakeCheckpoints):
     for status in ("running", "stopped", "trained"):
         record = a_record().model_copy(update={"status": status})
-        publish(a_run(tmp_path / "here", 3, record), remote)
+        upload(a_run(tmp_path / "here", 3, record), remote)
     assert sent(remote) == [3]
     empty(of_epoch(remote, 3))
 
-    publish(a_run(tmp_path / "here", 3, a_record()), remote)
+    upload(a_run(tmp_path / "here", 3, a_record()), remote)
 
     assert fetch(Run("a", root=tmp_path / "there"), remote)
 
@@ -183,7 +183,7 @@ def test_what_is_there_and_whole_is_not_sent_again(tmp_path: Path, remote: FakeC
 def test_an_upload_that_was_cut_off_goes_with_the_older_ones(
     tmp_path: Path, remote: FakeCheckpoints
 ):
-    publish(a_run(tmp_path / "here", 1, a_record()), remote)
+    upload(a_run(tmp_path / "here", 1, a_record()), remote)
     of_run = of_epoch(remote, 1)
     cut_off = of_run.with_name(f"{of_run.name}.part")
     cut_off.write_bytes(b"half")
@@ -191,7 +191,7 @@ def test_an_upload_that_was_cut_off_goes_with_the_older_ones(
     foreign.write_bytes(b"half")
 
     for epoch in (2, 3):
-        publish(a_run(tmp_path / "here", epoch, a_record()), remote)
+        upload(a_run(tmp_path / "here", epoch, a_record()), remote)
 
     assert not cut_off.exists()
     assert foreign.exists()
@@ -201,7 +201,7 @@ def test_a_damaged_checkpoint_is_not_sent(tmp_path: Path, remote: FakeCheckpoint
     run = a_run(tmp_path / "here", 3, a_record())
     truncate(run.resumable)
 
-    (said,) = publish(run, remote)
+    (said,) = upload(run, remote)
 
     assert "the checkpoint of epoch 3 is damaged: resume.pt has changed" in said
     assert sent(remote) == []
@@ -212,7 +212,7 @@ def test_the_newest_whole_one_is_fetched(
     tmp_path: Path, remote: FakeCheckpoints, damage: Callable[[Path], None]
 ):
     for epoch in (3, 4):
-        publish(a_run(tmp_path / "here", epoch, a_record()), remote)
+        upload(a_run(tmp_path / "here", epoch, a_record()), remote)
     damage(of_epoch(remote, 4))
     there = Run("a", root=tmp_path / "there")
     said: list[str] = []
@@ -230,7 +230,7 @@ def test_a_whole_one_here_is_gone_on_from_where_the_newer_on_the_remote_is_damag
     tmp_path: Path, remote: FakeCheckpoints, damage: Callable[[Path], None]
 ):
     for epoch in (2, 3, 4):
-        publish(a_run(tmp_path / "here", epoch, a_record()), remote)
+        upload(a_run(tmp_path / "here", epoch, a_record()), remote)
     damage(of_epoch(remote, 4))
     here = a_run(tmp_path / "here", 3, a_record())
 
@@ -241,7 +241,7 @@ def test_a_whole_one_here_is_gone_on_from_where_the_newer_on_the_remote_is_damag
 
 def test_what_is_damaged_here_is_fetched(tmp_path: Path, remote: FakeCheckpoints):
     here = a_run(tmp_path / "here", 3, a_record())
-    publish(here, remote)
+    upload(here, remote)
     truncate(here.resumable)
 
     assert fetch(here, remote)
@@ -255,7 +255,7 @@ def test_where_none_is_whole_each_is_named_and_nothing_is_changed(
     tmp_path: Path, remote: FakeCheckpoints
 ):
     for epoch in (3, 4):
-        publish(a_run(tmp_path / "here", epoch, a_record()), remote)
+        upload(a_run(tmp_path / "here", epoch, a_record()), remote)
         flip(of_epoch(remote, epoch))
     there = Run("a", root=tmp_path / "there")
 
@@ -270,7 +270,7 @@ def test_where_none_is_whole_each_is_named_and_nothing_is_changed(
 
 
 def test_what_cannot_be_reached_is_not_called_damaged(tmp_path: Path, remote: FakeCheckpoints):
-    publish(a_run(tmp_path / "here", 3, a_record()), remote)
+    upload(a_run(tmp_path / "here", 3, a_record()), remote)
     there = Run("a", root=tmp_path / "there")
     known = known_runs(remote.names("a"))
     remote.is_down = True
@@ -292,7 +292,7 @@ def test_one_with_the_right_hashes_that_cannot_be_loaded_is_skipped_like_a_damag
     tmp_path: Path, remote: FakeCheckpoints, here: int | None
 ):
     for epoch in (3, 4):
-        publish(a_run(tmp_path / "here", epoch, a_record()), remote)
+        upload(a_run(tmp_path / "here", epoch, a_record()), remote)
     there = Run("a", root=tmp_path / "there") if here is None else (
         a_run(tmp_path / "there", here, a_record())
     )  # fmt: skip
@@ -315,16 +315,16 @@ def test_one_that_cannot_be_loaded_is_none_of_the_two_and_stays(
     tmp_path: Path, remote: FakeCheckpoints
 ):
     for epoch in (3, 9):
-        publish(a_run(tmp_path / "here", epoch, a_record()), remote)
+        upload(a_run(tmp_path / "here", epoch, a_record()), remote)
     there = a_run(tmp_path / "there", 3, a_record())
     known = known_runs(remote.names("a"))
     fetch_newer(there, a_record(), known, CheckpointSource(remote, refusing(9)), say=print)
 
     for epoch in (4, 5, 9):
         run = a_run(tmp_path / "there", epoch, a_record())
-        publisher = Publisher(run, remote, every_s=1000, say=print, refused=known.refused)
-        publisher.start()
-        publisher.finish()
+        uploader = CheckpointUploader(run, remote, every_s=1000, say=print, refused=known.refused)
+        uploader.start()
+        uploader.finish()
 
     assert sent(remote) == [5, 9, 9], "the own ninth epoch is sent as well"
 
@@ -399,7 +399,7 @@ def test_damage_before_it_was_packed_is_found(tmp_path: Path):
 
 def test_a_finished_run_leaves_a_mark_and_no_checkpoint(tmp_path: Path, remote: FakeCheckpoints):
     here = a_run(tmp_path / "here", 3, a_record())
-    publish(here, remote)
+    upload(here, remote)
     mark_finished(here, remote)
 
     assert remote.names("a") == [finished_name(a_record())]
@@ -411,11 +411,11 @@ def test_a_finished_run_leaves_a_mark_and_no_checkpoint(tmp_path: Path, remote: 
 def test_what_a_finished_run_replaces_goes_and_what_is_unrelated_stays(
     tmp_path: Path, remote: FakeCheckpoints
 ):
-    publish(a_run(tmp_path / "first", 3, a_record()), remote)
-    publish(a_run(tmp_path / "third", 5, a_record("3" * 32)), remote)
+    upload(a_run(tmp_path / "first", 3, a_record()), remote)
+    upload(a_run(tmp_path / "third", 5, a_record("3" * 32)), remote)
     second = a_record(B, hour=9, replaces=[A[:8]])
     run = a_run(tmp_path / "second", 2, second)
-    publish(run, remote)
+    upload(run, remote)
     assert sent(remote) == [2, 3, 5], "it stays until the model is kept elsewhere"
 
     mark_finished(run, remote)
@@ -429,7 +429,7 @@ def test_a_remote_that_is_down_is_said_once_and_costs_nothing(
 ):
     remote.is_down = True
 
-    said = publish(a_run(tmp_path / "here", 3, a_record()), remote)
+    said = upload(a_run(tmp_path / "here", 3, a_record()), remote)
 
     assert len(said) == 1
     assert said[0].startswith("checkpoints are only on this machine for now: a far place cannot be")

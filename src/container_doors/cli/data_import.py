@@ -47,7 +47,11 @@ def _options(arguments: argparse.Namespace) -> ImportOptions:
     return ImportOptions(
         classes=read_choice(arguments.kept_class, arguments.renamed, arguments.dropped),
         format_name=arguments.format,
-        heap="unlabelled" if arguments.unlabelled else "negatives" if arguments.negatives else None,
+        without_labels="unlabelled"
+        if arguments.unlabelled
+        else "negatives"
+        if arguments.negatives
+        else None,
         pictures=arguments.images,
         sampling=Sampling(arguments.every, at_scene_changes=arguments.scene_changes),
         keep_gps=arguments.keep_gps,

@@ -26,10 +26,10 @@ from container_doors.core.records import Metadata, OperatingPoint
 from container_doors.core.run import Run
 from container_doors.reporting.figures import count
 from container_doors.steps.published import is_published
-from container_doors.steps.resume import differing_settings, run_to_resume, stored_params
+from container_doors.steps.run_to_resume import differing_settings, run_to_resume, stored_params
 from container_doors.steps.start import fetch_run
 from container_doors.training.claim import is_finished
-from container_doors.training.fetching import RunChoice
+from container_doors.training.fetch_checkpoints import RunChoice
 from container_doors.training.logbook import link_log
 from container_doors.training.stopping import StopRequests
 

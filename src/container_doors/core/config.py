@@ -562,7 +562,7 @@ def _describe(fault: Any) -> str:  # noqa: ANN401, PLR0911 - a table with a row 
             return "no such key" + _suggest(str(fault["loc"][-1]), _keys(fault["loc"]))
         case "literal_error":
             allowed = fault["ctx"]["expected"]
-            return f"expected {allowed}, found {found!r}" + _suggest(
+            return f"expected {allowed}, found {_as_read(found)}" + _suggest(
                 str(found), re.findall(r"'([^']*)'", allowed)
             )
         case "value_error":
@@ -576,7 +576,19 @@ def _describe(fault: Any) -> str:  # noqa: ANN401, PLR0911 - a table with a row 
         case "float_type" | "int_type":
             kind = "a number" if fault["type"] == "float_type" else "a whole number"
             return f"expected {kind}, found {found!r}"
-    return f"{fault['msg'][0].lower()}{fault['msg'][1:]}, found {found!r}"
+    return f"{fault['msg'][0].lower()}{fault['msg'][1:]}, found {_as_read(found)}"
+
+
+def _as_read(found: object) -> str:
+    """Write a value as YAML read it; a boolean may have been meant as a word.
+
+    >>> _as_read(False), _as_read(3)
+    ('false (YAML reads off, no and false without quotes so)', '3')
+    """
+    if not isinstance(found, bool):
+        return repr(found)
+    words = "on, yes and true" if found else "off, no and false"
+    return f"{str(found).lower()} (YAML reads {words} without quotes so)"
 
 
 def _is_number(text: str) -> bool:

@@ -29,8 +29,8 @@ class DoorsError(Exception):
         return [self.problem, f"  hint: {self.hint}"]
 
 
-class ConfigError(DoorsError):
-    """``params.yaml`` or an option has a wrong or missing value."""
+class FaultyInputError(DoorsError):
+    """Something from outside has one or several faults, which are printed one per line."""
 
     def __init__(self, problem: str, *, hint: str, faults: Sequence[str] = ()) -> None:
         """Make the error.
@@ -46,29 +46,18 @@ class ConfigError(DoorsError):
     def lines(self) -> list[str]:
         """Return the error in lines, one for each fault."""
         return [*self._problem_lines, f"  hint: {self.hint}"]
+
+
+class ConfigError(FaultyInputError):
+    """``params.yaml`` or an option has a wrong or missing value."""
 
 
 class DatasetError(DoorsError):
     """The data set cannot be used; faults in a readable one are reported as findings first."""
 
 
-class SourceError(DatasetError):
+class SourceError(FaultyInputError, DatasetError):
     """Photographs and labels from outside cannot be imported; nothing of them was written."""
-
-    def __init__(self, problem: str, *, hint: str, faults: Sequence[str] = ()) -> None:
-        """Make the error.
-
-        Args:
-            problem: See :class:`DoorsError`.
-            hint: See :class:`DoorsError`.
-            faults: The single faults, printed one per line.
-        """
-        self._problem_lines = [problem, *(f"  - {fault}" for fault in faults)]
-        super().__init__("\n".join(self._problem_lines), hint=hint)
-
-    def lines(self) -> list[str]:
-        """Return the error in lines, one for each fault."""
-        return [*self._problem_lines, f"  hint: {self.hint}"]
 
 
 class RunError(DoorsError):

@@ -19,9 +19,9 @@ from pathlib import Path, PurePosixPath
 from container_doors.core.errors import DatasetError
 from container_doors.core.parsing import listed
 from container_doors.core.records import SPLITS, Finding
+from container_doors.data.disk import Disk
 from container_doors.data.faults import Fault, LineFault, fold
 from container_doors.data.layout import PICTURE_SUFFIXES, UNSPLIT, Layout, unsplit_files
-from container_doors.data.nearby import Disk
 from container_doors.data.photograph_names import PhotographNames
 from container_doors.data.spreadsheet import MOST_BYTES, Row, Table, normalize, read_table
 

@@ -12,6 +12,7 @@ from container_doors.core.records import SPLITS, Finding, SplitCounts
 from container_doors.data.attributes import Attributes, examine_attributes
 from container_doors.data.cameras import cameras_of
 from container_doors.data.data_yaml import DATA_YAML
+from container_doors.data.disk import Disk
 from container_doors.data.duplicates import find_pairs
 from container_doors.data.faults import Fault, fetch_hint
 from container_doors.data.foreign import find_form, forms_named, label_form
@@ -26,7 +27,6 @@ from container_doors.data.layout import (
 )
 from container_doors.data.leaks import cameras_everywhere, near_duplicates
 from container_doors.data.moving import interrupted
-from container_doors.data.nearby import Disk
 from container_doors.data.photographs import NO_LABEL, Photograph, read_photograph, tasks_of
 from container_doors.data.pool import spread
 from container_doors.data.source_table import SOURCES_CSV, Origin, read_origins

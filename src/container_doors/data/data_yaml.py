@@ -15,9 +15,9 @@ from container_doors.core.parsing import (
     read_bounded,
 )
 from container_doors.core.records import SPLITS, Finding
+from container_doors.data.disk import Disk
 from container_doors.data.faults import NOWHERE, Fault, fetch_hint
 from container_doors.data.foreign import find_form
-from container_doors.data.nearby import Disk
 
 DATA_YAML = Path("data.yaml")
 CLASS_NAME = "container_door"

@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 
 from container_doors.core.parsing import MOST_JSON_BYTES, ParsingError, read_bounded
-from container_doors.data.nearby import Disk
+from container_doors.data.disk import Disk
 
 EXPORT = (
     'or export them as YOLO from the labelling tool (CVAT: "Ultralytics YOLO Detection", '
@@ -84,7 +84,7 @@ def forms_named(names: Set[str], disk: Disk) -> list[Form]:
         names: The names of the photographs, without their suffix.
         disk: The data set. The remedy adds the labels to it.
     """
-    named = (path for path in _files(disk.root) if path.stem in names)
+    named = (path for path in _files(disk.root) if {path.stem, Path(path.stem).stem} & names)
     forms = (label_form(path, disk, is_added=True) for path in islice(named, _MOST_FILES))
     return [form for form in forms if form and form.what in _IN_FOLDERS]
 
@@ -138,11 +138,19 @@ def archive_form(path: Path, dataset: Path) -> Form | None:
 def _conversion(path: Path, what: str, disk: Disk, out: Path | None) -> str:
     if what not in _IMPORTED:
         return f"labels must be YOLO's text files: {EXPORT.removeprefix('or ')}"
-    source = path.parent if what in _IN_FOLDERS else path
+    source = _folder_of(path, disk) if what in _IN_FOLDERS else path
     out = out or disk.root.with_name(f"{disk.root.resolve().name}-imported")
     words = ["doors", "data", "import", str(source), "--images", str(disk.root), "--out", str(out)]
     words += ["--format", _IN_FOLDERS[what]] if what in _IN_FOLDERS else []
     return f"import them: {shlex.join(words)}; {EXPORT}"
+
+
+def _folder_of(path: Path, disk: Disk) -> Path:
+    """Return the folder that has all label files with a suffix: they may lie in several."""
+    if not path.is_relative_to(disk.root):
+        return path.parent
+    same = islice((one for one in _files(disk.root) if one.suffix == path.suffix), _MOST_FILES)
+    return Path(os.path.commonpath([one.parent for one in (path, *same)]))
 
 
 def _files(folder: Path) -> Iterator[Path]:

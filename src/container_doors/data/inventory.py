@@ -17,6 +17,7 @@ from container_doors.data.attributes import (
     read_attribute_table,
 )
 from container_doors.data.data_yaml import CLASS_NAME, DATA_YAML, read_yaml
+from container_doors.data.disk import Disk
 from container_doors.data.duplicates import find_pairs
 from container_doors.data.grouping import Criterion, Known, folder_of, labels_of
 from container_doors.data.layout import (
@@ -29,7 +30,6 @@ from container_doors.data.layout import (
     unsplit_files,
     view_name,
 )
-from container_doors.data.nearby import Disk
 from container_doors.data.photographs import Photograph, read_photograph, tasks_of
 from container_doors.data.pool import spread
 from container_doors.data.source_table import Origin, read_origins

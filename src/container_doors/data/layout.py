@@ -16,9 +16,9 @@ from container_doors.data.data_yaml import (
     keypoint_shape,
     read_yaml,
 )
+from container_doors.data.disk import Disk
 from container_doors.data.faults import Fault, fetch_hint, fold
 from container_doors.data.foreign import archive_form, find_form
-from container_doors.data.nearby import Disk
 
 PICTURE_SUFFIXES = frozenset(
     {"avif", "bmp", "dng", "heic", "heif", "jp2", "jpeg", "jpg", "mpo", "png", "tif", "tiff"}

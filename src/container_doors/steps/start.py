@@ -1,7 +1,7 @@
 """Start a run, or resume an interrupted one: decide which, and prepare the run for it."""
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,7 +29,12 @@ from container_doors.training.checkpoint import (
     use_newest_intact,
 )
 from container_doors.training.claim import claim, earlier_record, refuse_finished, rename_earlier
-from container_doors.training.fetching import CheckpointSource, RunChoice, fetch_newer, prefer
+from container_doors.training.fetch_checkpoints import (
+    CheckpointSource,
+    RunChoice,
+    fetch_newer,
+    prefer,
+)
 from container_doors.training.known_runs import KnownRuns, known_runs
 from container_doors.training.lease import clone_id, watch
 
@@ -105,7 +110,7 @@ def start_or_resume(
 
     if not mode.replace:
         use_newest_intact(run, note, world.trainer.refused_checkpoint)
-        earlier = _fetch_newer(earlier, run, known, mode.choice, world=world)
+        earlier = _fetch_newer(earlier, run, known, mode.choice, world=world, warn=note)
     if earlier is not None and _is_trained(earlier, run) and _is_same(earlier, params, report):
         world.progress.say(f"{run.name} is already trained: evaluating and publishing it")
         link_view(layout_of(report), run.data_view)
@@ -128,7 +133,7 @@ def fetch_run(run: Run, *, world: World, choice: RunChoice) -> None:
         earlier = earlier_record(run)
         known = _ask_storage(run, choice, world=world, is_needed=True)
         use_newest_intact(run, world.progress.say, world.trainer.refused_checkpoint)
-        _fetch_newer(earlier, run, known, choice, world=world)
+        _fetch_newer(earlier, run, known, choice, world=world, warn=world.progress.say)
 
 
 def epoch_to_resume_after(
@@ -233,12 +238,13 @@ def _fetch_newer(
     choice: RunChoice,
     *,
     world: World,
+    warn: Callable[[str], None],
 ) -> RunRecord | None:
     """Fetch a checkpoint from another machine, if its epoch is later than ours."""
     remote, say = world.checkpoints, world.progress.say
     if remote is None or known is None:
         return earlier
-    source = CheckpointSource(remote, world.trainer.refused_checkpoint)
+    source = CheckpointSource(remote, world.trainer.refused_checkpoint, warn)
     if fetch_newer(run, earlier, known, source, requested=choice.run, say=say):
         earlier = RunRecord.read(run.record)
     if choice.run is not None and earlier is not None:

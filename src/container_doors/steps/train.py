@@ -22,8 +22,8 @@ from container_doors.training.history import best_epoch, history_warnings, read_
 from container_doors.training.known_runs import KnownRuns
 from container_doors.training.lease import Heartbeat, own_lease
 from container_doors.training.logbook import LOG, logbook
-from container_doors.training.publisher import Publisher
 from container_doors.training.recorder import Recorder
+from container_doors.training.upload_checkpoints import CheckpointUploader
 
 FAILED, INTERRUPTED, KILLED = 1, 130, 137
 """Exit codes of runs that ended badly, as a shell reports them."""
@@ -62,7 +62,7 @@ def _checkpoints_uploaded(
         yield
         return
     remote, say = world.checkpoints, world.progress.say
-    publisher = Publisher(
+    uploader = CheckpointUploader(
         run,
         remote,
         every_s=params.checkpoints.every_minutes * 60,
@@ -77,11 +77,11 @@ def _checkpoints_uploaded(
         say=say,
     )
     heartbeat.start()
-    publisher.start()
+    uploader.start()
     try:
         yield
     finally:
-        publisher.finish()
+        uploader.finish()
         heartbeat.stop()
 
 

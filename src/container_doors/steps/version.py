@@ -13,7 +13,7 @@ from container_doors.publishing.publication import check_weights, read_published
 from container_doors.publishing.signatures import SIGNATURE, SignaturePolicy, sign_model
 from container_doors.publishing.ways_back import refuse_changed_records
 from container_doors.steps.publish import how_to_publish, is_complete, own_metadata
-from container_doors.training.publisher import mark_finished
+from container_doors.training.upload_checkpoints import mark_finished
 
 
 def version_model(

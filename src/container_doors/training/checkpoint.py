@@ -8,7 +8,8 @@ checkpoint.
 
 The previous checkpoint is kept beside it (``run.previous_checkpoint``) and shares no file with it,
 so damage to one costs an epoch and not the training (:func:`use_newest_intact`). The copies in the
-storage are fetched, and skipped if they are damaged, in :mod:`container_doors.training.fetching`.
+storage are fetched, and skipped if they are damaged, in
+:mod:`container_doors.training.fetch_checkpoints`.
 
 | file | content |
 | --- | --- |

@@ -8,6 +8,7 @@ import pytest
 
 from container_doors.adapters.dvc.store import DvcStore
 from container_doors.core.errors import VersioningError
+from tests.read_only import mounted_read_only
 
 DVC = Path(sys.executable).with_name("dvc")
 
@@ -49,6 +50,26 @@ def test_a_lost_or_damaged_object_is_missed_whatever_the_cache_holds(folder: Pat
         content not in {b"best.pt", b"last.pt"}
         for content in fetched(folder, tmp_path / "b").values()
     )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("address", ["absolute", "relative"])
+def test_the_storage_is_asked_where_nothing_can_be_written(
+    folder: Path, tmp_path: Path, address: str
+):
+    """DVC takes a lock in its folder even to read."""
+    if address == "relative":
+        dvc(folder, "remote", "modify", "storage", "url", "../remote")
+    (tmp_path / "scratch").mkdir()
+    with mounted_read_only(folder):
+        objects = DvcStore(folder).fetch_objects(
+            [folder / "best.pt.dvc", folder / "last.pt.dvc"], tmp_path / "scratch"
+        )
+
+    assert {name: path and path.read_bytes() for name, path in objects.items()} == {
+        "best.pt": b"best.pt",
+        "last.pt": b"last.pt",
+    }
 
 
 @pytest.mark.slow

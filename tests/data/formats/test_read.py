@@ -10,6 +10,10 @@ from typing import Any
 import pytest
 
 from container_doors.core.errors import SourceError
+from container_doors.data.disk import Disk
+from container_doors.data.foreign import label_form
+from container_doors.data.formats.known import FORMATS, format_of
+from container_doors.data.sources import open_source
 from tests.data.formats.exports import boxes_of, coco, imported, pictures, write, zipped
 from tests.data.trees import jpeg
 
@@ -300,6 +304,21 @@ MADE = {
         {"unsplit/a.jpg": [(1, 2, 30, 40)], "unsplit/b.jpg": []},
     ),
 }  # fmt: skip
+
+
+def test_a_check_of_a_data_set_names_the_import_of_each_format_that_an_import_reads(
+    tmp_path: Path,
+):
+    """YOLO's own text files are what a data set has anyway."""
+    named = set()
+    for number, (files, _) in enumerate(MADE.values()):
+        folder = write(tmp_path / str(number), files)
+        disk = Disk(folder, frozenset({"jpg"}))
+        forms = [label_form(path, disk) for path in folder.rglob("*.*")]
+        if any(form is not None and form.is_imported for form in forms):
+            named.add(format_of(open_source(folder), None).name)
+
+    assert named >= set(FORMATS) - {"yolo", "darknet"}
 
 
 def test_pascal_voc_that_is_taken_as_counted_from_0_is_said(tmp_path: Path):

@@ -8,6 +8,7 @@ https://doc.dvc.org/command-reference/config#description
 import os
 import shutil
 from collections.abc import Sequence
+from configparser import RawConfigParser
 from pathlib import Path
 
 from container_doors.adapters.dvc.command import (
@@ -60,11 +61,12 @@ def fetch_into_cache(pointers: Sequence[Path], scratch: Path, *, directory: Path
     """
     cache = scratch / "cache"
     environment = DVC_ENVIRONMENT | {_GLOBAL: str(_configuration(scratch / "config"))}
+    folder = directory
 
     def dvc(*arguments: str) -> Finished:
         done = call(
             [find_dvc(), *arguments],
-            cwd=directory,
+            cwd=folder,
             hint=INSTALL_DVC,
             environment=environment,
             tool="dvc",
@@ -74,6 +76,12 @@ def fetch_into_cache(pointers: Sequence[Path], scratch: Path, *, directory: Path
         return done
 
     dvc("config", "--global", "cache.dir", str(cache.resolve()))
+    root = directory / dvc("root").stdout.strip()
+    if not os.access(root / ".dvc", os.W_OK):  # DVC takes a lock there even to read
+        settings = dvc("config", "--list").stdout
+        folder = scratch / "repository"
+        _write_configuration(folder, settings)
+        pointers = _copies(pointers, root, directory, folder)
     dvc("fetch", *map(str, pointers))
     if not cache.exists() and Path(dvc("cache", "dir").stdout.strip()) != cache.resolve():
         raise VersioningError(
@@ -81,6 +89,39 @@ def fetch_into_cache(pointers: Sequence[Path], scratch: Path, *, directory: Path
             hint="dvc config --unset cache.dir, and dvc config --global cache.dir DIR instead",
         )
     return cache / "files" / "md5"
+
+
+def _write_configuration(folder: Path, listed: str) -> None:
+    """Make a DVC repository with the settings that ``dvc config --list`` printed.
+
+    DVC (3.67) lists paths as absolute ones, so they hold in any folder.
+    """
+    config = RawConfigParser()
+    config.optionxform = str  # type: ignore[method-assign, assignment] # keep upper case
+    for line in listed.splitlines():
+        key, equals, value = line.partition("=")
+        section, _, option = key.rpartition(".")
+        if equals and section:
+            kind, _, name = section.partition(".")
+            title = f'{kind} "{name}"' if name else kind
+            if not config.has_section(title):
+                config.add_section(title)
+            config.set(title, option, value)
+    if not config.has_section("core"):
+        config.add_section("core")
+    config.set("core", "no_scm", "true")
+    (folder / ".dvc").mkdir(parents=True, mode=0o700)
+    with (folder / ".dvc" / "config").open("x", encoding="utf-8") as file:
+        config.write(file)
+
+
+def _copies(pointers: Sequence[Path], root: Path, directory: Path, folder: Path) -> list[Path]:
+    """Copy pointers to the same places of another repository; return their paths in it."""
+    places = [(directory / one).resolve().relative_to(root.resolve()) for one in pointers]
+    for pointer, place in zip(pointers, places, strict=True):
+        (folder / place).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(directory / pointer, folder / place)
+    return places
 
 
 def _configuration(folder: Path) -> Path:

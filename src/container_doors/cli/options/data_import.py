@@ -29,13 +29,13 @@ def add_import(data: Commands) -> None:
         "--format", choices=READ_FORMATS, help="the format of the labels (default: recognised)"
     )
     _add_classes(parser)
-    heap = parser.add_mutually_exclusive_group()
-    heap.add_argument(
+    kind = parser.add_mutually_exclusive_group()
+    kind.add_argument(
         "--unlabelled",
         action="store_true",
         help="photographs without labels, to be labelled later: into images/unlabelled",
     )
-    heap.add_argument(
+    kind.add_argument(
         "--negatives", action="store_true", help="photographs without labels that have no door"
     )
     parser.add_argument(

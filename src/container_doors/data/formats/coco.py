@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from container_doors.data.disk import split_in
 from container_doors.data.formats.json_kinds import files_of
 from container_doors.data.formats.json_values import Value, size_of, truth
 from container_doors.data.formats.record import (
@@ -21,7 +22,6 @@ from container_doors.data.formats.record import (
     Shape,
     box_around,
 )
-from container_doors.data.nearby import split_in
 from container_doors.data.prelabelled import PRELABELLED
 from container_doors.data.sources import Source
 

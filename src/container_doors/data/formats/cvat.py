@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from xml.sax.saxutils import quoteattr
 
+from container_doors.data.disk import split_in
 from container_doors.data.formats.record import (
     Boxes,
     Edges,
@@ -21,7 +22,6 @@ from container_doors.data.formats.record import (
     turned,
 )
 from container_doors.data.formats.xml_elements import Element, as_number, read_xml, root_tag
-from container_doors.data.nearby import split_in
 from container_doors.data.photograph_suffixes import is_picture, is_video
 from container_doors.data.prelabelled import PRELABELLED
 from container_doors.data.sources import PictureIndex, Source

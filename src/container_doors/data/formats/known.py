@@ -67,13 +67,13 @@ _LABEL_FILES = (
 
 def _hint_without_labels(source: Source) -> str:
     """Name what to do; --unlabelled last where a file may have labels, which it would leave out."""
-    heap = (
+    no_labels = (
         "if its photographs are to be labelled later: --unlabelled; if they have no door: "
         "--negatives"
     )
     files = [one for one in source.labels(*_LABEL_FILES) if PurePosixPath(one).name not in OUR_OWN]
     if not files:
-        return f"{heap}; else name the format: --format NAME"
+        return f"{no_labels}; else name the format: --format NAME"
     tables = [one for one in files if one.lower().endswith((".csv", ".tsv"))]
     what = f"as a table with the columns {COLUMNS}" if tables else "in one of these formats"
     others = f"if {one_of(files)} has none: --unlabelled, or --negatives if there is no door"

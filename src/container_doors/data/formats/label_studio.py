@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
+from container_doors.data.disk import split_in
 from container_doors.data.formats.json_kinds import files_of
 from container_doors.data.formats.json_values import Value, size_of, truth
 from container_doors.data.formats.record import (
@@ -26,7 +27,6 @@ from container_doors.data.formats.record import (
     box_around,
     turned,
 )
-from container_doors.data.nearby import split_in
 from container_doors.data.photograph_suffixes import is_picture
 from container_doors.data.sources import Source
 

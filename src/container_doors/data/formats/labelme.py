@@ -11,6 +11,7 @@ from math import hypot
 from pathlib import PurePosixPath
 
 from container_doors.core.errors import SourceError
+from container_doors.data.disk import split_in
 from container_doors.data.formats.json_kinds import files_of
 from container_doors.data.formats.json_values import Value, size_of
 from container_doors.data.formats.record import (
@@ -22,7 +23,6 @@ from container_doors.data.formats.record import (
     Shape,
     box_around,
 )
-from container_doors.data.nearby import split_in
 from container_doors.data.sources import Source
 
 TOOL = "LabelMe"

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import PurePosixPath
 
+from container_doors.data.disk import split_in
 from container_doors.data.formats.record import (
     Boxes,
     LabelledBox,
@@ -20,7 +21,6 @@ from container_doors.data.formats.record import (
     Reason,
 )
 from container_doors.data.formats.xml_elements import as_number
-from container_doors.data.nearby import split_in
 from container_doors.data.prelabelled import ORDER_CSV
 from container_doors.data.sources import MOST_LABEL_BYTES, Source
 from container_doors.data.spreadsheet import Row, read_table

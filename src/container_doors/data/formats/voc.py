@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from xml.sax.saxutils import escape
 
 from container_doors.core.records import SPLITS
+from container_doors.data.disk import split_in
 from container_doors.data.formats.record import (
     Boxes,
     Edges,
@@ -23,7 +24,6 @@ from container_doors.data.formats.record import (
     turned,
 )
 from container_doors.data.formats.xml_elements import Element, read_xml, root_tag
-from container_doors.data.nearby import split_in
 from container_doors.data.sources import MOST_LABEL_BYTES, Source
 
 TOOL = "Pascal VOC"

@@ -13,6 +13,7 @@ import yaml
 from container_doors.core.parsing import MOST_YAML_BYTES, ParsingError, parse_yaml
 from container_doors.core.records import SPLITS
 from container_doors.data.data_yaml import class_names, keypoint_shape
+from container_doors.data.disk import split_in
 from container_doors.data.formats.record import (
     ExportedPhotograph,
     LabelledPhotograph,
@@ -27,7 +28,6 @@ from container_doors.data.formats.yolo_files import (
     poses_of,
 )
 from container_doors.data.formats.yolo_rows import RowRules
-from container_doors.data.nearby import split_in
 from container_doors.data.photograph_suffixes import is_picture
 from container_doors.data.sources import PictureIndex, Source
 

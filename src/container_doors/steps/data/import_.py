@@ -12,7 +12,7 @@ from container_doors.core.errors import ConfigError, SourceError
 from container_doors.core.ports import Progress
 from container_doors.data.classes import ClassChoice, require_known
 from container_doors.data.convert_pictures import Prepared
-from container_doors.data.formats import heap
+from container_doors.data.formats import without_labels
 from container_doors.data.formats.known import format_of
 from container_doors.data.formats.record import (
     LEFT_OUT,
@@ -59,7 +59,7 @@ _FROM_ZERO = (
 _WITHOUT_PLACE = "{} photograph(s) without their place (GPS) now: --keep-gps keeps it"
 _LOST_PLACE = "{} converted picture(s) without their place (GPS) now: a copy has none"
 
-HeapKind = Literal["unlabelled", "negatives"]
+WithoutLabels = Literal["unlabelled", "negatives"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class ImportOptions:
     classes: ClassChoice = field(default_factory=ClassChoice)
     format_name: str | None = None
     """None: recognised."""
-    heap: HeapKind | None = None
+    without_labels: WithoutLabels | None = None
     """What photographs without labels are; None: the source has labels."""
     pictures: Path | None = None
     """The folder or zip of the photographs, if it is not that of the label file."""
@@ -172,12 +172,12 @@ def _labels_of(
     source: Source, pictures: Source | None, options: ImportOptions, report: ImportReport
 ) -> list[LabelledPhotograph]:
     try:
-        if options.heap is not None:
-            tool: str = options.heap
+        if options.without_labels is not None:
+            tool: str = options.without_labels
             found = list(
-                heap.read(
+                without_labels.read(
                     source,
-                    are_negatives=options.heap == "negatives",
+                    are_negatives=options.without_labels == "negatives",
                     sampling=options.sampling,
                 )
             )
@@ -191,7 +191,7 @@ def _labels_of(
         raise SourceError(
             str(error), hint="correct it, export the labels again, or name another --format"
         ) from None
-    if not found or (options.heap is None and not any(one.is_labelled for one in found)):
+    if not found or (options.without_labels is None and not any(one.is_labelled for one in found)):
         raise _nothing_labelled(source, tool, found, options)
     report.sources.append((source.name, tool, len(found)))
     return found
@@ -221,7 +221,7 @@ def _only_if_checked(one: LabelledPhotograph, drawn: Mapping[str, int]) -> Label
 def _nothing_labelled(
     source: Source, tool: str, found: Sequence[LabelledPhotograph], options: ImportOptions
 ) -> SourceError:
-    what = "photographs" if options.heap else f"photographs with labels of {tool}"
+    what = "photographs" if options.without_labels else f"photographs with labels of {tool}"
     why = {one.why_unlabelled for one in found} - {"no label file"}
     if not why:
         return SourceError(
@@ -252,7 +252,7 @@ def _require_video(drawn: Sequence[Sequence[LabelledPhotograph]], options: Impor
     """Refuse options for videos that would be ignored."""
     sampling = options.sampling
     has_video = any(one.video and one.embedded for ones in drawn for one in ones)
-    if sampling.at_scene_changes and options.heap is None:
+    if sampling.at_scene_changes and options.without_labels is None:
         raise ConfigError(
             "--scene-changes: expected --unlabelled or --negatives",
             hint="of a labelled video, take every Nth frame: --every N",
@@ -331,7 +331,7 @@ class _Importer:
             reader = Reader(
                 source,
                 pictures=self._pictures,
-                reads_unlabelled=self._options.heap is not None,
+                reads_unlabelled=self._options.without_labels is not None,
                 keep_gps=self._options.keep_gps,
             )
             for read in reader.read(photographs):
@@ -376,11 +376,11 @@ class _Importer:
         )
 
     def _take(self, source: Source, tool: str, read: Incoming, staged: Staging | None) -> None:
-        if not read.labelled.is_labelled and self._options.heap is None:
+        if not read.labelled.is_labelled and self._options.without_labels is None:
             self._report.counts["not labelled"] += 1
             self._unlabelled.setdefault(read.labelled.why_unlabelled, []).append(read.member)
             return
-        if read.is_no_file and self._options.heap is not None:
+        if read.is_no_file and self._options.without_labels is not None:
             self._no_files.append(read.problem)
             self._report.counts["skipped"] += 1
             return
@@ -492,7 +492,7 @@ class _Importer:
 
     def _leftover(self, source: Source, reader: Reader) -> None:
         unused = reader.unused()
-        if unused and source.picked is None and self._options.heap is None:
+        if unused and source.picked is None and self._options.without_labels is None:
             self._report.notes.append(
                 f"{len(unused)} picture(s) of {source.name} are in no label file, and were left "
                 f"out: {one_of(unused)}"

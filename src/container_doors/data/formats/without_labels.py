@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import PurePosixPath
 
+from container_doors.data.disk import split_in
 from container_doors.data.formats.record import LabelledPhotograph
-from container_doors.data.nearby import split_in
 from container_doors.data.photograph_suffixes import is_picture, is_video
 from container_doors.data.sources import Source
 from container_doors.data.video_frames import Sampling, VideoFrames

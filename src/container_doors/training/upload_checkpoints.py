@@ -37,7 +37,7 @@ _KEEP = 2
 """Intact checkpoints that stay on the remote."""
 
 
-class Publisher:
+class CheckpointUploader:
     """Uploads the checkpoints of one run, from :meth:`start` to :meth:`finish`."""
 
     def __init__(
@@ -72,7 +72,7 @@ class Publisher:
         self._names: list[str] | None = None
         self._intact: set[str] = set()
         """File names on the remote that were read back and have the right sha256."""
-        self._published = 0
+        self._uploaded_epoch = 0
         self._has_reported = False
 
     def start(self) -> None:
@@ -91,40 +91,40 @@ class Publisher:
         while not self._is_over.wait(_POLL_S):
             if started_s is not None and time.monotonic() - started_s < self._every_s:
                 continue
-            if self._try_to_publish() is not False:
+            if self._try_to_upload() is not False:
                 started_s = time.monotonic()
-        self._try_to_publish()
+        self._try_to_upload()
 
-    def _try_to_publish(self) -> bool | None:
-        """Publish, and return whether something was sent; None if that failed."""
+    def _try_to_upload(self) -> bool | None:
+        """Upload, and return whether something was sent; None if that failed."""
         try:
-            return self._publish()
+            return self._upload()
         except DoorsError as error:
             self._report(error)
         except OSError as error:
-            LOG.warning("the checkpoint is not published: %s", error)
+            LOG.warning("the checkpoint is not uploaded: %s", error)
         return None
 
-    def _publish(self) -> bool:
+    def _upload(self) -> bool:
         """Send the newest checkpoint if it has not been sent; return whether it was sent."""
-        staging = self._run.directory / ".publishing"
+        staging = self._run.directory / ".uploading"
         try:
             epoch = snapshot(self._run, staging / "checkpoint")
-            if epoch is None or epoch <= self._published:
+            if epoch is None or epoch <= self._uploaded_epoch:
                 return False
             started_s = time.monotonic()
             record = RunRecord.read(staging / "checkpoint" / "run.json")
             names = self._mark_replaced_runs(record)
             if self._is_uploaded(names, record, epoch):
-                self._published = epoch
+                self._uploaded_epoch = epoch
                 return False
             bundle = write_bundle(staging / "checkpoint", record, epoch, staging)
             self._names = self._remote.put(bundle, self._run.name)
             self._intact.add(bundle.name)
-            self._published = epoch
+            self._uploaded_epoch = epoch
             self._remove_old(record)
             LOG.info(
-                "published the checkpoint of epoch %d: %.0f MB in %.1f s",
+                "uploaded the checkpoint of epoch %d: %.0f MB in %.1f s",
                 epoch, bundle.stat().st_size / 1e6, time.monotonic() - started_s,
             )  # fmt: skip
         finally:
@@ -179,7 +179,7 @@ class Publisher:
             self._names = [name for name in names if name not in old]
 
     def _report(self, error: DoorsError) -> None:
-        LOG.warning("the checkpoint is not published: %s", error)
+        LOG.warning("the checkpoint is not uploaded: %s", error)
         if not self._has_reported:
             self._has_reported = True
             self._say(

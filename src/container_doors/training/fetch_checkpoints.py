@@ -42,6 +42,8 @@ class CheckpointSource:
     remote: CheckpointRemote
     refusal: Refusal = hashes_alone
     """Checks what was fetched before it replaces anything."""
+    warn: Callable[[str], None] | None = None
+    """Receives what is skipped and why, for the log too; None: ``say`` does."""
 
 
 class _RefusedError(RunError):
@@ -65,7 +67,7 @@ def fetch_newer(
         known: What the remote has.
         source: Where the bundles come from.
         requested: See :class:`RunChoice`.
-        say: Receives messages: what is fetched, what is skipped and why.
+        say: Receives messages: what is fetched.
 
     Returns:
         Whether something was fetched: ``run.json`` and the checkpoint then come from the remote.
@@ -117,13 +119,14 @@ def _fetch_first_intact(
 ) -> tuple[bool, list[tuple[CheckpointBundle, DoorsError]]]:
     """Fetch the first that is intact; return whether there was one, and why others were skipped."""
     skipped: list[tuple[CheckpointBundle, DoorsError]] = []
+    warn = source.warn or say
     for one in newer:
         say(f"fetching the checkpoint of epoch {one.epoch} from {source.remote.where}")
         try:
             _fetch(run, record, one, source)
         except (VersioningError, RunError) as error:
             skipped.append((one, error))
-            say(f"skipped the stored checkpoint of epoch {one.epoch}: {error.problem}")
+            warn(f"skipped the stored checkpoint of epoch {one.epoch}: {error.problem}")
         else:
             return True, skipped
     return False, skipped

@@ -474,7 +474,7 @@ BAD = {
     "no labels": (_files({"a.jpg": jpeg()}), "expected labels of COCO.*--negatives"),
     "nothing": (_files({"a.txt": ""}), "expected labels of"),
     "a table with other columns": (
-        _files({"a.jpg": jpeg(), "b.csv": "image,label,x,y,w,h\na.jpg,door,1,2,3,4\n"}),
+        _files({"a.jpg": jpeg(), "b.csv": "image,label,cx,cy,w,h\na.jpg,door,1,2,3,4\n"}),
         "labels of b.csv as a table with the columns filename, xmin, .* --unlabelled",
     ),
     "JSON of another tool": (

@@ -38,7 +38,6 @@ _MOST_LEVELS = 6
 
 _FOUND_GROUP = re.compile(r"scene-[0-9a-f]{12}")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
-_DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,9 +310,8 @@ class _Parser:
 
 
 def _number(cell: str, table: Table) -> float | None:
-    if table.has_decimal_commas and _DECIMAL_COMMA.fullmatch(cell):
-        return float(cell.replace(",", "."))
-    return float(cell) if _NUMBER.fullmatch(cell) else None
+    written = table.with_point(cell)
+    return float(written) if _NUMBER.fullmatch(written) else None
 
 
 def _part(number: float | None, low: float, high: float) -> str:

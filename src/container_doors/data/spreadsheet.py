@@ -20,6 +20,7 @@ MOST_BYTES = 64 * 1024**2
 """A hundred thousand rows have a tenth of this."""
 
 _LONGEST_CELL = 1000
+_DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+")
 _DELIMITERS = (",", ";", "\t", "|")
 _SEP = re.compile(r'"?sep=(?P<delimiter>[^"\r\n])"?(\r\n|\r|\n)', re.IGNORECASE)
 _INVISIBLE = dict.fromkeys(map(ord, "\ufeff\u200b\u200e\u200f"))
@@ -57,6 +58,11 @@ class Table:
     header_line: int
     has_decimal_commas: bool
     """Whether a comma in a number must be its decimal point."""
+
+    def with_point(self, cell: str) -> str:
+        """Return a cell with a decimal point, if it is a number with a decimal comma."""
+        is_one = self.has_decimal_commas and _DECIMAL_COMMA.fullmatch(cell)
+        return cell.replace(",", ".") if is_one else cell
 
 
 def normalize(text: str) -> str:

@@ -298,6 +298,21 @@ MADE = {
          "\ufeffImage;Label;X1;Y1;X2;Y2\r\na.jpg;container_door;1;2;30;40\r\n"},
         {"unsplit/a.jpg": [(1, 2, 30, 40)]},
     ),
+    "a spreadsheet's table with decimal commas": (
+        {**pictures("a.jpg"), "boxes.csv":
+         "Image;Label;Width;Height;X1;Y1;X2;Y2\r\na.jpg;container_door;64;48;1,5;2;30,25;40,0\r\n"},
+        {"unsplit/a.jpg": [(1.5, 2, 30.25, 40)]},
+    ),
+    "a table of corners and sizes": (
+        {**pictures("a.jpg", "b.jpg"), "boxes.csv":
+         "filename,x,y,width,height,label\na.jpg,1,2,29,38,container_door\nb.jpg,,,,,\n"},
+        {"unsplit/a.jpg": [(1, 2, 30, 40)], "unsplit/b.jpg": []},
+    ),
+    "a table of corners, sizes and the size of the picture": (
+        {**pictures("a.jpg"), "boxes.csv":
+         "filename,width,height,x,y,w,h,label\na.jpg,64,48,1,2,29,38,container_door\n"},
+        {"unsplit/a.jpg": [(1, 2, 30, 40)]},
+    ),
     "RetinaNet's table without a first line": (
         {**pictures("p/a.jpg", "p/b.jpg"), "boxes.csv":
          "p/a.jpg,1,2,30,40,container_door\np/b.jpg,,,,,\n"},

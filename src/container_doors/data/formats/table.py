@@ -1,13 +1,15 @@
 """Tables of boxes: OpenImages' CSV, and plain ones such as TensorFlow's and Roboflow's.
 
 https://storage.googleapis.com/openimages/web/download_v7.html: edges are fractions. Plain tables
-have a column for the picture, ``xmin``, ``ymin``, ``xmax``, ``ymax`` in pixels, and the class.
+have a column for the picture, ``xmin``, ``ymin``, ``xmax``, ``ymax`` in pixels, and the class; or
+the left top corner and the size, ``x``, ``y``, ``w``, ``h``, as COCO's boxes. Where columns are
+not separated by commas, a comma in a number is its decimal point.
 """
 
 import csv
 import io
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import PurePosixPath
@@ -23,7 +25,7 @@ from container_doors.data.formats.record import (
 from container_doors.data.formats.xml_elements import as_number
 from container_doors.data.prelabelled import ORDER_CSV
 from container_doors.data.sources import MOST_LABEL_BYTES, Source
-from container_doors.data.spreadsheet import Row, read_table
+from container_doors.data.spreadsheet import Row, Table, read_table
 
 TOOL = "a table of boxes"
 _PICTURES = ("filename", "image", "image_path", "imageid", "path", "file", "file_name", "img")
@@ -34,11 +36,17 @@ _EDGES = (
     ("x1", "y1", "x2", "y2"),
     ("left", "top", "right", "bottom"),
 )
+_CORNERS_AND_SIZES = (
+    ("x", "y", "w", "h"),
+    ("bbox_x", "bbox_y", "bbox_w", "bbox_h"),
+    ("bbox_x", "bbox_y", "bbox_width", "bbox_height"),
+    ("x", "y", "width", "height"),
+)
 _HEADLESS = "filename,x1,y1,x2,y2,class\n"
 """The columns of RetinaNet's tables, which have no first line."""
 
 OUR_OWN = {"sources.csv", "attributes.csv", "folds.csv", ORDER_CSV}
-COLUMNS = f"filename, {', '.join(_EDGES[0])}, class (in pixels, with a decimal point)"
+COLUMNS = f"filename, {', '.join(_EDGES[0])} (or x, y, w, h), class (in pixels)"
 """Of a plain table, as a hint says them."""
 
 
@@ -70,11 +78,16 @@ def _head(source: Source, member: str) -> str | None:
     """Return the line of names that a table lacks; empty if it has one, None if it is no table."""
     start = source.start(member, 4096).decode("utf-8-sig", "replace").partition("\n")[0]
     cells = _cells(start)
-    if set(cells) & set(_PICTURES) and any(set(edges) <= set(cells) for edges in _EDGES):
+    if set(cells) & set(_PICTURES) and _box_columns(set(cells)) is not None:
         return ""
     numbers = [cell.replace(".", "", 1).isdigit() for cell in cells]
     is_headless = len(cells) == 6 and numbers == [False, True, True, True, True, False]
     return _HEADLESS if is_headless else None
+
+
+def _box_columns(columns: Set[str]) -> tuple[str, ...] | None:
+    """Return the columns that have the boxes: edges, or corners and sizes; None if none have."""
+    return next((one for one in (*_EDGES, *_CORNERS_AND_SIZES) if set(one) <= columns), None)
 
 
 def _cells(line: str) -> list[str]:
@@ -98,7 +111,7 @@ def _read_file(
         line, fault = errors[0]
         offset = bool(head)
         raise MalformedError(f"{where}:{(line or 1) - offset}", fault.expected, fault.found)
-    columns = _columns(where, set(table.columns), picture, names, offset=bool(head))
+    columns = _columns(where, table, picture, names, offset=bool(head))
     by_picture: dict[str, list[Row]] = {}
     for row in table.rows:
         name = row.cells.get(picture)
@@ -118,11 +131,13 @@ class _Columns:
     """How the rows of a table are to be read."""
 
     where: str
-    edges: Sequence[str]
+    box: Sequence[str]
+    """Left, top, right and bottom; or left, top, width and height."""
     label: str
     names: Mapping[str, str]
     """The names of classes, where the table has only their numbers."""
     is_fraction: bool
+    table: Table
     lines_before: int
     """Lines that were put before the first one of the file."""
 
@@ -130,15 +145,31 @@ class _Columns:
         """Return a row's file and line."""
         return f"{self.where}:{row.line - self.lines_before}"
 
+    def number(self, row: Row, name: str) -> float:
+        """Return the number in a cell.
+
+        Raises:
+            MalformedError: If it is none.
+        """
+        return as_number(self.table.with_point(row.cells.get(name, "")), self.place(row), name)
+
 
 def _columns(
-    where: str, columns: set[str], picture: str, names: Mapping[str, str], *, offset: bool
+    where: str, table: Table, picture: str, names: Mapping[str, str], *, offset: bool
 ) -> _Columns:
+    columns = set(table.columns)
     label = next((one for one in _CLASSES if one in columns), None)
     if label is None:
         raise MalformedError(f"{where}:1", f"a column {' or '.join(_CLASSES)}", "none")
-    edges = next(one for one in _EDGES if set(one) <= columns)
-    return _Columns(where, edges, label, names, picture == "imageid", int(offset))
+    return _Columns(
+        where=where,
+        box=_box_columns(columns) or _EDGES[0],
+        label=label,
+        names=names,
+        is_fraction=picture == "imageid",
+        table=table,
+        lines_before=int(offset),
+    )
 
 
 def _photograph(name: str, rows: Sequence[Row], columns: _Columns) -> LabelledPhotograph:
@@ -146,10 +177,11 @@ def _photograph(name: str, rows: Sequence[Row], columns: _Columns) -> LabelledPh
     for row in rows:
         boxes.add(partial(_box, row, columns))
     where = columns.place(rows[0])
-    written = [rows[0].cells.get(key) for key in ("width", "height")]
+    size = ("width", "height")
+    states_size = all(rows[0].cells.get(name) for name in size) and not set(size) & {*columns.box}
     frame_wh = None
-    if all(written) and not columns.is_fraction:
-        width, height = (as_number(text or "", where, "width, height") for text in written)
+    if states_size and not columns.is_fraction:
+        width, height = (columns.number(rows[0], name) for name in size)
         frame_wh = (width, height)
     return LabelledPhotograph(
         picture=name,
@@ -164,12 +196,11 @@ def _photograph(name: str, rows: Sequence[Row], columns: _Columns) -> LabelledPh
 
 def _box(row: Row, columns: _Columns) -> LabelledBox | None:
     where = columns.place(row)
-    written = [row.cells.get(name, "") for name in columns.edges]
-    if not any(written):
+    if not any(row.cells.get(name) for name in columns.box):
         return None  # a picture without a box
-    left, top, right, bottom = (
-        as_number(text, where, name) for text, name in zip(written, columns.edges, strict=True)
-    )
+    left, top, right, bottom = (columns.number(row, name) for name in columns.box)
+    if columns.box in _CORNERS_AND_SIZES:
+        right, bottom = left + right, top + bottom
     class_name = row.cells.get(columns.label)
     if class_name is None:
         raise MalformedError(where, f"{columns.label}: the name of a class", "nothing")

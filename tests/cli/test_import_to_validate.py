@@ -46,3 +46,9 @@ def test_import_split_and_validate_in_three_commands(
     assert {finding["rule"] for finding in document["findings"]} == {"split-too-small"}
     splits = {name: split["images"] for name, split in document["splits"].items()}
     assert splits == {"train": 17, "val": 4, "test": 4}
+    assert (document["scenes"], document["photographs_in_scenes"]) == (12, 25)
+    attributes = workspace / "data/processed/detection/attributes.csv"
+    for said in ("25 photographs of 25 in 12 groups of", "none known, so each photograph counts"):
+        main(["data", "validate", "--path", "data/processed/detection"])
+        assert f"scenes: {said}" in " ".join(capsys.readouterr().out.split())
+        attributes.unlink(missing_ok=True)

@@ -15,9 +15,11 @@ from container_doors.cli.storage import uncommitted_configuration
 from container_doors.core.config import Data, load_params
 from container_doors.core.printable import printable
 from container_doors.core.records import Finding
+from container_doors.data.attributes import ATTRIBUTES_CSV
 from container_doors.data.checks import Report
 from container_doors.data.contact_sheet import check_sheet_name
 from container_doors.data.leaks import COPY, SCENE
+from container_doors.reporting.figures import count
 from container_doors.steps.data.pack import pack_data
 from container_doors.steps.data.pull import pull_data
 from container_doors.steps.data.sample import draw_samples
@@ -100,6 +102,8 @@ def _document(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
         "errors": len(report.errors),
         "warnings": len(report.warnings),
         "splits": {name: counts.model_dump() for name, counts in report.splits.items()},
+        "scenes": report.scenes,
+        "photographs_in_scenes": report.in_scenes,
         "findings": [
             {
                 "severity": finding.severity,
@@ -143,6 +147,19 @@ def _print_findings(report: Report, folder: Path) -> None:
             say(f"  {path}")
 
 
+def _scenes(report: Report) -> str:
+    """Say what is known of scenes, which splits keep together and intervals count."""
+    images = sum(counts.images for counts in report.splits.values())
+    if report.scenes:
+        known = f"{count(report.in_scenes, 'photograph')} of {images}"
+        alone = "; each other counts as its own" if report.in_scenes < images else ""
+        return f"scenes: {known} in {count(report.scenes, 'group')} of {ATTRIBUTES_CSV}{alone}"
+    return (
+        f"scenes: none known, so each photograph counts as independent; if some show one place or "
+        f"truck, give them one group in {ATTRIBUTES_CSV} (doors data split --group-by HOW does)"
+    )
+
+
 def _without_most_pairs(report: Report) -> tuple[list[Finding], int]:
     """Leave out most pairs within a split: a burst of thirty frames has hundreds of them."""
     pairs = [one for one in report.findings if one.rule in {COPY, SCENE}]
@@ -167,6 +184,8 @@ def _print_table(report: Report) -> None:
             str(severities.count("warning")),
         )
     console.rich_console().print(table)
+    if report.layout is not None:
+        say(_scenes(report))
     errors, warnings = len(report.errors), len(report.warnings)
     say(
         f"{errors} error(s), {warnings} warning(s): "

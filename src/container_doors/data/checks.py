@@ -54,6 +54,10 @@ class Report:
     """Photographs that Ultralytics would leave out of training with only a warning."""
     digests: Mapping[Path, str] = field(default_factory=dict)
     """SHA-256 of every file that could be read: data.yaml, pictures and labels."""
+    scenes: int = 0
+    """The number of groups in ``attributes.csv`` that a photograph of a split has."""
+    in_scenes: int = 0
+    """The number of photographs that have one; each other one counts as a scene of its own."""
 
     @property
     def errors(self) -> list[Finding]:
@@ -124,9 +128,10 @@ def check(
     cameras, of_origins = _cameras(layout, photographs, attributes)
     thumbnails = [each.thumbnail for each in photographs]
     pairs = find_pairs(thumbnails, workers=workers, on_progress=on_compared)
+    scenes = _scenes(layout, attributes)
     for split, finding in (
         *_same_content(photographs),
-        *near_duplicates(photographs, pairs, _scenes(layout, attributes)),
+        *near_duplicates(photographs, pairs, scenes),
         *cameras_everywhere(photographs, cameras),
     ):
         by_split[split].append(finding)
@@ -139,6 +144,8 @@ def check(
         splits={split.name: _counts(split) for split in splits},
         dropped=_dropped(splits),
         digests=_digests(layout, photographs),
+        scenes=len(set(scenes.values())),
+        in_scenes=len(scenes),
     )
 
 

@@ -456,6 +456,13 @@ def test_nothing_can_be_resumed_before_the_first_epoch():
         pipeline.train(PARAMS, Run("exp1"), world=FakeWorld().world, resume=True)
 
 
+def test_where_nothing_can_be_resumed_the_other_runs_are_named():
+    pipeline.train(PARAMS, Run("exp1"), world=FakeWorld().world)
+
+    with pytest.raises(RunError, match="no epoch was finished there; other runs here: exp1"):
+        pipeline.train(PARAMS, Run("exp2"), world=FakeWorld().world, resume=True)
+
+
 def cut_off(checkpoints: FakeCheckpoints | None = None, *, replace: bool = False) -> Run:
     """Leave what a training leaves that was stopped after its first epoch."""
     run = Run("exp1")

@@ -16,6 +16,7 @@ from container_doors.data.checks import Report
 from container_doors.data.view import link_view
 from container_doors.publishing.comparison import differing_fields, format_value
 from container_doors.publishing.hashing import artifact, params_sha256
+from container_doors.reporting.which_run import newest_runs
 from container_doors.steps.data.validate import facts_of, layout_of, list_files
 from container_doors.steps.update import update_record
 from container_doors.training.bundle import short_id
@@ -363,8 +364,10 @@ def _resume(
     refusal = world.trainer.refused_checkpoint
     epoch = None if earlier is None else _intact_epoch(earlier, run, refusal)
     if earlier is None or epoch is None:
+        others = [name for name in newest_runs(run.root) if name != run.name]
+        known = f"; other runs here: {', '.join(others[:MOST_NAMED])}" if others else ""
         raise RunError(
-            f"nothing in {run.directory} can be resumed: no epoch was finished there",
+            f"nothing in {run.directory} can be resumed: no epoch was finished there{known}",
             hint=f"start it: doors train --experiment {run.name}",
         )
     if not _is_same(earlier, params, report):

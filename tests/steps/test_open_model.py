@@ -14,7 +14,7 @@ from container_doors.core.errors import (
 )
 from container_doors.core.run import PUBLISHED
 from container_doors.publishing.hashing import file_sha256
-from container_doors.steps.open_model import OpenedModel, open_model
+from container_doors.steps.open_model import OpenedModel, open_model, published_folder
 from tests.prediction.published import VERSION, FakeRuntimes, export, publish
 
 MODEL = Path("a model")
@@ -177,6 +177,9 @@ def test_the_published_version_is_found_by_its_name():
     with pytest.raises(VersioningError, match=f"{VERSION} is published here") as caught:
         opened("detection_v2.0_20261128_exp1")
     assert caught.value.hint == "doors publish --version detection_v2.0_20261128_exp1"
+    with pytest.raises(VersioningError, match=f"{VERSION} is published here") as caught:
+        published_folder("detection_v9")
+    assert caught.value.hint.startswith("doors runs lists the versions")
 
 
 def test_a_version_where_nothing_is_published_is_an_error():

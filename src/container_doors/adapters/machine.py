@@ -118,10 +118,11 @@ def choose_devices(device: str, gpus: int) -> list[str]:
             hint="write 0,1 for two GPUs",
         )
     if max(indices) >= gpus:
+        known = f"{gpus} GPU(s), numbered from 0" if gpus else "no GPU"
         raise ConfigError(
-            f"detection.training.device: expected one of {gpus} GPU(s) here, found {device!r}",
-            hint="use device: auto or cpu; on a machine with a GPU, check that nvidia-smi lists it "
-            "and that the installed torch is a CUDA build",
+            f"device {device!r}: expected one that is here, found {known}",
+            hint="use auto or cpu (--device, or detection.training.device); on a machine with a "
+            "GPU, check that nvidia-smi lists it and that the installed torch is a CUDA build",
         )
     return [f"cuda:{index}" for index in indices]
 

@@ -11,14 +11,16 @@ from container_doors.cli.output import complain
 from container_doors.core.config import QualityLimits, load_params
 from container_doors.core.run import PUBLISHED
 from container_doors.publishing.model_file import describe_threshold
-from container_doors.steps.open_model import OpenedModel, open_model
+from container_doors.steps.open_model import OpenedModel, open_model, published_folder
 
 
 def open_used(arguments: argparse.Namespace) -> OpenedModel:
     """Open the model that the options of ``add_used_model`` name."""
     with _patient_threads():
         return open_model(
-            arguments.version or arguments.weights or PUBLISHED,
+            published_folder(arguments.version)
+            if arguments.version
+            else arguments.weights or PUBLISHED,
             networks=RUNTIMES,
             backend=arguments.backend,
             conf=arguments.conf,

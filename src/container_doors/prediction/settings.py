@@ -56,7 +56,8 @@ def require_empty(folder: Path) -> None:
     """
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         has_results = (folder / SETTINGS).exists()
-        found = "results of an earlier prediction" if has_results else "other files"
+        other = "other files" if folder.is_dir() else "a file"
+        found = "results of an earlier prediction" if has_results else other
         go_on = ", or go on with it: --resume" if has_results else ""
         raise PredictionError(
             f"{folder}: expected a new or empty folder, found {found}",

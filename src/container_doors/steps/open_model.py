@@ -1,6 +1,5 @@
 """Open a model for use: where it is, in which runtime, with the settings that it was tested at."""
 
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -164,7 +163,7 @@ def _place(where: Path | str) -> Path:
     if path.exists():
         return path
     if isinstance(where, str) and _is_version(where):
-        return _published_as(where)
+        return published_folder(where)
     if path.suffix and not _is_version(path.name):
         raise RunError(
             f"no model at {path}",
@@ -181,15 +180,22 @@ def _is_version(name: str) -> bool:
     return True
 
 
-def _published_as(version: str) -> Path:
+def published_folder(version: str) -> Path:
+    """Return the folder of the published model, if it is this version.
+
+    Raises:
+        VersioningError: If another version is published, or none.
+    """
     recover()
     published = read_model_file(PUBLISHED).version if _is_model(PUBLISHED) else None
     if published == version:
         return PUBLISHED
     what = f"{published} is published here" if published else f"no model in {PUBLISHED}"
     raise VersioningError(
-        f"{version} is not the published version: {what}",
-        hint=f"doors publish --version {version}",
+        f"{shortened(version)} is not the published version: {what}",
+        hint=f"doors publish --version {version}"
+        if _is_version(version)
+        else "doors runs lists the versions; doors publish --version VERSION brings one back",
     )
 
 
@@ -286,7 +292,7 @@ class _Published:
         known = ", ".join([PYTORCH, *(one for one in formats if formats[one].opened_file)])
         raise ConfigError(
             f"{self.folder}: expected one of {known} as backend, found {shortened(repr(name), 40)}",
-            hint=f"doors export --format {shlex.quote(name)} makes it, if it is a format",
+            hint="choose one of them; doors export --format FORMAT makes others",
         )
 
     def _sha256_of(self, name: str) -> str:
@@ -346,7 +352,7 @@ def _runtime_of(file: Path, asked: _Asked) -> str:
     """
     name = asked.networks.of_file(file)
     if name is None:
-        known = ", ".join(sorted(one.suffix for one in asked.networks.by_name.values()))
+        known = ", ".join(sorted({one.suffix for one in asked.networks.by_name.values()}))
         found = repr(file.suffix) if file.suffix else "a name without an ending"
         raise WeightsError(
             f"{file}: expected a file that ends in one of {known}, found {found}",

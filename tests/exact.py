@@ -16,6 +16,7 @@ from typing import Any
 from tests.resuming import in_a_fork  # isort: skip - it sets up the environment of Ultralytics
 
 from container_doors.adapters.yolo.trainer import YoloTrainer
+from container_doors.core.config import Augmentation
 from container_doors.core.records import Epoch, StartingWeights
 from container_doors.core.run import Run
 from container_doors.training.recorder import Recorder
@@ -31,6 +32,7 @@ class Exact:
     pieces: dict[str, object] = field(default_factory=dict)
     """What is different while in pieces, and must not make a difference."""
     training: dict[str, object] = field(default_factory=dict)
+    augmentation: dict[str, object] = field(default_factory=dict)
 
 
 CASES = {
@@ -41,6 +43,7 @@ CASES = {
         epochs=3,
         training={"workers": 2, "nominal_batch_size": 14, "warmup_epochs": 1.5},
         pieces={"workers": 0},
+        augmentation={"preset": "robust"},
     ),
     "photographs read each time, mosaic closed": Exact(
         killed_after=(2, 3), training={"workers": 2, "cache": "none"}
@@ -69,9 +72,8 @@ def train(
     recorder: Any = Dying(run, epochs=case.epochs, progress=Printing())
     recorder.after = after
     params = tiny_params(epochs=case.epochs, **{**case.training, **changed})
-    params = params.model_copy(
-        update={"augmentation": params.augmentation.model_copy(update={"close_mosaic": 2})}
-    )
+    augmentation = Augmentation.model_validate({"close_mosaic": 2, **case.augmentation})
+    params = params.model_copy(update={"augmentation": augmentation})
 
     class WithLoaders(Unplotted):
         def get_dataloader(self, *arguments: Any, **named: Any) -> Any:

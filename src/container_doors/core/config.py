@@ -13,20 +13,20 @@ from pydantic import (
     AfterValidator,
     BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     ValidationError,
     field_validator,
     model_validator,
 )
 
+from container_doors.core.conditions import ROBUST, Conditions
 from container_doors.core.errors import ConfigError
 from container_doors.core.parsing import MOST_YAML_BYTES, ParsingError, parse_yaml, read_bounded
 from container_doors.core.printable import one_line, shortened
+from container_doors.core.section import Fraction, Section
 
 Architecture = Literal["yolov11n", "yolov11s", "yolov11m", "yolov11l", "yolov11x"]
 Optimizer = Literal["SGD", "Adam", "AdamW", "Adamax", "NAdam", "RAdam", "RMSProp"]
-Fraction = Annotated[float, Field(ge=0, le=1)]
 Device = Annotated[str, BeforeValidator(lambda found: str(found) if type(found) is int else found)]
 """YAML reads the number of a GPU as a number; the setting is text."""
 Name = Annotated[str, Field(min_length=1, max_length=128)]
@@ -60,12 +60,6 @@ def _wandb_tag(tag: str) -> str:
 
 WandbName = Annotated[Name, AfterValidator(_wandb_name)]
 """The name of a project or an entity, as W&B allows it."""
-
-
-class Section(BaseModel):
-    """A section of ``params.yaml``: unknown keys and wrong types are errors."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 _Section = TypeVar("_Section", bound=Section)
@@ -164,7 +158,10 @@ class Training(Section):
 
 
 class Augmentation(Section):
-    """Augmentation of the training photographs; names and units are Ultralytics'."""
+    """Augmentation of the training photographs; names and units are Ultralytics'.
+
+    After it come the conditions, which are ours: see below.
+    """
 
     hsv_h: Fraction = 0.015
     hsv_s: Fraction = 0.7
@@ -181,6 +178,26 @@ class Augmentation(Section):
     """The number of last epochs without mosaic and without mixup."""
     mixup: Fraction = 0.0
     copy_paste: float = 0.0
+    preset: Literal["robust"] | None = None
+    """``robust`` turns all conditions on, with the probabilities below; a probability that
+    ``conditions`` has, also 0, goes first."""
+    conditions: Conditions = Conditions()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _preset_fills_conditions(cls, section: Any) -> Any:  # noqa: ANN401 - not validated yet
+        if not isinstance(section, Mapping) or section.get("preset") != "robust":
+            return section
+        conditions = section.get("conditions", {})
+        if not isinstance(conditions, Mapping):
+            return section
+        filled = {
+            name: {**own, "probability": probability}
+            for name, probability in ROBUST.items()
+            if isinstance(own := conditions.get(name, {}), Mapping)
+            and own.get("probability") is None
+        }
+        return {**section, "conditions": {**conditions, **filled}}
 
     @field_validator("copy_paste")
     @classmethod
@@ -621,14 +638,19 @@ def _with_value(key: str) -> str:
 
 
 def _near_keys(key: str) -> list[str]:
-    known = [
-        f"detection.{name}.{leaf}"
-        for name, field in Params.model_fields.items()
-        if isinstance(field.annotation, type) and issubclass(field.annotation, Section)
-        for leaf in field.annotation.model_fields
-    ]
+    known = list(_leaves(Params, "detection"))
     ends = [name for name in known if name.endswith(f".{key}")]
     return ends or difflib.get_close_matches(f"detection.{key[:100]}", known, n=1)
+
+
+def _leaves(section: type[BaseModel], key: str) -> Iterator[str]:
+    """Yield the complete key of every value in a section and the sections in it."""
+    for name, field in section.model_fields.items():
+        below = field.annotation
+        if isinstance(below, type) and issubclass(below, Section):
+            yield from _leaves(below, f"{key}.{name}")
+        else:
+            yield f"{key}.{name}"
 
 
 def _keys(location: Sequence[str | int]) -> list[str]:
@@ -758,6 +780,18 @@ def _interval_without_publishing(params: Params) -> Iterator[str]:
         )
 
 
+def _range_without_probability(params: Params) -> Iterator[str]:
+    conditions = params.augmentation.conditions
+    for name, condition in conditions.each():
+        for key in ("low", "high"):
+            value = getattr(condition, key)
+            if not condition.probability and value != _default(condition, key):
+                yield (
+                    f"detection.augmentation.conditions.{name}.{key}: {value:g} would be ignored, "
+                    f"because probability is 0; leave it at {_default(condition, key)}"
+                )
+
+
 def _default(section: Section, key: str) -> object:
     return type(section).model_fields[key].default
 
@@ -766,4 +800,5 @@ _WITHOUT_EFFECT = (
     _bias_rate_without_warmup,
     _close_mosaic_without_mixing,
     _interval_without_publishing,
+    _range_without_probability,
 )

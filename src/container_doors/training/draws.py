@@ -13,6 +13,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from container_doors.core.conditions import Conditions
+from container_doors.training.conditions import DrawnCondition, draw_conditions
+
 _WINDOW_BATCHES = 8
 """Batches whose photographs a loader process keeps for mosaics, like Ultralytics' buffer."""
 
@@ -26,6 +29,8 @@ class Draw(NamedTuple):
     """The seed of all random numbers of its augmentation, in [0, 2**63)."""
     partners: tuple[int, ...] | None
     """The photographs that its mosaic may use; None for any of the data set."""
+    conditions: tuple[DrawnCondition, ...] = ()
+    """The hard conditions that it gets, after its augmentation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,7 @@ class Draws:
             last batches that the same process loaded, and none is decoded twice.
         rank: This process's number among those that train together, from 0.
         ranks: How many processes train together; each sees its own part of an epoch.
+        conditions: How often a photograph gets a hard condition, and how severe.
     """
 
     size: int
@@ -52,6 +58,7 @@ class Draws:
     mosaic_window: int | None = None
     rank: int = 0
     ranks: int = 1
+    conditions: Conditions = field(default_factory=Conditions)
 
     def __len__(self) -> int:
         """Return the number of batches of an epoch."""
@@ -75,7 +82,7 @@ class Draws:
         for number, batch in enumerate(indices):
             partners = self._partners(indices, number)
             yield [
-                Draw(index, seed, partners)
+                Draw(index, seed, partners, draw_conditions(self.conditions, seed))
                 for index, seed in zip(batch, seeds[starts[number] :], strict=False)
             ]
 

@@ -70,6 +70,7 @@ class Callbacks:
         retries: Mapping[int, int],
     ) -> None:
         self._period = params.training.save_period
+        self._conditions = params.augmentation.conditions
         self._run = run
         self._listener = listener
         self._resume = resume
@@ -105,7 +106,7 @@ class Callbacks:
             self._state = yolo_state.load(self._run.resumable)
             yolo_state.restore(trainer, self._state)
             window = self._state["mosaic_window"]
-        trainer.draw(mosaic_window=window, retries=self._retries)
+        trainer.draw(mosaic_window=window, retries=self._retries, conditions=self._conditions)
 
     def _epoch_starts(self, trainer: Any) -> None:  # noqa: ANN401
         self._batch, self._epoch_began = 0, time.perf_counter()

@@ -18,8 +18,11 @@ from ultralytics.data.augment import Mosaic
 from ultralytics.data.dataset import YOLODataset
 from ultralytics.models.yolo.detect import DetectionTrainer
 from ultralytics.utils import LOCAL_RANK, RANK
+from ultralytics.utils.ops import xywh2xyxy
 from ultralytics.utils.torch_utils import strip_optimizer, torch_distributed_zero_first
 
+from container_doors.core.conditions import Conditions
+from container_doors.training.conditions import render
 from container_doors.training.draws import Draw, Draws
 
 _NO_OPTIMIZER: Any = SimpleNamespace(state_dict=lambda: {"state": {}, "param_groups": []})
@@ -89,10 +92,16 @@ class Engine(DetectionTrainer):
         """Return the photographs of the epochs."""
         return self._epoch_batches.draws
 
-    def draw(self, *, mosaic_window: int | None, retries: Mapping[int, int]) -> None:
+    def draw(
+        self,
+        *,
+        mosaic_window: int | None,
+        retries: Mapping[int, int],
+        conditions: Conditions,
+    ) -> None:
         """Change the photographs of the epochs; call it before the first epoch."""
         self._epoch_batches.draws = replace(
-            self.draws, mosaic_window=mosaic_window, retries=retries
+            self.draws, mosaic_window=mosaic_window, retries=retries, conditions=conditions
         )
 
     def begin_epoch(self, number: int) -> None:
@@ -171,7 +180,7 @@ class DrawnDataset(YOLODataset):
         for mosaic in _mosaics(self.transforms):
             mosaic.buffer_enabled = draw.partners is not None
         if draw.partners is None:
-            return self._item(draw.photograph)
+            return _in_conditions(self._item(draw.photograph), draw)
         loaded = Partners(draw.partners)
         before, self.buffer = self.buffer, loaded
         self.max_buffer_length = 2 * len(self.im_files)  # never full: entries are removed below
@@ -180,11 +189,25 @@ class DrawnDataset(YOLODataset):
         for index in in_memory - set(draw.partners):
             self.ims[index] = None
         self.buffer = sorted(in_memory & set(draw.partners))
-        return item
+        return _in_conditions(item, draw)
 
     def _item(self, index: int) -> dict[str, Any]:
         item: dict[str, Any] = super().__getitem__(index)
         return item
+
+
+def _in_conditions(item: dict[str, Any], draw: Draw) -> dict[str, Any]:
+    """Give an augmented photograph its conditions; a door that is hidden loses its label."""
+    if not draw.conditions:
+        return item
+    picture = np.ascontiguousarray(item["img"].numpy().transpose(1, 2, 0))
+    height, width = picture.shape[:2]
+    doors_xyxy = xywh2xyxy(item["bboxes"]).numpy() * (width, height, width, height)
+    rendered, is_seen = render(picture, doors_xyxy, draw.conditions, draw.seed)
+    item["img"] = torch.from_numpy(np.ascontiguousarray(rendered.transpose(2, 0, 1)))
+    for key in ("cls", "bboxes", "batch_idx"):
+        item[key] = item[key][is_seen]
+    return item
 
 
 class Partners(list[int]):

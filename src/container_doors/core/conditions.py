@@ -150,6 +150,23 @@ class Conditions(Section):
         )
 
 
+def in_words(conditions: Conditions) -> str:
+    """Describe what photographs were given, for a report.
+
+    >>> in_words(Conditions(rain=Rain(probability=0.2)))
+    'rain on 20 % of the photographs (0.2 to 1 fraction of a downpour)'
+    """
+    return (
+        "; ".join(
+            f"{name.replace('_', ' ')} on {100 * one.probability:g} % of the photographs "
+            f"({one.low:g} to {one.high:g} {one.unit})"
+            for name, one in conditions.each()
+            if one.probability
+        )
+        or "none"
+    )
+
+
 ROBUST: Mapping[str, float] = MappingProxyType(
     {
         "darkness": 0.15, "back_light": 0.1, "rain": 0.1, "dirt": 0.1,

@@ -37,7 +37,9 @@ class Exact:
 
 CASES = {
     "accumulated": Exact(
-        epochs=3, killed_after=(1, 2), training={"nominal_batch_size": 14, "warmup_epochs": 1.5}
+        epochs=3,
+        killed_after=(1, 2),
+        training={"nominal_batch_size": 14, "warmup_epochs": 1.5, "average_last": 2},
     ),
     "another number of loaders": Exact(
         epochs=3,

@@ -34,6 +34,16 @@ def test_in_pieces_it_ends_as_it_would_have(trained: Path, name: str):
     compare(trained / name)
 
 
+def test_the_last_epoch_has_the_mean_of_the_weights_of_the_last_two(trained: Path):
+    state = yolo_state.load(Run("a", root=trained / "accumulated/whole").resumable)
+
+    assert state["mean"]["epochs"] == 2
+    same(state["ema"], state["mean"]["weights"], "ema")
+    assert any(not torch.equal(state["ema"][name], state["model"][name]) for name in state["ema"])
+    without = yolo_state.load(Run("a", root=trained / "another number of loaders/whole").resumable)
+    assert "mean" not in without
+
+
 def compare(folder: Path) -> None:
     whole, pieces = (Run("a", root=folder / how) for how in ("whole", "pieces"))
     assert lines(pieces) == lines(whole)

@@ -122,6 +122,10 @@ class Training(Section):
     lr_scheduler: Literal["cosine", "linear"] = "cosine"
     patience: int = Field(default=20, ge=0)
     """Early stopping: epochs without a better validation mAP50-95 before training stops; 0: off."""
+    average_last: int = Field(default=0, ge=0)
+    """The last epoch's weights become the mean of those of the last so many epochs, itself
+    included; 0: its own. They are scored like any epoch, and are ``best.pt`` if they are the best.
+    Needs all epochs: ``patience: 0``."""
     image_size_px: int = Field(default=640, ge=32, le=4096, multiple_of=32)
     """The longer side of the network's input; a multiple of its stride, 32."""
     seed: int = Field(default=0, ge=0, lt=2**32)
@@ -145,6 +149,27 @@ class Training(Section):
         if len(set(numbers)) < len(numbers):
             raise ValueError(f"expected each GPU once, found {value!r}")
         return value
+
+    @field_validator("average_last")
+    @classmethod
+    def _one_is_no_average(cls, value: int) -> int:
+        if value == 1:
+            raise ValueError("the mean of one epoch is that epoch: write 0, or 2 and more, found 1")
+        return value
+
+    @model_validator(mode="after")
+    def _average_needs_its_epochs(self) -> "Training":
+        if self.average_last > self.epochs:
+            raise ValueError(
+                f"average_last of {self.average_last} epochs in a run of {self.epochs}: set it to "
+                f"{self.epochs} or less"
+            )
+        if self.average_last and 0 < self.patience < self.epochs:
+            raise ValueError(
+                f"average_last needs the last epochs, and with a patience of {self.patience} the "
+                "training may end before them: set patience to 0"
+            )
+        return self
 
     @model_validator(mode="after")
     def _batch_divides_evenly(self) -> "Training":

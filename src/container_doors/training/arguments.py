@@ -16,7 +16,7 @@ _THEIR_NAME = {
 }
 """Our name to Ultralytics' name; a key that is absent here has the same name on both sides."""
 
-_NOT_ARGUMENTS = {"device", "cache", "save_period", "lr_scheduler"}
+_NOT_ARGUMENTS = {"average_last", "device", "cache", "save_period", "lr_scheduler"}
 """Keys of ``training`` that are not passed on as they are."""
 
 _OURS = {"preset", "conditions"}

@@ -70,6 +70,7 @@ class Callbacks:
         retries: Mapping[int, int],
     ) -> None:
         self._period = params.training.save_period
+        self._average_last = params.training.average_last
         self._conditions = params.augmentation.conditions
         self._run = run
         self._listener = listener
@@ -127,6 +128,7 @@ class Callbacks:
         self._background.wait()  # its files are about to be rewritten
         if not is_finite(trainer):
             raise NotFiniteError(trainer.epoch + 1)
+        trainer.average_weights(self._average_last)
 
     def _model_saved(self, trainer: Any) -> None:  # noqa: ANN401
         """Save what the next epoch depends on, record this one, and stop if requested."""

@@ -21,6 +21,7 @@ from ultralytics.utils import LOCAL_RANK, RANK
 from ultralytics.utils.ops import xywh2xyxy
 from ultralytics.utils.torch_utils import strip_optimizer, torch_distributed_zero_first
 
+from container_doors.adapters.yolo.averaging import WeightMean
 from container_doors.core.conditions import Conditions
 from container_doors.training.conditions import render
 from container_doors.training.draws import Draw, Draws
@@ -44,6 +45,8 @@ class Engine(DetectionTrainer):
     """Batches whose gradients are accumulated, but not yet applied to the weights."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:  # noqa: ANN401
+        self.mean = WeightMean()
+        """Of the last epochs' weights, if it is asked for."""
         self._accumulate, self._is_in_batch = 1, False
         super().__init__(*arguments, **named)
 
@@ -117,6 +120,18 @@ class Engine(DetectionTrainer):
     def _epoch_batches(self) -> "EpochBatches":
         found: EpochBatches = self.train_loader.batch_sampler
         return found
+
+    def average_weights(self, last: int) -> None:
+        """Add an epoch of the ``last`` ones to the mean, which the last of all epochs becomes.
+
+        Call it after the epoch's training and before its validation, which is then of the mean.
+        """
+        if self.epoch + 1 <= self.epochs - last:
+            return
+        network = self.ema.ema
+        self.mean.add(network.state_dict())
+        if self.epoch + 1 == self.epochs:
+            network.load_state_dict(self.mean.weights)
 
     @property
     def accumulate(self) -> int:

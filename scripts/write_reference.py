@@ -32,6 +32,7 @@ Refused, because another setting makes them useless:
 * `warmup_bias_lr` with `warmup_epochs: 0`
 * `close_mosaic`, other than its default, with `mosaic: 0` and `mixup: 0`
 * `every_minutes`, other than its default, with `publish: false`
+* `drawn_path`, other than its default, with `drawn_share: 0`
 * `low` and `high` of a condition, other than their defaults, with `probability: 0`
 
 Only a warning, so that `--set detection.training.epochs=3` alone makes a short run, and

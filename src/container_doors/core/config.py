@@ -99,6 +99,21 @@ class Data(Section):
     """The folder of ``data.yaml``."""
     min_train_images: int = Field(default=101, ge=1)
     min_val_images: int = Field(default=21, ge=1)
+    drawn_share: float = Field(default=0.0, ge=0, le=0.9)
+    """The fraction of an epoch's photographs that are drawn ones: as many as that takes are drawn
+    by lot for each epoch, and added to the real ones. Mixup, if it is on, takes any of them."""
+    drawn_path: str = "data/drawn"
+    """The folder of a drawn data set (``doors data sample``); only its train split is used."""
+
+    def drawn_each_epoch(self, photographs: int) -> int:
+        """Return how many drawn photographs an epoch of so many real ones gets.
+
+        >>> Data(drawn_share=0.2).drawn_each_epoch(100), Data().drawn_each_epoch(100)
+        (25, 0)
+        """
+        if not self.drawn_share:
+            return 0
+        return max(1, round(photographs * self.drawn_share / (1 - self.drawn_share)))
 
 
 class Training(Section):
@@ -805,6 +820,15 @@ def _interval_without_publishing(params: Params) -> Iterator[str]:
         )
 
 
+def _folder_without_share(params: Params) -> Iterator[str]:
+    data = params.data
+    if not data.drawn_share and data.drawn_path != _default(data, "drawn_path"):
+        yield (
+            f"detection.data.drawn_path: {data.drawn_path} would be ignored, because drawn_share "
+            f"is 0; leave it at {_default(data, 'drawn_path')}"
+        )
+
+
 def _range_without_probability(params: Params) -> Iterator[str]:
     conditions = params.augmentation.conditions
     for name, condition in conditions.each():
@@ -826,4 +850,5 @@ _WITHOUT_EFFECT = (
     _close_mosaic_without_mixing,
     _interval_without_publishing,
     _range_without_probability,
+    _folder_without_share,
 )

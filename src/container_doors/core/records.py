@@ -356,6 +356,8 @@ class RunRecord(Document):
     params_sha256: Sha256
     code: CodeState
     dataset: DatasetFacts
+    drawn: DatasetFacts | None = None
+    """The drawn photographs that were mixed in; None if there were none."""
     starting_weights: StartingWeights
     hardware: Hardware
     environment: Environment

@@ -54,6 +54,8 @@ class Report:
     """Photographs that Ultralytics would leave out of training with only a warning."""
     digests: Mapping[Path, str] = field(default_factory=dict)
     """SHA-256 of every file that could be read: data.yaml, pictures and labels."""
+    drawn: "Report | None" = None
+    """Of the drawn photographs that a training mixes in; None if it mixes in none."""
 
     @property
     def errors(self) -> list[Finding]:

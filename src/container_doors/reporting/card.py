@@ -65,6 +65,7 @@ def write_card(
         unproven=[one for one in assessments["test"].slices if not one.is_proven],
         rows=rows,
         verdict=in_one_sentence(rows),
+        drawn_share=record.known_params.data.drawn_share,
         trained_for=in_words(record.known_params.augmentation.conditions),
     )
     replace_text(output, f"{_BEGINS}{front}---\n{body}")

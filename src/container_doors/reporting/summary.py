@@ -197,6 +197,7 @@ def _render(
         latency=reported_latency(evaluation, assessments),
         milliseconds=milliseconds,
         proportion=figures.proportion,
+        drawn_share=record.known_params.data.drawn_share,
         average_last=record.known_params.training.average_last,
         trained_for=in_words(record.known_params.augmentation.conditions),
         hyperparameters=list(_flatten(record.params)),

@@ -191,7 +191,7 @@ class Callbacks:
         }
         metrics = {_METRICS.get(key, key): float(value) for key, value in reported.items()}
         metrics["perf/epoch_s"] = time.perf_counter() - self._epoch_began
-        metrics["perf/images_per_s"] = len(trainer.train_loader.dataset) / self._training_took
+        metrics["perf/images_per_s"] = trainer.draws.photographs / self._training_took
         if trainer.device.type == "cuda":
             metrics["perf/gpu_memory_gb"] = trainer._get_memory()  # noqa: SLF001
         return Epoch(trainer.epoch + 1, metrics)

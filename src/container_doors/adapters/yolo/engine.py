@@ -5,6 +5,7 @@ and the batches of accumulated gradients are counted where the count can be save
 starts from the same state always ends with the same weights.
 """
 
+import os
 import random
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -23,6 +24,7 @@ from ultralytics.utils.torch_utils import strip_optimizer, torch_distributed_zer
 
 from container_doors.adapters.yolo.averaging import WeightMean
 from container_doors.core.conditions import Conditions
+from container_doors.data.view import DRAWN_EACH_EPOCH
 from container_doors.training.conditions import render
 from container_doors.training.draws import Draw, Draws
 
@@ -85,6 +87,8 @@ class Engine(DetectionTrainer):
                 mosaic_window=None if cached else loader.num_workers,
                 rank=max(RANK, 0),
                 ranks=max(self.world_size, 1),
+                drawn=_drawn_ones(loader.dataset, self.data["train"]),
+                drawn_each_epoch=self.data.get(DRAWN_EACH_EPOCH, 0),
             )
             # As Ultralytics does: PyTorch forbids to assign it, but reads it for each iterator.
             object.__setattr__(loader, "batch_sampler", EpochBatches(draws))
@@ -184,6 +188,14 @@ def strip_weights(last: Path, best: Path) -> None:
     updates = {"train_results": strip_optimizer(last).get("train_results")}
     if best.exists():
         strip_optimizer(best, updates=updates)
+
+
+def _drawn_ones(dataset: Any, folders: str | list[str]) -> tuple[int, ...]:  # noqa: ANN401
+    """Return which photographs are in the second folder: the view has drawn ones there."""
+    if isinstance(folders, str):
+        return ()
+    inside = f"{folders[1]}{os.sep}"
+    return tuple(index for index, path in enumerate(dataset.im_files) if path.startswith(inside))
 
 
 class DrawnDataset(YOLODataset):

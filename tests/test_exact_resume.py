@@ -26,6 +26,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = subprocess.run(argv, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "2 loaders" in done.stdout
+    assert "18 photographs" in done.stdout
+    assert "22 photographs" in done.stdout, "with drawn ones"
     return root
 
 

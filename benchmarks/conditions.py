@@ -114,7 +114,7 @@ def _epoch_s(folder: Path, image_size_px: int, epochs: int) -> float:
     lines = (folder / "runs/plain/metrics.jsonl").read_text(encoding="utf-8").splitlines()
     rates = [json.loads(line)["perf/images_per_s"] for line in lines[1:]]
     photographs = len(list((folder / "data/images/train").iterdir()))
-    return photographs / statistics.median(rates)
+    return float(photographs / statistics.median(rates))
 
 
 def _workspace(folder: Path) -> Path:

@@ -19,6 +19,7 @@ from container_doors.core import config
 from container_doors.core.attribute_docs import attribute_docs
 from container_doors.core.conditions import ROBUST, Conditions
 from container_doors.core.predictions import json_schema
+from container_doors.core.section import Section
 
 DOCS = Path(__file__).parents[1] / "docs"
 _NOTE = "<!-- Written by scripts/write_reference.py. Change the {source} instead. -->\n\n"
@@ -112,7 +113,7 @@ def params() -> str:
     ]
     for section in schema["properties"]:
         model = config.Params.model_fields[section].annotation
-        if not (inspect.isclass(model) and issubclass(model, config.Section)):
+        if not (inspect.isclass(model) and issubclass(model, Section)):
             raise TypeError(f"{section}: expected a section, found {model}")
         meanings = attribute_docs(model)
         parts.append(f"\n## {section}\n{inspect.cleandoc(model.__doc__ or '')}\n\n")

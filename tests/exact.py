@@ -101,7 +101,7 @@ def train(
 
 def with_drawn(root: Path, data_yaml: Path, each_epoch: int) -> Path:
     """Write a ``data.yaml`` as the view of mixed photographs has it."""
-    tiny_data(root / "drawn", train=7)
+    tiny_data(root / "drawn", train=8)
     document = yaml.safe_load(data_yaml.read_text())
     folders = [str(folder / "images/train") for folder in (data_yaml.parent, root / "drawn")]
     mixed = root / "mixed.yaml"

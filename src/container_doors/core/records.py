@@ -27,7 +27,7 @@ from pydantic import (
 from pydantic_core import from_json
 
 from container_doors.core.archives import name_fault
-from container_doors.core.config import Fraction, Params, Training, known_params, known_training
+from container_doors.core.config import Params, Training, known_params, known_training
 from container_doors.core.errors import RunError
 from container_doors.core.files import (
     NotAFileError,
@@ -37,6 +37,7 @@ from container_doors.core.files import (
     replace_text_twice,
 )
 from container_doors.core.printable import shortened
+from container_doors.core.section import Fraction
 
 SPLITS = ("train", "val", "test")
 

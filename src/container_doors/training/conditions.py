@@ -149,7 +149,7 @@ def rain(picture: Picture, amount: float, random: np.random.Generator) -> Pictur
     for x, y, shade in (lows + (highs - lows) * drops).astype(np.int64).tolist():
         end = (int(x + slant * _STREAK_PX), y + _STREAK_PX)
         cv2.line(layer, (x, y), end, shade, 1)
-    soft = cv2.resize(cv2.GaussianBlur(layer, (3, 3), 0), (width, height))
+    soft = _resized(cv2.GaussianBlur(layer, (3, 3), 0), width, height)
     haze = np.full((height, width), round(255 * 0.27 * amount), np.uint8)
     return _cover(_blend(picture, max(0.0, 1 - 0.45 * amount), haze), soft, strength=0.7, shade=1.0)
 
@@ -165,8 +165,12 @@ def dirt(picture: Picture, fraction: float, random: np.random.Generator) -> Pict
         shade = round(255 * random.uniform(0.6, 0.95))
         cv2.circle(mask, (int(at[0]), int(at[1])), max(1, round(radius)), shade, -1)
     reach = 2 * round(min(height, width) // 25 * shrunk) + 1
-    soft = cv2.resize(cv2.GaussianBlur(mask, (reach, reach), 0), (width, height))
+    soft = _resized(cv2.GaussianBlur(mask, (reach, reach), 0), width, height)
     return _cover(picture, soft, strength=1.0, shade=0.24)
+
+
+def _resized(layer: NDArray[Any], width: int, height: int) -> Picture:
+    return np.asarray(cv2.resize(layer, (width, height)), dtype=np.uint8)
 
 
 def motion_blur(picture: Picture, length: float, random: np.random.Generator) -> Picture:
@@ -232,7 +236,8 @@ def jpeg(picture: Picture, severity: float, random: np.random.Generator) -> Pict
     """Compress and open again."""
     quality = round(_at(severity, _JPEG_QUALITY))
     _, file = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return np.ascontiguousarray(cv2.imdecode(file, cv2.IMREAD_COLOR)[..., ::-1], dtype=np.uint8)
+    bgr = np.asarray(cv2.imdecode(file, cv2.IMREAD_COLOR), dtype=np.uint8)
+    return np.ascontiguousarray(bgr[..., ::-1])
 
 
 RENDERERS: Mapping[str, Callable[[Picture, float, np.random.Generator], Picture]] = (

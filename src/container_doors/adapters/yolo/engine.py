@@ -132,7 +132,8 @@ class Engine(DetectionTrainer):
         """
         if self.epoch + 1 <= self.epochs - last:
             return
-        network = self.ema.ema
+        ema: Any = self.ema
+        network = ema.ema
         self.mean.add(network.state_dict())
         if self.epoch + 1 == self.epochs:
             network.load_state_dict(self.mean.weights)
@@ -229,7 +230,8 @@ def _in_conditions(item: dict[str, Any], draw: Draw) -> dict[str, Any]:
         return item
     picture = np.ascontiguousarray(item["img"].numpy().transpose(1, 2, 0))
     height, width = picture.shape[:2]
-    doors_xyxy = xywh2xyxy(item["bboxes"]).numpy() * (width, height, width, height)
+    fractions = xywh2xyxy(item["bboxes"])  # type: ignore[no-untyped-call]
+    doors_xyxy = fractions.numpy() * (width, height, width, height)
     rendered, is_seen = render(picture, doors_xyxy, draw.conditions, draw.seed)
     item["img"] = torch.from_numpy(np.ascontiguousarray(rendered.transpose(2, 0, 1)))
     for key in ("cls", "bboxes", "batch_idx"):

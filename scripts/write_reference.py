@@ -17,7 +17,9 @@ from typing import Any
 from container_doors.cli.parser import build_parser
 from container_doors.core import config
 from container_doors.core.attribute_docs import attribute_docs
+from container_doors.core.conditions import ROBUST, Conditions
 from container_doors.core.predictions import json_schema
+from container_doors.core.section import Section
 
 DOCS = Path(__file__).parents[1] / "docs"
 _NOTE = "<!-- Written by scripts/write_reference.py. Change the {source} instead. -->\n\n"
@@ -31,6 +33,8 @@ Refused, because another setting makes them useless:
 * `warmup_bias_lr` with `warmup_epochs: 0`
 * `close_mosaic`, other than its default, with `mosaic: 0` and `mixup: 0`
 * `every_minutes`, other than its default, with `publish: false`
+* `drawn_path`, other than its default, with `drawn_share: 0`
+* `low` and `high` of a condition, other than their defaults, with `probability: 0`
 
 Only a warning, so that `--set detection.training.epochs=3` alone makes a short run, and
 `--set wandb.mode=disabled` a private one:
@@ -109,19 +113,51 @@ def params() -> str:
     ]
     for section in schema["properties"]:
         model = config.Params.model_fields[section].annotation
-        if not (inspect.isclass(model) and issubclass(model, config.Section)):
+        if not (inspect.isclass(model) and issubclass(model, Section)):
             raise TypeError(f"{section}: expected a section, found {model}")
         meanings = attribute_docs(model)
         parts.append(f"\n## {section}\n{inspect.cleandoc(model.__doc__ or '')}\n\n")
         parts += ["| key | value | default | meaning |\n", "| --- | --- | --- | --- |\n"]
         described = model.model_json_schema()
         for key, value in described["properties"].items():
+            if "$ref" in value:
+                continue
             default = _literal(value["default"]) if "default" in value else "none: give one"
             meaning = meanings.get(key, "")
             parts.append(
                 f"| `{key}` | {_cell(_kind(value))} | {_cell(default)} | {_cell(meaning)} |\n"
             )
+        if section == "augmentation":
+            parts.append(_conditions())
     return "".join([*parts, _WITHOUT_EFFECT])
+
+
+def _conditions() -> str:
+    """Describe the conditions: each with its unit, its limits, and what it trains for."""
+    parts = [
+        "\n## augmentation.conditions\n",
+        f"{inspect.cleandoc(Conditions.__doc__ or '')}\n\n".replace("``", "`"),
+        "Each has `probability`, `low` and `high`: "
+        "`--set detection.augmentation.conditions.rain.probability=0.2`. A probability of "
+        "`null` is what the preset says, and 0 without one. A condition that has a probability, "
+        "and changes nothing at both ends, is refused; so is a range beyond the limits.\n\n",
+        "| condition | default of `low` and `high` | in | limits | `robust` sets `probability` | "
+        "trains for these corruptions of `doors robustness` | meaning |\n",
+        "| --- | --- | --- | --- | --- | --- | --- |\n",
+    ]
+    for name, condition in Conditions().each():
+        least, most = sorted((condition.no_effect, condition.limit))
+        cells = (
+            f"`{name}`",
+            f"{condition.low:g}, {condition.high:g}",
+            condition.unit,
+            f"{least:g} to {most:g}; {condition.no_effect:g} has no effect",
+            f"{ROBUST[name]:g}",
+            ", ".join(condition.corruptions),
+            inspect.cleandoc(condition.__doc__ or ""),
+        )
+        parts.append(f"| {' | '.join(map(_cell, cells))} |\n")
+    return "".join(parts)
 
 
 def _kind(value: Mapping[str, Any]) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from container_doors import pipeline
+from container_doors.cli import main
 from container_doors.core.config import Params
 from container_doors.core.errors import DatasetError, MissingToolError, RunError
 from container_doors.core.measurements import Assessment, Detected, Evaluated
@@ -369,6 +370,19 @@ def test_a_model_that_is_compared_with_itself_is_said_to_be():
     compared = compare_runs(RUN, RUN, "test", open_detector=Opened(), progress=FakeProgress())
 
     assert compared.verdict == "exp1 and exp1 have the same weights: there is no difference"
+
+
+def test_a_comparison_says_that_it_is_of_two_models(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setattr("container_doors.cli.compare.open_detector", Opened())
+    assert main(["compare", "exp1", "exp1"]) == 0
+    *_, verdict, scope, _ = capsys.readouterr().out.splitlines()
+    assert main(["compare", "exp1", "exp1", "--json"]) == 0
+
+    assert verdict.endswith("there is no difference")
+    assert scope.startswith("this compares two trained models, not the two ways of training")
+    assert json.loads(capsys.readouterr().out)["scope"] == scope
 
 
 def test_one_document_holds_every_split_and_nothing_of_other_weights():

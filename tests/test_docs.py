@@ -150,6 +150,7 @@ def test_the_map_names_what_there_is(repository_root: Path):
         "docs/predictions.md",
         "docs/README.md",
         "docs/serve.md",
+        "docs/training.md",
         "docs/tunnel.md",
         "docs/security.md",
     ],

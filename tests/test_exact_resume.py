@@ -26,12 +26,24 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = subprocess.run(argv, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "2 loaders" in done.stdout
+    assert "18 photographs" in done.stdout
+    assert "22 photographs" in done.stdout, "with drawn ones"
     return root
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_in_pieces_it_ends_as_it_would_have(trained: Path, name: str):
     compare(trained / name)
+
+
+def test_the_last_epoch_has_the_mean_of_the_weights_of_the_last_two(trained: Path):
+    state = yolo_state.load(Run("a", root=trained / "accumulated/whole").resumable)
+
+    assert state["mean"]["epochs"] == 2
+    same(state["ema"], state["mean"]["weights"], "ema")
+    assert any(not torch.equal(state["ema"][name], state["model"][name]) for name in state["ema"])
+    without = yolo_state.load(Run("a", root=trained / "another number of loaders/whole").resumable)
+    assert "mean" not in without
 
 
 def compare(folder: Path) -> None:

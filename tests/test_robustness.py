@@ -1,5 +1,6 @@
 """Ladders of hard conditions, climbed with a fake model."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,9 +8,18 @@ import numpy as np
 import pytest
 
 from container_doors.adapters.corruptions import KINDS, SLOW_KINDS, corrupt
+from container_doors.cli.robustness import _lines as lines_of
 from container_doors.core.errors import DatasetError
-from container_doors.core.measurements import Evaluated, Robustness
+from container_doors.core.measurements import (
+    CorruptionScores,
+    Estimate,
+    Evaluated,
+    Robustness,
+    SeverityScores,
+)
+from container_doors.core.records import RunRecord
 from container_doors.evaluation.corruptions import SEVERITIES
+from container_doors.evaluation.robustness import unseen_retention
 from container_doors.evaluation.targets import parse_target
 from container_doors.steps.robustness import RobustnessSettings, measure_robustness
 from tests.fakes import Blinded, FakeDetector, FakeProgress
@@ -104,6 +114,43 @@ def test_other_weights_are_climbed_anew():
     assert (
         detector.looked_at - before == 3 * len(SEVERITIES) + 4
     )  # and the two photographs of test, found and timed
+
+
+def test_what_was_trained_on_is_marked_and_the_rest_has_a_mean_of_its_own():
+    assert climbed(Blinded(), is_quick=True).unseen_retention is None
+    record = RunRecord.read(RUN.record)
+    for name in ("darkness", "motion_blur"):
+        record.params["augmentation"]["conditions"][name]["probability"] = 0.1
+    record.write(RUN.record)
+
+    found = climbed(Blinded(), is_quick=True, common=("motion_blur", "fog"))
+
+    trained_on = {ladder.name for ladder in found.ladders if ladder.is_trained_on}
+    assert trained_on == {"darkness", "motion", "motion_blur"}
+    assert found.unseen_retention == 0
+    shown = "\n".join(lines_of(RUN, found))
+    assert re.search("darkness, .*trained on", shown)
+    assert not re.search("rain, .*trained on", shown)
+    assert "over those that it was not trained on: 0% of the clean AP50" in shown
+
+
+def test_the_mean_of_the_rest_leaves_out_what_was_trained_on():
+    """0.9 was trained on; 0.6 and 0.4 are half of a clean 1."""
+
+    def scores(ap50: float) -> SeverityScores:
+        estimate = Estimate(value=ap50, low=0, high=1, n=9, of="doors")
+        return SeverityScores(severity=1, ap50=estimate, recall=None)
+
+    corruptions = [
+        CorruptionScores(
+            name=name, unit="", steps=[scores(ap50)], falls_at=None, is_trained_on=seen
+        )
+        for name, ap50, seen in (("a", 0.9, True), ("b", 0.6, False), ("c", 0.4, False))
+    ]
+
+    assert unseen_retention(scores(1), corruptions) == pytest.approx(0.5)
+    assert unseen_retention(scores(1), corruptions[1:]) is None
+    assert unseen_retention(scores(1), corruptions[:1]) is None
 
 
 def test_common_corruptions_are_climbed_when_they_are_asked_for():

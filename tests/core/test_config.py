@@ -120,6 +120,21 @@ def test_every_fault_is_reported_at_once(tmp_path: Path):
             "cannot be divided evenly among 2 GPUs: set batch_size to 8",
             id="a batch that cannot be shared",
         ),
+        pytest.param(
+            "detection: {training: {average_last: 1}}", "of one epoch is that epoch", id="one"
+        ),
+        pytest.param(
+            "detection: {training: {average_last: 9, epochs: 5, learning_rate: 0.1, "
+            "batch_size: 8}}",
+            "average_last of 9 epochs in a run of 5: set it to 5 or less",
+            id="a mean of more epochs than there are",
+        ),
+        pytest.param(
+            "detection: {training: {average_last: 5, epochs: 50, learning_rate: 0.1, "
+            "batch_size: 8}}",
+            "with a patience of 20 the training may end before them: set patience to 0",
+            id="a mean of epochs that may not come",
+        ),
     ],
 )
 def test_a_bad_file_is_explained(tmp_path: Path, text: str, complaint: str):

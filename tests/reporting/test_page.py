@@ -11,6 +11,7 @@ import pytest
 
 from container_doors.core.errors import RunError
 from container_doors.core.measurements import Evaluated
+from container_doors.core.records import RunRecord
 from container_doors.steps.latency import LatencySettings, time_formats
 from container_doors.steps.robustness import RobustnessSettings, measure_robustness
 from container_doors.steps.summary import report_page
@@ -570,3 +571,22 @@ def test_the_policy_comes_before_everything_that_it_restricts():
         "default-src": "'none'", "img-src": "data:", "base-uri": "'none'", "form-action": "'none'",
     }  # fmt: skip
     assert not [attributes for _, attributes in seen if "style" in attributes]
+
+
+def test_a_corruption_that_was_trained_on_is_marked():
+    record = RunRecord.read(RUN.record)
+    record.params["augmentation"]["conditions"]["rain"]["probability"] = 0.25
+    record.write(RUN.record)
+    measure_robustness(
+        RUN,
+        "test",
+        settings=RobustnessSettings(corrupt=lambda *asked: asked[-1], is_quick=True),
+        open_detector=lambda weights, params: Stubborn(),
+        progress=FakeProgress(),
+    )
+
+    text = page()
+
+    assert "Conditions that it was trained for: rain on 25 % of the photographs" in text
+    assert 'class="kind">rain</span>, fraction of a downpour (trained on)' in text
+    assert text.count("(trained on)") == 1

@@ -206,7 +206,21 @@ def test_every_setting_is_listed_once(report: Report):
 
     assert settings["training.epochs"] == ["<code>30</code>"]
     assert settings["model.weights"] == ["<code>null</code>"]
-    assert len(settings) == 2 + sum(len(keys) for keys in a_record().params.values())
+    assert {"augmentation.preset", "augmentation.conditions.rain.low"} < settings.keys()
+    assert len(settings) == 2 + leaves(a_record().params)
+
+
+def leaves(section: object) -> int:
+    """Count the values in a section and the sections in it; a list is one."""
+    return sum(map(leaves, section.values())) if isinstance(section, dict) else 1
+
+
+def test_conditions_that_a_run_was_trained_for_are_named(report: Report):
+    assert "trained for: none." in section(report(), "Training")
+    record = a_record()
+    record.params["augmentation"]["conditions"]["rain"]["probability"] = 0.2
+
+    assert "trained for: rain on 20 % of the photographs (0.2 to 1 " in report(record=record)
 
 
 def test_every_link_is_relative_and_points_to_a_picture(report: Report, output: Path):

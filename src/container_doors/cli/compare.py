@@ -27,7 +27,7 @@ def compare(arguments: argparse.Namespace) -> int:
     if arguments.json:
         say_document(_as_json(found))
         return 0
-    say(*_side_by_side(found), found.verdict)
+    say(*_side_by_side(found), found.verdict, found.scope)
     if found.looks is not None:
         say(f"uses of this test set, with these: {found.looks}")
     return 0
@@ -43,6 +43,7 @@ def _as_json(found: Comparison) -> dict[str, Any]:
         "by": {name: estimate.model_dump() for name, estimate in found.by.items()},
         "same": found.same,
         "verdict": found.verdict,
+        "scope": found.scope,
         "looks": found.looks and found.looks.model_dump(),
     }
 

@@ -51,6 +51,11 @@ def _lines(run: Run, found: Robustness) -> list[str]:
             f"  mean over the corruptions: AP50 {found.mean_ap50:.3f}, "
             f"{found.retention:.0%} of the clean one"
         )
+    if found.unseen_retention is not None:
+        lines.append(
+            "  over those that it was not trained on: "
+            f"{found.unseen_retention:.0%} of the clean AP50"
+        )
     if found.looks is not None:
         lines.append(f"uses of this test set, with this one: {found.looks}")
     if found.not_measured:
@@ -75,6 +80,6 @@ def _corruption(corruption: CorruptionScores, found: Robustness) -> str:
         if one.recall is not None
     )
     line = f"  {corruption.name + ', ' + corruption.unit:32} recall {recalls}"
-    if corruption.falls_at is None:
-        return line
-    return f"{line}  below {format_fraction(found.recall_target)} from {corruption.falls_at:g}"
+    if corruption.falls_at is not None:
+        line += f"  below {format_fraction(found.recall_target)} from {corruption.falls_at:g}"
+    return f"{line}  (trained on)" if corruption.is_trained_on else line

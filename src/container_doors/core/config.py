@@ -13,20 +13,20 @@ from pydantic import (
     AfterValidator,
     BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     ValidationError,
     field_validator,
     model_validator,
 )
 
+from container_doors.core.conditions import ROBUST, Conditions
 from container_doors.core.errors import ConfigError
 from container_doors.core.parsing import MOST_YAML_BYTES, ParsingError, parse_yaml, read_bounded
 from container_doors.core.printable import one_line, shortened
+from container_doors.core.section import Fraction, Section
 
 Architecture = Literal["yolov11n", "yolov11s", "yolov11m", "yolov11l", "yolov11x"]
 Optimizer = Literal["SGD", "Adam", "AdamW", "Adamax", "NAdam", "RAdam", "RMSProp"]
-Fraction = Annotated[float, Field(ge=0, le=1)]
 Device = Annotated[str, BeforeValidator(lambda found: str(found) if type(found) is int else found)]
 """YAML reads the number of a GPU as a number; the setting is text."""
 Name = Annotated[str, Field(min_length=1, max_length=128)]
@@ -60,12 +60,6 @@ def _wandb_tag(tag: str) -> str:
 
 WandbName = Annotated[Name, AfterValidator(_wandb_name)]
 """The name of a project or an entity, as W&B allows it."""
-
-
-class Section(BaseModel):
-    """A section of ``params.yaml``: unknown keys and wrong types are errors."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 _Section = TypeVar("_Section", bound=Section)
@@ -105,6 +99,21 @@ class Data(Section):
     """The folder of ``data.yaml``."""
     min_train_images: int = Field(default=101, ge=1)
     min_val_images: int = Field(default=21, ge=1)
+    drawn_share: float = Field(default=0.0, ge=0, le=0.9)
+    """The fraction of an epoch's photographs that are drawn ones: as many as that takes are drawn
+    by lot for each epoch, and added to the real ones. Mixup, if it is on, takes any of them."""
+    drawn_path: str = "data/drawn"
+    """The folder of a drawn data set (``doors data sample``); only its train split is used."""
+
+    def drawn_each_epoch(self, photographs: int) -> int:
+        """Return how many drawn photographs an epoch of so many real ones gets.
+
+        >>> Data(drawn_share=0.2).drawn_each_epoch(100), Data().drawn_each_epoch(100)
+        (25, 0)
+        """
+        if not self.drawn_share:
+            return 0
+        return max(1, round(photographs * self.drawn_share / (1 - self.drawn_share)))
 
 
 class Training(Section):
@@ -128,6 +137,10 @@ class Training(Section):
     lr_scheduler: Literal["cosine", "linear"] = "cosine"
     patience: int = Field(default=20, ge=0)
     """Early stopping: epochs without a better validation mAP50-95 before training stops; 0: off."""
+    average_last: int = Field(default=0, ge=0)
+    """The last epoch's weights become the mean of those of the last so many epochs, itself
+    included; 0: its own. They are scored like any epoch, and are ``best.pt`` if they are the best.
+    Needs all epochs: ``patience: 0``."""
     image_size_px: int = Field(default=640, ge=32, le=4096, multiple_of=32)
     """The longer side of the network's input; a multiple of its stride, 32."""
     seed: int = Field(default=0, ge=0, lt=2**32)
@@ -152,6 +165,27 @@ class Training(Section):
             raise ValueError(f"expected each GPU once, found {value!r}")
         return value
 
+    @field_validator("average_last")
+    @classmethod
+    def _one_is_no_average(cls, value: int) -> int:
+        if value == 1:
+            raise ValueError("the mean of one epoch is that epoch: write 0, or 2 and more, found 1")
+        return value
+
+    @model_validator(mode="after")
+    def _average_needs_its_epochs(self) -> "Training":
+        if self.average_last > self.epochs:
+            raise ValueError(
+                f"average_last of {self.average_last} epochs in a run of {self.epochs}: set it to "
+                f"{self.epochs} or less"
+            )
+        if self.average_last and 0 < self.patience < self.epochs:
+            raise ValueError(
+                f"average_last needs the last epochs, and with a patience of {self.patience} the "
+                "training may end before them: set patience to 0"
+            )
+        return self
+
     @model_validator(mode="after")
     def _batch_divides_evenly(self) -> "Training":
         if self.batch_size % self.processes:
@@ -164,7 +198,10 @@ class Training(Section):
 
 
 class Augmentation(Section):
-    """Augmentation of the training photographs; names and units are Ultralytics'."""
+    """Augmentation of the training photographs; names and units are Ultralytics'.
+
+    After it come the conditions, which are ours: see below.
+    """
 
     hsv_h: Fraction = 0.015
     hsv_s: Fraction = 0.7
@@ -181,6 +218,26 @@ class Augmentation(Section):
     """The number of last epochs without mosaic and without mixup."""
     mixup: Fraction = 0.0
     copy_paste: float = 0.0
+    preset: Literal["robust"] | None = None
+    """``robust`` turns all conditions on, with the probabilities below; a probability that
+    ``conditions`` has, also 0, goes first."""
+    conditions: Conditions = Conditions()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _preset_fills_conditions(cls, section: Any) -> Any:  # noqa: ANN401 - not validated yet
+        if not isinstance(section, Mapping) or section.get("preset") != "robust":
+            return section
+        conditions = section.get("conditions", {})
+        if not isinstance(conditions, Mapping):
+            return section
+        filled = {
+            name: {**own, "probability": probability}
+            for name, probability in ROBUST.items()
+            if isinstance(own := conditions.get(name, {}), Mapping)
+            and own.get("probability") is None
+        }
+        return {**section, "conditions": {**conditions, **filled}}
 
     @field_validator("copy_paste")
     @classmethod
@@ -633,14 +690,19 @@ def _with_value(key: str) -> str:
 
 
 def _near_keys(key: str) -> list[str]:
-    known = [
-        f"detection.{name}.{leaf}"
-        for name, field in Params.model_fields.items()
-        if isinstance(field.annotation, type) and issubclass(field.annotation, Section)
-        for leaf in field.annotation.model_fields
-    ]
+    known = list(_leaves(Params, "detection"))
     ends = [name for name in known if name.endswith(f".{key}")]
     return ends or difflib.get_close_matches(f"detection.{key[:100]}", known, n=1)
+
+
+def _leaves(section: type[BaseModel], key: str) -> Iterator[str]:
+    """Yield the complete key of every value in a section and the sections in it."""
+    for name, field in section.model_fields.items():
+        below = field.annotation
+        if isinstance(below, type) and issubclass(below, Section):
+            yield from _leaves(below, f"{key}.{name}")
+        else:
+            yield f"{key}.{name}"
 
 
 def _keys(location: Sequence[str | int]) -> list[str]:
@@ -770,6 +832,27 @@ def _interval_without_publishing(params: Params) -> Iterator[str]:
         )
 
 
+def _folder_without_share(params: Params) -> Iterator[str]:
+    data = params.data
+    if not data.drawn_share and data.drawn_path != _default(data, "drawn_path"):
+        yield (
+            f"detection.data.drawn_path: {data.drawn_path} would be ignored, because drawn_share "
+            f"is 0; leave it at {_default(data, 'drawn_path')}"
+        )
+
+
+def _range_without_probability(params: Params) -> Iterator[str]:
+    conditions = params.augmentation.conditions
+    for name, condition in conditions.each():
+        for key in ("low", "high"):
+            value = getattr(condition, key)
+            if not condition.probability and value != _default(condition, key):
+                yield (
+                    f"detection.augmentation.conditions.{name}.{key}: {value:g} would be ignored, "
+                    f"because probability is 0; leave it at {_default(condition, key)}"
+                )
+
+
 def _default(section: Section, key: str) -> object:
     return type(section).model_fields[key].default
 
@@ -778,4 +861,6 @@ _WITHOUT_EFFECT = (
     _bias_rate_without_warmup,
     _close_mosaic_without_mixing,
     _interval_without_publishing,
+    _range_without_probability,
+    _folder_without_share,
 )

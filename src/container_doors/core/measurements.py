@@ -314,6 +314,8 @@ class CorruptionScores(Value):
     falls_at: float | None
     """The first severity at which the measured recall is below the target; None if there is none,
     or if the recall is already below it on the clean photographs."""
+    is_trained_on: bool = False
+    """Whether ``augmentation.conditions`` had the like of it; releases before had no conditions."""
 
 
 class Robustness(Value):
@@ -335,6 +337,9 @@ class Robustness(Value):
     """Over all corruptions; None until every severity is measured."""
     retention: float | None
     """``mean_ap50`` as a fraction of the clean AP50; None also if that is undefined or 0."""
+    unseen_retention: float | None = None
+    """The like of ``retention``, over the corruptions that were not trained on; None also if there
+    is no corruption that was."""
     not_measured: list[str]
     """The corruptions and severities for which there was no time."""
     promise: str | None = None

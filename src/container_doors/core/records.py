@@ -27,7 +27,7 @@ from pydantic import (
 from pydantic_core import from_json
 
 from container_doors.core.archives import name_fault
-from container_doors.core.config import Fraction, Params, Training, known_params, known_training
+from container_doors.core.config import Params, Training, known_params, known_training
 from container_doors.core.errors import RunError
 from container_doors.core.files import (
     NotAFileError,
@@ -37,6 +37,7 @@ from container_doors.core.files import (
     replace_text_twice,
 )
 from container_doors.core.printable import shortened
+from container_doors.core.section import Fraction
 
 SPLITS = ("train", "val", "test")
 
@@ -356,6 +357,8 @@ class RunRecord(Document):
     params_sha256: Sha256
     code: CodeState
     dataset: DatasetFacts
+    drawn: DatasetFacts | None = None
+    """The drawn photographs that were mixed in; None if there were none."""
     starting_weights: StartingWeights
     hardware: Hardware
     environment: Environment

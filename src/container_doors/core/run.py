@@ -142,6 +142,11 @@ class Run:
         return self.directory / "data"
 
     @property
+    def mixed_view(self) -> Path:
+        """The view that the trainer gets if drawn photographs are mixed in."""
+        return self.directory / "data-mixed"
+
+    @property
     def trainer_dir(self) -> Path:
         """The trainer's own directory: it may empty it at any time."""
         return self.directory / "trainer"

@@ -58,6 +58,8 @@ class Report:
     """The number of groups in ``attributes.csv`` that a photograph of a split has."""
     in_scenes: int = 0
     """The number of photographs that have one; each other one counts as a scene of its own."""
+    drawn: "Report | None" = None
+    """Of the drawn photographs that a training mixes in; None if it mixes in none."""
 
     @property
     def errors(self) -> list[Finding]:

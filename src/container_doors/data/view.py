@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -17,10 +18,22 @@ from container_doors.data.data_yaml import DATA_YAML
 from container_doors.data.images import is_rewritten
 from container_doors.data.layout import Layout, SplitFiles, label_of, view_name
 
+DRAWN_EACH_EPOCH = "drawn_each_epoch"
+"""The key of a view's ``data.yaml``, which our trainer reads."""
+
 _MARK = "# A view of links, made anew for every run; change the data set itself instead.\n"
 
 
-def link_view(layout: Layout, directory: Path) -> Path:
+@dataclass(frozen=True, slots=True)
+class Mixed:
+    """Drawn photographs that are trained on beside those of a data set."""
+
+    files: SplitFiles
+    each_epoch: int
+    """How many of them each epoch gets."""
+
+
+def link_view(layout: Layout, directory: Path, mixed: Mixed | None = None) -> Path:
     """Build the view, and replace an earlier one.
 
     Label files are copied, because Ultralytics writes a cache beside them. JPEGs with trailing
@@ -29,6 +42,8 @@ def link_view(layout: Layout, directory: Path) -> Path:
     Args:
         layout: The layout of the real files.
         directory: The view's folder; an earlier view in it is removed.
+        mixed: Drawn photographs; ``data.yaml`` then has two folders to train on, and how many of
+            the second each epoch gets.
 
     Returns:
         The view's ``data.yaml``. Its paths are absolute, so it cannot be moved.
@@ -43,11 +58,11 @@ def link_view(layout: Layout, directory: Path) -> Path:
     with tempfile.TemporaryDirectory(dir=directory.parent, prefix=".view-") as beside:
         building = Path(beside) / "view"
         building.mkdir()
-        text = _data_yaml(layout, directory)
+        text = _data_yaml(layout, directory, mixed)
         replace_text(
             building / DATA_YAML, text
         )  # first: marks it as ours even if the build is interrupted
-        for split in layout.splits.values():
+        for split in (*layout.splits.values(), *([mixed.files] if mixed else ())):
             _link_split(split, building)
         if directory.exists():  # deleted beside its place: a kill leaves no partial view there
             directory.rename(Path(beside) / "earlier")
@@ -104,10 +119,14 @@ def _is_complete(layout: Layout, view: Path) -> bool:
         return False
 
 
-def _data_yaml(layout: Layout, view: Path) -> str:
+def _data_yaml(layout: Layout, view: Path, mixed: Mixed | None = None) -> str:
+    folders: dict[str, object] = {split: f"images/{split}" for split in layout.splits}
+    if mixed is not None:
+        folders["train"] = ["images/train", f"images/{mixed.files.name}"]
+        folders[DRAWN_EACH_EPOCH] = mixed.each_epoch
     document = {
         "path": str(view),
-        **{split: f"images/{split}" for split in layout.splits},
+        **folders,
         "names": dict(enumerate(layout.class_names)),
     }
     return _MARK + yaml.safe_dump(document, sort_keys=False, allow_unicode=True)

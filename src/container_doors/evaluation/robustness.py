@@ -89,19 +89,25 @@ def severity_scores(
 
 
 def corruption_result(
-    name: str, steps: Sequence[SeverityScores], *, clean: SeverityScores, target: float
+    name: str,
+    steps: Sequence[SeverityScores],
+    *,
+    clean: SeverityScores,
+    target: float,
+    is_trained_on: bool,
 ) -> CorruptionScores:
     """Return a corruption's scores, and the first severity with a recall below the target.
 
     None if the clean recall is below it already.
     """
-    if clean.recall is None or clean.recall.value < target:
-        return CorruptionScores(
-            name=name, unit=severity_unit(name), steps=list(steps), falls_at=None
-        )
+    is_below = clean.recall is None or clean.recall.value < target
     falls = [one.severity for one in steps if one.recall is not None and one.recall.value < target]
     return CorruptionScores(
-        name=name, unit=severity_unit(name), steps=list(steps), falls_at=falls[0] if falls else None
+        name=name,
+        unit=severity_unit(name),
+        steps=list(steps),
+        falls_at=None if is_below or not falls else falls[0],
+        is_trained_on=is_trained_on,
     )
 
 
@@ -121,6 +127,14 @@ def retention(clean: SeverityScores, corruptions: Sequence[CorruptionScores]) ->
     if mean is None or clean.ap50 is None or not clean.ap50.value:
         return None
     return mean / clean.ap50.value
+
+
+def unseen_retention(
+    clean: SeverityScores, corruptions: Sequence[CorruptionScores]
+) -> float | None:
+    """Return the retention over what was not trained on; None if nothing was trained on."""
+    unseen = [one for one in corruptions if not one.is_trained_on]
+    return retention(clean, unseen) if len(unseen) < len(corruptions) else None
 
 
 def _ap50s(corruption: CorruptionScores) -> list[Estimate]:

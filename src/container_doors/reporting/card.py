@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 from jinja2 import Template
 
+from container_doors.core.conditions import in_words
 from container_doors.core.files import replace_text
 from container_doors.core.measurements import Assessment, Estimate, format_fraction
 from container_doors.core.records import Metadata, RunRecord
@@ -64,6 +65,8 @@ def write_card(
         unproven=[one for one in assessments["test"].slices if not one.is_proven],
         rows=rows,
         verdict=in_one_sentence(rows),
+        drawn_share=record.known_params.data.drawn_share,
+        trained_for=in_words(record.known_params.augmentation.conditions),
     )
     replace_text(output, f"{_BEGINS}{front}---\n{body}")
 

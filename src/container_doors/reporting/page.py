@@ -10,6 +10,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
+from container_doors.core.conditions import in_words
 from container_doors.core.files import replace_text
 from container_doors.core.measurements import (
     NO_DOOR,
@@ -105,6 +106,7 @@ class _Corruption:
     name: str
     unit: str
     falls_at: float | None
+    is_trained_on: bool
     chart: Markup
 
 
@@ -151,6 +153,7 @@ def write_page(
         parts=_parts(test),
         parts_scale=charts.scale(target=test.recall_target),
         robustness=robustness,
+        trained_for=in_words(record.known_params.augmentation.conditions),
         timings=measured.timings,
         corruptions=_corruptions(robustness) if robustness else None,
         names=_SCORES,
@@ -283,6 +286,7 @@ def _corruptions(robustness: Robustness) -> list[_Corruption]:
             one.name,
             one.unit,
             one.falls_at,
+            one.is_trained_on,
             charts.corruption(one, target=robustness.recall_target, title="Recall"),
         )
         for one in robustness.ladders

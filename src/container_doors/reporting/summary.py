@@ -9,6 +9,7 @@ from typing import Any
 
 from jinja2 import Template
 
+from container_doors.core.conditions import in_words
 from container_doors.core.errors import RunError
 from container_doors.core.files import replace_text
 from container_doors.core.measurements import Assessment, Evaluated
@@ -196,6 +197,9 @@ def _render(
         latency=reported_latency(evaluation, assessments),
         milliseconds=milliseconds,
         proportion=figures.proportion,
+        drawn_share=record.known_params.data.drawn_share,
+        average_last=record.known_params.training.average_last,
+        trained_for=in_words(record.known_params.augmentation.conditions),
         hyperparameters=list(_flatten(record.params)),
         epochs_asked=record.epochs_asked,
         published=PUBLISHED,

@@ -25,6 +25,11 @@ from container_doors.steps.detections import (
     trained,
 )
 
+SCOPE = (
+    "this compares two trained models, not the two ways of training: another seed gives another "
+    "model, and these intervals are over photographs only"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Side:
@@ -52,6 +57,8 @@ class Comparison:
     same: list[str]
     """The scores in which both cannot differ, because they have the same weights and settings."""
     verdict: str
+    scope: str
+    """What the verdict does not say."""
     looks: UseCounts | None
 
 
@@ -114,6 +121,7 @@ def compare_runs(
         by=by,
         same=same,
         verdict=verdict,
+        scope=SCOPE,
         looks=uses[-1] if split == "test" else None,
     )
 

@@ -1,7 +1,7 @@
 """Measures how the scores fall on corrupted photographs."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -36,6 +36,7 @@ from container_doors.evaluation.robustness import (
     retention,
     severity_scores,
     spread_evenly,
+    unseen_retention,
 )
 from container_doors.evaluation.targets import OperatingTarget, choose_threshold, recall_target
 from container_doors.steps.detections import (
@@ -117,7 +118,13 @@ def measure_robustness(
     open_it = partial(open_detector, run.best_weights, params)
     uncached = _measure_steps(steps, settings, measure, open_it, progress)
     clean = severity_scores(photographs, scenes, severity=0, conf=conf, icc=icc)
-    corruptions, missing = _read(steps, uncached, clean, settings.target)
+    corruptions, missing = _read(
+        steps,
+        uncached,
+        clean,
+        settings.target,
+        trained_on=params.augmentation.conditions.corruptions(),
+    )
     found = Robustness(
         files_sha256=detected.files_sha256,
         attributes_sha256=attributes.sha256,
@@ -131,6 +138,7 @@ def measure_robustness(
         ladders=corruptions,
         mean_ap50=None if missing else mean_ap50(corruptions),
         retention=None if missing else retention(clean, corruptions),
+        unseen_retention=None if missing else unseen_retention(clean, corruptions),
         not_measured=missing,
         looks=count_test_use(run, detected, target, progress=progress),
     )
@@ -174,7 +182,12 @@ def _measure_steps(
 
 
 def _read(
-    steps: _Steps, uncached: _Uncached, clean: SeverityScores, target: float
+    steps: _Steps,
+    uncached: _Uncached,
+    clean: SeverityScores,
+    target: float,
+    *,
+    trained_on: Collection[str],
 ) -> tuple[list[CorruptionScores], list[str]]:
     """Read the cached results, by corruption; also name the steps without a result."""
     measured: dict[str, list[SeverityScores]] = {corruption: [] for corruption, _ in steps}
@@ -187,7 +200,9 @@ def _read(
             missing.append(f"{corruption} {severity:g}")
     found = measured.items()
     return [
-        corruption_result(name, scores, clean=clean, target=target)
+        corruption_result(
+            name, scores, clean=clean, target=target, is_trained_on=name in trained_on
+        )
         for name, scores in found
         if scores
     ], missing

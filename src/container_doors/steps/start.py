@@ -10,7 +10,7 @@ from typing import Any
 from container_doors.core.config import Params, warnings, with_defaults
 from container_doors.core.errors import MissingToolError, RunError, VersioningError
 from container_doors.core.ports import World
-from container_doors.core.records import DatasetFiles, RunRecord
+from container_doors.core.records import DatasetFacts, DatasetFiles, RunRecord
 from container_doors.core.run import Run
 from container_doors.data.checks import Report
 from container_doors.data.view import link_view
@@ -163,7 +163,12 @@ def _is_same(earlier: RunRecord, params: Params, report: Report) -> bool:
     return (
         _without_places(with_defaults(earlier.params)) == _without_places(asked)
         and earlier.dataset.sha256 == facts_of(report).sha256
+        and earlier.drawn == _drawn_facts(report)
     )
+
+
+def _drawn_facts(report: Report) -> DatasetFacts | None:
+    return None if report.drawn is None else facts_of(report.drawn)
 
 
 def _without_places(params: Mapping[str, Any]) -> dict[str, Any]:
@@ -196,6 +201,8 @@ def _differences(earlier: RunRecord, params: Params, run: Run, report: Report) -
         differences += files[:MOST_NAMED] or [params.data.path]
         if len(files) > MOST_NAMED:
             differences.append(f"and {len(files) - MOST_NAMED} more files")
+    if earlier.drawn and report.drawn and earlier.drawn != _drawn_facts(report):
+        differences.append(f"other drawn photographs in {params.data.drawn_path}")
     return ", ".join(differences)
 
 
@@ -321,6 +328,7 @@ def _begin(
         params_sha256=params_sha256(document),
         code=world.repository.code_state(beside=_paths_without_code(params)),
         dataset=facts_of(report),
+        drawn=_drawn_facts(report),
         starting_weights=weights,
         hardware=hardware,
         environment=world.environment,
@@ -402,4 +410,4 @@ def _resume(
 def _paths_without_code(params: Params) -> list[Path]:
     """Return the paths of data and weights, which are not code: the record has their hashes."""
     weights = [Path(params.model.weights)] if params.model.weights else []
-    return [Path(params.data.path), *weights]
+    return [Path(params.data.path), Path(params.data.drawn_path), *weights]

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from time import monotonic
 
 from container_doors.core.config import Params
@@ -12,7 +14,7 @@ from container_doors.core.ports import World
 from container_doors.core.records import Epoch, Recovery, RunRecord, Status
 from container_doors.core.run import Run
 from container_doors.data.checks import Report
-from container_doors.data.view import link_view
+from container_doors.data.view import Mixed, link_view
 from container_doors.publishing.hashing import artifact
 from container_doors.publishing.materials import write_materials
 from container_doors.steps.data.validate import layout_of
@@ -104,7 +106,7 @@ def train_weights(start: Start, run: Run, report: Report, *, world: World) -> Ru
             stopping=world.stopping,
             on_recovery=lambda recovery: _record_recovery(run, recovery),
         )
-        data_yaml = link_view(layout_of(report), run.data_view)
+        data_yaml = _linked(params, run, report)
         began = monotonic()
         with recorder.following_workers(record.hardware), world.stopping.training():
             world.trainer.train(
@@ -133,6 +135,17 @@ def train_weights(start: Start, run: Run, report: Report, *, world: World) -> Ru
             best_epoch=best_epoch(history).number,
             artifacts=artifacts,
         )
+
+
+def _linked(params: Params, run: Run, report: Report) -> Path:
+    """Build the trainer's view of the data; return its ``data.yaml``."""
+    layout = layout_of(report)
+    data_yaml = link_view(layout, run.data_view)
+    if report.drawn is None:
+        return data_yaml
+    drawn = replace(layout_of(report.drawn).splits["train"], name="drawn")
+    each_epoch = params.data.drawn_each_epoch(report.splits["train"].images)
+    return link_view(layout, run.mixed_view, Mixed(drawn, each_epoch))
 
 
 def _duration_s(history: Sequence[Epoch]) -> float:

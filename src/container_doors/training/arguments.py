@@ -16,8 +16,11 @@ _THEIR_NAME = {
 }
 """Our name to Ultralytics' name; a key that is absent here has the same name on both sides."""
 
-_NOT_ARGUMENTS = {"device", "cache", "save_period", "lr_scheduler"}
+_NOT_ARGUMENTS = {"average_last", "device", "cache", "save_period", "lr_scheduler"}
 """Keys of ``training`` that are not passed on as they are."""
+
+_OURS = {"preset", "conditions"}
+"""Keys of ``augmentation`` that Ultralytics does not have."""
 
 _MAY_CHANGE = {"data", "device", "workers", "project", "name", "batch"}
 """Arguments that name places and machines. They may differ when a training is resumed."""
@@ -47,7 +50,8 @@ def trainer_arguments(
         data_yaml: The data set.
         device: PyTorch's name of the device; several are joined by commas.
     """
-    ours = params.training.model_dump(exclude=_NOT_ARGUMENTS) | params.augmentation.model_dump()
+    training = params.training.model_dump(exclude=_NOT_ARGUMENTS)
+    ours = training | params.augmentation.model_dump(exclude=_OURS)
     return {_THEIR_NAME.get(key, key): value for key, value in ours.items()} | {
         "data": str(data_yaml),
         "pretrained": params.model.pretrained,

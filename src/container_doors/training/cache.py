@@ -18,7 +18,7 @@ def cache_in_memory(params: Params, data_view: Path) -> bool:
         return params.training.cache == "ram"
     photographs = sum(
         1
-        for split in ("train", "val")
+        for split in ("train", "drawn", "val")
         for path in (data_view / "images" / split).rglob("*")
         if not path.is_dir()
     )

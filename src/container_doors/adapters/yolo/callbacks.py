@@ -70,6 +70,8 @@ class Callbacks:
         retries: Mapping[int, int],
     ) -> None:
         self._period = params.training.save_period
+        self._average_last = params.training.average_last
+        self._conditions = params.augmentation.conditions
         self._run = run
         self._listener = listener
         self._resume = resume
@@ -105,7 +107,7 @@ class Callbacks:
             self._state = yolo_state.load(self._run.resumable)
             yolo_state.restore(trainer, self._state)
             window = self._state["mosaic_window"]
-        trainer.draw(mosaic_window=window, retries=self._retries)
+        trainer.draw(mosaic_window=window, retries=self._retries, conditions=self._conditions)
 
     def _epoch_starts(self, trainer: Any) -> None:  # noqa: ANN401
         self._batch, self._epoch_began = 0, time.perf_counter()
@@ -126,6 +128,7 @@ class Callbacks:
         self._background.wait()  # its files are about to be rewritten
         if not is_finite(trainer):
             raise NotFiniteError(trainer.epoch + 1)
+        trainer.average_weights(self._average_last)
 
     def _model_saved(self, trainer: Any) -> None:  # noqa: ANN401
         """Save what the next epoch depends on, record this one, and stop if requested."""
@@ -188,7 +191,7 @@ class Callbacks:
         }
         metrics = {_METRICS.get(key, key): float(value) for key, value in reported.items()}
         metrics["perf/epoch_s"] = time.perf_counter() - self._epoch_began
-        metrics["perf/images_per_s"] = len(trainer.train_loader.dataset) / self._training_took
+        metrics["perf/images_per_s"] = trainer.draws.photographs / self._training_took
         if trainer.device.type == "cuda":
             metrics["perf/gpu_memory_gb"] = trainer._get_memory()  # noqa: SLF001
         return Epoch(trainer.epoch + 1, metrics)

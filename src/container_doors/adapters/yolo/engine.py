@@ -5,6 +5,7 @@ and the batches of accumulated gradients are counted where the count can be save
 starts from the same state always ends with the same weights.
 """
 
+import os
 import random
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -18,8 +19,13 @@ from ultralytics.data.augment import Mosaic
 from ultralytics.data.dataset import YOLODataset
 from ultralytics.models.yolo.detect import DetectionTrainer
 from ultralytics.utils import LOCAL_RANK, RANK
+from ultralytics.utils.ops import xywh2xyxy
 from ultralytics.utils.torch_utils import strip_optimizer, torch_distributed_zero_first
 
+from container_doors.adapters.yolo.averaging import WeightMean
+from container_doors.core.conditions import Conditions
+from container_doors.data.view import DRAWN_EACH_EPOCH
+from container_doors.training.conditions import render
 from container_doors.training.draws import Draw, Draws
 
 _NO_OPTIMIZER: Any = SimpleNamespace(state_dict=lambda: {"state": {}, "param_groups": []})
@@ -41,6 +47,8 @@ class Engine(DetectionTrainer):
     """Batches whose gradients are accumulated, but not yet applied to the weights."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:  # noqa: ANN401
+        self.mean = WeightMean()
+        """Of the last epochs' weights, if it is asked for."""
         self._accumulate, self._is_in_batch = 1, False
         super().__init__(*arguments, **named)
 
@@ -79,6 +87,8 @@ class Engine(DetectionTrainer):
                 mosaic_window=None if cached else loader.num_workers,
                 rank=max(RANK, 0),
                 ranks=max(self.world_size, 1),
+                drawn=_drawn_ones(loader.dataset, self.data["train"]),
+                drawn_each_epoch=self.data.get(DRAWN_EACH_EPOCH, 0),
             )
             # As Ultralytics does: PyTorch forbids to assign it, but reads it for each iterator.
             object.__setattr__(loader, "batch_sampler", EpochBatches(draws))
@@ -89,10 +99,16 @@ class Engine(DetectionTrainer):
         """Return the photographs of the epochs."""
         return self._epoch_batches.draws
 
-    def draw(self, *, mosaic_window: int | None, retries: Mapping[int, int]) -> None:
+    def draw(
+        self,
+        *,
+        mosaic_window: int | None,
+        retries: Mapping[int, int],
+        conditions: Conditions,
+    ) -> None:
         """Change the photographs of the epochs; call it before the first epoch."""
         self._epoch_batches.draws = replace(
-            self.draws, mosaic_window=mosaic_window, retries=retries
+            self.draws, mosaic_window=mosaic_window, retries=retries, conditions=conditions
         )
 
     def begin_epoch(self, number: int) -> None:
@@ -108,6 +124,19 @@ class Engine(DetectionTrainer):
     def _epoch_batches(self) -> "EpochBatches":
         found: EpochBatches = self.train_loader.batch_sampler
         return found
+
+    def average_weights(self, last: int) -> None:
+        """Add an epoch of the ``last`` ones to the mean, which the last of all epochs becomes.
+
+        Call it after the epoch's training and before its validation, which is then of the mean.
+        """
+        if self.epoch + 1 <= self.epochs - last:
+            return
+        ema: Any = self.ema
+        network = ema.ema
+        self.mean.add(network.state_dict())
+        if self.epoch + 1 == self.epochs:
+            network.load_state_dict(self.mean.weights)
 
     @property
     def accumulate(self) -> int:
@@ -162,6 +191,14 @@ def strip_weights(last: Path, best: Path) -> None:
         strip_optimizer(best, updates=updates)
 
 
+def _drawn_ones(dataset: Any, folders: str | list[str]) -> tuple[int, ...]:  # noqa: ANN401
+    """Return which photographs are in the second folder: the view has drawn ones there."""
+    if isinstance(folders, str):
+        return ()
+    inside = f"{folders[1]}{os.sep}"
+    return tuple(index for index, path in enumerate(dataset.im_files) if path.startswith(inside))
+
+
 class DrawnDataset(YOLODataset):
     """A data set in which each photograph has its own random seed for augmentation."""
 
@@ -171,7 +208,7 @@ class DrawnDataset(YOLODataset):
         for mosaic in _mosaics(self.transforms):
             mosaic.buffer_enabled = draw.partners is not None
         if draw.partners is None:
-            return self._item(draw.photograph)
+            return _in_conditions(self._item(draw.photograph), draw)
         loaded = Partners(draw.partners)
         before, self.buffer = self.buffer, loaded
         self.max_buffer_length = 2 * len(self.im_files)  # never full: entries are removed below
@@ -180,11 +217,26 @@ class DrawnDataset(YOLODataset):
         for index in in_memory - set(draw.partners):
             self.ims[index] = None
         self.buffer = sorted(in_memory & set(draw.partners))
-        return item
+        return _in_conditions(item, draw)
 
     def _item(self, index: int) -> dict[str, Any]:
         item: dict[str, Any] = super().__getitem__(index)
         return item
+
+
+def _in_conditions(item: dict[str, Any], draw: Draw) -> dict[str, Any]:
+    """Give an augmented photograph its conditions; a door that is hidden loses its label."""
+    if not draw.conditions:
+        return item
+    picture = np.ascontiguousarray(item["img"].numpy().transpose(1, 2, 0))
+    height, width = picture.shape[:2]
+    fractions = xywh2xyxy(item["bboxes"])  # type: ignore[no-untyped-call]
+    doors_xyxy = fractions.numpy() * (width, height, width, height)
+    rendered, is_seen = render(picture, doors_xyxy, draw.conditions, draw.seed)
+    item["img"] = torch.from_numpy(np.ascontiguousarray(rendered.transpose(2, 0, 1)))
+    for key in ("cls", "bboxes", "batch_idx"):
+        item[key] = item[key][is_seen]
+    return item
 
 
 class Partners(list[int]):

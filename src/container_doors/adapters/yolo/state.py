@@ -23,6 +23,9 @@ _CONTENT: dict[str, Any] = {
 }  # fmt: skip
 """What :func:`capture` collects, and of which type."""
 
+_MEAN = {"epochs": int, "weights": dict}
+"""What ``mean`` has, which is there only if weights are averaged."""
+
 State = dict[str, Any]
 """Tensors, numbers and text by name; reading it executes nothing."""
 
@@ -33,6 +36,7 @@ def capture(trainer: Any) -> State:  # noqa: ANN401
 
     model = unwrap_model(trainer.model)
     summed = trainer.pending > 0
+    mean = {"epochs": trainer.mean.epochs, "weights": trainer.mean.weights}
     return {
         "format": FORMAT,
         "epoch": trainer.epoch + 1,
@@ -48,6 +52,7 @@ def capture(trainer: Any) -> State:  # noqa: ANN401
         "best_fitness": float(trainer.best_fitness),
         "mosaic_window": trainer.draws.mosaic_window,
         "elapsed_s": time.time() - trainer.train_time_start,
+        **({"mean": mean} if trainer.mean.epochs else {}),
     }
 
 
@@ -116,6 +121,9 @@ def _difference(state: object) -> str | None:
     wrong = [name for name, kind in _CONTENT.items() if not isinstance(state[name], kind)]
     if wrong:
         return f"{wrong[0]} is of the type {type(state[wrong[0]]).__name__}"
+    mean = state.get("mean", {"epochs": 0, "weights": {}})
+    if not isinstance(mean, dict) or {name: type(one) for name, one in mean.items()} != _MEAN:
+        return "mean is not of epochs and weights"
     return None
 
 
@@ -129,6 +137,8 @@ def restore(trainer: Any, state: State) -> None:  # noqa: ANN401
     unwrap_model(trainer.model).load_state_dict(state["model"])
     trainer.ema.ema.load_state_dict(state["ema"])
     trainer.ema.updates = state["ema_updates"]
+    if "mean" in state:
+        trainer.mean.restore(**state["mean"], device=trainer.device)
     optimizer = state["optimizer"]
     for group, ours in zip(optimizer["param_groups"], trainer.optimizer.param_groups, strict=True):
         group["fused"] = ours.get("fused")  # depends on this device, not on the saved one

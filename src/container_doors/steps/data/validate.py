@@ -1,5 +1,7 @@
 """Check a data set, before a training too."""
 
+import shlex
+from dataclasses import replace
 from pathlib import Path
 
 from container_doors.core.config import Data, Params, warnings
@@ -9,6 +11,7 @@ from container_doors.core.records import DatasetFacts, DatasetFiles
 from container_doors.core.run import Run
 from container_doors.data.checks import Report, check
 from container_doors.data.contact_sheet import Cell, write_sheet
+from container_doors.data.data_yaml import DATA_YAML
 from container_doors.data.facts import dataset_facts
 from container_doors.data.layout import Layout
 
@@ -69,7 +72,55 @@ def fit_data(params: Params, *, progress: Progress) -> Report:
             f"warning: {params.data.path} has {len(report.warnings)} warning(s), the first: "
             f"{report.warnings[0]}; all of them: doors data validate --path {params.data.path}"
         )
+    if params.data.drawn_share:
+        return replace(report, drawn=_check_drawn(params.data, report, progress=progress))
     return report
+
+
+def _check_drawn(data: Data, report: Report, *, progress: Progress) -> Report:
+    """Check the drawn photographs that are mixed in.
+
+    Raises:
+        DatasetError: If there are too few for an epoch, or they have an error.
+    """
+    path = Path(data.drawn_path)
+    needed = data.drawn_each_epoch(report.splits["train"].images)
+    draw = f"doors data sample --out {shlex.quote(str(path))} --train {needed}"
+    key = f"detection.data.drawn_share: {data.drawn_share:g}"
+    if not path.is_dir():
+        raise DatasetError(
+            f"{key} takes {needed} drawn photographs for an epoch, and there is no {path}",
+            hint=f"draw them, better several times as many: {draw}; or write 0",
+        )
+    if path.resolve() == Path(data.path).resolve():
+        raise DatasetError(
+            f"{key}: drawn_path is {path}, which is the data set itself",
+            hint="name the folder of drawn photographs: detection.data.drawn_path",
+        )
+    drawn = check(
+        path,
+        min_train_images=1,
+        min_val_images=1,
+        on_progress=lambda *at: progress.step("checking drawn photographs", *at),
+    )
+    if drawn.errors:
+        raise DatasetError(
+            f"{path} has {len(drawn.errors)} error(s), the first: {drawn.errors[0]}",
+            hint=f"see them all: doors data validate --path {shlex.quote(str(path))}",
+        )
+    found = drawn.splits["train"].images
+    if found < needed:
+        raise DatasetError(
+            f"{key} takes {needed} drawn photographs for an epoch, and {path} has {found}",
+            hint=f"move {path} away, and draw more: {draw}; or lower detection.data.drawn_share",
+        )
+    names = layout_of(drawn).class_names, layout_of(report).class_names
+    if names[0] != names[1]:
+        raise DatasetError(
+            f"{path / DATA_YAML}: expected the classes {list(names[1])}, found {list(names[0])}",
+            hint=f"write the names of {data.path} there, if they mean the same",
+        )
+    return drawn
 
 
 def facts_of(report: Report) -> DatasetFacts:

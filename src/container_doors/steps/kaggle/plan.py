@@ -287,6 +287,13 @@ def _one_data_set(experiments: Mapping[str, Params]) -> Params:
                 f"detection.{key}: expected a path inside of the repository, found {path}",
                 hint="a path that only this machine has does not exist on another",
             )
+    if first.data.drawn_share:
+        raise ConfigError(
+            f"detection.data.drawn_share: {first.data.drawn_share:g}, and a job has no drawn "
+            "photographs",
+            hint="train here, or write 0; a model that was trained on drawn ones before can be "
+            "sent: detection.model.weights",
+        )
     for other in others:
         if other.data != first.data:
             raise ConfigError(

@@ -1,0 +1,56 @@
+"""The order of trials: which are chosen together, which is the best."""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from container_doors.core.sweeps import Importance, Scalar, Space, Trial
+
+Suggest = Callable[[Space, Sequence[Trial], int, int], dict[str, Scalar]]
+"""Chooses the values of the next trial from a space, the trials before it, how many of these have
+a known result (the others are being trained), and a seed. Equal arguments give equal values."""
+
+Explain = Callable[[Space, Sequence[Trial]], Importance | None]
+"""Calculates how much each key matters."""
+
+
+class Ledger(Protocol):
+    """The trials of a sweep, on disk: each is there before its training begins."""
+
+    def definition(self) -> dict[str, object] | None:
+        """Return what the sweep was begun with; None if it is new."""
+
+    def define(self, definition: dict[str, object]) -> None:
+        """Keep what the sweep is begun with."""
+
+    def trials(self) -> list[Trial]:
+        """Return all trials, in order of their numbers."""
+
+    def begin(self, trial: Trial, space: Space) -> None:
+        """Add a trial; after a kill it is there as a whole, or not at all."""
+
+    def end(self, trial: Trial) -> None:
+        """Keep how a trial ended; this may be repeated."""
+
+
+def winner(trials: Sequence[Trial]) -> Trial | None:
+    """Return the finished trial with the highest score, the first of equals; None without one."""
+    scored = [one for one in trials if one.outcome == "finished" and one.score is not None]
+    return max(scored, key=lambda one: (one.score or 0.0, -one.number), default=None)
+
+
+def batch_start(trials: Sequence[Trial], at_once: int) -> int:
+    """Return from how many results the next trial is chosen.
+
+    Trials that train side by side are chosen together, after all trials before them: so the choice
+    depends on no speed. A batch that a kill left incomplete is completed.
+    """
+    if not trials:
+        return 0
+    start = trials[-1].chosen_after
+    is_full = len(trials) - start >= at_once
+    return len(trials) if is_full else start
+
+
+def is_over(trial: Trial) -> bool:
+    """Return whether a trial has ended, in whatever way."""
+    return trial.outcome != "running"

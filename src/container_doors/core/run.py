@@ -196,6 +196,21 @@ class Run:
         """The files of the trackers: W&B's, TensorBoard's."""
         return self.directory / "tracking"
 
+    @property
+    def sweep(self) -> Path:
+        """The trials of the sweep of this name, and its winner (:class:`sweeps.Sweep`)."""
+        return self.directory / "sweep.json"
+
+    @property
+    def sweep_db(self) -> Path:
+        """The database of the sweep of this name, in SQLite."""
+        return self.directory / "sweep.db"
+
+    @property
+    def sweep_page(self) -> Path:
+        """The page of the sweep of this name."""
+        return self.directory / "sweep.html"
+
     def predictions_json(self, split: str) -> Path:
         """The predictions for each photograph of a split (:class:`records.Predictions`)."""
         return self.evaluation_dir(split) / "predictions.json"

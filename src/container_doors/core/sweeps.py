@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+from pydantic import Field
+
 from container_doors.core.measurements import Estimate, UseCounts, Value
 from container_doors.core.records import Document
 
@@ -32,7 +34,7 @@ class Choice(Value):
 
 
 Space = dict[str, Range | Choice]
-"""What is searched, by the keys of ``params.yaml``, such as ``detection.training.learning_rate``."""
+"""What is searched, by the keys of ``params.yaml``: ``detection.training.learning_rate``."""
 
 
 class Trial(Value):
@@ -48,7 +50,7 @@ class Trial(Value):
     outcome: Outcome = "running"
     score: float | None = None
     """The objective; only a finished trial has one."""
-    curve: dict[int, float] = {}
+    curve: dict[int, float] = Field(default_factory=dict)
     """The mAP50-95 on val, by epoch."""
     training_s: float = 0.0
     """The sum of its epochs."""

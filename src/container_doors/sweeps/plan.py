@@ -155,7 +155,9 @@ def _searched(space: object, faults: list[tuple[int, str]]) -> Iterator[tuple[st
     """Yield the keys of a space; a short name is completed."""
     if not isinstance(space, Mapping) or not space:
         found = "none" if not space else shortened(repr(space), 60)
-        faults.append((0, f"space: expected keys of params.yaml with ranges or lists, found {found}"))
+        faults.append(
+            (0, f"space: expected keys of params.yaml with ranges or lists, found {found}")
+        )
         return
     for key, value in space.items():
         yield str(key), value
@@ -170,8 +172,8 @@ def _fault(error: Any, lines: Mapping[tuple[str, ...], int]) -> tuple[int, str]:
             sections: dict[tuple[str, ...], type[Section]] = {
                 (): _Settings, ("budget",): Budget, ("pruning",): Pruning,
             }  # fmt: skip
-            known = list(sections[place[:-1]].model_fields)
-            text = f"no such key{suggestion(place[-1], [*known, *(['space'] if len(place) == 1 else [])])}"
+            known = [*(["space"] if len(place) == 1 else []), *sections[place[:-1]].model_fields]
+            text = f"no such key{suggestion(place[-1], known)}"
         case "literal_error":
             text = f"expected {error['ctx']['expected']}, found {found}"
         case "value_error":

@@ -29,6 +29,7 @@ from container_doors.cli.options import (
     serve,
     storage,
     summary,
+    sweep,
     sync,
     track,
     train,
@@ -44,9 +45,9 @@ DESCRIPTION = (
     "their rear doors."
 )
 _COMMANDS = (
-    demo, init, data, train, evaluate, compare, robustness, latency, gate, publish, runs, metadata,
-    version, summary, sync, verify, export, predict, serve, monitor, track, storage, kaggle, tunnel,
-    doctor, completion,
+    demo, init, data, train, sweep, evaluate, compare, robustness, latency, gate, publish, runs,
+    metadata, version, summary, sync, verify, export, predict, serve, monitor, track, storage,
+    kaggle, tunnel, doctor, completion,
 )  # fmt: skip
 """In the order of a run, which is that of the help."""
 

@@ -6,7 +6,7 @@ alone: a sweep that was killed and started again is the sweep that it would have
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,7 +38,7 @@ _CONFIRMED_ON = "test"
 class Search:
     """Where trials are kept, how they are chosen, trained and compared."""
 
-    ledger: Ledger
+    open_ledger: Callable[[], Ledger]
     suggest: Suggest
     explain: Explain
     trainings: Trainings
@@ -67,8 +67,9 @@ def sweep(plan: Plan, params: Params, run: Run, *, search: Search, progress: Pro
     sha256 = facts_of(fit_data(params, progress=progress)).sha256
     with claim(run):
         _refuse_another(run)
-        _define(plan, params, sha256, run, search.ledger)
-        work = _Sweep(plan, params, run, sha256, search, progress)
+        ledger = search.open_ledger()
+        _define(plan, params, sha256, run, ledger)
+        work = _Sweep(plan, params, run, sha256, search, ledger, progress)
         end = _train_all(work)
         return _confirmed(work, end)
 
@@ -82,10 +83,11 @@ class _Sweep:
     run: Run
     data_sha256: str
     search: Search
+    ledger: Ledger
     progress: Progress
 
     def document(self, **more: Any) -> Sweep:  # noqa: ANN401 - fields of a sweep
-        trials = self.search.ledger.trials()
+        trials = self.ledger.trials()
         best = winner(trials)
         return Sweep(
             experiment=self.run.name,
@@ -151,12 +153,12 @@ def _train_all(work: _Sweep) -> str:
     failures = 0
     while True:
         end = _begin_batch(work, work.search.trainings.at_once)
-        running = [one for one in work.search.ledger.trials() if not is_over(one)]
+        running = [one for one in work.ledger.trials() if not is_over(one)]
         if end is not None and not running:
             return end
         work.document().write(work.run.sweep)
         for trial in _results(work, running):
-            work.search.ledger.end(trial)
+            work.ledger.end(trial)
             document = work.document()
             document.write(work.run.sweep)
             _report(work, trial, document)
@@ -172,7 +174,7 @@ def _train_all(work: _Sweep) -> str:
 
 def _begin_batch(work: _Sweep, at_once: int) -> str | None:
     """Write the next trials into the ledger; return why there are none."""
-    trials = work.search.ledger.trials()
+    trials = work.ledger.trials()
     is_training = any(not is_over(one) for one in trials)
     start = batch_start(trials, at_once) if is_training else len(trials)
     if not is_training:
@@ -190,7 +192,7 @@ def _begin_batch(work: _Sweep, at_once: int) -> str | None:
             values=values,
             chosen_after=start,
         )
-        work.search.ledger.begin(trial, work.plan.space)
+        work.ledger.begin(trial, work.plan.space)
         trials.append(trial)
     return None
 
@@ -242,7 +244,7 @@ def _task(work: _Sweep, trial: Trial) -> TrainingTask:
 def _floors(work: _Sweep, trial: Trial) -> dict[int, float]:
     if trial.is_baseline:
         return {}
-    return floors(work.search.ledger.trials()[: trial.chosen_after], work.plan.pruning)
+    return floors(work.ledger.trials()[: trial.chosen_after], work.plan.pruning)
 
 
 def _with_result(work: _Sweep, trial: Trial, end: TaskEnd) -> Trial:

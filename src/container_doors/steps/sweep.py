@@ -175,9 +175,8 @@ def _train_all(work: _Sweep) -> str:
 def _begin_batch(work: _Sweep, at_once: int) -> str | None:
     """Write the next trials into the ledger; return why there are none."""
     trials = work.ledger.trials()
-    is_training = any(not is_over(one) for one in trials)
-    start = batch_start(trials, at_once) if is_training else len(trials)
-    if not is_training:
+    start = batch_start(trials)
+    if start == len(trials):
         end = _end_of_budget(work.plan, trials)
         if end is not None:
             return end

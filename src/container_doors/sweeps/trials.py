@@ -38,17 +38,14 @@ def winner(trials: Sequence[Trial]) -> Trial | None:
     return max(scored, key=lambda one: (one.score or 0.0, -one.number), default=None)
 
 
-def batch_start(trials: Sequence[Trial], at_once: int) -> int:
+def batch_start(trials: Sequence[Trial]) -> int:
     """Return from how many results the next trial is chosen.
 
     Trials that train side by side are chosen together, after all trials before them: so the choice
-    depends on no speed. A batch that a kill left incomplete is completed.
+    depends on no speed. While one of a batch is unfinished, the next trial belongs to this batch.
     """
-    if not trials:
-        return 0
-    start = trials[-1].chosen_after
-    is_full = len(trials) - start >= at_once
-    return len(trials) if is_full else start
+    unfinished = [one.chosen_after for one in trials if not is_over(one)]
+    return max(unfinished, default=len(trials))
 
 
 def is_over(trial: Trial) -> bool:

@@ -83,7 +83,7 @@ class Importance(Value):
     trials: int
     """The finished trials that it was calculated from."""
     by: dict[str, float]
-    """By key, the most important first; they add up to 1."""
+    """By key; they add up to 1."""
 
 
 class Sweep(Document):

@@ -32,12 +32,12 @@ def parallel_coordinates(sweep: Sweep) -> Markup:
     across = {key: index / len(keys) for index, key in enumerate(keys)}
     scores = [one.score for one in sweep.trials if one.score is not None]
     low, high = (min(scores), max(scores)) if scores else (0.0, 1.0)
-    parts = []
+    parts = [upright("grid", x) for x in (*across.values(), 1.0)]
+    texts = [_below(1.0, "score"), _beside(1.0, 1.0, f"{high:.3f}", "end")]
     for number, (key, x) in enumerate(across.items(), start=1):
-        parts += [upright("grid", x), *_ticks(sweep.space[key], x), _below(x, str(number))]
-    parts += [upright("grid", 1.0), _below(1.0, "score"), _beside(1.0, 1.0, f"{high:.3f}", "end")]
+        texts += [*_ticks(sweep.space[key], x), _below(x, str(number))]
     if high > low:
-        parts.append(_beside(1.0, 0.0, f"{low:.3f}", "end"))
+        texts.append(_beside(1.0, 0.0, f"{low:.3f}", "end"))
     for trial in _best_last(sweep):
         pieces: list[list[Point]] = [[]]
         for key, x in across.items():
@@ -53,7 +53,9 @@ def parallel_coordinates(sweep: Sweep) -> Markup:
     words = "; ".join(_words(one) for one in sweep.trials if one.score is not None)
     classes = "tall parallel" + (" wide" if len(keys) > _MOST_AXES_ON_A_PHONE else "")
     return picture(
-        parts, f"{sweep.objective} and the values of each trial: {words}", classes=classes
+        [*parts, *texts],
+        f"{sweep.objective} and the values of each trial: {words}",
+        classes=classes,
     )
 
 

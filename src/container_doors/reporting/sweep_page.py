@@ -5,6 +5,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from markupsafe import Markup
 
 from container_doors.core.files import replace_text
 from container_doors.core.printable import printable
@@ -13,6 +14,9 @@ from container_doors.reporting import sweep_charts
 from container_doors.reporting.figures import count, duration
 from container_doors.reporting.offline import policy
 from container_doors.reporting.sweep_verdict import state, verdict
+
+_MOST_SHOWN = 10
+"""Trials in the first table; the others are folded up."""
 
 _ORDER = ("finished", "running", "pruned", "failed")
 
@@ -26,7 +30,8 @@ def write_sweep(output: Path, sweep: Sweep) -> None:
         sweep=sweep,
         verdict=verdict(sweep),
         state=state(sweep),
-        trials=sorted(sweep.trials, key=_rank),
+        most=_MOST_SHOWN,
+        trials=_best_first(sweep),
         counts={one: sum(t.outcome == one for t in sweep.trials) for one in _ORDER},
         training_s=sum(one.training_s for one in sweep.trials),
         has_curves=any(one.curve and one.outcome != "failed" for one in sweep.trials),
@@ -35,13 +40,24 @@ def write_sweep(output: Path, sweep: Sweep) -> None:
     replace_text(output, text)
 
 
-def _rank(trial: Trial) -> tuple[int, float, int]:
-    """Return the order of the table: the best score first, those without one last."""
-    return _ORDER.index(trial.outcome), -(trial.score or 0.0), trial.number
+def _best_first(sweep: Sweep) -> list[Trial]:
+    """Return the winner, the baseline, and the others: the best score first, then without one."""
+
+    def rank(one: Trial) -> tuple[bool, bool, int, float, int]:
+        is_winner = one.number == sweep.winner
+        outcome = _ORDER.index(one.outcome)
+        return not is_winner, not one.is_baseline, outcome, -(one.score or 0.0), one.number
+
+    return sorted(sweep.trials, key=rank)
 
 
 def _short(key: str) -> str:
     return key.rpartition(".")[2]
+
+
+def _breakable(key: str) -> Markup:
+    """Let a long name break after an underscore."""
+    return Markup("_<wbr>").join(key.split("_"))
 
 
 @cache
@@ -58,6 +74,7 @@ def _template() -> Template:
         "count": count,
         "duration": duration,
         "short": _short,
+        "breakable": _breakable,
         "value": sweep_charts.value_text,
     }
     return environment.get_template("sweep.html.j2")

@@ -85,7 +85,7 @@ def importance(space: Space, trials: Sequence[Trial]) -> Importance | None:
 
 
 def distributions(space: Space) -> dict[str, Any]:
-    """Write a space in Optuna's classes."""
+    """Write a space in Optuna's classes, in order of the keys: values are drawn in this order."""
     from optuna.distributions import (
         CategoricalDistribution,
         FloatDistribution,
@@ -93,7 +93,7 @@ def distributions(space: Space) -> dict[str, Any]:
     )
 
     found: dict[str, Any] = {}
-    for key, axis in space.items():
+    for key, axis in sorted(space.items()):
         if isinstance(axis, Choice):
             found[key] = CategoricalDistribution(axis.of)
         elif axis.is_whole:

@@ -9,14 +9,13 @@ import math
 import sys
 import time
 import zipfile
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from container_doors.cli.trainings import LocalTrainings
 from container_doors.core.config import Params
-from container_doors.core.errors import RunError
+from container_doors.core.errors import ToBeContinued
 from container_doors.core.ports import Progress, Stopping, TrainingListener, World
 from container_doors.core.records import Epoch, Hardware, StartingWeights
 from container_doors.core.run import Run
@@ -38,8 +37,6 @@ class ScoredTrainer(FakeTrainer):
     """Trains as far as a resumed run lacks; notes each epoch; rises to its :func:`score`."""
 
     epoch_s: float = 0.0
-    fails: Callable[[Params], bool] = lambda _: False
-    names: list[str] = field(default_factory=list)
 
     def train(
         self,
@@ -51,9 +48,6 @@ class ScoredTrainer(FakeTrainer):
         listener: TrainingListener,
         resume: bool = False,
     ) -> None:
-        self.names.append(run.name)
-        if self.fails(params):
-            raise RunError("out of memory with batch size 1", hint="lower image_size_px")
         run.best_weights.parent.mkdir(parents=True, exist_ok=True)
         (run.trainer_dir / "args.yaml").write_text("epochs: 3\n")
         last = params.training.epochs
@@ -71,21 +65,19 @@ class ScoredTrainer(FakeTrainer):
             listener.epoch_finished(epoch)
             reason = listener.reason_to_stop(0.0)
             if reason is not None and number < last:
-                from container_doors.core.errors import ToBeContinued
-
                 raise ToBeContinued(reason)
         assert best_epoch(read_epochs(run.metrics_jsonl)).number == last
 
 
 class ScoredDetector(FakeDetector):
-    """Scores as the weights say; below 0.75 it misses the door of every second photograph."""
+    """Scores as the weights say; below 0.7 it misses the door of every second photograph."""
 
     def __call__(self, weights: Path, *, image_size_px: int, hardware: Hardware) -> FakeDetector:
         return ScoredDetector(map50_95=float(weights.read_text().split()[-1]))
 
     def _look(self, image: Path):
         seen = super()._look(image)
-        if self.map50_95 >= 0.75 or int(image.stem[-1]) % 2:
+        if self.map50_95 >= 0.7 or int(image.stem[-1]) % 2:
             return seen
         return replace(seen, boxes_xyxy=[], confidences=[], is_door=[])
 

@@ -8,10 +8,11 @@ alone: a sweep that was killed and started again is the sweep that it would have
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from container_doors.core.config import Params
 from container_doors.core.errors import ConfigError, DatasetError, RunError
+from container_doors.core.measurements import Estimate, UseCounts
 from container_doors.core.ports import Progress, TaskEnd, Trainings, TrainingTask
 from container_doors.core.records import FITNESS, Evaluation, RunRecord
 from container_doors.core.run import Run
@@ -71,7 +72,7 @@ def sweep(plan: Plan, params: Params, run: Run, *, search: Search, progress: Pro
         _define(plan, params, sha256, run, ledger)
         work = _Sweep(plan, params, run, sha256, search, ledger, progress)
         end = _train_all(work)
-        return _confirmed(work, end)
+        return _with_confirmation(work, end)
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,7 +306,7 @@ def _described(trial: Trial) -> str:
     return ", ".join(f"{key.rpartition('.')[2]} {value}" for key, value in trial.values.items())
 
 
-def _confirmed(work: _Sweep, end: str) -> Sweep:
+def _with_confirmation(work: _Sweep, end: str) -> Sweep:
     """Compare the winner with the baseline on test, unless that was done; and write the result."""
     found = work.document(end=end)
     earlier = Sweep.read(work.run.sweep) if work.run.sweep.exists() else None
@@ -339,22 +340,38 @@ def _compare(work: _Sweep, baseline: Trial, best: Trial) -> tuple[Confirmation |
         )
     except RunError as error:
         return None, error.problem
-    difference = found.by.get("AP50-95")
-    verdict = "cannot be told"
+    return confirmed(
+        found.by,
+        split=found.split,
+        photographs=found.photographs,
+        doors=found.doors,
+        looks=found.looks,
+    ), None
+
+
+def confirmed(
+    by: dict[str, Estimate],
+    *,
+    split: str,
+    photographs: int,
+    doors: int,
+    looks: UseCounts | None = None,
+) -> Confirmation:
+    """Decide by the interval of AP50-95 whether the winner is better than the baseline.
+
+    Args:
+        by: The differences, winner minus baseline.
+        split: The photographs that no trial was chosen by.
+        photographs: Their number.
+        doors: The number of their doors.
+        looks: Uses of this test set.
+    """
+    difference = by.get("AP50-95")
+    verdict: Literal["better", "worse", "cannot be told"] = "cannot be told"
     if difference is not None and difference.low > 0:
         verdict = "better"
     elif difference is not None and difference.high < 0:
         verdict = "worse"
-    return (
-        Confirmation.model_validate(
-            {
-                "split": found.split,
-                "verdict": verdict,
-                "by": found.by,
-                "photographs": found.photographs,
-                "doors": found.doors,
-                "looks": found.looks,
-            }
-        ),
-        None,
+    return Confirmation(
+        split=split, verdict=verdict, by=by, photographs=photographs, doors=doors, looks=looks
     )

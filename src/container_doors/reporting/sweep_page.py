@@ -15,6 +15,8 @@ from container_doors.reporting.figures import count, duration
 from container_doors.reporting.offline import policy
 from container_doors.reporting.sweep_verdict import state, verdict
 
+_BEGINS = "<!doctype html><!-- doors sweep -->"
+
 _MOST_SHOWN = 10
 """Trials in the first table; the others are folded up."""
 
@@ -37,7 +39,7 @@ def write_sweep(output: Path, sweep: Sweep) -> None:
         has_curves=any(one.curve and one.outcome != "failed" for one in sweep.trials),
         charts=sweep_charts,
     )
-    replace_text(output, text)
+    replace_text(output, f"{_BEGINS}{text}")
 
 
 def _best_first(sweep: Sweep) -> list[Trial]:

@@ -223,9 +223,8 @@ def _results(work: _Sweep, running: Sequence[Trial]) -> Iterator[Trial]:
             yield trial.model_copy(update={"outcome": "failed", "reason": "; ".join(error.faults)})
     for task in tasks:
         trial = by_run[task.name]
-        work.progress.say(
-            f"trial {trial.number} of {work.plan.budget.trials - 1}: {_described(trial)}"
-        )
+        place = f"{trial.number + 1} of {work.plan.budget.trials}"
+        work.progress.say(f"trial {trial.number} ({place}): {_described(trial)}")
     for end in work.search.trainings.train(tasks):
         yield _with_result(work, by_run[end.name], end)
 

@@ -102,12 +102,13 @@ def read_plan(path: Path, params: Params) -> Plan:
     faults: list[tuple[int, str]] = []
     space: Space = {}
     for key, value in _searched(document.get("space"), faults):
-        at = lines.get(("space", key), 0)
         try:
             space[key] = parse_axis(key, value)
-            faults += [(at, f"{key}: {fault}") for fault in fitting_faults(params, key, space[key])]
         except SpaceError as error:
-            faults.append((at, f"{key}: {error}"))
+            faults.append((lines.get(("space", key), 0), f"{key}: {error}"))
+    for key in space:
+        at = lines.get(("space", key), 0)
+        faults += [(at, fault) for fault in fitting_faults(params, key, space)]
     settings = _Settings()
     try:
         rest = {key: value for key, value in document.items() if key != "space"}

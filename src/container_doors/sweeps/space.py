@@ -69,14 +69,24 @@ def parse_axis(key: str, value: object) -> Range | Choice:
     return _range(value, is_whole=known[key] is int)
 
 
-def fitting_faults(params: Params, key: str, axis: Range | Choice) -> Iterator[str]:
-    """Check that params allow the values at the ends of a range, and each of a choice."""
-    for value in _extremes(axis):
+def fitting_faults(params: Params, key: str, space: Space) -> Iterator[str]:
+    """Check that params allow the values at the ends of a range, and each of a choice.
+
+    Args:
+        params: Those of the baseline.
+        key: Of the range or choice.
+        space: All that is searched: a fault of another of its keys may be none in a trial.
+    """
+    for value in _extremes(space[key]):
         try:
             with_values(params, {key: value}, where="it")
         except ConfigError as error:
             for fault in error.faults:
-                yield fault if fault.startswith(key) else f"with {key}={value}: {fault}"
+                faulty = fault.partition(":")[0]
+                if faulty == key:
+                    yield fault
+                elif faulty not in space:
+                    yield f"{key}: with {value}: {fault}"
 
 
 def with_values(params: Params, values: Mapping[str, Scalar], *, where: str) -> Params:

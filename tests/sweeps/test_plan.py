@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from container_doors.core.config import load_params
 from container_doors.core.errors import ConfigError
 from container_doors.core.sweeps import Choice, Range
-from container_doors.sweeps.plan import read_plan
+from container_doors.sweeps.plan import Budget, Pruning, read_plan
 from container_doors.sweeps.space import contains, override, values_of, with_values
 from tests.sweeps.workspace import PARAMS, SPACE
 
@@ -109,3 +110,19 @@ def test_values_of_a_trial_become_params():
 
     assert (params.training.learning_rate, params.training.optimizer) == (1e-05, "SGD")
     assert not contains(Range(low=1e-4, high=1, is_whole=False, is_log=True), 1e-05)
+
+
+def test_the_documented_example_is_one_and_every_key_is_documented(
+    tmp_path: Path, repository_root: Path
+):
+    text = (repository_root / "docs/sweeps.md").read_text(encoding="utf-8")
+    path = tmp_path / "sweep.yaml"
+    path.write_text(text.partition("```yaml\n")[2].partition("```")[0])
+
+    plan = read_plan(path, load_params(repository_root / "params.yaml"))
+
+    assert plan.budget.hours == 12
+    for key in ("space", "objective", "seed"):
+        assert f"| `{key}` |" in text
+    for section, model in (("budget", Budget), ("pruning", Pruning)):
+        assert all(f"| `{section}.{key}` |" in text for key in model.model_fields)

@@ -125,7 +125,7 @@ def stop(arguments: argparse.Namespace) -> int:
         say(*job_report.stop_lines(job.save_changes(is_to_stop=True)))
         return 0
     question = f"end {job.slug}, and delete all its files on Kaggle?"
-    if not _agreed(question, yes=arguments.yes):
+    if not agreed(question, yes=arguments.yes):
         return 0
     discard_job(job, host=KaggleHost())
     say(f"{job.slug} is deleted; its epochs up to now are kept in runs/")
@@ -234,7 +234,7 @@ def _push(arguments: argparse.Namespace, request: JobRequest) -> JobRecord | Non
         return None
     with ExitStack() as unless_agreed:
         unless_agreed.callback(discard_plan, planned)
-        if not _agreed("send it, and start?", yes=arguments.yes or request.session > 1):
+        if not agreed("send it, and start?", yes=arguments.yes or request.session > 1):
             return None
         unless_agreed.pop_all()
     with console.progress() as progress:
@@ -308,7 +308,12 @@ def _version(run: Run, metadata: Metadata, progress: Progress, *, commit: bool) 
     progress.say(f"{what}, tagged {metadata.git_tag}; next: git push --follow-tags")
 
 
-def _agreed(question: str, *, yes: bool) -> bool:
+def agreed(question: str, *, yes: bool) -> bool:
+    """Ask a person; ``yes`` is the answer of ``--yes``.
+
+    Raises:
+        ConfigError: If no one is here to answer.
+    """
     if yes:
         return True
     if not sys.stdin.isatty():

@@ -10,6 +10,8 @@ from container_doors.adapters.optuna.ledger import OptunaLedger
 from container_doors.adapters.optuna.sampler import importance, suggest
 from container_doors.cli import console
 from container_doors.cli.evaluate import open_detector, warn_of_lost_uses
+from container_doors.cli.kaggle import agreed
+from container_doors.cli.kaggle_trainings import KaggleTrainings, real_account
 from container_doors.cli.output import say, say_document
 from container_doors.cli.trainings import LocalTrainings
 from container_doors.cli.upload import with_chosen_mode
@@ -49,7 +51,7 @@ def sweep(arguments: argparse.Namespace) -> int:
                 partial(OptunaLedger, run.sweep_db, name=run.name),
                 suggest,
                 importance,
-                _trainings(arguments.on, params, progress, stopping),
+                _trainings(arguments, params, progress, stopping),
                 open_detector,
             )
             try:
@@ -78,12 +80,22 @@ def _read(run: Run) -> Sweep:
     return Sweep.read(run.sweep)
 
 
-def _trainings(place: str, params: Params, progress: Progress, stopping: Stopping) -> Trainings:
-    if place == "local":
+def _trainings(
+    arguments: argparse.Namespace, params: Params, progress: Progress, stopping: Stopping
+) -> Trainings:
+    if arguments.on == "local":
         return LocalTrainings(params, progress, stopping=stopping)
+    if arguments.on == "kaggle" and arguments.max_hours is not None:
+        raise ConfigError(
+            "--max-hours would be ignored with --on kaggle: a session there has its own limit",
+            hint="leave it out; Ctrl-C stops following, and the same command goes on",
+        )
+    if arguments.on == "kaggle":
+        account = real_account(progress, lambda question: agreed(question, yes=arguments.yes))
+        return KaggleTrainings(account, progress)
     raise ConfigError(
-        f"--on {place}: a sweep cannot be trained there yet",
-        hint="train it here: --on local, which uses each GPU of this machine",
+        f"--on {arguments.on}: a sweep cannot be trained there yet",
+        hint="train it here: --on local, which uses each GPU of this machine; or --on kaggle",
     )
 
 

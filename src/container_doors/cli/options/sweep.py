@@ -45,6 +45,9 @@ def add_to(commands: Commands) -> None:
         help="where trials are trained (default: %(default)s)",
     )
     parser.add_argument(
+        "--yes", action="store_true", help="with --on kaggle: send the first job without asking"
+    )
+    parser.add_argument(
         "--max-hours",
         type=hours,
         metavar="H",

@@ -4,7 +4,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -83,6 +83,8 @@ class JobRequest:
     """Also send changes that are not committed."""
     replace: bool = False
     session: int = 1
+    floors: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
+    """By experiment; see :attr:`ports.TrainingTask.floors`."""
     for_reading: bool = False
     """Nothing is sent: questions that need an account or a network may stay open, and what must
     be done before it can be sent is listed."""
@@ -181,7 +183,7 @@ def plan_job(
         bundles=bundles,
         code=code,
         tasks=[
-            JobTask(name, dump(settings), its_gpus)
+            JobTask(name, dump(settings), its_gpus, request.floors.get(name, {}))
             for (name, settings), its_gpus in zip(request.experiments.items(), gpus, strict=True)
         ],
         limits=_limits(session_h, params, epoch_s),

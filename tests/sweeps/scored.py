@@ -13,6 +13,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+import pytest
+
 from container_doors.cli.trainings import LocalTrainings
 from container_doors.core.config import Params
 from container_doors.core.errors import ToBeContinued
@@ -104,8 +106,9 @@ def main() -> int:
     from container_doors.cli import sweep
 
     world = partial(scored_world, trainer=ScoredTrainer(epoch_s=0.02))
-    sweep.LocalTrainings = partial(LocalTrainings, open_world=world)  # type: ignore[assignment,misc]
-    sweep.open_detector = open_scored
+    patch = pytest.MonkeyPatch()
+    patch.setattr(sweep, "LocalTrainings", partial(LocalTrainings, open_world=world))
+    patch.setattr(sweep, "open_detector", open_scored)
     return doors(["sweep", *sys.argv[1:]])
 
 

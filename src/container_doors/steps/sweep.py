@@ -311,6 +311,7 @@ def _with_confirmation(work: _Sweep, end: str) -> Sweep:
     earlier = Sweep.read(work.run.sweep) if work.run.sweep.exists() else None
     best = found.best
     baseline = found.trials[0]
+    why: str | None
     if best is None:
         why = "no trial has finished"
     elif best.is_baseline:

@@ -5,9 +5,10 @@ from typing import Protocol
 
 from container_doors.core.sweeps import Importance, Scalar, Space, Trial
 
-Suggest = Callable[[Space, Sequence[Trial], int, int], dict[str, Scalar]]
+Suggest = Callable[[Space, Sequence[Trial], int, int], dict[str, Scalar] | None]
 """Chooses the values of the next trial from a space, the trials before it, how many of these have
-a known result (the others are being trained), and a seed. Equal arguments give equal values."""
+a known result (the others are being trained), and a seed. Equal arguments give equal
+values; None if every combination was tried."""
 
 Explain = Callable[[Space, Sequence[Trial]], Importance | None]
 """Calculates how much each key matters."""

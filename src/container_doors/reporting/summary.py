@@ -198,6 +198,7 @@ def _render(
         proportion=figures.proportion,
         hyperparameters=list(_flatten(record.params)),
         epochs_asked=record.epochs_asked,
+        is_trained_on_all=record.params.get("data", {}).get("trains_on") == "all",
         published=PUBLISHED,
         reports=REPORTS,
     )

@@ -37,7 +37,6 @@ from container_doors.evaluation.uses import restore_uses
 from container_doors.publishing.hashing import artifact
 from container_doors.reporting.confusion import draw_confusion
 from container_doors.steps.detections import (
-    EVALUATED_SPLITS,
     OpenDetector,
     Subject,
     cached_detections,
@@ -46,6 +45,7 @@ from container_doors.steps.detections import (
     detect,
     detect_with,
     evaluated,
+    evaluated_splits,
     keep,
     known_attributes,
     record_training_use,
@@ -73,7 +73,7 @@ def evaluate_run(run: Run, *, world: World) -> Evaluation:
     )
     subject = Subject(run.best_weights, run.data_view, record.run_id, params, layout)
     splits = {}
-    for split in EVALUATED_SPLITS:
+    for split in evaluated_splits(params):
         world.progress.say(f"evaluating best.pt on {split}")
         detected = detect_with(
             detector,
@@ -213,6 +213,11 @@ def evaluate_split(
             hint="choose another --split, such as test",
         )
     record, layout = trained(run)
+    if split not in evaluated_splits(record.known_params):
+        raise RunError(
+            f"{run.label} was trained on {split}: its scores there mean nothing",
+            hint=f"doors evaluate --experiment {run.label} --split test",
+        )
     attributes = known_attributes(layout, progress)
     detected = detect(run, split, open_detector=open_detector, progress=progress)
     threshold = record.known_params.validation.conf_threshold
@@ -248,7 +253,7 @@ def both_splits(
     return {
         split: cached_assessment(run, split, record, layout, attributes)
         or evaluate_split(run, split, open_detector=open_detector, progress=progress)
-        for split in ("val", "test")
+        for split in evaluated_splits(record.known_params)
     }
 
 

@@ -8,7 +8,13 @@ from container_doors.publishing.hashing import artifact
 from container_doors.publishing.lineage import run_of
 from container_doors.publishing.publication import read_published
 from container_doors.reporting.gate import TargetResult, check_targets
-from container_doors.steps.detections import OpenDetector, count_test_use, known_attributes, trained
+from container_doors.steps.detections import (
+    OpenDetector,
+    count_test_use,
+    evaluated_splits,
+    known_attributes,
+    trained,
+)
 from container_doors.steps.evaluate import cached_assessment, evaluate_split
 from container_doors.steps.version import nothing_published, refuse_another
 
@@ -20,7 +26,7 @@ def gate_run(
     record, layout = trained(run)
     attributes = known_attributes(layout, progress)
     assessments = {}
-    for split in ("val", "test"):
+    for split in evaluated_splits(record.known_params):
         assessment = cached_assessment(run, split, record, layout, attributes)
         if assessment is None:
             assessment = evaluate_split(run, split, open_detector=open_detector, progress=progress)

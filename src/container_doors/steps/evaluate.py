@@ -1,6 +1,6 @@
 """Measures what a model finds on a split: its scores, their intervals, an operating target."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -267,15 +267,38 @@ def assessed(
     target: float,
 ) -> Assessment:
     """Derive all scores of a split from its detections."""
+    view = ensure_view(layout, run.data_view)
+    paths = {one.image: view / one.image for one in detected.photographs}
+    found = assess(detected, attributes, paths, conf_threshold=conf_threshold, target=target)
+    changed = changed_since_training(run, detected.split, layout)
+    return found.model_copy(update={"changed": changed})
+
+
+def assess(
+    detected: Detected,
+    attributes: Attributes,
+    paths: Mapping[str, Path],
+    *,
+    conf_threshold: float,
+    target: float,
+) -> Assessment:
+    """Derive all scores from detections.
+
+    Args:
+        detected: All detections on some photographs.
+        attributes: What is known of them.
+        paths: Where each of them is, by its name.
+        conf_threshold: The threshold in use.
+        target: The recall that each part should reach.
+    """
     photographs, scenes = detected.photographs, scenes_of(detected, attributes)
     seen = match_photographs(photographs, scenes, conf_threshold=conf_threshold)
     scores, undefined = all_scores(seen)
     alarms = false_alarms(photographs, scenes, conf_threshold=conf_threshold)
     if not alarms:
         undefined["false alarms"] = "no photograph is without a door"
-    view = ensure_view(layout, run.data_view)
     described = {
-        one.image: photograph_attributes(view / one.image)
+        one.image: photograph_attributes(paths[one.image])
         | dict(attributes.values.get(one.image, {}))
         for one in photographs
     }
@@ -283,7 +306,7 @@ def assessed(
     return Assessment(
         files_sha256=detected.files_sha256,
         attributes_sha256=attributes.sha256,
-        changed=changed_since_training(run, detected.split, layout),
+        changed=[],
         split=detected.split,
         image_size_px=detected.image_size_px,
         photographs=len(photographs),

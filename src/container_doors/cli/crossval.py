@@ -2,7 +2,7 @@
 
 import argparse
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from container_doors.cli import console
 from container_doors.cli.evaluate import open_detector
@@ -14,10 +14,9 @@ from container_doors.core.errors import ToBeContinued
 from container_doors.core.measurements import CrossValidation
 from container_doors.core.run import Run
 from container_doors.reporting.figures import count
+from container_doors.reporting.fold_table import FOLD_COLUMNS, SCORES, fold_rows
 from container_doors.steps.crossval import plan_folds, pool, train_folds, train_last
 from container_doors.training.stopping import StopRequests
-
-SHOWN = ("AP50", "AP50-95", "recall", "precision")
 
 
 def crossval(arguments: argparse.Namespace) -> int:
@@ -60,7 +59,7 @@ def _lines(found: CrossValidation) -> Iterator[str]:
         "trained on it, at a confidence of "
         f"{pooled.conf_threshold:.4g}"
     )
-    for name in SHOWN:
+    for name in SCORES:
         value = pooled.scores.get(name)
         yield f"  {name:10} {value or f'undefined: {pooled.undefined[name]}'}"
     for one in pooled.false_alarms:
@@ -74,25 +73,15 @@ def _lines(found: CrossValidation) -> Iterator[str]:
 
 def _table(found: CrossValidation) -> list[str]:
     """Return a row for each fold, then the spread between them."""
-    heads = ["fold", "photographs", "doors", "best epoch", *SHOWN, "false alarms"]
-    rows: list[Sequence[str]] = [heads]
-    for one in found.folds:
-        scores = [_short(one.scores[name].value if name in one.scores else None) for name in SHOWN]
-        counts = (one.number, one.photographs, one.doors, one.best_epoch)
-        rows.append([*map(str, counts), *scores, str(one.false_alarms)])
-    for what in ("mean", "deviation"):
-        spreads = [found.spread.get(name) for name in SHOWN]
-        values = [_short(None if one is None else getattr(one, what)) for one in spreads]
-        rows.append([what, "", "", "", *values, ""])
+    rows = [
+        [name.lower() if name not in SCORES else name for name in FOLD_COLUMNS],
+        *fold_rows(found),
+    ]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
         "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in rows
     ]
-
-
-def _short(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
 
 
 def _next(run: Run, *, is_final: bool) -> list[str]:

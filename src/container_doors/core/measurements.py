@@ -231,6 +231,8 @@ class TargetCheck(Value):
 
     promise: str
     conf_threshold: float
+    chosen_split: str = "val"
+    """``val``, or ``folds`` for the last model of a cross-validation."""
     chosen_on: Estimate
     checked_on: Estimate
     verdict: str

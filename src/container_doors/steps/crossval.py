@@ -200,27 +200,6 @@ def pool(plan: Folds, *, open_detector: OpenDetector, progress: Progress) -> Cro
     return found
 
 
-def cross_validation(run: Run, record: RunRecord) -> CrossValidation | None:
-    """Read the cross-validation that a run is the last model of; None if there is none."""
-    if record.known_params.data.trains_on != "all" or not run.crossval.exists():
-        return None
-    return CrossValidation.read(run.crossval)
-
-
-def read_cross_validation(run: Run) -> tuple[CrossValidation, Detected]:
-    """Read a cross-validation and its detections, whether or not there is a last model.
-
-    Raises:
-        RunError: If there is none.
-    """
-    if not run.crossval.exists() or not run.out_of_fold.exists():
-        raise RunError(
-            f"{run.label} was not cross-validated: there is no {run.crossval}",
-            hint=f"doors crossval --experiment {run.name}",
-        )
-    return CrossValidation.read(run.crossval), Detected.read(run.out_of_fold)
-
-
 def _refuse_fold_without_door(folds: Mapping[Path, int], fewer: str) -> None:
     doors = dict.fromkeys(sorted(set(folds.values())), 0)
     for image, number in folds.items():

@@ -1,6 +1,6 @@
 """Measures what a model finds on a split: its scores, their intervals, an operating target."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -52,6 +52,7 @@ from container_doors.steps.detections import (
     scenes_of,
     trained,
 )
+from container_doors.steps.out_of_fold import to_choose_by
 from container_doors.training.logbook import LOG
 
 MOST_PICTURES = 100
@@ -223,8 +224,10 @@ def evaluate_split(
     threshold = record.known_params.validation.conf_threshold
     check = None
     if target is not None:
-        val = detect(run, "val", open_detector=open_detector, progress=progress)
-        check = _checked(target, val, detected, attributes)
+        chosen_by = to_choose_by(
+            run, record, attributes, open_detector=open_detector, progress=progress
+        )
+        check = _checked(target, *chosen_by, detected, attributes)
         threshold = check.conf_threshold
     assessment = assessed(
         run,
@@ -330,10 +333,16 @@ def assess(
 
 
 def _checked(
-    target: OperatingTarget, val: Detected, detected: Detected, attributes: Attributes
+    target: OperatingTarget,
+    chosen_by: Detected,
+    its_scenes: Sequence[int],
+    detected: Detected,
+    attributes: Attributes,
 ) -> TargetCheck:
-    """Choose the threshold on val, and measure it on the split that was asked for."""
-    threshold, chosen = choose_threshold(target, val.photographs, scenes_of(val, attributes))
+    """Choose the threshold on val or the folds, and measure it on the split that was asked for."""
+    threshold, chosen = choose_threshold(
+        target, chosen_by.photographs, its_scenes, split=chosen_by.split
+    )
     scenes = scenes_of(detected, attributes)
     measured = target.estimate(detected.photographs, scenes, conf_threshold=threshold)
     if measured is None:
@@ -344,6 +353,7 @@ def _checked(
     return TargetCheck(
         promise=target.text,
         conf_threshold=threshold,
+        chosen_split=chosen_by.split,
         chosen_on=chosen,
         checked_on=measured,
         verdict=target.verdict(measured),

@@ -138,6 +138,8 @@ def write_page(
     refuse_another_page(output)
     rows = check_targets(record, measured.assessments, at_the_point=False)
     test, robustness = measured.assessments["test"], measured.robustness
+    is_trained_on_all = record.params.get("data", {}).get("trains_on") == "all"
+    best_epoch = None if is_trained_on_all else record.best_epoch  # no epoch was chosen
     style = _style()
     text = _BEGINS + _template().render(
         policy=policy(style),
@@ -159,11 +161,11 @@ def write_page(
         crossval=measured.crossval,
         fold_columns=FOLD_COLUMNS,
         fold_rows=fold_rows(measured.crossval) if measured.crossval else [],
-        is_trained_on_all=record.params.get("data", {}).get("trains_on") == "all",
+        is_trained_on_all=is_trained_on_all,
         corruptions=_corruptions(robustness) if robustness else None,
         names=_SCORES,
-        panels=charts.training(history, record.best_epoch),
-        epochs=curve_table.table(history, record.best_epoch),
+        panels=charts.training(history, best_epoch),
+        epochs=curve_table.table(history, best_epoch),
         epoch_columns=curve_table.COLUMNS,
         epoch_legend=curve_table.LEGEND,
         in_use=_in_use(test),

@@ -67,7 +67,7 @@ def test_a_setting_of_nobodys_is_refused():
 
 def test_nothing_is_sent_unasked_where_nobody_can_answer():
     with pytest.raises(ConfigError, match="No one is here to answer") as raised:
-        kaggle._agreed("send it?", yes=False)
+        kaggle.agreed("send it?", yes=False)
 
     assert raised.value.hint == "answer with --yes"
 

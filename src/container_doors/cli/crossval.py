@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from container_doors.cli import console
 from container_doors.cli.evaluate import open_detector
 from container_doors.cli.output import say, say_document
-from container_doors.cli.trainings import LocalTrainings
+from container_doors.cli.trainings_on import is_agreed, trainings_on
 from container_doors.cli.upload import with_chosen_mode
 from container_doors.core.config import load_params
 from container_doors.core.errors import ToBeContinued
@@ -23,11 +23,13 @@ def crossval(arguments: argparse.Namespace) -> int:
     """Train the folds and the last model; print the pooled scores and the spread between folds."""
     params = with_chosen_mode(load_params(arguments.config, arguments.overrides))
     run = Run(params.wandb.name if arguments.experiment is None else arguments.experiment)
+    if not is_agreed(arguments):
+        return 0
     stopping = StopRequests(run.stop_request)
     with console.progress(quiet=arguments.json) as progress, stopping.handling_sigterm():
         try:
             plan = plan_folds(params, run, folds=arguments.folds, progress=progress)
-            trainings = LocalTrainings(params, progress, stopping=stopping)
+            trainings = trainings_on(arguments, params, progress, stopping=stopping)
             train_folds(plan, trainings=trainings, progress=progress)
             found = pool(plan, open_detector=open_detector, progress=progress)
             if not arguments.no_final:

@@ -1,6 +1,7 @@
 """The options of ``doors crossval``."""
 
 from container_doors.cli.options.shared import Commands, add_command, add_config, add_json, positive
+from container_doors.cli.options.trainings import add_place
 
 
 def add_to(commands: Commands) -> None:
@@ -31,4 +32,5 @@ def add_to(commands: Commands) -> None:
         action="store_true",
         help="train no last model on train and val, such as to compare settings",
     )
+    add_place(parser)
     add_json(parser, "crossval.json")

@@ -6,8 +6,9 @@ from tests.fakes import FakeDetector, FakeFollower, FakeProgress, FakeTrainer
 from tests.test_remote_training import _commit, clone, host, no_time, params
 
 from container_doors.adapters.git.repository import GitRepository
-from container_doors.cli.kaggle_trainings import Account, KaggleTrainings
-from container_doors.core.errors import ConfigError, UnreachableError
+from container_doors.cli import kaggle, kaggle_trainings
+from container_doors.cli.kaggle_trainings import KaggleTrainings
+from container_doors.core.errors import UnreachableError
 from container_doors.core.ports import TaskEnd, TrainingTask
 from container_doors.core.records import RunRecord
 from container_doors.core.run import Run
@@ -24,12 +25,19 @@ def a_task(name: str, seed: int, floors: dict[int, float] | None = None) -> Trai
     return TrainingTask(name, own.model_copy(update={"publishing": publishing}), floors or {})
 
 
-def train(host: FakeHost, *tasks: TrainingTask, agrees: bool = True) -> list[TaskEnd]:
+@pytest.fixture(autouse=True)
+def _account(host: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
     outside = Outside(GitRepository(), lambda *_: FakeDetector(), FakeProgress())
-    account = Account(
-        host, FakeTrainer(), outside, lambda _: FakeFollower(), lambda _: agrees, no_time
-    )
-    return list(KaggleTrainings(account, FakeProgress()).train(tasks))
+    for module in (kaggle, kaggle_trainings):
+        monkeypatch.setattr(module, "KaggleHost", lambda: host)
+        monkeypatch.setattr(module, "sleep", no_time)
+    monkeypatch.setattr(kaggle, "YoloTrainer", FakeTrainer)
+    monkeypatch.setattr(kaggle, "real_outside", lambda _: outside)
+    monkeypatch.setattr(kaggle, "relayed_follower_for", lambda *_: FakeFollower())
+
+
+def train(*tasks: TrainingTask) -> list[TaskEnd]:
+    return list(KaggleTrainings(FakeProgress(), hours=11.5, with_changes=False).train(tasks))
 
 
 @pytest.mark.slow
@@ -38,7 +46,7 @@ def test_two_tasks_are_a_job_that_goes_on_across_sessions_and_one_may_be_pruned(
     host.environment["MOOD"] = "stop"
     tasks = [a_task("t0", 0), a_task("t1", 1, floors={3: 0.35})]
 
-    ends = train(host, *tasks)
+    ends = train(*tasks)
 
     assert {end.name: end.outcome for end in ends} == {"t0": "finished", "t1": "pruned"}
     assert RunRecord.read(Run("t0").record).resumed_after == [2, 4]
@@ -46,7 +54,7 @@ def test_two_tasks_are_a_job_that_goes_on_across_sessions_and_one_may_be_pruned(
     assert len(read_epochs(Run("t1").metrics_jsonl)) <= 4
     jobs = read_jobs()[::-1]
     assert [set(job.experiments) for job in jobs] == [{"t0", "t1"}, {"t0", "t1"}, {"t0"}]
-    assert train(host, *tasks) == sorted(ends, key=lambda end: end.name)
+    assert train(*tasks) == sorted(ends, key=lambda end: end.name)
     assert len(read_jobs()) == 3, "nothing is sent again"
 
 
@@ -55,25 +63,18 @@ def test_a_job_that_is_running_is_followed_and_not_sent_again(host: FakeHost):
     task = a_task("t0", 0)
     host.gone = 10_000
     with pytest.raises(UnreachableError):
-        train(host, task)
+        train(task)
     assert len(read_jobs()) == 1
     host.gone = 0
 
-    assert train(host, task) == [TaskEnd("t0", "finished")]
+    assert train(task) == [TaskEnd("t0", "finished")]
     assert len(read_jobs()) == 1
 
 
 def test_a_failed_training_is_a_failed_task(host: FakeHost):
     host.environment["MOOD"] = "fail"
 
-    [end] = train(host, a_task("t0", 0))
+    [end] = train(a_task("t0", 0))
 
     assert (end.name, end.outcome) == ("t0", "failed")
     assert "out of memory with batch size 1" in (end.reason or "")
-
-
-def test_nothing_is_sent_without_an_answer(host: FakeHost):
-    with pytest.raises(ConfigError, match="nothing was sent"):
-        train(host, a_task("t0", 0), agrees=False)
-    assert not host.sent
-    assert not read_jobs()

@@ -103,11 +103,11 @@ def open_scored(weights: Path, params: Params) -> FakeDetector:
 
 def main() -> int:
     from container_doors.cli import main as doors
-    from container_doors.cli import sweep
+    from container_doors.cli import sweep, trainings_on
 
     world = partial(scored_world, trainer=ScoredTrainer(epoch_s=0.02))
     patch = pytest.MonkeyPatch()
-    patch.setattr(sweep, "LocalTrainings", partial(LocalTrainings, open_world=world))
+    patch.setattr(trainings_on, "LocalTrainings", partial(LocalTrainings, open_world=world))
     patch.setattr(sweep, "open_detector", open_scored)
     return doors(["sweep", *sys.argv[1:]])
 

@@ -10,10 +10,8 @@ from container_doors.adapters.optuna.ledger import OptunaLedger
 from container_doors.adapters.optuna.sampler import importance, suggest
 from container_doors.cli import console
 from container_doors.cli.evaluate import open_detector, warn_of_lost_uses
-from container_doors.cli.kaggle import agreed
-from container_doors.cli.kaggle_trainings import KaggleTrainings, real_account
 from container_doors.cli.output import say, say_document
-from container_doors.cli.trainings import LocalTrainings
+from container_doors.cli.trainings_on import is_agreed, trainings_on
 from container_doors.cli.upload import with_chosen_mode
 from container_doors.core.config import Params, load_params
 from container_doors.core.errors import ConfigError, RunError, ToBeContinued
@@ -40,6 +38,8 @@ def sweep(arguments: argparse.Namespace) -> int:
         found = _read(run)
     else:
         plan = read_plan(arguments.plan, params)
+        if not is_agreed(arguments):
+            return 0
         warn_of_lost_uses()
         limit = arguments.max_hours
         stopping = StopRequests(
@@ -83,20 +83,12 @@ def _read(run: Run) -> Sweep:
 def _trainings(
     arguments: argparse.Namespace, params: Params, progress: Progress, stopping: Stopping
 ) -> Trainings:
-    if arguments.on == "local":
-        return LocalTrainings(params, progress, stopping=stopping)
-    if arguments.on == "kaggle" and arguments.max_hours is not None:
+    if arguments.on != "local" and arguments.max_hours is not None:
         raise ConfigError(
-            "--max-hours would be ignored with --on kaggle: a session there has its own limit",
-            hint="leave it out; Ctrl-C stops following, and the same command goes on",
+            f"--max-hours would be ignored with --on {arguments.on}",
+            hint="leave it out, or limit a session there: --hours",
         )
-    if arguments.on == "kaggle":
-        account = real_account(progress, lambda question: agreed(question, yes=arguments.yes))
-        return KaggleTrainings(account, progress)
-    raise ConfigError(
-        f"--on {arguments.on}: a sweep cannot be trained there yet",
-        hint="train it here: --on local, which uses each GPU of this machine; or --on kaggle",
-    )
+    return trainings_on(arguments, params, progress, stopping=stopping)
 
 
 def _lines(found: Sweep, run: Run) -> list[str]:

@@ -10,13 +10,12 @@ from container_doors import pipeline
 from container_doors.adapters.machine import gpus_for
 from container_doors.adapters.training_processes import TrainingProcess
 from container_doors.cli.train import real_world
-from container_doors.core.config import Params, dump, params_with, with_defaults
+from container_doors.core.config import Params, dump, params_with
 from container_doors.core.errors import DoorsError, RunError, ToBeContinued
 from container_doors.core.ports import Progress, Stopping, TaskEnd, TrainingTask, World
 from container_doors.core.records import RunRecord
 from container_doors.core.run import Run
-from container_doors.publishing.comparison import differing_fields, format_value
-from container_doors.steps.start import training_params
+from container_doors.steps.start import changed_params
 from container_doors.training.claim import earlier_record
 from container_doors.training.floors import StopBelowFloor, below_floor
 from container_doors.training.history import read_epochs
@@ -130,7 +129,7 @@ def known_end(task: TrainingTask) -> TaskEnd | None:
     pruned = below_floor(read_epochs(run.metrics_jsonl), task.floors)
     if record.status != "finished" and pruned is None:
         return None
-    differences = _differences(record, task.params)
+    differences = changed_params(record, task.params)
     if differences and record.status == "finished":
         raise RunError(
             f"{task.name} was trained with other params: {', '.join(differences)}",
@@ -141,17 +140,6 @@ def known_end(task: TrainingTask) -> TaskEnd | None:
     if record.status == "finished":
         return TaskEnd(task.name, "finished")
     return TaskEnd(task.name, "pruned", pruned)
-
-
-def _differences(record: RunRecord, params: Params) -> list[str]:
-    """Name the params of training that differ; on which device does not matter."""
-    was = training_params(with_defaults(record.params))
-    asked = training_params(params.model_dump(mode="json"))
-    return [
-        f"{key} {format_value(old)} -> {format_value(new)}"
-        for key, old, new in differing_fields(was, asked)
-        if key != "training.device"
-    ]
 
 
 def _record(run: Run) -> RunRecord | None:

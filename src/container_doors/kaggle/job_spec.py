@@ -71,7 +71,7 @@ class JobTask:
     params_yaml: str
     gpus: Sequence[int]
     floors: Mapping[int, float] = field(default_factory=dict)
-    """See :attr:`ports.TrainingTask.floors`."""
+    """See :attr:`container_doors.core.ports.TrainingTask.floors`."""
 
 
 def spread_gpus(devices: Sequence[str]) -> list[list[int]]:
@@ -125,7 +125,7 @@ def job_spec(
         "gpus": {"name": TWO_T4.name, "count": TWO_T4.count} if needs_gpus else None,
         "experiments": [
             {"name": one.name, "params": one.params_yaml, "gpus": list(one.gpus),
-             "floors": dict(one.floors)}
+             "floors": [f"{epoch}={least!r}" for epoch, least in sorted(one.floors.items())]}
             for one in tasks
         ],
         "session_s": limits.session_s,

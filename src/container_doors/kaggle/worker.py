@@ -498,9 +498,7 @@ class Training:
     ) -> None:
         self.name: str = experiment["name"]
         self.gpus: list[int] = experiment["gpus"]
-        self._floors = [
-            f"--floor={epoch}={value!r}" for epoch, value in experiment["floors"].items()
-        ]
+        self._floors = [f"--floor={one}" for one in experiment.get("floors", [])]
         self.run = repository / "runs" / self.name
         self._repository, self._package = repository, package
         self._params = scratch / f"{self.name}.yaml"

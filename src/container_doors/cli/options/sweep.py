@@ -9,9 +9,8 @@ from container_doors.cli.options.shared import (
     add_json,
     hours,
 )
+from container_doors.cli.options.trainings import add_place
 from container_doors.cli.workspace import typed_path
-
-PLACES = ("local", "kaggle", "ray")
 
 
 def add_to(commands: Commands) -> None:
@@ -38,20 +37,13 @@ def add_to(commands: Commands) -> None:
         help="of the sweep; its trials are NAME-trial000 and so on (default: detection.wandb.name "
         "of the configuration, with -sweep)",
     )
-    parser.add_argument(
-        "--on",
-        choices=PLACES,
-        default="local",
-        help="where trials are trained (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--yes", action="store_true", help="with --on kaggle: send the first job without asking"
-    )
+    add_place(parser)
     parser.add_argument(
         "--max-hours",
         type=hours,
         metavar="H",
-        help="stop after an epoch, in time for H hours; the same command goes on (default: none)",
+        help="with --on local: stop after an epoch, in time for H hours; the same command goes on "
+        "(default: none)",
     )
     parser.add_argument(
         "--report",

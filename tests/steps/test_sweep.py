@@ -10,7 +10,7 @@ import pytest
 from container_doors.adapters.optuna.sampler import suggest
 from container_doors.cli.trainings import LocalTrainings
 from container_doors.core.config import Params, params_with
-from container_doors.core.errors import ConfigError, RunError, ToBeContinued
+from container_doors.core.errors import ConfigError, DatasetError, RunError, ToBeContinued
 from container_doors.core.measurements import Estimate
 from container_doors.core.ports import Trainings
 from container_doors.core.records import RunRecord
@@ -121,6 +121,21 @@ def test_changed_photographs_are_a_changed_search(ledger: MemoryLedger):
 
     with pytest.raises(ConfigError, match="the photographs or labels in data/processed/detection"):
         search(f"{SPACE}budget: {{trials: 3}}", ledger)
+
+
+def test_a_trial_on_photographs_that_were_changed_meanwhile_is_no_result(ledger: MemoryLedger):
+    trainings = ScoredTrainings(ledger, data_sha256="e" * 64)
+
+    with pytest.raises(DatasetError, match="runs/sweep1-trial000 was trained on other photographs"):
+        search(SPACE, ledger, trainings=trainings)
+    assert ledger.trials()[0].outcome == "running"
+
+
+def test_another_objective_may_be_chosen_and_the_first_of_equals_wins(ledger: MemoryLedger):
+    found = search(f"{SPACE}objective: val mAP50\nbudget: {{trials: 3}}", ledger)
+
+    assert [one.score for one in found.trials] == [0.9, 0.9, 0.9]
+    assert found.winner == 0
 
 
 def test_a_trial_without_memory_is_a_failed_one_and_three_in_a_row_are_the_end(

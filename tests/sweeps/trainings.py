@@ -40,7 +40,10 @@ class MemoryLedger:
 
 @dataclass
 class ScoredTrainings:
-    """A :class:`ports.Trainings` that leaves the documents of a run; it resumes and prunes."""
+    """A :class:`ports.Trainings` that leaves the documents of a run.
+
+    It resumes; and it prunes one epoch after that of the floor, as the trainer does.
+    """
 
     ledger: MemoryLedger
     at_once: int = 1
@@ -48,6 +51,8 @@ class ScoredTrainings:
     """The runs that fail."""
     epochs_left: int = 1000
     """Then it is asked to stop."""
+    data_sha256: str | None = None
+    """That of other photographs than the sweep's."""
     trained: list[str] = field(default_factory=list)
     """The run of each epoch."""
 
@@ -60,7 +65,7 @@ class ScoredTrainings:
         run.directory.mkdir(parents=True, exist_ok=True)
         if task.name in self.fails:
             return TaskEnd(task.name, "failed", "RunError: out of memory with batch size 1")
-        epochs = task.params.training.epochs
+        epochs, pruned = task.params.training.epochs, None
         for number in range(len(read_epochs(run.metrics_jsonl)) + 1, epochs + 1):
             if not self.epochs_left:
                 raise ToBeContinued("the session ends")
@@ -70,9 +75,9 @@ class ScoredTrainings:
             append_epoch(
                 run.metrics_jsonl, Epoch(number, {"val/mAP50-95": value, "perf/epoch_s": 60.0})
             )
-            pruned = below_floor(read_epochs(run.metrics_jsonl), task.floors)
-            if pruned is not None:
+            if pruned is not None and number < epochs:
                 return TaskEnd(task.name, "pruned", pruned)
+            pruned = below_floor(read_epochs(run.metrics_jsonl), task.floors)
         self._write(run, task)
         return TaskEnd(task.name, "finished")
 
@@ -82,7 +87,7 @@ class ScoredTrainings:
         record = a_record(
             experiment=run.name, status="finished", params=task.params.model_dump(mode="json")
         )
-        data = record.dataset.model_copy(update={"sha256": definition["data"]})
+        data = record.dataset.model_copy(update={"sha256": self.data_sha256 or definition["data"]})
         record.model_copy(update={"dataset": data}).write(run.record)
         scores = split_scores(ultralytics={"mAP50": 0.9, "mAP50-95": score(task.params)})
         an_evaluation(splits={"val": scores}).write(run.scores)

@@ -159,7 +159,7 @@ def test_what_was_not_agreed_to_leaves_no_packs_behind(monkeypatch: pytest.Monke
     record = a_job()
     (record.folder / "packs").mkdir(parents=True)
     planned = Plan(record, [], 1.0, 11.5, None, {}, [])
-    monkeypatch.setattr(kaggle, "_plan", lambda *_: planned)
+    monkeypatch.setattr(kaggle, "make_plan", lambda *_: planned)
     arguments = build_parser().parse_args(["kaggle", "push", "--config", str(PARAMS_YAML)])
 
     with pytest.raises(ConfigError, match="No one is here to answer"):

@@ -18,12 +18,15 @@ from container_doors.core.ports import TrainingListener
 from container_doors.core.records import Epoch, StartingWeights
 from container_doors.core.run import Run
 from container_doors.training.checkpoint import make_newest, stage
+from container_doors.training.floors import StopBelowFloor
 from container_doors.training.history import read_epochs
 from tests.fakes import FakeTrainer, FakeWorld
 
 MAIN = """
 import os, runpy, sys
-sys.path = [os.environ["SOURCES"], *(p for p in sys.path if not p.startswith(os.getcwd()))]
+sources = os.environ["SOURCES"]
+others = [path for path in sys.path if not path.startswith(os.getcwd())]
+sys.path = [sources, f"{sources}/src", *others]
 del sys.modules["container_doors"]
 runpy.run_module("tests.fake_training", run_name="__main__")
 """
@@ -57,6 +60,8 @@ class Pieces(FakeTrainer):
             staged = stage(run, save=a_state, previous_has_best=False, is_last=is_last)
             make_newest(run, staged, epoch, is_last=is_last)
             listener.epoch_finished(epoch)
+            if not is_last and (reason := listener.reason_to_stop(0.0)) is not None:
+                raise ToBeContinued(reason)
             if number == done + 2 and not is_last:
                 end()
 
@@ -84,15 +89,23 @@ def main() -> None:
     parser.add_argument("--config", type=Path)
     parser.add_argument("--experiment")
     parser.add_argument("--max-hours", type=float)
+    parser.add_argument("--floor", action="append", default=[])
     parser.add_argument("--set", action="append", default=[])
     arguments = parser.parse_args()
     assert arguments.alone
     assert arguments.max_hours > 0
     params = load_params(arguments.config, arguments.set)
     outside = FakeWorld(trainer=Pieces())
-    world = replace(outside.world, repository=GitRepository(Path.cwd()), progress=PlainProgress())
+    run = Run(arguments.experiment)
+    floors = {int(epoch): float(value) for epoch, value in (f.split("=") for f in arguments.floor)}
+    world = replace(
+        outside.world,
+        repository=GitRepository(Path.cwd()),
+        progress=PlainProgress(),
+        stopping=StopBelowFloor(outside.world.stopping, run.metrics_jsonl, floors),
+    )
     try:
-        pipeline.train(params, Run(arguments.experiment), world=world)
+        pipeline.train(params, run, world=world)
     except ToBeContinued as wish:
         PlainProgress().say(f"to be continued: {wish}")
 

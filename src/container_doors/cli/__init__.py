@@ -96,10 +96,12 @@ def _run(arguments: argparse.Namespace) -> int:
         return _complain(_explained(error), USER_ERROR)
 
 
-_NEED_TRAIN = {"demo:demo", "train:train", "evaluate:evaluate", "compare:compare",
-               "robustness:robustness", "latency:latency", "export:export",
-               "data_prelabel:draw_boxes"}  # fmt: skip
+_NEED_TRAIN = ("demo:demo", "train:train", "crossval:crossval", "evaluate:evaluate",
+               "compare:compare", "robustness:robustness", "latency:latency", "export:export",
+               "data_prelabel:draw_boxes")  # fmt: skip
 """What computes with a model; every other command works without the extra `train`."""
+
+_NEEDED = {**dict.fromkeys(_NEED_TRAIN, ("train",)), "sweep:sweep": ("train", "sweep")}
 
 
 def _require_extra(handler: str) -> None:
@@ -108,12 +110,13 @@ def _require_extra(handler: str) -> None:
     Raises:
         MissingToolError: If it is not.
     """
-    missing = missing_in("train") if handler in _NEED_TRAIN else None
-    if missing is not None:
-        raise MissingToolError(
-            f"this command needs the extra 'train': {missing} is not installed",
-            hint=install_command("train"),
-        )
+    for extra in _NEEDED.get(handler, ()):
+        missing = missing_in(extra)
+        if missing is not None:
+            raise MissingToolError(
+                f"this command needs the extra {extra!r}: {missing} is not installed",
+                hint=install_command(extra),
+            )
 
 
 def _with_version(error: DoorsError) -> DoorsError:

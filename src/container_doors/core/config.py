@@ -104,6 +104,12 @@ class Data(Section):
     by lot for each epoch, and added to the real ones. Mixup, if it is on, takes any of them."""
     drawn_path: str = "data/drawn"
     """The folder of a drawn data set (``doors data sample``); only its train split is used."""
+    fold: int | None = Field(default=None, ge=1)
+    """A fold of ``folds.csv``, from 1: it is the run's test, the next fold its val, the others its
+    train, and the test split is not used. None: the splits. ``doors crossval`` sets it."""
+    trains_on: Literal["train", "all"] = "train"
+    """``all``: train and val, for a last model whose number of epochs is known. Nothing is chosen
+    on val then: the last epoch is the model. ``doors crossval`` sets it."""
 
     def drawn_each_epoch(self, photographs: int) -> int:
         """Return how many drawn photographs an epoch of so many real ones gets.
@@ -853,6 +859,23 @@ def _range_without_probability(params: Params) -> Iterator[str]:
                 )
 
 
+def _fold_of_everything(params: Params) -> Iterator[str]:
+    if params.data.fold is not None and params.data.trains_on == "all":
+        yield (
+            f"detection.data.fold: {params.data.fold} would be ignored, because trains_on is all; "
+            "write null"
+        )
+
+
+def _patience_without_val(params: Params) -> Iterator[str]:
+    patience = params.training.patience
+    if params.data.trains_on == "all" and patience:
+        yield (
+            f"detection.training.patience: {patience} would stop the training by photographs that "
+            "are trained on, because trains_on is all; write 0"
+        )
+
+
 def _default(section: Section, key: str) -> object:
     return type(section).model_fields[key].default
 
@@ -863,4 +886,6 @@ _WITHOUT_EFFECT = (
     _interval_without_publishing,
     _range_without_probability,
     _folder_without_share,
+    _fold_of_everything,
+    _patience_without_val,
 )

@@ -40,6 +40,7 @@ class FaultyInputError(DoorsError):
             hint: See :class:`DoorsError`.
             faults: The single faults, printed one per line.
         """
+        self.faults = tuple(faults)
         self._problem_lines = [problem, *(f"  - {fault}" for fault in faults)]
         super().__init__("\n".join(self._problem_lines), hint=hint)
 

@@ -126,6 +126,28 @@ def parse_json(text: str | bytes, most_bytes: int = MOST_JSON_BYTES) -> Any:  # 
         raise ParsingError("JSON", f"a fault ({str(error).partition(':')[0]})") from None
 
 
+def key_lines(text: str | bytes) -> dict[tuple[str, ...], int]:
+    r"""Return the line of each key of a YAML document, from 1, by the path of keys.
+
+    >>> key_lines("a:\n  b: 1\nc: 2")
+    {('a',): 1, ('a', 'b'): 2, ('c',): 3}
+
+    Args:
+        text: A text that :func:`parse_yaml` has parsed: its size is within the budget.
+    """
+    found: dict[tuple[str, ...], int] = {}
+    root = yaml.compose(_decoded(text, MOST_YAML_BYTES), Loader=_Loader)
+    nodes: list[tuple[tuple[str, ...], Any]] = [((), root)]
+    while nodes:
+        path, node = nodes.pop()
+        if isinstance(node, yaml.MappingNode):
+            for key, value in node.value:
+                at = (*path, str(key.value))
+                found[at] = key.start_mark.line + 1
+                nodes.append((at, value))
+    return dict(sorted(found.items(), key=lambda one: one[1]))
+
+
 def _decoded(text: str | bytes, most_bytes: int) -> str:
     if len(text) > most_bytes:
         raise ParsingError(f"at most {_size(most_bytes)}", _size(len(text)))

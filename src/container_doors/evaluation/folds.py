@@ -14,7 +14,12 @@ from container_doors.core.measurements import (
     wilson,
 )
 from container_doors.evaluation.intervals import student_quantile
-from container_doors.evaluation.robustness import corruption_result, mean_ap50, retention
+from container_doors.evaluation.robustness import (
+    corruption_result,
+    mean_ap50,
+    retention,
+    unseen_retention,
+)
 
 
 def spread(folds: Sequence[Mapping[str, Estimate]]) -> dict[str, Spread]:
@@ -80,6 +85,7 @@ def pooled_robustness(folds: Sequence[Robustness], *, files_sha256: str) -> Robu
             ],
             clean=clean,
             target=first.recall_target,
+            is_trained_on=one.is_trained_on,
         )
         for one in first.ladders
     ]
@@ -95,13 +101,17 @@ def pooled_robustness(folds: Sequence[Robustness], *, files_sha256: str) -> Robu
         ladders=ladders,
         mean_ap50=None if first.not_measured else mean_ap50(ladders),
         retention=None if first.not_measured else retention(clean, ladders),
+        unseen_retention=None if first.not_measured else unseen_retention(clean, ladders),
         not_measured=first.not_measured,
         looks=None,
     )
 
 
 def _measured_at(one: Robustness) -> object:
-    steps = [(each.name, [step.severity for step in each.steps]) for each in one.ladders]
+    steps = [
+        (each.name, each.is_trained_on, [step.severity for step in each.steps])
+        for each in one.ladders
+    ]
     return one.conf_threshold, one.recall_target, steps
 
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
-from container_doors.core.config import Params, Section
+from container_doors.core.config import Params
 from container_doors.core.errors import ConfigError
 from container_doors.core.parsing import (
     MOST_YAML_BYTES,
@@ -17,6 +17,7 @@ from container_doors.core.parsing import (
     read_bounded,
 )
 from container_doors.core.printable import one_line, shortened
+from container_doors.core.section import Section
 from container_doors.core.sweeps import Space
 from container_doors.sweeps.space import SpaceError, fitting_faults, parse_axis, suggestion
 

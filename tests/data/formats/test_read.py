@@ -145,7 +145,7 @@ a,xclick,/m/02dgv,1,0.1,0.2,0.1,0.2,0,0,1,0,0
 b,xclick,/m/02dgv,1,0.1,0.2,0.1,0.2,0,0,0,1,0
 """
 
-MADE = {
+MADE: dict[str, Any] = {
     "COCO with folders, gaps in the ids, a crowd and a polygon": (
         {**pictures("quay/a.jpg", "b.jpg"), "annotations/instances_default.json": json.dumps({
             "images": [{"id": 10, "file_name": "quay/a.jpg", "width": 64, "height": 48},

@@ -31,6 +31,12 @@ _LONGEST = (
 """Modules of slow tests, which begin first, so that none is left alone at the end."""
 
 
+def pytest_configure():
+    """Make the folder that Kaggle's package makes on import: two test processes race for it."""
+    usual = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+    (usual / "kaggle").mkdir(parents=True, exist_ok=True)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_collection():
     """Look for no garbage in what is imported, neither meanwhile nor later: all of it stays."""

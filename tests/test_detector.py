@@ -1,5 +1,6 @@
 """The public Python interface: three lines find the doors."""
 
+import io
 import json
 import os
 import subprocess
@@ -124,6 +125,7 @@ def turned() -> Image.Image:
         (lambda: Path("a.png"), "BGR", "a.png"),
         (lambda: Path("a.png").read_bytes(), "BGR", "<bytes>"),
         (lambda: memoryview(Path("a.png").read_bytes()), "BGR", "<bytes>"),
+        (lambda: io.BytesIO(Path("a.png").read_bytes()), "BGR", "<bytes>"),
         (as_pillow, "BGR", "<PIL.Image>"),
         (turned, "BGR", "<PIL.Image>"),
         (lambda: as_pillow().convert("RGBA"), "BGR", "<PIL.Image>"),
@@ -131,7 +133,8 @@ def turned() -> Image.Image:
         (lambda: np.asfortranarray(PIXELS), "BGR", "<array>"),
         (lambda: PIXELS[..., ::-1], "RGB", "<array>"),
     ],
-    ids=["path", "Path", "bytes", "memoryview", "Pillow", "turned", "RGBA", "BGR", "order", "RGB"],
+    ids=["path", "Path", "bytes", "memoryview", "open file", "Pillow", "turned", "RGBA", "BGR",
+         "order", "RGB"],
 )  # fmt: skip
 def test_a_photograph_is_given_in_any_form(
     photograph: Callable[[], Any], channels: Any, name: str, doors: Detector, runtimes: FakeRuntimes
@@ -148,6 +151,24 @@ def test_grey_pixels_are_a_photograph_too(doors: Detector, runtimes: FakeRuntime
     doors(PIXELS[..., 0])
 
     np.testing.assert_array_equal(runtimes.network.seen[-1][0], PIXELS[..., :1].repeat(3, axis=2))
+
+
+def test_a_scan_in_printing_inks_has_the_same_pixels_from_its_file_and_from_pillow(
+    doors: Detector, runtimes: FakeRuntimes
+):
+    inks = np.random.default_rng(0).integers(0, 256, (64, 48, 4), dtype=np.uint8)
+    Image.fromarray(inks, "CMYK").save("inks.jpg", quality=95)
+
+    doors("inks.jpg")
+    doors(Image.open("inks.jpg"))
+
+    (of_file, _), (of_pillow, _) = runtimes.network.seen[-2:]
+    np.testing.assert_array_equal(of_file, of_pillow)
+
+
+def test_a_file_in_text_mode_is_an_error(doors: Detector):
+    with Path("a.txt").open("w+") as file, pytest.raises(TypeError, match="binary mode"):
+        doors(file)
 
 
 def test_several_photographs_have_a_list_and_a_generator_an_iterator(

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from functools import partial
+from io import BufferedIOBase, TextIOBase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 
@@ -51,8 +52,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Detector", "Door", "Found", "Photograph", "UnreadablePictureError"]
 
-Photograph = str | os.PathLike[str] | bytes | Image.Image | NDArray[np.uint8]
-"""A path; the bytes of a file; a picture of Pillow; or pixels of the shape (height, width, 3)."""
+Photograph = str | os.PathLike[str] | bytes | BufferedIOBase | Image.Image | NDArray[np.uint8]
+"""A path; the bytes of a file, or the open file; a picture of Pillow; or pixels of the shape
+(height, width, 3)."""
 
 Channels = Literal["BGR", "RGB"]
 
@@ -189,7 +191,9 @@ class Detector:
         return f"<Detector: {name}, {used.backend}, confidence above {used.conf_threshold:g}>"
 
     @overload
-    def __call__(self, photographs: Photograph, *, channels: Channels = "BGR") -> Found: ...
+    def __call__(  # type: ignore[overload-overlap] # a file that is open is an iterator too
+        self, photographs: Photograph, *, channels: Channels = "BGR"
+    ) -> Found: ...
 
     @overload
     def __call__(
@@ -214,8 +218,9 @@ class Detector:
 
         Args:
             photographs: One, a list of them, or a generator, which is read as its results are
-                used. Each is a path; the bytes of a file; a picture of Pillow, which is turned
-                upright; or pixels of the shape (height, width, 3) or (height, width), uint8.
+                used. Each is a path; the bytes of a file, or the open file in binary mode; a
+                picture of Pillow, which is turned upright; or pixels of the shape
+                (height, width, 3) or (height, width), uint8.
             channels: The order of the colours in pixels: ``BGR`` as OpenCV has it, or ``RGB``.
 
         Returns:
@@ -233,7 +238,9 @@ class Detector:
             raise ValueError(f"channels: expected 'BGR' or 'RGB', found {channels!r}")
         if isinstance(photographs, list | tuple):
             return [self._find(one, channels) for one in photographs]
-        if isinstance(photographs, Iterator):
+        if isinstance(photographs, TextIOBase):
+            raise TypeError('expected a file that is open in binary mode: open(path, "rb")')
+        if isinstance(photographs, Iterator) and not isinstance(photographs, BufferedIOBase):
             # Not a generator, which would end at the first photograph that cannot be read.
             return map(partial(self._find, channels=channels), photographs)
         return self._find(photographs, channels)
@@ -271,6 +278,8 @@ def _read(photograph: Any, channels: Channels) -> _Read:  # noqa: ANN401 - whate
             return _Read(str(photograph), data, decode(data, name=path.name))
         except (UnreadablePictureError, NotAFileError) as error:
             raise UnreadablePictureError(f"{printable(path)}: {error}") from None
+    if isinstance(photograph, BufferedIOBase):
+        photograph = photograph.read(MOST_BYTES + 1)
     if isinstance(photograph, bytes | bytearray | memoryview):
         data = bytes(photograph)
         return _Read("<bytes>", data, decode(data, name=""))
@@ -290,9 +299,17 @@ def _of_pillow(picture: Image.Image) -> Picture:
     upright = ImageOps.exif_transpose(picture)
     if upright.mode.startswith("I;16"):
         upright = Image.fromarray((np.asarray(upright) >> 8).astype(np.uint8))
-    pixels = cv2.cvtColor(np.asarray(upright.convert("RGB")), cv2.COLOR_RGB2BGR)
+    rgb = _rgb_of_cmyk(upright) if upright.mode == "CMYK" else np.asarray(upright.convert("RGB"))
+    pixels = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
     known = exif if isinstance(exif, int) and exif in range(1, 9) else None
     return Picture(_of_array(pixels, "BGR"), Orientation(exif=known, is_applied=True))
+
+
+def _rgb_of_cmyk(picture: Image.Image) -> NDArray[np.uint8]:
+    """Convert as OpenCV (4.13) does when it decodes a JPEG file of printing inks."""
+    inks = np.asarray(picture).astype(np.int32)
+    light = 255 - inks[..., 3:]
+    return (light - (inks[..., :3] * light >> 8)).astype(np.uint8)
 
 
 def _of_array(pixels: NDArray[Any], channels: Channels) -> NDArray[np.uint8]:

@@ -211,6 +211,12 @@ def _no_model(folder: Path) -> RunError:
             f"{folder}: expected {MODEL_FILE} or {METADATA} beside the weights, found neither",
             hint=f"name the file, which is then used at the usual thresholds: {folder / BEST}",
         )
+    for folder_of_model in (folder.parent.parent, folder.parent):
+        if folder.is_dir() and _is_model(folder_of_model):
+            return RunError(
+                f"{folder}: expected {MODEL_FILE} or {METADATA}, found neither",
+                hint=f"name the folder of the model, {folder_of_model}, or a file in {folder}",
+            )
     return RunError(
         f"no model at {folder}",
         hint="train one (doors train), or fetch the team's: doors sync",

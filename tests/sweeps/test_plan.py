@@ -80,7 +80,7 @@ def test_a_faulty_axis_is_refused_with_its_line(line: str, fault: str, tmp_path:
             "line 6: budget.trails: no such key; did you mean 'tri",
         ),
         (f"{SPACE}budget: {{trials: 1}}", "budget.trials: input should be greater than or equal"),
-        (f"{SPACE}objective: test mAP50-95", "objective: expected 'val mAP50-95' or 'val mAP50'"),
+        (f"{SPACE}objective: test mAP50-95", "objective: expected 'val mAP50-95', 'val mAP50'"),
         (f"{SPACE}pruning: {{rule: none, after_trials: 2}}", "would be ignored, because rule is"),
         ("- a list", "expected keys, such as space, found ['a list']"),
         ("space: {a: [", "is not YAML"),

@@ -14,14 +14,21 @@ from container_doors.core.config import Params
 from container_doors.core.errors import ConfigError, DatasetError, RunError
 from container_doors.core.measurements import Estimate, UseCounts
 from container_doors.core.ports import Progress, TaskEnd, Trainings, TrainingTask
-from container_doors.core.records import FITNESS, Evaluation, RunRecord
+from container_doors.core.records import Epoch, Evaluation, RunRecord
 from container_doors.core.run import Run
 from container_doors.core.sweeps import Confirmation, Scalar, Sweep, Trial
 from container_doors.publishing.comparison import differing_fields, format_value
 from container_doors.steps.compare import compare_runs
+from container_doors.steps.crossval import plan_folds
 from container_doors.steps.data.validate import facts_of, fit_data
 from container_doors.steps.detections import OpenDetector
 from container_doors.steps.start import training_params
+from container_doors.steps.sweep_folds import (
+    histories,
+    mean_curve,
+    pooled_score,
+    train_last_model,
+)
 from container_doors.sweeps.plan import Plan
 from container_doors.sweeps.pruning import floors, so_far
 from container_doors.sweeps.space import values_of, with_values
@@ -65,7 +72,7 @@ def sweep(plan: Plan, params: Params, run: Run, *, search: Search, progress: Pro
             three trials in a row fail.
         ToBeContinued: If it was asked to stop; nothing is lost.
     """
-    sha256 = facts_of(fit_data(params, progress=progress)).sha256
+    sha256 = _data_sha256(plan, params, run, progress)
     with claim(run):
         _refuse_another(run)
         ledger = search.open_ledger()
@@ -101,6 +108,18 @@ class _Sweep:
             importance=self.search.explain(self.plan.space, trials),
             **more,
         )
+
+
+def _data_sha256(plan: Plan, params: Params, run: Run, progress: Progress) -> str:
+    """Check the data, and hash it; of folds, also which photograph is in which fold."""
+    if not plan.is_over_folds:
+        return facts_of(fit_data(params, progress=progress)).sha256
+    first = Run(_run_name(run, 0))
+    return plan_folds(params, first, folds=None, progress=progress).dataset_sha256
+
+
+def _run_name(run: Run, number: int) -> str:
+    return f"{run.name}-trial{number:03}"
 
 
 def _refuse_another(run: Run) -> None:
@@ -165,12 +184,16 @@ def _train_all(work: _Sweep) -> str:
             _report(work, trial, document)
             failures = failures + 1 if trial.outcome == "failed" else 0
             if failures >= MOST_FAILURES:
-                raise RunError(
-                    f"{failures} trials in a row have failed, the last one, {trial.run}: "
-                    f"{trial.reason}",
-                    hint=f"see {Run(trial.run).train_log}; correct what it names, and the same "
-                    "command goes on with other trials",
-                )
+                raise _too_many_failures(work, trial)
+
+
+def _too_many_failures(work: _Sweep, last: Trial) -> RunError:
+    run = Run(last.run).fold(1) if work.plan.is_over_folds else Run(last.run)
+    return RunError(
+        f"{MOST_FAILURES} trials in a row have failed, the last one, {last.run}: {last.reason}",
+        hint=f"see {run.train_log}; correct what it names, and the same command goes on with "
+        "other trials",
+    )
 
 
 def _begin_batch(work: _Sweep, at_once: int) -> str | None:
@@ -188,7 +211,7 @@ def _begin_batch(work: _Sweep, at_once: int) -> str | None:
         number = len(trials)
         trial = Trial(
             number=number,
-            run=f"{work.run.name}-trial{number:03}",
+            run=_run_name(work.run, number),
             values=values,
             chosen_after=start,
         )
@@ -214,30 +237,50 @@ def _next_values(work: _Sweep, trials: Sequence[Trial], known: int) -> dict[str,
 
 def _results(work: _Sweep, running: Sequence[Trial]) -> Iterator[Trial]:
     """Train the trials of a batch; yield each with its result, as it ends."""
-    by_run = {one.run: one for one in running}
-    tasks = []
+    by_run: dict[str, Trial] = {}
+    tasks: list[TrainingTask] = []
+    left: dict[int, int] = {}
     for trial in running:
         try:
-            tasks.append(_task(work, trial))
+            its_tasks = _tasks(work, trial)
         except ConfigError as error:
             yield trial.model_copy(update={"outcome": "failed", "reason": "; ".join(error.faults)})
-    for task in tasks:
-        trial = by_run[task.name]
+            continue
         place = f"{trial.number + 1} of {work.plan.budget.trials}"
         work.progress.say(f"trial {trial.number} ({place}): {_described(trial)}")
+        by_run |= {one.name: trial for one in its_tasks}
+        left[trial.number] = len(its_tasks)
+        tasks += its_tasks
+    bad: dict[int, TaskEnd] = {}
     for end in work.search.trainings.train(tasks):
-        yield _with_result(work, by_run[end.name], end)
+        trial = by_run[end.name]
+        left[trial.number] -= 1
+        if end.outcome != "finished":
+            bad.setdefault(trial.number, end)
+        if not left[trial.number]:
+            yield _with_result(work, trial, bad.get(trial.number, end))
 
 
-def _task(work: _Sweep, trial: Trial) -> TrainingTask:
-    """Make the training of a trial; it never replaces the published model.
+def _tasks(work: _Sweep, trial: Trial) -> Sequence[TrainingTask]:
+    """Make the trainings of a trial: one, or one for each fold.
 
     Raises:
         ConfigError: If its values cannot be used together.
+        DatasetError: If the folds have changed since the sweep began.
     """
+    params = _params(work, trial)
+    if not work.plan.is_over_folds:
+        return [TrainingTask(trial.run, params, _floors(work, trial))]
+    folds = plan_folds(params, Run(trial.run), folds=None, progress=work.progress)
+    if folds.dataset_sha256 != work.data_sha256:
+        raise _other_data(Run(trial.run))
+    return folds.tasks
+
+
+def _params(work: _Sweep, trial: Trial) -> Params:
+    """Return the params of a trial; it never replaces the published model."""
     values: dict[str, Scalar] = {**trial.values, "detection.publishing.when": "never"}
-    params = with_values(work.params, values, where=f"trial {trial.number}")
-    return TrainingTask(trial.run, params, _floors(work, trial))
+    return with_values(work.params, values, where=f"trial {trial.number}")
 
 
 def _floors(work: _Sweep, trial: Trial) -> dict[int, float]:
@@ -247,30 +290,62 @@ def _floors(work: _Sweep, trial: Trial) -> dict[int, float]:
 
 
 def _with_result(work: _Sweep, trial: Trial, end: TaskEnd) -> Trial:
-    """Read from its run how a trial ended.
+    """Read from its runs how a trial ended.
 
     Raises:
         DatasetError: If it was trained on other data than the first trial.
     """
+    if work.plan.is_over_folds:
+        return _with_pooled_result(work, trial, end)
     run = Run(trial.run)
     history = read_epochs(run.metrics_jsonl)
-    curve = {one.number: one.metrics[FITNESS] for one in history if FITNESS in one.metrics}
-    curve = {epoch: value for epoch, value in curve.items() if math.isfinite(value)}
+    curve = mean_curve([history])
     if end.outcome == "pruned":
         curve = _until_pruned(curve, _floors(work, trial))
+    score = None
+    if end.outcome == "finished":
+        if RunRecord.read(run.record).dataset.sha256 != work.data_sha256:
+            raise _other_data(run)
+        split, _, metric = work.plan.objective.partition(" ")
+        score = Evaluation.read(run.scores).splits[split].ultralytics.get(metric)
+    return _ended(work, trial, end, curve=curve, score=score, histories=[history])
+
+
+def _with_pooled_result(work: _Sweep, trial: Trial, end: TaskEnd) -> Trial:
+    folds = plan_folds(_params(work, trial), Run(trial.run), folds=None, progress=work.progress)
+    epochs = histories(folds)
+    score = None
+    if end.outcome == "finished":
+        score = pooled_score(
+            folds,
+            work.plan.objective.partition(" ")[2],
+            open_detector=work.search.open_detector,
+            progress=work.progress,
+        )
+    return _ended(work, trial, end, curve=mean_curve(epochs), score=score, histories=epochs)
+
+
+def _ended(
+    work: _Sweep,
+    trial: Trial,
+    end: TaskEnd,
+    *,
+    curve: dict[int, float],
+    score: float | None,
+    histories: Sequence[Sequence[Epoch]],
+) -> Trial:
     result: dict[str, Any] = {
         "outcome": end.outcome,
         "reason": end.reason,
         "curve": curve,
-        "training_s": sum(one.metrics.get("perf/epoch_s", 0.0) for one in history),
+        "training_s": sum(
+            one.metrics.get("perf/epoch_s", 0.0) for history in histories for one in history
+        ),
+        "score": score,
     }
-    if end.outcome == "finished":
-        _refuse_other_data(work, run)
+    if end.outcome == "finished" and score is None:
         split, _, metric = work.plan.objective.partition(" ")
-        score = Evaluation.read(run.scores).splits[split].ultralytics.get(metric)
-        result["score"] = score
-        if score is None:
-            result |= {"outcome": "failed", "reason": f"{split} has no door: there is no {metric}"}
+        result |= {"outcome": "failed", "reason": f"{split} has no door: there is no {metric}"}
     return trial.model_copy(update=result)
 
 
@@ -281,13 +356,12 @@ def _until_pruned(curve: dict[int, float], floors: dict[int, float]) -> dict[int
     return {epoch: value for epoch, value in curve.items() if epoch <= last}
 
 
-def _refuse_other_data(work: _Sweep, run: Run) -> None:
-    if RunRecord.read(run.record).dataset.sha256 != work.data_sha256:
-        raise DatasetError(
-            f"{run.directory} was trained on other photographs or labels than the sweep began "
-            "with: they were changed meanwhile",
-            hint="undo that change, move that folder away, and the same command goes on",
-        )
+def _other_data(run: Run) -> DatasetError:
+    return DatasetError(
+        f"{run.directory} was trained on other photographs or labels than the sweep began "
+        "with: they were changed meanwhile",
+        hint="undo that change, move that folder away, and the same command goes on",
+    )
 
 
 def _report(work: _Sweep, trial: Trial, document: Sweep) -> None:
@@ -329,6 +403,15 @@ def _with_confirmation(work: _Sweep, end: str) -> Sweep:
 
 def _compare(work: _Sweep, baseline: Trial, best: Trial) -> tuple[Confirmation | None, str | None]:
     """Compare two trials; return the result, or why there is none."""
+    if work.plan.is_over_folds:
+        for trial in (baseline, best):
+            train_last_model(
+                _params(work, trial),
+                Run(trial.run),
+                trainings=work.search.trainings,
+                open_detector=work.search.open_detector,
+                progress=work.progress,
+            )
     work.progress.say(f"comparing trial {best.number} with the baseline on {_CONFIRMED_ON}")
     try:
         found = compare_runs(

@@ -22,6 +22,7 @@ from container_doors.core.sweeps import Space
 from container_doors.sweeps.space import SpaceError, fitting_faults, parse_axis, suggestion
 
 _MOST_FAULTS = 50
+_FOLDS = "folds "
 _EXAMPLE = """space: {detection.training.learning_rate: {low: 0.0001, high: 0.01, log: true}}"""
 
 
@@ -61,12 +62,22 @@ class Pruning(Section):
 class _Settings(Section):
     """Everything but the space."""
 
-    objective: Literal["val mAP50-95", "val mAP50"] = "val mAP50-95"
-    """What is maximised: a score of the best epoch on val."""
+    objective: Literal["val mAP50-95", "val mAP50", "folds AP50-95", "folds AP50"] = "val mAP50-95"
+    """What is maximised: a score of the best epoch on val, or one pooled over all folds."""
     budget: Budget = Budget()
     pruning: Pruning = Pruning()
     seed: int = Field(default=0, ge=0, lt=2**32)
     """Another one chooses other trials; it is not the seed of a training."""
+
+    @model_validator(mode="after")
+    def _folds_are_not_pruned(self) -> "_Settings":
+        asked = self.pruning if "pruning" in self.model_fields_set else None
+        if self.objective.startswith(_FOLDS) and asked is not None and asked.rule != "none":
+            raise ValueError(
+                "pruning would be ignored, because the score of folds is known at their end: write "
+                "pruning: none, or leave it out"
+            )
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +89,11 @@ class Plan:
     budget: Budget
     pruning: Pruning
     seed: int
+
+    @property
+    def is_over_folds(self) -> bool:
+        """Whether each trial is a cross-validation."""
+        return self.objective.startswith(_FOLDS)
 
     def definition(self) -> dict[str, Any]:
         """Return all that the choice of trials follows from; the budget is no part of it."""
@@ -125,7 +141,10 @@ def read_plan(path: Path, params: Params) -> Plan:
                 for line, fault in sorted(faults)[:_MOST_FAULTS]
             ],
         )
-    return Plan(space, settings.objective, settings.budget, settings.pruning, settings.seed)
+    pruning = settings.pruning
+    if settings.objective.startswith(_FOLDS):
+        pruning = Pruning(rule="none")
+    return Plan(space, settings.objective, settings.budget, pruning, settings.seed)
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[tuple[str, ...], int]]:

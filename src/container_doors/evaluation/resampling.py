@@ -139,31 +139,50 @@ def _last(at: Sequence[Integers]) -> int:
     return max((int(positions[-1]) + 1 for positions in at if positions.size), default=1)
 
 
-def _envelope(precision: Floats) -> Floats:
-    return np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
-
-
 def _coco(curve: _Curve) -> Floats:
     """Return the mean precision at 101 recalls: at each, that of the first door that reaches it."""
-    if not curve.own.shape[1]:
-        return np.zeros(curve.own.shape[0])
-    reached = np.searchsorted(_RECALLS, curve.recall, side="right").astype(np.float64)
-    steps = np.diff(reached, axis=1, prepend=0.0)
-    total: Floats = (steps * _envelope(curve.precision)).sum(axis=1) / _RECALLS.size
+    reached = np.stack([row.searchsorted(_RECALLS) for row in curve.recall])
+    total: Floats = _highest_from(curve.precision, reached).sum(axis=1) / _RECALLS.size
     return total
 
 
 def _ultralytics(curve: _Curve) -> Floats:
-    """Return the area under straight lines between the points, from (0, 1) down to 0 at the end."""
-    recall, precision, before = curve.recall, curve.precision, curve.precision_before
-    many, doors = recall.shape
+    """Return the area under straight lines between the points, from (0, 1) down to 0 at the end.
+
+    ``np.interp`` of 101 recalls over all points, of which only those beside each recall are used.
+    """
+    many, doors = curve.own.shape
     if not doors:
         return np.zeros(many)
-    ends = np.ones((many, 1))
-    start = np.concatenate([0 * ends, recall[:, :-1]], axis=1)
-    between = np.stack([start, recall], axis=2).reshape(many, 2 * doors)
-    heights = np.stack([before, precision], axis=2).reshape(many, 2 * doors)
-    xs = np.concatenate([0 * ends, between, recall[:, -1:], ends], axis=1)
-    ys = _envelope(np.concatenate([ends, heights, 0 * ends, 0 * ends], axis=1))
-    areas = [np.trapezoid(np.interp(_RECALLS, x, y), _RECALLS) for x, y in zip(xs, ys, strict=True)]
-    return np.array(areas)
+    precision, before = curve.precision, curve.precision_before
+    recall = np.concatenate([np.zeros((many, 1)), curve.recall], axis=1)
+    left = np.stack([row.searchsorted(_RECALLS, side="right") for row in curve.recall])
+    after = _highest_from(np.maximum(before, precision), np.minimum(left + 1, doors))
+    at = np.minimum(left, doors - 1)
+    of_each = np.arange(many)[:, None]
+    right_height = np.maximum(precision[of_each, at], after)
+    height = np.maximum(before[of_each, at], right_height)
+    start = recall[of_each, at]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        slope = (right_height - height) / (recall[of_each, at + 1] - start)
+        line = slope * (_RECALLS - start) + height
+    is_within = (left < doors) & (_RECALLS < 1)
+    areas: Floats = np.trapezoid(np.where(is_within, line, 0.0), _RECALLS, axis=1)
+    return areas
+
+
+def _highest_from(values: Floats, starts: Integers) -> Floats:
+    """Return the highest value of each row from each of its starts on; 0 from its end on.
+
+    Args:
+        values: (B, K), not negative.
+        starts: (B, T) From 0 to K, in ascending order.
+    """
+    many, size = values.shape
+    padded = np.zeros((many, size + 1))
+    padded[:, :-1] = values
+    # The first part of each row begins with it, so that the last one before ends there.
+    firsts = np.concatenate([np.zeros((many, 1), dtype=np.int64), starts], axis=1)
+    firsts += np.arange(many)[:, None] * (size + 1)
+    highest = np.maximum.reduceat(padded.ravel(), firsts.ravel()).reshape(firsts.shape)
+    return np.maximum.accumulate(highest[:, :0:-1], axis=1)[:, ::-1]

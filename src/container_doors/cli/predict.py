@@ -20,7 +20,7 @@ from container_doors.core.predictions import Door, PhotographResult, json_schema
 from container_doors.core.printable import printable
 from container_doors.prediction.crops import PADDING
 from container_doors.prediction.drawing import IN_WORDS
-from container_doors.prediction.sources import Plan, plan
+from container_doors.prediction.sources import Plan, Shard, plan
 from container_doors.steps.predict import (
     Predicted,
     Prediction,
@@ -41,7 +41,8 @@ def predict(arguments: argparse.Namespace) -> int:
     if arguments.schema:
         say_text(json.dumps(json_schema(), indent=2))
         return DONE
-    sources = _plan(arguments)
+    shard = Shard(*arguments.shard) if arguments.shard else None
+    sources = _plan(arguments) if shard is None else _plan(arguments).shard(shard)
     target = _target(arguments)
     opened = open_used(arguments)
     say_used(opened, arguments)
@@ -51,6 +52,8 @@ def predict(arguments: argparse.Namespace) -> int:
         every=arguments.every,
         limits=quality_limits(),
         threads=min(_MOST_THREADS, max(2, len(os.sched_getaffinity(0)))),
+        shard=shard,
+        with_times=not (arguments.without_times or shard),
     )
     began = monotonic()
     with _stop_by_ctrl_c() as is_stopping, _screen(as_json=arguments.json) as (progress, write):

@@ -1,6 +1,6 @@
 """The folder that a prediction writes into, and goes on in after it was killed."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -36,6 +36,7 @@ class Output:
         save: Collection[Kind],
         classes: Sequence[str],
         padding: float = PADDING,
+        before: Iterable[str] = (),
     ) -> None:
         """Go on after the results that are in the folder; there may be none.
 
@@ -44,13 +45,14 @@ class Output:
             save: What to write. ``jsonl`` is always written: the next start goes on after it.
             classes: The names of the classes, by id.
             padding: Of the crops, as in :func:`crops.cut`.
+            before: The names of what other shards have before this one.
 
         Raises:
             PredictionError: If another process writes there now, if a line of
                 ``predictions.jsonl`` is damaged, or if the disk is full.
         """
         self._folder, self._save, self._classes = folder, frozenset(save), tuple(classes)
-        self._names = FileNames()
+        self._names = FileNames(before)
         self._table: Table | None = None
         with _full_disk_explained(folder):
             make_folder(folder)

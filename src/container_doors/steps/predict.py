@@ -17,7 +17,7 @@ from container_doors.prediction.loaded import Loaded
 from container_doors.prediction.output import Kind, Output
 from container_doors.prediction.overlap import ReadAhead, WriteBehind
 from container_doors.prediction.settings import SETTINGS, Settings, require_empty, settle
-from container_doors.prediction.sources import Done, Plan, Reading
+from container_doors.prediction.sources import Done, Plan, Reading, Shard
 from container_doors.steps.open_model import OpenedModel
 
 NUMBERED = Path("predictions")
@@ -39,6 +39,10 @@ class Prediction:
     """What the next step would refuse."""
     threads: int = 2
     """How many photographs are read and decoded at a time."""
+    shard: Shard | None = None
+    """Which part of the sources the plan is; None for all."""
+    with_times: bool = True
+    """Whether the measured times are in the results, which are never the same twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +183,8 @@ class _Finish:
             used=self._prediction.opened.used,
             limits=self._prediction.limits,
         )
+        if not self._prediction.with_times:
+            result = result.model_copy(update={"durations_ms": None})
         if self._output is not None:
             result = self._output.write(result, loaded.picture)
         self._predicted.add(result)
@@ -199,6 +205,8 @@ def _opened(prediction: Prediction, target: Target | None) -> AbstractContextMan
         relative_to=prediction.plan.relative_to,
         model=opened.used,
         limits=prediction.limits,
+        shard=str(prediction.shard) if prediction.shard else None,
+        with_times=prediction.with_times,
     )
     settle(target.folder, settings, is_resumed=target.is_resumed)
     return Output(
@@ -206,6 +214,7 @@ def _opened(prediction: Prediction, target: Target | None) -> AbstractContextMan
         save=target.save,
         classes=opened.model.classes if opened.model else (CLASS_NAME,),
         padding=target.padding,
+        before=prediction.plan.before,
     )
 
 

@@ -37,6 +37,7 @@ EXTRAS = {
     "robustness": ("imagecorruptions",),
     "serve": ("fastapi", "fastapi_offline", "prometheus_client", "python_multipart", "uvicorn"),
     "demo": ("gradio",),
+    "ray": ("ray",),
 }
 """What `pip install 'container-doors[EXTRA]'` adds, by extra, as names to import."""
 

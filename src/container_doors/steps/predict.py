@@ -1,7 +1,7 @@
 """``doors predict``: what a model finds in photographs, videos and cameras, one after the other."""
 
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
@@ -111,7 +111,7 @@ def predict(
             another way; or if the disk is full.
         OSError: If a result cannot be written; those before are.
     """
-    with _opened(prediction, target) as output:
+    with nullcontext() if target is None else opened_output(prediction, target) as output:
         predicted = Predicted()
         done = _done(output.earlier() if output else (), predicted)
         stop = Event()
@@ -194,9 +194,12 @@ class _Finish:
             self._progress.step("detecting", done, self._total)
 
 
-def _opened(prediction: Prediction, target: Target | None) -> AbstractContextManager[Output | None]:
-    if target is None:
-        return nullcontext()
+def opened_output(prediction: Prediction, target: Target) -> Output:
+    """Open the folder of results, new or to go on with.
+
+    Raises:
+        PredictionError: If it has results that are not to be resumed, or made in another way.
+    """
     opened = prediction.opened
     settings = Settings(
         save=list(target.save),

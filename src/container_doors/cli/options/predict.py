@@ -4,7 +4,7 @@ import argparse
 import re
 from pathlib import Path
 
-from container_doors.cli.options.shared import Commands, add_command, positive
+from container_doors.cli.options.shared import Commands, add_command, add_on, positive
 from container_doors.cli.options.used_model import add_used_model, fraction
 from container_doors.cli.workspace import typed_path
 
@@ -58,8 +58,9 @@ def _add_machines(parser: argparse.ArgumentParser) -> None:
         "--without-times",
         action="store_true",
         help="leave out how long each photograph took: the same photographs give the same bytes "
-        "(always with --shard)",
+        "(always with --shard and --on)",
     )
+    add_on(parser, "photographs alone; into --out")
 
 
 def _add_output(parser: argparse.ArgumentParser) -> None:

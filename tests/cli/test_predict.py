@@ -400,3 +400,18 @@ def test_a_part_is_not_continued_as_another_one(capsys: pytest.CaptureFixture[st
     assert run("predict photos --out out --shard 2/2 --resume") == 2
 
     assert "shard: expected 1/2, found 2/2" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("line", ["predict photos --out out", "data validate --path data"])
+def test_without_ray_the_line_that_installs_it_is_shown(
+    line: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    put(Path("photos"), "a.jpg")
+    assert run("data sample --out data --train 1 --val 1 --test 1") == 0
+    monkeypatch.setitem(sys.modules, "ray", None)
+
+    assert run(f"{line} --on ray") == 2
+
+    error = capsys.readouterr().err
+    assert "Ray is not installed, and --on ray needs it" in error
+    assert "hint: " in error

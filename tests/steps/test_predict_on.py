@@ -132,9 +132,7 @@ def test_a_shard_of_other_photographs_is_not_used():
 
 
 def test_a_worker_with_other_weights_is_refused():
-    with pytest.raises(
-        WeightsError, match="expected the model abababababab in pytorch, fou"
-    ):
+    with pytest.raises(WeightsError, match="expected the model abababababab in pytorch, fou"):
         run(WorkersHere(), open_model=other_model)
 
 

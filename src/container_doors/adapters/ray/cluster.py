@@ -42,9 +42,11 @@ class Cluster:
         """Return how many processors (``CPU``) or GPUs (``GPU``) its living nodes have."""
         return int(self.ray.cluster_resources().get(resource, 0))
 
-    def is_alive(self, node: str) -> bool:
-        """Return whether a node, by its id, is there."""
-        return any(one["NodeID"] == node and one["Alive"] for one in self.ray.nodes())
+    def nodes(self) -> dict[str, str]:
+        """Return the names of the living nodes, by their ids."""
+        return {
+            one["NodeID"]: one["NodeManagerHostname"] for one in self.ray.nodes() if one["Alive"]
+        }
 
     def refuse_lost_head(self) -> None:
         """Check that the head node answers.
@@ -129,6 +131,10 @@ def _imported() -> Any:  # noqa: ANN401 - a module
         raise MissingToolError(
             "Ray is not installed, and --on ray needs it", hint=install_command("ray")
         ) from None
+    # When a node dies, Ray (2.60) prints its log among our results, whatever log_to_driver says.
+    worker = ray._private.worker  # noqa: SLF001
+    if hasattr(worker, "print_to_stdstream"):
+        worker.print_to_stdstream = lambda *_, **__: None
     return ray
 
 

@@ -137,6 +137,7 @@ class _Crew:
     workers: list[_Worker] = field(default_factory=list)
     deaths: Counter[_Batch] = field(default_factory=Counter)
     failed_starts: int = 0
+    nodes: dict[str, str] = field(default_factory=dict)
 
     def run(self) -> Iterator[tuple[int, list[Any]]]:
         waiting = deque(
@@ -149,6 +150,7 @@ class _Crew:
             if monotonic() - looked >= _LOOK_S:
                 looked = monotonic()
                 self.cluster.refuse_lost_head()
+                self._note_lost_nodes()
                 self._hire(min(left, self.cluster.capacity(self.resource)))
             self._hand_out(waiting)
             for worker in self._answered():
@@ -171,6 +173,12 @@ class _Crew:
                 scheduling_strategy="SPREAD",
             ).remote()
             self.workers.append(_Worker(actor, actor.place.remote()))
+
+    def _note_lost_nodes(self) -> None:
+        now = self.cluster.nodes()
+        for node in self.nodes.keys() - now.keys():
+            self.say(f"the node {self.nodes[node]} was lost; the others go on")
+        self.nodes = now
 
     def _hand_out(self, waiting: deque[_Batch]) -> None:
         for worker in self.workers:
@@ -215,8 +223,8 @@ class _Crew:
         self, worker: _Worker, batch: _Batch, waiting: deque[_Batch]
     ) -> Iterator[tuple[_Batch, list[Any]]]:
         """Put the items of a batch back, one by one; or give up the one that kills its workers."""
-        if worker.node is None or not self.cluster.is_alive(worker.node):
-            self.say(f"the node {worker.host} was lost; the others go on")
+        self.say(f"a worker on {worker.host} was lost; others do its part again")
+        if worker.node not in self.cluster.nodes():  # it did not die of its work
             waiting.appendleft(batch)
             return
         if len(batch.positions) > 1:

@@ -10,7 +10,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from container_doors.core.config import Params
-from container_doors.core.errors import ClusterError, TrackingError, VersioningError
+from container_doors.core.errors import (
+    ClusterError,
+    ToBeContinued,
+    TrackingError,
+    VersioningError,
+)
 from container_doors.core.ports import (
     Detections,
     Item,
@@ -72,10 +77,13 @@ class FakeTrainer:
         (run.trainer_dir / "results.csv").write_text("epoch,metrics/mAP50-95(B)\n")
         for number, value in enumerate(self.map50_95, start=1):
             listener.batch_finished(epoch=number, batch=1, batches=1)
+            reason = listener.reason_to_stop(1.0)
             listener.epoch_finished(Epoch(number, {"val/mAP50-95": value, "perf/epoch_s": 1.0}))
             run.last_weights.write_text(f"weights of epoch {number}")
             if value == max(self.map50_95[:number]):
                 run.best_weights.write_text(f"weights of epoch {number}, run {self.trained}")
+            if reason is not None:
+                raise ToBeContinued(reason)
         self.then()
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from container_doors.core.measurements import CrossValidation, Detected
 from container_doors.core.records import Metadata, RunRecord
 from container_doors.core.run import Run
 from container_doors.training.history import read_epochs
@@ -213,3 +214,32 @@ def no_secret_was_sent(kaggle: KaggleBackend) -> None:
             assert secret not in json.dumps(kernel.session.events)
     assert all(kernel.is_private for kernel in kaggle.state.kernels.values())
     assert all(dataset.is_private for dataset in kaggle.state.datasets.values())
+
+
+def test_a_cross_validation_trains_two_folds_at_a_time_and_repeats_none_after_a_kill(
+    laptop: Laptop, kaggle: KaggleBackend, monkeypatch: pytest.MonkeyPatch
+):
+    folds = "train/0.png,1 train/1.png,2 train/2.png,3 val/0.png,3"
+    rows = "".join(f"images/{row}\n" for row in folds.split())
+    (laptop.clone / "data/processed/detection/folds.csv").write_text(f"image,fold\n{rows}")
+    command = (
+        "doors crossval --experiment cv --on kaggle --yes --no-final --set data.min_train_images=1 "
+        "--set training.epochs=2 --set wandb.mode=disabled"
+    )
+    with laptop.start(command) as killed:
+        for line in killed.stdout or ():
+            if "epoch 1/2" in line:
+                killed.kill()
+    output = laptop.run(command)
+
+    monkeypatch.chdir(laptop.clone)
+    assert "is already started: following it" in output
+    assert [len(json.loads((Path("runs/.jobs") / f"{job}.json").read_text())["experiments"])
+            for job in laptop.jobs] == [2, 1]  # fmt: skip
+    records = [RunRecord.read(Run(f"cv-fold{number}").record) for number in (1, 2, 3)]
+    assert [record.status for record in records] == ["finished"] * 3
+    assert not any(record.resumed_after for record in records)
+    assert [one.image for one in Detected.read(Run("cv").out_of_fold).photographs] == [
+        f"images/{row.partition(',')[0]}" for row in folds.split()
+    ]
+    assert len(CrossValidation.read(Run("cv").crossval).folds) == 3

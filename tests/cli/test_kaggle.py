@@ -67,7 +67,7 @@ def test_a_setting_of_nobodys_is_refused():
 
 def test_nothing_is_sent_unasked_where_nobody_can_answer():
     with pytest.raises(ConfigError, match="No one is here to answer") as raised:
-        kaggle._agreed("send it?", yes=False)
+        kaggle.agreed("send it?", yes=False)
 
     assert raised.value.hint == "answer with --yes"
 
@@ -120,7 +120,7 @@ def test_an_empty_name_is_not_the_default():
 
 def test_who_would_not_discard_a_job_has_not_stopped_it(monkeypatch: pytest.MonkeyPatch):
     a_job().save_changes()
-    monkeypatch.setattr(kaggle, "_agreed", lambda *_, **__: False)
+    monkeypatch.setattr(kaggle, "agreed", lambda *_, **__: False)
 
     kaggle.stop(build_parser().parse_args(["kaggle", "stop", "exp1", "--discard"]))
 
@@ -159,7 +159,7 @@ def test_what_was_not_agreed_to_leaves_no_packs_behind(monkeypatch: pytest.Monke
     record = a_job()
     (record.folder / "packs").mkdir(parents=True)
     planned = Plan(record, [], 1.0, 11.5, None, {}, [])
-    monkeypatch.setattr(kaggle, "_plan", lambda *_: planned)
+    monkeypatch.setattr(kaggle, "make_plan", lambda *_: planned)
     arguments = build_parser().parse_args(["kaggle", "push", "--config", str(PARAMS_YAML)])
 
     with pytest.raises(ConfigError, match="No one is here to answer"):

@@ -126,6 +126,23 @@ def choose_devices(device: str, gpus: int) -> list[str]:
     return [f"cuda:{index}" for index in indices]
 
 
+def gpus_for(device: str) -> list[str]:
+    """Return the numbers of the GPUs that many trainings may use, one each; none for the CPU.
+
+    Args:
+        device: As :func:`describe_machine`; ``auto`` and ``cuda`` are all GPUs.
+
+    Raises:
+        ConfigError: If a GPU that is named does not exist.
+    """
+    if device == "cpu" or (device == "auto" and find_spec("torch") is None):
+        return []
+    gpus = int(import_torch().cuda.device_count())
+    if device in {"auto", "cuda"} and gpus:
+        return [str(number) for number in range(gpus)]
+    return [name.removeprefix("cuda:") for name in choose_devices(device, gpus)]
+
+
 def join_counts(names: Sequence[str]) -> str:
     """Join names; write equal ones once, with their number.
 

@@ -96,8 +96,8 @@ def _run(arguments: argparse.Namespace) -> int:
         return _complain(_explained(error), USER_ERROR)
 
 
-_NEED_TRAIN = {"demo:demo", "train:train", "evaluate:evaluate", "compare:compare",
-               "robustness:robustness", "latency:latency", "export:export",
+_NEED_TRAIN = {"demo:demo", "train:train", "crossval:crossval", "evaluate:evaluate",
+               "compare:compare", "robustness:robustness", "latency:latency", "export:export",
                "data_prelabel:draw_boxes"}  # fmt: skip
 """What computes with a model; every other command works without the extra `train`."""
 

@@ -134,7 +134,7 @@ def _operating_target(run: Run, found: Assessment) -> list[str]:
         return []
     return [
         f"  {check.promise}: {check.verdict}, at a confidence of {check.conf_threshold:.4f}",
-        f"    chosen on val:  {check.chosen_on}",
+        f"    {f'chosen on {check.chosen_split}:':15} {check.chosen_on}",
         f"    checked on {found.split}: {check.checked_on}",
         f"    cost: {_cost(check)}",
         f"  doors publish {run.label} puts this threshold beside the weights, where it is used",

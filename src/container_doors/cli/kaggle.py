@@ -53,7 +53,7 @@ def plan(arguments: argparse.Namespace) -> int:
     """Check everything, and print what would be sent and what it would cost; send nothing."""
     with console.progress() as progress, _scratch() as folder:
         request = replace(_request(arguments), for_reading=True, jobs=folder)
-        planned = _plan(request, progress)
+        planned = make_plan(request, progress)
     say(*job_report.plan_lines(planned), _push_target_line())
     return 0
 
@@ -125,7 +125,7 @@ def stop(arguments: argparse.Namespace) -> int:
         say(*job_report.stop_lines(job.save_changes(is_to_stop=True)))
         return 0
     question = f"end {job.slug}, and delete all its files on Kaggle?"
-    if not _agreed(question, yes=arguments.yes):
+    if not agreed(question, yes=arguments.yes):
         return 0
     discard_job(job, host=KaggleHost())
     say(f"{job.slug} is deleted; its epochs up to now are kept in runs/")
@@ -203,7 +203,8 @@ def _request(arguments: argparse.Namespace) -> JobRequest:
     )
 
 
-def _plan(request: JobRequest, progress: Progress) -> Plan:
+def make_plan(request: JobRequest, progress: Progress) -> Plan:
+    """Plan a job, with the account and the workspace here."""
     return plan_job(
         request,
         host=KaggleHost(),
@@ -225,7 +226,7 @@ def _push_target_line() -> str:
 def _push(arguments: argparse.Namespace, request: JobRequest) -> JobRecord | None:
     """Plan a job, ask, and start it; None if it was not started."""
     with console.progress() as progress:
-        planned = _plan(replace(request, for_reading=arguments.dry_run), progress)
+        planned = make_plan(replace(request, for_reading=arguments.dry_run), progress)
     say(*job_report.plan_lines(planned), _push_target_line())
     if arguments.dry_run:
         is_whole = not (planned.unknown or planned.first)
@@ -234,7 +235,7 @@ def _push(arguments: argparse.Namespace, request: JobRequest) -> JobRecord | Non
         return None
     with ExitStack() as unless_agreed:
         unless_agreed.callback(discard_plan, planned)
-        if not _agreed("send it, and start?", yes=arguments.yes or request.session > 1):
+        if not agreed("send it, and start?", yes=arguments.yes or request.session > 1):
             return None
         unless_agreed.pop_all()
     with console.progress() as progress:
@@ -245,21 +246,26 @@ def _push(arguments: argparse.Namespace, request: JobRequest) -> JobRecord | Non
 
 def _follow(job: JobRecord) -> JobRecord | None:
     """Follow a job to its end; None if the person stopped following."""
-    if job.stage == "ended" or job.is_over:
-        return job
     with console.progress() as progress:
         try:
-            return follow_job(
-                job,
-                host=KaggleHost(),
-                follower_of=lambda params: relayed_follower_for(params, progress),
-                progress=progress,
-                pause=sleep,
-            )
+            return follow_to_end(job, progress)
         except KeyboardInterrupt:
             progress.say(f"stopped following; {job.slug} runs on, even if this machine is off")
             progress.say(f"next: doors kaggle follow {job.experiments[0]}")
             return None
+
+
+def follow_to_end(job: JobRecord, progress: Progress) -> JobRecord:
+    """Follow a job to its end, unless that was seen already."""
+    if job.stage == "ended" or job.is_over:
+        return job
+    return follow_job(
+        job,
+        host=KaggleHost(),
+        follower_of=lambda params: relayed_follower_for(params, progress),
+        progress=progress,
+        pause=sleep,
+    )
 
 
 def _pull(job: JobRecord) -> tuple[JobRecord, list[PulledRun]]:
@@ -272,7 +278,7 @@ def _finish_pulled(job: JobRecord, pulled_runs: Sequence[PulledRun], *, commit: 
     finished = [pulled.run for pulled in pulled_runs if pulled.outcome.kind == "finished"]
     for one in best_last(finished):
         with console.progress() as progress:
-            metadata = _published(one, progress)
+            metadata = publish_home(one, progress)
             say(*scores(metadata))
             say(f"wrote {summarise(one, Path(f'summary_{one.name}.md'))}")
             if is_published(metadata.run_id):
@@ -283,7 +289,8 @@ def _finish_pulled(job: JobRecord, pulled_runs: Sequence[PulledRun], *, commit: 
     return 1 if any(pulled.outcome.kind == "failed" for pulled in pulled_runs) else 0
 
 
-def _published(run: Run, progress: Progress) -> Metadata:
+def publish_home(run: Run, progress: Progress) -> Metadata:
+    """Publish a downloaded run, if it is better, and show its results online."""
     return publish_pulled(
         run,
         outside=real_outside(progress),
@@ -308,7 +315,8 @@ def _version(run: Run, metadata: Metadata, progress: Progress, *, commit: bool) 
     progress.say(f"{what}, tagged {metadata.git_tag}; next: git push --follow-tags")
 
 
-def _agreed(question: str, *, yes: bool) -> bool:
+def agreed(question: str, *, yes: bool) -> bool:
+    """Ask a person; with ``yes`` there is nothing to ask."""
     if yes:
         return True
     if not sys.stdin.isatty():

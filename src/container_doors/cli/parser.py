@@ -11,6 +11,7 @@ from container_doors import __version__
 from container_doors.cli.options import (
     compare,
     completion,
+    crossval,
     data,
     demo,
     doctor,
@@ -44,9 +45,9 @@ DESCRIPTION = (
     "their rear doors."
 )
 _COMMANDS = (
-    demo, init, data, train, evaluate, compare, robustness, latency, gate, publish, runs, metadata,
-    version, summary, sync, verify, export, predict, serve, monitor, track, storage, kaggle, tunnel,
-    doctor, completion,
+    demo, init, data, train, crossval, evaluate, compare, robustness, latency, gate, publish, runs,
+    metadata, version, summary, sync, verify, export, predict, serve, monitor, track, storage,
+    kaggle, tunnel, doctor, completion,
 )  # fmt: skip
 """In the order of a run, which is that of the help."""
 

@@ -30,6 +30,8 @@ from container_doors.steps.resume import differing_settings, run_to_resume, stor
 from container_doors.steps.start import fetch_run
 from container_doors.training.claim import is_finished
 from container_doors.training.fetching import RunChoice
+from container_doors.training.floors import StopBelowFloor, below_floor
+from container_doors.training.history import read_epochs
 from container_doors.training.logbook import link_log
 from container_doors.training.stopping import StopRequests
 
@@ -49,17 +51,23 @@ def train(arguments: argparse.Namespace) -> int:
     stop_requests = StopRequests(
         run.stop_request, deadline=None if hours is None else time() + hours * 3600
     )
+    floors = dict(arguments.floors)
+    stopping = StopBelowFloor(stop_requests, run.metrics_jsonl, floors)
     with console.progress() as progress, stop_requests.handling_sigterm():
         try:
             metadata = pipeline.train(
                 params if arguments.alone else with_chosen_mode(params),
                 run,
-                world=real_world(params, progress, stopping=stop_requests, alone=arguments.alone),
+                world=real_world(params, progress, stopping=stopping, alone=arguments.alone),
                 replace=arguments.replace,
                 resume=arguments.resume or arguments.run is not None,
                 choice=RunChoice(run=arguments.run, takes_over=arguments.take_over),
             )
         except ToBeContinued as reason:
+            pruned = below_floor(read_epochs(run.metrics_jsonl), floors)
+            if pruned is not None:
+                progress.say(f"stopped for good: {pruned}")
+                return 0
             progress.say(f"to be continued: {reason}")
             progress.say("next: the same command again, here or on another machine")
             return 0

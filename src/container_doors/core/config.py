@@ -105,6 +105,12 @@ class Data(Section):
     """The folder of ``data.yaml``."""
     min_train_images: int = Field(default=101, ge=1)
     min_val_images: int = Field(default=21, ge=1)
+    fold: int | None = Field(default=None, ge=1)
+    """A fold of ``folds.csv``, from 1: it is the run's test, the next fold its val, the others its
+    train, and the test split is not used. None: the splits. ``doors crossval`` sets it."""
+    trains_on: Literal["train", "all"] = "train"
+    """``all``: train and val, for a last model whose number of epochs is known. Nothing is chosen
+    on val then: the last epoch is the model. ``doors crossval`` sets it."""
 
 
 class Training(Section):
@@ -758,6 +764,23 @@ def _interval_without_publishing(params: Params) -> Iterator[str]:
         )
 
 
+def _fold_of_everything(params: Params) -> Iterator[str]:
+    if params.data.fold is not None and params.data.trains_on == "all":
+        yield (
+            f"detection.data.fold: {params.data.fold} would be ignored, because trains_on is all; "
+            "write null"
+        )
+
+
+def _patience_without_val(params: Params) -> Iterator[str]:
+    patience = params.training.patience
+    if params.data.trains_on == "all" and patience:
+        yield (
+            f"detection.training.patience: {patience} would stop the training by photographs that "
+            "are trained on, because trains_on is all; write 0"
+        )
+
+
 def _default(section: Section, key: str) -> object:
     return type(section).model_fields[key].default
 
@@ -766,4 +789,6 @@ _WITHOUT_EFFECT = (
     _bias_rate_without_warmup,
     _close_mosaic_without_mixing,
     _interval_without_publishing,
+    _fold_of_everything,
+    _patience_without_val,
 )

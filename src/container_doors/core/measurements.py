@@ -6,7 +6,7 @@ photograph that has no door.
 
 import math
 from statistics import NormalDist
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -231,6 +231,8 @@ class TargetCheck(Value):
 
     promise: str
     conf_threshold: float
+    chosen_split: str = "val"
+    """``val``, or ``folds`` for the last model of a cross-validation."""
     chosen_on: Estimate
     checked_on: Estimate
     verdict: str
@@ -391,3 +393,57 @@ class Evaluated(Measured):
     """By split."""
     latency: dict[str, Timings]
     """By split."""
+
+
+FOLDS = "folds"
+"""The split of :class:`CrossValidation`: every photograph of train and val, each measured by the
+model of the fold that was not trained on it."""
+
+
+class FoldScores(Value):
+    """One fold of a cross-validation: a model on the photographs that it was not trained on."""
+
+    number: int
+    run: str
+    """The name of its run."""
+    run_id: str
+    weights_sha256: Sha256
+    photographs: int
+    doors: int
+    best_epoch: int
+    false_alarms: int
+    """On all photographs of the fold, also those with a door."""
+    scores: dict[str, Estimate]
+    """By the names in ``docs/metrics.md``; an undefined score is absent."""
+
+
+class Spread(Value):
+    """How much a score differs between folds, each with the same weight."""
+
+    folds: int
+    """Those in which it is defined."""
+    mean: float
+    deviation: float | None
+    """The standard deviation of a fold (n - 1); None for one fold."""
+    lowest: float
+    highest: float
+
+
+class CrossValidation(Measured):
+    """``runs/<experiment>/crossval.json``: the pooled scores of a cross-validation."""
+
+    experiment: str
+    params: dict[str, Any]
+    """Those of the folds; ``data.fold`` is null."""
+    dataset_path: str
+    dataset_sha256: Sha256
+    """Of train, val and ``folds.csv``."""
+    folds: list[FoldScores]
+    epochs: int
+    """The median of the folds' best epochs: the length of a training on everything."""
+    pooled: Assessment
+    """On :data:`FOLDS`. Its intervals are by scene."""
+    spread: dict[str, Spread]
+    """By the name of the score."""
+    robustness: Robustness | None = None
+    """None if not all folds have measured it. Its intervals are by fold."""

@@ -6,7 +6,7 @@ Each protocol has one real implementation in :mod:`container_doors.adapters` and
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Literal, Protocol, TypeVar
@@ -748,4 +748,45 @@ class Workers(Protocol):
 
         Raises:
             ClusterError: If the machines are not there, cannot be used, or are lost.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingTask:
+    """An ordinary run to train, as one of many."""
+
+    name: str
+    """The run's name."""
+    params: Params
+    floors: Mapping[int, float] = field(default_factory=dict)
+    """The least that the best val mAP50-95 up to an epoch may be, by the epoch; below it the
+    training is pruned. They are part of the task, so that the same is pruned after a kill."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskEnd:
+    """How a task ended."""
+
+    name: str
+    outcome: Literal["finished", "pruned", "failed"]
+    reason: str | None = None
+    """Why it was pruned or has failed; None if it is finished."""
+
+
+class Trainings(Protocol):
+    """Trains many runs, here or elsewhere."""
+
+    at_once: int
+    """How many tasks are trained side by side."""
+
+    def train(self, tasks: Sequence[TrainingTask]) -> Iterator[TaskEnd]:
+        """Train each task; yield each as it ends, in any order.
+
+        What was begun is resumed, what is finished or pruned is not trained again; what has failed
+        is tried again. Only a training that fails by itself is a failed task.
+
+        Raises:
+            DoorsError: If a task cannot be started: its data, weights or device cannot be used, or
+                a run of its name has other params.
+            ToBeContinued: If it was asked to stop; nothing is lost.
         """

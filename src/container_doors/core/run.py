@@ -177,6 +177,16 @@ class Run:
         return self.directory / "evaluation.json"
 
     @property
+    def crossval(self) -> Path:
+        """The pooled scores of a cross-validation (:class:`measurements.CrossValidation`)."""
+        return self.directory / "crossval.json"
+
+    @property
+    def out_of_fold(self) -> Path:
+        """What each photograph's model detected that was not trained on it (:class:`Detected`)."""
+        return self.directory / "crossval" / "detections.json"
+
+    @property
     def predictions(self) -> Path:
         """Test photographs with the boxes detected at the operating point."""
         return self.directory / "predictions"
@@ -195,6 +205,14 @@ class Run:
     def tracking(self) -> Path:
         """The files of the trackers: W&B's, TensorBoard's."""
         return self.directory / "tracking"
+
+    def fold(self, number: int) -> "Run":
+        """The run of one fold, from 1, of this experiment's cross-validation.
+
+        >>> Run("exp1").fold(2).name
+        'exp1-fold2'
+        """
+        return Run(f"{self.name}-fold{number}", self.root)
 
     def predictions_json(self, split: str) -> Path:
         """The predictions for each photograph of a split (:class:`records.Predictions`)."""

@@ -20,7 +20,14 @@ from container_doors.core.errors import DatasetError
 from container_doors.core.parsing import listed
 from container_doors.core.records import SPLITS, Finding
 from container_doors.data.faults import Fault, LineFault, fold
-from container_doors.data.layout import PICTURE_SUFFIXES, UNSPLIT, Layout, unsplit_files
+from container_doors.data.layout import (
+    FOLDS_CSV,
+    PICTURE_SUFFIXES,
+    UNSPLIT,
+    Layout,
+    unsplit_files,
+    view_name,
+)
 from container_doors.data.nearby import Disk
 from container_doors.data.photograph_names import PhotographNames
 from container_doors.data.spreadsheet import MOST_BYTES, Row, Table, normalize, read_table
@@ -91,6 +98,10 @@ def read_attributes(layout: Layout) -> tuple[Attributes, list[Finding]]:
 
 def examine_attributes(layout: Layout) -> tuple[Attributes, list[Finding]]:
     """Read the attributes and find every fault in them; paths are relative to the data set's."""
+    if layout.whole is not None:
+        attributes, findings = examine_attributes(layout.whole)
+        attributes = _renamed(attributes, layout)
+        return attributes, [*findings, *_in_two_folds(attributes, layout)]
     path, faults = _find(layout)
     relative = Path(os.path.relpath(path or layout.root / ATTRIBUTES_CSV, layout.data_yaml.parent))
     table = None
@@ -104,6 +115,39 @@ def examine_attributes(layout: Layout) -> tuple[Attributes, list[Finding]]:
     attributes, content_faults = _Parser(table, _with_unsplit(layout)).parse()
     faults += content_faults
     return attributes, fold(sorted(faults, key=lambda each: each[0] or 0), relative)
+
+
+def _renamed(attributes: Attributes, layout: Layout) -> Attributes:
+    """Name the photographs as in other splits; those that are in none of these are left out."""
+    splits = [layout.splits[split] for split in SPLITS if split in layout.splits]
+    names = {image: view_name(files, image) for files in splits for image in files.images}
+    new = {
+        view_name(files, image): names[image]
+        for files in (layout.whole or layout).splits.values()
+        for image in files.images
+        if image in names
+    }
+    return replace(
+        attributes,
+        scenes={new[name]: scene for name, scene in attributes.scenes.items() if name in new},
+        values={new[name]: value for name, value in attributes.values.items() if name in new},
+    )
+
+
+def _in_two_folds(attributes: Attributes, layout: Layout) -> Iterator[Finding]:
+    """Find a scene in two folds: a model would be tested on what it was trained on."""
+    first: dict[str, str] = {}
+    for name, scene in attributes.scenes.items():
+        split = name.split("/")[1]
+        if first.setdefault(scene, split) != split:
+            yield Fault(
+                "scene-in-two-folds",
+                "each scene in one fold",
+                f"{scene!r} in several",
+                f"doors data split --path {layout.data_yaml.parent} --folds, with as many as "
+                "before, joins them",
+            ).at(Path(FOLDS_CSV))
+            return
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
+from container_doors.core.config import Data
 from container_doors.core.errors import DatasetError
 from container_doors.core.records import SPLITS, Finding, SplitCounts
 from container_doors.data.attributes import Attributes, examine_attributes
@@ -14,9 +15,11 @@ from container_doors.data.cameras import cameras_of
 from container_doors.data.data_yaml import DATA_YAML
 from container_doors.data.duplicates import find_pairs
 from container_doors.data.faults import Fault, fetch_hint
+from container_doors.data.folds import layout_for
 from container_doors.data.foreign import find_form, forms_named, label_form
 from container_doors.data.frozen import frozen_changes
 from container_doors.data.layout import (
+    FOLDS_CSV,
     PICTURE_SUFFIXES,
     Layout,
     SplitFiles,
@@ -53,7 +56,8 @@ class Report:
     dropped: tuple[Path, ...] = ()
     """Photographs that Ultralytics would leave out of training with only a warning."""
     digests: Mapping[Path, str] = field(default_factory=dict)
-    """SHA-256 of every file that could be read: data.yaml, pictures and labels."""
+    """SHA-256 of every file that could be read: data.yaml, pictures and labels; of a fold also
+    folds.csv."""
 
     @property
     def errors(self) -> list[Finding]:
@@ -89,11 +93,12 @@ ReadAll = Callable[[Sequence[Task], Callable[[int, int], None]], list[Photograph
 """Reads photographs, in their order; the function receives the numbers of those read and of all."""
 
 
-def check(
+def check(  # noqa: PLR0913 - each has a name, and most have a default
     dataset: Path,
     *,
     min_train_images: int,
     min_val_images: int,
+    fold: int | None = None,
     workers: int | ReadAll | None = None,
     on_progress: Callable[[int, int], None] = _no_progress,
     on_compared: Callable[[int, int], None] = _no_progress,
@@ -106,17 +111,20 @@ def check(
         dataset: The folder of ``data.yaml``.
         min_train_images: The fewest photographs to train on.
         min_val_images: The fewest to validate on; one is enough to test on.
+        fold: Check the splits of a fold (:mod:`data.folds`) instead of those of data.yaml.
         workers: How many processes read, by default as many as there are processors; or what reads
             the photographs elsewhere.
         on_progress: Receives the numbers of photographs read and in total.
         on_compared: Receives the numbers of near-duplicates compared and in total.
 
     Raises:
-        DatasetError: If there is no such folder.
+        DatasetError: If there is no such folder, or no such fold.
     """
     layout, findings = read_layout(dataset)
     if layout is None:
         return Report(None, [*findings, *interrupted(dataset)])
+    if fold is not None:
+        layout = layout_for(Data(fold=fold), layout)
     tasks = tasks_of(layout)
     if callable(workers):
         photographs, workers = workers(tasks, on_progress), None
@@ -140,7 +148,8 @@ def check(
         by_split[split].append(finding)
     dataset = layout.data_yaml.parent
     findings = [*findings, *interrupted(dataset), *of_attributes, *of_origins]
-    findings += frozen_changes(dataset, photographs)
+    if fold is None:  # otherwise the test split is not there
+        findings += frozen_changes(dataset, photographs)
     return Report(
         layout=layout,
         findings=findings + [f for split in SPLITS for f in _in_order(by_split.get(split, []))],
@@ -212,10 +221,12 @@ def _counts(split: Split) -> SplitCounts:
 
 
 def _digests(layout: Layout, photographs: Sequence[Photograph]) -> dict[Path, str]:
-    of_yaml = (DATA_YAML, sha256(layout.data_yaml.read_bytes()).hexdigest())
+    tables = [DATA_YAML] if layout.whole is None else [DATA_YAML, Path(FOLDS_CSV)]
+    folder = layout.data_yaml.parent
+    of_tables = [(one, sha256((folder / one).read_bytes()).hexdigest()) for one in tables]
     images = ((each.image, each.image_sha256) for each in photographs)
     labels = ((each.label, each.label_sha256) for each in photographs)
-    return {path: digest for path, digest in (of_yaml, *images, *labels) if digest is not None}
+    return {path: digest for path, digest in (*of_tables, *images, *labels) if digest is not None}
 
 
 def _too_few(split: Split) -> Iterator[Finding]:

@@ -29,6 +29,9 @@ PICTURE_SUFFIXES = frozenset(
 UNSPLIT, UNLABELLED = "unsplit", "unlabelled"
 """Folders of ``images/`` for photographs that are in no split yet, and for those to be labelled."""
 
+FOLDS_CSV = "folds.csv"
+"""Beside ``data.yaml``: the fold of each photograph of train and val."""
+
 _OF_THE_SYSTEM = {"thumbs.db", "desktop.ini"}
 _OF_LABELLING_TOOLS = {"classes.txt", "data.yaml"}
 
@@ -45,6 +48,8 @@ class SplitFiles:
     labels: tuple[Path, ...]
     ignored: tuple[Path, ...] = ()
     """Files of both folders that Ultralytics ignores; hidden ones are not listed."""
+    names: Mapping[Path, str] | None = None
+    """The name of each photograph, if they are from several folders (:mod:`data.folds`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +66,8 @@ class Layout:
     class_names: tuple[str, ...]
     keypoint_shape: tuple[int, int] | None = None
     """The points of each label and the numbers of each point, if ``data.yaml`` says poses."""
+    whole: "Layout | None" = None
+    """The splits of ``data.yaml``, if these are others made of them (:mod:`data.folds`)."""
 
 
 def label_of(image: Path) -> Path:
@@ -81,6 +88,8 @@ def view_name(files: SplitFiles, image: Path) -> str:
     This name is used everywhere: in a run's view, in measurements, and for attributes. The file's
     name alone may be used several times.
     """
+    if files.names is not None:
+        return files.names[image]
     return f"images/{files.name}/{image.relative_to(files.images_dir).as_posix()}"
 
 

@@ -29,10 +29,9 @@ from container_doors.data.attributes import ATTRIBUTES_CSV
 from container_doors.data.data_yaml import DATA_YAML
 from container_doors.data.faults import Fault
 from container_doors.data.frozen import FROZEN_JSON
-from container_doors.data.layout import label_of
+from container_doors.data.layout import FOLDS_CSV, label_of
 from container_doors.data.source_table import SOURCES_CSV
 
-FOLDS_CSV = "folds.csv"
 TABLES = (str(DATA_YAML), ATTRIBUTES_CSV, SOURCES_CSV, FOLDS_CSV, FROZEN_JSON)
 """Files that are written together with the moves, in this order."""
 

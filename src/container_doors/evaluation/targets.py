@@ -115,7 +115,11 @@ def recall_target(target: OperatingTarget | None) -> float:
 
 
 def choose_threshold(
-    target: OperatingTarget, photographs: Sequence[Photograph], scenes: Sequence[int]
+    target: OperatingTarget,
+    photographs: Sequence[Photograph],
+    scenes: Sequence[int],
+    *,
+    split: str = "val",
 ) -> tuple[float, Estimate]:
     """Choose the threshold that meets a target at the least cost.
 
@@ -136,17 +140,17 @@ def choose_threshold(
     if at is None:
         what = "door" if of_recall else "photograph without a door"
         raise RunError(
-            f"{target.text} is undefined on val: it has no {what}", hint=f"add a {what} to val"
+            f"{target.text} is undefined on {split}: it has no {what}", hint=f"add a {what} to val"
         )
     if best is None:
         raise RunError(
-            f"no threshold meets {target.text} on val: the safest has {target.describe(at)}",
+            f"no threshold meets {target.text} on {split}: the safest has {target.describe(at)}",
             hint="more photographs in val narrow the interval; or choose an easier target",
         )
     price = target.price(photographs, scenes, conf_threshold=best[0])
     if not target.is_of_recall and price is not None and not price.value:
         raise RunError(
-            f"{target.text} is met on val only where no door is found",
+            f"{target.text} is met on {split} only where no door is found",
             hint="more photographs without a door in val narrow the interval; "
             "or choose an easier target",
         )

@@ -6,7 +6,7 @@ The spec is the script's only input beside the bundles. It contains no secret.
 import json
 import pprint
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +70,8 @@ class JobTask:
     name: str
     params_yaml: str
     gpus: Sequence[int]
+    floors: Mapping[int, float] = field(default_factory=dict)
+    """See :attr:`container_doors.core.ports.TrainingTask.floors`."""
 
 
 def spread_gpus(devices: Sequence[str]) -> list[list[int]]:
@@ -122,7 +124,8 @@ def job_spec(
         "wheel": f"{RELEASE}/{code.wheel}" if code.wheel else None,
         "gpus": {"name": TWO_T4.name, "count": TWO_T4.count} if needs_gpus else None,
         "experiments": [
-            {"name": one.name, "params": one.params_yaml, "gpus": list(one.gpus)}
+            {"name": one.name, "params": one.params_yaml, "gpus": list(one.gpus),
+             "floors": [f"{epoch}={least!r}" for epoch, least in sorted(one.floors.items())]}
             for one in tasks
         ],
         "session_s": limits.session_s,

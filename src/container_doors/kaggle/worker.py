@@ -498,6 +498,7 @@ class Training:
     ) -> None:
         self.name: str = experiment["name"]
         self.gpus: list[int] = experiment["gpus"]
+        self._floors = [f"--floor={one}" for one in experiment.get("floors", [])]
         self.run = repository / "runs" / self.name
         self._repository, self._package = repository, package
         self._params = scratch / f"{self.name}.yaml"
@@ -516,7 +517,7 @@ class Training:
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "container_doors", "train", "--alone",
              "--config", self._params, "--experiment", self.name, "--max-hours", str(hours),
-             *overrides],
+             *self._floors, *overrides],
             cwd=self._repository, start_new_session=True, text=True, errors="replace",
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             env={**os.environ, "PYTHONPATH": str(self._package),

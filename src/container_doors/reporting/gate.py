@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from container_doors.core.measurements import Assessment, Estimate
+from container_doors.core.measurements import FOLDS, Assessment
 from container_doors.core.records import RunRecord
 from container_doors.reporting.figures import NOT_MEASURED, count
 from container_doors.reporting.verdicts import LATENCY_BELOW_MS, TargetRow, milliseconds, size
@@ -43,13 +43,21 @@ def check_targets(
 
     Args:
         record: Of the run.
-        assessments: By split: val and test.
+        assessments: By split: test, and val or the folds of its cross-validation. The folds take
+            the place of val: they are all photographs of both train and val.
         at_the_point: Compare the measured values, not the worse ends of their intervals.
     """
     size_row = size(record)
+    instead = {"val": FOLDS} if FOLDS in assessments else {}
     return [
         *(
-            _above(assessments[split].scores.get(name), f"{split} {name}", bound, at_the_point)
+            _above(
+                assessments.get(instead.get(split, split)),
+                name,
+                what=f"{instead.get(split, split)} {name}",
+                bound=bound,
+                at_the_point=at_the_point,
+            )
             for split, name, bound in TARGETS
         ),
         _latency(assessments["test"], at_the_point),
@@ -114,12 +122,14 @@ def _size(row: TargetRow) -> TargetResult:
     return TargetResult("model size", row.target, row.measured, is_met, is_met, is_known)
 
 
-def _above(estimate: Estimate | None, what: str, bound: float, at_the_point: bool) -> TargetResult:
+def _above(
+    assessment: Assessment | None, name: str, *, what: str, bound: float, at_the_point: bool
+) -> TargetResult:
     target = f"> {bound:.2f}"
+    estimate = assessment.scores.get(name) if assessment else None
     if estimate is None:
-        return TargetResult(
-            what, target, "undefined", holds=False, is_reached=False, is_known=False
-        )
+        found = "undefined" if assessment else NOT_MEASURED
+        return TargetResult(what, target, found, holds=False, is_reached=False, is_known=False)
     is_reached = estimate.value > bound
     holds = is_reached if at_the_point else estimate.low > bound
     return TargetResult(what, target, str(estimate), holds, is_reached)

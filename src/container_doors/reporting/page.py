@@ -14,6 +14,7 @@ from container_doors.core.files import replace_text
 from container_doors.core.measurements import (
     NO_DOOR,
     Assessment,
+    CrossValidation,
     Detected,
     Estimate,
     FalseAlarms,
@@ -26,6 +27,7 @@ from container_doors.core.measurements import (
 from container_doors.core.records import Epoch, RunRecord, short_name
 from container_doors.reporting import charts, curve_table
 from container_doors.reporting.figures import NOT_MEASURED, count, duration
+from container_doors.reporting.fold_table import FOLD_COLUMNS, fold_rows
 from container_doors.reporting.gate import ABOVE, TargetResult, check_targets, in_one_line
 from container_doors.reporting.offline import picture_uri, policy
 from container_doors.reporting.outputs import refuse_another_file
@@ -49,7 +51,7 @@ class RunMeasurements:
     """All measurements of a run."""
 
     assessments: Mapping[str, Assessment]
-    """By split: val and test."""
+    """By split: test, and val or the folds of its cross-validation."""
     weights_sha256: str
     test: Detected
     label: str
@@ -60,6 +62,8 @@ class RunMeasurements:
     """Of the test split; None if it was not measured."""
     timings: Timings | None
     """Of each format, on val; None if not measured."""
+    crossval: CrossValidation | None = None
+    """The cross-validation that it is the last model of; None if it is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +138,8 @@ def write_page(
     refuse_another_page(output)
     rows = check_targets(record, measured.assessments, at_the_point=False)
     test, robustness = measured.assessments["test"], measured.robustness
+    is_trained_on_all = record.params.get("data", {}).get("trains_on") == "all"
+    best_epoch = None if is_trained_on_all else record.best_epoch  # no epoch was chosen
     style = _style()
     text = _BEGINS + _template().render(
         policy=policy(style),
@@ -152,10 +158,14 @@ def write_page(
         parts_scale=charts.scale(target=test.recall_target),
         robustness=robustness,
         timings=measured.timings,
+        crossval=measured.crossval,
+        fold_columns=FOLD_COLUMNS,
+        fold_rows=fold_rows(measured.crossval) if measured.crossval else [],
+        is_trained_on_all=is_trained_on_all,
         corruptions=_corruptions(robustness) if robustness else None,
         names=_SCORES,
-        panels=charts.training(history, record.best_epoch),
-        epochs=curve_table.table(history, record.best_epoch),
+        panels=charts.training(history, best_epoch),
+        epochs=curve_table.table(history, best_epoch),
         epoch_columns=curve_table.COLUMNS,
         epoch_legend=curve_table.LEGEND,
         in_use=_in_use(test),

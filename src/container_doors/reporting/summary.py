@@ -11,12 +11,13 @@ from jinja2 import Template
 
 from container_doors.core.errors import RunError
 from container_doors.core.files import replace_text
-from container_doors.core.measurements import Assessment, Evaluated
+from container_doors.core.measurements import FOLDS, Assessment, CrossValidation, Evaluated
 from container_doors.core.records import Epoch, Evaluation, Metadata, RunRecord
 from container_doors.core.run import PUBLISHED, REPORTS, Run
 from container_doors.reporting import figures, gate
 from container_doors.reporting.curves import draw_curves
 from container_doors.reporting.escaping import code, markdown_templates
+from container_doors.reporting.fold_table import FOLD_COLUMNS, fold_rows
 from container_doors.reporting.gallery import Gallery, Picture, pick_evenly, rebuild
 from container_doors.reporting.outputs import refuse_another_file
 from container_doors.reporting.verdicts import (
@@ -28,7 +29,7 @@ from container_doors.reporting.verdicts import (
 
 MOST_PREDICTIONS = 12
 
-_SPLIT_NAMES = {"train": "training", "val": "validation", "test": "test"}
+_SPLIT_NAMES = {"train": "training", "val": "validation", "test": "test", FOLDS: "folds"}
 _PICTURES_A_ROW = 3
 _PLOTS = (
     ("PR_curve.png", "Precision over recall"),
@@ -48,6 +49,8 @@ class Afterwards:
     """The run's, published or not; None if it has not ended."""
     measured: Evaluated | None = None
     """Later measurements of the same weights, with intervals; None without one."""
+    crossval: CrossValidation | None = None
+    """The cross-validation that it is the last model of; None if it is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +180,9 @@ def _render(
     afterwards: Afterwards,
     pictures: _Pictures,
 ) -> str:
-    assessments = afterwards.measured.splits if afterwards.measured else {}
+    crossval = afterwards.crossval
+    assessments = {FOLDS: crossval.pooled} if crossval else {}
+    assessments |= afterwards.measured.splits if afterwards.measured else {}
     targets = compare(record, evaluation, assessments)
     return _template().render(
         experiment=run.name,
@@ -192,12 +197,16 @@ def _render(
         verdict=in_one_sentence(targets),
         gate_verdict=_gate_verdict(record, assessments),
         assessments=assessments,
+        crossval=crossval,
+        fold_rows=fold_rows(crossval) if crossval else [],
+        fold_columns=FOLD_COLUMNS,
         test=evaluation.splits.get("test"),
         latency=reported_latency(evaluation, assessments),
         milliseconds=milliseconds,
         proportion=figures.proportion,
         hyperparameters=list(_flatten(record.params)),
         epochs_asked=record.epochs_asked,
+        is_trained_on_all=record.params.get("data", {}).get("trains_on") == "all",
         published=PUBLISHED,
         reports=REPORTS,
     )
@@ -205,7 +214,7 @@ def _render(
 
 def _gate_verdict(record: RunRecord, assessments: Mapping[str, Assessment]) -> str | None:
     """Return whether the targets hold at each interval's worse end; None if not measured."""
-    if not {"val", "test"} <= set(assessments):
+    if "test" not in assessments or not {"val", FOLDS} & set(assessments):
         return None
     return gate.in_one_sentence(gate.check_targets(record, assessments, at_the_point=False))
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from container_doors.core.measurements import Assessment
+from container_doors.core.measurements import FOLDS, Assessment
 from container_doors.core.records import Evaluation, Latency, RunRecord
 from container_doors.reporting.figures import (
     NOT_MEASURED,
@@ -49,11 +49,17 @@ def compare(
     Args:
         record: Of the run.
         evaluation: The scores right after training.
-        assessments: Later measurements, by split.
+        assessments: Later measurements, by split. The folds take the place of val.
     """
+    folds = assessments.get(FOLDS)
+    of_val = (("mAP50", "mAP@50", 0.90), ("mAP50-95", "mAP@50-95", 0.70))
     return [
-        _score(evaluation, "val", "mAP50", what="Validation mAP@50", above=0.90),
-        _score(evaluation, "val", "mAP50-95", what="Validation mAP@50-95", above=0.70),
+        *(
+            _score(evaluation, "val", name, what=f"Validation {shown}", above=above)
+            if folds is None
+            else _of_folds(folds, name, what=f"Cross-validated {shown}", above=above)
+            for name, shown, above in of_val
+        ),
         _score(evaluation, "test", "mAP50", what="Test mAP@50", above=0.88),
         _latency(reported_latency(evaluation, assessments)),
         size(record),
@@ -102,6 +108,17 @@ def _score(evaluation: Evaluation, split: str, name: str, *, what: str, above: f
     value = scores.ultralytics.get(name, math.nan)
     if not math.isfinite(value):
         return TargetRow(what, target, NOT_MEASURED, on, "not measured")
+    return TargetRow(
+        what, target, format_near_target(value, above, digits=3), on, _met_or_not(value > above)
+    )
+
+
+def _of_folds(folds: Assessment, name: str, *, what: str, above: float) -> TargetRow:
+    target = f"> {above:.2f}"
+    on = f"{count(folds.photographs, 'photograph')}, {count(folds.doors, 'door')}"
+    if name not in folds.scores:
+        return TargetRow(what, target, NOT_MEASURED, on, "not measured")
+    value = folds.scores[name].value
     return TargetRow(
         what, target, format_near_target(value, above, digits=3), on, _met_or_not(value > above)
     )

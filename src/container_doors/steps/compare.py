@@ -2,11 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from container_doors.core.errors import RunError
-from container_doors.core.measurements import Detected, Estimate, UseCounts
+from container_doors.core.measurements import FOLDS, Detected, Estimate, UseCounts
 from container_doors.core.ports import Progress
 from container_doors.core.run import Run
+from container_doors.data.labelled import require_layout
+from container_doors.data.layout import Layout
 from container_doors.evaluation.matched import MatchedPhotograph, match_photographs
 from container_doors.evaluation.paired import (
     FALSE_ALARMS,
@@ -24,6 +27,7 @@ from container_doors.steps.detections import (
     scenes_of,
     trained,
 )
+from container_doors.steps.out_of_fold import read_cross_validation
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,9 @@ def compare_runs(
 ) -> Comparison:
     """Estimate in which scores the second run is better or worse, photograph by photograph.
 
+    On the folds, two cross-validations are compared: in each photograph the two models that were
+    not trained on it.
+
     Raises:
         RunError: If they were not measured on the same photographs with the same labels, or if
             doors are in fewer than four scenes.
@@ -67,9 +74,11 @@ def compare_runs(
     runs = (first, second)
     seen, thresholds = [], []
     for run in runs:
-        record, layout = trained(run)
-        detected = detect(run, split, open_detector=open_detector, progress=progress)
-        threshold = record.known_params.validation.conf_threshold
+        detected, layout, threshold = (
+            _out_of_fold(run)
+            if split == FOLDS
+            else _detected(run, split, open_detector=open_detector, progress=progress)
+        )
         by_name = sorted(detected.photographs, key=lambda one: one.image)
         detected = detected.model_copy(update={"photographs": by_name})
         scenes = scenes_of(detected, known_attributes(layout, progress))
@@ -103,7 +112,7 @@ def compare_runs(
         verdict = sentence(names, by, (count_alarms(its), count_alarms(others)))
         verdict += _different_thresholds(names, (one, other), thresholds)
     uses = [
-        count_test_use(run, found, None, progress=progress)
+        None if split != "test" else count_test_use(run, found, None, progress=progress)
         for run, (found, _) in zip(runs, seen, strict=True)
     ]
     return Comparison(
@@ -116,6 +125,19 @@ def compare_runs(
         verdict=verdict,
         looks=uses[-1] if split == "test" else None,
     )
+
+
+def _detected(
+    run: Run, split: str, *, open_detector: OpenDetector, progress: Progress
+) -> tuple[Detected, Layout, float]:
+    record, layout = trained(run)
+    detected = detect(run, split, open_detector=open_detector, progress=progress)
+    return detected, layout, record.known_params.validation.conf_threshold
+
+
+def _out_of_fold(run: Run) -> tuple[Detected, Layout, float]:
+    found, detected = read_cross_validation(run)
+    return detected, require_layout(Path(found.dataset_path)), found.pooled.conf_threshold
 
 
 def _scores_that_are_the_same(

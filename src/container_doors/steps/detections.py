@@ -29,8 +29,9 @@ from container_doors.core.records import (
 )
 from container_doors.core.run import TEST_USES, Run
 from container_doors.data.attributes import Attributes, read_attributes
+from container_doors.data.folds import layout_for
 from container_doors.data.labels import read_boxes
-from container_doors.data.layout import Layout, label_of, read_layout
+from container_doors.data.layout import FOLDS_CSV, Layout, label_of, read_layout
 from container_doors.data.view import ensure_view, link_view
 from container_doors.evaluation.matched import scene_numbers
 from container_doors.evaluation.matching import BoxXyxy
@@ -41,6 +42,11 @@ from container_doors.publishing.ways_back import refuse_other_weights
 from container_doors.reporting.which_run import read_record
 
 EVALUATED_SPLITS = ("val", "test")
+
+
+def evaluated_splits(params: Params) -> tuple[str, ...]:
+    """Return the splits that a model is measured on: none that it was trained on."""
+    return ("test",) if params.data.trains_on == "all" else EVALUATED_SPLITS
 
 
 def doors_in(photograph: Detections) -> list[BoxXyxy]:
@@ -87,7 +93,7 @@ def trained(run: Run) -> tuple[RunRecord, Layout]:
             f"{record.dataset.path}: {findings[0]}",
             hint=f"see them all: doors data validate --path {record.dataset.path}",
         )
-    return record, layout
+    return record, layout_for(record.known_params.data, layout)
 
 
 def damaged_documents(run: Run) -> list[RunError]:
@@ -255,6 +261,9 @@ def images_of(view: Path, split: str) -> list[str]:
     return images
 
 
+_OTHERS = "photographs or labels of {} are not those of the training"
+
+
 def changed_since_training(run: Run, split: str, layout: Layout) -> list[str]:
     """Name what has changed since the run was trained; it is printed with the scores."""
     changed = []
@@ -267,12 +276,16 @@ def changed_since_training(run: Run, split: str, layout: Layout) -> list[str]:
             for path in (*images, *labels)
         }
         before = DatasetFiles.read(run.dataset).files
+        if of_split.names is not None:  # its photographs are those that folds.csv says
+            folds = file_sha256(layout.data_yaml.parent / FOLDS_CSV)
+            is_same = before.get(FOLDS_CSV) == folds and here.items() <= before.items()
+            return [] if is_same else [_OTHERS.format(split)]
         folders = tuple(
             f"{folder.relative_to(layout.root).as_posix()}/"
             for folder in (of_split.images_dir, of_split.labels_dir)
         )
         if here != {name: sha256 for name, sha256 in before.items() if name.startswith(folders)}:
-            changed.append(f"photographs or labels of {split} are not those of the training")
+            changed.append(_OTHERS.format(split))
     return changed
 
 
@@ -302,15 +315,25 @@ def count_test_use(
     run: Run, detected: Detected, target: OperatingTarget | None, *, progress: Progress
 ) -> UseCounts | None:
     """Record a use of the test set, after that of the training, which may have been elsewhere."""
-    if detected.split != "test":
+    if detected.split != "test" or is_fold(run):
         return None
     record_training_use(run, detected)
     chosen_for = {"promise": target.text} if target else {}
     return record_use(TEST_USES, _use(run, detected) | chosen_for, say=progress.say)
 
 
+def is_fold(run: Run) -> bool:
+    """Return whether a run is one of a cross-validation, and its test is a fold."""
+    return read_record(run).known_params.data.fold is not None
+
+
 def record_training_use(run: Run, detected: Detected) -> None:
-    """Record that the training measured these weights on test: choosing a run may depend on it."""
+    """Record that the training measured these weights on test: choosing a run may depend on it.
+
+    The test of a fold is no test set.
+    """
+    if is_fold(run):
+        return
     record_use(TEST_USES, _use(run, detected) | {"by": BY_TRAINING})
 
 

@@ -1,6 +1,6 @@
 """Measures what a model finds on a split: its scores, their intervals, an operating target."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -37,7 +37,6 @@ from container_doors.evaluation.uses import restore_uses
 from container_doors.publishing.hashing import artifact
 from container_doors.reporting.confusion import draw_confusion
 from container_doors.steps.detections import (
-    EVALUATED_SPLITS,
     OpenDetector,
     Subject,
     cached_detections,
@@ -46,12 +45,14 @@ from container_doors.steps.detections import (
     detect,
     detect_with,
     evaluated,
+    evaluated_splits,
     keep,
     known_attributes,
     record_training_use,
     scenes_of,
     trained,
 )
+from container_doors.steps.out_of_fold import to_choose_by
 from container_doors.training.logbook import LOG
 
 MOST_PICTURES = 100
@@ -73,7 +74,7 @@ def evaluate_run(run: Run, *, world: World) -> Evaluation:
     )
     subject = Subject(run.best_weights, run.data_view, record.run_id, params, layout)
     splits = {}
-    for split in EVALUATED_SPLITS:
+    for split in evaluated_splits(params):
         world.progress.say(f"evaluating best.pt on {split}")
         detected = detect_with(
             detector,
@@ -213,13 +214,20 @@ def evaluate_split(
             hint="choose another --split, such as test",
         )
     record, layout = trained(run)
+    if split not in evaluated_splits(record.known_params):
+        raise RunError(
+            f"{run.label} was trained on {split}: its scores there mean nothing",
+            hint=f"doors evaluate --experiment {run.label} --split test",
+        )
     attributes = known_attributes(layout, progress)
     detected = detect(run, split, open_detector=open_detector, progress=progress)
     threshold = record.known_params.validation.conf_threshold
     check = None
     if target is not None:
-        val = detect(run, "val", open_detector=open_detector, progress=progress)
-        check = _checked(target, val, detected, attributes)
+        chosen_by = to_choose_by(
+            run, record, attributes, open_detector=open_detector, progress=progress
+        )
+        check = _checked(target, *chosen_by, detected, attributes)
         threshold = check.conf_threshold
     assessment = assessed(
         run,
@@ -248,7 +256,7 @@ def both_splits(
     return {
         split: cached_assessment(run, split, record, layout, attributes)
         or evaluate_split(run, split, open_detector=open_detector, progress=progress)
-        for split in ("val", "test")
+        for split in evaluated_splits(record.known_params)
     }
 
 
@@ -262,15 +270,38 @@ def assessed(
     target: float,
 ) -> Assessment:
     """Derive all scores of a split from its detections."""
+    view = ensure_view(layout, run.data_view)
+    paths = {one.image: view / one.image for one in detected.photographs}
+    found = assess(detected, attributes, paths, conf_threshold=conf_threshold, target=target)
+    changed = changed_since_training(run, detected.split, layout)
+    return found.model_copy(update={"changed": changed})
+
+
+def assess(
+    detected: Detected,
+    attributes: Attributes,
+    paths: Mapping[str, Path],
+    *,
+    conf_threshold: float,
+    target: float,
+) -> Assessment:
+    """Derive all scores from detections.
+
+    Args:
+        detected: All detections on some photographs.
+        attributes: What is known of them.
+        paths: Where each of them is, by its name.
+        conf_threshold: The threshold in use.
+        target: The recall that each part should reach.
+    """
     photographs, scenes = detected.photographs, scenes_of(detected, attributes)
     seen = match_photographs(photographs, scenes, conf_threshold=conf_threshold)
     scores, undefined = all_scores(seen)
     alarms = false_alarms(photographs, scenes, conf_threshold=conf_threshold)
     if not alarms:
         undefined["false alarms"] = "no photograph is without a door"
-    view = ensure_view(layout, run.data_view)
     described = {
-        one.image: photograph_attributes(view / one.image)
+        one.image: photograph_attributes(paths[one.image])
         | dict(attributes.values.get(one.image, {}))
         for one in photographs
     }
@@ -278,7 +309,7 @@ def assessed(
     return Assessment(
         files_sha256=detected.files_sha256,
         attributes_sha256=attributes.sha256,
-        changed=changed_since_training(run, detected.split, layout),
+        changed=[],
         split=detected.split,
         image_size_px=detected.image_size_px,
         photographs=len(photographs),
@@ -302,10 +333,16 @@ def assessed(
 
 
 def _checked(
-    target: OperatingTarget, val: Detected, detected: Detected, attributes: Attributes
+    target: OperatingTarget,
+    chosen_by: Detected,
+    its_scenes: Sequence[int],
+    detected: Detected,
+    attributes: Attributes,
 ) -> TargetCheck:
-    """Choose the threshold on val, and measure it on the split that was asked for."""
-    threshold, chosen = choose_threshold(target, val.photographs, scenes_of(val, attributes))
+    """Choose the threshold on val or the folds, and measure it on the split that was asked for."""
+    threshold, chosen = choose_threshold(
+        target, chosen_by.photographs, its_scenes, split=chosen_by.split
+    )
     scenes = scenes_of(detected, attributes)
     measured = target.estimate(detected.photographs, scenes, conf_threshold=threshold)
     if measured is None:
@@ -316,6 +353,7 @@ def _checked(
     return TargetCheck(
         promise=target.text,
         conf_threshold=threshold,
+        chosen_split=chosen_by.split,
         chosen_on=chosen,
         checked_on=measured,
         verdict=target.verdict(measured),

@@ -8,25 +8,36 @@ from container_doors.publishing.hashing import artifact
 from container_doors.publishing.lineage import run_of
 from container_doors.publishing.publication import read_published
 from container_doors.reporting.gate import TargetResult, check_targets
-from container_doors.steps.detections import OpenDetector, count_test_use, known_attributes, trained
+from container_doors.steps.detections import (
+    OpenDetector,
+    count_test_use,
+    evaluated_splits,
+    known_attributes,
+    trained,
+)
 from container_doors.steps.evaluate import cached_assessment, evaluate_split
+from container_doors.steps.out_of_fold import of_folds
 from container_doors.steps.version import nothing_published, refuse_another
 
 
 def gate_run(
     run: Run, *, at_the_point: bool, open_detector: OpenDetector, progress: Progress
 ) -> list[TargetResult]:
-    """Check a run against the targets of section 10.3; measure what is not measured yet."""
+    """Check a run against the targets of section 10.3; measure what is not measured yet.
+
+    The last model of a cross-validation has no val; its folds are in val's place.
+    """
     record, layout = trained(run)
     attributes = known_attributes(layout, progress)
     assessments = {}
-    for split in ("val", "test"):
+    for split in evaluated_splits(record.known_params):
         assessment = cached_assessment(run, split, record, layout, attributes)
         if assessment is None:
             assessment = evaluate_split(run, split, open_detector=open_detector, progress=progress)
         else:
             count_test_use(run, Detected.read(run.detections_json(split)), None, progress=progress)
         assessments[split] = assessment
+    assessments |= of_folds(run, record)
     return check_targets(record, assessments, at_the_point=at_the_point)
 
 

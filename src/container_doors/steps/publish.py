@@ -9,6 +9,7 @@ from container_doors.core.files import replace_text
 from container_doors.core.ports import Detector, Repository, World
 from container_doors.core.records import ChosenThreshold, Evaluation, Metadata, RunRecord
 from container_doors.core.run import PUBLISHED, REPORTS, Run
+from container_doors.data.folds import layout_for
 from container_doors.data.layout import read_layout
 from container_doors.data.view import link_view
 from container_doors.publishing.git_reports import report_texts, write_reports
@@ -298,7 +299,7 @@ def adopt(run: Run, *, outside: Outside) -> tuple[Metadata, str]:
         outside.progress.say(not_tried(run.best_weights, error))
     layout = read_layout(Path(record.dataset.path))[0]
     if layout is not None:
-        link_view(layout, run.data_view)
+        link_view(layout_for(record.known_params.data, layout), run.data_view)
     when = record.known_params.publishing.when
     adopted = finish(record, evaluation, run, when=when, outside=outside)
     update_record(run, record, status="finished")

@@ -130,6 +130,17 @@ def _file_without_copy(published: Metadata | None) -> Path | None:
 def _compare(
     record: RunRecord, evaluation: Evaluation, run: Run, published: Metadata, outside: Outside
 ) -> tuple[State, str]:
+    trained_on_val = [
+        name
+        for name, params in (
+            (run.label, record.params),
+            (published.version, published.hyperparameters),
+        )
+        if params.get("data", {}).get("trains_on") == "all"
+    ]
+    if trained_on_val:
+        which = " and ".join(trained_on_val)
+        return "unknown", f"{which} was trained on val too, so val cannot compare them"
     new, old, how = _comparable(record, evaluation, run, published, outside)
     if new is None or old is None:
         return "unknown", "val has no door to measure it on"

@@ -45,9 +45,9 @@ from container_doors.steps.detections import (
     keep,
     known_attributes,
     one_by_one,
-    scenes_of,
     trained,
 )
+from container_doors.steps.out_of_fold import to_choose_by
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +96,10 @@ def measure_robustness(
     conf = params.validation.conf_threshold
     target = settings.operating_target
     if target is not None:
-        val = detect(run, "val", open_detector=open_detector, progress=progress)
-        conf, _ = choose_threshold(target, val.photographs, scenes_of(val, attributes))
+        chosen_by, its_scenes = to_choose_by(
+            run, record, attributes, open_detector=open_detector, progress=progress
+        )
+        conf, _ = choose_threshold(target, chosen_by.photographs, its_scenes, split=chosen_by.split)
     scenes = scene_numbers([one.image for one in photographs], attributes.scenes)
 
     # From the clean split, not from a severity: a corrupted one must not give narrower intervals.

@@ -176,6 +176,19 @@ def training_params(params: Mapping[str, Any]) -> dict[str, Any]:
     return relevant | {"wandb": wandb}
 
 
+def changed_params(record: RunRecord, params: Params) -> list[str]:
+    """Name the params of training that are not those of a run, as old -> new.
+
+    The device is left out: a run may move to another.
+    """
+    asked = training_params(params.model_dump(mode="json"))
+    return [
+        f"{key} {format_value(old)} -> {format_value(new)}"
+        for key, old, new in differing_fields(training_params(with_defaults(record.params)), asked)
+        if key != "training.device"
+    ]
+
+
 def _differences(earlier: RunRecord, params: Params, run: Run, report: Report) -> str:
     """Describe how params and data differ from those of an earlier run, as old -> new."""
     asked = training_params(params.model_dump(mode="json"))

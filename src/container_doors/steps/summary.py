@@ -22,6 +22,7 @@ from container_doors.steps.detections import (
     trained,
 )
 from container_doors.steps.evaluate import both_splits
+from container_doors.steps.out_of_fold import cross_validation, of_folds
 from container_doors.steps.publish import own_metadata
 from container_doors.steps.runs import with_present_status
 from container_doors.training.history import read_history
@@ -49,6 +50,7 @@ def summarise(run: Run, output: Path) -> Path:
             measured=measured
             if measured and measured.weights_sha256 == evaluation.weights_sha256
             else None,
+            crossval=cross_validation(run, record),
         ),
     )
     return output
@@ -85,7 +87,8 @@ def model_card(run: Run, output: Path, *, open_detector: OpenDetector, progress:
     published = read_published()
     write_card(
         output,
-        both_splits(run, record, layout, open_detector=open_detector, progress=progress),
+        of_folds(run, record)
+        | both_splits(run, record, layout, open_detector=open_detector, progress=progress),
         weights_sha256=evaluated(run, record).weights_sha256,
         record=record,
         metadata=published if published and published.run_id == record.run_id else None,
@@ -100,7 +103,10 @@ def report_page(run: Run, output: Path, *, open_detector: OpenDetector, progress
         RunError: If the run has not been trained, or if ``output`` is something else.
     """
     record, layout = trained(run)
-    assessments = both_splits(run, record, layout, open_detector=open_detector, progress=progress)
+    crossval = cross_validation(run, record)
+    assessments = of_folds(run, record) | both_splits(
+        run, record, layout, open_detector=open_detector, progress=progress
+    )
     measured = evaluated(run, record)
     robustness = measured.robustness.get("test")
     test = assessments["test"]
@@ -114,6 +120,7 @@ def report_page(run: Run, output: Path, *, open_detector: OpenDetector, progress
         view=ensure_view(layout, run.data_view),
         robustness=robustness if is_of_these else None,
         timings=measured.latency.get("val"),
+        crossval=crossval,
     )
     history = read_history(run.metrics_jsonl, record)
     write_page(output, known, record=record, history=history)

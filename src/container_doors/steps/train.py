@@ -1,5 +1,6 @@
 """Train the weights of a run that was started, and record how that ended."""
 
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -119,6 +120,9 @@ def train_weights(start: Start, run: Run, report: Report, *, world: World) -> Ru
         for line in history_warnings(run, record):
             LOG.warning("%s", line)
             world.progress.say(line)
+        is_last_best = params.data.trains_on == "all"  # val can choose none
+        if is_last_best:
+            shutil.copyfile(run.last_weights, run.best_weights)
         force_to_disk(run.trainer_dir)  # before run.json names these files
         artifacts = {path.name: artifact(path) for path in (run.best_weights, run.last_weights)}
         write_materials(run, record, artifacts[run.best_weights.name], world.installed())
@@ -130,7 +134,7 @@ def train_weights(start: Start, run: Run, report: Report, *, world: World) -> Ru
             finished_at=datetime.now(UTC),
             duration_s=_duration_s(history) if resume else monotonic() - began,
             epochs_finished=history[-1].number,
-            best_epoch=best_epoch(history).number,
+            best_epoch=(history[-1] if is_last_best else best_epoch(history)).number,
             artifacts=artifacts,
         )
 

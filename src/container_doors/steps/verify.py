@@ -34,7 +34,7 @@ from container_doors.publishing.publication import METADATA, recover
 from container_doors.publishing.signatures import SignaturePolicy, signature_check
 from container_doors.publishing.ways_back import metadata_back
 from container_doors.steps.data.validate import check_data
-from container_doors.steps.detections import EVALUATED_SPLITS, Subject, detect_with
+from container_doors.steps.detections import Subject, detect_with, evaluated_splits
 from container_doors.steps.evaluate import split_scores
 from container_doors.steps.start import training_params
 from container_doors.steps.sync import pointers_in
@@ -158,7 +158,7 @@ def measure_again(
         size = params.training.image_size_px
         detector = load_detector(weights, image_size_px=size, hardware=hardware)
         subject = Subject(weights, run.data_view, metadata.run_id, params, layout)
-        for split in EVALUATED_SPLITS:
+        for split in evaluated_splits(params):
             progress.say(f"evaluating best.pt on {split}")
             detected = detect_with(
                 detector, subject, split, plots_dir=run.evaluation_dir(split), progress=progress

@@ -89,8 +89,10 @@ def rename_earlier(run: Run) -> Path | None:
     """Rename an earlier attempt to ``NAME~1``, ``NAME~2``, ...; return None if there is none.
 
     An experiment's name cannot contain '~', so the new name never belongs to another experiment.
+    The pooled scores of a cross-validation are no attempt: they are there before its last model.
     """
-    if not run.directory.exists():
+    pooled = {run.crossval, run.out_of_fold.parent}
+    if not run.directory.exists() or {*run.directory.iterdir()} <= pooled:
         return None
     renamed = next(
         path

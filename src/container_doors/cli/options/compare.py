@@ -1,6 +1,6 @@
 """The options of ``doors compare``."""
 
-from container_doors.cli.options.shared import Commands, add_command, add_json, add_split
+from container_doors.cli.options.shared import Commands, add_command, add_json
 
 
 def add_to(commands: Commands) -> None:
@@ -13,5 +13,11 @@ def add_to(commands: Commands) -> None:
     )
     parser.add_argument("first", metavar="A")
     parser.add_argument("second", metavar="B")
-    add_split(parser)
+    parser.add_argument(
+        "--split",
+        choices=("val", "test", "folds"),
+        default="test",
+        help="each use of test is counted; folds compares two cross-validations (default: "
+        "%(default)s)",
+    )
     add_json(parser)

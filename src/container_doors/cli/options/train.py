@@ -1,5 +1,8 @@
 """The options of ``doors train``."""
 
+import argparse
+import math
+
 from container_doors.cli.options.shared import Commands, add_command, add_config, hours
 
 
@@ -25,6 +28,15 @@ def add_to(commands: Commands) -> None:
         "--alone",
         action="store_true",
         help="no tracking, no uploads (used by Kaggle jobs)",
+    )
+    parser.add_argument(
+        "--floor",
+        action="append",
+        type=_floor,
+        default=[],
+        metavar="EPOCH=MAP",
+        dest="floors",
+        help="stop for good if the best val mAP50-95 up to this epoch is lower; may be repeated",
     )
     parser.add_argument(
         "--take-over",
@@ -53,3 +65,11 @@ def add_to(commands: Commands) -> None:
         action="store_true",
         help="exit with code 0 if it is already finished in this clone (for scripts)",
     )
+
+
+def _floor(text: str) -> tuple[int, float]:
+    """Read an epoch and the least val mAP50-95, such as ``5=0.2``."""
+    epoch, _, least = text.partition("=")
+    if not epoch.isdecimal() or int(epoch) < 1 or not math.isfinite(float(least)):
+        raise argparse.ArgumentTypeError(f"expected EPOCH=MAP such as 5=0.2, found {text!r}")
+    return int(epoch), float(least)

@@ -26,9 +26,8 @@ from container_doors.data.inventory import (
     read_inventory,
     scene_name,
 )
-from container_doors.data.layout import UNSPLIT, label_of
+from container_doors.data.layout import FOLDS_CSV, UNSPLIT, label_of
 from container_doors.data.moving import (
-    FOLDS_CSV,
     Move,
     finish,
     is_interrupted,

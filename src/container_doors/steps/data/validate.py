@@ -8,11 +8,12 @@ from pathlib import Path
 from container_doors.core.config import Data, Params, warnings
 from container_doors.core.errors import DatasetError
 from container_doors.core.ports import Progress, Workers
-from container_doors.core.records import DatasetFacts, DatasetFiles
+from container_doors.core.records import DatasetFacts, DatasetFiles, SplitCounts
 from container_doors.core.run import Run
 from container_doors.data.checks import Report, check
 from container_doors.data.contact_sheet import Cell, write_sheet
 from container_doors.data.facts import dataset_facts
+from container_doors.data.folds import layout_for
 from container_doors.data.layout import Layout
 from container_doors.data.photographs import (
     Photograph,
@@ -45,6 +46,7 @@ def check_data(
         dataset,
         min_train_images=minimums.min_train_images,
         min_val_images=minimums.min_val_images,
+        fold=minimums.fold,
         on_progress=lambda *at: progress.step("checking", *at),
         on_compared=lambda *at: progress.step("comparing", *at),
         workers=None if workers is None else partial(_read_by, workers),
@@ -117,7 +119,20 @@ def fit_data(params: Params, *, progress: Progress) -> Report:
             f"warning: {params.data.path} has {len(report.warnings)} warning(s), the first: "
             f"{report.warnings[0]}; all of them: doors data validate --path {params.data.path}"
         )
-    return report
+    return _with_all_in_train(report) if params.data.trains_on == "all" else report
+
+
+def _with_all_in_train(report: Report) -> Report:
+    """Return the report of train and val as one split to train on."""
+    counts = {split: report.splits[split] for split in ("train", "val")}
+    both = SplitCounts(
+        images=sum(one.images for one in counts.values()),
+        doors=sum(one.doors for one in counts.values()),
+        background_images=sum(one.background_images for one in counts.values()),
+    )
+    others = {split: one for split, one in report.splits.items() if split not in counts}
+    layout = layout_for(Data(trains_on="all"), layout_of(report))
+    return replace(report, layout=layout, splits={"train": both, **others})
 
 
 def facts_of(report: Report) -> DatasetFacts:

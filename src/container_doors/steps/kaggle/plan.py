@@ -4,13 +4,13 @@ import os
 import secrets
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from container_doors.core.config import Params, dump
+from container_doors.core.config import Data, Params, dump
 from container_doors.core.errors import (
     ConfigError,
     DatasetError,
@@ -27,6 +27,7 @@ from container_doors.core.run import JOBS, PRETRAINED, Run
 from container_doors.data.checks import Report
 from container_doors.data.data_yaml import DATA_YAML
 from container_doors.data.facts import dataset_facts
+from container_doors.data.layout import FOLDS_CSV
 from container_doors.kaggle import estimate
 from container_doors.kaggle.bundles import Bundle, bundle_files, describe_bundle
 from container_doors.kaggle.confidential import looks_confidential
@@ -83,6 +84,8 @@ class JobRequest:
     """Also send changes that are not committed."""
     replace: bool = False
     session: int = 1
+    floors: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
+    """By experiment: see :attr:`container_doors.core.ports.TrainingTask.floors`."""
     for_reading: bool = False
     """Nothing is sent: questions that need an account or a network may stay open, and what must
     be done before it can be sent is listed."""
@@ -151,11 +154,18 @@ def plan_job(
     )
     report = questions.require(partial(fit_data, params, progress=progress), None)
     runs = {name: Run(name) for name in request.experiments}
+    reports = {
+        name: report
+        if one.data == params.data
+        else questions.require(partial(fit_data, one, progress=progress), None)
+        for name, one in request.experiments.items()
+    }
     epochs = {
-        name: questions.require(partial(_resume_epoch, request, run, report, trainer), None)
+        name: questions.require(partial(_resume_epoch, request, run, reports[name], trainer), None)
         for name, run in runs.items()
     }
     after = {name: epoch for name, epoch in epochs.items() if epoch is not None}
+    has_folds = any(one.data.fold is not None for one in request.experiments.values())
     job = job_slug(list(request.experiments), secrets.token_hex(3))
     folder = request.jobs / job
     uncommitted = partial(_uncommitted, request, params, repository)
@@ -166,7 +176,7 @@ def plan_job(
     )
     bundles = [
         *program_bundles,
-        *([_bundle_data(folder, params, report)] if report else ()),
+        *([_bundle_data(folder, params, report, has_folds=has_folds)] if report else ()),
         *questions.ask(
             "which weights it starts from",
             lambda: list(_bundle_weights(folder, request.experiments, trainer)),
@@ -181,7 +191,7 @@ def plan_job(
         bundles=bundles,
         code=code,
         tasks=[
-            JobTask(name, dump(settings), its_gpus)
+            JobTask(name, dump(settings), its_gpus, request.floors.get(name, {}))
             for (name, settings), its_gpus in zip(request.experiments.items(), gpus, strict=True)
         ],
         limits=_limits(session_h, params, epoch_s),
@@ -279,8 +289,13 @@ def _renumber_gpus(experiments: Mapping[str, Params]) -> dict[str, Params]:
 
 
 def _one_data_set(experiments: Mapping[str, Params]) -> Params:
-    """Check that all use the same data, and that no two are the same training."""
+    """Check that all use the same data, and that no two are the same training.
+
+    Returns:
+        Params with the whole data set, which is sent: of folds too, whose splits are others.
+    """
     first, *others = experiments.values()
+    data = _whole(first)
     for key, path in (("data.path", first.data.path), ("model.weights", first.model.weights or "")):
         if Path(path).is_absolute() or ".." in Path(path).parts:
             raise ConfigError(
@@ -288,7 +303,7 @@ def _one_data_set(experiments: Mapping[str, Params]) -> Params:
                 hint="a path that only this machine has does not exist on another",
             )
     for other in others:
-        if other.data != first.data:
+        if _whole(other) != data:
             raise ConfigError(
                 f"expected one data set, found {first.data.path} and {other.data.path}",
                 hint="send them as two jobs",
@@ -299,7 +314,12 @@ def _one_data_set(experiments: Mapping[str, Params]) -> Params:
                 hint="give one of them a setting of its own: "
                 f"--set {list(experiments)[1]}:detection.training.seed=1",
             )
-    return first
+    return first.model_copy(update={"data": data})
+
+
+def _whole(params: Params) -> Data:
+    """Return the data of params, with the splits of data.yaml."""
+    return params.data.model_copy(update={"fold": None, "trains_on": "train"})
 
 
 def _session_h(hours: float, quota: Quota | None) -> float:
@@ -410,9 +430,10 @@ def _bundle_code(
     return describe_bundle("code", path, pack.files, into=""), code, filtered
 
 
-def _bundle_data(folder: Path, params: Params, report: Report) -> Bundle:
+def _bundle_data(folder: Path, params: Params, report: Report, *, has_folds: bool) -> Bundle:
     root = Path(params.data.path)
-    return bundle_files("data", _data_files(root, report), folder / "packs/data", into=str(root))
+    files = _data_files(root, report) | ({FOLDS_CSV: root / FOLDS_CSV} if has_folds else {})
+    return bundle_files("data", files, folder / "packs/data", into=str(root))
 
 
 def _data_files(root: Path, report: Report) -> dict[str, Path]:

@@ -1,0 +1,29 @@
+"""The options of commands that train many runs: where, and what a GPU host needs to know."""
+
+import argparse
+
+from container_doors.cli.options.shared import hours
+
+PLACES = ("local", "kaggle")
+
+
+def add_place(parser: argparse.ArgumentParser) -> None:
+    """Add ``--on``, and the options of those places."""
+    parser.add_argument(
+        "--on",
+        choices=PLACES,
+        default="local",
+        help="where to train: local is one after the other, or one on each GPU here; kaggle is two "
+        "at a time, in as many sessions as it takes (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--hours",
+        type=hours,
+        default=11.5,
+        metavar="H",
+        help="of a Kaggle session: stop in time for H hours (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--dirty", action="store_true", help="send uncommitted changes to Kaggle too"
+    )
+    parser.add_argument("--yes", action="store_true", help="send jobs to Kaggle without asking")

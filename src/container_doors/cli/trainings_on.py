@@ -1,0 +1,39 @@
+"""Chooses where many runs are trained, by ``--on``."""
+
+import argparse
+
+from container_doors.cli.trainings import LocalTrainings
+from container_doors.core.config import Params
+from container_doors.core.ports import Progress, Stopping, Trainings
+
+
+def trainings_on(
+    arguments: argparse.Namespace, params: Params, progress: Progress, *, stopping: Stopping
+) -> Trainings:
+    """Return what trains many runs there.
+
+    Args:
+        arguments: With those of :func:`cli.options.trainings.add_place`.
+        params: Say which of the GPUs here may be used.
+        progress: Receives messages.
+        stopping: May ask a training here for a stop.
+    """
+    if arguments.on == "local":
+        return LocalTrainings(params, progress, stopping=stopping)
+    from container_doors.cli.kaggle_trainings import KaggleTrainings  # it takes a second
+
+    return KaggleTrainings(
+        progress,
+        hours=arguments.hours,
+        with_changes=arguments.dirty,
+    )
+
+
+def is_agreed(arguments: argparse.Namespace) -> bool:
+    """Ask, before anything else, whether jobs may be sent; here there is nothing to ask."""
+    if arguments.on == "local":
+        return True
+    from container_doors.cli.kaggle import agreed
+
+    return agreed("send jobs of two trainings each to Kaggle, until all are trained?",
+                  yes=arguments.yes)  # fmt: skip

@@ -1,0 +1,300 @@
+"""Cross-validation by scene: what is measured was not trained on, and nothing is done twice."""
+
+import csv
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from container_doors import pipeline
+from container_doors.cli.trainings import LocalTrainings
+from container_doors.core.config import Params, params_with
+from container_doors.core.errors import DatasetError, RunError
+from container_doors.core.measurements import CrossValidation, Detected, Estimate
+from container_doors.core.ports import Stopping, World
+from container_doors.core.records import RunRecord
+from container_doors.core.run import TEST_USES, Run
+from container_doors.evaluation.folds import pooled_estimate
+from container_doors.steps.compare import compare_runs
+from container_doors.steps.crossval import plan_folds, pool, train_folds, train_last
+from container_doors.steps.data.split import SplitOptions, split_data
+from container_doors.steps.evaluate import evaluate_split
+from container_doors.steps.gate import gate_run
+from container_doors.steps.summary import model_card, report_page, summarise
+from container_doors.training.claim import earlier_record
+from tests.fakes import FakeDetector, FakeProgress, FakeTrainer, FakeWorld, NeverStopping
+from tests.trained import PARAMS as ORDINARY
+
+PARAMS = params_with(
+    ORDINARY, ["detection.data.min_val_images=2", "detection.training.epochs=3"], where="here"
+)
+DATASET = Path(PARAMS.data.path)
+FOLDS_CSV = DATASET / "folds.csv"
+COUNTS = {"train": 9, "val": 3, "test": 2}
+NAME = Run("exp1")
+
+
+@pytest.fixture(autouse=True)
+def _in_a_workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fourteen photographs with a door each, but for one of the nine in train; three folds."""
+    monkeypatch.chdir(tmp_path)
+    for seed, (split, number) in enumerate(
+        (split, number) for split, count in COUNTS.items() for number in range(count)
+    ):
+        pattern = np.random.default_rng(seed).integers(0, 256, (12, 16, 3), np.uint8)
+        image, label = (DATASET / kind / split / f"{number}" for kind in ("images", "labels"))
+        for path in (image, label):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pattern).resize((64, 48)).save(image.with_suffix(".png"))
+        door = "" if (split, number) == ("train", 8) else "0 0.5 0.5 0.5 0.75\n"
+        label.with_suffix(".txt").write_text(door)
+    lines = [f"{split}: images/{split}\n" for split in COUNTS]
+    (DATASET / "data.yaml").write_text("".join([*lines, "nc: 1\nnames: [container_door]\n"]))
+    split_into_folds(3)
+
+
+def split_into_folds(count: int) -> None:
+    shares = {"train": 0.7, "val": 0.15, "test": 0.15}
+    split_data(DATASET, SplitOptions(shares, folds=count), progress=FakeProgress())
+
+
+def opened(weights: Path, params: Params) -> FakeDetector:
+    return FakeDetector()
+
+
+def cross_validate(
+    run: Run = NAME,
+    *overrides: str,
+    trainer: FakeTrainer | None = None,
+    folds: int | None = None,
+    is_final: bool = False,
+    is_pooled: bool = True,
+) -> CrossValidation | None:
+    trainer = trainer or FakeTrainer()
+    params = params_with(PARAMS, overrides, where="here")
+    progress = FakeProgress()
+
+    def open_world(params: Params, progress: FakeProgress, *, stopping: Stopping) -> World:
+        return replace(FakeWorld(trainer=trainer).world, stopping=stopping)
+
+    trainings = LocalTrainings(params, progress, stopping=NeverStopping(), open_world=open_world)
+    plan = plan_folds(params, run, folds=folds, progress=progress)
+    train_folds(plan, trainings=trainings, progress=progress)
+    if not is_pooled:
+        return None
+    found = pool(plan, open_detector=opened, progress=progress)
+    if is_final:
+        train_last(plan, found, trainings=trainings)
+    return found
+
+
+def begin() -> None:
+    """Train the first fold, and be killed."""
+
+    def die() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        cross_validate(trainer=FakeTrainer(then=die))
+    assert earlier_record(NAME.fold(1)) is not None
+
+
+def rows_of_folds() -> list[dict[str, str]]:
+    return list(csv.DictReader(FOLDS_CSV.read_text().splitlines()))
+
+
+def viewed(run: Run, split: str) -> set[str]:
+    """Name the photographs that the trainer sees in a split, as the data set names them."""
+    folder = run.data_view / "images" / split
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*.png")}
+
+
+def test_each_photograph_is_measured_by_a_model_that_it_had_no_part_in() -> None:
+    found = cross_validate()
+
+    assert found
+    everything = {f"{split}/{number}.png" for split in ("train", "val")
+                  for number in range(COUNTS[split])}  # fmt: skip
+    tested = [viewed(Run(one.run), "test") for one in found.folds]
+    for run, test in zip(map(Run, (one.run for one in found.folds)), tested, strict=True):
+        train, val = viewed(run, "train"), viewed(run, "val")
+        assert train | val | test == everything
+        assert not train & val
+        assert not test & (train | val)
+        assert (run.data_view / "labels/test" / min(test)).with_suffix(".txt").is_file()
+    assert sorted(name for test in tested for name in test) == sorted(everything)
+    pooled = [one.image for one in Detected.read(NAME.out_of_fold).photographs]
+    assert pooled == sorted(f"images/{name}" for name in everything)
+    assert (found.pooled.photographs, found.pooled.doors) == (12, 11)
+    assert found.pooled.scores["recall"].value == 1.0
+    assert found.pooled.false_alarms[0].per_photograph.n == 1
+    assert [one.best_epoch for one in found.folds] == [2, 2, 2]
+    assert CrossValidation.read(NAME.crossval) == found
+    assert not TEST_USES.exists()
+
+
+def test_after_a_kill_no_finished_fold_is_repeated() -> None:
+    def die() -> None:
+        if dying.trained == 2:
+            raise KeyboardInterrupt
+
+    dying, trainer, again = FakeTrainer(then=die), FakeTrainer(), FakeTrainer()
+
+    with pytest.raises(KeyboardInterrupt):
+        cross_validate(trainer=dying)
+    ids = RunRecord.read(NAME.fold(1).record).run_id
+    cross_validate(trainer=trainer, is_pooled=False)
+    cross_validate(trainer=again, is_pooled=False)
+
+    assert (dying.trained, trainer.trained, again.trained) == (2, 2, 0)
+    assert RunRecord.read(NAME.fold(1).record).run_id == ids
+
+
+def change_a_label() -> None:
+    (DATASET / "labels/train/0.txt").write_text("0 0.5 0.5 0.4 0.75\n")
+
+
+def change_a_fold() -> None:
+    first, *others = FOLDS_CSV.read_text().splitlines()
+    others[0] = others[0][:-1] + ("2" if others[0].endswith("1") else "1")
+    FOLDS_CSV.write_text("\n".join([first, *others, ""]))
+
+
+@pytest.mark.parametrize(
+    ("change", "overrides", "match"),
+    [
+        (lambda: None, ["detection.training.seed=1"], r"exp1-fold1 .*training\.seed 0 -> 1"),
+        (change_a_label, [], "labels or folds.csv"),
+        (change_a_fold, [], "labels or folds.csv"),
+    ],
+    ids=["params", "label", "fold"],
+)
+def test_what_was_begun_with_other_settings_is_not_continued(
+    change: Callable[[], None], overrides: Sequence[str], match: str
+) -> None:
+    begin()
+    change()
+
+    with pytest.raises(RunError, match=match):
+        cross_validate(NAME, *overrides)
+
+
+def without_folds() -> None:
+    FOLDS_CSV.unlink()
+
+
+def with_a_fold_without_door() -> None:
+    for row in rows_of_folds():
+        if row["fold"] == "2":
+            label = row["image"].replace("images/", "labels/").replace(".png", ".txt")
+            (DATASET / label).write_text("")
+
+
+def with_a_scene_in_two() -> None:
+    first = {row["fold"]: row["image"] for row in rows_of_folds()}
+    rows = "".join(f"{first[fold]},yard\n" for fold in ("1", "2"))
+    (DATASET / "attributes.csv").write_text(f"image,group\n{rows}")
+
+
+def with_a_photograph_without_fold() -> None:
+    lines = FOLDS_CSV.read_text().splitlines(keepends=True)
+    FOLDS_CSV.write_text("".join(lines[:-1]))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "folds", "match", "hint"),
+    [
+        (without_folds, None, "no folds", "--folds 5"),
+        (with_a_fold_without_door, None, "found none in fold 2", "--folds 3"),
+        (with_a_scene_in_two, None, "'yard' in", "--folds 3: it joins them"),
+        (with_a_photograph_without_fold, None, "found none for 1", "--folds 3: those that"),
+        (lambda: None, 4, "--folds 4: the data set has 3 folds", "--folds 4"),
+    ],
+    ids=["none", "no door", "scene", "new photograph", "another number"],
+)
+def test_folds_that_cannot_be_used_are_refused(
+    spoil: Callable[[], None], folds: int | None, match: str, hint: str
+) -> None:
+    spoil()
+    trainer = FakeTrainer()
+
+    with pytest.raises(DatasetError, match=match) as caught:
+        cross_validate(trainer=trainer, folds=folds)
+
+    assert hint in caught.value.hint
+    assert trainer.trained == 0
+
+
+def test_the_hint_for_folds_that_divide_a_scene_works() -> None:
+    with_a_scene_in_two()
+    split_into_folds(3)
+
+    cross_validate(is_pooled=False)
+
+
+def test_the_last_model_is_trained_on_train_and_val_and_judged_by_the_folds(
+    tmp_path: Path,
+) -> None:
+    found = cross_validate(trainer=FakeTrainer(map50_95=(0.2, 0.7, 0.5)), is_final=True)
+
+    record = earlier_record(NAME)
+    assert record is not None
+    assert found
+    assert (record.status, record.best_epoch) == ("finished", 3)  # the fake trains three
+    assert (record.known_params.training.epochs, record.known_params.training.patience) == (2, 0)
+    assert record.dataset.splits["train"].images == 12
+    assert {*record.dataset.splits} == {"train", "test"}
+    assert len(viewed(NAME, "train")) == 12
+    assert NAME.best_weights.read_text() == "weights of epoch 3"
+    assert CrossValidation.read(NAME.crossval) == found
+
+    rows = gate_run(NAME, at_the_point=True, open_detector=opened, progress=FakeProgress())
+    assert [row.what for row in rows][:3] == ["folds mAP50", "folds mAP50-95", "test mAP50"]
+    assert rows[1].measured == str(found.pooled.scores["mAP50-95"])
+    summary = summarise(NAME, tmp_path / "summary.md").read_text()
+    assert "| Cross-validated mAP@50 | > 0.90 | 0.995 |" in summary
+    assert "| 1 | 4 | 4 | 2 | 1.000 |" in summary
+    assert "| mean |  |  |  | 1.000 |" in summary
+    progress = FakeProgress()
+    page = report_page(NAME, tmp_path / "page.html", open_detector=opened, progress=progress)
+    assert 'id="folds"' in page.read_text()
+    card = model_card(NAME, tmp_path / "card.md", open_detector=opened, progress=progress)
+    assert "### folds: 12 photographs, 11 doors" in card.read_text()
+    with pytest.raises(RunError, match="exp1 was trained on val"):
+        evaluate_split(NAME, "val", open_detector=opened, progress=progress)
+
+
+def test_two_cross_validations_are_compared_photograph_by_photograph() -> None:
+    cross_validate()
+    cross_validate(Run("exp2"), "detection.validation.conf_threshold=0.95")
+
+    found = compare_runs(NAME, Run("exp2"), "folds", open_detector=opened, progress=FakeProgress())
+
+    assert (found.photographs, found.doors, found.looks) == (12, 11, None)
+    assert [side.doors_found for side in found.sides] == [11, 0]
+    assert found.by["recall"].value == -1.0
+    with pytest.raises(RunError, match="exp3 was not cross-validated"):
+        compare_runs(NAME, Run("exp3"), "folds", open_detector=opened, progress=FakeProgress())
+
+
+def test_a_pooled_estimate_is_weighted_and_as_wide_as_the_folds_differ() -> None:
+    """By hand: value = (10*0.5 + 30*0.9) / 40 = 0.8; the folds' sums are off by 10*-0.3 = -3 and
+    30*0.1 = 3, so the deviation is sqrt(2/1 * (9 + 9)) / 40 = 0.15; t(1, 97.5 %) = 12.706."""
+    folds = [Estimate(value=v, low=0, high=1, n=n, of="doors") for v, n in ((0.5, 10), (0.9, 30))]
+
+    pooled = pooled_estimate(folds)
+
+    assert (pooled.value, pooled.n, pooled.low, pooled.high) == (pytest.approx(0.8), 40, 0.0, 1.0)
+    same = [Estimate(value=0.8, low=0, high=1, n=20, of="doors")] * 2
+    wilson = pooled_estimate(same)
+    assert (round(wilson.low, 3), round(wilson.high, 3)) == (0.652, 0.895)
+
+
+def test_a_run_of_its_own_is_not_replaced_by_a_last_model() -> None:
+    pipeline.train(PARAMS, NAME, world=FakeWorld().world)
+
+    with pytest.raises(RunError, match="exp1 is a run of its own"):
+        cross_validate()

@@ -16,8 +16,11 @@ import pytest
 
 from container_doors.adapters.ray import cluster as ray_cluster
 from container_doors.adapters.ray.workers import RayWorkers
-from container_doors.core.config import Data, QualityLimits
+from container_doors.cli.ray_trainings import RayTrainings
+from container_doors.core.config import Data, Publishing, QualityLimits, Wandb, dump
 from container_doors.core.errors import ClusterError, DoorsError
+from container_doors.core.ports import TrainingTask
+from container_doors.core.run import Run
 from container_doors.prediction.sources import plan
 from container_doors.steps import predict_on as step
 from container_doors.steps.data.sample import draw_samples
@@ -25,8 +28,10 @@ from container_doors.steps.data.validate import check_data
 from container_doors.steps.open_model import OpenedModel
 from container_doors.steps.predict import Predicted, Prediction, Target, predict
 from container_doors.steps.predict_on import Elsewhere, predict_on
-from tests.fakes import FakeProgress
+from container_doors.training.history import read_epochs
+from tests.fakes import FakeProgress, NeverStopping
 from tests.predicting import FakeNetwork, put
+from tests.tiny import tiny_params
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
@@ -179,6 +184,49 @@ def test_a_data_set_has_the_same_report(workers: RayWorkers):
 
     assert there == here
     assert here.findings
+
+
+def test_trainings_of_a_lost_node_are_resumed_on_another(nodes: TwoNodes, workers: RayWorkers):
+    counts = {"train": 8, "val": 4, "test": 2}
+    draw_samples(Path("data"), counts=counts, seed=0, progress=FakeProgress(), is_plain=True)
+    tiny = tiny_params(epochs=4)
+    params = tiny.model_copy(
+        update={
+            "data": Data(path="data", min_train_images=2, min_val_images=1),
+            "wandb": Wandb(mode="disabled"),
+            "publishing": Publishing(when="never"),
+            "training": tiny.training.model_copy(update={"device": "auto"}),
+        }
+    )
+    Path("params.yaml").write_text(dump(params))
+    tasks = [TrainingTask(name, params) for name in ("one", "two")]
+    progress = FakeProgress()
+
+    def has_begun(name: str) -> bool:
+        return bool(read_epochs(Run(name).metrics_jsonl))
+
+    def kill_in_the_middle() -> None:
+        while not all(has_begun(task.name) for task in tasks):
+            time.sleep(0.1)
+        nodes.kill_other()
+
+    killer = Thread(target=kill_in_the_middle)
+    killer.start()
+    trainings = RayTrainings(params, progress, stopping=NeverStopping())
+    try:
+        ends = list(trainings.train(tasks))
+        again = list(trainings.train(tasks))
+    finally:
+        trainings.close()
+        killer.join()
+
+    assert trainings.at_once == 2
+    assert sorted(end.name for end in ends) == ["one", "two"]
+    assert {end.outcome for end in ends} == {end.outcome for end in again} == {"finished"}
+    assert any("was lost; it goes on on another" in line for line in progress.lines)
+    for task in tasks:
+        epochs = Path(Run(task.name).metrics_jsonl).read_text().splitlines()
+        assert len(epochs) == 4, "no epoch is repeated"
 
 
 def test_another_version_of_this_package_is_refused(

@@ -38,6 +38,12 @@ class Cluster:
     head: tuple[str, int]
     """Host and port of the head node."""
 
+    def leave(self) -> None:
+        """Leave it; one that was started here ends."""
+        # Without its head node, Ray would wait for it for a minute, and then end this process.
+        if _answers(*self.head):
+            self.ray.shutdown()
+
     def capacity(self, resource: str) -> int:
         """Return how many processors (``CPU``) or GPUs (``GPU``) its living nodes have."""
         return int(self.ray.cluster_resources().get(resource, 0))
@@ -61,9 +67,10 @@ class Cluster:
             )
 
 
-@contextmanager
-def connected(*, say: Callable[[str], None]) -> Iterator[Cluster]:
+def connect(*, say: Callable[[str], None]) -> Cluster:
     """Connect to the cluster of ``RAY_ADDRESS``; without it, start one on this machine.
+
+    At the end of this process it is left, and one that was started here ends.
 
     Raises:
         MissingToolError: If Ray is not installed.
@@ -86,18 +93,17 @@ def connected(*, say: Callable[[str], None]) -> Iterator[Cluster]:
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
         raise _no_cluster(address, str(error)) from error
     host, _, port = ray.get_runtime_context().gcs_address.rpartition(":")
+    return Cluster(ray, (host, int(port)))
+
+
+@contextmanager
+def connected(*, say: Callable[[str], None]) -> Iterator[Cluster]:
+    """Connect as :func:`connect`, and leave the cluster when the block ends."""
+    cluster = connect(say=say)
     try:
-        yield Cluster(ray, (host, int(port)))
-    except ClusterError:
-        # Without its head node, Ray would wait for it for a minute, and then end this process.
-        if _answers(host, int(port)):
-            ray.shutdown()
-        raise
-    except BaseException:
-        ray.shutdown()
-        raise
-    else:
-        ray.shutdown()
+        yield cluster
+    finally:
+        cluster.leave()
 
 
 @cache

@@ -6,6 +6,8 @@ from container_doors.core.measurements import CONFIDENCE_LEVEL, Estimate, FalseA
 from container_doors.evaluation.intervals import intraclass_correlation, proportion, rate
 from container_doors.evaluation.matched import renumber
 
+WITHOUT_DOOR = "photographs without a door"
+
 THRESHOLDS = tuple(step / 20 for step in range(1, 20))
 
 
@@ -36,24 +38,12 @@ def alarm_rate(
     level: float = CONFIDENCE_LEVEL,
 ) -> Estimate | None:
     """Estimate the false alarms per photograph without a door; None without such a photograph."""
-    empty, groups, icc = _without_door(photographs, scenes)
+    empty, groups, icc = without_door(photographs, scenes)
     counts = [_count(one, conf_threshold) for one in empty]
-    return rate(counts, groups, of="photographs without a door", icc=icc, level=level)
+    return rate(counts, groups, of=WITHOUT_DOOR, icc=icc, level=level)
 
 
-def _with_one(
-    photographs: Sequence[Photograph], scenes: Sequence[int], threshold: float
-) -> Estimate | None:
-    empty, groups, icc = _without_door(photographs, scenes)
-    hits = [min(_count(one, threshold), 1) for one in empty]
-    return proportion(hits, [1] * len(hits), groups, of="photographs without a door", icc=icc)
-
-
-def _count(photograph: Photograph, threshold: float) -> int:
-    return sum(confidence >= threshold for confidence in photograph.used_confidences)
-
-
-def _without_door(
+def without_door(
     photographs: Sequence[Photograph], scenes: Sequence[int]
 ) -> tuple[list[Photograph], list[int], float]:
     """Return the photographs without a door, their scenes, and their intraclass correlation."""
@@ -63,3 +53,15 @@ def _without_door(
     empty, groups = [one for one, _ in pairs], renumber([scene for _, scene in pairs])
     highest = [max(one.used_confidences, default=0.0) for one in empty]
     return empty, groups, intraclass_correlation(highest, groups)
+
+
+def _with_one(
+    photographs: Sequence[Photograph], scenes: Sequence[int], threshold: float
+) -> Estimate | None:
+    empty, groups, icc = without_door(photographs, scenes)
+    hits = [min(_count(one, threshold), 1) for one in empty]
+    return proportion(hits, [1] * len(hits), groups, of=WITHOUT_DOOR, icc=icc)
+
+
+def _count(photograph: Photograph, threshold: float) -> int:
+    return sum(confidence >= threshold for confidence in photograph.used_confidences)

@@ -8,10 +8,9 @@ import numpy as np
 from container_doors.core.measurements import CONFIDENCE_LEVEL, Estimate
 from container_doors.evaluation.intervals import student_quantile
 from container_doors.evaluation.matched import MatchedPhotograph, renumber
-from container_doors.evaluation.ranking import Ranking
 from container_doors.evaluation.resampling import coco_ap_of
 from container_doors.evaluation.scores import coco_ranking
-from container_doors.evaluation.spread import AP50, AP50_95, difference
+from container_doors.evaluation.spread import AP50, AP50_95, Resampled, difference, resample
 
 FALSE_ALARMS = "false alarms"
 """Per photograph, over all photographs; fewer is better."""
@@ -38,16 +37,10 @@ def differences(
         than four scenes have a door. The intervals are not adjusted for their number.
     """
     scenes = renumber([one.scene for one in first])
-    rankings = _ranking(first), _ranking(second)
+    resampled = _resampled(first, scenes), _resampled(second, scenes)
     least = _least_deviation(first, second, scenes)
     estimates = {
-        name: difference(
-            *rankings,
-            scenes,
-            coco_ap_of,
-            iou_thresholds=thresholds,
-            least_deviation=least,
-        )
+        name: difference(*resampled, iou_thresholds=thresholds, least_deviation=least)
         for name, thresholds in (("AP50-95", AP50_95), ("AP50", AP50))
     }
     estimates["recall"] = _recall_difference(first, second, scenes, least)
@@ -133,8 +126,8 @@ def _phrase(name: str, by: Estimate, alarms: tuple[int, int]) -> str:
     return f"{alarms[1]} instead of {alarms[0]} {FALSE_ALARMS}, {amount} {than} per photograph"
 
 
-def _ranking(matched: Sequence[MatchedPhotograph]) -> Ranking:
-    return coco_ranking([one.photograph for one in matched])
+def _resampled(matched: Sequence[MatchedPhotograph], scenes: Sequence[int]) -> Resampled:
+    return resample(coco_ranking([one.photograph for one in matched]), scenes, coco_ap_of)
 
 
 def _recall_difference(

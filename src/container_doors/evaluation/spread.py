@@ -9,6 +9,7 @@ its bias. The interval is normal in the logit, so it stays within [0, 1].
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,9 +17,9 @@ from container_doors.core.measurements import CONFIDENCE_LEVEL, Estimate
 from container_doors.evaluation.intervals import proportion, student_quantile
 from container_doors.evaluation.matched import door_icc, match_ranking
 from container_doors.evaluation.ranking import Floats, Ranking
-from container_doors.evaluation.resampling import half_samples
+from container_doors.evaluation.resampling import Weights, half_samples
 
-Score = Callable[[Ranking, Floats], Floats]
+Score = Callable[[Ranking, Weights], Floats]
 """(B, I) weights to (B, 10) average precisions."""
 
 AP50, AP50_95 = slice(0, 1), slice(None)
@@ -33,10 +34,50 @@ halves' too small deviation. Both are measured on synthetic data with a known tr
 tests/evaluation/test_coverage.py repeats: 93 to 97 % of the intervals contain it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Resampled:
+    """Average precisions of a split and of halves of it, at each IoU threshold."""
+
+    ranking: Ranking
+    groups: Sequence[int]
+    scores: Floats
+    """(1 + halves, thresholds): of the whole first."""
+
+    def mean_over(self, iou_thresholds: slice) -> tuple[float, Floats]:
+        """Return the mean over some of the thresholds: of the whole, and of each half."""
+        whole, *halves = self.scores[:, iou_thresholds].mean(axis=1)
+        return float(whole), np.array(halves)
+
+
+def resample(ranking: Ranking, groups: Sequence[int], score: Score) -> Resampled:
+    """Score a split and halves of it, once for all that is estimated from them.
+
+    Args:
+        ranking: The detections of a split.
+        groups: One per photograph; photographs of one scene have the same number.
+        score: COCO's or Ultralytics' definition.
+    """
+    whole = np.ones((1, len(groups)), dtype=bool)
+    weights = np.concatenate([whole, half_samples(groups)])
+    return Resampled(ranking, groups, score(ranking, weights))
+
+
 def average_precision(
     ranking: Ranking,
     groups: Sequence[int],
     score: Score,
+    *,
+    iou_thresholds: slice,
+    level: float = CONFIDENCE_LEVEL,
+    icc: float | None = None,
+) -> Estimate | None:
+    """Resample a split, and estimate one average precision (:func:`precision_of`)."""
+    resampled = resample(ranking.at(iou_thresholds), groups, score)
+    return precision_of(resampled, iou_thresholds=AP50_95, level=level, icc=icc)
+
+
+def precision_of(
+    resampled: Resampled,
     *,
     iou_thresholds: slice,
     level: float = CONFIDENCE_LEVEL,
@@ -48,9 +89,7 @@ def average_precision(
     that of the recall. Halves that all agree prove nothing.
 
     Args:
-        ranking: The detections of a split.
-        groups: One per photograph; photographs of one scene have the same number.
-        score: COCO's or Ultralytics' definition.
+        resampled: The split and its halves.
         iou_thresholds: Which of them to average over.
         level: The confidence level of the interval.
         icc: The doors' intraclass correlation; None: estimate it from the ranking.
@@ -58,9 +97,10 @@ def average_precision(
     Returns:
         None without a door. The interval is 0 to 1 if fewer than four groups have one.
     """
+    ranking, groups = resampled.ranking, resampled.groups
     if not ranking.doors.sum():
         return None
-    whole, halves = _whole_and_halves(ranking, groups, score, iou_thresholds)
+    whole, halves = resampled.mean_over(iou_thresholds)
     centre, deviation = _centre_and_deviation(whole, halves, groups)
     groups_with_doors = _count_groups_with_doors(ranking, groups)
     half = deviation * student_quantile(groups_with_doors - 1, level)
@@ -79,10 +119,8 @@ def average_precision(
 
 
 def difference(
-    first: Ranking,
-    second: Ranking,
-    groups: Sequence[int],
-    score: Score,
+    first: Resampled,
+    second: Resampled,
     *,
     iou_thresholds: slice,
     least_deviation: float = 0.0,
@@ -90,22 +128,22 @@ def difference(
     """Estimate the difference of two models on the same photographs: the second minus the first.
 
     Args:
-        first: The detections of one.
-        second: Those of the other.
-        groups: One per photograph.
-        score: COCO's or Ultralytics' definition.
+        first: The split and its halves, of one model.
+        second: The same of the other.
         iou_thresholds: Which of them to average over.
         least_deviation: The smallest standard deviation, for halves that all agree.
 
     Returns:
         None if fewer than four groups have a door.
     """
-    if _count_groups_with_doors(first, groups) < _FEWEST_GROUPS:
+    groups = first.groups
+    groups_with_doors = _count_groups_with_doors(first.ranking, groups)
+    if groups_with_doors < _FEWEST_GROUPS:
         return None
-    one, its_halves = _whole_and_halves(first, groups, score, iou_thresholds)
-    other, other_halves = _whole_and_halves(second, groups, score, iou_thresholds)
+    one, its_halves = first.mean_over(iou_thresholds)
+    other, other_halves = second.mean_over(iou_thresholds)
     centre, deviation = _centre_and_deviation(other - one, other_halves - its_halves, groups)
-    quantile = student_quantile(_count_groups_with_doors(first, groups) - 1, CONFIDENCE_LEVEL)
+    quantile = student_quantile(groups_with_doors - 1, CONFIDENCE_LEVEL)
     half = max(deviation, least_deviation) * quantile
     return Estimate(
         value=other - one,
@@ -114,17 +152,6 @@ def difference(
         n=len(groups),
         of="photographs",
     )
-
-
-def _whole_and_halves(
-    ranking: Ranking, groups: Sequence[int], score: Score, iou_thresholds: slice
-) -> tuple[float, Floats]:
-    weights = np.concatenate([np.ones((1, len(groups))), half_samples(groups)])
-    only = Ranking(
-        ranking.photograph, ranking.confidence, ranking.is_door[iou_thresholds], ranking.doors
-    )
-    whole, *halves = score(only, weights).mean(axis=1)
-    return float(whole), np.array(halves)
 
 
 def _centre_and_deviation(

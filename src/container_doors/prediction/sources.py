@@ -12,7 +12,7 @@ import stat
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path, PurePath
 from threading import Event
@@ -83,6 +83,54 @@ class Reading:
     say: Callable[[str], None]
 
 
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """One of several parts of the sources, for one of several machines."""
+
+    number: int
+    """From 1."""
+    of: int
+
+    def of_total(self, total: int) -> slice:
+        """Return which positions it has of so many; all shards together have each once, in order.
+
+        >>> [Shard(number, 3).of_total(7) for number in (1, 2, 3)]
+        [slice(0, 2, None), slice(2, 4, None), slice(4, 7, None)]
+        """
+        return slice(total * (self.number - 1) // self.of, total * self.number // self.of)
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.of}"
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A photograph or a video in a file or a zip; it can be sent to another process."""
+
+    name: str
+    """As in the results."""
+    path: Path
+    member: str | None = None
+    """Of the zip that ``path`` is."""
+
+    @property
+    def is_video(self) -> bool:
+        """Whether it is no photograph."""
+        return is_video(self.member or self.path.name)
+
+    def load(self) -> Loaded:
+        """Read and decode a photograph."""
+        if self.member is None:
+            return _load_file(_File(self.name, self.path))
+        started = perf_counter()
+        try:
+            with ZipSource(self.path) as source:
+                data = source.read(self.member, MOST_BYTES)
+        except (SourceError, OSError) as error:
+            return Loaded(self.name, problem=_reason(error))
+        return load_bytes(data, name=self.name, started=started)
+
+
 class Part(Protocol):
     """One or several of the things that were typed."""
 
@@ -95,6 +143,12 @@ class Part(Protocol):
 
     def count(self, every: int) -> int | None:
         """Return how many items it has, those that are done too; None if that is not known."""
+
+    def units(self) -> Sequence[Unit]:
+        """List its files, in its order; none if it is endless."""
+
+    def cut(self, which: slice) -> "Part":
+        """Return the part with some of its units alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +178,14 @@ class Files:
         is_known = len(frames) == len(videos)
         return len(self.files) - len(videos) + sum(frames) if is_known else None
 
+    def units(self) -> Sequence[Unit]:
+        """See :meth:`Part.units`."""
+        return [Unit(one.name, one.path) for one in self.files]
+
+    def cut(self, which: slice) -> Part:
+        """See :meth:`Part.cut`."""
+        return Files(self.files[which])
+
 
 @dataclass(frozen=True, slots=True)
 class Zip:
@@ -144,6 +206,15 @@ class Zip:
     def count(self, every: int) -> int | None:  # noqa: ARG002
         """See :meth:`Part.count`."""
         return None if any(map(is_video, self.members)) else len(self.members)
+
+    def units(self) -> Sequence[Unit]:
+        """See :meth:`Part.units`."""
+        path = self.file.path
+        return [Unit(f"{self.file.name}/{member}", path, member) for member in self.members]
+
+    def cut(self, which: slice) -> Part:
+        """See :meth:`Part.cut`."""
+        return Zip(self.file, self.members[which])
 
     def _member_items(
         self, source: ZipSource, member: str, name: str, reading: Reading
@@ -188,6 +259,14 @@ class Stream:
         """See :meth:`Part.count`."""
         return None
 
+    def units(self) -> Sequence[Unit]:
+        """See :meth:`Part.units`."""
+        return []
+
+    def cut(self, which: slice) -> Part:  # noqa: ARG002
+        """See :meth:`Part.cut`."""
+        return self
+
 
 @dataclass(frozen=True, slots=True)
 class Watched:
@@ -219,6 +298,14 @@ class Watched:
         """See :meth:`Part.count`."""
         return None
 
+    def units(self) -> Sequence[Unit]:
+        """See :meth:`Part.units`."""
+        return []
+
+    def cut(self, which: slice) -> Part:  # noqa: ARG002
+        """See :meth:`Part.cut`."""
+        return self
+
     def _members(self) -> list[str]:
         return _pictures_in(_File(self.name, self.path))
 
@@ -230,6 +317,8 @@ class Plan:
     parts: Sequence[Part]
     relative_to: str | None = None
     """The folder that names in the results are relative to; None if none is relative."""
+    before: Sequence[str] = ()
+    """The names of what earlier shards have, in order."""
 
     @property
     def is_endless(self) -> bool:
@@ -250,6 +339,35 @@ class Plan:
                 return None
             total += count
         return total
+
+    def units(self) -> list[Unit]:
+        """List all files, in order.
+
+        Raises:
+            SourceError: If it is endless: it has no such list.
+        """
+        if self.is_endless:
+            raise SourceError(
+                "expected files, folders and zips, found a source that has no end",
+                hint="give several machines files: cameras, streams and --watch are for one",
+            )
+        return [unit for part in self.parts for unit in part.units()]
+
+    def shard(self, shard: Shard) -> "Plan":
+        """Return one of several parts of it, by the position of each file.
+
+        Raises:
+            SourceError: If it is endless.
+        """
+        names = [unit.name for unit in self.units()]
+        wanted = shard.of_total(len(names))
+        parts, start = list[Part](), 0
+        for part in self.parts:
+            size = len(part.units())
+            which = slice(max(0, wanted.start - start), max(0, wanted.stop - start))
+            parts.append(part.cut(which))
+            start += size
+        return replace(self, parts=parts, before=names[: wanted.start])
 
 
 def plan(

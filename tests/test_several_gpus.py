@@ -11,8 +11,10 @@ from pathlib import Path
 
 import psutil
 import pytest
+import torch
 
 from container_doors.adapters.machine import choose_devices, describe_machine
+from container_doors.adapters.yolo import state as yolo_state
 from container_doors.core.errors import ConfigError
 from container_doors.core.run import Run
 from container_doors.training.checkpoint import resumable_epoch
@@ -79,6 +81,9 @@ def test_each_epoch_is_recorded_by_one_worker_and_told_by_the_parent(tmp_path: P
     assert [line.split()[1] for line in said.splitlines()] == ["1/2", "2/2"]
     assert epochs_of(run.metrics_jsonl) == [1, 2]
     assert resumable_epoch(run) == 2
+    state = yolo_state.load(run.resumable)
+    assert state["mean"]["epochs"] == 2
+    assert all(torch.equal(state["ema"][name], of) for name, of in state["mean"]["weights"].items())
     assert run.best_weights.exists()
     log = run.train_log.read_text()
     assert log.count("container_doors: epoch ") == 2

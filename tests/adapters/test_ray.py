@@ -69,7 +69,7 @@ def nodes() -> Iterator[TwoNodes]:
         found.add()
         yield found
         with suppress(Exception):
-            found.cluster.shutdown()
+            found.cluster.shutdown()  # type: ignore[no-untyped-call]
 
 
 @pytest.fixture
@@ -265,7 +265,8 @@ def test_a_lost_head_node_is_named_and_the_same_command_goes_on(
         lines = Path("out/predictions.jsonl")
         while not (lines.exists() and lines.read_bytes().count(b"\n") >= 8):
             time.sleep(0.1)
-        nodes.cluster.head_node.kill_gcs_server(check_alive=False)
+        head: Any = nodes.cluster.head_node
+        head.kill_gcs_server(check_alive=False)
 
     killer = Thread(target=kill_in_the_middle)
     killer.start()

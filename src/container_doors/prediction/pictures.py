@@ -286,7 +286,8 @@ def _turbo(data: bytes, *, is_strict: bool) -> NDArray[np.uint8] | None:
     _, _, colours, _ = simplejpeg.decode_jpeg_header(data, strict=is_strict)
     if colours not in _TURBO_COLOURS:
         return None
-    return simplejpeg.decode_jpeg(data, colorspace="BGR", strict=is_strict)
+    pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(data, colorspace="BGR", strict=is_strict)
+    return pixels
 
 
 @functools.cache
@@ -298,8 +299,10 @@ def _is_like_opencv() -> bool:
     noise = np.random.default_rng(0).integers(0, 256, (67, 93, 3), dtype=np.uint8)
     for subsampling in ("444", "420"):
         data = simplejpeg.encode_jpeg(noise, quality=80, colorsubsampling=subsampling)
-        expected = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-        if not np.array_equal(expected, simplejpeg.decode_jpeg(data, colorspace="BGR")):
+        expected = _by_opencv(data)
+        if expected is None or not np.array_equal(
+            expected, simplejpeg.decode_jpeg(data, colorspace="BGR")
+        ):
             return False
     return True
 

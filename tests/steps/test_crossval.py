@@ -13,11 +13,18 @@ from container_doors import pipeline
 from container_doors.cli.trainings import LocalTrainings
 from container_doors.core.config import Params, params_with
 from container_doors.core.errors import DatasetError, RunError
-from container_doors.core.measurements import CrossValidation, Detected, Estimate
+from container_doors.core.measurements import (
+    CorruptionScores,
+    CrossValidation,
+    Detected,
+    Estimate,
+    Robustness,
+    SeverityScores,
+)
 from container_doors.core.ports import Stopping, World
 from container_doors.core.records import RunRecord
 from container_doors.core.run import TEST_USES, Run
-from container_doors.evaluation.folds import pooled_estimate
+from container_doors.evaluation.folds import pooled_estimate, pooled_robustness
 from container_doors.steps.compare import compare_runs
 from container_doors.steps.crossval import plan_folds, pool, train_folds, train_last
 from container_doors.steps.data.split import SplitOptions, split_data
@@ -287,7 +294,8 @@ def test_a_pooled_estimate_is_weighted_and_as_wide_as_the_folds_differ() -> None
 
     pooled = pooled_estimate(folds)
 
-    assert (pooled.value, pooled.n, pooled.low, pooled.high) == (pytest.approx(0.8), 40, 0.0, 1.0)
+    assert round(pooled.value, 9) == 0.8
+    assert (pooled.n, pooled.low, pooled.high) == (40, 0.0, 1.0)
     same = [Estimate(value=0.8, low=0, high=1, n=20, of="doors")] * 2
     wilson = pooled_estimate(same)
     assert (round(wilson.low, 3), round(wilson.high, 3)) == (0.652, 0.895)
@@ -298,3 +306,40 @@ def test_a_run_of_its_own_is_not_replaced_by_a_last_model() -> None:
 
     with pytest.raises(RunError, match="exp1 is a run of its own"):
         cross_validate()
+
+
+def robustness(
+    recalls: tuple[float, float], doors: int, *, conf_threshold: float = 0.25
+) -> Robustness:
+    """Clean, and at one severity of darkness."""
+    clean, dark = (
+        SeverityScores(
+            severity=severity,
+            ap50=Estimate(value=recall / 2, low=0, high=1, n=doors, of="doors"),
+            recall=Estimate(value=recall, low=0, high=1, n=doors, of="doors"),
+        )
+        for severity, recall in zip((0, 0.5), recalls, strict=True)
+    )
+    ladder = CorruptionScores(name="darkness", unit="brightness", steps=[dark], falls_at=None)
+    return Robustness(
+        files_sha256="a" * 64, attributes_sha256=None, split="test", photographs=doors, doors=doors,
+        conf_threshold=conf_threshold, recall_target=0.9, clean=clean, ladders=[ladder],
+        mean_ap50=None, retention=None, not_measured=[], looks=None,
+    )  # fmt: skip
+
+
+def test_robustness_is_pooled_by_doors_and_only_where_it_was_measured_in_the_same_way() -> None:
+    """By hand: clean (10 * 1.0 + 30 * 0.96) / 40 = 0.97, in the dark (10 * 0.5 + 30 * 0.7) / 40 =
+    0.65; AP50 is half of each, so 0.65 / 0.97 is retained."""
+    folds = [robustness((1.0, 0.5), 10), robustness((0.96, 0.7), 30)]
+
+    pooled = pooled_robustness(folds, files_sha256="b" * 64)
+
+    assert pooled
+    assert pooled.clean.recall
+    assert pooled.retention
+    assert round(pooled.clean.recall.value, 9) == 0.97
+    assert (pooled.ladders[0].falls_at, pooled.doors) == (0.5, 40)
+    assert round(pooled.retention, 6) == round(0.65 / 0.97, 6)
+    other = robustness((1.0, 0.5), 10, conf_threshold=0.5)
+    assert pooled_robustness([*folds, other], files_sha256="b" * 64) is None

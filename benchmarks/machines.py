@@ -33,6 +33,7 @@ from container_doors.adapters.ray.workers import RayWorkers
 from container_doors.core.config import QualityLimits
 from container_doors.core.ports import FoundBoxes
 from container_doors.core.predictions import PhotographResult, UsedModel
+from container_doors.prediction.pictures import decode
 from container_doors.prediction.sources import plan
 from container_doors.scenes import draw_sample
 from container_doors.steps.open_model import OpenedModel, open_model
@@ -78,7 +79,8 @@ def draw_photographs(folder: Path, count: int) -> None:
     """Draw a few scenes, and enlarge them; the same ones again and again."""
     with TemporaryDirectory() as drawn:
         draw_sample(Path(drawn), counts={"train": 8}, seed=0)
-        scenes = [cv2.imread(str(path)) for path in sorted(Path(drawn).rglob("*.jpg"))]
+        files = [path.read_bytes() for path in sorted(Path(drawn).rglob("*.jpg"))]
+    scenes = [decode(data, name="scene.jpg").bgr for data in files]
     encoded = [cv2.imencode(".jpg", cv2.resize(one, SIZE_PX))[1].tobytes() for one in scenes]
     for number in range(count):
         (folder / f"{number}.jpg").write_bytes(encoded[number % len(encoded)])
@@ -87,8 +89,10 @@ def draw_photographs(folder: Path, count: int) -> None:
 @contextmanager
 def cluster_of(nodes: int) -> Iterator[None]:
     """Start nodes of one processor each on this machine, and name them in RAY_ADDRESS."""
-    of_node = {"num_cpus": 1, "object_store_memory": 10**8}
-    cluster = Cluster(initialize_head=True, head_node_args={**of_node, "include_dashboard": False})
+    of_node: dict[str, Any] = {"num_cpus": 1, "object_store_memory": 10**8}
+    cluster: Any = Cluster(
+        initialize_head=True, head_node_args={**of_node, "include_dashboard": False}
+    )
     for _ in range(1, nodes):
         cluster.add_node(**of_node)
     os.environ["RAY_ADDRESS"] = cluster.address

@@ -13,7 +13,7 @@ def plain_curve(ranking: Ranking, weights: np.ndarray, row: int) -> list[tuple[f
     """Return recall, precision and the precision just before, at each found door."""
     found = detected = 0.0
     labelled = sum(weight * doors for weight, doors in zip(weights, ranking.doors, strict=True))
-    curve = []
+    curve: list[tuple[float, ...]] = []
     for photograph, is_door in zip(ranking.photograph, ranking.is_door[row], strict=True):
         weight = weights[photograph]
         before = found / detected if detected else 0.0

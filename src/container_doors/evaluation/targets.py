@@ -170,7 +170,7 @@ def _recalls(
         return
     icc, groups = door_icc(matched), np.array(renumber(scenes))
     hits = np.array([one.hits for one in matched])
-    found = sorted(
+    found: list[tuple[float, int | None]] = sorted(
         (confidence, number)
         for number, one in enumerate(matched)
         for confidence in one.confidences

@@ -37,9 +37,9 @@ class EpochReader:
     def __init__(self, path: Path) -> None:
         """Read nothing yet; there may be no file."""
         self._path = path
+        self._inode: int | None = None
         self._epochs: dict[int, Epoch] = {}
         self._end, self._last_line = 0, b""
-        self._inode: int | None = None
 
     def read(self) -> list[Epoch]:
         """Return all epochs that are in the file now, as :func:`read_all` does.
@@ -47,10 +47,11 @@ class EpochReader:
         Raises:
             RunError: If it is a folder, a pipe, a socket or a device.
         """
-        inode = _inode_of(self._path)  # first: if it is replaced now, the next call sees it
+        # Before reading: if the file is replaced meanwhile, the next call sees it.
+        inode = _inode_of(self._path)
         data = read_bytes(self._path, self._end - len(self._last_line))
         if inode != self._inode or not data.startswith(self._last_line):
-            self._forget()
+            self._epochs, self._end, self._last_line = {}, 0, b""
             self._inode, data = inode, read_bytes(self._path)
         new = data[len(self._last_line) :]
         ended = new[: new.rfind(b"\n") + 1]
@@ -61,9 +62,6 @@ class EpochReader:
         unended = dict(self._epochs)
         _add(parse_lines(new[len(ended) :]).lines, unended)
         return [unended[number] for number in sorted(unended)]
-
-    def _forget(self) -> None:
-        self._epochs, self._end, self._last_line, self._inode = {}, 0, b"", None
 
 
 def _inode_of(path: Path) -> int | None:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 import container_doors
@@ -18,7 +19,7 @@ ADDRESS = "RAY_ADDRESS"
 _ANSWER_S = 5.0
 """A head node that does not answer within it, three times in a row, is lost."""
 
-_PATIENCE = 3
+_PATIENCE, _PAUSE_S = 3, 2.0
 
 _SETTINGS = {
     # Without it, ``uv run`` would make every worker install the project anew.
@@ -60,11 +61,14 @@ class Cluster:
         Raises:
             ClusterError: If it does not, several times in a row.
         """
-        if not any(_answers(*self.head) for _ in range(_PATIENCE)):
-            raise ClusterError(
-                f"the head node of the Ray cluster, {self.head[0]}:{self.head[1]}, was lost",
-                hint="start the cluster again; then the same command goes on (predict: --resume)",
-            )
+        for _ in range(_PATIENCE):
+            if _answers(*self.head):
+                return
+            sleep(_PAUSE_S)
+        raise ClusterError(
+            f"the head node of the Ray cluster, {self.head[0]}:{self.head[1]}, was lost",
+            hint="start the cluster again; then the same command goes on (predict: --resume)",
+        )
 
 
 def connect(*, say: Callable[[str], None]) -> Cluster:

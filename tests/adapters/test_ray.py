@@ -69,7 +69,7 @@ def nodes() -> Iterator[TwoNodes]:
         found.add()
         yield found
         with suppress(Exception):
-            found.cluster.shutdown()  # type: ignore[no-untyped-call]
+            found.cluster.shutdown()
 
 
 @pytest.fixture

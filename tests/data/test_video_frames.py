@@ -106,8 +106,16 @@ def test_the_frames_of_a_labelled_video_have_its_boxes(tmp_path: Path):
 @pytest.mark.parametrize(
     ("files", "options", "said"),
     [
-        ({"a.mp4": b"\0\0\0\x18ftypmp42"}, {"without_labels": "negatives"}, "a.mp4: expected a video"),
-        ({"a.jpg": b"x"}, {"without_labels": "negatives", "sampling": Sampling(4)}, "expected a video in a"),
+        (
+            {"a.mp4": b"\0\0\0\x18ftypmp42"},
+            {"without_labels": "negatives"},
+            "a.mp4: expected a video",
+        ),
+        (
+            {"a.jpg": b"x"},
+            {"without_labels": "negatives", "sampling": Sampling(4)},
+            "expected a video in a",
+        ),
     ],
 )
 def test_what_is_no_video_is_an_error(files, options, said: str, tmp_path: Path):

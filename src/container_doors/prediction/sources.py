@@ -24,7 +24,7 @@ from container_doors.core.files import open_file
 from container_doors.core.predictions import Frame, Orientation, as_text
 from container_doors.core.printable import printable, shortened
 from container_doors.data.photograph_suffixes import is_picture, is_video
-from container_doors.data.sources import FolderSource, ZipSource
+from container_doors.data.sources import DamagedZipError, FolderSource, ZipSource
 from container_doors.prediction.loaded import Loaded, load_bytes
 from container_doors.prediction.pictures import MOST_BYTES, Picture, UnreadablePictureError
 from container_doors.prediction.streams import (
@@ -270,7 +270,11 @@ class Stream:
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """A folder whose files are taken when they have arrived, each once."""
+    """A folder whose files are taken when they have arrived, and again when they have changed.
+
+    A file has arrived if neither its size nor its time changes from one look to the next: one whose
+    copying pauses for longer is read too early, and is read again when it is whole.
+    """
 
     name: str
     path: Path
@@ -278,20 +282,24 @@ class Watched:
 
     def items(self, reading: Reading) -> Iterator[Item]:
         """See :meth:`Part.items`."""
-        taken: set[str] = set()
+        taken: dict[str, tuple[int, int]] = {}
         sizes: dict[str, tuple[int, int]] = {}
         is_there = True
         while not reading.stop.is_set():
             started = perf_counter()
             if is_there != (is_there := self.path.is_dir()):
                 reading.say(f"{self.name}: {'is there again' if is_there else 'is not there'}")
-            now = {name: size for name in self._members() if name not in taken
-                   and (size := _size_of(self.path / name)) is not None}  # fmt: skip
+            now = {name: size for name in self._members()
+                   if (size := _size_of(self.path / name)) is not None
+                   and taken.get(name) != size}  # fmt: skip
             arrived = [name for name, size in now.items() if size[0] and sizes.get(name) == size]
             sizes = now
             for name in arrived:
-                taken.add(name)
-                yield from _file_items(_File(_below(self.name, name), self.path / name), reading)
+                file = _File(_below(self.name, name), self.path / name)
+                is_again, taken[name] = name in taken, now[name]
+                if is_again:
+                    reading.say(f"{file.name}: it has changed, and is looked at again")
+                yield from _file_items(file, replace(reading, done=Done()) if is_again else reading)
             reading.stop.wait(max(_POLL_S, 2 * (perf_counter() - started)))
 
     def count(self, every: int) -> int | None:  # noqa: ARG002
@@ -454,6 +462,9 @@ class _Finder:
         try:
             with ZipSource(file.path) as source:
                 members = sorted(filter(_is_wanted, source.members), key=_natural)
+        except DamagedZipError:
+            yield Files([file])  # a failed line, as of any other damaged file
+            return
         except SourceError as error:
             unpack = shlex.join(["python3", "-m", "zipfile", "-e", str(file.path), "FOLDER"])
             hint = f"if you trust it, unpack it yourself: {unpack}; then: doors predict FOLDER"
@@ -613,6 +624,8 @@ def _failed(name: str, problem: str) -> Item:
 
 
 def _load_file(file: _File) -> Loaded:
+    if file.path.suffix.lower() == ".zip":
+        return Loaded(file.name, problem="a damaged zip: copy or download it again")
     started = perf_counter()
     try:
         with open_file(file.path) as opened:

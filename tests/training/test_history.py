@@ -94,6 +94,18 @@ def test_reading_what_is_new_gives_what_reading_all_gives(tmp_path: Path, seed: 
         assert reader.read() == read_all(path).epochs
 
 
+def test_another_file_with_the_same_last_line_is_read_anew(tmp_path: Path):
+    path = tmp_path / "metrics.jsonl"
+    replace_text(path, format_epochs([Epoch(1, {"loss": 0.5}), Epoch(2, {"loss": 0.25})]))
+    reader = EpochReader(path)
+    reader.read()
+
+    with path.open("rb"):  # its inode stays taken
+        replace_text(path, format_epochs([Epoch(1, {"loss": 0.7}), Epoch(2, {"loss": 0.25})]))
+
+        assert [epoch.metrics["loss"] for epoch in reader.read()] == [0.7, 0.25]
+
+
 def test_a_line_is_parsed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     path = tmp_path / "metrics.jsonl"
     reader = EpochReader(path)

@@ -6,8 +6,8 @@ Drawn photographs of 12 megapixels; a cluster of one node, then of two on this m
 Ray and of the workers is timed by itself. The efficiency is the rate of two over twice that of one.
 It takes two processors that have nothing else to do: other programs take from two workers what one
 does not use. So the processor seconds of a photograph, of Ray and this process too, are printed as
-well: on such processors the rate of two cannot exceed two over them. Without a model (no
-`--weights`) a stand-in multiplies matrices for as long.
+well, and `--waits` times a stand-in that only waits: how well the work is handed out, whatever else
+the processors do. Without a model (no `--weights`) a stand-in multiplies matrices for as long.
 """
 
 import argparse
@@ -16,10 +16,11 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from time import perf_counter, process_time
+from time import perf_counter, process_time, sleep
 from typing import Any, NamedTuple
 
 import cv2
@@ -41,8 +42,8 @@ from container_doors.steps.predict import Prediction, Target
 from container_doors.steps.predict_on import CHUNK, Elsewhere, predict_on
 
 TARGET = 0.85
-SIZE_PX = (4000, 3000)
-STAND_IN_MS = 60.0
+SIZE_PX, SMALL_PX = (4000, 3000), (160, 120)
+STAND_IN_MS, WAITS_MS = 60.0, 100.0
 _ROOT = Path(__file__).parents[1]
 _USED = UsedModel(
     version=None,
@@ -55,33 +56,43 @@ _USED = UsedModel(
 )
 
 
+@dataclass
 class StandIn:
-    """A network that only takes time."""
+    """A network that only takes time: of the processor, or of the clock."""
 
-    backend, device = "stand-in", "processor"
+    waits: bool
+    backend: str = "stand-in"
+    device: str = "processor"
 
     def find(self, picture: NDArray[np.uint8], **_: Any) -> FoundBoxes:  # noqa: ANN401
-        """Multiply until its time of the processor is over."""
+        """Multiply, or wait, until its time is over."""
+        if self.waits:
+            sleep(WAITS_MS / 1000)
+            return _nothing()
         matrix = picture[:128, :128, 0].astype(np.float64)
         until = process_time() + STAND_IN_MS / 1000
         while process_time() < until:
             matrix = matrix @ matrix % 1.0
-        empty = np.zeros((0, 4), np.float32)
-        return FoundBoxes(empty, empty[:, 0], empty[:, 0].astype(np.int64), 0.0, STAND_IN_MS, 0.0)
+        return _nothing()
 
 
-def open_stand_in() -> OpenedModel:
+def _nothing() -> FoundBoxes:
+    empty = np.zeros((0, 4), np.float32)
+    return FoundBoxes(empty, empty[:, 0], empty[:, 0].astype(np.int64), 0.0, 0.0, 0.0)
+
+
+def open_stand_in(*, waits: bool) -> OpenedModel:
     """Open it."""
-    return OpenedModel(StandIn(), _USED, None)
+    return OpenedModel(StandIn(waits), _USED, None)
 
 
-def draw_photographs(folder: Path, count: int) -> None:
+def draw_photographs(folder: Path, count: int, *, size_px: tuple[int, int]) -> None:
     """Draw a few scenes, and enlarge them; the same ones again and again."""
     with TemporaryDirectory() as drawn:
         draw_sample(Path(drawn), counts={"train": 8}, seed=0)
         files = [path.read_bytes() for path in sorted(Path(drawn).rglob("*.jpg"))]
     scenes = [decode(data, name="scene.jpg").bgr for data in files]
-    encoded = [cv2.imencode(".jpg", cv2.resize(one, SIZE_PX))[1].tobytes() for one in scenes]
+    encoded = [cv2.imencode(".jpg", cv2.resize(one, size_px))[1].tobytes() for one in scenes]
     for number in range(count):
         (folder / f"{number}.jpg").write_bytes(encoded[number % len(encoded)])
 
@@ -160,18 +171,20 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--weights", type=Path, help="the folder of a model; a stand-in without")
     parser.add_argument("--photographs", type=int, default=640)
+    parser.add_argument("--waits", action="store_true", help="time a stand-in that only waits")
     options = parser.parse_args()
     # The workers import the package from where this does, with one thread each.
     os.environ["PYTHONPATH"] = f"{_ROOT / 'src'}:{_ROOT}"
     os.environ["OMP_NUM_THREADS"] = "1"
     os.environ["RAY_ENABLE_UV_RUN_RUNTIME_ENV"] = "0"
-    open_there: Callable[[], OpenedModel] = open_stand_in
+    open_there: Callable[[], OpenedModel] = partial(open_stand_in, waits=options.waits)
     if options.weights is not None:
         where = options.weights.absolute()
         open_there = partial(open_model, where, networks=RUNTIMES, device="cpu")
     timed = []
     with TemporaryDirectory() as folder:
-        draw_photographs(Path(folder), options.photographs)
+        size_px = SMALL_PX if options.waits else SIZE_PX
+        draw_photographs(Path(folder), options.photographs, size_px=size_px)
         for nodes in (1, 2):
             timed.append(time_workers(nodes, Path(folder), open_there))
             first_s, rate, processor_s = timed[-1]

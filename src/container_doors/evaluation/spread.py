@@ -17,6 +17,7 @@ from container_doors.evaluation.intervals import proportion, student_quantile
 from container_doors.evaluation.matched import door_icc, match_ranking
 from container_doors.evaluation.ranking import Floats, Ranking
 from container_doors.evaluation.resampling import half_samples
+from container_doors.evaluation.trainings import training_variance, widen
 
 Score = Callable[[Ranking, Floats], Floats]
 """(B, I) weights to (B, 10) average precisions."""
@@ -58,29 +59,62 @@ def average_precision(
     Returns:
         None without a door. The interval is 0 to 1 if fewer than four groups have one.
     """
-    if not ranking.doors.sum():
+    return mean_average_precision(
+        [ranking], groups, score, iou_thresholds=iou_thresholds, level=level, icc=icc
+    )
+
+
+def mean_average_precision(
+    rankings: Sequence[Ranking],
+    groups: Sequence[int],
+    score: Score,
+    *,
+    iou_thresholds: slice,
+    level: float = CONFIDENCE_LEVEL,
+    icc: float | None = None,
+) -> Estimate | None:
+    """Estimate the mean of several trainings' average precisions on the same photographs.
+
+    The interval contains the variance between scenes, and that between trainings.
+
+    Args:
+        rankings: The detections of each training; of one: :func:`average_precision`.
+        groups: As there.
+        score: As there.
+        iou_thresholds: As there.
+        level: As there.
+        icc: As there.
+    """
+    if not rankings[0].doors.sum():
         return None
-    whole, halves = _whole_and_halves(ranking, groups, score, iou_thresholds)
+    wholes, each = _wholes_and_halves(rankings, groups, score, iou_thresholds)
+    whole, halves = float(wholes.mean()), each.mean(axis=0)
     centre, deviation = _centre_and_deviation(whole, halves, groups)
-    groups_with_doors = _count_groups_with_doors(ranking, groups)
+    groups_with_doors = _count_groups_with_doors(rankings[0], groups)
     half = deviation * student_quantile(groups_with_doors - 1, level)
     low, high = _logit_interval(min(max(centre, 0.0), 1.0), half)
     if groups_with_doors < _FEWEST_GROUPS:
         low, high = 0.0, 1.0
     else:
-        recalls = _recalls(ranking, groups, iou_thresholds, level=level, icc=icc)
+        recalls = _recalls(rankings, groups, iou_thresholds, level=level, icc=icc)
         low = min(low, whole, float(np.mean([one.low for one in recalls])))
         # If no door is found, every half has 0; and a centre of 0 has no width in the logit.
         unseen = float(np.mean([0.0 if one.value else one.high for one in recalls]))
         at_most = float(np.mean([one.high for one in recalls]))
         high = min(1.0, max(high if centre > 0 else at_most, whole + unseen))
-    doors = int(ranking.doors.sum())
-    return Estimate(value=whole, low=low, high=high, n=doors, of="doors", level=level)
+    doors = int(rankings[0].doors.sum())
+    return widen(
+        Estimate(value=whole, low=low, high=high, n=doors, of="doors", level=level),
+        [training_variance(wholes.tolist(), each, groups)],
+        groups=groups_with_doors,
+        least=0.0,
+        most=1.0,
+    )
 
 
 def difference(
-    first: Ranking,
-    second: Ranking,
+    first: Sequence[Ranking],
+    second: Sequence[Ranking],
     groups: Sequence[int],
     score: Score,
     *,
@@ -89,8 +123,12 @@ def difference(
 ) -> Estimate | None:
     """Estimate the difference of two models on the same photographs: the second minus the first.
 
+    Of several trainings of each it is that of their means, and the interval contains the variance
+    between trainings too. A training of one is no partner of a training of the other, whatever
+    their seeds.
+
     Args:
-        first: The detections of one.
+        first: The detections of each training of one.
         second: Those of the other.
         groups: One per photograph.
         score: COCO's or Ultralytics' definition.
@@ -100,31 +138,49 @@ def difference(
     Returns:
         None if fewer than four groups have a door.
     """
-    if _count_groups_with_doors(first, groups) < _FEWEST_GROUPS:
+    with_doors = _count_groups_with_doors(first[0], groups)
+    if with_doors < _FEWEST_GROUPS:
         return None
-    one, its_halves = _whole_and_halves(first, groups, score, iou_thresholds)
-    other, other_halves = _whole_and_halves(second, groups, score, iou_thresholds)
-    centre, deviation = _centre_and_deviation(other - one, other_halves - its_halves, groups)
-    quantile = student_quantile(_count_groups_with_doors(first, groups) - 1, CONFIDENCE_LEVEL)
+    its, its_halves = _wholes_and_halves(first, groups, score, iou_thresholds)
+    others, other_halves = _wholes_and_halves(second, groups, score, iou_thresholds)
+    value = float(others.mean() - its.mean())
+    halves = other_halves.mean(axis=0) - its_halves.mean(axis=0)
+    centre, deviation = _centre_and_deviation(value, halves, groups)
+    quantile = student_quantile(with_doors - 1, CONFIDENCE_LEVEL)
     half = max(deviation, least_deviation) * quantile
-    return Estimate(
-        value=other - one,
-        low=max(-1.0, min(centre - half, other - one)),
-        high=min(1.0, max(centre + half, other - one)),
-        n=len(groups),
-        of="photographs",
+    return widen(
+        Estimate(
+            value=value,
+            low=max(-1.0, min(centre - half, value)),
+            high=min(1.0, max(centre + half, value)),
+            n=len(groups),
+            of="photographs",
+        ),
+        [
+            training_variance(its.tolist(), its_halves, groups),
+            training_variance(others.tolist(), other_halves, groups),
+        ],
+        groups=with_doors,
+        least=-1.0,
+        most=1.0,
     )
 
 
-def _whole_and_halves(
-    ranking: Ranking, groups: Sequence[int], score: Score, iou_thresholds: slice
-) -> tuple[float, Floats]:
+def _wholes_and_halves(
+    rankings: Sequence[Ranking], groups: Sequence[int], score: Score, iou_thresholds: slice
+) -> tuple[Floats, Floats]:
+    """Score each of N trainings on all photographs, (N,), and on B halves of them, (N, B)."""
     weights = np.concatenate([np.ones((1, len(groups))), half_samples(groups)])
-    only = Ranking(
-        ranking.photograph, ranking.confidence, ranking.is_door[iou_thresholds], ranking.doors
+    scores = np.stack(
+        [
+            score(
+                Ranking(one.photograph, one.confidence, one.is_door[iou_thresholds], one.doors),
+                weights,
+            ).mean(axis=1)
+            for one in rankings
+        ]
     )
-    whole, *halves = score(only, weights).mean(axis=1)
-    return float(whole), np.array(halves)
+    return scores[:, 0], scores[:, 1:]
 
 
 def _centre_and_deviation(
@@ -147,7 +203,7 @@ def _count_groups_with_doors(ranking: Ranking, groups: Sequence[int]) -> int:
 
 
 def _recalls(
-    ranking: Ranking,
+    rankings: Sequence[Ranking],
     groups: Sequence[int],
     iou_thresholds: slice,
     *,
@@ -155,15 +211,23 @@ def _recalls(
     icc: float | None,
 ) -> list[Estimate]:
     """Estimate the recall at any confidence, at each IoU threshold."""
-    totals = ranking.doors.tolist()
+    totals = [many for one in rankings for many in one.doors.tolist()]
     if icc is None:
-        icc = door_icc(match_ranking(ranking, groups, conf_threshold=0.0))
+        matched = (match_ranking(one, groups, conf_threshold=0.0) for one in rankings)
+        icc = door_icc([photograph for each in matched for photograph in each])
     hits = [
-        np.bincount(ranking.photograph[row], minlength=ranking.doors.size).tolist()
-        for row in ranking.is_door[iou_thresholds]
+        [
+            many
+            for one in rankings
+            for many in np.bincount(
+                one.photograph[one.is_door[iou]], minlength=one.doors.size
+            ).tolist()
+        ]
+        for iou in range(*iou_thresholds.indices(len(rankings[0].is_door)))
     ]
+    scenes = [*groups] * len(rankings)
     proportions = [
-        proportion(one, totals, groups, of="doors", icc=icc, level=level) for one in hits
+        proportion(one, totals, scenes, of="doors", icc=icc, level=level) for one in hits
     ]
     return [one for one in proportions if one is not None]
 

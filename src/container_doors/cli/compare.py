@@ -54,10 +54,10 @@ def _side_by_side(found: Comparison) -> list[str]:
     rows = [
         ("", *(side.name for side in found.sides), "difference"),
         ("confidence from", *(f"{side.conf_threshold:.3g}" for side in found.sides), ""),
-        ("doors found", *(f"{side.doors_found} of {found.doors}" for side in found.sides), ""),
+        ("doors found", *(f"{side.doors_found:.4g} of {found.doors}" for side in found.sides), ""),
         (
             FALSE_ALARMS,
-            *(str(side.false_alarms) for side in found.sides),
+            *(f"{side.false_alarms:.4g}" for side in found.sides),
             _difference(found, FALSE_ALARMS, " per photograph"),
         ),
         *(

@@ -55,11 +55,12 @@ def crossval(arguments: argparse.Namespace) -> int:
     if arguments.json:
         say_document(json.loads(found.to_json()))
         return 0
-    say(*_lines(found), f"wrote {run.crossval}", *_next(run, is_final=not arguments.no_final))
+    say(*lines(found), f"wrote {run.crossval}", *_next(run, is_final=not arguments.no_final))
     return 0
 
 
-def _lines(found: CrossValidation) -> Iterator[str]:
+def lines(found: CrossValidation) -> Iterator[str]:
+    """Write the pooled scores, a row for each fold and seed, and the spread between them."""
     pooled = found.pooled
     scenes = "" if pooled.scenes is None else f" of {count(pooled.scenes, 'scene')}"
     seeds = f" by {len(found.seeds)} seeds" if found.seeds else ""

@@ -190,12 +190,10 @@ def test_each_fold_is_trained_by_each_seed_and_the_scores_are_the_means(tmp_path
         *(f"exp1-fold{number}" for number in (1, 2, 3)),
         *(f"exp1-fold{number}-seed1" for number in (1, 2, 3)),
     ]
-    for one in found.folds:
-        record = RunRecord.read(Run(one.run).record)
-        assert (record.known_params.training.seed, record.known_params.data.fold) == (
-            one.seed,
-            one.number,
-        )
+    trained = [RunRecord.read(Run(one.run).record).known_params for one in found.folds]
+    assert [(one.training.seed, one.data.fold) for one in trained] == [
+        (one.seed, one.number) for one in found.folds
+    ]
     assert [one.best_epoch for one in found.folds] == [2, 2, 2, 1, 1, 1]
     assert found.epochs == 2
     recall = found.pooled.scores["recall"]
@@ -210,9 +208,7 @@ def test_each_fold_is_trained_by_each_seed_and_the_scores_are_the_means(tmp_path
     assert (found.pooled.doors, found.pooled.scores["precision"].n) == (11, 11)
     assert found.pooled.false_alarms[0].per_photograph.n == 1
     assert CrossValidation.read(NAME.crossval) == found
-    record = earlier_record(NAME)
-    assert record is not None
-    assert record.known_params.training.seed == 0
+    assert RunRecord.read(NAME.record).known_params.training.seed == 0
 
     text = "\n".join(crossval_lines(found))
     assert "exp1, 3 folds pooled by 2 seeds" in text

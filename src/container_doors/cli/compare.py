@@ -8,7 +8,7 @@ from container_doors.cli import console
 from container_doors.cli.evaluate import open_detector, warn_of_lost_uses
 from container_doors.cli.output import say, say_document
 from container_doors.core.run import Run
-from container_doors.evaluation.paired import FALSE_ALARMS
+from container_doors.evaluation.paired import FALSE_ALARMS, mean_count
 from container_doors.reporting.figures import count
 from container_doors.steps.compare import Comparison, Side, compare_runs
 
@@ -54,10 +54,14 @@ def _side_by_side(found: Comparison) -> list[str]:
     rows = [
         ("", *(side.name for side in found.sides), "difference"),
         ("confidence from", *(f"{side.conf_threshold:.3g}" for side in found.sides), ""),
-        ("doors found", *(f"{side.doors_found:.4g} of {found.doors}" for side in found.sides), ""),
+        (
+            "doors found",
+            *(f"{mean_count(side.doors_found)} of {found.doors}" for side in found.sides),
+            "",
+        ),
         (
             FALSE_ALARMS,
-            *(f"{side.false_alarms:.4g}" for side in found.sides),
+            *(mean_count(side.false_alarms) for side in found.sides),
             _difference(found, FALSE_ALARMS, " per photograph"),
         ),
         *(

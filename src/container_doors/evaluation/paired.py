@@ -154,9 +154,7 @@ def _phrase(name: str, by: Estimate, alarms: tuple[float, float]) -> str:
     if name != FALSE_ALARMS:
         return f"{name} {more} by {amount}"
     than = "more" if by.value > 0 else "fewer"
-    return (
-        f"{alarms[1]:.4g} instead of {alarms[0]:.4g} {FALSE_ALARMS}, {amount} {than} per photograph"
-    )
+    return f"{mean_count(alarms[1])} instead of {mean_count(alarms[0])} {FALSE_ALARMS}, {amount} {than} per photograph"
 
 
 def _ranking(matched: Sequence[MatchedPhotograph]) -> Ranking:

@@ -51,6 +51,7 @@ def _as_json(found: Comparison) -> dict[str, Any]:
 def _side_by_side(found: Comparison) -> list[str]:
     """Return a table: a row for each score, with both models and their difference."""
     doors = count(found.doors, "door")
+    found_doors = [f"{mean_count(side.doors_found)} of {found.doors}" for side in found.sides]
     rows = [
         ("", *(side.name for side in found.sides), "difference"),
         ("confidence from", *(f"{side.conf_threshold:.3g}" for side in found.sides), ""),

@@ -84,6 +84,15 @@ def count_alarms(matched: Sequence[MatchedPhotograph]) -> int:
     return sum(len(one.alarms) for one in matched)
 
 
+def mean_count(value: float) -> str:
+    """Write a count, or the mean of several.
+
+    >>> mean_count(12345), mean_count(29 / 3), mean_count(2.0)
+    ('12345', '9.7', '2')
+    """
+    return str(round(value, 1)).removesuffix(".0")
+
+
 def sentence(
     names: tuple[str, str], by: Mapping[str, Estimate], alarms: tuple[float, float]
 ) -> str:
@@ -154,7 +163,8 @@ def _phrase(name: str, by: Estimate, alarms: tuple[float, float]) -> str:
     if name != FALSE_ALARMS:
         return f"{name} {more} by {amount}"
     than = "more" if by.value > 0 else "fewer"
-    return f"{mean_count(alarms[1])} instead of {mean_count(alarms[0])} {FALSE_ALARMS}, {amount} {than} per photograph"
+    one, other = map(mean_count, alarms)
+    return f"{other} instead of {one} {FALSE_ALARMS}, {amount} {than} per photograph"
 
 
 def _ranking(matched: Sequence[MatchedPhotograph]) -> Ranking:

@@ -55,11 +55,7 @@ def _side_by_side(found: Comparison) -> list[str]:
     rows = [
         ("", *(side.name for side in found.sides), "difference"),
         ("confidence from", *(f"{side.conf_threshold:.3g}" for side in found.sides), ""),
-        (
-            "doors found",
-            *(f"{mean_count(side.doors_found)} of {found.doors}" for side in found.sides),
-            "",
-        ),
+        ("doors found", *found_doors, ""),
         (
             FALSE_ALARMS,
             *(mean_count(side.false_alarms) for side in found.sides),

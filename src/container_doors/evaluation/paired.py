@@ -208,7 +208,7 @@ def _least_deviation(first: _Trainings, second: _Trainings, scenes: Sequence[int
     )
     proportion = (net / np.maximum(doors, 1))[with_door]
     gained, lost, many = proportion.clip(0).sum(), (-proportion).clip(0).sum(), proportion.size
-    return math.sqrt(gained + lost + 1 - (gained - lost) ** 2 / (many + 2)) / (many + 2)
+    return float(np.sqrt(gained + lost + 1 - (gained - lost) ** 2 / (many + 2)) / (many + 2))
 
 
 def _precision_difference(
@@ -283,7 +283,8 @@ def _alarms(one: MatchedPhotograph) -> int:
 
 def _doors(trainings: _Trainings, scenes: Sequence[int]) -> Floats:
     """Count the doors of each scene; they are the same for every training."""
-    return _by_scene(trainings[:1], scenes, lambda one: len(one.found))[0]
+    [doors] = _by_scene(trainings[:1], scenes, lambda one: len(one.found))
+    return np.asarray(doors)
 
 
 def _by_scene(

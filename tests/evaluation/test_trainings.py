@@ -16,6 +16,7 @@ from container_doors.evaluation.mean_ratios import mean_ratios
 from container_doors.evaluation.paired import differences, mean_differences
 from container_doors.evaluation.ranking import IOU_THRESHOLDS, Ranking
 from container_doors.evaluation.resampling import coco_ap_of, half_samples
+from container_doors.evaluation.spread import AP50_95
 from container_doors.evaluation.trainings import TrainingVariance, training_variance, widen
 from tests.evaluation.test_paired import with_alarms
 
@@ -109,7 +110,7 @@ def test_differences_of_two_equal_ways_of_training_contain_zero(
             ("AP50-95", (first, second)),
             ("models", (first[:1], second[:1])),
         ):
-            one = spread.difference(*ways, range(SCENES), coco_ap_of, iou_thresholds=spread.AP50_95)
+            one = spread.difference(*ways, range(SCENES), coco_ap_of, iou_thresholds=AP50_95)
             assert one is not None
             covered[name] += one.low <= 0 <= one.high
 
@@ -189,3 +190,39 @@ def test_luck_makes_a_difference_of_two_ways_of_training_less_certain() -> None:
     assert by[0]["recall"].low > by[1]["recall"].low
     assert by[0]["false alarms"].value == by[1]["false alarms"].value == 0.05
     assert by[0]["recall"] == differences(steady[0], seconds[0])["recall"]
+
+
+def test_the_same_trainings_at_two_thresholds_differ_by_no_luck() -> None:
+    """Each training finds six doors fewer at the second threshold, whatever its luck."""
+    first = [with_alarms(*[0] * 40, found=many) for many in (40, 30)]
+    second = [with_alarms(*[0] * 40, found=many) for many in (34, 24)]
+
+    of_same = mean_differences(first, second, are_same_trainings=True)["recall"]
+    of_others = mean_differences(first, second)["recall"]
+
+    assert of_same.value == of_others.value == pytest.approx(-0.15)
+    assert of_same.high < 0 < of_others.high
+
+
+def test_luck_makes_a_difference_of_average_precisions_less_certain() -> None:
+    """Of two trainings one has worse boxes: their mean is as good as two of a middle quality."""
+    rng = np.random.default_rng(0)
+    margins = rng.normal(size=SCENES)
+    lucky, steady = ([as_ranking(margins + one) for one in each] for each in ((1, -1), (0, 0)))
+    base = [as_ranking(margins - 1)] * 2
+
+    def width(ways: list[Ranking]) -> float:
+        one = spread.difference(base, ways, range(SCENES), coco_ap_of, iou_thresholds=AP50_95)
+        assert one is not None
+        return one.high - one.low
+
+    assert width(lucky) > 2 * width(steady)
+    mean = spread.mean_average_precision(lucky, range(SCENES), coco_ap_of, iou_thresholds=AP50_95)
+    each = [
+        spread.average_precision(one, range(SCENES), coco_ap_of, iou_thresholds=AP50_95)
+        for one in lucky
+    ]
+    assert mean is not None
+    values = [one.value for one in each if one is not None]
+    assert mean.value == pytest.approx(sum(values) / 2)
+    assert mean.low < min(values)

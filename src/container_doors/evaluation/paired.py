@@ -45,7 +45,9 @@ def differences(
     return mean_differences([first], [second])
 
 
-def mean_differences(first: _Trainings, second: _Trainings) -> dict[str, Estimate]:
+def mean_differences(
+    first: _Trainings, second: _Trainings, *, are_same_trainings: bool = False
+) -> dict[str, Estimate]:
     """Estimate the differences of two ways of training, each the mean of several trainings.
 
     They are paired by scene. A training of one is no partner of one of the other, even by the same
@@ -55,6 +57,8 @@ def mean_differences(first: _Trainings, second: _Trainings) -> dict[str, Estimat
     Args:
         first: The photographs, matched for each training of one, in the same order.
         second: The same for the other; it may have another number of trainings.
+        are_same_trainings: Whether both have the same weights, in the same order, and differ in
+            their use alone, such as the threshold. Then each training is its own partner.
 
     Returns:
         As :func:`differences`.
@@ -72,10 +76,10 @@ def mean_differences(first: _Trainings, second: _Trainings) -> dict[str, Estimat
         )
         for name, thresholds in (("AP50-95", AP50_95), ("AP50", AP50))
     }
-    estimates["recall"] = _recall_difference(first, second, scenes, least)
+    estimates["recall"] = _recall_difference(first, second, scenes, least, are_same_trainings)
     if estimates["recall"] is not None:
-        estimates["precision"] = _precision_difference(first, second, scenes)
-        estimates[FALSE_ALARMS] = _alarms_difference(first, second, scenes)
+        estimates["precision"] = _precision_difference(first, second, scenes, are_same_trainings)
+        estimates[FALSE_ALARMS] = _alarms_difference(first, second, scenes, are_same_trainings)
     return {name: one for name, one in estimates.items() if one is not None}
 
 
@@ -172,7 +176,11 @@ def _ranking(matched: Sequence[MatchedPhotograph]) -> Ranking:
 
 
 def _recall_difference(
-    first: _Trainings, second: _Trainings, scenes: Sequence[int], least: float
+    first: _Trainings,
+    second: _Trainings,
+    scenes: Sequence[int],
+    least: float,
+    are_same_trainings: bool,
 ) -> Estimate | None:
     """Use the variance between scenes, with ``least`` as the smallest standard deviation."""
     doors = _doors(first, scenes)
@@ -189,7 +197,7 @@ def _recall_difference(
         Estimate(
             value=value, low=max(-1, value - half), high=min(1, value + half), n=many, of="doors"
         ),
-        [_variance(one, np.broadcast_to(doors, one.shape)) for one in hits],
+        _variances(hits, [np.broadcast_to(doors, one.shape) for one in hits], are_same_trainings),
         groups=count,
         least=-1.0,
         most=1.0,
@@ -212,7 +220,7 @@ def _least_deviation(first: _Trainings, second: _Trainings, scenes: Sequence[int
 
 
 def _precision_difference(
-    first: _Trainings, second: _Trainings, scenes: Sequence[int]
+    first: _Trainings, second: _Trainings, scenes: Sequence[int], are_same_trainings: bool
 ) -> Estimate | None:
     """Use the linearised variance of both ratios between scenes, and that of one scene at least.
 
@@ -246,14 +254,16 @@ def _precision_difference(
             n=round(sum(float(detected.sum(axis=1).mean()) for detected in every)),
             of="detections of both",
         ),
-        [_variance(hits, detected) for hits, detected in zip(right, every, strict=True)],
+        _variances(right, every, are_same_trainings),
         groups=fewest,
         least=-1.0,
         most=1.0,
     )
 
 
-def _alarms_difference(first: _Trainings, second: _Trainings, scenes: Sequence[int]) -> Estimate:
+def _alarms_difference(
+    first: _Trainings, second: _Trainings, scenes: Sequence[int], are_same_trainings: bool
+) -> Estimate:
     """Use the variance between scenes, and at least that of as many Poisson events plus one."""
     photographs = np.bincount(scenes).astype(np.float64)
     many, count = int(photographs.sum()), photographs.size
@@ -266,7 +276,9 @@ def _alarms_difference(first: _Trainings, second: _Trainings, scenes: Sequence[i
     half = student_quantile(count - 1, CONFIDENCE_LEVEL) * max(between, least)
     return widen(
         Estimate(value=value, low=value - half, high=value + half, n=many, of="photographs"),
-        [_variance(one, np.broadcast_to(photographs, one.shape)) for one in alarms],
+        _variances(
+            alarms, [np.broadcast_to(photographs, one.shape) for one in alarms], are_same_trainings
+        ),
         groups=count,
         least=-math.inf,
         most=math.inf,
@@ -296,8 +308,20 @@ def _by_scene(
     )
 
 
-def _variance(counts: Floats, totals: Floats) -> TrainingVariance | None:
-    """Estimate the variance between trainings of a ratio, from both by scene: (N, scenes)."""
-    groups = range(counts.shape[1])
-    scores, halves = ratios(counts, totals, groups)
-    return training_variance(scores.tolist(), halves, groups)
+def _variances(
+    counts: Sequence[Floats], totals: Sequence[Floats], are_same_trainings: bool
+) -> list[TrainingVariance | None]:
+    """Estimate the variance between trainings of two ratios, from both by scene: (N, scenes).
+
+    Of the same trainings it is that of the differences.
+    """
+    groups = range(counts[0].shape[1])
+    (its, its_halves), (others, other_halves) = (
+        ratios(count, total, groups) for count, total in zip(counts, totals, strict=True)
+    )
+    if are_same_trainings:
+        return [training_variance((others - its).tolist(), other_halves - its_halves, groups)]
+    return [
+        training_variance(its.tolist(), its_halves, groups),
+        training_variance(others.tolist(), other_halves, groups),
+    ]

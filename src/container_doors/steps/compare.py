@@ -118,7 +118,9 @@ def compare_runs(
     same = _scores_that_are_the_same(its, others)
     by = {
         name: of
-        for name, of in mean_differences(its.matched, others.matched).items()
+        for name, of in mean_differences(
+            its.matched, others.matched, are_same_trainings=_weights(its) == _weights(others)
+        ).items()
         if name not in same
     }
     sides = (_side(first, its), _side(second, others))
@@ -222,14 +224,14 @@ def _scores_that_are_the_same(one: _Seen, other: _Seen) -> list[str]:
 
     Such a difference has no interval.
     """
-    its, others = (
-        [(found.weights_sha256, found.image_size_px) for found in of.detected]
-        for of in (one, other)
-    )
-    if its != others:
+    if _weights(one) != _weights(other):
         return []
     is_used_alike = _use(one) == _use(other)
     return ["AP50", "AP50-95", *(["precision", "recall", FALSE_ALARMS] if is_used_alike else [])]
+
+
+def _weights(seen: _Seen) -> list[tuple[str, int]]:
+    return [(one.weights_sha256, one.image_size_px) for one in seen.detected]
 
 
 def _use(seen: _Seen) -> dict[str, float]:

@@ -1,16 +1,21 @@
-"""Times bootstrap confidence intervals of 500 photographs against 1,000 separate evaluations.
+"""Times confidence intervals against separate evaluations, and over the number of photographs.
 
     uv run python benchmarks/intervals.py
+    uv run python benchmarks/intervals.py --curve
 
 Both give 1,000 resampled AP50 and AP50-95 of the same detections. The alternative is the usual
 code: it draws photographs and evaluates each draw with hotcoco, the fastest of COCO's evaluators;
 it is timed on --draws of them and multiplied. Then a complete `evaluation.json` of as many
 photographs is timed: every score, slice, false-alarm rate and kind of error, with intervals.
+
+`--curve` times an interval and an evaluation of 500 to 20,000 photographs, in processor seconds,
+with the ratio to proportional growth from the first. The interval is timed against the code that it
+replaces as well: a matrix of photographs by detections, whose time grows with the square.
 """
 
 import argparse
 import sys
-from time import perf_counter
+from time import perf_counter, process_time
 
 import numpy as np
 
@@ -18,13 +23,17 @@ from container_doors.core.measurements import BoxXyxy, Photograph
 from container_doors.evaluation.alarms import false_alarms
 from container_doors.evaluation.coco_ap import coco_ap
 from container_doors.evaluation.error_kinds import error_kinds
-from container_doors.evaluation.matched import match_photographs
-from container_doors.evaluation.resampling import REPLICATES, coco_ap_of
+from container_doors.evaluation.matched import match_photographs, precision_over_recall
+from container_doors.evaluation.mistakes import mistakes
+from container_doors.evaluation.ranking import Ranking
+from container_doors.evaluation.resampling import REPLICATES, Weights, coco_ap_of, half_samples
 from container_doors.evaluation.scores import all_scores, coco_ranking
 from container_doors.evaluation.slices import slices
-from container_doors.evaluation.spread import AP50_95, average_precision
+from container_doors.evaluation.spread import AP50_95, average_precision, resample
 
 TARGET_S = 2.0
+CURVE, CURVE_TARGET_S = (500, 1000, 2000, 4000, 10_000, 20_000), 60.0
+MOST_IN_MATRIX = 4000
 BACKGROUND_FRACTION, DETECTIONS = 0.1, 20
 
 
@@ -80,12 +89,70 @@ def one_by_one(photographs: list[Photograph], draws: int, generator: np.random.G
     return perf_counter() - began
 
 
+def evaluate(photographs: list[Photograph]) -> None:
+    """Derive all that an `evaluation.json` has of a split."""
+    scenes = range(len(photographs))
+    seen = match_photographs(photographs, scenes, conf_threshold=0.25)
+    all_scores(seen)
+    slices(seen, {one.image: {"light": one.image[-5]} for one in photographs}, target=0.9)
+    false_alarms(photographs, scenes, conf_threshold=0.25)
+    error_kinds(seen)
+    mistakes(seen, conf_threshold=0.25)
+    precision_over_recall(photographs)
+
+
+def matrix_ap(ranking: Ranking, weights: Weights) -> None:
+    """Compute the sums of all COCO curves as before: by a matrix of photographs by detections."""
+    dense = weights.astype(np.float64)
+    for row in ranking.is_door:
+        at = np.flatnonzero(row)
+        for positions, photograph in (
+            (np.arange(at.size), ranking.photograph[at]),
+            (at, ranking.photograph),
+        ):
+            step = np.searchsorted(positions, np.arange(photograph.size))
+            inside = step < positions.size
+            counts = np.zeros((weights.shape[1], positions.size))
+            np.add.at(counts, (photograph[inside], step[inside]), 1)
+            dense @ np.cumsum(counts, axis=1)
+
+
+def curve() -> int:
+    """Print the processor seconds over the number of photographs; fail above the target."""
+    print("photographs, interval of AP50-95 in s, of linear, matrix, evaluation in s, of linear")
+    first: tuple[float, float] | None = None
+    whole_s = 0.0
+    for count in CURVE:
+        photographs = draw_photographs(count, np.random.default_rng(0))
+        began = process_time()
+        ranking = coco_ranking(photographs)
+        resample(ranking, range(count), coco_ap_of)
+        interval_s = process_time() - began
+        before = "not run"
+        if count <= MOST_IN_MATRIX:
+            began = process_time()
+            matrix_ap(ranking, half_samples(range(count)))
+            before = f"{process_time() - began:.1f}"
+        began = process_time()
+        evaluate(photographs)
+        whole_s = process_time() - began
+        first = first or (interval_s / count, whole_s / count)
+        ratios = interval_s / first[0] / count, whole_s / first[1] / count
+        print(
+            f"{count}, {interval_s:.2f}, {ratios[0]:.2f}, {before}, {whole_s:.1f}, {ratios[1]:.2f}"
+        )
+    return 0 if whole_s < CURVE_TARGET_S else 1
+
+
 def main() -> int:
     """Time both in this run, and print the ratio."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--photographs", type=int, default=500)
     parser.add_argument("--draws", type=int, default=20)
+    parser.add_argument("--curve", action="store_true", help="time 500 to 20,000 photographs")
     options = parser.parse_args()
+    if options.curve:
+        return curve()
     photographs = draw_photographs(options.photographs, np.random.default_rng(0))
     scenes = range(len(photographs))
 
@@ -96,11 +163,7 @@ def main() -> int:
     ours_s = perf_counter() - began
 
     began = perf_counter()
-    seen = match_photographs(photographs, scenes, conf_threshold=0.25)
-    all_scores(seen)
-    slices(seen, {one.image: {"light": one.image[-5]} for one in photographs}, target=0.9)
-    false_alarms(photographs, scenes, conf_threshold=0.25)
-    error_kinds(seen)
+    evaluate(photographs)
     whole_s = perf_counter() - began
 
     print(f"{options.photographs} photographs, {options.photographs * DETECTIONS} detections")

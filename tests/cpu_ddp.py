@@ -25,6 +25,7 @@ from ultralytics.engine import validator as vendor_validator  # noqa: E402
 from ultralytics.utils import LOCAL_RANK, RANK  # noqa: E402
 
 from container_doors.adapters.yolo.trainer import YoloTrainer  # noqa: E402
+from container_doors.core.config import Augmentation  # noqa: E402
 from container_doors.core.errors import DoorsError  # noqa: E402
 from container_doors.core.records import Hardware, StartingWeights  # noqa: E402
 from container_doors.core.run import Run  # noqa: E402
@@ -91,9 +92,12 @@ def main(runs: Path, data_yaml: Path, epochs: int, *, resume: bool) -> None:
     if resume:
         rewind(run)
     recorder = Recorder(run, epochs=epochs, progress=Printing())
+    robust = Augmentation.model_validate({"close_mosaic": 0, "preset": "robust"})
+    params = tiny_params(epochs=epochs, average_last=2)
+    params = params.model_copy(update={"augmentation": robust})
     with logbook(run.train_log), recorder.following_workers(TWO):
         YoloTrainer(vendor_trainer=CpuDdpTrainer).train(
-            tiny_params(epochs=epochs), run, data_yaml=data_yaml, listener=recorder,
+            params, run, data_yaml=data_yaml, listener=recorder,
             weights=StartingWeights(source="random"), resume=resume,
         )  # fmt: skip
 

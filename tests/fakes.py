@@ -2,19 +2,27 @@
 
 import hashlib
 import json
+import pickle
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from container_doors.core.config import Params
-from container_doors.core.errors import ToBeContinued, TrackingError, VersioningError
+from container_doors.core.errors import (
+    ClusterError,
+    ToBeContinued,
+    TrackingError,
+    VersioningError,
+)
 from container_doors.core.ports import (
     Detections,
+    Item,
     PackedCode,
     Progress,
     Remote,
+    Result,
     Results,
     TrainingListener,
     Upstream,
@@ -468,3 +476,37 @@ class FakeTunnel:
 
     def wait(self) -> str:
         return "killed"
+
+
+class WorkersHere:
+    """:class:`ports.Workers` in this process, in an order of their own; some items kill them."""
+
+    def __init__(self, *, order: Callable[[int], int] = lambda number: number) -> None:
+        self.order = order
+        self.deadly: set[str] = set()
+        """Words in the text of the items that their workers die of."""
+        self.chunks = 0
+        self.lost_after: int | None = None
+        """How many chunks are done before the cluster is lost."""
+
+    def work(
+        self,
+        prepare: Callable[[], Callable[[Item], Result]],
+        chunks: Sequence[Sequence[Item]],
+        *,
+        give_up: Callable[[Item, str], Result],
+    ) -> Iterator[tuple[int, list[Result]]]:
+        work = pickle.loads(pickle.dumps(prepare))()  # as it is sent to another process
+        for number in sorted(range(len(chunks)), key=self.order):
+            if self.chunks == self.lost_after:
+                raise ClusterError("the head node was lost", hint="the same command goes on")
+            self.chunks += 1
+            yield (
+                number,
+                [
+                    give_up(item, "3 workers died of it")
+                    if any(word in str(item) for word in self.deadly)
+                    else work(item)
+                    for item in chunks[number]
+                ],
+            )

@@ -17,13 +17,17 @@ VALUE = "exp1"
 """What stands for a part of a template that is known only when it is printed."""
 
 COMMANDS = (
-    "demo", "data", "train", "evaluate", "compare", "gate", "robustness", "latency", "publish",
+    "demo", "data", "train", "evaluate", "compare", "gate", "latency", "publish",
     "runs", "metadata", "version", "summary", "sync", "verify", "predict", "track", "storage",
-    "kaggle", "tunnel", "doctor", "completion",
+    "kaggle", "tunnel", "doctor", "completion", "init", "export", "serve", "monitor", "crossval",
+    "sweep", "robustness",
 )  # fmt: skip
 
+_NUMBERS = re.compile(rf"(--(?:folds|train|port|queue|max-files)) {VALUE}\b")
+"""Options whose value is a number."""
+
 _NAMED = re.compile(rf"(?<![\w./-])doors (?=(?:{'|'.join(COMMANDS)})\b)")
-_END = re.compile(r"&&|\|\||[`)]|[,;:](?=\s|$)|\.(?=\s|$)")
+_END = re.compile(r"&&|\|\||[`)<]|[,;:](?=\s|$)|\.(?=\s|$)")
 """Ends a command in a sentence."""
 
 
@@ -48,7 +52,11 @@ def templates() -> Iterator[tuple[str, str]]:
 def _text_of(node: ast.AST) -> str | None:
     if isinstance(node, ast.JoinedStr):
         parts = [one.value if isinstance(one, ast.Constant) else VALUE for one in node.values]
-        return "".join(map(str, parts)).replace(f"--split {VALUE}", "--split test")
+        return (
+            _NUMBERS.sub(r"\1 5", "".join(map(str, parts)))
+            .replace(f"--split {VALUE}", "--split test")
+            .replace(f"--format {VALUE}", "--format onnx")
+        )
     return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
 
 

@@ -27,7 +27,8 @@ PROSE = (
     "no credentials: doors kaggle cannot be used here",
     "run doors gate first: exit 1, and upload nothing, unless every target is met",
     "# written by: doors summary --card",
-    "<!doctype html><!-- doors summary -->",
+    "<!doctype html><!-- doors",
+    "page of doors monitor",
     "With the correlation within scenes (`doors evaluate`)",
 )
 """These speak of a command, and nobody is to type it."""

@@ -11,8 +11,10 @@ from pathlib import Path
 
 import psutil
 import pytest
+import torch
 
 from container_doors.adapters.machine import choose_devices, describe_machine
+from container_doors.adapters.yolo import state as yolo_state
 from container_doors.core.errors import ConfigError
 from container_doors.core.run import Run
 from container_doors.training.checkpoint import resumable_epoch
@@ -79,6 +81,9 @@ def test_each_epoch_is_recorded_by_one_worker_and_told_by_the_parent(tmp_path: P
     assert [line.split()[1] for line in said.splitlines()] == ["1/2", "2/2"]
     assert epochs_of(run.metrics_jsonl) == [1, 2]
     assert resumable_epoch(run) == 2
+    state = yolo_state.load(run.resumable)
+    assert state["mean"]["epochs"] == 2
+    assert all(torch.equal(state["ema"][name], of) for name, of in state["mean"]["weights"].items())
     assert run.best_weights.exists()
     log = run.train_log.read_text()
     assert log.count("container_doors: epoch ") == 2
@@ -163,9 +168,9 @@ def test_a_killed_training_leaves_no_worker_and_goes_on(tmp_path: Path, train: T
 @pytest.mark.parametrize(
     ("device", "gpus", "complaint"),
     [
-        pytest.param("0,1", 1, r"one of 1 GPU\(s\) here, found '0,1'", id="too few"),
+        pytest.param("0,1", 1, r"'0,1': expected one that is here, found 1 GPU", id="too few"),
         pytest.param("0,0", 2, "each GPU once, found '0,0'", id="twice"),
-        pytest.param("2", 2, r"one of 2 GPU\(s\) here, found '2'", id="not there"),
+        pytest.param("2", 2, r"'2': expected one that is here, found 2 GPU", id="not there"),
     ],
 )
 def test_gpus_that_cannot_be_used_are_named(device: str, gpus: int, complaint: str):
@@ -177,5 +182,6 @@ def test_this_machine_says_how_many_gpus_it_has():
     import torch
 
     there = torch.cuda.device_count()
-    with pytest.raises(ConfigError, match=rf"expected one of {there} GPU\(s\) here, found '97,98'"):
+    found = rf"{there} GPU\(s\), numbered from 0" if there else "no GPU"
+    with pytest.raises(ConfigError, match=f"expected one that is here, found {found}"):
         describe_machine("97,98")

@@ -365,7 +365,7 @@ NOT_UNDERSTOOD = {
     ),
     "laughs": (f"a: &a [{'1, ' * 999}]\nb: [{'*a, ' * 999}]", "is not YAML"),
     "no section": ("detection: {versioning: }", r"detection\.versioning: .*found None"),
-    "a word": ("detection: {versioning: true}", r"detection\.versioning: .*found True"),
+    "a word": ("detection: {versioning: true}", r"detection\.versioning: .*found true"),
     "misspelt": (
         "detection: {versioning: {require_signatures: true}}", "did you mean 'require_signature'",
     ),

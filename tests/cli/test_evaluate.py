@@ -274,7 +274,7 @@ def test_thresholds_that_differ_are_named_in_the_verdict(
 
     _, out = run(capsys, "compare", "exp1", "exp2")
 
-    *_, verdict, _ = out.splitlines()
+    (verdict,) = [line for line in out.splitlines() if "different thresholds" in line]
     assert "no difference" not in verdict
     assert "recall lower by 0.122" in verdict
     assert (

@@ -122,6 +122,9 @@ def test_labels_of_a_few_photographs_say_what_the_recall_is(
     common = ["monitor", "--predictions", "now", "--reference", "tested"]
 
     main([*common, "--label-budget", "30"])
+    assert "--labels now-labels --reference tested" in capsys.readouterr().out
+    main([*common, "--label-budget", "40"])
+    assert "draws nothing more: 30 were drawn before" in capsys.readouterr().out
     copies = sorted(path.name for path in Path("now/monitor/to_label").iterdir())
     labels = label(Path("now"), now)
     capsys.readouterr()

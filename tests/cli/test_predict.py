@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.predicting import WHITE, FakeNetwork, MotionJpeg, put, put_video
+from tests.predicting import WHITE, FakeNetwork, MotionJpeg, jpeg, put, put_video, put_zip
 
 from container_doors.cli import main, used_model
 from container_doors.cli.options.predict import KINDS
@@ -342,3 +342,76 @@ def test_on_a_terminal_there_is_a_bar_among_whole_lines(option: str):
     else:
         assert "detecting" in text
         assert all(f"photos/{number}.jpg: 1 door: 0.90 at" in text for number in range(5))
+
+
+@pytest.mark.parametrize("machines", [1, 3, 20])
+def test_the_shards_of_several_machines_joined_are_what_one_machine_writes(machines: int):
+    put(Path("photos"), "a/1.jpg", "a/2.jpg", "b/1.jpg", "b/2.jpg", "c/1.jpg")
+    put(Path("photos"), "a/3.jpg", level=WHITE)
+    Path("photos/b/0.jpg").write_bytes(b"no")
+    put_zip(Path("more.zip"), {f"{number}.jpg": jpeg() for number in range(4)})
+    put_video(Path("last.avi"), [100, 110])
+    line = "predict photos more.zip last.avi --save csv,crops --without-times --out"
+    assert run(f"{line} whole") == 1
+
+    codes = {run(f"{line} {number} --shard {number}/{machines}") for number in one_to(machines)}
+
+    assert codes == ({0, 1} if machines > 1 else {1})
+    folders = [Path("whole"), *(Path(str(number)) for number in one_to(machines))]
+    lines, *of_shards = [(one / "predictions.jsonl").read_bytes() for one in folders]
+    assert b"".join(of_shards) == lines
+    header, *rows = Path("whole/predictions.csv").read_bytes().splitlines()
+    tables = [(one / "predictions.csv").read_bytes().splitlines() for one in folders[1:]]
+    assert [row for table in tables for row in table[1:]] == rows
+    assert {table[0] for table in tables} == {header}
+    whole, *parts = [
+        {path.name: path.read_bytes() for path in (one / "crops").iterdir()} for one in folders
+    ]
+    assert {name: data for part in parts for name, data in part.items()} == whole
+    assert sum(map(len, parts)) == len(whole) == 11
+
+
+def one_to(last: int) -> range:
+    return range(1, last + 1)
+
+
+@pytest.mark.parametrize("part", ["0/3", "4/3", "1", "1/0", "a/b", "-1/3", "1/3/5", ""])
+def test_a_part_that_is_none_is_refused(part: str, capsys: pytest.CaptureFixture[str]):
+    put(Path("photos"), "a.jpg")
+
+    with pytest.raises(SystemExit, match="2"):
+        run(f"predict photos --shard={part or shlex.quote(part)}")
+
+    assert "expected a part such as 2/8" in capsys.readouterr().err
+
+
+def test_a_camera_has_no_parts(capsys: pytest.CaptureFixture[str]):
+    Path("inbox").mkdir()
+
+    assert run("predict --watch inbox --shard 1/2") == 2
+
+    assert "found a source that has no end" in capsys.readouterr().err
+
+
+def test_a_part_is_not_continued_as_another_one(capsys: pytest.CaptureFixture[str]):
+    put(Path("photos"), "a.jpg", "b.jpg")
+    assert run("predict photos --out out --shard 1/2") == 0
+
+    assert run("predict photos --out out --shard 2/2 --resume") == 2
+
+    assert "shard: expected 1/2, found 2/2" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("line", ["predict photos --out out", "data validate --path data"])
+def test_without_ray_the_line_that_installs_it_is_shown(
+    line: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    put(Path("photos"), "a.jpg")
+    assert run("data sample --out data --train 1 --val 1 --test 1") == 0
+    monkeypatch.setitem(sys.modules, "ray", None)
+
+    assert run(f"{line} --on ray") == 2
+
+    error = capsys.readouterr().err
+    assert "Ray is not installed, and --on ray needs it" in error
+    assert "hint: " in error

@@ -215,12 +215,15 @@ def test_a_place_that_could_not_be_removed_is_named(
     monkeypatch.setattr(convert_pictures, "without_gps", lambda data, _: data)
     write(tmp_path / "heap", {"a.jpg": with_place(), "b.jpg": jpeg()})
 
-    report = imported(tmp_path / "heap", out=tmp_path / "set", heap="negatives")
+    report = imported(tmp_path / "heap", out=tmp_path / "set", without_labels="negatives")
 
     [note] = report.notes
     assert re.search(r"^1 photograph\(s\) still have their place .*: heap, a\.jpg;", note)
     assert (
-        imported(tmp_path / "heap", out=tmp_path / "2", heap="negatives", keep_gps=True).notes == []
+        imported(
+            tmp_path / "heap", out=tmp_path / "2", without_labels="negatives", keep_gps=True
+        ).notes
+        == []
     )
 
 
@@ -233,7 +236,7 @@ def test_a_picture_that_is_cut_off_is_refused(kind: str, part: float, tmp_path: 
         (tmp_path / "heap/a.mpo").rename(tmp_path / "heap/a.jpg")
 
     with pytest.raises(SourceError, match=r"nothing was imported") as refused:
-        imported(tmp_path / "heap", out=tmp_path / "set", heap="negatives")
+        imported(tmp_path / "heap", out=tmp_path / "set", without_labels="negatives")
 
     assert re.search(r"a\.\w+: expected a complete picture, found a damaged", str(refused.value))
 

@@ -322,6 +322,7 @@ def test_padding_before_the_end_marker_is_a_warning_and_damage_an_error():
 
     assert (warning.rule, warning.severity) == ("image-damaged", "warning")
     assert (error.rule, error.severity) == ("image-damaged", "error")
+    assert "\0" not in error.found, "what was printed of the file before is gone"
 
 
 def noise() -> Image.Image:

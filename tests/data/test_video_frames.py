@@ -42,7 +42,7 @@ def test_every_nth_frame_is_taken_and_is_of_one_scene(is_zip: bool, tmp_path: Pa
     if is_zip:
         source = zipped(tmp_path / "e.zip", {"v/gate.mp4": source.read_bytes()})
 
-    imported(source, out=tmp_path / "set", heap="negatives", sampling=Sampling(4))
+    imported(source, out=tmp_path / "set", without_labels="negatives", sampling=Sampling(4))
 
     places = [*boxes_of(tmp_path / "set")]
     assert places == [f"unsplit/gate_00000{number}.jpg" for number in (0, 4, 8)]
@@ -56,7 +56,7 @@ def test_every_nth_frame_is_taken_and_is_of_one_scene(is_zip: bool, tmp_path: Pa
     assert (tmp_path / "set/attributes.csv").read_text().splitlines() == [
         "image,group", *(f"{Path(place).name},gate.mp4" for place in places)
     ]  # fmt: skip
-    again = imported(source, out=tmp_path / "set", heap="negatives", sampling=Sampling(4))
+    again = imported(source, out=tmp_path / "set", without_labels="negatives", sampling=Sampling(4))
     assert (again.counts["new"], again.counts["unchanged"]) == (0, 3)
 
 
@@ -66,7 +66,7 @@ def test_a_table_of_attributes_that_a_person_made_is_extended(tmp_path: Path):
     table = tmp_path / "set/attributes.csv"
     table.write_bytes("image;lighting;group\r\nold.jpg;Dämmerung;quay 7".encode())
 
-    imported(source, out=tmp_path / "set", heap="negatives", sampling=Sampling(8))
+    imported(source, out=tmp_path / "set", without_labels="negatives", sampling=Sampling(8))
 
     assert table.read_text("utf-8").splitlines() == [
         "image;lighting;group", "old.jpg;Dämmerung;quay 7",
@@ -74,7 +74,7 @@ def test_a_table_of_attributes_that_a_person_made_is_extended(tmp_path: Path):
     ]  # fmt: skip
     table.write_text("image,lighting\n")
     report = imported(a_video(tmp_path / "e/other.mp4", cut=1), out=tmp_path / "set",
-                      heap="negatives", sampling=Sampling(8))  # fmt: skip
+                      without_labels="negatives", sampling=Sampling(8))  # fmt: skip
     assert table.read_text() == "image,lighting\n"
     assert any("has no column group" in note for note in report.notes)
 
@@ -82,7 +82,9 @@ def test_a_table_of_attributes_that_a_person_made_is_extended(tmp_path: Path):
 def test_scene_changes_begin_where_the_picture_changes(tmp_path: Path):
     source = a_video(tmp_path / "e/gate.mp4", cut=6)
 
-    imported(source, out=tmp_path / "set", heap="unlabelled", sampling=Sampling(None, True))
+    imported(
+        source, out=tmp_path / "set", without_labels="unlabelled", sampling=Sampling(None, True)
+    )
 
     assert [*boxes_of(tmp_path / "set")] == [
         "unlabelled/gate_000000.jpg", "unlabelled/gate_000006.jpg"
@@ -104,8 +106,16 @@ def test_the_frames_of_a_labelled_video_have_its_boxes(tmp_path: Path):
 @pytest.mark.parametrize(
     ("files", "options", "said"),
     [
-        ({"a.mp4": b"\0\0\0\x18ftypmp42"}, {"heap": "negatives"}, "a.mp4: expected a video"),
-        ({"a.jpg": b"x"}, {"heap": "negatives", "sampling": Sampling(4)}, "expected a video in a"),
+        (
+            {"a.mp4": b"\0\0\0\x18ftypmp42"},
+            {"without_labels": "negatives"},
+            "a.mp4: expected a video",
+        ),
+        (
+            {"a.jpg": b"x"},
+            {"without_labels": "negatives", "sampling": Sampling(4)},
+            "expected a video in a",
+        ),
     ],
 )
 def test_what_is_no_video_is_an_error(files, options, said: str, tmp_path: Path):
@@ -123,7 +133,7 @@ def test_a_video_that_ends_before_its_labels_is_an_error(tmp_path: Path):
 
 
 def test_the_layout_of_a_pool_has_no_split(tmp_path: Path):
-    imported(a_video(tmp_path / "e/gate.mp4"), out=tmp_path / "set", heap="negatives")
+    imported(a_video(tmp_path / "e/gate.mp4"), out=tmp_path / "set", without_labels="negatives")
 
     layout, findings = read_layout(tmp_path / "set")
 

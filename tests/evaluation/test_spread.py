@@ -19,7 +19,7 @@ from container_doors.evaluation.resampling import (
     precision_recall,
     ultralytics_ap_of,
 )
-from container_doors.evaluation.spread import average_precision, difference
+from container_doors.evaluation.spread import average_precision, difference, resample
 from tests.evaluation.synthetic import synthetic_ranking
 from tests.evaluation.test_coco_ap import DOOR, photograph
 
@@ -141,13 +141,15 @@ def test_photographs_of_three_scenes_have_an_interval_of_zero_to_one():
 
     assert estimate is not None
     assert (estimate.low, estimate.high) == (0, 1)
-    assert difference([ranking], [ranking], groups, coco_ap_of, iou_thresholds=AP50) is None
+    resampled = resample(ranking, groups, coco_ap_of)
+    assert difference([resampled], [resampled], iou_thresholds=AP50) is None
 
 
 def test_a_model_does_not_differ_from_itself():
     ranking = synthetic_ranking(30, np.random.default_rng(0))
 
-    estimate = difference([ranking], [ranking], range(30), coco_ap_of, iou_thresholds=AP50)
+    resampled = resample(ranking, range(30), coco_ap_of)
+    estimate = difference([resampled], [resampled], iou_thresholds=AP50)
 
     assert estimate is not None
     assert (estimate.value, estimate.low, estimate.high) == (0, 0, 0)
@@ -178,9 +180,8 @@ def test_doors_in_a_single_scene_prove_nothing():
 
     assert estimate is not None
     assert (estimate.low, estimate.high) == (0.0, 1.0)
-    assert difference(
-        [ranking], [ranking], [0] * 6 + list(range(1, 7)), coco_ap_of, iou_thresholds=AP50
-    ) is None  # fmt: skip
+    resampled = resample(ranking, [0] * 6 + list(range(1, 7)), coco_ap_of)
+    assert difference([resampled], [resampled], iou_thresholds=AP50) is None
 
 
 def test_a_score_near_zero_has_an_upper_bound_above_it():

@@ -1,7 +1,9 @@
+import numpy as np
 import pytest
 
 from container_doors.core.errors import ConfigError, RunError
 from container_doors.core.measurements import Estimate, Photograph, TargetCheck
+from container_doors.evaluation.matched import renumber
 from container_doors.evaluation.targets import choose_threshold, parse_target
 
 DOOR = (0.0, 0.0, 10.0, 10.0)
@@ -63,6 +65,37 @@ def test_no_threshold_below_one_that_misses_the_target_is_chosen():
     threshold, _ = choose_threshold(parse_target("false-alarms<=60@95%"), seen, range(101))
 
     assert threshold == 0.9
+
+
+@pytest.mark.parametrize("text", ["recall>=0.6@95%", "false-alarms<=900@95%"])
+@pytest.mark.parametrize("seed", range(4))
+def test_the_chosen_threshold_is_that_of_trying_each_by_itself(text: str, seed: int):
+    """Confidences repeat, scenes are mixed, and some photographs have several detections."""
+    generator = np.random.default_rng(seed)
+    drawn = [
+        photographs(float(generator.integers(1, 15)) / 15, doors=int(generator.random() < 0.5))[0]
+        for _ in range(60)
+    ]
+    seen = [
+        one.model_copy(update={"used_xyxy": [*one.used_xyxy, FAR], "used_confidences": [*c, c[0]]})
+        if number % 3
+        else one
+        for number, one in enumerate(drawn)
+        for c in [one.used_confidences]
+    ]
+    scenes = renumber(generator.integers(0, 40, 60).tolist())
+    target = parse_target(text)
+
+    every = sorted({c for one in seen for c in one.used_confidences})
+    met = []
+    for threshold in every if target.is_of_recall else every[::-1]:
+        found = target.estimate(seen, scenes, conf_threshold=threshold)
+        assert found is not None
+        if not target.is_met(found):
+            break
+        met.append((threshold, found))
+
+    assert choose_threshold(target, seen, scenes) == met[-1]
 
 
 def test_a_target_has_a_cost():

@@ -1,6 +1,7 @@
 """The luck of a training is in the interval of a mean, and of a difference of two."""
 
 import math
+from collections.abc import Sequence
 from functools import partial
 from itertools import product
 from statistics import NormalDist
@@ -110,7 +111,7 @@ def test_differences_of_two_equal_ways_of_training_contain_zero(
             ("AP50-95", (first, second)),
             ("models", (first[:1], second[:1])),
         ):
-            one = spread.difference(*ways, range(SCENES), coco_ap_of, iou_thresholds=AP50_95)
+            one = spread.difference(*map(resampled, ways), iou_thresholds=AP50_95)
             assert one is not None
             covered[name] += one.low <= 0 <= one.high
 
@@ -129,6 +130,10 @@ def as_ranking(margins: np.ndarray) -> Ranking:
         overlap[order] >= IOU_THRESHOLDS[:, None],
         np.ones(margins.size, dtype=np.int64),
     )
+
+
+def resampled(rankings: Sequence[Ranking]) -> list[spread.Resampled]:
+    return [spread.resample(one, range(SCENES), coco_ap_of) for one in rankings]
 
 
 def test_the_variance_between_trainings_has_no_part_that_scenes_have_already() -> None:
@@ -212,12 +217,12 @@ def test_luck_makes_a_difference_of_average_precisions_less_certain() -> None:
     base = [as_ranking(margins - 1)] * 2
 
     def width(ways: list[Ranking]) -> float:
-        one = spread.difference(base, ways, range(SCENES), coco_ap_of, iou_thresholds=AP50_95)
+        one = spread.difference(resampled(base), resampled(ways), iou_thresholds=AP50_95)
         assert one is not None
         return one.high - one.low
 
     assert width(lucky) > 2 * width(steady)
-    mean = spread.mean_average_precision(lucky, range(SCENES), coco_ap_of, iou_thresholds=AP50_95)
+    mean = spread.precision_of(resampled(lucky), iou_thresholds=AP50_95)
     each = [
         spread.average_precision(one, range(SCENES), coco_ap_of, iou_thresholds=AP50_95)
         for one in lucky

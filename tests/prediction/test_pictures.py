@@ -228,11 +228,39 @@ def test_a_cut_jpeg_is_refused_also_where_opencv_fills_it_with_grey(
 ):
     """OpenCV 4 does, and OpenCV 5 does not."""
     data = saved(Image.fromarray(scene(400, 560)), "JPEG")
+    monkeypatch.setattr(pictures, "_is_like_opencv", lambda: False)
     monkeypatch.setattr(pictures, "_by_opencv", lambda _: scene())
 
     with pytest.raises(UnreadablePictureError, match="truncated"):
         decode(data[: len(data) // 2], name="a.jpg")
     assert decode(data + b"a camera's own trailer", name="a.jpg").bgr.shape == (40, 56, 3)
+
+
+def test_the_jpegs_of_all_kinds_have_the_pixels_of_opencv():
+    """Which decodes for the trainer."""
+    noise = np.random.default_rng(0).integers(0, 256, (61, 83, 3), dtype=np.uint8)
+    kinds = [{"subsampling": one} for one in (0, 1, 2)] + [
+        {"progressive": True},
+        {"optimize": True},
+    ]
+    for exif in range(1, 9):
+        for kind in kinds:
+            data = saved(Image.fromarray(noise), "JPEG", exif, **kind)
+            expected = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+            np.testing.assert_array_equal(decode(data, name="a.jpg").bgr, expected)
+    assert pictures._is_like_opencv()
+
+
+def test_a_jpeg_that_has_lost_data_in_the_middle_is_refused(capfd: pytest.CaptureFixture[str]):
+    data = saved(Image.fromarray(scene(400, 560)), "JPEG", quality=95)
+    middle = len(data) // 2
+
+    with pytest.raises(UnreadablePictureError, match="Corrupt JPEG data"):
+        decode(data[:middle] + bytes(2000) + data[middle + 2000 :], name="a.jpg")
+    with pytest.raises(UnreadablePictureError, match="Corrupt JPEG data"):
+        decode(data[:middle] + b"\xff\xd9", name="a.jpg")
+    assert decode(data[:-2] + bytes(4) + data[-2:], name="a.jpg").bgr.shape == (400, 560, 3)
+    assert capfd.readouterr().err == ""
 
 
 @pytest.mark.parametrize(

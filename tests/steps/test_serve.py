@@ -80,7 +80,7 @@ def test_a_token_and_none_contradict_each_other():
 
 
 def test_a_request_cannot_have_more_photographs_than_may_wait():
-    with pytest.raises(ConfigError, match="--max-files 8: more than may wait, 4"):
+    with pytest.raises(ConfigError, match=r"8 photographs \(--max-files\), and only 4 may wait"):
         make_service(
             FakeNetwork().opened,
             limits=ServiceLimits(files=8, queue=4),

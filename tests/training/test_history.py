@@ -3,19 +3,22 @@ import shlex
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from random import Random
 
 import pytest
 from tests.builders import a_record
 
+from container_doors.core import epochs as epochs_module
+from container_doors.core.epochs import EpochReader, read_all
 from container_doors.core.errors import RunError
-from container_doors.core.files import copy_of
-from container_doors.core.lines import append_line
+from container_doors.core.files import copy_of, replace_text
+from container_doors.core.lines import Content, append_line, parse_lines
 from container_doors.core.records import Epoch
 from container_doors.core.run import Run
 from container_doors.training.history import (
     append_epoch,
     best_epoch,
-    epoch_reader,
+    format_epochs,
     history_faults,
     history_warnings,
     read_epochs,
@@ -42,7 +45,7 @@ def test_a_line_cut_off_by_a_kill_is_left_out(tmp_path: Path):
 
 def test_reading_again_gives_what_is_new_and_what_was_cut_back(tmp_path: Path):
     path = tmp_path / "metrics.jsonl"
-    read = epoch_reader(path)
+    read = EpochReader(path).read
     assert read() == []
 
     append_epoch(path, Epoch(1, {}))
@@ -51,6 +54,74 @@ def test_reading_again_gives_what_is_new_and_what_was_cut_back(tmp_path: Path):
     assert [epoch.number for epoch in read()] == [1, 2]
     path.write_text('{"epoch": 1}\n', encoding="utf-8")
     assert [epoch.number for epoch in read()] == [1]
+    path.unlink()
+    assert read() == []
+
+
+def _append(path: Path, generator: Random) -> None:
+    last = max((one.number for one in read_all(path).epochs), default=0)
+    append_epoch(path, Epoch(last + 1, {"loss": generator.random()}))
+
+
+def _cut(path: Path, generator: Random) -> None:
+    with path.open("a+b") as file:
+        file.truncate(generator.randrange(path.stat().st_size + 1))
+
+
+def _replace(path: Path, generator: Random) -> None:
+    """Go back to a checkpoint, as a recovery does, and train on."""
+    kept = read_all(path).epochs[: generator.randrange(4)]
+    replace_text(path, format_epochs(kept))
+    for _ in range(generator.randrange(3)):
+        _append(path, generator)
+
+
+def _damage(path: Path, generator: Random) -> None:
+    with path.open("ab") as file:
+        file.write(generator.choice([b"\0\0", b"{\n", b'{"epoch": 2}', b"\xff\n", b"\n"]))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_reading_what_is_new_gives_what_reading_all_gives(tmp_path: Path, seed: int):
+    """Whatever happened to the file meanwhile: lines, cuts, replacements, damage."""
+    path, generator = tmp_path / "metrics.jsonl", Random(seed)
+    reader = EpochReader(path)
+    for _ in range(40):
+        for _ in range(generator.randrange(1, 3)):
+            weights = [10, 1, 1, 2] if path.exists() else [1, 0, 0, 0]
+            generator.choices([_append, _cut, _replace, _damage], weights)[0](path, generator)
+
+        assert reader.read() == read_all(path).epochs
+
+
+def test_another_file_with_the_same_last_line_is_read_anew(tmp_path: Path):
+    path = tmp_path / "metrics.jsonl"
+    replace_text(path, format_epochs([Epoch(1, {"loss": 0.5}), Epoch(2, {"loss": 0.25})]))
+    reader = EpochReader(path)
+    reader.read()
+
+    with path.open("rb"):  # its inode stays taken
+        replace_text(path, format_epochs([Epoch(1, {"loss": 0.7}), Epoch(2, {"loss": 0.25})]))
+
+        assert [epoch.metrics["loss"] for epoch in reader.read()] == [0.7, 0.25]
+
+
+def test_a_line_is_parsed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    path = tmp_path / "metrics.jsonl"
+    reader = EpochReader(path)
+    parsed: list[int] = []
+
+    def count(data: bytes) -> Content:
+        parsed.append(len(data))
+        return parse_lines(data)
+
+    monkeypatch.setattr(epochs_module, "parse_lines", count)
+
+    for number in range(1, 21):
+        append_epoch(path, Epoch(number, {}))
+        reader.read()
+
+    assert sum(parsed) == path.stat().st_size
 
 
 def test_a_run_without_an_epoch_has_no_history(tmp_path: Path):

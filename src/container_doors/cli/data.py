@@ -9,6 +9,7 @@ from typing import Any
 from rich.table import Table
 
 from container_doors.adapters.dvc.store import DvcStore
+from container_doors.adapters.ray.workers import RayWorkers
 from container_doors.cli import console
 from container_doors.cli.output import complain, say, say_document, shown
 from container_doors.cli.storage import uncommitted_configuration
@@ -50,7 +51,9 @@ def validate(arguments: argparse.Namespace) -> int:
     if arguments.sheet is not None:
         check_sheet_name(arguments.sheet)
     with console.progress(quiet=arguments.json) as progress:
-        report = check_data(arguments.path, _minimums(arguments), progress=progress)
+        workers = RayWorkers(say=progress.say) if arguments.on else None
+        minimums = _minimums(arguments)
+        report = check_data(arguments.path, minimums, progress=progress, workers=workers)
     document = _document(arguments, report)
     if arguments.report is not None:
         arguments.report.parent.mkdir(parents=True, exist_ok=True)

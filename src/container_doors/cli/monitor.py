@@ -44,11 +44,13 @@ def monitor(arguments: argparse.Namespace) -> int:
     if arguments.json:
         say_document(json.loads(found.to_json()))
     else:
-        _print(found, sample, folder, arguments.out)
+        _print(found, arguments.out)
+        if sample is not None:
+            _say_next(sample, arguments)
     return 0 if found.verdict == "as tested" else CHANGED
 
 
-def _print(found: Monitored, sample: LabelSample | None, folder: Path, page: Path | None) -> None:
+def _print(found: Monitored, page: Path | None) -> None:
     say(
         f"{found.photographs} photographs, {found.not_read} not read, by "
         f"{found.version or found.weights_sha256[:12]} at a confidence of {found.conf_threshold}",
@@ -59,8 +61,6 @@ def _print(found: Monitored, sample: LabelSample | None, folder: Path, page: Pat
     )
     if page is not None:
         say(f"wrote {page}")
-    if sample is not None:
-        _say_next(sample, folder)
 
 
 _VERDICTS = {
@@ -92,11 +92,17 @@ def _recall(one: RecallNow) -> list[str]:
     return lines
 
 
-def _say_next(sample: LabelSample, folder: Path) -> None:
+def _say_next(sample: LabelSample, arguments: argparse.Namespace) -> None:
+    folder: Path = arguments.predictions
+    asked, drawn = arguments.label_budget, len(sample.sampled)
+    if asked != drawn and drawn < sample.photographs:
+        say(f"--label-budget {asked} draws nothing more: {drawn} were drawn before, and are kept")
+    given = arguments.reference
+    reference = "" if given is None else f" --reference {shlex.quote(str(given))}"
     photographs, labels = shlex.quote(str(folder / TO_LABEL)), shlex.quote(f"{folder}-labels")
     say(
         f"{len(sample.sampled)} of {sample.photographs} photographs are to be labelled, in "
         f"{folder / TO_LABEL}; label every door, also those that the model missed; next:",
         f"  doors data import EXPORT --images {photographs} --out {labels}",
-        f"  doors monitor --predictions {shlex.quote(str(folder))} --labels {labels}",
+        f"  doors monitor --predictions {shlex.quote(str(folder))} --labels {labels}{reference}",
     )

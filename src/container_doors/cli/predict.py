@@ -10,17 +10,18 @@ from contextlib import contextmanager
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from container_doors.adapters.ray.workers import RayWorkers
 from container_doors.cli import console
 from container_doors.cli.options.shared import CONFIG
 from container_doors.cli.output import complain, say_text
-from container_doors.cli.used_model import open_used, quality_limits, say_used
+from container_doors.cli.used_model import UsedOptions, open_used, quality_limits, say_used
 from container_doors.core.errors import ConfigError
 from container_doors.core.ports import Progress
 from container_doors.core.predictions import Door, PhotographResult, json_schema
 from container_doors.core.printable import printable
 from container_doors.prediction.crops import PADDING
 from container_doors.prediction.drawing import IN_WORDS
-from container_doors.prediction.sources import Plan, plan
+from container_doors.prediction.sources import Plan, Shard, plan
 from container_doors.steps.predict import (
     Predicted,
     Prediction,
@@ -28,6 +29,7 @@ from container_doors.steps.predict import (
     choose_folder,
 )
 from container_doors.steps.predict import predict as predict_all
+from container_doors.steps.predict_on import Elsewhere, predict_on
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,9 +43,11 @@ def predict(arguments: argparse.Namespace) -> int:
     if arguments.schema:
         say_text(json.dumps(json_schema(), indent=2))
         return DONE
-    sources = _plan(arguments)
+    shard = Shard(*arguments.shard) if arguments.shard else None
+    sources = _plan(arguments) if shard is None else _plan(arguments).shard(shard)
     target = _target(arguments)
-    opened = open_used(arguments)
+    options = UsedOptions.of(arguments)
+    opened = open_used(arguments) if arguments.on is None else options.here().open()
     say_used(opened, arguments)
     prediction = Prediction(
         sources,
@@ -51,14 +55,17 @@ def predict(arguments: argparse.Namespace) -> int:
         every=arguments.every,
         limits=quality_limits(),
         threads=min(_MOST_THREADS, max(2, len(os.sched_getaffinity(0)))),
+        shard=shard,
+        with_times=not (arguments.without_times or shard or arguments.on),
     )
     began = monotonic()
     with _stop_by_ctrl_c() as is_stopping, _screen(as_json=arguments.json) as (progress, write):
-        show = _as_json if arguments.json else _line
-        predicted = predict_all(
+        spell = _as_json if arguments.json else _line
+        predicted = _work(
             prediction,
             target,
-            show=lambda result: write(show(result)),
+            elsewhere=options.elsewhere() if arguments.on else None,
+            show=lambda result: write(spell(result)),
             progress=progress,
             is_stopping=is_stopping,
         )
@@ -67,6 +74,32 @@ def predict(arguments: argparse.Namespace) -> int:
     if is_stopped:
         return STOPPED
     return FOUND_FAULTS if predicted.failed else DONE
+
+
+def _work(
+    prediction: Prediction,
+    target: Target | None,
+    *,
+    elsewhere: UsedOptions | None,
+    show: Callable[[PhotographResult], None],
+    progress: Progress,
+    is_stopping: Callable[[], bool],
+) -> Predicted:
+    """Predict here, or by workers that open the model as ``elsewhere`` says."""
+    if elsewhere is None or target is None:
+        return predict_all(
+            prediction, target, show=show, progress=progress, is_stopping=is_stopping
+        )
+    return predict_on(
+        prediction,
+        target,
+        Elsewhere(
+            RayWorkers(needs_gpu=not elsewhere.is_on_processor, say=progress.say), elsewhere.open
+        ),
+        show=show,
+        progress=progress,
+        is_stopping=is_stopping,
+    )
 
 
 def _plan(arguments: argparse.Namespace) -> Plan:
@@ -85,7 +118,7 @@ def _target(arguments: argparse.Namespace) -> Target | None:
     save = arguments.save
     if arguments.padding is not None and "crops" not in (save or ()):
         raise ConfigError("--padding has no effect without crops", hint="add: --save crops")
-    if save is None and arguments.out is None and not arguments.resume:
+    if save is None and arguments.out is None and not arguments.resume and arguments.on is None:
         return None
     return Target(
         choose_folder(arguments.out, is_resumed=arguments.resume),

@@ -66,7 +66,7 @@ class LocalTrainings:
 
     def _train_here(self, task: TrainingTask) -> TaskEnd:
         run = Run(task.name)
-        before = _record(run)
+        before = recorded_run(run)
         stopping = StopBelowFloor(self._stopping, run.metrics_jsonl, task.floors)
         world = self._open_world(task.params, self._progress, stopping=stopping)
         try:
@@ -77,7 +77,7 @@ class LocalTrainings:
                 raise
             return end
         except DoorsError:
-            failed = _failure(task, before)
+            failed = recorded_failure(task, before)
             if failed is None:
                 raise
             return failed
@@ -90,7 +90,7 @@ class LocalTrainings:
             while waiting or running:
                 while waiting and free:
                     task, gpu = waiting.pop(0), free.pop(0)
-                    before = _record(Run(task.name))
+                    before = recorded_run(Run(task.name))
                     running[gpu] = task, self._start(task, gpu, Path(folder)), before
                 with self._stopping.training():
                     sleep(_POLL_S)
@@ -123,7 +123,7 @@ def known_end(task: TrainingTask) -> TaskEnd | None:
         RunError: If the run of its name has ended with other params.
     """
     run = Run(task.name)
-    record = _record(run)
+    record = recorded_run(run)
     if record is None:
         return None
     pruned = below_floor(read_epochs(run.metrics_jsonl), task.floors)
@@ -142,7 +142,7 @@ def known_end(task: TrainingTask) -> TaskEnd | None:
     return TaskEnd(task.name, "pruned", pruned)
 
 
-def _record(run: Run) -> RunRecord | None:
+def recorded_run(run: Run) -> RunRecord | None:
     """Read a run's record; one that is damaged is as good as none: it is renamed and kept."""
     try:
         return earlier_record(run)
@@ -150,16 +150,16 @@ def _record(run: Run) -> RunRecord | None:
         return None
 
 
-def _failure(task: TrainingTask, before: RunRecord | None) -> TaskEnd | None:
+def recorded_failure(task: TrainingTask, before: RunRecord | None) -> TaskEnd | None:
     """Return the failure that the training has recorded; None if it was not started."""
-    record = _record(Run(task.name))
+    record = recorded_run(Run(task.name))
     if record is None or record.status != "failed" or record == before:
         return None
     return TaskEnd(task.name, "failed", record.message)
 
 
 def _end_of(task: TrainingTask, process: TrainingProcess, before: RunRecord | None) -> TaskEnd:
-    known = known_end(task) or _failure(task, before)
+    known = known_end(task) or recorded_failure(task, before)
     if known is not None:
         return known
     problem, hint = process.complaint() or (

@@ -2,6 +2,7 @@
 
 import argparse
 
+from container_doors.cli.ray_trainings import RayTrainings
 from container_doors.cli.trainings import LocalTrainings
 from container_doors.core.config import Params
 from container_doors.core.ports import Progress, Stopping, Trainings
@@ -20,6 +21,8 @@ def trainings_on(
     """
     if arguments.on == "local":
         return LocalTrainings(params, progress, stopping=stopping)
+    if arguments.on == "ray":
+        return RayTrainings(params, progress, stopping=stopping)
     from container_doors.cli.kaggle_trainings import KaggleTrainings  # it takes a second
 
     return KaggleTrainings(
@@ -30,8 +33,8 @@ def trainings_on(
 
 
 def is_agreed(arguments: argparse.Namespace) -> bool:
-    """Ask, before anything else, whether jobs may be sent; here there is nothing to ask."""
-    if arguments.on == "local":
+    """Ask, before anything else, whether jobs may be sent; but for Kaggle, nothing is asked."""
+    if arguments.on != "kaggle":
         return True
     from container_doors.cli.kaggle import agreed
 

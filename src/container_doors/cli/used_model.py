@@ -4,29 +4,82 @@ import argparse
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from container_doors.adapters.networks import RUNTIMES
 from container_doors.cli.options.shared import CONFIG
 from container_doors.cli.output import complain
 from container_doors.core.config import QualityLimits, load_params
 from container_doors.core.run import PUBLISHED
+from container_doors.prediction.exports import PYTORCH
 from container_doors.publishing.model_file import describe_threshold
-from container_doors.steps.open_model import OpenedModel, open_model, published_folder
+from container_doors.steps.open_model import (
+    AUTO,
+    OpenedModel,
+    open_model,
+    published_folder,
+)
 
 
 def open_used(arguments: argparse.Namespace) -> OpenedModel:
     """Open the model that the options of ``add_used_model`` name."""
     with _patient_threads():
-        return open_model(
+        return UsedOptions.of(arguments).open()
+
+
+@dataclass(frozen=True, slots=True)
+class UsedOptions:
+    """The options of ``add_used_model``, which can be sent to another machine."""
+
+    where: Path | str
+    backend: str
+    conf: float | None
+    max_detections: int | None
+    device: str
+
+    @classmethod
+    def of(cls, arguments: argparse.Namespace) -> "UsedOptions":
+        """Take them from what was typed."""
+        return cls(
             published_folder(arguments.version)
             if arguments.version
             else arguments.weights or PUBLISHED,
-            networks=RUNTIMES,
-            backend=arguments.backend,
-            conf=arguments.conf,
-            max_detections=arguments.max_det,
-            device=arguments.device,
+            arguments.backend,
+            arguments.conf,
+            arguments.max_det,
+            arguments.device,
         )
+
+    def open(self) -> OpenedModel:
+        """Open the model."""
+        return open_model(
+            self.where,
+            networks=RUNTIMES,
+            backend=self.backend,
+            conf=self.conf,
+            max_detections=self.max_detections,
+            device=self.device,
+        )
+
+    def elsewhere(self) -> "UsedOptions":
+        """Return the options for a worker, which has one processor, or the GPU that it was given.
+
+        A version is that of the published folder here. Without ``--device`` it is the processor.
+        """
+        where = PUBLISHED if isinstance(self.where, str) else self.where
+        device = "cpu" if self.device == AUTO else self.device if self.is_on_processor else "cuda"
+        return replace(self, where=where.absolute(), device=device)
+
+    def here(self) -> "UsedOptions":
+        """Return the options that open the same model on this machine, which may have no GPU."""
+        backend = self.backend if self.is_on_processor or self.backend != AUTO else PYTORCH
+        return replace(self, backend=backend, device="cpu")
+
+    @property
+    def is_on_processor(self) -> bool:
+        """Whether no GPU is asked for."""
+        return self.device in {AUTO, "cpu"}
 
 
 def quality_limits() -> QualityLimits:

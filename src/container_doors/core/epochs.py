@@ -3,10 +3,11 @@
 import json
 import math
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from container_doors.core.lines import Line, read_lines
+from container_doors.core.lines import Line, parse_lines, read_bytes, read_lines
 from container_doors.core.printable import shortened
 from container_doors.core.records import Epoch
 
@@ -24,6 +25,58 @@ class History:
     """In order, each once."""
     faults: list[str]
     """The lines that cannot be read, each with file and line number."""
+
+
+class EpochReader:
+    """Reads the epochs of a file that grows, and each time only what is new.
+
+    A recovery replaces the file by a shorter one, which may have grown again by the next reading:
+    then it is another file, or its last line that was read is not there any more, and all is read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Read nothing yet; there may be no file."""
+        self._path = path
+        self._inode: int | None = None
+        self._epochs: dict[int, Epoch] = {}
+        self._end, self._last_line = 0, b""
+
+    def read(self) -> list[Epoch]:
+        """Return all epochs that are in the file now, as :func:`read_all` does.
+
+        Raises:
+            RunError: If it is a folder, a pipe, a socket or a device.
+        """
+        # Before reading: if the file is replaced meanwhile, the next call sees it.
+        inode = _inode_of(self._path)
+        data = read_bytes(self._path, self._end - len(self._last_line))
+        if inode != self._inode or not data.startswith(self._last_line):
+            self._epochs, self._end, self._last_line = {}, 0, b""
+            self._inode, data = inode, read_bytes(self._path)
+        new = data[len(self._last_line) :]
+        ended = new[: new.rfind(b"\n") + 1]
+        if ended:
+            _add(parse_lines(ended).lines, self._epochs)
+            self._last_line = ended[ended.rfind(b"\n", 0, -1) + 1 :]
+            self._end += len(ended)
+        unended = dict(self._epochs)
+        _add(parse_lines(new[len(ended) :]).lines, unended)
+        return [unended[number] for number in sorted(unended)]
+
+
+def _inode_of(path: Path) -> int | None:
+    try:
+        return path.stat().st_ino
+    except FileNotFoundError:
+        return None
+
+
+def _add(lines: Iterable[Line], epochs: dict[int, Epoch]) -> None:
+    """Add the epochs of lines; of two with one number the later one counts."""
+    for line in lines:
+        epoch = _epoch(line)
+        if not isinstance(epoch, str):
+            epochs[epoch.number] = epoch
 
 
 def read_all(path: Path) -> History:

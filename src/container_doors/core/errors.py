@@ -147,5 +147,9 @@ class UnreachableError(HostError):
     """A host cannot be reached at present; a later attempt may succeed."""
 
 
+class ClusterError(DoorsError):
+    """A cluster of machines is not there, cannot be used, or was lost."""
+
+
 class ToBeContinued(BaseException):
     """A training has ended early because it was asked to stop; the text is the reason."""

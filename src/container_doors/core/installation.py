@@ -38,6 +38,7 @@ EXTRAS = {
     "serve": ("fastapi", "fastapi_offline", "prometheus_client", "python_multipart", "uvicorn"),
     "demo": ("gradio",),
     "sweep": ("optuna", "sqlalchemy", "sklearn"),
+    "ray": ("ray",),
 }
 """What `pip install 'container-doors[EXTRA]'` adds, by extra, as names to import."""
 

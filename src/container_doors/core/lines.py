@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from container_doors.core.errors import RunError
-from container_doors.core.files import NotAFileError, force_name_to_disk, read_file
+from container_doors.core.files import NotAFileError, force_name_to_disk, open_file
 
 CHECKSUM = "crc32"
 _PROVEN = re.compile(rb'(\{.+), "crc32": "([0-9a-f]{8})"\}', re.DOTALL)
@@ -80,10 +80,12 @@ def read_lines(path: Path) -> Content:
     return parse_lines(read_bytes(path))
 
 
-def read_bytes(path: Path) -> bytes:
-    """Read the bytes of a file of lines, as :func:`read_lines` does."""
+def read_bytes(path: Path, start: int = 0) -> bytes:
+    """Read the bytes of a file of lines from ``start`` on, as :func:`read_lines` does."""
     try:
-        return read_file(path)
+        with open_file(path) as file:
+            file.seek(start)
+            return file.read()
     except FileNotFoundError:
         return b""
     except NotAFileError as error:

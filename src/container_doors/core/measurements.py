@@ -136,6 +136,9 @@ class Photograph(Value):
     above a threshold are the detections at that threshold."""
     used_confidences: list[float]
     duration_ms: float | None = None
+    appearance: dict[str, str] | None = None
+    """Brightness and sharpness in words, measured when it was detected; None in documents of
+    earlier releases."""
 
     @model_validator(mode="after")
     def _every_box_has_its_own(self) -> "Photograph":

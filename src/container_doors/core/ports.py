@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,9 @@ from container_doors.core.records import (
     StartingWeights,
 )
 from container_doors.core.run import Run
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 class Progress(Protocol):
@@ -718,6 +721,34 @@ class World:
     """Lists the installed packages; the default lists none."""
     fetch_published: Callable[[], object] | None = None
     """Downloads the published model if only its pointers are here; None if that is impossible."""
+
+
+class Workers(Protocol):
+    """Processes, on one machine or several, that work through items; each prepares once."""
+
+    def work(
+        self,
+        prepare: Callable[[], Callable[[Item], Result]],
+        chunks: Sequence[Sequence[Item]],
+        *,
+        give_up: Callable[[Item, str], Result],
+    ) -> Iterator[tuple[int, list[Result]]]:
+        """Work through all items.
+
+        Args:
+            prepare: Makes the function that is applied to each item: it may open a model, which is
+                kept. It is sent to other processes, as the items are.
+            chunks: The items; a chunk is sent and answered together.
+            give_up: Makes the result of an item that its workers die of, from the item and the
+                reason.
+
+        Yields:
+            The number of a chunk and its results, in the order of its items; the chunks in any
+            order.
+
+        Raises:
+            ClusterError: If the machines are not there, cannot be used, or are lost.
+        """
 
 
 @dataclass(frozen=True, slots=True)

@@ -143,8 +143,8 @@ def _in_two_folds(attributes: Attributes, layout: Layout) -> Iterator[Finding]:
                 "scene-in-two-folds",
                 "each scene in one fold",
                 f"{scene!r} in several",
-                f"doors data split --path {layout.data_yaml.parent} --folds, with as many as "
-                "before, joins them",
+                f"join them: doors data split --path {layout.data_yaml.parent}, with --folds and "
+                "as many as before",
             ).at(Path(FOLDS_CSV))
             return
 

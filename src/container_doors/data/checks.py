@@ -30,7 +30,7 @@ from container_doors.data.layout import (
 )
 from container_doors.data.leaks import cameras_everywhere, near_duplicates
 from container_doors.data.moving import interrupted
-from container_doors.data.photographs import NO_LABEL, Photograph, read_photograph, tasks_of
+from container_doors.data.photographs import NO_LABEL, Photograph, Task, read_photograph, tasks_of
 from container_doors.data.pool import spread
 from container_doors.data.source_table import SOURCES_CSV, Origin, read_origins
 
@@ -95,13 +95,17 @@ def _no_progress(done: int, total: int) -> None:
     pass
 
 
+ReadAll = Callable[[Sequence[Task], Callable[[int, int], None]], list[Photograph]]
+"""Reads photographs, in their order; the function receives the numbers of those read and of all."""
+
+
 def check(  # noqa: PLR0913 - each has a name, and most have a default
     dataset: Path,
     *,
     min_train_images: int,
     min_val_images: int,
     fold: int | None = None,
-    workers: int | None = None,
+    workers: int | ReadAll | None = None,
     on_progress: Callable[[int, int], None] = _no_progress,
     on_compared: Callable[[int, int], None] = _no_progress,
 ) -> Report:
@@ -114,7 +118,8 @@ def check(  # noqa: PLR0913 - each has a name, and most have a default
         min_train_images: The fewest photographs to train on.
         min_val_images: The fewest to validate on; one is enough to test on.
         fold: Check the splits of a fold (:mod:`data.folds`) instead of those of data.yaml.
-        workers: How many processes read; by default as many as there are processors.
+        workers: How many processes read, by default as many as there are processors; or what reads
+            the photographs elsewhere.
         on_progress: Receives the numbers of photographs read and in total.
         on_compared: Receives the numbers of near-duplicates compared and in total.
 
@@ -127,7 +132,10 @@ def check(  # noqa: PLR0913 - each has a name, and most have a default
     if fold is not None:
         layout = layout_for(Data(fold=fold), layout)
     tasks = tasks_of(layout)
-    photographs = spread(read_photograph, tasks, workers=workers, on_progress=on_progress)
+    if callable(workers):
+        photographs, workers = workers(tasks, on_progress), None
+    else:
+        photographs = spread(read_photograph, tasks, workers=workers, on_progress=on_progress)
     minimums = {"train": min_train_images, "val": min_val_images, "test": MIN_TEST_IMAGES}
     splits = [
         Split(layout.root, files, [p for p in photographs if p.split == name], minimums[name])

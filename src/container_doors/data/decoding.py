@@ -70,8 +70,9 @@ DECODER_ERRORS = (
     struct.error,
 )
 
-# libjpeg's warnings (jerror.h) of damaged data; others are about markers that do not matter.
-_DAMAGE = ("Corrupt JPEG data", "Premature end", "Inconsistent progression")
+DAMAGE = ("Corrupt JPEG data", "Premature end", "Inconsistent progression")
+"""How libjpeg's warnings (jerror.h) of damaged data begin; others are about markers that do not
+matter."""
 
 _PADDING = re.compile(r": (\d+) extraneous bytes before marker 0xd9")
 _MOST_PADDING = 16
@@ -221,7 +222,7 @@ def _decode_jpeg(
     with _error_stream() as text:
         pixels = _imdecode(data, cv2.IMREAD_REDUCED_GRAYSCALE_8)
         damages = [
-            line.strip() for line in text().splitlines() if any(sign in line for sign in _DAMAGE)
+            line.strip() for line in text().splitlines() if any(sign in line for sign in DAMAGE)
         ]
     damages.sort(key=is_padding)  # the most serious first
     levels = None if pixels is None else _levels(pixels)
@@ -316,6 +317,7 @@ def _error_stream() -> Iterator[Callable[[], str]]:
         os.dup2(original, 2)
         os.close(original)
         os.ftruncate(sink, 0)
+        os.lseek(sink, 0, os.SEEK_SET)  # else the next message stands behind as many zeros
 
 
 @functools.cache

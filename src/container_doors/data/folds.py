@@ -38,14 +38,14 @@ def read_folds(layout: Layout) -> dict[Path, int]:
         DatasetError: If there are no folds, fewer than three, or a photograph has none.
     """
     path = layout.data_yaml.parent / FOLDS_CSV
-    again = f"doors data split --path {layout.data_yaml.parent} --folds"
+    again = f"doors data split --path {layout.data_yaml.parent}"
     try:
         table, faults = read_table(read_bounded(path, MOST_BYTES), required="image")
     except FileNotFoundError:
-        raise DatasetError(f"no folds: there is no {path}", hint=f"{again} 5") from None
+        raise DatasetError(f"no folds: there is no {path}", hint=f"{again} --folds 5") from None
     except ParsingError as error:
         raise DatasetError(
-            f"{path}: expected {error.expected}, found {error.found}", hint=f"{again} 5"
+            f"{path}: expected {error.expected}, found {error.found}", hint=f"{again} --folds 5"
         ) from None
     rows = table.rows if table and not faults else ()
     written = {row.cells.get("image", ""): row.cells.get("fold", "") for row in rows}
@@ -55,12 +55,12 @@ def read_folds(layout: Layout) -> dict[Path, int]:
         found = next((fold for name, fold in written.items() if name not in numbers), "gaps")
         raise DatasetError(
             f"{path}: expected a fold from 1 to K for each image, found {found!r}",
-            hint=f"{again} {max(count, _FEWEST)}",
+            hint=f"{again} --folds {max(count, _FEWEST)}",
         )
     if count < _FEWEST:
         raise DatasetError(
             f"{path}: expected {_FEWEST} folds or more (test, val and train), found {count}",
-            hint=f"{again} {_FEWEST}",
+            hint=f"{again} --folds {_FEWEST}",
         )
     images = [image for split in ("train", "val") for image in _images(layout, split)]
     names = {image: image.relative_to(layout.root).as_posix() for image in images}
@@ -69,7 +69,7 @@ def read_folds(layout: Layout) -> dict[Path, int]:
         raise DatasetError(
             f"{path}: expected a fold for each photograph of train and val, found none for "
             f"{len(without)}, the first {without[0]}",
-            hint=f"{again} {count}: those that have a fold keep it",
+            hint=f"{again} --folds {count}: those that have a fold keep it",
         )
     return {image: numbers[name] for image, name in names.items()}
 

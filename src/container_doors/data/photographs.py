@@ -93,6 +93,18 @@ def read_photograph(task: Task) -> Photograph:
     )
 
 
+def unread_photograph(task: Task, problem: str) -> Photograph:
+    """Describe a photograph whose reader died of it."""
+    image, label = task.image.relative_to(task.root), task.label.relative_to(task.root)
+    fault = Fault(
+        "image-kills-reader",
+        "a picture that can be read",
+        problem,
+        "save it anew, or remove it; most likely it is damaged, or too large for the memory",
+    )
+    return Photograph(task.split, image, label, None, None, 0, (fault.at(image),))
+
+
 def _read_label(path: Path) -> tuple[bytes | None, Fault | None]:
     """Read the bytes. Ultralytics treats a missing file as a photograph without a door."""
     try:

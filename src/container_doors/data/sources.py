@@ -46,6 +46,10 @@ class NotAFileError(SourceError):
     """A name in a folder leads to no regular file."""
 
 
+class DamagedZipError(SourceError):
+    """It is no zip, or not all of one."""
+
+
 class Source(ABC):
     """Where photographs and labels come from: names of files, and their content."""
 
@@ -267,10 +271,10 @@ class ZipSource(Source):
             hint=f"if you trust it, unpack it yourself ({unpack}) and import the folder",
         )
 
-    def _damaged(self, error: Exception, member: str = "") -> SourceError:
+    def _damaged(self, error: Exception, member: str = "") -> DamagedZipError:
         what = f"the member {shortened(ascii(member), 100)}" if member else "it"
         problem = f"{self.path}: expected a whole zip; {what} is damaged: {shortened(str(error))}"
-        return SourceError(problem, hint="download or export it again, and compare its size")
+        return DamagedZipError(problem, hint="download or export it again, and compare its size")
 
 
 def _instead(path: Path) -> str:

@@ -8,6 +8,8 @@ from container_doors.evaluation.intervals import intraclass_correlation, proport
 from container_doors.evaluation.matched import renumber
 from container_doors.evaluation.mean_ratios import mean_ratio
 
+WITHOUT_DOOR = "photographs without a door"
+
 THRESHOLDS = tuple(step / 20 for step in range(1, 20))
 
 
@@ -51,9 +53,21 @@ def alarm_rate(
     level: float = CONFIDENCE_LEVEL,
 ) -> Estimate | None:
     """Estimate the false alarms per photograph without a door; None without such a photograph."""
-    empty, groups, icc = _without_door(photographs, scenes)
+    empty, groups, icc = without_door(photographs, scenes)
     counts = [_count(one, conf_threshold) for one in empty]
-    return rate(counts, groups, of="photographs without a door", icc=icc, level=level)
+    return rate(counts, groups, of=WITHOUT_DOOR, icc=icc, level=level)
+
+
+def without_door(
+    photographs: Sequence[Photograph], scenes: Sequence[int]
+) -> tuple[list[Photograph], list[int], float]:
+    """Return the photographs without a door, their scenes, and their intraclass correlation."""
+    pairs = [
+        (one, scene) for one, scene in zip(photographs, scenes, strict=True) if not one.doors_xyxy
+    ]
+    empty, groups = [one for one, _ in pairs], renumber([scene for _, scene in pairs])
+    highest = [max(one.used_confidences, default=0.0) for one in empty]
+    return empty, groups, intraclass_correlation(highest, groups)
 
 
 def _mean_of(
@@ -67,7 +81,7 @@ def _mean_of(
 ) -> Estimate | None:
     together = [one for photographs in trainings for one in photographs]
     empty = [[one for one in photographs if not one.doors_xyxy] for photographs in trainings]
-    _, groups, _ = _without_door(trainings[0], scenes)
+    _, groups, _ = without_door(trainings[0], scenes)
     return mean_ratio(
         estimate(together, [*scenes] * len(trainings), conf_threshold=threshold),
         [[counted(one, threshold) for one in photographs] for photographs in empty],
@@ -80,9 +94,9 @@ def _mean_of(
 def _with_one(
     photographs: Sequence[Photograph], scenes: Sequence[int], *, conf_threshold: float
 ) -> Estimate | None:
-    empty, groups, icc = _without_door(photographs, scenes)
+    empty, groups, icc = without_door(photographs, scenes)
     hits = [_has_one(one, conf_threshold) for one in empty]
-    return proportion(hits, [1] * len(hits), groups, of="photographs without a door", icc=icc)
+    return proportion(hits, [1] * len(hits), groups, of=WITHOUT_DOOR, icc=icc)
 
 
 def _count(photograph: Photograph, threshold: float) -> int:
@@ -91,15 +105,3 @@ def _count(photograph: Photograph, threshold: float) -> int:
 
 def _has_one(photograph: Photograph, threshold: float) -> int:
     return min(_count(photograph, threshold), 1)
-
-
-def _without_door(
-    photographs: Sequence[Photograph], scenes: Sequence[int]
-) -> tuple[list[Photograph], list[int], float]:
-    """Return the photographs without a door, their scenes, and their intraclass correlation."""
-    pairs = [
-        (one, scene) for one, scene in zip(photographs, scenes, strict=True) if not one.doors_xyxy
-    ]
-    empty, groups = [one for one, _ in pairs], renumber([scene for _, scene in pairs])
-    highest = [max(one.used_confidences, default=0.0) for one in empty]
-    return empty, groups, intraclass_correlation(highest, groups)

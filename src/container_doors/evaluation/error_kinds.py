@@ -6,6 +6,7 @@ door is removed from the labels. The gains do not add up to 1 - AP50.
 """
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -17,7 +18,7 @@ from container_doors.evaluation.matched import MatchedPhotograph, renumber
 from container_doors.evaluation.matching import MATCH_IOU, iou
 from container_doors.evaluation.ranking import Ranking
 from container_doors.evaluation.resampling import coco_ap_of
-from container_doors.evaluation.spread import AP50, difference
+from container_doors.evaluation.spread import AP50, Resampled, difference, resample
 
 _TOUCHING = 0.1
 """TIDE's: below this IoU with every door a box is a false alarm, above it badly placed."""
@@ -60,18 +61,19 @@ def error_kinds(matched: Sequence[MatchedPhotograph]) -> list[ErrorKind]:
         return []
     errors = _classify(photographs)
     scenes = renumber([one.scene for one in matched])
-    return [_cost(kind, errors, scenes) for kind in KINDS]
+    base = resample(_ranking(errors), scenes, coco_ap_of)
+    return [_cost(kind, errors, base) for kind in KINDS]
 
 
-def _cost(kind: _Kind, errors: _Errors, scenes: Sequence[int]) -> ErrorKind:
-    base, corrected = _ranking(errors), _ranking(_without(kind, errors))
-    whole = np.ones((1, len(scenes)))
-    before, after = (float(coco_ap_of(one, whole)[0, 0]) for one in (base, corrected))
+def _cost(kind: _Kind, errors: _Errors, base: Resampled) -> ErrorKind:
+    scenes = base.groups
+    corrected = resample(_ranking(_without(kind, errors)), scenes, coco_ap_of)
+    (before, _), (after, _) = (one.mean_over(AP50) for one in (base, corrected))
     per_photograph = _count(kind, errors)
     with_one = {scene for scene, count in zip(scenes, per_photograph, strict=True) if count}
     bounded = None
     if len(with_one) >= _FEWEST_SCENES and not math.isnan(after):
-        bounded = difference([base], [corrected], scenes, coco_ap_of, iou_thresholds=AP50)
+        bounded = difference([base], [corrected], iou_thresholds=AP50)
     if bounded is not None and bounded.high <= 0:
         bounded = None  # no half sample gains anything; other photographs still may
     return ErrorKind(
@@ -87,8 +89,8 @@ def _cost(kind: _Kind, errors: _Errors, scenes: Sequence[int]) -> ErrorKind:
 def _count(kind: _Kind, errors: _Errors) -> list[int]:
     if kind == "missed":
         return errors.missed
-    where = [one.photograph for one in errors.detections if one.kind == kind]
-    return [where.count(number) for number in range(len(errors.doors))]
+    counts = Counter(one.photograph for one in errors.detections if one.kind == kind)
+    return [counts[number] for number in range(len(errors.doors))]
 
 
 def _without(kind: _Kind, errors: _Errors) -> _Errors:

@@ -23,6 +23,9 @@ from container_doors.core.measurements import (
 
 _Values = npt.NDArray[np.float64]
 
+Counts = Sequence[int] | npt.NDArray[np.int64]
+"""One per photograph."""
+
 
 def intraclass_correlation(values: Sequence[float], scenes: Sequence[int]) -> float:
     """Return the intraclass correlation: 0 for independent samples, 1 for equal ones in a scene.
@@ -54,9 +57,9 @@ def intraclass_correlation(values: Sequence[float], scenes: Sequence[int]) -> fl
 
 
 def proportion(
-    hits: Sequence[int],
-    totals: Sequence[int],
-    scenes: Sequence[int],
+    hits: Counts,
+    totals: Counts,
+    scenes: Counts,
     *,
     of: str,
     icc: float,
@@ -114,8 +117,8 @@ def f1(jaccard: Estimate | None) -> Estimate | None:
 
 
 def rate(
-    counts: Sequence[int],
-    scenes: Sequence[int],
+    counts: Counts,
+    scenes: Counts,
     *,
     of: str,
     icc: float,
@@ -136,7 +139,7 @@ def rate(
     Returns:
         None if there is no photograph.
     """
-    if not counts:
+    if not len(counts):
         return None
     count, sizes = _by_scene(counts, scenes), _by_scene([1] * len(counts), scenes)
     count, sizes = count[sizes > 0], sizes[sizes > 0]
@@ -173,7 +176,7 @@ def student_quantile(degrees: float, level: float) -> float:
     return float(stdtrit(max(1.0, degrees), (1 + level) / 2))
 
 
-def _by_scene(counts: Sequence[int], scenes: Sequence[int]) -> _Values:
+def _by_scene(counts: Counts, scenes: Counts) -> _Values:
     of = np.asarray(scenes, dtype=np.int64)
     return np.bincount(of, weights=np.asarray(counts, dtype=np.float64)).astype(np.float64)
 
@@ -201,7 +204,7 @@ def _quantile(independent: float, many: float, level: float) -> float:
     return normal_quantile(level) * wider
 
 
-def _overdispersion(counts: Sequence[int]) -> float:
+def _overdispersion(counts: Counts) -> float:
     """Return the variance over the mean; at least 1."""
     value = np.asarray(counts, dtype=np.float64)
     if value.size == 1 or not value.any():

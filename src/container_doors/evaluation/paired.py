@@ -9,10 +9,10 @@ from container_doors.core.measurements import CONFIDENCE_LEVEL, Estimate
 from container_doors.evaluation.intervals import student_quantile
 from container_doors.evaluation.matched import MatchedPhotograph, renumber
 from container_doors.evaluation.mean_ratios import ratios
-from container_doors.evaluation.ranking import Floats, Ranking
+from container_doors.evaluation.ranking import Floats
 from container_doors.evaluation.resampling import coco_ap_of
 from container_doors.evaluation.scores import coco_ranking
-from container_doors.evaluation.spread import AP50, AP50_95, difference
+from container_doors.evaluation.spread import AP50, AP50_95, Resampled, difference, resample
 from container_doors.evaluation.trainings import TrainingVariance, training_variance, widen
 
 _Trainings = Sequence[Sequence[MatchedPhotograph]]
@@ -64,16 +64,10 @@ def mean_differences(
         As :func:`differences`.
     """
     scenes = renumber([one.scene for one in first[0]])
-    rankings = [_ranking(one) for one in first], [_ranking(one) for one in second]
+    resampled = _resampled(first, scenes), _resampled(second, scenes)
     least = _least_deviation(first, second, scenes)
     estimates = {
-        name: difference(
-            *rankings,
-            scenes,
-            coco_ap_of,
-            iou_thresholds=thresholds,
-            least_deviation=least,
-        )
+        name: difference(*resampled, iou_thresholds=thresholds, least_deviation=least)
         for name, thresholds in (("AP50-95", AP50_95), ("AP50", AP50))
     }
     estimates["recall"] = _recall_difference(first, second, scenes, least, are_same_trainings)
@@ -171,8 +165,11 @@ def _phrase(name: str, by: Estimate, alarms: tuple[float, float]) -> str:
     return f"{other} instead of {one} {FALSE_ALARMS}, {amount} {than} per photograph"
 
 
-def _ranking(matched: Sequence[MatchedPhotograph]) -> Ranking:
-    return coco_ranking([one.photograph for one in matched])
+def _resampled(trainings: _Trainings, scenes: Sequence[int]) -> list[Resampled]:
+    return [
+        resample(coco_ranking([one.photograph for one in matched]), scenes, coco_ap_of)
+        for matched in trainings
+    ]
 
 
 def _recall_difference(

@@ -8,7 +8,7 @@ from container_doors.evaluation.matched import MatchedPhotograph, renumber
 from container_doors.evaluation.mean_ratios import mean_ratios
 from container_doors.evaluation.ranking import Ranking, rank, rank_as_matched
 from container_doors.evaluation.resampling import coco_ap_of, ultralytics_ap_of
-from container_doors.evaluation.spread import AP50, AP50_95, Score, mean_average_precision
+from container_doors.evaluation.spread import AP50, AP50_95, Score, precision_of, resample
 
 NO_DOOR = "no door is labelled"
 NO_DETECTION = "nothing was detected"
@@ -78,10 +78,9 @@ def coco_ranking(photographs: Sequence[Photograph]) -> Ranking:
 def _average_precisions(
     prefix: str, rankings: Sequence[Ranking], scenes: Sequence[int], score: Score
 ) -> dict[str, Estimate | None]:
+    resampled = [resample(one, scenes, score) for one in rankings]
     return {
-        f"{prefix}{name}": mean_average_precision(
-            rankings, scenes, score, iou_thresholds=thresholds
-        )
+        f"{prefix}{name}": precision_of(resampled, iou_thresholds=thresholds)
         for name, thresholds in (("50", AP50), ("50-95", AP50_95))
     }
 

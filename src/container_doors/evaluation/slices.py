@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from container_doors.core.measurements import NO_DOOR, PROVEN, Estimate, Slice, format_fraction
 from container_doors.evaluation.appearance import door_attributes
@@ -14,9 +15,12 @@ from container_doors.evaluation.matched import (
     recall,
     renumber,
 )
+from container_doors.evaluation.ranking import Ranking
 from container_doors.evaluation.resampling import coco_ap_of
 from container_doors.evaluation.scores import coco_ranking
 from container_doors.evaluation.spread import AP50, average_precision
+
+Member = TypeVar("Member")
 
 Values = Mapping[str, Mapping[str, str]]
 """Attribute values, by photograph, then by attribute."""
@@ -39,14 +43,19 @@ def slices(matched: Sequence[MatchedPhotograph], values: Values, *, target: floa
         target: The recall that each slice should reach.
     """
     of_photographs = _group(
-        ((attribute, value), one)
-        for one in matched
+        ((attribute, value), number)
+        for number, one in enumerate(matched)
         for attribute, value in values.get(one.photograph.image, {}).items()
     )
     of_doors = _group(pair for one in matched for pair in _by_door_attribute(one))
     icc = _Icc(door_icc(matched), detection_icc(matched))
+    ranking = coco_ranking([one.photograph for one in matched])
     return [
-        *(_slice(*key, part, _scores(part, icc), target) for key, part in of_photographs),
+        *(
+            _slice(*key, part, _scores(part, ranking.of(numbers), icc), target)
+            for key, numbers in of_photographs
+            for part in [[matched[number] for number in numbers]]
+        ),
         *(
             _slice(*key, part, {"recall": recall(part, icc=icc.doors)}, target)
             for key, part in of_doors
@@ -77,9 +86,9 @@ def verdict(found: Estimate | None, scenes: int, *, target: float) -> str:
 
 
 def _group(
-    pairs: Iterable[tuple[tuple[str, str], MatchedPhotograph]],
-) -> list[tuple[tuple[str, str], list[MatchedPhotograph]]]:
-    groups: defaultdict[tuple[str, str], list[MatchedPhotograph]] = defaultdict(list)
+    pairs: Iterable[tuple[tuple[str, str], Member]],
+) -> list[tuple[tuple[str, str], list[Member]]]:
+    groups: defaultdict[tuple[str, str], list[Member]] = defaultdict(list)
     for key, one in pairs:
         groups[key].append(one)
     return sorted(groups.items())
@@ -107,9 +116,9 @@ def _by_door_attribute(one: MatchedPhotograph) -> list[tuple[tuple[str, str], Ma
     ]
 
 
-def _scores(part: Sequence[MatchedPhotograph], icc: _Icc) -> dict[str, Estimate | None]:
-    photographs = [one.photograph for one in part]
-    ranking = coco_ranking(photographs)
+def _scores(
+    part: Sequence[MatchedPhotograph], ranking: Ranking, icc: _Icc
+) -> dict[str, Estimate | None]:
     scenes = renumber([one.scene for one in part])
     return {
         "recall": recall(part, icc=icc.doors),

@@ -9,6 +9,7 @@ its bias. The interval is normal in the logit, so it stays within [0, 1].
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,10 +17,10 @@ from container_doors.core.measurements import CONFIDENCE_LEVEL, Estimate
 from container_doors.evaluation.intervals import proportion, student_quantile
 from container_doors.evaluation.matched import door_icc, match_ranking
 from container_doors.evaluation.ranking import Floats, Ranking
-from container_doors.evaluation.resampling import half_samples
+from container_doors.evaluation.resampling import Weights, half_samples
 from container_doors.evaluation.trainings import training_variance, widen
 
-Score = Callable[[Ranking, Floats], Floats]
+Score = Callable[[Ranking, Weights], Floats]
 """(B, I) weights to (B, 10) average precisions."""
 
 AP50, AP50_95 = slice(0, 1), slice(None)
@@ -34,6 +35,34 @@ halves' too small deviation. Both are measured on synthetic data with a known tr
 tests/evaluation/test_coverage.py repeats: 93 to 97 % of the intervals contain it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Resampled:
+    """Average precisions of a split and of halves of it, at each IoU threshold."""
+
+    ranking: Ranking
+    groups: Sequence[int]
+    scores: Floats
+    """(1 + halves, thresholds): of the whole first."""
+
+    def mean_over(self, iou_thresholds: slice) -> tuple[float, Floats]:
+        """Return the mean over some of the thresholds: of the whole, and of each half."""
+        whole, *halves = self.scores[:, iou_thresholds].mean(axis=1)
+        return float(whole), np.array(halves)
+
+
+def resample(ranking: Ranking, groups: Sequence[int], score: Score) -> Resampled:
+    """Score a split and halves of it, once for all that is estimated from them.
+
+    Args:
+        ranking: The detections of a split.
+        groups: One per photograph; photographs of one scene have the same number.
+        score: COCO's or Ultralytics' definition.
+    """
+    whole = np.ones((1, len(groups)), dtype=bool)
+    weights = np.concatenate([whole, half_samples(groups)])
+    return Resampled(ranking, groups, score(ranking, weights))
+
+
 def average_precision(
     ranking: Ranking,
     groups: Sequence[int],
@@ -43,15 +72,26 @@ def average_precision(
     level: float = CONFIDENCE_LEVEL,
     icc: float | None = None,
 ) -> Estimate | None:
-    """Estimate an average precision over all confidences.
+    """Resample a split, and estimate one average precision (:func:`precision_of`)."""
+    resampled = resample(ranking.at(iou_thresholds), groups, score)
+    return precision_of([resampled], iou_thresholds=AP50_95, level=level, icc=icc)
 
-    The recall at any confidence bounds it at each IoU threshold, so its lower bound is never above
-    that of the recall. Halves that all agree prove nothing.
+
+def precision_of(
+    trainings: Sequence[Resampled],
+    *,
+    iou_thresholds: slice,
+    level: float = CONFIDENCE_LEVEL,
+    icc: float | None = None,
+) -> Estimate | None:
+    """Estimate an average precision over all confidences; of several trainings, their mean.
+
+    The interval of a mean contains the variance between trainings too. The recall at any confidence
+    bounds it at each IoU threshold, so its lower bound is never above that of the recall. Halves
+    that all agree prove nothing.
 
     Args:
-        ranking: The detections of a split.
-        groups: One per photograph; photographs of one scene have the same number.
-        score: COCO's or Ultralytics' definition.
+        trainings: The split and its halves, of each training.
         iou_thresholds: Which of them to average over.
         level: The confidence level of the interval.
         icc: The doors' intraclass correlation; None: estimate it from the ranking.
@@ -59,50 +99,27 @@ def average_precision(
     Returns:
         None without a door. The interval is 0 to 1 if fewer than four groups have one.
     """
-    return mean_average_precision(
-        [ranking], groups, score, iou_thresholds=iou_thresholds, level=level, icc=icc
-    )
-
-
-def mean_average_precision(
-    rankings: Sequence[Ranking],
-    groups: Sequence[int],
-    score: Score,
-    *,
-    iou_thresholds: slice,
-    level: float = CONFIDENCE_LEVEL,
-    icc: float | None = None,
-) -> Estimate | None:
-    """Estimate the mean of several trainings' average precisions on the same photographs.
-
-    The interval contains the variance between scenes, and that between trainings.
-
-    Args:
-        rankings: The detections of each training; of one: :func:`average_precision`.
-        groups: As there.
-        score: As there.
-        iou_thresholds: As there.
-        level: As there.
-        icc: As there.
-    """
-    if not rankings[0].doors.sum():
+    ranking, groups = trainings[0].ranking, trainings[0].groups
+    if not ranking.doors.sum():
         return None
-    wholes, each = _wholes_and_halves(rankings, groups, score, iou_thresholds)
+    wholes, each = _means_over(trainings, iou_thresholds)
     whole, halves = float(wholes.mean()), each.mean(axis=0)
     centre, deviation = _centre_and_deviation(whole, halves, groups)
-    groups_with_doors = _count_groups_with_doors(rankings[0], groups)
+    groups_with_doors = _count_groups_with_doors(ranking, groups)
     half = deviation * student_quantile(groups_with_doors - 1, level)
     low, high = _logit_interval(min(max(centre, 0.0), 1.0), half)
     if groups_with_doors < _FEWEST_GROUPS:
         low, high = 0.0, 1.0
     else:
-        recalls = _recalls(rankings, groups, iou_thresholds, level=level, icc=icc)
+        recalls = _recalls(
+            [one.ranking for one in trainings], groups, iou_thresholds, level=level, icc=icc
+        )
         low = min(low, whole, float(np.mean([one.low for one in recalls])))
         # If no door is found, every half has 0; and a centre of 0 has no width in the logit.
         unseen = float(np.mean([0.0 if one.value else one.high for one in recalls]))
         at_most = float(np.mean([one.high for one in recalls]))
         high = min(1.0, max(high if centre > 0 else at_most, whole + unseen))
-    doors = int(rankings[0].doors.sum())
+    doors = int(ranking.doors.sum())
     return widen(
         Estimate(value=whole, low=low, high=high, n=doors, of="doors", level=level),
         [training_variance(wholes.tolist(), each, groups)],
@@ -113,10 +130,8 @@ def mean_average_precision(
 
 
 def difference(
-    first: Sequence[Ranking],
-    second: Sequence[Ranking],
-    groups: Sequence[int],
-    score: Score,
+    first: Sequence[Resampled],
+    second: Sequence[Resampled],
     *,
     iou_thresholds: slice,
     least_deviation: float = 0.0,
@@ -128,25 +143,24 @@ def difference(
     their seeds.
 
     Args:
-        first: The detections of each training of one.
-        second: Those of the other.
-        groups: One per photograph.
-        score: COCO's or Ultralytics' definition.
+        first: The split and its halves, of each training of one model.
+        second: The same of the other.
         iou_thresholds: Which of them to average over.
         least_deviation: The smallest standard deviation, for halves that all agree.
 
     Returns:
         None if fewer than four groups have a door.
     """
-    with_doors = _count_groups_with_doors(first[0], groups)
-    if with_doors < _FEWEST_GROUPS:
+    groups = first[0].groups
+    groups_with_doors = _count_groups_with_doors(first[0].ranking, groups)
+    if groups_with_doors < _FEWEST_GROUPS:
         return None
-    its, its_halves = _wholes_and_halves(first, groups, score, iou_thresholds)
-    others, other_halves = _wholes_and_halves(second, groups, score, iou_thresholds)
+    its, its_halves = _means_over(first, iou_thresholds)
+    others, other_halves = _means_over(second, iou_thresholds)
     value = float(others.mean() - its.mean())
     halves = other_halves.mean(axis=0) - its_halves.mean(axis=0)
     centre, deviation = _centre_and_deviation(value, halves, groups)
-    quantile = student_quantile(with_doors - 1, CONFIDENCE_LEVEL)
+    quantile = student_quantile(groups_with_doors - 1, CONFIDENCE_LEVEL)
     half = max(deviation, least_deviation) * quantile
     return widen(
         Estimate(
@@ -160,27 +174,16 @@ def difference(
             training_variance(its.tolist(), its_halves, groups),
             training_variance(others.tolist(), other_halves, groups),
         ],
-        groups=with_doors,
+        groups=groups_with_doors,
         least=-1.0,
         most=1.0,
     )
 
 
-def _wholes_and_halves(
-    rankings: Sequence[Ranking], groups: Sequence[int], score: Score, iou_thresholds: slice
-) -> tuple[Floats, Floats]:
-    """Score each of N trainings on all photographs, (N,), and on B halves of them, (N, B)."""
-    weights = np.concatenate([np.ones((1, len(groups))), half_samples(groups)])
-    scores = np.stack(
-        [
-            score(
-                Ranking(one.photograph, one.confidence, one.is_door[iou_thresholds], one.doors),
-                weights,
-            ).mean(axis=1)
-            for one in rankings
-        ]
-    )
-    return scores[:, 0], scores[:, 1:]
+def _means_over(trainings: Sequence[Resampled], iou_thresholds: slice) -> tuple[Floats, Floats]:
+    """Return the mean over some thresholds of N trainings, (N,), and of B halves, (N, B)."""
+    means = [one.mean_over(iou_thresholds) for one in trainings]
+    return np.array([whole for whole, _ in means]), np.stack([halves for _, halves in means])
 
 
 def _centre_and_deviation(
@@ -210,7 +213,7 @@ def _recalls(
     level: float,
     icc: float | None,
 ) -> list[Estimate]:
-    """Estimate the recall at any confidence, at each IoU threshold."""
+    """Estimate the recall at any confidence, at each IoU threshold, of all trainings together."""
     totals = [many for one in rankings for many in one.doors.tolist()]
     if icc is None:
         matched = (match_ranking(one, groups, conf_threshold=0.0) for one in rankings)

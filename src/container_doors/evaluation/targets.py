@@ -1,13 +1,18 @@
 """Choose the confidence threshold for an operating target, such as a recall of 0.98."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
+
+import numpy as np
 
 from container_doors.core.errors import ConfigError, RunError
 from container_doors.core.measurements import Estimate, Photograph
-from container_doors.evaluation.alarms import alarm_rate
-from container_doors.evaluation.matched import match_photographs, recall
+from container_doors.evaluation.alarms import WITHOUT_DOOR, alarm_rate, without_door
+from container_doors.evaluation.intervals import proportion, rate
+from container_doors.evaluation.matched import door_icc, match_photographs, recall, renumber
 
 _SPELLING = re.compile(
     r"(?:(?P<recall>recall)\s*>=|(?P<alarms>false-alarms)\s*<=)"
@@ -126,17 +131,17 @@ def choose_threshold(
     """
     best: tuple[float, Estimate] | None = None
     at: Estimate | None = None
-    for threshold in _safest_first(target, photographs, scenes):
-        at = target.estimate(photographs, scenes, conf_threshold=threshold)
-        if at is None:
-            what = "door" if target.is_of_recall else "photograph without a door"
-            raise RunError(
-                f"{target.text} is undefined on {split}: it has no {what}",
-                hint=f"add a {what} to val",
-            )
+    of_recall = target.is_of_recall
+    estimates = _recalls if of_recall else _alarm_rates
+    for threshold, at in estimates(photographs, scenes, target.level):
         if not target.is_met(at):
             break
         best = threshold, at
+    if at is None:
+        what = "door" if of_recall else "photograph without a door"
+        raise RunError(
+            f"{target.text} is undefined on {split}: it has no {what}", hint=f"add a {what} to val"
+        )
     if best is None:
         raise RunError(
             f"no threshold meets {target.text} on {split}: the safest has {target.describe(at)}",
@@ -152,15 +157,55 @@ def choose_threshold(
     return best
 
 
-def _safest_first(
-    target: OperatingTarget, photographs: Sequence[Photograph], scenes: Sequence[int]
-) -> list[float]:
-    """List the thresholds at which the metric changes, the safest for the target first.
+def _recalls(
+    photographs: Sequence[Photograph], scenes: Sequence[int], level: float
+) -> Iterator[tuple[float, Estimate]]:
+    """Estimate the recall at each threshold that loses a door, the lowest first.
 
-    The recall changes where a door is lost, the false alarms at every detection.
+    Nothing without a door. The photographs are matched once: a threshold changes no match above it.
     """
-    if target.is_of_recall:
-        matched = match_photographs(photographs, scenes, conf_threshold=0.0)
-        found = {confidence for one in matched for confidence in one.confidences if confidence > 0}
-        return sorted(found or {1.0})
-    return sorted({c for one in photographs for c in one.used_confidences} or {1.0}, reverse=True)
+    matched = match_photographs(photographs, scenes, conf_threshold=0.0)
+    doors = np.array([len(one.found) for one in matched])
+    if not doors.sum():
+        return
+    icc, groups = door_icc(matched), np.array(renumber(scenes))
+    hits = np.array([one.hits for one in matched])
+    found: list[tuple[float, int | None]] = sorted(
+        (confidence, number)
+        for number, one in enumerate(matched)
+        for confidence in one.confidences
+        if confidence > 0
+    )
+    lost: list[int] = []
+    for threshold, pairs in groupby(found or [(1.0, None)], key=itemgetter(0)):
+        np.subtract.at(hits, lost, 1)
+        lost = [number for _, number in pairs if number is not None]
+        at = proportion(hits, doors, groups, of="doors", icc=icc, level=level)
+        if at is not None:
+            yield threshold, at
+
+
+def _alarm_rates(
+    photographs: Sequence[Photograph], scenes: Sequence[int], level: float
+) -> Iterator[tuple[float, Estimate]]:
+    """Estimate the false alarms at the threshold of each detection, the highest first.
+
+    Nothing without a photograph without a door; only on these a detection changes the estimate.
+    """
+    empty, groups, icc = without_door(photographs, scenes)
+    counts, of_scene = np.zeros(len(empty), dtype=np.int64), np.array(groups)
+    found = [
+        (confidence, number)
+        for number, one in enumerate(empty)
+        for confidence in one.used_confidences
+    ]
+    with_doors = [(c, None) for one in photographs if one.doors_xyxy for c in one.used_confidences]
+    at: Estimate | None = None
+    every = sorted([*found, *with_doors], key=itemgetter(0), reverse=True) or [(1.0, None)]
+    for threshold, pairs in groupby(every, key=itemgetter(0)):
+        more = [number for _, number in pairs if number is not None]
+        if more or at is None:
+            np.add.at(counts, more, 1)
+            at = rate(counts, of_scene, of=WITHOUT_DOOR, icc=icc, level=level)
+        if at is not None:
+            yield threshold, at

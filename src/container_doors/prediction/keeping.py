@@ -13,6 +13,7 @@ from container_doors.core.config import QualityLimits
 from container_doors.core.errors import PredictionError
 from container_doors.core.files import make_folder, put_in_place
 from container_doors.core.predictions import PhotographResult, UsedModel
+from container_doors.data.convert_pictures import is_heif
 from container_doors.data.photograph_suffixes import is_picture
 from container_doors.prediction.crops import PADDING
 from container_doors.prediction.journal import Journal
@@ -110,16 +111,22 @@ class Keep:
 
 _MAGIC = {
     b"\xff\xd8\xff": ".jpg", b"\x89PNG": ".png", b"RIFF": ".webp", b"II*\0": ".tif",
-    b"MM\0*": ".tif", b"GIF8": ".gif", b"BM": ".bmp",
+    b"MM\0*": ".tif", b"GIF8": ".gif", b"BM": ".bmp", b"\0\0\0\x0cjP": ".jp2",
 }  # fmt: skip
 
 
 def _suffix(name: str, data: bytes) -> str:
-    """Return the suffix of a name, which chooses the decoder; else that of the content.
+    r"""Return the suffix of a name, which chooses the decoder; else that of the content.
 
     >>> _suffix("A.HEIC", b""), _suffix("evil.jpg/../x.sh", b"GIF89a"), _suffix("a", b"?")
     ('.heic', '.gif', '.jpg')
+    >>> _suffix("photograph", b"\0\0\0\x18ftypheic")
+    '.heic'
     """
     if is_picture(name) and "." in name:
         return f".{name.rpartition('.')[2].lower()}"
+    if is_heif(data):
+        return ".heic"
+    if data[4:12] == b"ftypavif":
+        return ".avif"
     return next((suffix for start, suffix in _MAGIC.items() if data.startswith(start)), ".jpg")

@@ -1,6 +1,6 @@
 """The folder that a prediction writes into, and goes on in after it was killed."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -36,6 +36,7 @@ class Output:
         save: Collection[Kind],
         classes: Sequence[str],
         padding: float = PADDING,
+        before: Iterable[str] = (),
     ) -> None:
         """Go on after the results that are in the folder; there may be none.
 
@@ -44,19 +45,20 @@ class Output:
             save: What to write. ``jsonl`` is always written: the next start goes on after it.
             classes: The names of the classes, by id.
             padding: Of the crops, as in :func:`crops.cut`.
+            before: The names of what other shards have before this one.
 
         Raises:
             PredictionError: If another process writes there now, if a line of
                 ``predictions.jsonl`` is damaged, or if the disk is full.
         """
         self._folder, self._save, self._classes = folder, frozenset(save), tuple(classes)
-        self._names = FileNames()
+        self._names = FileNames(before)
         self._table: Table | None = None
-        with _full_disk_explained(folder):
+        with full_disk_explained(folder):
             make_folder(folder)
             self._journal = Journal(folder / "predictions.jsonl")
             try:
-                self._writers = list(_writers(folder, self._save, padding))
+                self._writers = list(file_writers(folder, self._save, padding))
                 self._go_on()
             except BaseException:
                 self._journal.close()
@@ -93,7 +95,7 @@ class Output:
         Raises:
             PredictionError: If the disk is full; what was written before is complete.
         """
-        with _full_disk_explained(self._folder):
+        with full_disk_explained(self._folder):
             stem = self._names.stem_of(result)
             for writer in self._writers:
                 result = writer.write(result, picture, stem)
@@ -109,7 +111,7 @@ class Output:
             PredictionError: As :meth:`write`.
         """
         try:
-            with _full_disk_explained(self._folder):
+            with full_disk_explained(self._folder):
                 if "coco" in self._save:
                     write_coco(self._folder, self._journal.results(), self._classes)
         finally:
@@ -132,7 +134,7 @@ class Output:
             yield result
 
 
-def _writers(folder: Path, save: Collection[Kind], padding: float) -> Iterator[FileWriter]:
+def file_writers(folder: Path, save: Collection[Kind], padding: float) -> Iterator[FileWriter]:
     """Open the writers of files."""
     if "crops" in save:
         yield Crops(folder, padding)
@@ -143,7 +145,8 @@ def _writers(folder: Path, save: Collection[Kind], padding: float) -> Iterator[F
 
 
 @contextmanager
-def _full_disk_explained(folder: Path) -> Iterator[None]:
+def full_disk_explained(folder: Path) -> Iterator[None]:
+    """Raise a :class:`PredictionError` if the disk of a folder is full."""
     try:
         yield
     except OSError as error:

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
+import simplejpeg
 from numpy.typing import NDArray
 from PIL import (
     AvifImagePlugin,
@@ -33,7 +34,7 @@ from PIL import (
 from container_doors.core.predictions import Orientation
 from container_doors.core.printable import one_line, shortened
 from container_doors.data.convert_pictures import UnreadablePictureError, is_heif
-from container_doors.data.decoding import DECODER_ERRORS, JPEG_END
+from container_doors.data.decoding import DAMAGE, DECODER_ERRORS, JPEG_END, is_padding
 
 __all__ = ["MOST_BYTES", "MOST_PIXELS", "Picture", "UnreadablePictureError", "decode"]
 
@@ -46,6 +47,11 @@ _MOST_SCANS = 500
 """A progressive JPEG has about ten; each takes as long as a full decoding."""
 
 _JPEG_SCAN = b"\xff\xda"
+_TURBO_COLOURS = {"YCbCr", "Gray"}
+"""How a JPEG stores colours, where OpenCV has no formula of its own."""
+
+_TRANSPOSED, _FLIPPED_LEFT_RIGHT, _FLIPPED_UP_DOWN = {5, 6, 7, 8}, {2, 3, 6, 7}, {3, 4, 7, 8}
+"""EXIF orientations."""
 _ORIENTATION = 274
 _BY_PILLOW = ("avif", "heic", "heif")
 """Suffixes that Ultralytics (8.4.190, utils/patches.py) decodes by Pillow."""
@@ -228,6 +234,8 @@ def _decode(data: bytes, suffix: str, header: _Header) -> tuple[NDArray[np.uint8
         return _three_channels(pixels), _turns(header.kind, is_page=True)
     if suffix in _BY_PILLOW and (pixels := _by_pillow(data, header)) is not None:
         return pixels, True
+    if header.kind == "JPEG" and (pixels := _by_turbo(data)) is not None:
+        return _turned(pixels, header.orientation), True
     if (pixels := _by_opencv(data)) is not None:
         return _three_channels(pixels), _turns(header.kind, is_page=False)
     pixels = _by_pillow(data, header, must=True)
@@ -247,6 +255,67 @@ def _first_page_in_colour(data: bytes) -> NDArray[Any] | None:
     except cv2.error:
         return None
     return pages[0][..., :3] if is_read and pages[0].ndim == 3 else None
+
+
+def _by_turbo(data: bytes) -> NDArray[np.uint8] | None:
+    """Decode a JPEG with the library that OpenCV uses too, but that says what is damaged.
+
+    OpenCV prints it, for all threads together, and shows the rest in grey.
+
+    Returns:
+        The pixels that OpenCV decodes, not turned; None if OpenCV must decode it.
+
+    Raises:
+        UnreadablePictureError: If data are lost in the middle.
+    """
+    if not _is_like_opencv():
+        return None
+    try:
+        return _turbo(data, is_strict=True)
+    except ValueError as error:
+        damage = str(error)
+        if damage.startswith(DAMAGE) and not is_padding(damage):
+            raise _unreadable(error) from None
+    try:
+        return _turbo(data, is_strict=False)
+    except ValueError:
+        return None
+
+
+def _turbo(data: bytes, *, is_strict: bool) -> NDArray[np.uint8] | None:
+    _, _, colours, _ = simplejpeg.decode_jpeg_header(data, strict=is_strict)
+    if colours not in _TURBO_COLOURS:
+        return None
+    pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(data, colorspace="BGR", strict=is_strict)
+    return pixels
+
+
+@functools.cache
+def _is_like_opencv() -> bool:
+    """Try whether the installed OpenCV decodes to the same pixels: releases differ in the last bit.
+
+    Of noise in full and in quarter colour, every pixel would show another method.
+    """
+    noise = np.random.default_rng(0).integers(0, 256, (67, 93, 3), dtype=np.uint8)
+    for subsampling in ("444", "420"):
+        data = simplejpeg.encode_jpeg(noise, quality=80, colorsubsampling=subsampling)
+        expected = _by_opencv(data)
+        if expected is None or not np.array_equal(
+            expected, simplejpeg.decode_jpeg(data, colorspace="BGR")
+        ):
+            return False
+    return True
+
+
+def _turned(pixels: NDArray[np.uint8], orientation: int | None) -> NDArray[np.uint8]:
+    """Turn pixels upright by the EXIF tag."""
+    if orientation in _TRANSPOSED:
+        pixels = pixels.transpose(1, 0, 2)
+    if orientation in _FLIPPED_LEFT_RIGHT:
+        pixels = pixels[:, ::-1]
+    if orientation in _FLIPPED_UP_DOWN:
+        pixels = pixels[::-1]
+    return np.ascontiguousarray(pixels)
 
 
 def _by_opencv(data: bytes) -> NDArray[Any] | None:

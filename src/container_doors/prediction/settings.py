@@ -29,6 +29,10 @@ class Settings(Document):
     """The folder that paths in the results are relative to; None if none is relative."""
     model: UsedModel
     limits: QualityLimits
+    shard: str | None = None
+    """Which part of the sources: ``2/8``; None for all."""
+    with_times: bool = True
+    """Whether the measured times are written."""
 
 
 def settle(folder: Path, settings: Settings, *, is_resumed: bool) -> None:

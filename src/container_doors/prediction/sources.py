@@ -12,7 +12,7 @@ import stat
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path, PurePath
 from threading import Event
@@ -24,7 +24,7 @@ from container_doors.core.files import open_file
 from container_doors.core.predictions import Frame, Orientation, as_text
 from container_doors.core.printable import printable, shortened
 from container_doors.data.photograph_suffixes import is_picture, is_video
-from container_doors.data.sources import FolderSource, ZipSource
+from container_doors.data.sources import DamagedZipError, FolderSource, ZipSource
 from container_doors.prediction.loaded import Loaded, load_bytes
 from container_doors.prediction.pictures import MOST_BYTES, Picture, UnreadablePictureError
 from container_doors.prediction.streams import (
@@ -83,6 +83,54 @@ class Reading:
     say: Callable[[str], None]
 
 
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """One of several parts of the sources, for one of several machines."""
+
+    number: int
+    """From 1."""
+    of: int
+
+    def of_total(self, total: int) -> slice:
+        """Return which positions it has of so many; all shards together have each once, in order.
+
+        >>> [Shard(number, 3).of_total(7) for number in (1, 2, 3)]
+        [slice(0, 2, None), slice(2, 4, None), slice(4, 7, None)]
+        """
+        return slice(total * (self.number - 1) // self.of, total * self.number // self.of)
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.of}"
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A photograph or a video in a file or a zip; it can be sent to another process."""
+
+    name: str
+    """As in the results."""
+    path: Path
+    member: str | None = None
+    """Of the zip that ``path`` is."""
+
+    @property
+    def is_video(self) -> bool:
+        """Whether it is no photograph."""
+        return is_video(self.member or self.path.name)
+
+    def load(self) -> Loaded:
+        """Read and decode a photograph."""
+        if self.member is None:
+            return _load_file(_File(self.name, self.path))
+        started = perf_counter()
+        try:
+            with ZipSource(self.path) as source:
+                data = source.read(self.member, MOST_BYTES)
+        except (SourceError, OSError) as error:
+            return Loaded(self.name, problem=_reason(error))
+        return load_bytes(data, name=self.name, started=started)
+
+
 class Part(Protocol):
     """One or several of the things that were typed."""
 
@@ -95,6 +143,12 @@ class Part(Protocol):
 
     def count(self, every: int) -> int | None:
         """Return how many items it has, those that are done too; None if that is not known."""
+
+    def units(self) -> Sequence[Unit]:
+        """List its files, in its order; none if it is endless."""
+
+    def cut(self, which: slice) -> "Part":
+        """Return the part with some of its units alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +178,14 @@ class Files:
         is_known = len(frames) == len(videos)
         return len(self.files) - len(videos) + sum(frames) if is_known else None
 
+    def units(self) -> Sequence[Unit]:
+        """See :meth:`Part.units`."""
+        return [Unit(one.name, one.path) for one in self.files]
+
+    def cut(self, which: slice) -> Part:
+        """See :meth:`Part.cut`."""
+        return Files(self.files[which])
+
 
 @dataclass(frozen=True, slots=True)
 class Zip:
@@ -144,6 +206,15 @@ class Zip:
     def count(self, every: int) -> int | None:  # noqa: ARG002
         """See :meth:`Part.count`."""
         return None if any(map(is_video, self.members)) else len(self.members)
+
+    def units(self) -> Sequence[Unit]:
+        """See :meth:`Part.units`."""
+        path = self.file.path
+        return [Unit(f"{self.file.name}/{member}", path, member) for member in self.members]
+
+    def cut(self, which: slice) -> Part:
+        """See :meth:`Part.cut`."""
+        return Zip(self.file, self.members[which])
 
     def _member_items(
         self, source: ZipSource, member: str, name: str, reading: Reading
@@ -188,10 +259,22 @@ class Stream:
         """See :meth:`Part.count`."""
         return None
 
+    def units(self) -> Sequence[Unit]:
+        """See :meth:`Part.units`."""
+        return []
+
+    def cut(self, which: slice) -> Part:  # noqa: ARG002
+        """See :meth:`Part.cut`."""
+        return self
+
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """A folder whose files are taken when they have arrived, each once."""
+    """A folder whose files are taken when they have arrived, and again when they have changed.
+
+    A file has arrived if neither its size nor its time changes from one look to the next: one whose
+    copying pauses for longer is read too early, and is read again when it is whole.
+    """
 
     name: str
     path: Path
@@ -199,25 +282,37 @@ class Watched:
 
     def items(self, reading: Reading) -> Iterator[Item]:
         """See :meth:`Part.items`."""
-        taken: set[str] = set()
+        taken: dict[str, tuple[int, int]] = {}
         sizes: dict[str, tuple[int, int]] = {}
         is_there = True
         while not reading.stop.is_set():
             started = perf_counter()
             if is_there != (is_there := self.path.is_dir()):
                 reading.say(f"{self.name}: {'is there again' if is_there else 'is not there'}")
-            now = {name: size for name in self._members() if name not in taken
-                   and (size := _size_of(self.path / name)) is not None}  # fmt: skip
+            now = {name: size for name in self._members()
+                   if (size := _size_of(self.path / name)) is not None
+                   and taken.get(name) != size}  # fmt: skip
             arrived = [name for name, size in now.items() if size[0] and sizes.get(name) == size]
             sizes = now
             for name in arrived:
-                taken.add(name)
-                yield from _file_items(_File(_below(self.name, name), self.path / name), reading)
+                file = _File(_below(self.name, name), self.path / name)
+                is_again, taken[name] = name in taken, now[name]
+                if is_again:
+                    reading.say(f"{file.name}: it has changed, and is looked at again")
+                yield from _file_items(file, replace(reading, done=Done()) if is_again else reading)
             reading.stop.wait(max(_POLL_S, 2 * (perf_counter() - started)))
 
     def count(self, every: int) -> int | None:  # noqa: ARG002
         """See :meth:`Part.count`."""
         return None
+
+    def units(self) -> Sequence[Unit]:
+        """See :meth:`Part.units`."""
+        return []
+
+    def cut(self, which: slice) -> Part:  # noqa: ARG002
+        """See :meth:`Part.cut`."""
+        return self
 
     def _members(self) -> list[str]:
         return _pictures_in(_File(self.name, self.path))
@@ -230,6 +325,8 @@ class Plan:
     parts: Sequence[Part]
     relative_to: str | None = None
     """The folder that names in the results are relative to; None if none is relative."""
+    before: Sequence[str] = ()
+    """The names of what earlier shards have, in order."""
 
     @property
     def is_endless(self) -> bool:
@@ -250,6 +347,35 @@ class Plan:
                 return None
             total += count
         return total
+
+    def units(self) -> list[Unit]:
+        """List all files, in order.
+
+        Raises:
+            SourceError: If it is endless: it has no such list.
+        """
+        if self.is_endless:
+            raise SourceError(
+                "expected files, folders and zips, found a source that has no end",
+                hint="give several machines files: cameras, streams and --watch are for one",
+            )
+        return [unit for part in self.parts for unit in part.units()]
+
+    def shard(self, shard: Shard) -> "Plan":
+        """Return one of several parts of it, by the position of each file.
+
+        Raises:
+            SourceError: If it is endless.
+        """
+        names = [unit.name for unit in self.units()]
+        wanted = shard.of_total(len(names))
+        parts, start = list[Part](), 0
+        for part in self.parts:
+            size = len(part.units())
+            which = slice(max(0, wanted.start - start), max(0, wanted.stop - start))
+            parts.append(part.cut(which))
+            start += size
+        return replace(self, parts=parts, before=names[: wanted.start])
 
 
 def plan(
@@ -336,6 +462,9 @@ class _Finder:
         try:
             with ZipSource(file.path) as source:
                 members = sorted(filter(_is_wanted, source.members), key=_natural)
+        except DamagedZipError:
+            yield Files([file])  # a failed line, as of any other damaged file
+            return
         except SourceError as error:
             unpack = shlex.join(["python3", "-m", "zipfile", "-e", str(file.path), "FOLDER"])
             hint = f"if you trust it, unpack it yourself: {unpack}; then: doors predict FOLDER"
@@ -495,6 +624,8 @@ def _failed(name: str, problem: str) -> Item:
 
 
 def _load_file(file: _File) -> Loaded:
+    if file.path.suffix.lower() == ".zip":
+        return Loaded(file.name, problem="a damaged zip: copy or download it again")
     started = perf_counter()
     try:
         with open_file(file.path) as opened:

@@ -57,7 +57,7 @@ class Pictures:
         if picture is not None:
             data = io.BytesIO()
             draw(picture.bgr, result.detections).save(data, "JPEG", quality=90)
-            _put(self._folder / f"{stem}.jpg", data.getvalue())
+            put(self._folder / f"{stem}.jpg", data.getvalue())
         return result
 
 
@@ -88,7 +88,7 @@ class Crops:
         pixels, offset_xy = cut(picture.bgr, door.bbox_tight, self._padding)
         # OpenCV's default: level 1 with its other filters takes twice as long for as large a file.
         _, data = cv2.imencode(".png", pixels)
-        _put(self._folder / name, data.tobytes())
+        put(self._folder / name, data.tobytes())
         height, width = pixels.shape[:2]
         crop = Crop(file=f"crops/{name}", offset_xy=offset_xy, size_px=(width, height))
         return door.model_copy(update={"crop": crop})
@@ -111,7 +111,7 @@ class YoloLabels:
         """Write a line for each door: class, center, size, confidence."""
         if result.detections and result.original_shape is not None:
             lines = [_yolo_line(door, result.original_shape) for door in result.detections]
-            _put(self._folder / f"{stem}.txt", "".join(lines).encode())
+            put(self._folder / f"{stem}.txt", "".join(lines).encode())
         return result
 
 
@@ -209,7 +209,8 @@ def _plain(text: str) -> str:
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 
-def _put(path: Path, data: bytes) -> None:
+def put(path: Path, data: bytes) -> None:
+    """Write a file whole, or not at all; not forced to the disk."""
     staged = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         staged.write_bytes(data)

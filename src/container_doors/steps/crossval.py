@@ -126,14 +126,14 @@ def plan_folds(
     layout = require_layout(Path(params.data.path))
     of_images = read_folds(layout)
     count = max(of_images.values())
-    split = f"doors data split --path {params.data.path} --folds"
+    split = f"doors data split --path {params.data.path}"
     if folds not in {None, count}:
         raise DatasetError(
             f"--folds {folds}: the data set has {count} folds",
-            hint=f"leave --folds out; or divide it anew: {split} {folds}",
+            hint=f"leave --folds out; or divide it anew: {split} --folds {folds}",
         )
-    _refuse_fold_without_door(of_images, f"{split} {max(count - 1, 3)}")
-    _refuse_divided_scenes(layout, of_images, f"{split} {count}")
+    _refuse_fold_without_door(of_images, f"{split} --folds {max(count - 1, 3)}")
+    _refuse_divided_scenes(layout, of_images, f"{split} --folds {count}")
     report = fit_data(params, progress=progress)
     first, begun = params.training.seed, _seeds_begun(params, run, count)
     plan = Folds(

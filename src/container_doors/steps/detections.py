@@ -33,6 +33,7 @@ from container_doors.data.folds import layout_for
 from container_doors.data.labels import read_boxes
 from container_doors.data.layout import FOLDS_CSV, Layout, label_of, read_layout
 from container_doors.data.view import ensure_view, link_view
+from container_doors.evaluation.appearance import photograph_attributes
 from container_doors.evaluation.matched import scene_numbers
 from container_doors.evaluation.matching import BoxXyxy
 from container_doors.evaluation.targets import OperatingTarget
@@ -433,4 +434,5 @@ def _photograph(
         used_xyxy=list(used.boxes_xyxy),
         used_confidences=list(used.confidences),
         duration_ms=duration_ms,
+        appearance=photograph_attributes(scored.image),
     )

@@ -301,7 +301,7 @@ def assess(
     if not alarms:
         undefined["false alarms"] = "no photograph is without a door"
     described = {
-        one.image: photograph_attributes(paths[one.image])
+        one.image: (one.appearance or photograph_attributes(paths[one.image]))
         | dict(attributes.values.get(one.image, {}))
         for one in photographs
     }

@@ -298,7 +298,7 @@ class _Published:
         known = ", ".join([PYTORCH, *(one for one in formats if formats[one].opened_file)])
         raise ConfigError(
             f"{self.folder}: expected one of {known} as backend, found {shortened(repr(name), 40)}",
-            hint="choose one of them; doors export --format FORMAT makes others",
+            hint="choose one of them; others are made by: doors export",
         )
 
     def _sha256_of(self, name: str) -> str:

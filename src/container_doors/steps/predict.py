@@ -1,7 +1,7 @@
 """``doors predict``: what a model finds in photographs, videos and cameras, one after the other."""
 
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
@@ -17,7 +17,7 @@ from container_doors.prediction.loaded import Loaded
 from container_doors.prediction.output import Kind, Output
 from container_doors.prediction.overlap import ReadAhead, WriteBehind
 from container_doors.prediction.settings import SETTINGS, Settings, require_empty, settle
-from container_doors.prediction.sources import Done, Plan, Reading
+from container_doors.prediction.sources import Done, Plan, Reading, Shard
 from container_doors.steps.open_model import OpenedModel
 
 NUMBERED = Path("predictions")
@@ -39,6 +39,10 @@ class Prediction:
     """What the next step would refuse."""
     threads: int = 2
     """How many photographs are read and decoded at a time."""
+    shard: Shard | None = None
+    """Which part of the sources the plan is; None for all."""
+    with_times: bool = True
+    """Whether the measured times are in the results, which are never the same twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +111,7 @@ def predict(
             another way; or if the disk is full.
         OSError: If a result cannot be written; those before are.
     """
-    with _opened(prediction, target) as output:
+    with nullcontext() if target is None else opened_output(prediction, target) as output:
         predicted = Predicted()
         done = _done(output.earlier() if output else (), predicted)
         stop = Event()
@@ -179,6 +183,8 @@ class _Finish:
             used=self._prediction.opened.used,
             limits=self._prediction.limits,
         )
+        if not self._prediction.with_times:
+            result = result.model_copy(update={"durations_ms": None})
         if self._output is not None:
             result = self._output.write(result, loaded.picture)
         self._predicted.add(result)
@@ -188,9 +194,12 @@ class _Finish:
             self._progress.step("detecting", done, self._total)
 
 
-def _opened(prediction: Prediction, target: Target | None) -> AbstractContextManager[Output | None]:
-    if target is None:
-        return nullcontext()
+def opened_output(prediction: Prediction, target: Target) -> Output:
+    """Open the folder of results, new or to go on with.
+
+    Raises:
+        PredictionError: If it has results that are not to be resumed, or made in another way.
+    """
     opened = prediction.opened
     settings = Settings(
         save=list(target.save),
@@ -199,6 +208,8 @@ def _opened(prediction: Prediction, target: Target | None) -> AbstractContextMan
         relative_to=prediction.plan.relative_to,
         model=opened.used,
         limits=prediction.limits,
+        shard=str(prediction.shard) if prediction.shard else None,
+        with_times=prediction.with_times,
     )
     settle(target.folder, settings, is_resumed=target.is_resumed)
     return Output(
@@ -206,6 +217,7 @@ def _opened(prediction: Prediction, target: Target | None) -> AbstractContextMan
         save=target.save,
         classes=opened.model.classes if opened.model else (CLASS_NAME,),
         padding=target.padding,
+        before=prediction.plan.before,
     )
 
 

@@ -94,8 +94,9 @@ def make_service(
     """
     if limits.files > limits.queue:
         raise ConfigError(
-            f"--max-files {limits.files}: more than may wait, {limits.queue}",
-            hint=f"--max-files {limits.queue}, or a longer --queue",
+            f"one request may have {limits.files} photographs (--max-files), and only "
+            f"{limits.queue} may wait (--queue)",
+            hint=f"--max-files {limits.queue}, or --queue {limits.files}",
         )
     kept = None if keep is None else Keep(keep, opened.used, quality, say=say)
     threads = max(2, min(4, len(os.sched_getaffinity(0))))

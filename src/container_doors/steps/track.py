@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from container_doors.core.epochs import EpochReader
 from container_doors.core.errors import TrackingError
 from container_doors.core.ports import Follower, Progress, Remote, Results, Tracker, TrackingServer
 from container_doors.core.records import Epoch, RunRecord
@@ -16,7 +17,6 @@ from container_doors.tracking.results import gather_results
 from container_doors.training.claim import claim
 from container_doors.training.history import (
     best_epoch,
-    epoch_reader,
     history_warnings,
     read_epochs,
     read_history,
@@ -28,7 +28,7 @@ def follow_run(run: Run, trackers: Mapping[str, Tracker], *, poll_exit: PollExit
     follow(
         RunRecord.read(run.record),
         trackers,
-        epochs=epoch_reader(run.metrics_jsonl),
+        epochs=EpochReader(run.metrics_jsonl).read,
         results=lambda: gather_results(run),
         poll_exit=poll_exit,
         say=say,

@@ -2,7 +2,7 @@
 
 import math
 import shlex
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -75,25 +75,6 @@ def read_history(path: Path, record: RunRecord | None = None) -> list[Epoch]:
             hint=_restore_hint(Run(record.experiment, root=path.parent.parent), _finished(record)),
         )
     raise RunError(f"no finished epoch in {path}", hint="train first: doors train")
-
-
-def epoch_reader(path: Path) -> Callable[[], list[Epoch]]:
-    """Return a function that reads the epochs; it opens the file only if it has changed."""
-    seen: tuple[int, int] | None = None
-    epochs: list[Epoch] = []
-
-    def read() -> list[Epoch]:
-        nonlocal seen, epochs
-        try:
-            status = path.stat()
-        except FileNotFoundError:
-            return []
-        now = (status.st_mtime_ns, status.st_size)
-        if now != seen:
-            seen, epochs = now, read_epochs(path)
-        return epochs
-
-    return read
 
 
 def best_epoch(history: list[Epoch]) -> Epoch:

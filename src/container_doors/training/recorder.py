@@ -5,10 +5,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from container_doors.core.epochs import EpochReader
 from container_doors.core.ports import Progress, Stopping
 from container_doors.core.records import Epoch, Hardware, Recovery
 from container_doors.core.run import Run
-from container_doors.training.history import append_epoch, best_epoch, read_epochs
+from container_doors.training.history import append_epoch, best_epoch
 from container_doors.training.logbook import LOG
 
 _POLL_S = 0.5
@@ -36,6 +37,7 @@ class Recorder:
         self._epochs = epochs
         self._progress: Progress | None = progress
         self._last_reported = 0
+        self._reader = EpochReader(run.metrics_jsonl)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_progress": None, "_on_recovery": None}
@@ -104,7 +106,7 @@ class Recorder:
         progress.epoch(epoch, total=self._epochs, is_best=is_best)
 
     def _epochs_on_disk(self) -> list[Epoch]:
-        return read_epochs(self._run.metrics_jsonl)
+        return self._reader.read()
 
 
 def _last(epochs: list[Epoch]) -> int:

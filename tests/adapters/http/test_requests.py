@@ -107,6 +107,7 @@ def test_what_a_client_asks_for_is_in_its_own_answer_alone(running: Serving):
         ),
         ({"data": jpeg()}, "?conf=2", 422, "conf: "),
         ({"data": jpeg()}, "?max_det=0", 422, "max_det: "),
+        ({"data": jpeg()}, "?cnof=0.9", 422, "expected conf, max_det, name as settings, found"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_looked_at_is_refused_with_what_to_do(
@@ -239,6 +240,13 @@ def test_no_page_asks_another_host_for_anything(running: Serving, path: str):
 
 def test_without_gradio_the_page_says_how_to_get_it(running: Serving):
     assert "demo" in running.get("/").text
+
+
+def test_a_photograph_is_posted(running: Serving):
+    answer = running.get("/v1/predict")
+
+    assert (answer.status_code, answer.headers["Allow"]) == (405, "POST")
+    assert answer.json()["error"] == "expected POST, found GET"
 
 
 @pytest.mark.parametrize("path", ["/redoc", "/gradio_api/file=/etc/passwd", "/login", "/%2e%2e/x"])

@@ -321,6 +321,29 @@ MADE: dict[str, Any] = {
 }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("classes", "labels", "split"),
+    [
+        ({"classes.txt": "container_door\n", "notes.json": "{}"}, "labels", "unsplit"),
+        ({"data.yaml": "train: train.txt\nnames: {0: container_door}\n",
+          "train.txt": ""}, "labels/train", "train"),
+    ],
+    ids=["Label Studio", "CVAT"],
+)  # fmt: skip
+def test_labels_of_yolo_whose_photographs_are_elsewhere_are_read(
+    classes: dict[str, str], labels: str, split: str, tmp_path: Path
+):
+    photographs = write(tmp_path / "photographs", pictures("a.jpg", "b.jpg"))
+    rows = {f"{labels}/0123abcd-a.txt": "0 0.5 0.5 0.25 0.5\n", f"{labels}/b.txt": ""}
+    export = zipped(tmp_path / "export.zip", {**classes, **rows})
+
+    imported(export, out=tmp_path / "set", pictures=photographs)
+
+    assert boxes_of(tmp_path / "set") == {
+        f"{split}/a.jpg": [(24, 12, 40, 36)], f"{split}/b.jpg": [],
+    }  # fmt: skip
+
+
 def test_a_check_of_a_data_set_names_the_import_of_each_format_that_an_import_reads(
     tmp_path: Path,
 ):

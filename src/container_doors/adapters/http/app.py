@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from fastapi.security import HTTPBearer
 from fastapi_offline import FastAPIOffline
+from starlette.exceptions import HTTPException
 
 from container_doors import __version__
 from container_doors.adapters.http.access import COOKIE, SESSION_S, Access
@@ -22,6 +23,7 @@ from container_doors.adapters.http.refusals import Refusal, busy, stopping
 from container_doors.adapters.http.uploads import Budget, read_uploads
 from container_doors.core.installation import install_command
 from container_doors.core.predictions import PhotographResult, json_schema
+from container_doors.core.printable import shortened
 from container_doors.prediction.service import (
     Asked,
     BusyError,
@@ -37,6 +39,9 @@ _ROUTES = frozenset(
     {"/", "/v1/predict", "/v1/schema", "/healthz", "/readyz", "/metrics", "/docs", "/openapi.json"}
     | {"/login"}
 )
+_SETTINGS = ("conf", "max_det", "name")
+"""Of ``/v1/predict``, in the address."""
+
 _DOCS_FILES = "/static-offline-docs"
 _SLACK = 1 << 16
 _MOST_OTHER = 1 << 20
@@ -160,11 +165,27 @@ def _add_handlers(app: FastAPI) -> None:
     async def refused(_: Request, error: Refusal) -> Response:
         return Response(error.body(), error.status, error.headers, "application/json")
 
+    @app.exception_handler(HTTPException)
+    async def not_answered(request: Request, error: HTTPException) -> Response:
+        refusal = _no_answer(request, error)
+        return Response(refusal.body(), refusal.status, error.headers, "application/json")
+
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> Response:
         first = error.errors()[0]
         refusal = Refusal(422, f"{first['loc'][-1]}: {first['msg']}", "see /docs")
         return Response(refusal.body(), refusal.status, None, "application/json")
+
+
+def _no_answer(request: Request, error: HTTPException) -> Refusal:
+    """Explain what the framework answers by itself: a wrong method, or an address without one."""
+    if request.url.path == "/v1/predict":
+        return Refusal(
+            405,
+            f"expected POST, found {request.method}",
+            "curl --data-binary @photo.jpg ADDRESS/v1/predict",
+        )
+    return Refusal(error.status_code, str(error.detail), "the addresses are at /docs")
 
 
 def _add_predict(app: FastAPI, service: Service, metrics: Metrics, budget: Budget) -> None:
@@ -187,6 +208,7 @@ def _add_predict(app: FastAPI, service: Service, metrics: Metrics, budget: Budge
             str | None, Query(max_length=255, description="Of raw bytes: the file's name")
         ] = None,
     ) -> Response:
+        _refuse_unknown(request)
         with budget.share() as share:
             uploads = await read_uploads(request, service.limits, share)
             results = await _looked_at(service, uploads, Asked(conf, max_det))
@@ -197,6 +219,16 @@ def _add_predict(app: FastAPI, service: Service, metrics: Metrics, budget: Budge
         lines = [one.model_dump_json() for one in results]
         text = f"[{','.join(lines)}]" if is_form else lines[0]
         return Response(text, media_type="application/json")
+
+
+def _refuse_unknown(request: Request) -> None:
+    unknown = [name for name in request.query_params if name not in _SETTINGS]
+    if unknown:
+        raise Refusal(
+            422,
+            f"expected {', '.join(_SETTINGS)} as settings, found {shortened(repr(unknown[0]), 40)}",
+            "see /docs",
+        )
 
 
 async def _looked_at(

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import signal
 import socket
 import threading
@@ -20,6 +21,7 @@ from container_doors.core.printable import printable
 from container_doors.prediction.service import Service
 
 MOST_CONNECTIONS = 512
+_LAST_PORT = 65535
 _HEADER_BYTES, _HEADER_S = 1 << 14, 10.0
 _LAST_WORDS_S = 3
 """For answers that are being sent when all is done; the page's streams of events end then."""
@@ -38,9 +40,12 @@ def bind(host: str, port: int) -> socket.socket:
         listener = socket.create_server(address[:2], family=family, backlog=MOST_CONNECTIONS)
     except (OSError, UnicodeError) as error:
         why = getattr(error, "strerror", None) or str(error)
+        is_taken = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
         raise ConfigError(
             f"cannot listen on {printable(host)}:{port}: {why}",
-            hint="another port: --port 8001; or an address of this machine: --host 127.0.0.1",
+            hint=f"another port: --port {port % _LAST_PORT + 1}"
+            if is_taken
+            else "a port above 1023, and an address of this machine: --host 127.0.0.1",
         ) from None
     # Connections inherit it. asyncio sets it on sockets of its own alone; without it each answer,
     # which is sent in two parts, waits 40 ms for the client's acknowledgement of the first.

@@ -26,7 +26,7 @@ def add_to(commands: Commands) -> None:
         type=positive,
         metavar="K",
         help="an error if the data set has another number of them (default: any); "
-        "doors data split --folds K makes them",
+        "they are made by: doors data split --folds 5",
     )
     parser.add_argument(
         "--seeds",

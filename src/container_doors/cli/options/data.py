@@ -12,6 +12,7 @@ from container_doors.cli.options.shared import (
     add_config,
     add_group,
     add_json,
+    add_on,
     count,
 )
 from container_doors.cli.workspace import typed_path
@@ -107,6 +108,7 @@ def _add_validate(data: Commands) -> None:
         metavar="FILE",
         help="show near-duplicates side by side in FILE, a JPEG or PNG",
     )
+    add_on(parser, "they see the data set at the same path")
 
 
 def _add_path(parser: argparse.ArgumentParser) -> None:

@@ -1,9 +1,10 @@
 """The options of ``doors predict``."""
 
 import argparse
+import re
 from pathlib import Path
 
-from container_doors.cli.options.shared import Commands, add_command, positive
+from container_doors.cli.options.shared import Commands, add_command, add_on, positive
 from container_doors.cli.options.used_model import add_used_model, fraction
 from container_doors.cli.workspace import typed_path
 
@@ -41,7 +42,25 @@ def add_to(commands: Commands) -> None:
         metavar="N",
         help="only every Nth frame of videos and cameras (default: %(default)s)",
     )
+    _add_machines(parser)
     _add_output(parser)
+
+
+def _add_machines(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--shard",
+        type=_shard,
+        metavar="I/N",
+        help="only the Ith of N parts of the sources, for one of N machines; joined, their lines "
+        "are those of one machine",
+    )
+    parser.add_argument(
+        "--without-times",
+        action="store_true",
+        help="leave out how long each photograph took: the same photographs give the same bytes "
+        "(always with --shard and --on)",
+    )
+    add_on(parser, "photographs alone; into --out")
 
 
 def _add_output(parser: argparse.ArgumentParser) -> None:
@@ -89,6 +108,20 @@ class _Typed(str):
         except FileNotFoundError:
             raise argparse.ArgumentTypeError("the folder where you are was deleted") from None
         return typed
+
+
+def _shard(text: str) -> tuple[int, int]:
+    """Read a part.
+
+    >>> _shard("2/8")
+    (2, 8)
+    """
+    found = re.fullmatch(r"([0-9]{1,6})/([0-9]{1,6})", text)
+    if found is None or not 1 <= int(found[1]) <= int(found[2]):
+        raise argparse.ArgumentTypeError(
+            f"expected a part such as 2/8, from 1/8 to 8/8, found {text!r}"
+        )
+    return int(found[1]), int(found[2])
 
 
 def _kinds(text: str) -> tuple[str, ...]:

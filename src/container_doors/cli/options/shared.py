@@ -133,3 +133,12 @@ def hours(text: str) -> float:
     if not 0 < duration_h < float("inf"):
         raise argparse.ArgumentTypeError(f"expected hours above 0, found {text}")
     return duration_h
+
+
+def add_on(parser: argparse.ArgumentParser, what: str) -> None:
+    """Add ``--on``: which machines do the work."""
+    parser.add_argument(
+        "--on",
+        choices=("ray",),
+        help=f"the machines of a Ray cluster, that of RAY_ADDRESS or one started here; {what}",
+    )

@@ -4,7 +4,7 @@ import argparse
 
 from container_doors.cli.options.shared import hours
 
-PLACES = ("local", "kaggle")
+PLACES = ("local", "kaggle", "ray")
 
 
 def add_place(parser: argparse.ArgumentParser) -> None:
@@ -14,7 +14,8 @@ def add_place(parser: argparse.ArgumentParser) -> None:
         choices=PLACES,
         default="local",
         help="where to train: local is one after the other, or one on each GPU here; kaggle is two "
-        "at a time, in as many sessions as it takes (default: %(default)s)",
+        "at a time, in as many sessions as it takes; ray is one on each GPU, or processor, of the "
+        "cluster of RAY_ADDRESS, or one started here (default: %(default)s)",
     )
     parser.add_argument(
         "--hours",

@@ -4,7 +4,6 @@ https://labelstud.io/guide/task_format and https://labelstud.io/guide/export
 """
 
 import json
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -25,13 +24,13 @@ from container_doors.data.formats.record import (
     MalformedError,
     Shape,
     box_around,
+    names_before_upload,
     turned,
 )
 from container_doors.data.photograph_suffixes import is_picture
 from container_doors.data.sources import Source
 
 TOOL = "Label Studio"
-_UPLOAD_PREFIX = re.compile(r"^[0-9a-f]{8}-(?=.)")
 _GEOMETRIES = ("rectangle", "polygon", "ellipse", "keypoint", "brush")
 _LABELLED = {f"{one}labels" for one in _GEOMETRIES} | {"labels"}
 
@@ -154,10 +153,9 @@ def _record(
         found = ", ".join(f"{width:g} x {height:g}" for width, height in sorted(sizes))
         boxes.problems.append(MalformedError(annotation.where, "one size of the picture", found))
     path = PurePosixPath(name)
-    bare = _UPLOAD_PREFIX.sub("", path.name)
     return LabelledPhotograph(
         picture=name,
-        also=(str(path.with_name(bare)),) if bare != path.name else (),
+        also=names_before_upload(name),
         where=annotation.where,
         boxes=tuple(boxes.found),
         frame_wh=next(iter(sizes), None),

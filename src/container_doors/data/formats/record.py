@@ -1,11 +1,15 @@
 """A labelled photograph as every format gives it, before it is checked against its picture."""
 
 import math
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import Literal
 
 from container_doors.core.printable import shortened
+
+_UPLOAD_PREFIX = re.compile(r"^[0-9a-f]{8}-(?=.)")
 
 Edges = tuple[float, float, float, float]
 """Left, top, right and bottom; 0 is the left or top edge of the picture."""
@@ -101,6 +105,17 @@ class LabelledPhotograph:
     """The video, and the number of the frame in it, from 0."""
     frame: int | None = None
     problems: tuple[MalformedError, ...] = ()
+
+
+def names_before_upload(name: str) -> tuple[str, ...]:
+    """Return the name of a picture before Label Studio put a number in front of it.
+
+    >>> names_before_upload("upload/0123abcd-a.jpg"), names_before_upload("a.jpg")
+    (('upload/a.jpg',), ())
+    """
+    path = PurePosixPath(name)
+    bare = _UPLOAD_PREFIX.sub("", path.name)
+    return (str(path.with_name(bare)),) if bare != path.name else ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from container_doors.data.formats.record import (
     ExportedPhotograph,
     LabelledPhotograph,
     MalformedError,
+    names_before_upload,
 )
 from container_doors.data.formats.yolo_files import (
     darknet_files,
@@ -27,9 +28,10 @@ from container_doors.data.formats.yolo_files import (
     names_of,
     poses_of,
 )
-from container_doors.data.formats.yolo_rows import RowRules
+from container_doors.data.formats.yolo_rows import RowRules, read_rows
 from container_doors.data.photograph_suffixes import is_picture
-from container_doors.data.sources import PictureIndex, Source
+from container_doors.data.poses import find_poses
+from container_doors.data.sources import MOST_LABEL_BYTES, PictureIndex, Source
 
 TOOL = "YOLO"
 _KEYS = {"train": ("train",), "val": ("val", "valid", "validation"), "test": ("test",)}
@@ -40,7 +42,7 @@ def recognise(source: Source) -> bool:
     """Return whether the source has a ``data.yaml``, or photographs with text files of rows."""
     if _yamls(source):
         return True
-    return bool(_pairs(source)) and not darknet_files(source)
+    return bool(_pairs(source) or _lone_labels(source)) and not darknet_files(source)
 
 
 def read(source: Source) -> Iterator[LabelledPhotograph]:
@@ -93,7 +95,10 @@ def _read_yaml(
     rules = RowRules(names, poses=poses)
     for split, picture in found:
         yield labelled(source, picture, rules, split=split)
-    if not found:
+    lone = [] if found else _lone_labels(source)
+    if lone:
+        yield from _read_lone(source, lone, names, shape)
+    if not found and not lone:
         splits = ", ".join(
             f"{key}: {document[key]}" for key in document if key in {*SPLITS, "path"}
         )
@@ -169,6 +174,9 @@ def _read_loose(source: Source) -> Iterator[LabelledPhotograph]:
     """Read photographs and labels without a ``data.yaml``, as labelImg leaves them."""
     names = names_of(source, "classes.txt")
     pictures = [member for member in source.members if is_picture(member)]
+    if not pictures:
+        yield from _read_lone(source, _lone_labels(source), names, None)
+        return
     poses = poses_of(source, pictures, beside=True)
     rules = RowRules(names, are_named=bool(names), poses=poses)
     for picture in pictures:
@@ -181,6 +189,44 @@ def _read_loose(source: Source) -> Iterator[LabelledPhotograph]:
             else LabelledPhotograph(
                 picture, source.where(picture), is_fraction=True, is_labelled=False, split=split
             )
+        )
+
+
+def _lone_labels(source: Source) -> list[str]:
+    """List the label files of a source without pictures: in a folder ``labels``, with the classes.
+
+    Labelling tools export them so if they do not have the pictures, or are told to leave them out.
+    """
+    if source.picked is not None or any(map(is_picture, source.members)):
+        return []
+    has_classes = bool(names_of(source, "classes.txt")) or bool(_yamls(source))
+    return [
+        member
+        for member in source.members
+        if has_classes and member.endswith(".txt") and "labels" in PurePosixPath(member).parts[:-1]
+    ]
+
+
+def _read_lone(
+    source: Source,
+    labels: Sequence[str],
+    names: Sequence[str],
+    pose_shape: tuple[int, int] | None,
+) -> Iterator[LabelledPhotograph]:
+    """Read label files whose pictures are elsewhere, under the same name without its suffix."""
+    poses = find_poses((source.read(label, MOST_LABEL_BYTES) for label in labels), pose_shape)
+    rules = RowRules(names, are_named=bool(names), poses=poses)
+    for label in labels:
+        path, where = PurePosixPath(label), source.where(label)
+        boxes = read_rows(source.read(label, MOST_LABEL_BYTES), where, rules)
+        yield LabelledPhotograph(
+            path.stem,
+            where,
+            also=names_before_upload(path.stem),
+            boxes=tuple(boxes.found),
+            is_fraction=True,
+            split=split_in(path.parent),
+            problems=tuple(boxes.problems),
         )
 
 

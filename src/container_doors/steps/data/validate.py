@@ -1,12 +1,14 @@
 """Check a data set, before a training too."""
 
 import shlex
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from container_doors.core.config import Data, Params, warnings
 from container_doors.core.errors import DatasetError
-from container_doors.core.ports import Progress
+from container_doors.core.ports import Progress, Workers
 from container_doors.core.records import DatasetFacts, DatasetFiles, SplitCounts
 from container_doors.core.run import Run
 from container_doors.data.checks import Report, check
@@ -15,13 +17,33 @@ from container_doors.data.data_yaml import DATA_YAML
 from container_doors.data.facts import dataset_facts
 from container_doors.data.folds import layout_for
 from container_doors.data.layout import Layout
+from container_doors.data.photographs import (
+    Photograph,
+    Task,
+    read_photograph,
+    unread_photograph,
+)
 
 _MOST_PAIRS = 100
 """A sheet of more is a picture that few programs open."""
 
 
-def check_data(dataset: Path, minimums: Data, *, progress: Progress) -> Report:
-    """Check the data set for everything that would spoil a training run."""
+CHUNK = 64
+"""Photographs that a worker reads at a time."""
+
+
+def check_data(
+    dataset: Path, minimums: Data, *, progress: Progress, workers: Workers | None = None
+) -> Report:
+    """Check the data set for everything that would spoil a training run.
+
+    Args:
+        dataset: The folder of ``data.yaml``.
+        minimums: The fewest photographs.
+        progress: Receives how far it is.
+        workers: They read the photographs, and see them at our paths; None: this machine does.
+            What is compared between photographs is compared here, so the report is the same.
+    """
     return check(
         dataset,
         min_train_images=minimums.min_train_images,
@@ -29,7 +51,32 @@ def check_data(dataset: Path, minimums: Data, *, progress: Progress) -> Report:
         fold=minimums.fold,
         on_progress=lambda *at: progress.step("checking", *at),
         on_compared=lambda *at: progress.step("comparing", *at),
+        workers=None if workers is None else partial(_read_by, workers),
     )
+
+
+def _read_by(
+    workers: Workers, tasks: Sequence[Task], on_progress: Callable[[int, int], None]
+) -> list[Photograph]:
+    absolute = [
+        replace(
+            task,
+            root=task.root.absolute(),
+            image=task.image.absolute(),
+            label=task.label.absolute(),
+        )
+        for task in tasks
+    ]
+    chunks = [absolute[start : start + CHUNK] for start in range(0, len(absolute), CHUNK)]
+    found: dict[int, list[Photograph]] = {}
+    for number, photographs in workers.work(_reader, chunks, give_up=unread_photograph):
+        found[number] = photographs
+        on_progress(sum(map(len, found.values())), len(tasks))
+    return [photograph for number in sorted(found) for photograph in found[number]]
+
+
+def _reader() -> Callable[[Task], Photograph]:
+    return read_photograph
 
 
 def draw_pairs(report: Report, path: Path) -> tuple[int, int]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from typing import Any
 
+from container_doors.core.epochs import EpochReader
 from container_doors.core.errors import AbsentError, UnreachableError
 from container_doors.core.files import replace_text
 from container_doors.core.ports import Follower, GpuHost, JobState, Progress
@@ -21,7 +22,7 @@ from container_doors.steps.kaggle.jobs import (
     with_replaced_runs,
 )
 from container_doors.training.claim import claim, rename_earlier
-from container_doors.training.history import append_epoch, best_epoch, format_epochs, read_epochs
+from container_doors.training.history import append_epoch, best_epoch, format_epochs
 
 RETRY_S = 30.0
 """Between two attempts while the network fails."""
@@ -81,6 +82,7 @@ class _JobLog:
         self._follower_of = follower_of
         self._progress = progress
         self._followers: dict[str, Follower] = {}
+        self._readers: dict[str, EpochReader] = {}
         self._parts: list[str] = []
 
     def read_new_lines(self, host: GpuHost) -> bool:
@@ -169,7 +171,7 @@ class _JobLog:
     def _epoch(self, name: str, epoch: Epoch) -> dict[str, Any]:
         """Save an epoch; one that is repeated after a recovery replaces those from it on."""
         run = Run(name)
-        epochs = read_epochs(run.metrics_jsonl)
+        epochs = self._readers.setdefault(name, EpochReader(run.metrics_jsonl)).read()
         if epoch not in epochs:
             before = [one for one in epochs if one.number < epoch.number]
             if len(before) == len(epochs):

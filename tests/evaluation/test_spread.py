@@ -93,7 +93,7 @@ def test_precision_recall_and_f1_at_the_best_f1_equal_ultralytics_own(photograph
     theirs = ap_per_class(
         ranking.is_door.T, ranking.confidence, np.zeros(things), np.zeros(doors)
     )  # fmt: skip
-    ours = at_best_f1(ranking, range(photographs))
+    ours = at_best_f1([ranking], range(photographs))
 
     for name, value in zip(("mP", "mR", "mF1"), theirs[2:5], strict=True):
         assert ours[name].value == pytest.approx(value.item(), abs=1e-9)
@@ -142,14 +142,14 @@ def test_photographs_of_three_scenes_have_an_interval_of_zero_to_one():
     assert estimate is not None
     assert (estimate.low, estimate.high) == (0, 1)
     resampled = resample(ranking, groups, coco_ap_of)
-    assert difference(resampled, resampled, iou_thresholds=AP50) is None
+    assert difference([resampled], [resampled], iou_thresholds=AP50) is None
 
 
 def test_a_model_does_not_differ_from_itself():
     ranking = synthetic_ranking(30, np.random.default_rng(0))
 
     resampled = resample(ranking, range(30), coco_ap_of)
-    estimate = difference(resampled, resampled, iou_thresholds=AP50)
+    estimate = difference([resampled], [resampled], iou_thresholds=AP50)
 
     assert estimate is not None
     assert (estimate.value, estimate.low, estimate.high) == (0, 0, 0)
@@ -181,7 +181,7 @@ def test_doors_in_a_single_scene_prove_nothing():
     assert estimate is not None
     assert (estimate.low, estimate.high) == (0.0, 1.0)
     resampled = resample(ranking, [0] * 6 + list(range(1, 7)), coco_ap_of)
-    assert difference(resampled, resampled, iou_thresholds=AP50) is None
+    assert difference([resampled], [resampled], iou_thresholds=AP50) is None
 
 
 def test_a_score_near_zero_has_an_upper_bound_above_it():

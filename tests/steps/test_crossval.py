@@ -1,6 +1,7 @@
 """Cross-validation by scene: what is measured was not trained on, and nothing is done twice."""
 
 import csv
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from PIL import Image
 
 from container_doors import pipeline
+from container_doors.cli.crossval import lines as crossval_lines
 from container_doors.cli.trainings import LocalTrainings
 from container_doors.core.config import Params, params_with
 from container_doors.core.errors import DatasetError, RunError
@@ -21,7 +23,7 @@ from container_doors.core.measurements import (
     Robustness,
     SeverityScores,
 )
-from container_doors.core.ports import Stopping, World
+from container_doors.core.ports import Detections, Stopping, World
 from container_doors.core.records import RunRecord
 from container_doors.core.run import TEST_USES, Run
 from container_doors.evaluation.folds import pooled_estimate, pooled_robustness
@@ -72,11 +74,26 @@ def opened(weights: Path, params: Params) -> FakeDetector:
     return FakeDetector()
 
 
+class WithLuck(FakeDetector):
+    """By another seed than 0 it finds no door in the photographs of its number, but an alarm."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__()
+        self.seed = seed
+
+    def _look(self, image: Path) -> Detections:
+        found = super()._look(image)
+        if not self.seed or image.stem != str(self.seed):
+            return found
+        return replace(found, boxes_xyxy=[(0, 0, 4, 4)], confidences=[0.9], is_door=[(False,) * 10])
+
+
 def cross_validate(
     run: Run = NAME,
     *overrides: str,
     trainer: FakeTrainer | None = None,
     folds: int | None = None,
+    seeds: int | None = None,
     is_final: bool = False,
     is_pooled: bool = True,
 ) -> CrossValidation | None:
@@ -85,10 +102,11 @@ def cross_validate(
     progress = FakeProgress()
 
     def open_world(params: Params, progress: FakeProgress, *, stopping: Stopping) -> World:
-        return replace(FakeWorld(trainer=trainer).world, stopping=stopping)
+        detector = WithLuck(params.training.seed)
+        return replace(FakeWorld(trainer=trainer, detector=detector).world, stopping=stopping)
 
     trainings = LocalTrainings(params, progress, stopping=NeverStopping(), open_world=open_world)
-    plan = plan_folds(params, run, folds=folds, progress=progress)
+    plan = plan_folds(params, run, folds=folds, seeds=seeds, progress=progress)
     train_folds(plan, trainings=trainings, progress=progress)
     if not is_pooled:
         return None
@@ -158,6 +176,84 @@ def test_after_a_kill_no_finished_fold_is_repeated() -> None:
 
     assert (dying.trained, trainer.trained, again.trained) == (2, 2, 0)
     assert RunRecord.read(NAME.fold(1).record).run_id == ids
+
+
+def test_each_fold_is_trained_by_each_seed_and_the_scores_are_the_means(tmp_path: Path) -> None:
+    """Of eleven doors the second seed misses two: 1.0 and 9/11 are 10/11 on average, and their
+    standard deviation is 2/11 / sqrt(2). The epochs of the last model are those of the first seed,
+    so that a last model stays if seeds are added."""
+    cross_validate(trainer=FakeTrainer(map50_95=(0.1, 0.2, 0.3)), is_pooled=False)
+    found = cross_validate(seeds=2, trainer=FakeTrainer(map50_95=(0.9, 0.2)), is_final=True)
+
+    assert found
+    assert [one.run for one in found.folds] == [
+        *(f"exp1-fold{number}" for number in (1, 2, 3)),
+        *(f"exp1-fold{number}-seed1" for number in (1, 2, 3)),
+    ]
+    trained = [RunRecord.read(Run(one.run).record).known_params for one in found.folds]
+    assert [(one.training.seed, one.data.fold) for one in trained] == [
+        (one.seed, one.number) for one in found.folds
+    ]
+    assert [one.best_epoch for one in found.folds] == [3, 3, 3, 1, 1, 1]
+    assert found.epochs == 3
+    recall = found.pooled.scores["recall"]
+    assert [one.scores["recall"].value for one in found.seeds] == [1.0, 9 / 11]
+    assert recall.value == pytest.approx(10 / 11)
+    assert recall.low < found.seeds[1].scores["recall"].low
+    assert [one.false_alarms for one in found.seeds] == [0, 2]
+    between = found.between_seeds["recall"]
+    assert (between.lowest, between.highest, between.seeds) == (9 / 11, 1.0, 2)
+    assert between.deviation == pytest.approx(2 / 11 / 2**0.5)
+    assert (found.spread["recall"].folds, recall.n) == (3, 11)
+    assert (found.pooled.doors, found.pooled.scores["precision"].n) == (11, 11)
+    assert found.pooled.false_alarms[0].per_photograph.n == 1
+    assert CrossValidation.read(NAME.crossval) == found
+    assert RunRecord.read(NAME.record).known_params.training.seed == 0
+
+    text = "\n".join(crossval_lines(found))
+    assert "exp1, 3 folds pooled by 2 seeds" in text
+    assert "deviation  0.1" in text.partition("the spread between the seeds")[2]
+    summary = summarise(NAME, tmp_path / "summary.md").read_text()
+    assert "| deviation | 0.1" in summary
+    assert "over scenes and trainings" in summary
+    page = report_page(NAME, tmp_path / "page.html", open_detector=opened, progress=FakeProgress())
+    assert "Scores of each seed" in page.read_text()
+
+
+def test_seeds_are_added_without_repeating_one_and_never_left_out() -> None:
+    def die() -> None:
+        raise KeyboardInterrupt
+
+    dying, trainer, again = FakeTrainer(then=die), FakeTrainer(), FakeTrainer()
+
+    cross_validate(is_pooled=False)
+    ids = [RunRecord.read(NAME.fold(number).record).run_id for number in (1, 2, 3)]
+    with pytest.raises(KeyboardInterrupt):
+        cross_validate(trainer=dying, seeds=2)
+    with pytest.raises(RunError, match="--seeds 1: expected at least 2, with which exp1") as caught:
+        cross_validate(seeds=1)
+    cross_validate(trainer=trainer, is_pooled=False)
+    cross_validate(trainer=again, seeds=2, is_pooled=False)
+
+    assert (dying.trained, trainer.trained, again.trained) == (1, 3, 0)
+    assert "leave --seeds out" in caught.value.hint
+    assert [RunRecord.read(NAME.fold(number).record).run_id for number in (1, 2, 3)] == ids
+
+
+def test_a_document_of_an_earlier_release_has_no_seeds() -> None:
+    cross_validate()
+    document = json.loads(NAME.crossval.read_text())
+    for one in (document, *document["folds"]):
+        for name in ("seeds", "between_seeds", "seed"):
+            one.pop(name, None)
+    NAME.crossval.write_text(json.dumps(document))
+
+    found = CrossValidation.read(NAME.crossval)
+
+    assert (found.seeds, found.folds[0].seed, found.number_of_folds) == ([], None, 3)
+    assert compare_runs(
+        NAME, NAME, "folds", open_detector=opened, progress=FakeProgress()
+    ).scope.startswith("this compares two trained models")
 
 
 def change_a_label() -> None:
@@ -285,6 +381,35 @@ def test_two_cross_validations_are_compared_photograph_by_photograph() -> None:
     assert found.by["recall"].value == -1.0
     with pytest.raises(RunError, match="exp3 was not cross-validated"):
         compare_runs(NAME, Run("exp3"), "folds", open_detector=opened, progress=FakeProgress())
+
+
+def test_two_ways_of_training_are_compared_by_several_seeds_of_each() -> None:
+    """The second seed of one way misses two of eleven doors, that of the other none."""
+    lucky, steady, single = Run("lucky"), Run("steady"), Run("single")
+    found = cross_validate(lucky, seeds=2)
+    assert found
+    for run, seeds in ((steady, found.seeds), (single, [])):
+        found.model_copy(update={"seeds": seeds}).write(run.crossval)
+        Detected.read(lucky.out_of_fold).write(run.out_of_fold)
+    Detected.read(lucky.out_of_fold).write(steady.out_of_fold_of(1))
+    progress = FakeProgress()
+
+    both = compare_runs(lucky, steady, "folds", open_detector=opened, progress=progress)
+    mixed = compare_runs(single, lucky, "folds", open_detector=opened, progress=progress)
+
+    assert both.scope == (
+        "this compares two ways of training, over 2 seeds and 3 folds: these intervals are over "
+        "photographs and trainings"
+    )
+    assert [side.doors_found for side in both.sides] == [10, 11]
+    assert both.by["recall"].value == pytest.approx(1 / 11)
+    assert "0 instead of 1 false alarms" in both.verdict
+    assert mixed.scope.startswith("this compares two trained models, not the two ways of training")
+    assert mixed.scope.endswith("doors crossval --seeds 2 --experiment single")
+    assert [side.doors_found for side in mixed.sides] == [11, 11]
+    steady.out_of_fold_of(1).unlink()
+    with pytest.raises(RunError, match="detections of a seed of steady are lost"):
+        compare_runs(steady, lucky, "folds", open_detector=opened, progress=progress)
 
 
 def test_a_pooled_estimate_is_weighted_and_as_wide_as_the_folds_differ() -> None:

@@ -8,7 +8,7 @@ from container_doors.cli import console
 from container_doors.cli.evaluate import open_detector, warn_of_lost_uses
 from container_doors.cli.output import say, say_document
 from container_doors.core.run import Run
-from container_doors.evaluation.paired import FALSE_ALARMS
+from container_doors.evaluation.paired import FALSE_ALARMS, mean_count
 from container_doors.reporting.figures import count
 from container_doors.steps.compare import Comparison, Side, compare_runs
 
@@ -51,13 +51,14 @@ def _as_json(found: Comparison) -> dict[str, Any]:
 def _side_by_side(found: Comparison) -> list[str]:
     """Return a table: a row for each score, with both models and their difference."""
     doors = count(found.doors, "door")
+    found_doors = [f"{mean_count(side.doors_found)} of {found.doors}" for side in found.sides]
     rows = [
         ("", *(side.name for side in found.sides), "difference"),
         ("confidence from", *(f"{side.conf_threshold:.3g}" for side in found.sides), ""),
-        ("doors found", *(f"{side.doors_found} of {found.doors}" for side in found.sides), ""),
+        ("doors found", *found_doors, ""),
         (
             FALSE_ALARMS,
-            *(str(side.false_alarms) for side in found.sides),
+            *(mean_count(side.false_alarms) for side in found.sides),
             _difference(found, FALSE_ALARMS, " per photograph"),
         ),
         *(

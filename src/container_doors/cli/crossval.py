@@ -2,7 +2,7 @@
 
 import argparse
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from container_doors.cli import console
 from container_doors.cli.evaluate import open_detector
@@ -14,7 +14,13 @@ from container_doors.core.errors import ToBeContinued
 from container_doors.core.measurements import CrossValidation
 from container_doors.core.run import Run
 from container_doors.reporting.figures import count
-from container_doors.reporting.fold_table import FOLD_COLUMNS, SCORES, fold_rows
+from container_doors.reporting.fold_table import (
+    SCORES,
+    SEED_COLUMNS,
+    fold_columns,
+    fold_rows,
+    seed_rows,
+)
 from container_doors.steps.crossval import plan_folds, pool, train_folds, train_last
 from container_doors.training.stopping import StopRequests
 
@@ -28,7 +34,9 @@ def crossval(arguments: argparse.Namespace) -> int:
     stopping = StopRequests(run.stop_request)
     with console.progress(quiet=arguments.json) as progress, stopping.handling_sigterm():
         try:
-            plan = plan_folds(params, run, folds=arguments.folds, progress=progress)
+            plan = plan_folds(
+                params, run, folds=arguments.folds, seeds=arguments.seeds, progress=progress
+            )
             trainings = trainings_on(arguments, params, progress, stopping=stopping)
             train_folds(plan, trainings=trainings, progress=progress)
             found = pool(plan, open_detector=open_detector, progress=progress)
@@ -42,43 +50,51 @@ def crossval(arguments: argparse.Namespace) -> int:
                     pool(plan, open_detector=open_detector, progress=progress)
         except ToBeContinued as reason:
             progress.say(f"to be continued: {reason}")
-            progress.say("next: the same command again; no finished fold is repeated")
+            progress.say("next: the same command again; no finished training is repeated")
             return 0
     if arguments.json:
         say_document(json.loads(found.to_json()))
         return 0
-    say(*_lines(found), f"wrote {run.crossval}", *_next(run, is_final=not arguments.no_final))
+    say(*lines(found), f"wrote {run.crossval}", *_next(run, is_final=not arguments.no_final))
     return 0
 
 
-def _lines(found: CrossValidation) -> Iterator[str]:
+def lines(found: CrossValidation) -> Iterator[str]:
+    """Write the pooled scores, a row for each fold and seed, and the spread between them."""
     pooled = found.pooled
     scenes = "" if pooled.scenes is None else f" of {count(pooled.scenes, 'scene')}"
+    seeds = f" by {len(found.seeds)} seeds" if found.seeds else ""
+    models = "models that were" if found.seeds else "a model that was"
     yield (
-        f"{found.experiment}, {len(found.folds)} folds pooled: "
+        f"{found.experiment}, {found.number_of_folds} folds pooled{seeds}: "
         f"{count(pooled.photographs, 'photograph')}{scenes}, {count(pooled.doors, 'door')}, "
-        f"{pooled.background_images} without a door; each measured by a model that was not "
+        f"{pooled.background_images} without a door; each measured by {models} not "
         "trained on it, at a confidence of "
         f"{pooled.conf_threshold:.4g}"
     )
+    if found.seeds:
+        yield (
+            "each score is the mean over the seeds; its interval contains the variance over scenes "
+            "and that between trainings"
+        )
     for name in SCORES:
         value = pooled.scores.get(name)
         yield f"  {name:10} {value or f'undefined: {pooled.undefined[name]}'}"
     for one in pooled.false_alarms:
         if one.conf_threshold == pooled.conf_threshold:
             yield f"  false alarms per photograph without a door: {one.per_photograph}"
-    yield from _table(found)
+    yield from _table(fold_columns(found), fold_rows(found))
+    if found.seeds:
+        yield "each seed, pooled over all folds, and the spread between the seeds:"
+        yield from _table(SEED_COLUMNS, seed_rows(found))
     if found.robustness is not None and found.robustness.retention is not None:
         kept = 100 * found.robustness.retention
         yield f"under corruptions the mean AP50 is {kept:.0f} % of the clean one, over all folds"
 
 
-def _table(found: CrossValidation) -> list[str]:
-    """Return a row for each fold, then the spread between them."""
-    rows = [
-        [name.lower() if name not in SCORES else name for name in FOLD_COLUMNS],
-        *fold_rows(found),
-    ]
+def _table(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> list[str]:
+    """Return the lines of a table, its columns aligned."""
+    rows = [[name.lower() if name not in SCORES else name for name in columns], *cells]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
         "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

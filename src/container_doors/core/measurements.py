@@ -412,6 +412,8 @@ class FoldScores(Value):
     """One fold of a cross-validation: a model on the photographs that it was not trained on."""
 
     number: int
+    seed: int | None = None
+    """Of its training; None if each fold was trained once, and in documents of earlier releases."""
     run: str
     """The name of its run."""
     run_id: str
@@ -425,16 +427,38 @@ class FoldScores(Value):
     """By the names in ``docs/metrics.md``; an undefined score is absent."""
 
 
-class Spread(Value):
-    """How much a score differs between folds, each with the same weight."""
+class _Spread(Value):
+    """How much a score differs between several, each with the same weight."""
+
+    mean: float
+    deviation: float | None
+    """The standard deviation of one (n - 1); None if there is only one."""
+    lowest: float
+    highest: float
+
+
+class Spread(_Spread):
+    """How much a score differs between folds; of several seeds, each fold has their mean."""
 
     folds: int
     """Those in which it is defined."""
-    mean: float
-    deviation: float | None
-    """The standard deviation of a fold (n - 1); None for one fold."""
-    lowest: float
-    highest: float
+
+
+class SeedSpread(_Spread):
+    """How much a pooled score differs between the seeds of a cross-validation."""
+
+    seeds: int
+    """Those of which it is defined."""
+
+
+class SeedScores(Value):
+    """The pooled scores of one seed: a training of each fold, over all photographs."""
+
+    seed: int
+    false_alarms: int
+    """On all photographs, also those with a door."""
+    scores: dict[str, Estimate]
+    """By the names in ``docs/metrics.md``, with intervals over scenes alone."""
 
 
 class CrossValidation(Measured):
@@ -447,11 +471,24 @@ class CrossValidation(Measured):
     dataset_sha256: Sha256
     """Of train, val and ``folds.csv``."""
     folds: list[FoldScores]
+    """One for each training: the folds of the first seed, those of the next, ..."""
     epochs: int
-    """The median of the folds' best epochs: the length of a training on everything."""
+    """The median of the best epochs of the folds, by the first seed: the length of a training on
+    everything."""
     pooled: Assessment
-    """On :data:`FOLDS`. Its intervals are by scene."""
+    """On :data:`FOLDS`. Its intervals are by scene. Of several seeds, its scores and false alarms
+    are the means, and their intervals contain the variance between trainings; the rest is of the
+    first seed."""
     spread: dict[str, Spread]
     """By the name of the score."""
+    seeds: list[SeedScores] = Field(default_factory=list)
+    """One for each seed; empty if each fold was trained once."""
+    between_seeds: dict[str, SeedSpread] = Field(default_factory=dict)
+    """By the name of the score; empty if each fold was trained once."""
     robustness: Robustness | None = None
-    """None if not all folds have measured it. Its intervals are by fold."""
+    """Of the first seed. None if not all folds have measured it. Its intervals are by fold."""
+
+    @property
+    def number_of_folds(self) -> int:
+        """How many folds there are, however often each was trained."""
+        return len({one.number for one in self.folds})

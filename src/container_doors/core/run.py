@@ -191,6 +191,10 @@ class Run:
         """What each photograph's model detected that was not trained on it (:class:`Detected`)."""
         return self.directory / "crossval" / "detections.json"
 
+    def out_of_fold_of(self, seed: int) -> Path:
+        """The same by another seed than the first of a cross-validation."""
+        return self.out_of_fold.with_name(f"detections-seed{seed}.json")
+
     @property
     def predictions(self) -> Path:
         """Test photographs with the boxes detected at the operating point."""
@@ -226,13 +230,18 @@ class Run:
         """The page of the sweep of this name."""
         return self.directory / "sweep.html"
 
-    def fold(self, number: int) -> "Run":
+    def fold(self, number: int, *, seed: int | None = None) -> "Run":
         """The run of one fold, from 1, of this experiment's cross-validation.
 
-        >>> Run("exp1").fold(2).name
-        'exp1-fold2'
+        Args:
+            number: Of the fold.
+            seed: Of the training, if it is not the experiment's own seed.
+
+        >>> Run("exp1").fold(2).name, Run("exp1").fold(2, seed=1).name
+        ('exp1-fold2', 'exp1-fold2-seed1')
         """
-        return Run(f"{self.name}-fold{number}", self.root)
+        of_seed = "" if seed is None else f"-seed{seed}"
+        return Run(f"{self.name}-fold{number}{of_seed}", self.root)
 
     def predictions_json(self, split: str) -> Path:
         """The predictions for each photograph of a split (:class:`records.Predictions`)."""

@@ -5,11 +5,13 @@ That confidence is chosen on the same photographs, so these scores are a little 
 """
 
 from collections.abc import Sequence
+from statistics import mean
 
 import numpy as np
 
 from container_doors.core.measurements import CONFIDENCE_LEVEL, Estimate
-from container_doors.evaluation.matched import f1_score, match_ranking, precision, recall
+from container_doors.evaluation.matched import match_ranking
+from container_doors.evaluation.mean_ratios import mean_ratios
 from container_doors.evaluation.ranking import Floats, Ranking
 
 _CONFIDENCES = np.linspace(0.0, 1.0, 1000)
@@ -20,22 +22,27 @@ _EPSILON = 1e-16
 
 
 def at_best_f1(
-    ranking: Ranking, scenes: Sequence[int], *, level: float = CONFIDENCE_LEVEL
+    rankings: Sequence[Ranking], scenes: Sequence[int], *, level: float = CONFIDENCE_LEVEL
 ) -> dict[str, Estimate]:
     """Estimate ``mP``, ``mR`` and ``mF1``; empty if there is no door or no detection.
 
     The values are Ultralytics' (``ap_per_class``, 8.4.190), linearly interpolated between
     detections. The intervals are those of the counts at that confidence.
+
+    Args:
+        rankings: The detections of each training; of several, the mean is estimated.
+        scenes: One per photograph.
+        level: The confidence level of the intervals.
     """
-    if not ranking.doors.sum() or not ranking.confidence.size:
+    if not rankings[0].doors.sum() or not all(one.confidence.size for one in rankings):
         return {}
-    threshold, values = _best_f1_point(ranking)
-    matched = match_ranking(ranking, scenes, conf_threshold=threshold)
-    estimates = (
-        precision(matched, level=level),
-        recall(matched, level=level),
-        f1_score(matched, level=level),
-    )
+    points = [_best_f1_point(one) for one in rankings]
+    matched = [
+        match_ranking(one, scenes, conf_threshold=threshold)
+        for one, (threshold, _) in zip(rankings, points, strict=True)
+    ]
+    estimates = mean_ratios(matched, level=level)
+    values = [mean(each) for each in zip(*(of_one for _, of_one in points), strict=True)]
     return {
         name: estimate.model_copy(
             update={
@@ -44,7 +51,9 @@ def at_best_f1(
                 "high": max(estimate.high, value),
             }
         )
-        for name, value, estimate in zip(("mP", "mR", "mF1"), values, estimates, strict=True)
+        for name, value, estimate in zip(
+            ("mP", "mR", "mF1"), values, estimates.values(), strict=True
+        )
         if estimate is not None
     }
 

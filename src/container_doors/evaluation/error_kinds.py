@@ -73,7 +73,7 @@ def _cost(kind: _Kind, errors: _Errors, base: Resampled) -> ErrorKind:
     with_one = {scene for scene, count in zip(scenes, per_photograph, strict=True) if count}
     bounded = None
     if len(with_one) >= _FEWEST_SCENES and not math.isnan(after):
-        bounded = difference(base, corrected, iou_thresholds=AP50)
+        bounded = difference([base], [corrected], iou_thresholds=AP50)
     if bounded is not None and bounded.high <= 0:
         bounded = None  # no half sample gains anything; other photographs still may
     return ErrorKind(

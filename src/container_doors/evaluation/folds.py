@@ -1,14 +1,16 @@
 """The folds of a cross-validation together: the spread between them, and pooled robustness."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from statistics import mean, stdev
+from typing import Any
 
 from container_doors.core.measurements import (
     CONFIDENCE_LEVEL,
     FOLDS,
     Estimate,
     Robustness,
+    SeedSpread,
     SeverityScores,
     Spread,
     wilson,
@@ -22,26 +24,54 @@ from container_doors.evaluation.robustness import (
 )
 
 
-def spread(folds: Sequence[Mapping[str, Estimate]]) -> dict[str, Spread]:
+def spread(folds: Sequence[Sequence[Mapping[str, Estimate]]]) -> dict[str, Spread]:
     """Return the spread of each score between folds; a score that no fold has is absent.
 
+    Args:
+        folds: Of each fold, the scores of each of its trainings. Their mean is the fold's.
+
     >>> one, other = (Estimate(value=v, low=0, high=1, n=9, of="doors") for v in (0.5, 0.75))
-    >>> found = spread([{"recall": one}, {"recall": other}, {}])["recall"]
+    >>> found = spread([[{"recall": one}], [{"recall": other}], [{}]])["recall"]
     >>> found.folds, found.mean, round(found.deviation, 3)
     (2, 0.625, 0.177)
     """
-    names = dict.fromkeys(name for scores in folds for name in scores)
-    found = {}
-    for name in names:
-        values = [scores[name].value for scores in folds if name in scores]
-        found[name] = Spread(
-            folds=len(values),
-            mean=mean(values),
-            deviation=stdev(values) if len(values) > 1 else None,
-            lowest=min(values),
-            highest=max(values),
-        )
+    of_folds = [
+        {name: mean(values) for name, values in _by_name(map(_values, trainings)).items()}
+        for trainings in folds
+    ]
+    return {
+        name: Spread(folds=len(values), **_spread(values))
+        for name, values in _by_name(of_folds).items()
+    }
+
+
+def spread_between_seeds(seeds: Sequence[Mapping[str, Estimate]]) -> dict[str, SeedSpread]:
+    """Return the spread of each pooled score between seeds; a score that no seed has is absent."""
+    return {
+        name: SeedSpread(seeds=len(values), **_spread(values))
+        for name, values in _by_name(map(_values, seeds)).items()
+    }
+
+
+def _values(scores: Mapping[str, Estimate]) -> dict[str, float]:
+    return {name: one.value for name, one in scores.items()}
+
+
+def _by_name(scores: Iterable[Mapping[str, float]]) -> dict[str, list[float]]:
+    found: dict[str, list[float]] = {}
+    for one in scores:
+        for name, value in one.items():
+            found.setdefault(name, []).append(value)
     return found
+
+
+def _spread(values: Sequence[float]) -> dict[str, Any]:
+    return {
+        "mean": mean(values),
+        "deviation": stdev(values) if len(values) > 1 else None,
+        "lowest": min(values),
+        "highest": max(values),
+    }
 
 
 def pooled_estimate(estimates: Sequence[Estimate]) -> Estimate:

@@ -1,16 +1,22 @@
 """Compare two models on the same photographs: their paired differences."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
 from container_doors.core.measurements import CONFIDENCE_LEVEL, Estimate
 from container_doors.evaluation.intervals import student_quantile
 from container_doors.evaluation.matched import MatchedPhotograph, renumber
+from container_doors.evaluation.mean_ratios import ratios
+from container_doors.evaluation.ranking import Floats
 from container_doors.evaluation.resampling import coco_ap_of
 from container_doors.evaluation.scores import coco_ranking
 from container_doors.evaluation.spread import AP50, AP50_95, Resampled, difference, resample
+from container_doors.evaluation.trainings import TrainingVariance, training_variance, widen
+
+_Trainings = Sequence[Sequence[MatchedPhotograph]]
+"""The photographs, matched for each training, in the same order."""
 
 FALSE_ALARMS = "false alarms"
 """Per photograph, over all photographs; fewer is better."""
@@ -36,17 +42,38 @@ def differences(
         ``AP50-95``, ``AP50``, ``recall``, ``precision`` and :data:`FALSE_ALARMS`; empty if fewer
         than four scenes have a door. The intervals are not adjusted for their number.
     """
-    scenes = renumber([one.scene for one in first])
+    return mean_differences([first], [second])
+
+
+def mean_differences(
+    first: _Trainings, second: _Trainings, *, are_same_trainings: bool = False
+) -> dict[str, Estimate]:
+    """Estimate the differences of two ways of training, each the mean of several trainings.
+
+    They are paired by scene. A training of one is no partner of one of the other, even by the same
+    seed: the same random numbers do other things there. So the intervals contain the variance
+    between the trainings of both.
+
+    Args:
+        first: The photographs, matched for each training of one, in the same order.
+        second: The same for the other; it may have another number of trainings.
+        are_same_trainings: Whether both have the same weights, in the same order, and differ in
+            their use alone, such as the threshold. Then each training is its own partner.
+
+    Returns:
+        As :func:`differences`.
+    """
+    scenes = renumber([one.scene for one in first[0]])
     resampled = _resampled(first, scenes), _resampled(second, scenes)
     least = _least_deviation(first, second, scenes)
     estimates = {
         name: difference(*resampled, iou_thresholds=thresholds, least_deviation=least)
         for name, thresholds in (("AP50-95", AP50_95), ("AP50", AP50))
     }
-    estimates["recall"] = _recall_difference(first, second, scenes, least)
+    estimates["recall"] = _recall_difference(first, second, scenes, least, are_same_trainings)
     if estimates["recall"] is not None:
-        estimates["precision"] = _precision_difference(first, second, scenes)
-        estimates[FALSE_ALARMS] = _alarms_difference(first, second, scenes)
+        estimates["precision"] = _precision_difference(first, second, scenes, are_same_trainings)
+        estimates[FALSE_ALARMS] = _alarms_difference(first, second, scenes, are_same_trainings)
     return {name: one for name, one in estimates.items() if one is not None}
 
 
@@ -55,13 +82,24 @@ def count_alarms(matched: Sequence[MatchedPhotograph]) -> int:
     return sum(len(one.alarms) for one in matched)
 
 
-def sentence(names: tuple[str, str], by: Mapping[str, Estimate], alarms: tuple[int, int]) -> str:
+def mean_count(value: float) -> str:
+    """Write a count, or the mean of several.
+
+    >>> mean_count(12345), mean_count(29 / 3), mean_count(2.0)
+    ('12345', '9.7', '2')
+    """
+    return str(round(value, 1)).removesuffix(".0")
+
+
+def sentence(
+    names: tuple[str, str], by: Mapping[str, Estimate], alarms: tuple[float, float]
+) -> str:
     """Write in which metrics the second model is better or worse, and what is not proven.
 
     Args:
         names: Of both models.
         by: The result of :func:`differences`, or a part with a difference per photograph.
-        alarms: The false alarms of each.
+        alarms: The false alarms of each; of several trainings, their mean.
 
     >>> by = {"AP50-95": Estimate(value=0.03, low=0.01, high=0.05, n=75, of="photographs")}
     >>> sentence(("a", "b"), by, (2, 2))
@@ -116,105 +154,171 @@ def _better_and_worse(
     return better, [name for name in names if name not in better]
 
 
-def _phrase(name: str, by: Estimate, alarms: tuple[int, int]) -> str:
+def _phrase(name: str, by: Estimate, alarms: tuple[float, float]) -> str:
     low, high = (by.low, by.high) if by.value > 0 else (-by.high, -by.low)
     more = "higher" if by.value > 0 else "lower"
     amount = f"{abs(by.value):.3f} ({low:.3f} to {high:.3f})"
     if name != FALSE_ALARMS:
         return f"{name} {more} by {amount}"
     than = "more" if by.value > 0 else "fewer"
-    return f"{alarms[1]} instead of {alarms[0]} {FALSE_ALARMS}, {amount} {than} per photograph"
+    one, other = map(mean_count, alarms)
+    return f"{other} instead of {one} {FALSE_ALARMS}, {amount} {than} per photograph"
 
 
-def _resampled(matched: Sequence[MatchedPhotograph], scenes: Sequence[int]) -> Resampled:
-    return resample(coco_ranking([one.photograph for one in matched]), scenes, coco_ap_of)
+def _resampled(trainings: _Trainings, scenes: Sequence[int]) -> list[Resampled]:
+    return [
+        resample(coco_ranking([one.photograph for one in matched]), scenes, coco_ap_of)
+        for matched in trainings
+    ]
 
 
 def _recall_difference(
-    first: Sequence[MatchedPhotograph],
-    second: Sequence[MatchedPhotograph],
+    first: _Trainings,
+    second: _Trainings,
     scenes: Sequence[int],
     least: float,
+    are_same_trainings: bool,
 ) -> Estimate | None:
     """Use the variance between scenes, with ``least`` as the smallest standard deviation."""
-    doors = np.bincount(scenes, weights=[len(one.found) for one in first])
+    doors = _doors(first, scenes)
     count, many = int((doors > 0).sum()), int(doors.sum())
     if count < _FEWEST_SCENES:
         return None
-    net = [other.hits - one.hits for one, other in zip(first, second, strict=True)]
-    by_scene = np.bincount(scenes, weights=net)
-    value = float(by_scene.sum()) / many
-    between = float(((by_scene - value * doors) ** 2).sum()) / many**2 * count / (count - 1)
+    hits = _by_scene(first, scenes, _hits), _by_scene(second, scenes, _hits)
+    net = hits[1].mean(axis=0) - hits[0].mean(axis=0)
+    value = float(net.sum()) / many
+    between = float(((net - value * doors) ** 2).sum()) / many**2 * count / (count - 1)
     deviation = max(math.sqrt(between), least)
     half = student_quantile(count - 1, CONFIDENCE_LEVEL) * deviation
-    return Estimate(
-        value=value, low=max(-1, value - half), high=min(1, value + half), n=many, of="doors"
+    return widen(
+        Estimate(
+            value=value, low=max(-1, value - half), high=min(1, value + half), n=many, of="doors"
+        ),
+        _variances(hits, [np.broadcast_to(doors, one.shape) for one in hits], are_same_trainings),
+        groups=count,
+        least=-1.0,
+        most=1.0,
     )
 
 
-def _least_deviation(
-    first: Sequence[MatchedPhotograph], second: Sequence[MatchedPhotograph], scenes: Sequence[int]
-) -> float:
+def _least_deviation(first: _Trainings, second: _Trainings, scenes: Sequence[int]) -> float:
     """Return Agresti and Min's deviation for pairs, above 0 even if all agree; a scene is a pair.
 
     https://doi.org/10.1002/sim.1781
     """
-    doors = np.bincount(scenes, weights=[len(one.found) for one in first])
+    doors = _doors(first, scenes)
     with_door = doors > 0
-    net = [other.hits - one.hits for one, other in zip(first, second, strict=True)]
-    proportion = (np.bincount(scenes, weights=net) / np.maximum(doors, 1))[with_door]
+    net = _by_scene(second, scenes, _hits).mean(axis=0) - _by_scene(first, scenes, _hits).mean(
+        axis=0
+    )
+    proportion = (net / np.maximum(doors, 1))[with_door]
     gained, lost, many = proportion.clip(0).sum(), (-proportion).clip(0).sum(), proportion.size
-    return math.sqrt(gained + lost + 1 - (gained - lost) ** 2 / (many + 2)) / (many + 2)
+    return float(np.sqrt(gained + lost + 1 - (gained - lost) ** 2 / (many + 2)) / (many + 2))
 
 
 def _precision_difference(
-    first: Sequence[MatchedPhotograph], second: Sequence[MatchedPhotograph], scenes: Sequence[int]
+    first: _Trainings, second: _Trainings, scenes: Sequence[int], are_same_trainings: bool
 ) -> Estimate | None:
     """Use the linearised variance of both ratios between scenes, and that of one scene at least.
 
     Return None if a model detects something in fewer than four scenes.
     https://en.wikipedia.org/wiki/Ratio_estimator
     """
-    right = [np.bincount(scenes, weights=[one.hits for one in model]) for model in (first, second)]
-    wrong = [
-        np.bincount(scenes, weights=[len(one.alarms) for one in model]) for model in (first, second)
-    ]
+    right = [_by_scene(model, scenes, _hits) for model in (first, second)]
+    wrong = [_by_scene(model, scenes, _alarms) for model in (first, second)]
     every = [hits + alarms for hits, alarms in zip(right, wrong, strict=True)]
-    fewest = min(int((detected > 0).sum()) for detected in every)
+    fewest = min(int((detected > 0).sum(axis=1).min()) for detected in every)
     if fewest < _FEWEST_SCENES:
         return None
-    count = int((every[0] + every[1] > 0).sum())
-    whole = [
-        float(hits.sum() / detected.sum()) for hits, detected in zip(right, every, strict=True)
+    count = int((every[0].sum(axis=0) + every[1].sum(axis=0) > 0).sum())
+    each = [
+        hits.sum(axis=1) / detected.sum(axis=1) for hits, detected in zip(right, every, strict=True)
     ]
-    value = whole[1] - whole[0]
+    value = float(each[1].mean() - each[0].mean())
     off = [
-        (hits - precision * detected) / detected.sum()
-        for hits, detected, precision in zip(right, every, whole, strict=True)
+        ((hits - precision[:, None] * detected) / detected.sum(axis=1)[:, None]).mean(axis=0)
+        for hits, detected, precision in zip(right, every, each, strict=True)
     ]
     between = _WIDENED**2 * float(((off[1] - off[0]) ** 2).sum()) * count / (count - 1)
-    least = math.hypot(*(1 / (int((detected > 0).sum()) + 2) for detected in every))
+    least = math.hypot(*(1 / (int((detected > 0).any(axis=0).sum()) + 2) for detected in every))
     deviation = max(math.sqrt(between), least)
     half = student_quantile(fewest - 1, CONFIDENCE_LEVEL) * deviation
-    return Estimate(
-        value=value,
-        low=max(-1.0, value - half),
-        high=min(1.0, value + half),
-        n=int(sum(detected.sum() for detected in every)),
-        of="detections of both",
+    return widen(
+        Estimate(
+            value=value,
+            low=max(-1.0, value - half),
+            high=min(1.0, value + half),
+            n=round(sum(float(detected.sum(axis=1).mean()) for detected in every)),
+            of="detections of both",
+        ),
+        _variances(right, every, are_same_trainings),
+        groups=fewest,
+        least=-1.0,
+        most=1.0,
     )
 
 
 def _alarms_difference(
-    first: Sequence[MatchedPhotograph], second: Sequence[MatchedPhotograph], scenes: Sequence[int]
+    first: _Trainings, second: _Trainings, scenes: Sequence[int], are_same_trainings: bool
 ) -> Estimate:
     """Use the variance between scenes, and at least that of as many Poisson events plus one."""
-    many, count = len(first), max(scenes) + 1
-    net = [len(other.alarms) - len(one.alarms) for one, other in zip(first, second, strict=True)]
-    by_scene = np.bincount(scenes, weights=net)
-    value = float(by_scene.sum()) / many
-    off = by_scene - value * np.bincount(scenes)
+    photographs = np.bincount(scenes).astype(np.float64)
+    many, count = int(photographs.sum()), photographs.size
+    alarms = _by_scene(first, scenes, _alarms), _by_scene(second, scenes, _alarms)
+    net = alarms[1].mean(axis=0) - alarms[0].mean(axis=0)
+    value = float(net.sum()) / many
+    off = net - value * photographs
     between = _WIDENED * math.sqrt(float((off**2).sum()) * count / (count - 1)) / many
-    least = math.sqrt(float(np.abs(by_scene).sum()) + 1) / many
+    least = math.sqrt(float(np.abs(net).sum()) + 1) / many
     half = student_quantile(count - 1, CONFIDENCE_LEVEL) * max(between, least)
-    return Estimate(value=value, low=value - half, high=value + half, n=many, of="photographs")
+    return widen(
+        Estimate(value=value, low=value - half, high=value + half, n=many, of="photographs"),
+        _variances(
+            alarms, [np.broadcast_to(photographs, one.shape) for one in alarms], are_same_trainings
+        ),
+        groups=count,
+        least=-math.inf,
+        most=math.inf,
+    )
+
+
+def _hits(one: MatchedPhotograph) -> int:
+    return one.hits
+
+
+def _alarms(one: MatchedPhotograph) -> int:
+    return len(one.alarms)
+
+
+def _doors(trainings: _Trainings, scenes: Sequence[int]) -> Floats:
+    """Count the doors of each scene; they are the same for every training."""
+    [doors] = _by_scene(trainings[:1], scenes, lambda one: len(one.found))
+    return np.asarray(doors)
+
+
+def _by_scene(
+    trainings: _Trainings, scenes: Sequence[int], counted: Callable[[MatchedPhotograph], int]
+) -> Floats:
+    """Count something of each training in each scene: (N, scenes)."""
+    return np.stack(
+        [np.bincount(scenes, weights=[counted(one) for one in matched]) for matched in trainings]
+    )
+
+
+def _variances(
+    counts: Sequence[Floats], totals: Sequence[Floats], are_same_trainings: bool
+) -> list[TrainingVariance | None]:
+    """Estimate the variance between trainings of two ratios, from both by scene: (N, scenes).
+
+    Of the same trainings it is that of the differences.
+    """
+    groups = range(counts[0].shape[1])
+    (its, its_halves), (others, other_halves) = (
+        ratios(count, total, groups) for count, total in zip(counts, totals, strict=True)
+    )
+    if are_same_trainings:
+        return [training_variance((others - its).tolist(), other_halves - its_halves, groups)]
+    return [
+        training_variance(its.tolist(), its_halves, groups),
+        training_variance(others.tolist(), other_halves, groups),
+    ]

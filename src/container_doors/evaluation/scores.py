@@ -4,13 +4,8 @@ from collections.abc import Sequence
 
 from container_doors.core.measurements import Estimate, Photograph
 from container_doors.evaluation.best_f1 import at_best_f1
-from container_doors.evaluation.matched import (
-    MatchedPhotograph,
-    f1_score,
-    precision,
-    recall,
-    renumber,
-)
+from container_doors.evaluation.matched import MatchedPhotograph, renumber
+from container_doors.evaluation.mean_ratios import mean_ratios
 from container_doors.evaluation.ranking import Ranking, rank, rank_as_matched
 from container_doors.evaluation.resampling import coco_ap_of, ultralytics_ap_of
 from container_doors.evaluation.spread import AP50, AP50_95, Score, precision_of, resample
@@ -37,23 +32,34 @@ def all_scores(matched: Sequence[MatchedPhotograph]) -> tuple[dict[str, Estimate
         Ultralytics defines them; ``precision``, ``recall`` and ``F1`` in use; and for each absent
         score the reason.
     """
-    photographs = [one.photograph for one in matched]
-    scenes = renumber([one.scene for one in matched])
-    theirs = rank_as_matched(photographs)
+    return mean_scores([matched])
+
+
+def mean_scores(
+    trainings: Sequence[Sequence[MatchedPhotograph]],
+) -> tuple[dict[str, Estimate], dict[str, str]]:
+    """Score a split by the mean of several trainings; the variance between them is in the interval.
+
+    Args:
+        trainings: The photographs, matched for each training, in the same order.
+
+    Returns:
+        As :func:`all_scores`.
+    """
+    photographs = [[one.photograph for one in matched] for matched in trainings]
+    scenes = renumber([one.scene for one in trainings[0]])
+    theirs = [one for one in map(rank_as_matched, photographs) if one is not None]
+    has_matches = len(theirs) == len(trainings)
     estimates: dict[str, Estimate | None] = _average_precisions(
-        "AP", coco_ranking(photographs), scenes, coco_ap_of
+        "AP", [coco_ranking(one) for one in photographs], scenes, coco_ap_of
     )
-    if theirs is not None:
+    if has_matches:
         estimates |= _average_precisions("mAP", theirs, scenes, ultralytics_ap_of)
         estimates |= at_best_f1(theirs, scenes)
-    estimates |= {
-        "precision": precision(matched),
-        "recall": recall(matched),
-        "F1": f1_score(matched),
-    }
-    has_doors = any(one.found for one in matched)
+    estimates |= mean_ratios(trainings)
+    has_doors = any(one.found for one in trainings[0])
     undefined = {
-        name: _reason(name, has_doors=has_doors, has_matches=theirs is not None)
+        name: _reason(name, has_doors=has_doors, has_matches=has_matches)
         for name in (*_COCO, *_ULTRALYTICS, *IN_USE)
         if estimates.get(name) is None
     }
@@ -70,9 +76,9 @@ def coco_ranking(photographs: Sequence[Photograph]) -> Ranking:
 
 
 def _average_precisions(
-    prefix: str, ranking: Ranking, scenes: Sequence[int], score: Score
+    prefix: str, rankings: Sequence[Ranking], scenes: Sequence[int], score: Score
 ) -> dict[str, Estimate | None]:
-    resampled = resample(ranking, scenes, score)
+    resampled = [resample(one, scenes, score) for one in rankings]
     return {
         f"{prefix}{name}": precision_of(resampled, iou_thresholds=thresholds)
         for name, thresholds in (("50", AP50), ("50-95", AP50_95))

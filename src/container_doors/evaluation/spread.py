@@ -18,6 +18,7 @@ from container_doors.evaluation.intervals import proportion, student_quantile
 from container_doors.evaluation.matched import door_icc, match_ranking
 from container_doors.evaluation.ranking import Floats, Ranking
 from container_doors.evaluation.resampling import Weights, half_samples
+from container_doors.evaluation.trainings import training_variance, widen
 
 Score = Callable[[Ranking, Weights], Floats]
 """(B, I) weights to (B, 10) average precisions."""
@@ -73,23 +74,24 @@ def average_precision(
 ) -> Estimate | None:
     """Resample a split, and estimate one average precision (:func:`precision_of`)."""
     resampled = resample(ranking.at(iou_thresholds), groups, score)
-    return precision_of(resampled, iou_thresholds=AP50_95, level=level, icc=icc)
+    return precision_of([resampled], iou_thresholds=AP50_95, level=level, icc=icc)
 
 
 def precision_of(
-    resampled: Resampled,
+    trainings: Sequence[Resampled],
     *,
     iou_thresholds: slice,
     level: float = CONFIDENCE_LEVEL,
     icc: float | None = None,
 ) -> Estimate | None:
-    """Estimate an average precision over all confidences.
+    """Estimate an average precision over all confidences; of several trainings, their mean.
 
-    The recall at any confidence bounds it at each IoU threshold, so its lower bound is never above
-    that of the recall. Halves that all agree prove nothing.
+    The interval of a mean contains the variance between trainings too. The recall at any confidence
+    bounds it at each IoU threshold, so its lower bound is never above that of the recall. Halves
+    that all agree prove nothing.
 
     Args:
-        resampled: The split and its halves.
+        trainings: The split and its halves, of each training.
         iou_thresholds: Which of them to average over.
         level: The confidence level of the interval.
         icc: The doors' intraclass correlation; None: estimate it from the ranking.
@@ -97,10 +99,11 @@ def precision_of(
     Returns:
         None without a door. The interval is 0 to 1 if fewer than four groups have one.
     """
-    ranking, groups = resampled.ranking, resampled.groups
+    ranking, groups = trainings[0].ranking, trainings[0].groups
     if not ranking.doors.sum():
         return None
-    whole, halves = resampled.mean_over(iou_thresholds)
+    wholes, each = _means_over(trainings, iou_thresholds)
+    whole, halves = float(wholes.mean()), each.mean(axis=0)
     centre, deviation = _centre_and_deviation(whole, halves, groups)
     groups_with_doors = _count_groups_with_doors(ranking, groups)
     half = deviation * student_quantile(groups_with_doors - 1, level)
@@ -108,27 +111,39 @@ def precision_of(
     if groups_with_doors < _FEWEST_GROUPS:
         low, high = 0.0, 1.0
     else:
-        recalls = _recalls(ranking, groups, iou_thresholds, level=level, icc=icc)
+        recalls = _recalls(
+            [one.ranking for one in trainings], groups, iou_thresholds, level=level, icc=icc
+        )
         low = min(low, whole, float(np.mean([one.low for one in recalls])))
         # If no door is found, every half has 0; and a centre of 0 has no width in the logit.
         unseen = float(np.mean([0.0 if one.value else one.high for one in recalls]))
         at_most = float(np.mean([one.high for one in recalls]))
         high = min(1.0, max(high if centre > 0 else at_most, whole + unseen))
     doors = int(ranking.doors.sum())
-    return Estimate(value=whole, low=low, high=high, n=doors, of="doors", level=level)
+    return widen(
+        Estimate(value=whole, low=low, high=high, n=doors, of="doors", level=level),
+        [training_variance(wholes.tolist(), each, groups)],
+        groups=groups_with_doors,
+        least=0.0,
+        most=1.0,
+    )
 
 
 def difference(
-    first: Resampled,
-    second: Resampled,
+    first: Sequence[Resampled],
+    second: Sequence[Resampled],
     *,
     iou_thresholds: slice,
     least_deviation: float = 0.0,
 ) -> Estimate | None:
     """Estimate the difference of two models on the same photographs: the second minus the first.
 
+    Of several trainings of each it is that of their means, and the interval contains the variance
+    between trainings too. A training of one is no partner of a training of the other, whatever
+    their seeds.
+
     Args:
-        first: The split and its halves, of one model.
+        first: The split and its halves, of each training of one model.
         second: The same of the other.
         iou_thresholds: Which of them to average over.
         least_deviation: The smallest standard deviation, for halves that all agree.
@@ -136,22 +151,39 @@ def difference(
     Returns:
         None if fewer than four groups have a door.
     """
-    groups = first.groups
-    groups_with_doors = _count_groups_with_doors(first.ranking, groups)
+    groups = first[0].groups
+    groups_with_doors = _count_groups_with_doors(first[0].ranking, groups)
     if groups_with_doors < _FEWEST_GROUPS:
         return None
-    one, its_halves = first.mean_over(iou_thresholds)
-    other, other_halves = second.mean_over(iou_thresholds)
-    centre, deviation = _centre_and_deviation(other - one, other_halves - its_halves, groups)
+    its, its_halves = _means_over(first, iou_thresholds)
+    others, other_halves = _means_over(second, iou_thresholds)
+    value = float(others.mean() - its.mean())
+    halves = other_halves.mean(axis=0) - its_halves.mean(axis=0)
+    centre, deviation = _centre_and_deviation(value, halves, groups)
     quantile = student_quantile(groups_with_doors - 1, CONFIDENCE_LEVEL)
     half = max(deviation, least_deviation) * quantile
-    return Estimate(
-        value=other - one,
-        low=max(-1.0, min(centre - half, other - one)),
-        high=min(1.0, max(centre + half, other - one)),
-        n=len(groups),
-        of="photographs",
+    return widen(
+        Estimate(
+            value=value,
+            low=max(-1.0, min(centre - half, value)),
+            high=min(1.0, max(centre + half, value)),
+            n=len(groups),
+            of="photographs",
+        ),
+        [
+            training_variance(its.tolist(), its_halves, groups),
+            training_variance(others.tolist(), other_halves, groups),
+        ],
+        groups=groups_with_doors,
+        least=-1.0,
+        most=1.0,
     )
+
+
+def _means_over(trainings: Sequence[Resampled], iou_thresholds: slice) -> tuple[Floats, Floats]:
+    """Return the mean over some thresholds of N trainings, (N,), and of B halves, (N, B)."""
+    means = [one.mean_over(iou_thresholds) for one in trainings]
+    return np.array([whole for whole, _ in means]), np.stack([halves for _, halves in means])
 
 
 def _centre_and_deviation(
@@ -174,23 +206,31 @@ def _count_groups_with_doors(ranking: Ranking, groups: Sequence[int]) -> int:
 
 
 def _recalls(
-    ranking: Ranking,
+    rankings: Sequence[Ranking],
     groups: Sequence[int],
     iou_thresholds: slice,
     *,
     level: float,
     icc: float | None,
 ) -> list[Estimate]:
-    """Estimate the recall at any confidence, at each IoU threshold."""
-    totals = ranking.doors.tolist()
+    """Estimate the recall at any confidence, at each IoU threshold, of all trainings together."""
+    totals = [many for one in rankings for many in one.doors.tolist()]
     if icc is None:
-        icc = door_icc(match_ranking(ranking, groups, conf_threshold=0.0))
+        matched = (match_ranking(one, groups, conf_threshold=0.0) for one in rankings)
+        icc = door_icc([photograph for each in matched for photograph in each])
     hits = [
-        np.bincount(ranking.photograph[row], minlength=ranking.doors.size).tolist()
-        for row in ranking.is_door[iou_thresholds]
+        [
+            many
+            for one in rankings
+            for many in np.bincount(
+                one.photograph[one.is_door[iou]], minlength=one.doors.size
+            ).tolist()
+        ]
+        for iou in range(*iou_thresholds.indices(len(rankings[0].is_door)))
     ]
+    scenes = [*groups] * len(rankings)
     proportions = [
-        proportion(one, totals, groups, of="doors", icc=icc, level=level) for one in hits
+        proportion(one, totals, scenes, of="doors", icc=icc, level=level) for one in hits
     ]
     return [one for one in proportions if one is not None]
 

@@ -28,7 +28,7 @@ from container_doors.core.measurements import (
 from container_doors.core.records import Epoch, RunRecord, short_name
 from container_doors.reporting import charts, curve_table
 from container_doors.reporting.figures import NOT_MEASURED, count, duration
-from container_doors.reporting.fold_table import FOLD_COLUMNS, fold_rows
+from container_doors.reporting.fold_table import SEED_COLUMNS, fold_columns, fold_rows, seed_rows
 from container_doors.reporting.gate import ABOVE, TargetResult, check_targets, in_one_line
 from container_doors.reporting.offline import picture_uri, policy
 from container_doors.reporting.outputs import refuse_another_file
@@ -162,8 +162,10 @@ def write_page(
         trained_for=in_words(record.known_params.augmentation.conditions),
         timings=measured.timings,
         crossval=measured.crossval,
-        fold_columns=FOLD_COLUMNS,
+        fold_columns=fold_columns(measured.crossval) if measured.crossval else [],
         fold_rows=fold_rows(measured.crossval) if measured.crossval else [],
+        seed_columns=SEED_COLUMNS,
+        seed_rows=seed_rows(measured.crossval) if measured.crossval else [],
         is_trained_on_all=is_trained_on_all,
         corruptions=_corruptions(robustness) if robustness else None,
         names=_SCORES,

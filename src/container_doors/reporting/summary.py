@@ -18,7 +18,7 @@ from container_doors.core.run import PUBLISHED, REPORTS, Run
 from container_doors.reporting import figures, gate
 from container_doors.reporting.curves import draw_curves
 from container_doors.reporting.escaping import code, markdown_templates
-from container_doors.reporting.fold_table import FOLD_COLUMNS, fold_rows
+from container_doors.reporting.fold_table import SEED_COLUMNS, fold_columns, fold_rows, seed_rows
 from container_doors.reporting.gallery import Gallery, Picture, pick_evenly, rebuild
 from container_doors.reporting.outputs import refuse_another_file
 from container_doors.reporting.verdicts import (
@@ -200,7 +200,9 @@ def _render(
         assessments=assessments,
         crossval=crossval,
         fold_rows=fold_rows(crossval) if crossval else [],
-        fold_columns=FOLD_COLUMNS,
+        fold_columns=fold_columns(crossval) if crossval else [],
+        seed_rows=seed_rows(crossval) if crossval else [],
+        seed_columns=SEED_COLUMNS,
         test=evaluation.splits.get("test"),
         latency=reported_latency(evaluation, assessments),
         milliseconds=milliseconds,

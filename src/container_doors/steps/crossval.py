@@ -1,7 +1,8 @@
 """Cross-validates by scene: a model for each fold, measured on what it was not trained on.
 
-The folds are ordinary runs, ``NAME-fold1``, ``NAME-fold2``, ...; what is pooled of them is written
-beside the run NAME, which is the last model: trained on train and val together.
+The folds are ordinary runs, ``NAME-fold1``, ``NAME-fold2``, ...; with several seeds also
+``NAME-fold1-seed1``, ... What is pooled of them is written beside the run NAME, which is the last
+model: trained on train and val together.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,6 +19,7 @@ from container_doors.core.measurements import (
     FoldScores,
     Photograph,
     Robustness,
+    SeedScores,
 )
 from container_doors.core.ports import Progress, TaskEnd, Trainings, TrainingTask
 from container_doors.core.records import RunRecord
@@ -29,10 +31,11 @@ from container_doors.data.folds import read_folds, whole_name
 from container_doors.data.labelled import require_layout
 from container_doors.data.labels import read_boxes
 from container_doors.data.layout import FOLDS_CSV, Layout, label_of, view_name
-from container_doors.evaluation.folds import pooled_robustness, spread
-from container_doors.evaluation.matched import match_photographs
+from container_doors.evaluation.alarms import mean_false_alarms
+from container_doors.evaluation.folds import pooled_robustness, spread, spread_between_seeds
+from container_doors.evaluation.matched import MatchedPhotograph, match_photographs
 from container_doors.evaluation.paired import count_alarms
-from container_doors.evaluation.scores import all_scores
+from container_doors.evaluation.scores import all_scores, mean_scores
 from container_doors.evaluation.targets import recall_target
 from container_doors.publishing.hashing import file_sha256, text_sha256
 from container_doors.steps.data.validate import fit_data, layout_of
@@ -58,30 +61,61 @@ class Folds:
     run: Run
     """The experiment; its last model is of this name."""
     params: Params
-    tasks: Sequence[TrainingTask]
-    """One for each fold, in order."""
+    count: int
+    """Of folds."""
+    seeds: Sequence[int]
+    """That of the params, and those after it."""
     dataset_sha256: str
     """Of train, val and ``folds.csv``."""
 
     @property
+    def tasks(self) -> list[TrainingTask]:
+        """The trainings: all folds of the first seed, in order, then those of the next."""
+        return [
+            TrainingTask(run.name, self._params_of(number, seed))
+            for seed in self.seeds
+            for number, run in enumerate(self.runs_of(seed), start=1)
+        ]
+
+    @property
     def runs(self) -> list[Run]:
-        """The run of each fold, in order."""
-        return [self.run.fold(number) for number in range(1, len(self.tasks) + 1)]
+        """The run of each training, in the order of ``tasks``."""
+        return [run for seed in self.seeds for run in self.runs_of(seed)]
+
+    def runs_of(self, seed: int) -> list[Run]:
+        """Return the runs of one seed, in the order of the folds."""
+        other = None if seed == self.params.training.seed else seed
+        return [self.run.fold(number, seed=other) for number in range(1, self.count + 1)]
+
+    def _params_of(self, number: int, seed: int) -> Params:
+        return params_with(
+            self.params,
+            [
+                f"detection.data.fold={number}",
+                f"detection.training.seed={seed}",
+                "detection.publishing.when=never",
+            ],
+            where=f"the params of fold {number}",
+        )
 
 
-def plan_folds(params: Params, run: Run, *, folds: int | None, progress: Progress) -> Folds:
+def plan_folds(
+    params: Params, run: Run, *, folds: int | None, seeds: int | None = None, progress: Progress
+) -> Folds:
     """Check data and folds, and what was begun before; nothing is written.
 
     Args:
         params: The params of each fold.
         run: The experiment.
         folds: How many there should be; None: as many as the data set has.
+        seeds: How many trainings of each fold: by the seed of the params, that plus 1, ...; None:
+            as many as were begun, at first one.
         progress: Receives progress messages.
 
     Raises:
         DatasetError: If the data set has an error, no folds, other folds, a fold without a door, or
             a scene in two folds.
-        RunError: If what was begun under this name is of other params or other data.
+        RunError: If what was begun under this name is of other params, other data or more seeds.
     """
     if params.data.fold is not None or params.data.trains_on == "all":
         raise DatasetError(
@@ -101,39 +135,37 @@ def plan_folds(params: Params, run: Run, *, folds: int | None, progress: Progres
     _refuse_fold_without_door(of_images, f"{split} --folds {max(count - 1, 3)}")
     _refuse_divided_scenes(layout, of_images, f"{split} --folds {count}")
     report = fit_data(params, progress=progress)
+    first, begun = params.training.seed, _seeds_begun(params, run, count)
     plan = Folds(
-        run,
-        params,
-        [
-            TrainingTask(
-                run.fold(number).name,
-                params_with(
-                    params,
-                    [f"detection.data.fold={number}", "detection.publishing.when=never"],
-                    where=f"the params of fold {number}",
-                ),
-            )
-            for number in range(1, count + 1)
-        ],
-        _sha256_of_folds(report),
+        run, params, count, range(first, first + (seeds or begun)), _sha256_of_folds(report)
     )
     _refuse_changes(plan)
+    if len(plan.seeds) < begun:
+        raise RunError(
+            f"--seeds {seeds}: expected at least {begun}, with which {run.name} was begun",
+            hint="leave --seeds out; or begin another: --experiment NAME",
+        )
     return plan
 
 
 def train_folds(plan: Folds, *, trainings: Trainings, progress: Progress) -> None:
-    """Train each fold that is not finished; resume the one that was interrupted.
+    """Train each fold, by each seed, that is not finished; resume the one that was interrupted.
 
     Raises:
         DoorsError: See :meth:`ports.Trainings.train`; also if a fold fails by itself.
         ToBeContinued: If it was asked to stop; nothing is lost.
     """
-    progress.say(
-        f"cross-validating {plan.run.name}: {len(plan.tasks)} folds, {trainings.at_once} at a time"
+    tasks = plan.tasks
+    by_seeds, what = (
+        (f" by {len(plan.seeds)} seeds", "trainings") if len(plan.seeds) > 1 else ("", "folds")
     )
-    for number, end in enumerate(trainings.train(plan.tasks), start=1):
+    progress.say(
+        f"cross-validating {plan.run.name}: {plan.count} folds{by_seeds}, "
+        f"{trainings.at_once} at a time"
+    )
+    for number, end in enumerate(trainings.train(tasks), start=1):
         _refuse_failure(end)
-        progress.say(f"{end.name} is finished: {number} of {len(plan.tasks)} folds")
+        progress.say(f"{end.name} is finished: {number} of {len(tasks)} {what}")
 
 
 def train_last(plan: Folds, found: CrossValidation, *, trainings: Trainings) -> None:
@@ -159,45 +191,122 @@ def train_last(plan: Folds, found: CrossValidation, *, trainings: Trainings) -> 
 def pool(plan: Folds, *, open_detector: OpenDetector, progress: Progress) -> CrossValidation:
     """Pool what the folds' models detect on the photographs that they were not trained on.
 
-    It writes ``crossval.json`` and the detections.
+    Of several seeds each is pooled by itself, and the scores are the means. It writes
+    ``crossval.json`` and the detections.
 
     Raises:
         DatasetError: If attributes.csv names what is not there.
     """
     layout = require_layout(Path(plan.params.data.path))
     attributes = known_attributes(layout, progress)
-    detected = [
-        _of_whole(detect(run, "test", open_detector=open_detector, progress=progress))
-        for run in plan.runs
+    by_seed = [
+        _of_seed(plan, seed, attributes, open_detector=open_detector, progress=progress)
+        for seed in plan.seeds
     ]
-    together = _together(detected)
-    conf = plan.params.validation.conf_threshold
+    first = by_seed[0]
     paths = {
         view_name(files, image): image for files in layout.splits.values() for image in files.images
     }
-    records = [trained(run)[0] for run in plan.runs]
-    folds = [
-        _fold_scores(number, run, record, one, attributes, conf)
-        for number, (run, record, one) in enumerate(
-            zip(plan.runs, records, detected, strict=True), start=1
-        )
-    ]
+    pooled = assess(
+        first.detected,
+        attributes,
+        paths,
+        conf_threshold=plan.params.validation.conf_threshold,
+        target=recall_target(None),
+    ).model_copy(update={"latency": None, "latency_ms": None})
     found = CrossValidation(
         experiment=plan.run.name,
         params=plan.params.model_dump(mode="json"),
         dataset_path=plan.params.data.path,
         dataset_sha256=plan.dataset_sha256,
-        folds=folds,
-        epochs=max(1, round(median(one.best_epoch for one in folds))),
-        pooled=assess(
-            together, attributes, paths, conf_threshold=conf, target=recall_target(None)
-        ).model_copy(update={"latency": None, "latency_ms": None}),
-        spread=spread([one.scores for one in folds]),
-        robustness=_robustness(plan.runs, records, together.files_sha256),
+        folds=[fold for one in by_seed for fold in one.folds],
+        epochs=max(1, round(median(one.best_epoch for one in first.folds))),
+        pooled=pooled,
+        spread=spread(
+            [
+                [one.scores for one in trainings]
+                for trainings in zip(*(one.folds for one in by_seed), strict=True)
+            ]
+        ),
+        robustness=_robustness(
+            plan.runs_of(plan.seeds[0]), first.records, first.detected.files_sha256
+        ),
     )
-    together.write(plan.run.out_of_fold)
+    if len(by_seed) > 1:
+        found = _with_seeds(found, by_seed)
+    for seed, one in zip(plan.seeds[1:], by_seed[1:], strict=True):
+        one.detected.write(plan.run.out_of_fold_of(seed))
+    first.detected.write(plan.run.out_of_fold)
     found.write(plan.run.crossval)
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class _OfSeed:
+    """What the folds of one seed detected, together."""
+
+    seed: int
+    records: Sequence[RunRecord]
+    folds: Sequence[FoldScores]
+    detected: Detected
+    matched: Sequence[MatchedPhotograph]
+
+
+def _of_seed(
+    plan: Folds,
+    seed: int,
+    attributes: Attributes,
+    *,
+    open_detector: OpenDetector,
+    progress: Progress,
+) -> _OfSeed:
+    conf = plan.params.validation.conf_threshold
+    runs = plan.runs_of(seed)
+    records = [trained(run)[0] for run in runs]
+    detected = [
+        _of_whole(detect(run, "test", open_detector=open_detector, progress=progress))
+        for run in runs
+    ]
+    named = seed if len(plan.seeds) > 1 else None
+    folds = [
+        _fold_scores(number, run, record, one, attributes, conf).model_copy(update={"seed": named})
+        for number, (run, record, one) in enumerate(
+            zip(runs, records, detected, strict=True), start=1
+        )
+    ]
+    together = _together(detected)
+    matched = match_photographs(
+        together.photographs, scenes_of(together, attributes), conf_threshold=conf
+    )
+    return _OfSeed(seed, records, folds, together, matched)
+
+
+def _with_seeds(found: CrossValidation, by_seed: Sequence[_OfSeed]) -> CrossValidation:
+    """Replace the scores of the first seed by the means; add those of each seed, and the spread."""
+    scores, undefined = mean_scores([one.matched for one in by_seed])
+    alarms = mean_false_alarms(
+        [one.detected.photographs for one in by_seed],
+        [one.scene for one in by_seed[0].matched],
+        conf_threshold=found.pooled.conf_threshold,
+    )
+    if not alarms:
+        undefined["false alarms"] = found.pooled.undefined["false alarms"]
+    seeds = [
+        SeedScores(
+            seed=one.seed,
+            false_alarms=count_alarms(one.matched),
+            scores=all_scores(one.matched)[0],
+        )
+        for one in by_seed
+    ]
+    pooled = {"scores": scores, "undefined": undefined, "false_alarms": alarms}
+    return found.model_copy(
+        update={
+            "pooled": found.pooled.model_copy(update=pooled),
+            "seeds": seeds,
+            "between_seeds": spread_between_seeds([one.scores for one in seeds]),
+        }
+    )
 
 
 def _refuse_fold_without_door(folds: Mapping[Path, int], fewer: str) -> None:
@@ -240,6 +349,17 @@ def _sha256_of_folds(report: Report) -> str:
         {path: digest for path, digest in report.digests.items() if path not in apart}
         | {Path(FOLDS_CSV): file_sha256(table)}
     )
+
+
+def _seeds_begun(params: Params, run: Run, folds: int) -> int:
+    """Count the seeds of which a training was begun, at least 1; one seed begins after another."""
+    begun = 1
+    while any(
+        run.fold(number, seed=params.training.seed + begun).has_record
+        for number in range(1, folds + 1)
+    ):
+        begun += 1
+    return begun
 
 
 def _refuse_changes(plan: Folds) -> None:

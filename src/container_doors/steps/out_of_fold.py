@@ -45,6 +45,24 @@ def read_cross_validation(run: Run) -> tuple[CrossValidation, Detected]:
     return CrossValidation.read(run.crossval), Detected.read(run.out_of_fold)
 
 
+def read_seeds(run: Run) -> tuple[CrossValidation, list[Detected]]:
+    """Read a cross-validation and the detections of each of its seeds, the first seed first.
+
+    Raises:
+        RunError: If there is none, or if the detections of a seed are missing.
+    """
+    found, first = read_cross_validation(run)
+    others = [run.out_of_fold_of(one.seed) for one in found.seeds[1:]]
+    lost = [path for path in others if not path.exists()]
+    if lost:
+        raise RunError(
+            f"the detections of a seed of {run.label} are lost: there is no {lost[0]}",
+            hint=f"doors crossval --experiment {run.name} --no-final trains nothing again that is "
+            "finished",
+        )
+    return found, [first, *map(Detected.read, others)]
+
+
 def to_choose_by(
     run: Run,
     record: RunRecord,

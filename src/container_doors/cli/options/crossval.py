@@ -17,7 +17,8 @@ def add_to(commands: Commands) -> None:
     parser.add_argument(
         "--experiment",
         metavar="NAME",
-        help="the folds are runs NAME-fold1, NAME-fold2, ..., the last model is NAME "
+        help="the folds are runs NAME-fold1, NAME-fold2, ..., by further seeds NAME-fold1-seed1, "
+        "..., the last model is NAME "
         "(default: detection.wandb.name of the configuration)",
     )
     parser.add_argument(
@@ -26,6 +27,13 @@ def add_to(commands: Commands) -> None:
         metavar="K",
         help="an error if the data set has another number of them (default: any); "
         "they are made by: doors data split --folds 5",
+    )
+    parser.add_argument(
+        "--seeds",
+        type=positive,
+        metavar="N",
+        help="train each fold N times, by the seed of the configuration, the next one, ...; more "
+        "may be added later (default: as many as were begun, at first 1)",
     )
     parser.add_argument(
         "--no-final",

@@ -49,6 +49,8 @@ class Pieces(FakeTrainer):
         if "," in params.training.device and os.environ["MOOD"] == "stall":
             time.sleep(60)
         done = len(read_epochs(run.metrics_jsonl))
+        if os.environ["MOOD"] == "stuck" and done:
+            raise ToBeContinued("no epoch fits into the time limit")
         run.best_weights.parent.mkdir(parents=True, exist_ok=True)
         (run.trainer_dir / "args.yaml").write_text("epochs: 5\n")
         for number in range(done + 1, params.training.epochs + 1):
@@ -68,7 +70,7 @@ class Pieces(FakeTrainer):
 
 def end() -> None:
     mood = os.environ["MOOD"]
-    if mood == "stop":
+    if mood in {"stop", "stuck"}:
         raise ToBeContinued("no further epoch fits into the time limit")
     if mood == "kill":
         time.sleep(2)  # so that the checkpoint is kept

@@ -8,7 +8,7 @@ from tests.test_remote_training import _commit, clone, host, no_time, params
 from container_doors.adapters.git.repository import GitRepository
 from container_doors.cli import kaggle, kaggle_trainings
 from container_doors.cli.kaggle_trainings import KaggleTrainings
-from container_doors.core.errors import UnreachableError
+from container_doors.core.errors import HostError, UnreachableError
 from container_doors.core.ports import TaskEnd, TrainingTask
 from container_doors.core.records import RunRecord
 from container_doors.core.run import Run
@@ -78,3 +78,12 @@ def test_a_failed_training_is_a_failed_task(host: FakeHost):
 
     assert (end.name, end.outcome) == ("t0", "failed")
     assert "out of memory with batch size 1" in (end.reason or "")
+
+
+@pytest.mark.slow
+def test_sessions_that_bring_no_epoch_are_not_repeated_for_ever(host: FakeHost):
+    host.environment["MOOD"] = "stuck"
+
+    with pytest.raises(HostError, match="brought no new epoch"):
+        train(a_task("t0", 0))
+    assert len(read_jobs()) == 2

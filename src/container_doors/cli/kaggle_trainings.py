@@ -18,6 +18,7 @@ from container_doors.steps.kaggle.plan import JobRequest
 from container_doors.steps.kaggle.pull import PulledRun, pull_job
 from container_doors.steps.kaggle.push import push_job
 from container_doors.training.claim import earlier_record
+from container_doors.training.history import read_epochs
 
 
 @dataclass
@@ -47,10 +48,20 @@ class KaggleTrainings:
             if not waiting:
                 return
             job = self._open_job(waiting) or self._start(list(waiting.values())[: self.at_once])
-            for pulled in self._bring_home(job):
-                if pulled.outcome.kind == "failed":
-                    del waiting[pulled.run.name]
-                    yield TaskEnd(pulled.run.name, "failed", pulled.outcome.why)
+            before = _epochs(job)
+            home = self._bring_home(job)
+            failed = [one for one in home if one.outcome.kind == "failed"]
+            for pulled in failed:
+                del waiting[pulled.run.name]
+                yield TaskEnd(pulled.run.name, "failed", pulled.outcome.why)
+            if not failed and _epochs(job) == before and not self._has_ended(job, waiting):
+                raise HostError(
+                    f"{job.slug} brought no new epoch, so another session would not either",
+                    hint=f"see why: {job.url}; a longer session: --hours; the same command goes on",
+                )
+
+    def _has_ended(self, job: JobRecord, waiting: dict[str, TrainingTask]) -> bool:
+        return any(known_end(waiting[name]) for name in job.experiments if name in waiting)
 
     def _end_here(self, task: TrainingTask) -> TaskEnd | None:
         """Return how a task has ended; finish one that was trained there and downloaded."""
@@ -95,6 +106,11 @@ class KaggleTrainings:
         if home.is_to_stop:
             raise ToBeContinued(f"{job.slug} was stopped")
         return pulled
+
+
+def _epochs(job: JobRecord) -> dict[str, int]:
+    """Return how many epochs of each run of a job are here."""
+    return {name: len(read_epochs(Run(name).metrics_jsonl)) for name in job.experiments}
 
 
 def _on_one_gpu(params: Params) -> Params:

@@ -23,7 +23,7 @@ COMMANDS = (
     "sweep", "robustness",
 )  # fmt: skip
 
-_NUMBERS = re.compile(rf"(--(?:folds|train|port|queue|max-files)) {VALUE}\b")
+_NUMBERS = re.compile(rf"(--(?:folds|seeds|train|port|queue|max-files)) {VALUE}\b")
 """Options whose value is a number."""
 
 _NAMED = re.compile(rf"(?<![\w./-])doors (?=(?:{'|'.join(COMMANDS)})\b)")

@@ -57,8 +57,8 @@ def read_seeds(run: Run) -> tuple[CrossValidation, list[Detected]]:
     if lost:
         raise RunError(
             f"the detections of a seed of {run.label} are lost: there is no {lost[0]}",
-            hint=f"doors crossval --experiment {run.name} --no-final trains nothing again that is "
-            "finished",
+            hint=f"doors crossval --experiment {run.name} --no-final: it detects again, and trains "
+            "nothing that is finished",
         )
     return found, [first, *map(Detected.read, others)]
 

@@ -381,6 +381,10 @@ def test_two_cross_validations_are_compared_photograph_by_photograph() -> None:
     assert found.by["recall"].value == -1.0
     with pytest.raises(RunError, match="exp3 was not cross-validated"):
         compare_runs(NAME, Run("exp3"), "folds", open_detector=opened, progress=FakeProgress())
+    fold = Run("exp2-fold1")
+    with pytest.raises(RunError, match="exp2-fold1 was not cross-validated") as caught:
+        compare_runs(NAME, fold, "folds", open_detector=opened, progress=FakeProgress())
+    assert caught.value.hint == "it is a fold of exp2: name that one"
 
 
 def test_two_ways_of_training_are_compared_by_several_seeds_of_each() -> None:

@@ -9,7 +9,7 @@ from operator import itemgetter
 import numpy as np
 
 from container_doors.core.errors import ConfigError, RunError
-from container_doors.core.measurements import Estimate, Photograph
+from container_doors.core.measurements import FOLDS, Estimate, Photograph
 from container_doors.evaluation.alarms import WITHOUT_DOOR, alarm_rate, without_door
 from container_doors.evaluation.intervals import proportion, rate
 from container_doors.evaluation.matched import door_icc, match_photographs, recall, renumber
@@ -129,6 +129,7 @@ def choose_threshold(
     Raises:
         RunError: If no threshold meets it: the photographs are too few, or the model too weak.
     """
+    of_split = "train and val" if split == FOLDS else split
     best: tuple[float, Estimate] | None = None
     at: Estimate | None = None
     of_recall = target.is_of_recall
@@ -140,12 +141,13 @@ def choose_threshold(
     if at is None:
         what = "door" if of_recall else "photograph without a door"
         raise RunError(
-            f"{target.text} is undefined on {split}: it has no {what}", hint=f"add a {what} to val"
+            f"{target.text} is undefined on {split}: it has no {what}",
+            hint=f"add a {what} to {of_split}",
         )
     if best is None:
         raise RunError(
             f"no threshold meets {target.text} on {split}: the safest has {target.describe(at)}",
-            hint="more photographs in val narrow the interval; or choose an easier target",
+            hint=f"more photographs in {of_split} narrow the interval; or choose an easier target",
         )
     price = target.price(photographs, scenes, conf_threshold=best[0])
     if not target.is_of_recall and price is not None and not price.value:

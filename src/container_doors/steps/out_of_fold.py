@@ -1,5 +1,6 @@
 """What a cross-validation has measured: of every photograph by a model not trained on it."""
 
+import re
 from pathlib import Path
 
 from container_doors.core.errors import RunError
@@ -16,6 +17,8 @@ from container_doors.steps.detections import (
     known_attributes,
     scenes_of,
 )
+
+_FOLD = re.compile(r"-fold\d+(-seed\d+)?$")
 
 
 def cross_validation(run: Run, record: RunRecord) -> CrossValidation | None:
@@ -40,9 +43,20 @@ def read_cross_validation(run: Run) -> tuple[CrossValidation, Detected]:
     if not run.crossval.exists() or not run.out_of_fold.exists():
         raise RunError(
             f"{run.label} was not cross-validated: there is no {run.crossval}",
-            hint=f"doors crossval --experiment {run.name}",
+            hint=_how_to_cross_validate(run),
         )
     return CrossValidation.read(run.crossval), Detected.read(run.out_of_fold)
+
+
+def _how_to_cross_validate(run: Run) -> str:
+    whole = _FOLD.sub("", run.name)
+    if whole != run.name and Run(whole, run.root).crossval.exists():
+        return f"it is a fold of {whole}: name that one"
+    if run.has_record:  # which a cross-validation of this name would replace
+        return (
+            f"by the same settings, under another name: doors crossval --experiment {run.name}-cv"
+        )
+    return f"doors crossval --experiment {run.name}"
 
 
 def read_seeds(run: Run) -> tuple[CrossValidation, list[Detected]]:

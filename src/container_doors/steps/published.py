@@ -140,7 +140,8 @@ def _compare(
     ]
     if trained_on_val:
         which = " and ".join(trained_on_val)
-        return "unknown", f"{which} was trained on val too, so val cannot compare them"
+        verb = "were" if len(trained_on_val) > 1 else "was"
+        return "unknown", f"{which} {verb} trained on val too, so val cannot compare them"
     new, old, how = _comparable(record, evaluation, run, published, outside)
     if new is None or old is None:
         return "unknown", "val has no door to measure it on"

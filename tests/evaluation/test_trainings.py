@@ -9,9 +9,10 @@ from statistics import NormalDist
 import numpy as np
 import pytest
 
-from container_doors.core.measurements import Estimate
+from container_doors.core.measurements import Estimate, FalseAlarms, Photograph
 from container_doors.evaluation import mean_ratios as ratios_of
 from container_doors.evaluation import spread
+from container_doors.evaluation.alarms import mean_false_alarms
 from container_doors.evaluation.matched import MatchCounts, recall
 from container_doors.evaluation.mean_ratios import mean_ratios
 from container_doors.evaluation.paired import differences, mean_differences
@@ -154,6 +155,36 @@ def test_the_variance_between_trainings_has_no_part_that_scenes_have_already() -
     assert training_variance([0.5], halves[:1], range(4)) is None
     alike = training_variance([0.5, 0.5], np.array([[0.8, 0.2], [0.2, 0.8]]), range(4))
     assert alike == TrainingVariance(0.0, 0.0, 1)
+
+
+def test_a_second_training_adds_no_photograph_without_a_door() -> None:
+    """No false alarm in eleven photographs proves as little after two trainings as after one."""
+
+    def seen(confidence: float) -> list[Photograph]:
+        return [
+            Photograph(
+                image=f"images/test/{number}.jpg",
+                width_px=9,
+                height_px=9,
+                doors_xyxy=[],
+                scored_xyxy=[],
+                scored_confidences=[],
+                used_xyxy=[(0, 0, 9, 9)],
+                used_confidences=[confidence + number / 1e6],
+            )
+            for number in range(11)
+        ]
+
+    def at_the_point(*trainings: list[Photograph]) -> FalseAlarms:
+        found = mean_false_alarms(trainings, list(range(11)), conf_threshold=0.25)
+        (one,) = [one for one in found if one.conf_threshold == 0.25]
+        return one
+
+    alone, both = at_the_point(seen(0.012)), at_the_point(seen(0.012), seen(0.004))
+
+    assert both.per_photograph.value == 0
+    assert both.per_photograph.high >= alone.per_photograph.high
+    assert both.photographs_with_one.high >= alone.photographs_with_one.high
 
 
 def test_each_side_of_an_interval_is_widened_by_itself() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from container_doors.core.measurements import CONFIDENCE_LEVEL, Estimate, FalseAlarms, Photograph
 from container_doors.evaluation.intervals import intraclass_correlation, proportion, rate
 from container_doors.evaluation.matched import renumber
-from container_doors.evaluation.mean_ratios import mean_ratio
+from container_doors.evaluation.mean_ratios import OverScenes, mean_ratio
 
 WITHOUT_DOOR = "photographs without a door"
 
@@ -83,7 +83,10 @@ def _mean_of(
     empty = [[one for one in photographs if not one.doors_xyxy] for photographs in trainings]
     _, groups, _ = without_door(trainings[0], scenes)
     return mean_ratio(
-        estimate(together, [*scenes] * len(trainings), conf_threshold=threshold),
+        OverScenes(
+            estimate(together, [*scenes] * len(trainings), conf_threshold=threshold),
+            [estimate(photographs, scenes, conf_threshold=threshold) for photographs in trainings],
+        ),
         [[counted(one, threshold) for one in photographs] for photographs in empty],
         [[1] * len(photographs) for photographs in empty],
         groups,

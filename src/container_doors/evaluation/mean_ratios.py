@@ -6,6 +6,7 @@ interval over scenes; the variance between trainings widens it (:mod:`trainings`
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 import numpy as np
 
@@ -23,6 +24,17 @@ class _Ratio:
     estimate: Callable[..., Estimate | None]
     total: Callable[[MatchCounts], int]
     of: Callable[[Floats], Floats] = lambda ratio: ratio
+
+
+@dataclass(frozen=True, slots=True)
+class OverScenes:
+    """A ratio with its interval over scenes."""
+
+    together: Estimate | None
+    """Of the counts of all trainings."""
+    alone: Sequence[Estimate | None]
+    """Of each training. The interval of the mean is as wide as these on average, or wider: the
+    trainings looked at the same photographs, so there are no more of them. Empty: not compared."""
 
 
 _RATIOS: Mapping[str, _Ratio] = {
@@ -49,7 +61,12 @@ def mean_ratios(
     scenes = renumber([one.scene for one in trainings[0]])
     return {
         name: mean_ratio(
-            ratio.estimate(together, level=level),
+            OverScenes(
+                ratio.estimate(together, level=level),
+                []
+                if name == "recall"  # how alike a scene's doors are is known: simulated to cover
+                else [ratio.estimate(matched, level=level) for matched in trainings],
+            ),
             [[one.hits for one in matched] for matched in trainings],
             [[ratio.total(one) for one in matched] for matched in trainings],
             scenes,
@@ -60,7 +77,7 @@ def mean_ratios(
 
 
 def mean_ratio(
-    together: Estimate | None,
+    over_scenes: OverScenes,
     counts: Sequence[Sequence[int]],
     totals: Sequence[Sequence[int]],
     scenes: Sequence[int],
@@ -71,7 +88,7 @@ def mean_ratio(
     """Estimate the mean of several trainings' ratios.
 
     Args:
-        together: The ratio of all counts, with its interval over scenes.
+        over_scenes: The ratio of all counts, and of those of each training.
         counts: (N, I) Of each training, in each photograph.
         totals: (N, I) What they are divided by.
         scenes: One per photograph, numbered from 0.
@@ -81,7 +98,7 @@ def mean_ratio(
     Returns:
         None if it is undefined for one of the trainings.
     """
-    many = len(counts)
+    many, together = len(counts), over_scenes.together
     if together is None or many == 1:
         return together
     count, total = np.asarray(counts, np.float64), np.asarray(totals, np.float64)
@@ -90,7 +107,7 @@ def mean_ratio(
     scores, halves = map(of, ratios(count, total, scenes))
     mean = float(scores.mean())
     moved = mean - together.value
-    return widen(
+    found = widen(
         together.model_copy(
             update={
                 "value": mean,
@@ -103,6 +120,16 @@ def mean_ratio(
         groups=len(np.unique(np.asarray(scenes)[total.sum(axis=0) > 0])),
         least=0.0,
         most=most,
+    )
+    alone = [one for one in over_scenes.alone if one is not None]
+    if not alone:
+        return found
+    low, high = (
+        mean + fmean(end - one.value for one, end in zip(alone, ends, strict=True))
+        for ends in ([one.low for one in alone], [one.high for one in alone])
+    )
+    return found.model_copy(
+        update={"low": min(found.low, max(0.0, low)), "high": max(found.high, min(most, high))}
     )
 
 

@@ -204,8 +204,7 @@ def test_each_fold_is_trained_by_each_seed_and_the_scores_are_the_means(tmp_path
     between = found.between_seeds["recall"]
     assert (between.lowest, between.highest, between.seeds) == (9 / 11, 1.0, 2)
     assert between.deviation == pytest.approx(2 / 11 / 2**0.5)
-    assert (found.spread["recall"].folds, recall.n) == (3, 11)
-    assert (found.pooled.doors, found.pooled.scores["precision"].n) == (11, 11)
+    assert (found.spread["recall"].folds, recall.n, found.pooled.doors) == (3, 11, 11)
     assert found.pooled.false_alarms[0].per_photograph.n == 1
     assert CrossValidation.read(NAME.crossval) == found
     assert RunRecord.read(NAME.record).known_params.training.seed == 0

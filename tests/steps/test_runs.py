@@ -187,6 +187,21 @@ def test_what_is_best_comes_first_and_what_is_unknown_last(repository: FakeRepos
     assert {len(order(key)) for key in SORT_KEYS} == {4}
 
 
+def test_a_sweep_and_folds_without_a_last_model_are_no_damaged_runs(repository: FakeRepository):
+    for run, document in (
+        (Run("sweep1"), Run("sweep1").sweep_db),
+        (Run("cv1"), Run("cv1").crossval),
+    ):
+        run.directory.mkdir(parents=True)
+        document.touch()
+    train("exp1", 0.5, repository)
+    Run("exp2").directory.mkdir()
+
+    rows = {row.name: row.problem is not None for row in list_runs(repository)}
+
+    assert rows == {"exp1": False, "exp2": True}
+
+
 @pytest.mark.parametrize("name", ["run.json", "metadata.json", "scores.json", "evaluation.json"])
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"schema_version": 9}', "\0\0"])
 def test_a_damaged_run_is_a_row_that_says_so(

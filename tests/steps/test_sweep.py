@@ -21,7 +21,7 @@ from container_doors.reporting.sweep_verdict import verdict
 from container_doors.steps.start import training_params
 from container_doors.steps.sweep import Search, confirmed, sweep
 from container_doors.sweeps.plan import read_plan
-from container_doors.sweeps.trials import Suggest
+from container_doors.sweeps.trials import IsUsable, Suggest
 from tests.builders import a_small_dataset
 from tests.fakes import FakeProgress, NeverStopping
 from tests.sweeps.scored import ScoredTrainer, open_scored, score, scored_world
@@ -154,18 +154,23 @@ def test_a_trial_without_memory_is_a_failed_one_and_three_in_a_row_are_the_end(
     assert [one.number for one in again.trials if one.outcome == "failed"] == [1, 3, 4, 5, 6]
 
 
-def test_values_that_cannot_be_used_together_are_a_failed_trial(ledger: MemoryLedger):
+def test_values_that_params_do_not_allow_together_are_no_trial(ledger: MemoryLedger):
+    """Nested keys are searched too."""
     plan = """\
 space:
   detection.augmentation.mosaic: [0.0, 1.0]
   detection.augmentation.close_mosaic: [0, 2]
-budget: {trials: 5}
+  detection.augmentation.conditions.rain.probability: [0.0, 0.2]
+budget: {trials: 9}
 """
     found = search(plan, ledger)
 
-    [failed] = [one for one in found.trials if one.outcome == "failed"]
-    assert "close_mosaic: 2 would be ignored" in (failed.reason or "")
-    assert found.end == "every combination was tried"
+    searched = [one.values for one in found.trials[1:]]
+    assert len(searched) == len({repr(one) for one in searched}) == 6
+    assert {(one["detection.augmentation.mosaic"], one["detection.augmentation.close_mosaic"])
+            for one in searched} == {(0.0, 0), (1.0, 0), (1.0, 2)}  # fmt: skip
+    assert {one.outcome for one in found.trials} == {"finished"}
+    assert found.end == "every combination that params allow was tried"
 
 
 def test_the_budget_of_hours_is_that_of_the_trainings(ledger: MemoryLedger):
@@ -231,7 +236,9 @@ def test_the_winner_is_compared_on_test_once_and_the_sentence_says_what_is_prove
         open_world=partial(scored_world, trainer=ScoredTrainer()),
     )
 
-    def choose(space: Space, before: Sequence[Trial], known: int, seed: int) -> dict[str, Scalar]:
+    def choose(
+        space: Space, before: Sequence[Trial], known: int, seed: int, is_usable: IsUsable
+    ) -> dict[str, Scalar]:
         return before[0].values | {RATE: 0.003}
 
     found = search(plan, ledger, trainings=local, choose=choose)

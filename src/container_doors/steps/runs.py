@@ -146,7 +146,21 @@ def _published_or_problem() -> tuple[Metadata | None, str | None]:
 def _folders() -> list[Path]:
     if not RUNS.is_dir():
         return []
-    return sorted(path for path in RUNS.iterdir() if path.is_dir() and path.name[0] != ".")
+    return sorted(
+        path
+        for path in RUNS.iterdir()
+        if path.is_dir() and path.name[0] != "." and not _is_of_many(path)
+    )
+
+
+def _is_of_many(path: Path) -> bool:
+    """Return whether a folder is of a sweep, or of a cross-validation without a last model."""
+    try:
+        run = Run(path.name, path.parent)
+    except RunError:  # an earlier run, NAME~1
+        return False
+    is_one = run.record.exists() or run.trainer_dir.exists()
+    return not is_one and (run.sweep.exists() or run.sweep_db.exists() or run.crossval.exists())
 
 
 def _row_of_folder(

@@ -68,8 +68,8 @@ def sweep(plan: Plan, params: Params, run: Run, *, search: Search, progress: Pro
         What is in ``sweep.json``.
 
     Raises:
-        DoorsError: If data or params cannot be used, if the sweep was begun with others, or if
-            three trials in a row fail.
+        DoorsError: If data or params cannot be used, if the sweep was begun with other settings, or
+            if three trials in a row fail.
         ToBeContinued: If it was asked to stop; nothing is lost.
     """
     sha256 = _data_sha256(plan, params, run, progress)
@@ -161,7 +161,7 @@ def _define(plan: Plan, params: Params, data_sha256: str, run: Run, ledger: Ledg
         changes.append(f"the photographs or labels in {params.data.path}")
     if changes:
         raise ConfigError(
-            f"the sweep {run.name} was begun with others:",
+            f"the sweep {run.name} was begun with other settings:",
             hint="undo that change, and the same command goes on; or begin another sweep: "
             "--experiment NAME (only the budget may change)",
             faults=changes,
@@ -207,7 +207,7 @@ def _begin_batch(work: _Sweep, at_once: int) -> str | None:
     for _ in range(len(trials), min(start + at_once, work.plan.budget.trials)):
         values = _next_values(work, trials, start)
         if values is None:
-            return "every combination was tried"
+            return "every combination that params allow was tried"
         number = len(trials)
         trial = Trial(
             number=number,
@@ -223,7 +223,8 @@ def _begin_batch(work: _Sweep, at_once: int) -> str | None:
 def _end_of_budget(plan: Plan, trials: Sequence[Trial]) -> str | None:
     hours = sum(one.training_s for one in trials) / 3600
     if len(trials) >= plan.budget.trials:
-        return f"all {plan.budget.trials} trials have ended"
+        spent = f"the budget is {plan.budget.trials}" if len(trials) > plan.budget.trials else ""
+        return f"all {len(trials)} trials have ended" + (f", and {spent}" if spent else "")
     if plan.budget.hours is not None and hours >= plan.budget.hours:
         return f"{hours:.2f} hours were trained, and the budget is {plan.budget.hours:g}"
     return None
@@ -232,7 +233,15 @@ def _end_of_budget(plan: Plan, trials: Sequence[Trial]) -> str | None:
 def _next_values(work: _Sweep, trials: Sequence[Trial], known: int) -> dict[str, Scalar] | None:
     if not trials:
         return values_of(work.params, work.plan.space)
-    return work.search.suggest(work.plan.space, trials, known, work.plan.seed)
+
+    def is_usable(values: dict[str, Scalar]) -> bool:
+        try:
+            with_values(work.params, values, where="a trial")
+        except ConfigError:
+            return False
+        return True
+
+    return work.search.suggest(work.plan.space, trials, known, work.plan.seed, is_usable)
 
 
 def _results(work: _Sweep, running: Sequence[Trial]) -> Iterator[Trial]:
@@ -246,7 +255,7 @@ def _results(work: _Sweep, running: Sequence[Trial]) -> Iterator[Trial]:
         except ConfigError as error:
             yield trial.model_copy(update={"outcome": "failed", "reason": "; ".join(error.faults)})
             continue
-        place = f"{trial.number + 1} of {work.plan.budget.trials}"
+        place = f"{trial.number + 1} of {max(len(work.ledger.trials()), work.plan.budget.trials)}"
         work.progress.say(f"trial {trial.number} ({place}): {_described(trial)}")
         by_run |= {one.name: trial for one in its_tasks}
         left[trial.number] = len(its_tasks)

@@ -3,7 +3,8 @@
 import math
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
-from typing import Any
+from operator import attrgetter
+from typing import Annotated, Any, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel
@@ -37,11 +38,22 @@ def searchable_keys() -> dict[str, Any]:
     found = {}
     for section in SEARCHED:
         model = Params.model_fields[section].annotation
-        if isinstance(model, type) and issubclass(model, BaseModel):
-            for key, field in model.model_fields.items():
-                if f"{section}.{key}" not in _UNSEARCHED:
-                    found[f"detection.{section}.{key}"] = field.annotation
+        for key, kind in _leaves(model, section):
+            if key not in _UNSEARCHED:
+                found[f"detection.{key}"] = kind
     return found
+
+
+def _leaves(model: Any, name: str) -> Iterator[tuple[str, Any]]:  # noqa: ANN401 - an annotation
+    """Yield the keys of a section and of those in it, with their types; ``None`` is left out."""
+    if not (isinstance(model, type) and issubclass(model, BaseModel)):
+        kinds = [one for one in get_args(model) if one is not type(None)]
+        is_optional = type(None) in get_args(model) and len(kinds) == 1
+        kind = kinds[0] if is_optional else model
+        yield name, get_args(kind)[0] if get_origin(kind) is Annotated else kind
+        return
+    for key, field in model.model_fields.items():
+        yield from _leaves(field.annotation, f"{name}.{key}")
 
 
 def parse_axis(key: str, value: object) -> Range | Choice:
@@ -114,8 +126,7 @@ def values_of(params: Params, space: Space) -> dict[str, Scalar]:
     """Return the values that params have for the keys of a space."""
     found = {}
     for key in space:
-        _, section, leaf = key.split(".")
-        found[key] = getattr(getattr(params, section), leaf)
+        found[key] = attrgetter(key.partition(".")[2])(params)
     return found
 
 

@@ -5,10 +5,13 @@ from typing import Protocol
 
 from container_doors.core.sweeps import Importance, Scalar, Space, Trial
 
-Suggest = Callable[[Space, Sequence[Trial], int, int], dict[str, Scalar] | None]
+IsUsable = Callable[[dict[str, Scalar]], bool]
+"""Returns whether params allow these values together."""
+
+Suggest = Callable[[Space, Sequence[Trial], int, int, IsUsable], dict[str, Scalar] | None]
 """Chooses the values of the next trial from a space, the trials before it, how many of these have
-a known result (the others are being trained), and a seed. Equal arguments give equal
-values; None if every combination was tried."""
+a known result (the others are being trained), a seed, and what params allow. Equal arguments give
+equal values; None if every usable combination was tried."""
 
 Explain = Callable[[Space, Sequence[Trial]], Importance | None]
 """Calculates how much each key matters."""

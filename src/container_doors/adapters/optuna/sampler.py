@@ -16,6 +16,7 @@ from typing import Any
 
 from container_doors.core.sweeps import Choice, Importance, Range, Scalar, Space, Trial
 from container_doors.sweeps.space import contains
+from container_doors.sweeps.trials import IsUsable
 
 _STARTUP_TRIALS = 5
 """With fewer results the values are drawn by chance. Optuna's default, 10, would be most of a
@@ -30,7 +31,7 @@ _FEWEST_EXPLAINED = 10
 
 
 def suggest(
-    space: Space, before: Sequence[Trial], known: int, seed: int
+    space: Space, before: Sequence[Trial], known: int, seed: int, is_usable: IsUsable
 ) -> dict[str, Scalar] | None:
     """Choose the values of the trial after ``before``.
 
@@ -40,16 +41,18 @@ def suggest(
         known: So many of them, the first, have a known result; the others count as bad ones, so
             that trials that train side by side differ.
         seed: Of the sweep.
+        is_usable: A combination that is not is no trial.
 
     Returns:
-        None if every combination was tried.
+        None if every usable combination was tried.
     """
     tried = {_key(one.values) for one in before}
     for attempt in range(_MOST_ATTEMPTS):
         values = _suggested(space, before, known, f"{seed}:{len(before)}:{attempt}")
-        if _key(values) not in tried:
+        if _key(values) not in tried and is_usable(values):
             return values
-    return next((one for one in _combinations(space) if _key(one) not in tried), None)
+    left = (one for one in _combinations(space) if _key(one) not in tried)
+    return next(filter(is_usable, left), None)
 
 
 def importance(space: Space, trials: Sequence[Trial]) -> Importance | None:

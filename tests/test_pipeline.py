@@ -456,6 +456,18 @@ def test_nothing_can_be_resumed_before_the_first_epoch():
         pipeline.train(PARAMS, Run("exp1"), world=FakeWorld().world, resume=True)
 
 
+def test_a_run_takes_no_name_of_a_sweep_or_a_cross_validation():
+    for name, document, what in (
+        ("exp1", Run("exp1").sweep_db, "exp1 is a sweep"),
+        ("exp2", Run("exp2").crossval, "exp2 is a cross-validation; the run of this name"),
+    ):
+        document.parent.mkdir(parents=True)
+        document.touch()
+        with pytest.raises(RunError, match=what):
+            pipeline.train(PARAMS, Run(name), world=FakeWorld().world)
+        assert [path.name for path in document.parent.iterdir()] == [document.name]
+
+
 def test_where_nothing_can_be_resumed_the_other_runs_are_named():
     pipeline.train(PARAMS, Run("exp1"), world=FakeWorld().world)
 

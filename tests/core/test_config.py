@@ -116,6 +116,11 @@ def test_every_fault_is_reported_at_once(tmp_path: Path):
         pytest.param("detection: {wandb: {tags: [a, a]}}", "each tag once", id="a tag twice"),
         pytest.param("detection: {training: {device: '0,1,0'}}", "each GPU once", id="a GPU twice"),
         pytest.param(
+            "detection: {augmentation: {conditions: {rain: 0.3}}}",
+            "rain: expected a section with probability, low, high, found 0.3",
+            id="a value for a section",
+        ),
+        pytest.param(
             "detection: {training: {device: '0,1', epochs: 1, learning_rate: 0.1, batch_size: 7}}",
             "cannot be divided evenly among 2 GPUs: set batch_size to 8",
             id="a batch that cannot be shared",

@@ -616,7 +616,7 @@ def _explain(fault: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails, not 
     return f"{key}: {_describe(fault)}"
 
 
-def _describe(fault: Any) -> str:  # noqa: ANN401, PLR0911 - a table with a row per kind of fault
+def _describe(fault: Any) -> str:  # noqa: ANN401, C901, PLR0911 - a table with a row per kind of fault
     found = fault["input"]
     match fault["type"]:
         case "missing":
@@ -630,6 +630,9 @@ def _describe(fault: Any) -> str:  # noqa: ANN401, PLR0911 - a table with a row 
             )
         case "value_error":
             return f"{fault['ctx']['error']}"
+        case "model_type":
+            keys = ", ".join(_keys((*fault["loc"], "")))
+            return f"expected a section with {keys}, found {_as_read(found)}"
         case "string_pattern_mismatch":
             return f"expected auto, cpu, cuda, or GPUs by number such as 0 or 0,1, found {found!r}"
         case "float_type" | "int_type" if isinstance(found, str) and _is_number(found):

@@ -19,6 +19,18 @@ def read_record(run: Run) -> RunRecord:
     """
     if run.has_record:
         return RunRecord.read(run.record)
+    if run.crossval.exists():
+        raise NoRunError(
+            f"{run.label} is a cross-validation without a last model",
+            hint=f"doors crossval --experiment {run.name} trains it",
+            run_name=run.label,
+        )
+    if run.sweep.exists():
+        raise NoRunError(
+            f"{run.label} is a sweep, and no run",
+            hint=f"name one of its trials, such as {run.name}-trial000, the baseline",
+            run_name=run.label,
+        )
     raise NoRunError(f"no run {run.label!r} in {run.root}", hint=_hint(run), run_name=run.label)
 
 

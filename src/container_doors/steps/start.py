@@ -101,6 +101,7 @@ def start_or_resume(
     Raises:
         DoorsError: See :func:`container_doors.pipeline.train`.
     """
+    _refuse_name_of_many(run, params)
     is_needed = mode.choice.run is not None or (mode.resume and earlier is None)
     known = _ask_storage(run, mode.choice, world=world, is_needed=is_needed)
     notes: list[object] = [*warnings(params), *report.warnings]
@@ -122,6 +123,26 @@ def start_or_resume(
         return Start(record, is_resumed=True, known=known, warnings=notes)
     record = _begin(params, run, report, known, world=world, replace=mode.replace)
     return Start(record, is_resumed=False, known=known, warnings=notes)
+
+
+def _refuse_name_of_many(run: Run, params: Params) -> None:
+    """Refuse the name of a sweep or a cross-validation, which a run of this name would block.
+
+    Raises:
+        RunError: If it is one.
+    """
+    another = f"take another name: --experiment {run.name}-single"
+    if run.sweep.exists() or run.sweep_db.exists():
+        raise RunError(f"{run.directory} is a sweep", hint=another)
+    fold = run.fold(1)
+    is_divided = run.crossval.exists() or (
+        fold.has_record and RunRecord.read(fold.record).known_params.data.fold == 1
+    )
+    if is_divided and params.data.trains_on != "all" and not run.has_record:
+        raise RunError(
+            f"{run.name} is a cross-validation; the run of this name is its last model",
+            hint=f"doors crossval --experiment {run.name} trains that; or {another}",
+        )
 
 
 def fetch_run(run: Run, *, world: World, choice: RunChoice) -> None:

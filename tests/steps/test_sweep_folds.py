@@ -15,6 +15,7 @@ from container_doors.core.run import Run
 from container_doors.core.sweeps import Scalar, Space, Sweep, Trial
 from container_doors.steps.sweep import Search, sweep
 from container_doors.sweeps.plan import read_plan
+from container_doors.sweeps.trials import IsUsable
 from tests.fakes import FakeProgress, NeverStopping
 from tests.steps.test_crossval import PARAMS as OF_FOLDS
 from tests.steps.test_crossval import _in_a_workspace
@@ -43,7 +44,9 @@ class StopsAfter(NeverStopping):
         return "the session ends" if self.left == 0 else None
 
 
-def better(space: Space, before: Sequence[Trial], known: int, seed: int) -> dict[str, Scalar]:
+def better(
+    space: Space, before: Sequence[Trial], known: int, seed: int, is_usable: IsUsable
+) -> dict[str, Scalar]:
     return {RATE: 0.003}
 
 

@@ -9,9 +9,9 @@ from tests.builders import a_small_dataset
 from tests.fakes import FakeProgress, FakeTrainer, FakeWorld, NeverStopping
 from tests.trained import PARAMS
 
-from container_doors.cli import trainings
+from container_doors.cli import main, trainings
 from container_doors.cli.trainings import LocalTrainings
-from container_doors.core.config import Params, params_with
+from container_doors.core.config import Params, dump, params_with
 from container_doors.core.errors import DatasetError, RunError
 from container_doors.core.ports import Stopping, TaskEnd, TrainingTask, World
 from container_doors.core.run import Run
@@ -94,10 +94,21 @@ def test_with_several_gpus_each_training_is_a_process_whose_error_is_ours(
     local = LocalTrainings(PARAMS, progress, stopping=NeverStopping())
 
     assert local.at_once == 2
-    with pytest.raises(
-        RunError, match=r"expected one of \d GPU\(s\) here, found '4[12]'"
-    ) as caught:
+    with pytest.raises(RunError, match=r"device '4[12]': expected one that is here") as caught:
         list(local.train([a_task("one"), a_task("two"), a_task("three")]))
-    assert "device: auto or cpu" in caught.value.hint
+    assert "use auto or cpu" in caught.value.hint
     assert any(line.startswith("one: error: ") for line in progress.lines)
     assert not any(line.startswith("three: ") for line in progress.lines)
+
+
+@pytest.mark.parametrize(
+    "command", ["sweep --hours 1", "crossval --dirty", "sweep --on ray --hours 1"]
+)
+def test_an_option_of_kaggle_is_refused_elsewhere(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("params.yaml").write_text(dump(PARAMS))
+    Path("sweep.yaml").write_text("space: {detection.training.learning_rate: [0.001, 0.002]}")
+
+    assert main(command.split()) == 2
+    assert "would be ignored with --on" in capsys.readouterr().err

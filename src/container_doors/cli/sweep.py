@@ -86,7 +86,8 @@ def _trainings(
     if arguments.on != "local" and arguments.max_hours is not None:
         raise ConfigError(
             f"--max-hours would be ignored with --on {arguments.on}",
-            hint="leave it out, or limit a session there: --hours",
+            hint="leave it out"
+            + (", or limit a session: --hours" if arguments.on == "kaggle" else ""),
         )
     return trainings_on(arguments, params, progress, stopping=stopping)
 

@@ -4,6 +4,9 @@ import argparse
 
 from container_doors.cli.options.shared import hours
 
+SESSION_H = 11.5
+"""Kaggle ends a session after twelve hours."""
+
 PLACES = ("local", "kaggle", "ray")
 
 
@@ -20,9 +23,8 @@ def add_place(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--hours",
         type=hours,
-        default=11.5,
         metavar="H",
-        help="of a Kaggle session: stop in time for H hours (default: %(default)s)",
+        help=f"of a Kaggle session: stop in time for H hours (default: {SESSION_H})",
     )
     parser.add_argument(
         "--dirty", action="store_true", help="send uncommitted changes to Kaggle too"

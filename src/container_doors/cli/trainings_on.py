@@ -2,8 +2,8 @@
 
 import argparse
 
-from container_doors.cli.ray_trainings import RayTrainings
 from container_doors.cli.options.trainings import SESSION_H
+from container_doors.cli.ray_trainings import RayTrainings
 from container_doors.cli.trainings import LocalTrainings
 from container_doors.core.config import Params
 from container_doors.core.errors import ConfigError

@@ -93,7 +93,7 @@ def main(runs: Path, data_yaml: Path, epochs: int, *, resume: bool) -> None:
         rewind(run)
     recorder = Recorder(run, epochs=epochs, progress=Printing())
     robust = Augmentation.model_validate({"close_mosaic": 0, "preset": "robust"})
-    params = tiny_params(epochs=epochs, average_last=2)
+    params = tiny_params(epochs=epochs, average_last=2 if epochs > 1 else 0)
     params = params.model_copy(update={"augmentation": robust})
     with logbook(run.train_log), recorder.following_workers(TWO):
         YoloTrainer(vendor_trainer=CpuDdpTrainer).train(

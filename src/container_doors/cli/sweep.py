@@ -10,12 +10,12 @@ from container_doors.adapters.optuna.ledger import OptunaLedger
 from container_doors.adapters.optuna.sampler import importance, suggest
 from container_doors.cli import console
 from container_doors.cli.evaluate import open_detector, warn_of_lost_uses
-from container_doors.cli.output import say, say_document
+from container_doors.cli.output import complain, say, say_document
 from container_doors.cli.trainings_on import is_agreed, trainings_on
 from container_doors.cli.upload import with_chosen_mode
 from container_doors.core.config import Params, load_params
 from container_doors.core.errors import ConfigError, RunError, ToBeContinued
-from container_doors.core.files import make_folder
+from container_doors.core.files import make_folder, unless_read_only
 from container_doors.core.ports import Progress, Stopping, Trainings
 from container_doors.core.run import Run
 from container_doors.core.sweeps import Sweep, Trial
@@ -62,11 +62,14 @@ def sweep(arguments: argparse.Namespace) -> int:
                 progress.say(f"to be continued: {reason}")
                 progress.say("next: the same command again")
                 return 0
-    write_sweep(run.sweep_page, found)
+    written: list[str] = []
+    with unless_read_only(f"{run.sweep_page} is not written", complain):
+        write_sweep(run.sweep_page, found)
+        written.append(f"wrote {run.sweep_page}")
     if arguments.json:
         say_document(json.loads(found.to_json()))
     else:
-        say(*_lines(found, run))
+        say(*_lines(found, run), *written, *_next(found))
     return 0
 
 
@@ -77,7 +80,13 @@ def _read(run: Run) -> Sweep:
             hint=f"start it: doors sweep sweep.yaml --experiment {run.name}; or name another: "
             "--experiment NAME",
         )
-    return Sweep.read(run.sweep)
+    try:
+        return Sweep.read(run.sweep)
+    except RunError as error:
+        raise RunError(
+            error.problem,
+            hint=f"move {run.sweep} away: the command of the sweep writes it again",
+        ) from None
 
 
 def _trainings(
@@ -104,8 +113,7 @@ def _lines(found: Sweep, run: Run) -> list[str]:
     ]
     if found.confirmation is not None and found.confirmation.looks is not None:
         lines.append(f"uses of this test set, with these: {found.confirmation.looks}")
-    lines.append(f"wrote {run.sweep_page}")
-    return [*lines, *_next(found)]
+    return lines
 
 
 _MOST_SHOWN = 5
@@ -117,7 +125,10 @@ def _best_first(found: Sweep) -> list[Trial]:
 
 
 def _scored(one: Trial) -> str:
-    values = ", ".join(f"{key.rpartition('.')[2]} {value}" for key, value in one.values.items())
+    values = ", ".join(
+        f"{key.rpartition('.')[2]} {'null' if value is None else value}"
+        for key, value in one.values.items()
+    )
     name = "baseline" if one.is_baseline else f"trial {one.number}"
     return f"  {name:9} {one.score:.4f}  {values}"
 
@@ -127,7 +138,8 @@ def _next(found: Sweep) -> list[str]:
     if best is None or best.is_baseline or found.end is None:
         return []
     values = " ".join(f"--set {shlex.quote(override(*one))}" for one in best.values.items())
+    anyway = " --anyway" if found.objective.startswith("folds") else ""  # val cannot compare it
     return [
-        f"next: doors publish {best.run}, if it is to be used",
+        f"next: doors publish {best.run}{anyway}, if it is to be used",
         f"      its values, for another training: {values}",
     ]

@@ -181,9 +181,10 @@ class Training(Section):
     @model_validator(mode="after")
     def _average_needs_its_epochs(self) -> "Training":
         if self.average_last > self.epochs:
+            most = f"{self.epochs} or less" if self.epochs > 1 else "0"
             raise ValueError(
                 f"average_last of {self.average_last} epochs in a run of {self.epochs}: set it to "
-                f"{self.epochs} or less"
+                f"{most}"
             )
         if self.average_last and 0 < self.patience < self.epochs:
             raise ValueError(

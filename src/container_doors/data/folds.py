@@ -11,6 +11,7 @@ from pathlib import Path
 from container_doors.core.config import Data
 from container_doors.core.errors import DatasetError
 from container_doors.core.parsing import ParsingError, read_bounded
+from container_doors.core.printable import shortened
 from container_doors.data.layout import FOLDS_CSV, Layout, SplitFiles, label_of, view_name
 from container_doors.data.spreadsheet import MOST_BYTES, read_table
 
@@ -52,9 +53,10 @@ def read_folds(layout: Layout) -> dict[Path, int]:
     numbers = {name: int(fold) for name, fold in written.items() if fold.isdecimal()}
     count = len(set(numbers.values()))
     if set(numbers.values()) != set(range(1, count + 1)) or len(numbers) < len(written) or not rows:
-        found = next((fold for name, fold in written.items() if name not in numbers), "gaps")
+        known = ", ".join(map(str, sorted(set(numbers.values())))) or "no line"
+        other = next((repr(fold) for name, fold in written.items() if name not in numbers), known)
         raise DatasetError(
-            f"{path}: expected a fold from 1 to K for each image, found {found!r}",
+            f"{path}: expected a fold from 1 to K for each image, found {shortened(other)}",
             hint=f"{again} --folds {max(count, _FEWEST)}",
         )
     if count < _FEWEST:

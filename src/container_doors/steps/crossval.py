@@ -132,7 +132,7 @@ def plan_folds(
             f"--folds {folds}: the data set has {count} folds",
             hint=f"leave --folds out; or divide it anew: {split} --folds {folds}",
         )
-    _refuse_fold_without_door(of_images, f"{split} --folds {max(count - 1, 3)}")
+    _refuse_fold_without_door(of_images, split)
     _refuse_divided_scenes(layout, of_images, f"{split} --folds {count}")
     report = fit_data(params, progress=progress)
     first, begun = params.training.seed, _seeds_begun(params, run, count)
@@ -181,11 +181,23 @@ def train_last(plan: Folds, found: CrossValidation, *, trainings: Trainings) -> 
             "detection.data.trains_on=all",
             f"detection.training.epochs={found.epochs}",
             "detection.training.patience=0",
+            *_shorter_average(plan, found.epochs),
         ],
         where=f"the params of {plan.run.name}",
     )
     for end in trainings.train([TrainingTask(plan.run.name, params)]):
         _refuse_failure(end)
+
+
+def _shorter_average(plan: Folds, epochs: int) -> list[str]:
+    """Let the mean of the last epochs be of all, if the last model has fewer; of one there is none.
+
+    Such as where the folds were best before their last epochs.
+    """
+    asked = plan.params.training.average_last
+    if asked <= epochs:
+        return []
+    return [f"detection.training.average_last={epochs if epochs > 1 else 0}"]
 
 
 def pool(plan: Folds, *, open_detector: OpenDetector, progress: Progress) -> CrossValidation:
@@ -309,7 +321,7 @@ def _with_seeds(found: CrossValidation, by_seed: Sequence[_OfSeed]) -> CrossVali
     )
 
 
-def _refuse_fold_without_door(folds: Mapping[Path, int], fewer: str) -> None:
+def _refuse_fold_without_door(folds: Mapping[Path, int], split: str) -> None:
     doors = dict.fromkeys(sorted(set(folds.values())), 0)
     for image, number in folds.items():
         label = label_of(image)
@@ -318,7 +330,8 @@ def _refuse_fold_without_door(folds: Mapping[Path, int], fewer: str) -> None:
     if empty:
         raise DatasetError(
             f"{FOLDS_CSV}: expected a door in each fold, found none in fold {empty[0]}",
-            hint=f"make fewer: {fewer}; or add photographs of other scenes",
+            hint=f"add photographs of other scenes; or divide it anew: move {FOLDS_CSV} away, then "
+            f"{split} --folds {max(len(doors) - 1, 3)} --seed 1",
         )
 
 

@@ -393,6 +393,15 @@ def test_a_last_model_of_fewer_epochs_has_the_mean_of_all_of_them() -> None:
     assert (training.epochs, training.average_last) == (2, 2)
 
 
+def test_the_name_of_a_sweep_is_refused_before_anything_is_trained() -> None:
+    NAME.directory.mkdir(parents=True)
+    NAME.sweep_db.touch()
+
+    with pytest.raises(RunError, match="is a sweep"):
+        cross_validate()
+    assert not NAME.fold(1).has_record
+
+
 def test_two_cross_validations_are_compared_photograph_by_photograph() -> None:
     cross_validate()
     cross_validate(Run("exp2"), "detection.validation.conf_threshold=0.95")

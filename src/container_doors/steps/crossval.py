@@ -388,6 +388,10 @@ def _refuse_changes(plan: Folds) -> None:
         if changes:
             raise RunError(f"{run.name} was begun with other settings: {', '.join(changes)}",
                            hint=hint)  # fmt: skip
+    if plan.run.sweep.exists() or plan.run.sweep_db.exists():
+        raise RunError(
+            f"{plan.run.directory} is a sweep", hint="take another name: --experiment NAME"
+        )
     last = earlier_record(plan.run)
     if last is not None and last.known_params.data.trains_on != "all":
         raise RunError(

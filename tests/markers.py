@@ -178,9 +178,12 @@ class Watch:
         argv = tuple(process.cmdline())
         key = (process.pid, process.create_time(), argv)
         self._looks[key] = self._looks.get(key, 0) + 1
-        if key not in self._seen and argv:
-            self._parents[process.pid] = process.ppid()
-            self._seen[key] = Started(argv, _variables(Path(f"/proc/{process.pid}/environ")))
+        if argv:
+            self._parents.setdefault(process.pid, process.ppid())
+            found = _variables(Path(f"/proc/{process.pid}/environ"))
+            # Of a program that is just being started the system may show a part.
+            before = self._seen[key].environment if key in self._seen else {}
+            self._seen[key] = Started(argv, {**before, **found})
 
 
 def _split(listed: bytes) -> tuple[str, ...]:

@@ -306,7 +306,7 @@ def _of_pillow(picture: Image.Image) -> Picture:
 
 
 def _rgb_of_cmyk(picture: Image.Image) -> NDArray[np.uint8]:
-    """Convert as OpenCV (4.13) does when it decodes a JPEG file of printing inks."""
+    """Convert as OpenCV does when it decodes a JPEG file of printing inks."""
     inks = np.asarray(picture).astype(np.int32)
     light = 255 - inks[..., 3:]
     return (light - (inks[..., :3] * light >> 8)).astype(np.uint8)

@@ -3,6 +3,7 @@
 import io
 import struct
 import zlib
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -261,6 +262,15 @@ def test_a_jpeg_that_has_lost_data_in_the_middle_is_refused(capfd: pytest.Captur
         decode(data[:middle] + b"\xff\xd9", name="a.jpg")
     assert decode(data[:-2] + bytes(4) + data[-2:], name="a.jpg").bgr.shape == (400, 560, 3)
     assert capfd.readouterr().err == ""
+
+
+def test_a_jpeg_with_any_sampling_is_decoded_or_refused():
+    data = bytearray(saved(Image.fromarray(scene(40, 56)), "JPEG"))
+    at = data.index(b"\xff\xc0") + 11  # of the first component
+    for sampling in range(256):
+        data[at] = sampling
+        with suppress(UnreadablePictureError):
+            assert decode(bytes(data), name="a.jpg").bgr.shape[2] == 3
 
 
 @pytest.mark.parametrize(

@@ -276,9 +276,11 @@ def _by_turbo(data: bytes) -> NDArray[np.uint8] | None:
         damage = str(error)
         if damage.startswith(DAMAGE) and not is_padding(damage):
             raise _unreadable(error) from None
+    except KeyError:  # a subsampling that it has no name for
+        return None
     try:
         return _turbo(data, is_strict=False)
-    except ValueError:
+    except (ValueError, KeyError):
         return None
 
 

@@ -1,10 +1,13 @@
-"""Escape free text in Markdown, so that it is shown literally."""
+"""Escape free text in Markdown and in pages, so that it is shown literally."""
 
 import re
 import shlex
+from collections.abc import Callable
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
+
+from container_doors.core.printable import printable
 
 _MARKS = re.compile(r"[\\|`*<&\[\]~$]|(?<![^\W_])_|_(?![^\W_])")
 """Characters with a meaning in Markdown, its tables, its mathematics or HTML. An underscore in a
@@ -62,6 +65,27 @@ def markdown_templates() -> Environment:
     )
     environment.filters["typed"] = typed
     return environment
+
+
+def page_templates(finalize: Callable[[object], object] | None = None) -> Environment:
+    """Return the template environment of a page; values are escaped unless they are Markup.
+
+    Args:
+        finalize: Changes each value before it is escaped.
+    """
+    return Environment(
+        loader=PackageLoader("container_doors.reporting", package_path=""),
+        autoescape=True,
+        finalize=finalize,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def printable_text(value: object) -> object:
+    """Return text with its control characters escaped; other values, and Markup, as they are."""
+    return printable(value) if type(value) is str else value
 
 
 def _reference(match: re.Match[str]) -> str:

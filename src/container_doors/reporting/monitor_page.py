@@ -4,12 +4,12 @@ from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from jinja2 import Template
 
 from container_doors.core.files import replace_text
 from container_doors.core.monitoring import Monitored
-from container_doors.core.printable import printable
 from container_doors.reporting.charts import interval
+from container_doors.reporting.escaping import page_templates, printable_text
 from container_doors.reporting.figures import count
 from container_doors.reporting.offline import policy
 from container_doors.reporting.outputs import refuse_another_file
@@ -52,13 +52,6 @@ def refuse_another_monitor(output: Path) -> None:
 
 @cache
 def _template() -> Template:
-    environment = Environment(
-        loader=PackageLoader("container_doors.reporting", package_path=""),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=lambda value: printable(value) if type(value) is str else value,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = page_templates(printable_text)
     environment.filters |= {"count": count}
     return environment.get_template("monitor.html.j2")

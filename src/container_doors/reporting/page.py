@@ -7,7 +7,7 @@ from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from jinja2 import Template
 from markupsafe import Markup
 
 from container_doors.core.conditions import in_words
@@ -27,6 +27,7 @@ from container_doors.core.measurements import (
 )
 from container_doors.core.records import Epoch, RunRecord, short_name
 from container_doors.reporting import charts, curve_table
+from container_doors.reporting.escaping import page_templates
 from container_doors.reporting.figures import NOT_MEASURED, count, duration
 from container_doors.reporting.fold_table import SEED_COLUMNS, fold_columns, fold_rows, seed_rows
 from container_doors.reporting.gate import ABOVE, TargetResult, check_targets, in_one_line
@@ -353,13 +354,7 @@ def _in_use(test: Assessment) -> str:
 
 @cache
 def _template() -> Template:
-    environment = Environment(
-        loader=PackageLoader("container_doors.reporting", package_path=""),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = page_templates()
     environment.filters |= {
         "bounded": _bounded,
         "count": count,

@@ -9,12 +9,13 @@ from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from jinja2 import Template
 from PIL import Image
 
 from container_doors.core.files import replace_text
 from container_doors.core.measurements import BoxXyxy
 from container_doors.core.printable import printable
+from container_doors.reporting.escaping import page_templates
 from container_doors.reporting.figures import count
 from container_doors.reporting.offline import picture_uri, policy
 from container_doors.reporting.outputs import refuse_another_file
@@ -131,14 +132,7 @@ def _text(name: str) -> str:
 
 @cache
 def _template() -> Template:
-    environment = Environment(
-        loader=PackageLoader("container_doors.reporting", package_path=""),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=_shown,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = page_templates(_shown)
     environment.filters |= {"count": count}
     return environment.get_template("review.html.j2")
 

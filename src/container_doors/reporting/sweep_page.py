@@ -4,13 +4,13 @@ from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from jinja2 import Template
 from markupsafe import Markup
 
 from container_doors.core.files import replace_text
-from container_doors.core.printable import printable
 from container_doors.core.sweeps import Sweep, Trial
 from container_doors.reporting import sweep_charts
+from container_doors.reporting.escaping import page_templates, printable_text
 from container_doors.reporting.figures import count, duration
 from container_doors.reporting.offline import policy
 from container_doors.reporting.sweep_verdict import state, verdict
@@ -64,14 +64,7 @@ def _breakable(key: str) -> Markup:
 
 @cache
 def _template() -> Template:
-    environment = Environment(
-        loader=PackageLoader("container_doors.reporting", package_path=""),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=lambda value: printable(value) if type(value) is str else value,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = page_templates(printable_text)
     environment.filters |= {
         "count": count,
         "duration": duration,

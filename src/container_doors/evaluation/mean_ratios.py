@@ -64,7 +64,7 @@ def mean_ratios(
             OverScenes(
                 ratio.estimate(together, level=level),
                 []
-                if name == "recall"  # how alike a scene's doors are is known: simulated to cover
+                if name == "recall"  # its ICC comes from all doors; the coverage was simulated
                 else [ratio.estimate(matched, level=level) for matched in trainings],
             ),
             [[one.hits for one in matched] for matched in trainings],

@@ -70,6 +70,10 @@ def add_to(commands: Commands) -> None:
 def _floor(text: str) -> tuple[int, float]:
     """Read an epoch and the least val mAP50-95, such as ``5=0.2``."""
     epoch, _, least = text.partition("=")
-    if not epoch.isdecimal() or int(epoch) < 1 or not math.isfinite(float(least)):
+    try:
+        number, score = int(epoch), float(least)
+    except ValueError:
+        number, score = 0, math.nan
+    if number < 1 or not math.isfinite(score):
         raise argparse.ArgumentTypeError(f"expected EPOCH=MAP such as 5=0.2, found {text!r}")
-    return int(epoch), float(least)
+    return number, score

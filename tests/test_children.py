@@ -269,13 +269,12 @@ def test_w_and_b_s_client_and_its_service_have_its_key_alone(
         stand_ins.add(name, real(name))
     monkeypatch.delenv("WANDB_MODE")
     key = marker_of("WANDB_API_KEY")
+    path = f"{stand_ins.add_python()}{os.pathsep}{Path(__file__).parents[1]}"
     doors = [sys.executable, "-m", "container_doors", "track"]
     services = []
     with WandbBackend() as backend:
         backend.valid_keys = {key}
-        seen = (
-            os.environ | backend.environment(key) | {"PYTHONPATH": str(Path(__file__).parents[1])}
-        )
+        seen = os.environ | backend.environment(key) | {"PYTHONPATH": path}
         for command in (tracked_run("exp1"), [*doors, "sync", "exp1"], [*doors, "login"]):
             with Watch() as watch:
                 done = subprocess.run(command, cwd=workspace, env=seen, input=f"{key}\n", text=True,
@@ -283,9 +282,9 @@ def test_w_and_b_s_client_and_its_service_have_its_key_alone(
             assert done.returncode == 0, done.stdout + done.stderr
             services.append(watch.started("wandb-core"))
             assert not markers_in(watch.argv())
-            if command == tracked_run("exp1"):
-                check(watch.started("track", "follow"), WANDB)
 
+    followers = [one for one in stand_ins.started("python") if "follow" in one.argv]
+    check(followers, WANDB)
     beside, *ours = services
     check(beside, WANDB)
     for started in ours:

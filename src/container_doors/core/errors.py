@@ -1,6 +1,7 @@
 """The errors that a user can correct."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 
 class DoorsError(Exception):
@@ -24,9 +25,21 @@ class DoorsError(Exception):
     def __str__(self) -> str:
         return "\n".join(self.lines())
 
+    def __reduce__(self) -> tuple[Callable[..., "DoorsError"], tuple[Any, ...]]:
+        """Let it cross processes: pickle would call the class with the message alone."""
+        return _remade, (type(self), self.args, vars(self))
+
     def lines(self) -> list[str]:
         """Return the error in lines; a line may contain the line break of a file's name."""
         return [self.problem, f"  hint: {self.hint}"]
+
+
+def _remade(
+    kind: type[DoorsError], arguments: tuple[str, ...], attributes: Mapping[str, Any]
+) -> DoorsError:
+    error = kind.__new__(kind, *arguments)
+    vars(error).update(attributes)
+    return error
 
 
 class FaultyInputError(DoorsError):

@@ -72,6 +72,7 @@ def put(folder: Path, *names: str, level: int = GREY) -> list[Path]:
 
 
 def put_zip(path: Path, members: Mapping[str, bytes]) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(path, "w") as archive:
         for name, data in members.items():
             archive.writestr(name, data)

@@ -2,6 +2,7 @@
 
 import io
 import os
+import shlex
 import threading
 import time
 from collections.abc import Iterator
@@ -46,6 +47,24 @@ def test_a_folder_is_searched_and_sorted_as_people_count(tmp_path: Path):
     ]
     assert planned(tmp_path, "photos/").count(every=2) == 4
     assert names(planned(tmp_path / "photos/a", ".")) == ["1.jpg"]
+
+
+def test_a_zip_in_a_folder_is_said_with_what_to_type(tmp_path: Path):
+    put(tmp_path / "photos", "a.jpg")
+    for name in ("photos/b c.zip", "photos/sub/d.ZIP", "zips/e.zip"):
+        put_zip(tmp_path / name, {"z.jpg": jpeg()})
+
+    found = planned(tmp_path, "photos")
+    said = found.left_out or ""
+    assert "and 1 more are zips" in said
+    *_, typed = shlex.split(said)
+    assert names(planned(tmp_path, typed)) == ["photos/b c.zip/z.jpg"]
+
+    named = planned(tmp_path, "photos", "photos/b c.zip", "photos/sub/d.ZIP")
+    assert named.left_out is None
+    with pytest.raises(SourceError, match="found 1 zip") as error:
+        planned(tmp_path, "zips")
+    assert names(planned(tmp_path, shlex.split(error.value.hint)[-1])) == ["zips/e.zip/z.jpg"]
 
 
 def test_sources_are_in_the_order_in_which_they_were_typed_and_each_file_once(tmp_path: Path):
@@ -282,7 +301,7 @@ class Watching:
 
 
 def test_files_of_a_watched_folder_are_taken_once_when_they_have_arrived(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     monkeypatch.setattr("container_doors.prediction.sources._POLL_S", 0.05)
     put(tmp_path, "in/a.jpg", "in/done.jpg")
@@ -296,8 +315,10 @@ def test_files_of_a_watched_folder_are_taken_once_when_they_have_arrived(
         assert watching.names == ["in/a.jpg"]
         slow.write_bytes(data)
         watching.wait_for("in/a.jpg", "in/slow.jpg")
+        put_zip(tmp_path / "in/z.zip", {"z.jpg": jpeg()})
         put(tmp_path, "in/deep/b.jpg")
         watching.wait_for("in/a.jpg", "in/slow.jpg", "in/deep/b.jpg")
+    assert capsys.readouterr().out.count("in/z.zip is a zip") == 1
 
 
 def test_a_file_that_was_read_too_early_is_read_again_when_it_is_whole(

@@ -60,6 +60,8 @@ def predict(arguments: argparse.Namespace) -> int:
     )
     began = monotonic()
     with _stop_by_ctrl_c() as is_stopping, _screen(as_json=arguments.json) as (progress, write):
+        if sources.left_out is not None:
+            progress.say(sources.left_out)
         spell = _as_json if arguments.json else _line
         predicted = _work(
             prediction,

@@ -283,13 +283,18 @@ class Watched:
     def items(self, reading: Reading) -> Iterator[Item]:
         """See :meth:`Part.items`."""
         taken: dict[str, tuple[int, int]] = {}
+        unopened: set[str] = set()
         sizes: dict[str, tuple[int, int]] = {}
         is_there = True
         while not reading.stop.is_set():
             started = perf_counter()
             if is_there != (is_there := self.path.is_dir()):
                 reading.say(f"{self.name}: {'is there again' if is_there else 'is not there'}")
-            now = {name: size for name in self._members()
+            members, zips = _inside(_File(self.name, self.path))
+            for name in sorted(set(zips) - unopened):
+                reading.say(_unopened([_below(self.name, name)]))
+            unopened |= set(zips)
+            now = {name: size for name in members
                    if (size := _size_of(self.path / name)) is not None
                    and taken.get(name) != size}  # fmt: skip
             arrived = [name for name, size in now.items() if size[0] and sizes.get(name) == size]
@@ -314,9 +319,6 @@ class Watched:
         """See :meth:`Part.cut`."""
         return self
 
-    def _members(self) -> list[str]:
-        return _pictures_in(_File(self.name, self.path))
-
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -327,6 +329,8 @@ class Plan:
     """The folder that names in the results are relative to; None if none is relative."""
     before: Sequence[str] = ()
     """The names of what earlier shards have, in order."""
+    left_out: str | None = None
+    """What is not looked at, though it was near: zips in folders, and how to look at them."""
 
     @property
     def is_endless(self) -> bool:
@@ -409,7 +413,12 @@ def plan(
         )
     names = [*typed, *([] if watch is None else [watch])]
     is_relative = any(not Path(one).is_absolute() and scheme_of(one) is None for one in names)
-    return Plan(parts, as_text(str(here)) if is_relative else None)
+    zips = finder.unopened()
+    return Plan(
+        parts,
+        as_text(str(here)) if is_relative else None,
+        left_out=_unopened(zips) if zips else None,
+    )
 
 
 class _Finder:
@@ -418,6 +427,12 @@ class _Finder:
     def __init__(self, here: Path, standard_input: IO[bytes]) -> None:
         self._here, self._input = here, standard_input
         self._found: set[str] = set()
+        self._zips: list[_File] = []
+
+    def unopened(self) -> list[str]:
+        """Return the names of zips in folders, without those that were named themselves."""
+        named = {file.name: None for file in self._new(self._zips)}
+        return list(named)
 
     def parts(self, text: str) -> Iterator[Part]:
         if text == STANDARD_INPUT:
@@ -444,17 +459,24 @@ class _Finder:
         elif kind != "file":
             raise SourceError(f"{_said(text)}: expected a file, found {kind}",
                               hint="name a photograph, a folder, a zip or a video")  # fmt: skip
-        elif file.path.suffix.lower() == ".zip":
+        elif _is_zip(file.path.name):
             yield from self._zip(file)
         else:
             yield Files(self._new([file]))
 
     def _folder(self, file: _File) -> Part:
-        files = [_File(_below(file.name, name), file.path / name) for name in _pictures_in(file)]
-        if not files:
-            raise SourceError(f"{_said(file.name)}: expected photographs or videos, found none",
-                              hint="check the path; a zip is named itself")  # fmt: skip
-        return Files(self._new(files))
+        pictures, zips = (
+            [_File(_below(file.name, name), file.path / name) for name in names]
+            for names in _inside(file)
+        )
+        if not pictures:
+            found = f"{len(zips)} zip{'s' * (len(zips) != 1)}" if zips else "none"
+            hint = f"a zip is named itself: {_named(zips[0].name)}" if zips else "check the path"
+            raise SourceError(
+                f"{_said(file.name)}: expected photographs or videos, found {found}", hint=hint
+            )
+        self._zips += zips
+        return Files(self._new(pictures))
 
     def _zip(self, file: _File) -> Iterator[Part]:
         if not self._new([file]):
@@ -480,7 +502,9 @@ class _Finder:
         known = [(text, kind) for text in sorted(found, key=_natural)
                  if (kind := _kind(self._here / text)) in {"file", "folder"}]  # fmt: skip
         # With ** there is each folder, and each file in it.
-        wanted = [one for one in known if one[1] == "folder" or _is_wanted(one[0], zips=True)]
+        wanted = [
+            one for one in known if one[1] == "folder" or _is_wanted(one[0]) or _is_zip(one[0])
+        ]
         if all(kind == "file" for _, kind in wanted) or "**" not in pattern:
             parts = [part for text, kind in wanted for part in self._path_if_any(text, kind)]
         else:
@@ -492,7 +516,7 @@ class _Finder:
         yield from parts
 
     def _path_if_any(self, text: str, kind: str) -> list[Part]:
-        if kind == "folder" and not _pictures_in(_File(text, self._here / text)):
+        if kind == "folder" and not _inside(_File(text, self._here / text))[0]:
             return []
         return list(self._path(text, kind))
 
@@ -624,7 +648,7 @@ def _failed(name: str, problem: str) -> Item:
 
 
 def _load_file(file: _File) -> Loaded:
-    if file.path.suffix.lower() == ".zip":
+    if _is_zip(file.path.name):
         return Loaded(file.name, problem="a damaged zip: copy or download it again")
     started = perf_counter()
     try:
@@ -644,8 +668,11 @@ def _reason(error: Exception) -> str:
     return shortened(printable(text))
 
 
-def _pictures_in(folder: _File) -> list[str]:
-    """List the photographs and videos below a folder, in natural order; no results of ours."""
+def _inside(folder: _File) -> tuple[list[str], list[str]]:
+    """List the photographs and videos below a folder, and the zips; no results of ours.
+
+    Both are in natural order.
+    """
     try:
         members = FolderSource(folder.path).members
     except SourceError as error:
@@ -653,14 +680,27 @@ def _pictures_in(folder: _File) -> list[str]:
     results = tuple(
         one.removesuffix(RESULTS_MARK) for one in members if one.endswith(f"/{RESULTS_MARK}")
     )
-    wanted = [
-        one for one in members if _is_wanted(one) and not (results and one.startswith(results))
-    ]
-    return sorted(wanted, key=_natural)
+    others = [one for one in members if not (results and one.startswith(results))]
+    pictures, zips = filter(_is_wanted, others), filter(_is_zip, others)
+    return sorted(pictures, key=_natural), sorted(zips, key=_natural)
 
 
-def _is_wanted(name: str, *, zips: bool = False) -> bool:
-    return is_picture(name) or is_video(name) or (zips and name.lower().endswith(".zip"))
+def _unopened(zips: Sequence[str]) -> str:
+    more = f" and {len(zips) - 1} more" if len(zips) > 1 else ""
+    are = "are zips, which are" if more else "is a zip, which is"
+    return f"{_said(zips[0])}{more} {are} not opened in a folder; to look in: {_named(zips[0])}"
+
+
+def _named(name: str) -> str:
+    return f"doors predict {_said(shlex.quote(name))}"
+
+
+def _is_wanted(name: str) -> bool:
+    return is_picture(name) or is_video(name)
+
+
+def _is_zip(name: str) -> bool:
+    return name.lower().endswith(".zip")
 
 
 def _kind(path: Path) -> str | None:

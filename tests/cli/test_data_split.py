@@ -370,11 +370,11 @@ def test_a_kill_at_any_moment_loses_nothing_and_the_same_command_goes_on(
     number: int, tmp_path: Path, killed_at: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
 ):
     whole, heap = Heap(tmp_path / "whole", 6), Heap(tmp_path / "set", 6)
-    whole.split("--folds", "2", "--freeze", "test")
+    whole.split("--folds", "3", "--freeze", "test")
     with monkeypatch.context():
         killed_at(number)
         with pytest.raises(Killed):
-            heap.split("--folds", "2", "--freeze", "test")
+            heap.split("--folds", "3", "--freeze", "test")
         monkeypatch.undo()
 
     images = list(heap.root.glob("images/*/*.jpg"))
@@ -382,7 +382,7 @@ def test_a_kill_at_any_moment_loses_nothing_and_the_same_command_goes_on(
     assert all(label_of(image).is_file() for image in images)
     if (heap.root / ".doors-split/moves.json").exists():
         assert "split-interrupted" in {finding.rule for finding in heap.check().findings}
-    assert heap.split("--folds", "2", "--freeze", "test") == 0
+    assert heap.split("--folds", "3", "--freeze", "test") == 0
     assert heap.state() == whole.state()
 
 
@@ -508,7 +508,7 @@ def test_a_scene_that_is_too_large_for_the_shares_is_said(
         (["--group-by", "name:zzz"], "--group-by name: the regular expression matches no name"),
         (["--group-by", "time:1m"], "--group-by time: expected the time of taking in EXIF"),
         (["--group-by", "name:^p"], "expected a scene for each of train, val, test, found 1 scene"),
-        (["--folds", "1"], "--folds 1: expected 2 to 100"),
+        (["--folds", "1"], "--folds 1: expected 3 to 100"),
         (["--folds", "50"], "--folds 50: expected as many scenes in train and val, found"),
         (["--shares", "1/2/3"], "--shares '1/2/3': expected percentages"),
     ],

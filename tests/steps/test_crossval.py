@@ -331,6 +331,20 @@ def test_folds_that_cannot_be_used_are_refused(
     assert trainer.trained == 0
 
 
+def test_folds_that_leave_too_few_photographs_are_refused_before_one_is_trained() -> None:
+    trainer = FakeTrainer()
+    least = ["detection.data.min_train_images=8", "detection.data.min_val_images=3"]
+
+    with pytest.raises(DatasetError, match=r"expected 8 photographs .* found 4 in train") as caught:
+        cross_validate(NAME, *least, trainer=trainer, is_pooled=False)
+
+    assert trainer.trained == 0
+    settings = [word for word in caught.value.hint.split() if "=" in word]
+    assert settings == ["detection.data.min_train_images=4"]
+    cross_validate(NAME, *least, *settings, trainer=trainer, is_pooled=False)
+    assert trainer.trained == 3
+
+
 def test_the_hint_for_folds_that_divide_a_scene_works() -> None:
     with_a_scene_in_two()
     split_into_folds(3)

@@ -13,6 +13,7 @@ from container_doors.cli.output import complain, say, say_document, shown
 from container_doors.core.errors import DatasetError
 from container_doors.core.printable import printable
 from container_doors.core.records import SPLITS
+from container_doors.data.folds import FEWEST_FOLDS
 from container_doors.data.grouping import parse_criterion
 from container_doors.steps.data.split import (
     SplitOptions,
@@ -23,7 +24,7 @@ from container_doors.steps.data.split import (
     split_data,
 )
 
-_FEWEST_FOLDS, _MOST_FOLDS = 2, 100
+_MOST_FOLDS = 100
 _MOST_SHOWN = 10
 
 
@@ -51,9 +52,9 @@ def split(arguments: argparse.Namespace) -> int:
 
 def _options(arguments: argparse.Namespace) -> SplitOptions:
     folds = arguments.folds
-    if folds is not None and not _FEWEST_FOLDS <= folds <= _MOST_FOLDS:
+    if folds is not None and not FEWEST_FOLDS <= folds <= _MOST_FOLDS:
         raise DatasetError(
-            f"--folds {folds}: expected {_FEWEST_FOLDS} to {_MOST_FOLDS}", hint="--folds 5"
+            f"--folds {folds}: expected {FEWEST_FOLDS} to {_MOST_FOLDS}", hint="--folds 5"
         )
     return SplitOptions(
         shares=parse_shares(arguments.shares),

@@ -15,7 +15,7 @@ from container_doors.core.printable import shortened
 from container_doors.data.layout import FOLDS_CSV, Layout, SplitFiles, label_of, view_name
 from container_doors.data.spreadsheet import MOST_BYTES, read_table
 
-_FEWEST = 3
+FEWEST_FOLDS = 3
 """Folds: a run needs one to test, one to validate and one to train on."""
 
 
@@ -57,12 +57,12 @@ def read_folds(layout: Layout) -> dict[Path, int]:
         other = next((repr(fold) for name, fold in written.items() if name not in numbers), known)
         raise DatasetError(
             f"{path}: expected a fold from 1 to K for each image, found {shortened(other)}",
-            hint=f"{again} --folds {max(count, _FEWEST)}",
+            hint=f"{again} --folds {max(count, FEWEST_FOLDS)}",
         )
-    if count < _FEWEST:
+    if count < FEWEST_FOLDS:
         raise DatasetError(
-            f"{path}: expected {_FEWEST} folds or more (test, val and train), found {count}",
-            hint=f"{again} --folds {_FEWEST}",
+            f"{path}: expected {FEWEST_FOLDS} folds or more (test, val and train), found {count}",
+            hint=f"{again} --folds {FEWEST_FOLDS}",
         )
     images = [image for split in ("train", "val") for image in _images(layout, split)]
     names = {image: image.relative_to(layout.root).as_posix() for image in images}

@@ -5,12 +5,13 @@ The folds are ordinary runs, ``NAME-fold1``, ``NAME-fold2``, ...; with several s
 model: trained on train and val together.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from container_doors.core.config import Params, params_with
+from container_doors.core.config import Data, Params, params_with
 from container_doors.core.errors import DatasetError, RunError
 from container_doors.core.measurements import (
     FOLDS,
@@ -132,6 +133,7 @@ def plan_folds(
             f"--folds {folds}: the data set has {count} folds",
             hint=f"leave --folds out; or divide it anew: {split} --folds {folds}",
         )
+    _refuse_small_folds(of_images, params.data)
     _refuse_fold_without_door(of_images, split)
     _refuse_divided_scenes(layout, of_images, f"{split} --folds {count}")
     report = fit_data(params, progress=progress)
@@ -319,6 +321,31 @@ def _with_seeds(found: CrossValidation, by_seed: Sequence[_OfSeed]) -> CrossVali
             "between_seeds": spread_between_seeds([one.scores for one in seeds]),
         }
     )
+
+
+def _refuse_small_folds(of_images: Mapping[Path, int], data: Data) -> None:
+    """Check each training before the first begins: a fold leaves fewer photographs than the whole.
+
+    Raises:
+        DatasetError: If one of them has too few to train or to validate on.
+    """
+    sizes = Counter(of_images.values())
+    count, total = max(sizes), sum(sizes.values())
+    fewest = {
+        "train": min(total - sizes[one] - sizes[one % count + 1] for one in sizes),
+        "val": min(sizes.values()),
+    }
+    least = {"train": data.min_train_images, "val": data.min_val_images}
+    small = [split for split, found in fewest.items() if found < least[split]]
+    if small:
+        found = " and ".join(f"{fewest[split]} in {split}" for split in small)
+        wanted = " and ".join(f"{least[split]}" for split in small)
+        settings = [f"--set detection.data.min_{split}_images={fewest[split]}" for split in small]
+        raise DatasetError(
+            f"expected {wanted} photographs or more for each of {count} folds, found {found} for "
+            "the smallest",
+            hint=f"if they are enough: {' '.join(settings)}",
+        )
 
 
 def _refuse_fold_without_door(folds: Mapping[Path, int], split: str) -> None:

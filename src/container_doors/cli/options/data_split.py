@@ -48,7 +48,7 @@ def add_split(data: Commands) -> None:
         "--folds",
         type=count,
         metavar="K",
-        help="also divide train and val into K folds by scene, in folds.csv",
+        help="also divide train and val into K folds by scene, in folds.csv; three or more",
     )
     parser.add_argument(
         "--freeze",

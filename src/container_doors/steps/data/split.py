@@ -15,6 +15,7 @@ from container_doors.core.records import SPLITS
 from container_doors.data.attributes import ATTRIBUTES_CSV, is_found_group
 from container_doors.data.contact_sheet import Cell, write_sheet
 from container_doors.data.data_yaml import DATA_YAML
+from container_doors.data.folds import FEWEST_FOLDS
 from container_doors.data.frozen import FROZEN_JSON, Frozen, freeze, frozen_changes, read_frozen
 from container_doors.data.grouping import Criterion, suggestions
 from container_doors.data.inventory import (
@@ -573,7 +574,9 @@ def _assign_folds(
     if len(groups) < count:
         raise DatasetError(
             f"--folds {count}: expected as many scenes in train and val, found {len(groups)}",
-            hint=f"--folds {len(groups)}" if len(groups) > 1 else "add photographs of other scenes",
+            hint=f"--folds {len(groups)}"
+            if len(groups) >= FEWEST_FOLDS
+            else "add photographs of other scenes",
         )
     chosen = assign(groups, dict.fromkeys(names, 1 / count), seed=options.seed)
     placed = {scene.key: scene.place for scene in groups}

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from container_doors.core.measurements import wilson
 from container_doors.evaluation.drift import Compared, Sample, find_drifts, holm
 from container_doors.evaluation.label_sample import (
     STRATA,
@@ -145,19 +146,33 @@ def test_the_estimate_is_right_on_average_and_its_interval_holds_it(recall: floa
         found = label(one, dealer, 30)
         assert found is not None
         errors.append(found.value - one.recall)
-        missed += not found.low <= one.recall <= found.high
+        missed += not found.low <= recall <= found.high
 
     assert abs(np.mean(errors)) < 4 * np.std(errors) / np.sqrt(len(errors)) + 0.005
     assert missed <= 7  # of 50; at most 2.5 are expected, and 8 with a chance below 0.5 %
 
 
-def test_where_all_are_labelled_it_is_the_recall():
-    one = month(np.random.default_rng(1), photographs=60)
+def test_a_month_of_an_unchanged_model_is_seldom_an_alarm_even_by_bad_luck():
+    """300 months: 2.5 % of them are 7 or 8; if only the month's own doors counted, 15."""
+    dealer = np.random.default_rng(3)
+    uppers = []
+    for _ in range(300):
+        found = label(month(dealer, recall=0.95), dealer, 30)
+        assert found is not None
+        uppers.append(found.high)
+
+    assert sum(upper < 0.95 for upper in uppers) <= 8
+
+
+def test_where_all_are_labelled_it_is_the_recall_of_these_and_the_interval_is_of_the_model():
+    one = month(np.random.default_rng(3), photographs=60, recall=0.9)
 
     found = label(one, np.random.default_rng(2), 60)
 
     assert found is not None
-    assert (found.low, found.value, found.high) == pytest.approx((one.recall,) * 3)
+    assert found.value == pytest.approx(one.recall)
+    low, high = wilson(int(one.is_found.sum()), int(one.has_door.sum()))
+    assert (found.low, found.high) == pytest.approx((low, high), abs=0.05)
 
 
 def test_a_stratum_without_a_label_gives_no_estimate():

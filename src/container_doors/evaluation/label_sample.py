@@ -113,13 +113,15 @@ def draw(strata: Sequence[Stratum], budget: int, *, seed: int) -> list[int]:
 def estimate_recall(
     labelled: Sequence[Labelled], sizes: Mapping[Stratum, int], *, level: float
 ) -> Estimate | None:
-    """Estimate the recall on all photographs.
+    """Estimate the recall of the model on photographs like these.
 
-    The interval comes from Polya's urn (Ghosh and Meeden, 1997, Bayesian Methods for Finite
-    Population Sampling): what is not labelled is drawn, again and again, from what is and one
-    photograph more. For the lower bound that one has a missed door, for the upper bound it has
-    none, as in Clopper and Pearson's interval (doi.org/10.1093/biomet/26.4.404): a stratum without
-    a missed door is not taken for one that cannot have any.
+    Not on these alone: an unchanged model misses more doors in one month than in another, and that
+    is no reason for an alarm. The interval is that of the Bayesian bootstrap
+    (doi.org/10.1214/aos/1176345338) within each stratum: the proportions of what is labelled, and
+    of one photograph more, are drawn again and again. For the lower bound that one has a missed
+    door, for the upper bound it has none, as in Clopper and Pearson's interval
+    (doi.org/10.1093/biomet/26.4.404): a stratum without a missed door is not taken for one that
+    cannot have any.
 
     Args:
         labelled: The labelled photographs, drawn by chance within each stratum.
@@ -157,14 +159,13 @@ def _recalls(
     sizes: Mapping[Stratum, int],
     one_more: Mapping[Stratum, _Counts],
 ) -> NDArray[np.float64]:
-    """Draw the recall of all photographs many times, shape (draws,)."""
+    """Draw the recall many times, shape (draws,)."""
     dealer = np.random.default_rng(0)
     totals = np.zeros((_DRAWS, 2))
     for name, labelled in by_stratum.items():
         counts = np.array([(one.found, one.missed) for one in labelled], dtype=float)
         kinds = np.vstack([counts, one_more[name]])
         proportions = dealer.dirichlet(np.ones(len(kinds)), _DRAWS)
-        rest = sizes[name] - len(labelled)
-        totals += counts.sum(axis=0) + dealer.multinomial(rest, proportions) @ kinds
+        totals += sizes[name] * (proportions @ kinds)
     doors = totals.sum(axis=1)
     return np.where(doors > 0, totals[:, 0] / np.maximum(doors, 1), 1.0)

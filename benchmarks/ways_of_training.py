@@ -126,7 +126,8 @@ WAYS: Mapping[str, Way] = {
     "robust": Way(_ROBUST),
     "drawn-beside": Way(_DRAWN_BESIDE),
     "drawn-first": Way(starts_drawn=True),
-    "all": Way((*_ROBUST, *_DRAWN_BESIDE), starts_drawn=True),
+    "nominal16-tight-robust": Way((*_SMALL_BATCH, *_TIGHT, *_ROBUST)),
+    "all": Way((*_SMALL_BATCH, *_TIGHT, *_ROBUST, *_DRAWN_BESIDE), starts_drawn=True),
 }
 
 

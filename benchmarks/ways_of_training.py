@@ -22,7 +22,7 @@ import os
 import shutil
 import statistics
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
@@ -58,6 +58,7 @@ from container_doors.evaluation.matched import (
     match_photographs,
     scene_numbers,
 )
+from container_doors.evaluation.matching import iou, match
 from container_doors.evaluation.paired import mean_differences
 from container_doors.evaluation.robustness import planned_steps
 from container_doors.evaluation.scores import all_scores
@@ -90,6 +91,7 @@ CONF = 0.25
 MODELS = ("last", "mean")
 MEAN_OF = 5
 
+_TIGHT_IOU = 0.9
 _DRAWN = 400
 _FIRST_EPOCHS = 12
 _LONGEST_PX = 640
@@ -506,6 +508,7 @@ def _print_scores(setup: Setup, ways: Sequence[str], seeds: int) -> None:
         alarms = [sum(len(one.alarms) for one in each) / len(each) for each in row.matched]
         print(f"| {row.way}, {row.model} | {len(row.matched)} | {' | '.join(cells)} | "
               f"{_spread(alarms)} |")  # fmt: skip
+    _print_fit(rows)
     if not baseline.matched:
         return
     print("\nminus the last epoch of the baseline, with a 95 % interval over scenes and trainings")
@@ -517,6 +520,36 @@ def _print_scores(setup: Setup, ways: Sequence[str], seeds: int) -> None:
         print(f"{row.way}, {row.model}: " + ", ".join(
             f"{name} {_interval(by[name])}" for name in (*_SCORES, "false alarms") if name in by
         ))  # fmt: skip
+
+
+def _print_fit(rows: Sequence[Trainings]) -> None:
+    """Print how tight the boxes of found doors are."""
+    print(
+        "\n| way | found doors | outside the label, of the door's size | median IoU | above 0.9 |"
+    )
+    print("| --- | --- | --- | --- | --- |")
+    for row in rows:
+        fits = [fit for each in row.matched for one in each for fit in _fits(one.photograph)]
+        if fits:
+            outside, overlaps = zip(*fits, strict=True)
+            tight = statistics.fmean(overlap > _TIGHT_IOU for overlap in overlaps)
+            print(f"| {row.way}, {row.model} | {len(fits)} | {statistics.fmean(outside):+.4f} | "
+                  f"{statistics.median(overlaps):.3f} | {tight:.2f} |")  # fmt: skip
+
+
+def _fits(photograph: Photograph) -> Iterator[tuple[float, float]]:
+    """Return of each found door how far its box is outside on average, and its IoU."""
+    boxes, confidences = photograph.used_xyxy, photograph.used_confidences
+    matches = match(boxes, confidences, photograph.doors_xyxy)
+    for box, confidence, door in zip(boxes, confidences, matches.door_of, strict=True):
+        if door is not None and confidence >= CONF:
+            left, top, right, bottom = photograph.doors_xyxy[door]
+            width, height = right - left, bottom - top
+            sides = (
+                (left - box[0]) / width, (box[2] - right) / width,
+                (top - box[1]) / height, (box[3] - bottom) / height,
+            )  # fmt: skip
+            yield statistics.fmean(sides), iou(box, (left, top, right, bottom))
 
 
 def _print_robustness(setup: Setup, ways: Sequence[str], seeds: int) -> None:

@@ -32,6 +32,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import scipy.stats
 import torch
 from PIL import Image
 
@@ -516,10 +517,12 @@ def _print_scores(setup: Setup, ways: Sequence[str], seeds: int) -> None:
         is_baseline = (row.way, row.model) == ("baseline", "last")
         if is_baseline or min(len(row.matched), len(baseline.matched)) < 2:
             continue
+        ratio = _spread_ratio(*([all_scores(one)[0]["AP50-95"].value for one in each.matched]
+                                for each in (row, baseline)))  # fmt: skip
         by = mean_differences(baseline.matched, row.matched)
         print(f"{row.way}, {row.model}: " + ", ".join(
             f"{name} {_interval(by[name])}" for name in (*_SCORES, "false alarms") if name in by
-        ))  # fmt: skip
+        ) + f"; deviation of AP50-95 between seeds, as a ratio: {ratio}")  # fmt: skip
 
 
 def _print_fit(rows: Sequence[Trainings]) -> None:
@@ -604,6 +607,14 @@ def _spread(values: Sequence[float]) -> str:
     if len(values) == 1:
         return f"{values[0]:.3f}"
     return f"{statistics.fmean(values):.3f} ± {statistics.stdev(values):.3f}"
+
+
+def _spread_ratio(first: Sequence[float], second: Sequence[float]) -> str:
+    """Return the ratio of two standard deviations, with the interval of the F test."""
+    ratio = statistics.stdev(first) / statistics.stdev(second)
+    degrees = len(second) - 1, len(first) - 1
+    low, high = (float(scipy.stats.f.ppf(each, *degrees)) ** 0.5 for each in (0.025, 0.975))
+    return f"{ratio:.2f} ({ratio * low:.2f} to {ratio * high:.2f})"
 
 
 def _interval(by: Estimate) -> str:

@@ -59,7 +59,7 @@ from container_doors.evaluation.matched import (
     match_photographs,
     scene_numbers,
 )
-from container_doors.evaluation.matching import iou, match
+from container_doors.evaluation.matching import iou, match, outside
 from container_doors.evaluation.paired import mean_differences
 from container_doors.evaluation.robustness import planned_steps
 from container_doors.evaluation.scores import all_scores
@@ -546,13 +546,8 @@ def _fits(photograph: Photograph) -> Iterator[tuple[float, float]]:
     matches = match(boxes, confidences, photograph.doors_xyxy)
     for box, confidence, door in zip(boxes, confidences, matches.door_of, strict=True):
         if door is not None and confidence >= CONF:
-            left, top, right, bottom = photograph.doors_xyxy[door]
-            width, height = right - left, bottom - top
-            sides = (
-                (left - box[0]) / width, (box[2] - right) / width,
-                (top - box[1]) / height, (box[3] - bottom) / height,
-            )  # fmt: skip
-            yield statistics.fmean(sides), iou(box, (left, top, right, bottom))
+            label = photograph.doors_xyxy[door]
+            yield outside(box, label), iou(box, label)
 
 
 def _print_robustness(setup: Setup, ways: Sequence[str], seeds: int) -> None:

@@ -130,6 +130,26 @@ def test_each_kind_of_wrong_label_is_found_and_no_label_is_changed(
     assert "doors data review --path set --apply label_decisions.json" in said
 
 
+def test_boxes_that_are_all_larger_are_said_to_be_the_model_s(
+    detector: SeeingDetector, capsys: pytest.CaptureFixture[str]
+):
+    left, top, right, bottom = DOOR
+    x, y = 0.04 * (right - left), 0.04 * (bottom - top)
+    for number in range(24):
+        write(
+            Path("set"),
+            {f"labels/train/l{number}.txt": LABEL, f"images/train/l{number}.jpg": jpeg(number)},
+        )
+        larger = (left - x, top - y, right + x, bottom + y)
+        detector.boxes = {**detector.boxes, f"l{number}.jpg": [(larger, 0.9)]}
+
+    assert run("data review --path set") == 0
+
+    said = capsys.readouterr().out
+    assert "boxes are larger than the labels in general: each side is" in said
+    assert "boxes are larger than the labels" in PAGE.read_text(encoding="utf-8")
+
+
 def test_accepted_decisions_change_labels_and_the_old_ones_are_kept(
     capsys: pytest.CaptureFixture[str],
 ):

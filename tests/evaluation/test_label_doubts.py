@@ -9,7 +9,12 @@ import pytest
 
 from container_doors.data.convert_pictures import upright_size
 from container_doors.data.labels import read_boxes
-from container_doors.evaluation.label_doubts import Doubt, ReviewedPhotograph, label_doubts
+from container_doors.evaluation.label_doubts import (
+    Doubt,
+    ReviewedPhotograph,
+    common_offset,
+    label_doubts,
+)
 from container_doors.evaluation.matching import BoxXyxy
 from tests.evaluation.disturbed_labels import disturb, found_among_first, simulated
 
@@ -31,6 +36,39 @@ def test_a_model_that_agrees_has_no_doubt():
     assert doubts([A, B], {A: 0.9, B: 0.6}) == []
     assert label_doubts([]) == []
     assert label_doubts([ReviewedPhotograph("x", (), (), ())]) == []
+
+
+def grown(box: BoxXyxy, by: float) -> BoxXyxy:
+    width, height = box[2] - box[0], box[3] - box[1]
+    return (
+        box[0] - by * width, box[1] - by * height, box[2] + by * width, box[3] + by * height,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("by", "expected"), [(0.03, 0.03), (-0.05, -0.05), (0.004, None)])
+def test_boxes_that_are_all_larger_or_smaller_are_an_offset_of_the_model(
+    by: float, expected: float | None
+):
+    ones = [
+        ReviewedPhotograph(f"{number}", (A,), (grown(A, by + noise), B), (0.9, 0.9))
+        for number in range(20)
+        for noise in (-0.01, 0.01)
+    ]
+
+    offset = common_offset(ones)
+
+    assert (offset and offset.outside) == (expected and pytest.approx(expected))
+    assert common_offset(ones[:10]) is None  # too few to tell
+
+
+def test_boxes_that_differ_at_random_are_no_offset():
+    sizes = [0.15, -0.09] * 15
+    ones = [
+        ReviewedPhotograph(f"{number}", (A,), (grown(A, by),), (0.9,))
+        for number, by in enumerate(sizes)
+    ]
+
+    assert common_offset(ones) is None
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,10 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from statistics import median
+from statistics import fmean, median, stdev
 from typing import Literal
 
-from container_doors.evaluation.matching import BoxXyxy, iou, match
+from container_doors.evaluation.matching import BoxXyxy, iou, match, outside
 
 Kind = Literal["missing", "spurious", "loose", "shifted", "doubled"]
 
@@ -66,6 +66,10 @@ _FAINT = 0.01
 _FEWEST = 10
 """Pairs from which the usual IoU is taken."""
 
+_FEWEST_FOR_OFFSET = 20
+_LEAST_OFFSET = 0.01
+"""A hundredth of a door's size is as exact as people draw."""
+
 _LEAST_SPREAD = 0.02
 _MANY_DEVIATIONS = 3.0
 _MAD_TO_DEVIATION = 1.4826
@@ -105,6 +109,43 @@ def label_doubts(photographs: Sequence[ReviewedPhotograph]) -> list[Doubt]:
     usual, trust = _usual(photographs), _trust(photographs)
     doubts = [doubt for one in photographs for doubt in _doubts_of(one, usual, trust)]
     return sorted((one for one in doubts if one.score >= LEAST_DOUBT), key=lambda one: -one.score)
+
+
+@dataclass(frozen=True, slots=True)
+class Offset:
+    """A difference in size that all boxes of a model have from the labels."""
+
+    outside: float
+    """How far each side is outside the label, as a mean fraction of its width or height; negative
+    if the boxes are smaller."""
+    doors: int
+
+
+def common_offset(photographs: Sequence[ReviewedPhotograph]) -> Offset | None:
+    """Return by how much a model's boxes are larger or smaller than the labels, in general.
+
+    None if that is less than a hundredth, or may be chance.
+    """
+    found = [
+        outside(box, one.labels[label])
+        for one in photographs
+        for box, confidence, label in zip(
+            one.found,
+            one.confidences,
+            match(one.found, one.confidences, one.labels).door_of,
+            strict=True,
+        )
+        if label is not None and confidence >= _CONFIDENT and _has_area(one.labels[label])
+    ]
+    if len(found) < _FEWEST_FOR_OFFSET:
+        return None
+    usual, error = fmean(found), stdev(found) / math.sqrt(len(found))
+    is_large = abs(usual) >= max(_LEAST_OFFSET, _MANY_DEVIATIONS * error)
+    return Offset(usual, len(found)) if is_large else None
+
+
+def _has_area(box: BoxXyxy) -> bool:
+    return box[2] > box[0] and box[3] > box[1]
 
 
 @dataclass(frozen=True, slots=True)

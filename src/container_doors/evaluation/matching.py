@@ -38,6 +38,18 @@ def iou(first: BoxXyxy, second: BoxXyxy) -> float:
     return overlap / union if union > 0 else 0.0
 
 
+def outside(box: BoxXyxy, door: BoxXyxy) -> float:
+    """Return how far the sides of a box are outside a door's, as a mean fraction of its size.
+
+    >>> outside((-1, -1, 11, 11), (0, 0, 10, 10)), outside((0, 0, 10, 9), (0, 0, 10, 10))
+    (0.1, -0.025)
+    """
+    left, top, right, bottom = door
+    width, height = right - left, bottom - top
+    across = (left - box[0] + box[2] - right) / width
+    return (across + (top - box[1] + box[3] - bottom) / height) / 4
+
+
 def match(
     detections: Sequence[BoxXyxy], confidences: Sequence[float], doors: Sequence[BoxXyxy]
 ) -> Matches:

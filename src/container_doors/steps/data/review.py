@@ -29,7 +29,9 @@ from container_doors.evaluation.label_doubts import (
     CHANGE,
     DESCRIPTION,
     Doubt,
+    Offset,
     ReviewedPhotograph,
+    common_offset,
     label_doubts,
 )
 from container_doors.reporting.review_page import (
@@ -153,7 +155,11 @@ def review_labels(
         else _judged_by_model(model, reviewed, progress)
     )
     compared = {one.image: one for one in reviewed if one.image in judgement.found}
-    doubts = label_doubts([_compared(one, judgement) for one in compared.values()])
+    photographs = [_compared(one, judgement) for one in compared.values()]
+    doubts = label_doubts(photographs)
+    offset = common_offset(photographs)
+    if offset is not None:
+        judgement.notes.append(_about(offset))
     missing = len(reviewed) - len(compared)
     if missing:
         judgement.notes.append(
@@ -168,6 +174,16 @@ def review_labels(
     )
     return ReviewReport(
         doubts, min(options.most, len(doubts)), len(compared), missing, judgement.notes, problems
+    )
+
+
+def _about(offset: Offset) -> str:
+    size, where = ("larger", "outside") if offset.outside > 0 else ("smaller", "inside")
+    return (
+        f"The model's boxes are {size} than the labels in general: each side is "
+        f"{abs(offset.outside):.1%} of its size {where}, on average of {offset.doors} doors. "
+        "That is the model more often than the labels, because turned training pictures make boxes "
+        "loose: look at some before you agree to other sizes."
     )
 
 

@@ -29,13 +29,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--weights", type=Path, default=Path("weights/detection"))
     parser.add_argument("--photographs", type=Path, metavar="FOLDER")
-    parser.add_argument("--number", type=int, default=50)
+    parser.add_argument("--number", type=int, choices=range(1, 10001), default=50, metavar="N")
     arguments = parser.parse_args()
     folder = arguments.photographs
     if folder is None and "CONTAINER_DOORS_REAL_DATA" in os.environ:
         folder = Path(os.environ["CONTAINER_DOORS_REAL_DATA"]) / "images"
     if folder is None:
         parser.error("name a folder: --photographs FOLDER, or set CONTAINER_DOORS_REAL_DATA")
+    if not folder.is_dir():
+        parser.error(f"expected a folder of photographs, found none at {folder}")
+    if not arguments.weights.exists():
+        parser.error(f"no model at {arguments.weights}: doors train, then doors export")
     pictures = _four_by_three(folder, arguments.number)
     if not pictures:
         parser.error(f"expected photographs of 4:3 in {folder}, found none")

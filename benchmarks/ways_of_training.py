@@ -112,6 +112,16 @@ class Way:
     starts_drawn: bool = False
     """Whether it starts from weights that were trained on drawn photographs."""
 
+    @property
+    def mixes_drawn(self) -> bool:
+        """Whether drawn photographs are trained on beside the real ones."""
+        return any(one.startswith("data.drawn_share") for one in self.settings)
+
+    @property
+    def needs_drawn(self) -> bool:
+        """Whether it is trained on drawn photographs at all."""
+        return self.starts_drawn or self.mixes_drawn
+
 
 _TIGHT = ("augmentation.degrees=3", "augmentation.shear=2")
 _SMALL_BATCH = ("training.nominal_batch_size=16",)
@@ -147,8 +157,7 @@ class Setup:
     def params(self, way: Way, seed: int, *more: str) -> Params:
         """Return the params of a way: those of the repository, with few changes."""
         fixed = [f"training.{key}={value}" for key, value in FIXED.items()]
-        has_drawn = any(one.startswith("data.drawn_share") for one in way.settings)
-        drawn = [f"data.drawn_path={self.out / 'drawn'}"] if has_drawn else []
+        drawn = [f"data.drawn_path={self.out / 'drawn'}"] if way.mixes_drawn else []
         return load_params(
             Path("params.yaml"),
             [
@@ -176,15 +185,23 @@ class Cell:
 def main() -> int:
     """Train what is missing, then print the tables."""
     arguments = _parse()
-    source = os.environ.get("CONTAINER_DOORS_REAL_DATA")
-    if source is None:
-        print("error: CONTAINER_DOORS_REAL_DATA is not set", file=sys.stderr)
-        return 2
+    source = os.environ.get("CONTAINER_DOORS_REAL_DATA", "")
+    for path, what in (
+        (Path(source) / "provenance.csv", "set CONTAINER_DOORS_REAL_DATA: see real_photographs.py"),
+        (arguments.weights, "name weights to start from: --weights FILE"),
+    ):
+        if not path.is_file():
+            print(f"error: there is no {path}; {what}", file=sys.stderr)
+            return 2
     setup = Setup(
         Path(source), arguments.weights.absolute(), arguments.out.absolute(),
         arguments.size, arguments.epochs,
     )  # fmt: skip
-    _prepare(setup, with_corrupted=arguments.robustness)
+    _prepare(
+        setup,
+        is_drawn=not arguments.report and any(WAYS[one].needs_drawn for one in arguments.way),
+        with_corrupted=arguments.robustness,
+    )
     cells = [
         Cell(way, seed, group)
         for seed in range(arguments.seeds)
@@ -206,7 +223,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--weights", type=Path, required=True, metavar="FILE")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
     parser.add_argument("--way", nargs="+", choices=WAYS, default=["baseline"])
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--seeds", type=int, choices=range(1, 101), default=5, metavar="N")
     parser.add_argument("--size", type=int, default=128, metavar="PX")
     parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--robustness", action="store_true")
@@ -215,11 +232,11 @@ def _parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _prepare(setup: Setup, *, with_corrupted: bool) -> None:
+def _prepare(setup: Setup, *, is_drawn: bool, with_corrupted: bool) -> None:
     """Lay out the data of each group, drawn photographs, and corrupted ones."""
     for group in GROUPS:
         _lay_out(setup, group)
-    if not (setup.out / "drawn").exists():
+    if is_drawn and not (setup.out / "drawn").exists():
         draw_sample(setup.out / "drawn", counts={"train": _DRAWN, "val": 8}, seed=0)
     if with_corrupted:
         with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:

@@ -198,6 +198,35 @@ def test_the_paths_are_those_that_were_typed_below_a_workspace(
     assert "results in ../predictions/1" in said.err
 
 
+@pytest.mark.parametrize(
+    ("typed", "zipped"),
+    [(".. --json", "../june.zip"), ("../only", "../only/a.zip"), (".", "-dash.zip")],
+)
+def test_zips_below_a_workspace_are_named_so_that_the_hint_works(
+    typed: str,
+    zipped: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+):
+    Path(".dvc").mkdir()
+    put(tmp_path, "sub/a.jpg")
+    monkeypatch.chdir(tmp_path / "sub")
+    put_zip(Path(zipped), {"z.jpg": jpeg()})
+    run(f"predict {typed}")
+    hint = capsys.readouterr().err.partition("doors predict ")[2].splitlines()[0]
+
+    assert run(f"predict {hint}") == 0
+    assert capsys.readouterr().out.startswith(f"{hint}/z.jpg: ".removeprefix("./"))
+
+
+def test_a_file_cannot_be_watched(capsys: pytest.CaptureFixture[str]):
+    put(Path(), "a.jpg")
+
+    assert run("predict --watch a.jpg") == 2
+    assert "name the folder that files arrive in" in capsys.readouterr().err
+
+
 def test_a_camera_s_password_is_nowhere(capfd: pytest.CaptureFixture[str], monkeypatch):
     monkeypatch.setattr("container_doors.prediction.streams.DELAYS_S", (0.01,))
     with MotionJpeg([[90] * 8]) as camera:

@@ -315,6 +315,9 @@ def test_params_survive_being_written(tmp_path: Path):
         pytest.param("detection.training.warmup_epochs=100", "warmup_epochs", id="only warm-up"),
         pytest.param("detection.training.warmup_bias_lr=0.1", "warmup_bias_lr", id="bias rate"),
         pytest.param("detection.augmentation.flipud=0.5", "flipud", id="upside down"),
+        pytest.param(
+            "detection.training.nominal_batch_size=8", "nominal_batch_size", id="small batch"
+        ),
         pytest.param("detection.augmentation.close_mosaic=100", "close_mosaic", id="no mosaic"),
     ],
 )

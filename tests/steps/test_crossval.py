@@ -345,6 +345,17 @@ def test_folds_that_leave_too_few_photographs_are_refused_before_one_is_trained(
     assert trainer.trained == 3
 
 
+def test_the_minimum_that_a_hint_names_is_one_that_the_splits_have_too() -> None:
+    """Each fold has four photographs, and val has three."""
+    trainer = FakeTrainer()
+    with pytest.raises(DatasetError, match="found 4 in train and 4 in val") as caught:
+        cross_validate(NAME, "data.min_train_images=9", "data.min_val_images=9", trainer=trainer)
+
+    settings = [word for word in caught.value.hint.split() if "=" in word]
+    cross_validate(NAME, *settings, trainer=trainer, is_pooled=False)
+    assert trainer.trained == 3
+
+
 def test_the_hint_for_folds_that_divide_a_scene_works() -> None:
     with_a_scene_in_two()
     split_into_folds(3)

@@ -20,7 +20,7 @@ from container_doors.core.child_environment import NETWORK, hide_secrets
 from container_doors.core.disk import how_to_free, is_full, what_is_full
 from container_doors.core.errors import DoorsError, MissingToolError, NoRunError
 from container_doors.core.installation import extra_of, install_command, missing_in
-from container_doors.core.printable import shortened
+from container_doors.core.printable import AsTyped, shortened
 
 DONE, FOUND_FAULTS, USER_ERROR, STOPPED = 0, 1, 2, 130
 
@@ -77,7 +77,8 @@ def _run(arguments: argparse.Namespace) -> int:
         sys.stdout.flush()
         return code
     except DoorsError as error:
-        return _complain(_with_version(error).lines(), USER_ERROR)
+        spelled = AsTyped if error.paths_are_as_typed else str
+        return _complain(_with_version(error).lines(), USER_ERROR, spelled=spelled)
     except KeyboardInterrupt:
         return _complain(
             ["stopped; finished work is kept, and the same command can be run again"], STOPPED
@@ -155,7 +156,8 @@ def _of_file_system(code: int, path: Path) -> str:
     )
 
 
-def _complain(lines: Sequence[str], exit_code: int) -> int:
+def _complain(lines: Sequence[str], exit_code: int, *, spelled: type[str] = str) -> int:
     first, *rest = lines
-    complain(f"error: {first}" if exit_code == USER_ERROR else first, *rest)
+    first = f"error: {first}" if exit_code == USER_ERROR else first
+    complain(*map(spelled, [first, *rest]))
     return exit_code

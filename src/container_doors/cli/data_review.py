@@ -82,6 +82,9 @@ def _print(report: ReviewReport, output: Path, dataset: Path) -> None:
     say(*report.notes)
     kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(report.kinds.items()))
     say(f"{report.photographs} photograph(s), {len(report.doubts)} doubt(s): {kinds or 'none'}")
+    if not report.doubts:
+        say(f"{output} has nothing to decide")
+        return
     say(f"{output} shows the {report.shown} strongest; decide there, save, and:")
     say(f"  doors data review --path {shlex.quote(str(dataset))} --apply {DECISIONS_NAME}")
 

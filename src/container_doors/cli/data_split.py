@@ -15,6 +15,7 @@ from container_doors.core.printable import printable
 from container_doors.core.records import SPLITS
 from container_doors.data.folds import FEWEST_FOLDS
 from container_doors.data.grouping import parse_criterion
+from container_doors.data.layout import FOLDS_CSV
 from container_doors.steps.data.split import (
     SplitOptions,
     SplitReport,
@@ -124,7 +125,13 @@ def _print(arguments: argparse.Namespace, report: SplitReport) -> None:
     if report.straddling:
         _print_straddling(arguments, report.straddling)
     elif not arguments.dry_run:
-        say(f"next: doors data validate --path {shlex.quote(str(arguments.path))}")
+        _print_next(arguments, report)
+
+
+def _print_next(arguments: argparse.Namespace, report: SplitReport) -> None:
+    say(f"next: doors data validate --path {shlex.quote(str(arguments.path))}")
+    if report.folds:
+        say(f"      doors crossval, by the {len(report.folds)} folds of {FOLDS_CSV}")
 
 
 def _print_straddling(arguments: argparse.Namespace, straddling: Sequence[Straddling]) -> None:

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
-from container_doors.core.printable import printable
+from container_doors.core.printable import AsTyped, printable
 
 
 def prepare_streams() -> None:
@@ -92,7 +92,9 @@ def paths_relative_to(here: Path, root: Path, typed: Sequence[str]) -> Iterator[
 
 def shown(text: object) -> str:
     """Return a line as it is printed: printable, with paths relative to the person's folder."""
-    return printable(_renamers[-1].rename(str(text)) if _renamers else text)
+    if isinstance(text, AsTyped) or not _renamers:
+        return printable(text)
+    return printable(_renamers[-1].rename(str(text)))
 
 
 def say(*lines: object, file: TextIO | None = None) -> None:

@@ -15,7 +15,7 @@ from container_doors.cli import console
 from container_doors.cli.options.shared import CONFIG
 from container_doors.cli.output import complain, say_text
 from container_doors.cli.used_model import UsedOptions, open_used, quality_limits, say_used
-from container_doors.core.errors import ConfigError
+from container_doors.core.errors import ConfigError, SourceError
 from container_doors.core.ports import Progress
 from container_doors.core.predictions import Door, PhotographResult, json_schema
 from container_doors.core.printable import printable
@@ -107,12 +107,16 @@ def _work(
 def _plan(arguments: argparse.Namespace) -> Plan:
     typed = [*arguments.sources, *([] if arguments.watch is None else [arguments.watch])]
     here: Path | None = typed[0].here if typed else None
-    return plan(
-        [str(one) for one in arguments.sources],
-        here=here or CONFIG.parent.absolute(),
-        standard_input=sys.stdin.buffer,
-        watch=None if arguments.watch is None else str(arguments.watch),
-    )
+    try:
+        return plan(
+            [str(one) for one in arguments.sources],
+            here=here or CONFIG.parent.absolute(),
+            standard_input=sys.stdin.buffer,
+            watch=None if arguments.watch is None else str(arguments.watch),
+        )
+    except SourceError as error:
+        error.paths_are_as_typed = True
+        raise
 
 
 def _target(arguments: argparse.Namespace) -> Target | None:

@@ -801,7 +801,20 @@ def _unused_wandb_settings(params: Params) -> Iterator[ConfigWarning]:
         )
 
 
+def _nominal_batch_below_the_batch(params: Params) -> Iterator[ConfigWarning]:
+    training = params.training
+    nominal, batch = training.nominal_batch_size, training.batch_size
+    if nominal < batch:
+        yield ConfigWarning(
+            "detection.training.nominal_batch_size",
+            f"{nominal} is less than batch_size {batch}: the weights still change once in a batch, "
+            f"and Ultralytics multiplies the weight decay by {batch / nominal:g}",
+            f"set it to {batch} or more, or batch_size to {nominal}",
+        )
+
+
 _HARMFUL = (
+    _nominal_batch_below_the_batch,
     _patience_above_epochs,
     _warmup_longer_than_the_run,
     _adaptive_optimizer_with_bias_warmup,

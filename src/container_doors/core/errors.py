@@ -10,6 +10,9 @@ class DoorsError(Exception):
     Any other exception is a bug in this project, and keeps its traceback.
     """
 
+    paths_are_as_typed = False
+    """Whether its paths are relative to the person's folder, not to the workspace."""
+
     def __init__(self, problem: str, *, hint: str) -> None:
         """Make the error.
 

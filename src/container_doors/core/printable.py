@@ -17,6 +17,12 @@ def printable(text: object) -> str:
     )
 
 
+class AsTyped(str):
+    """A line whose paths are relative to the person's folder already, as they were typed."""
+
+    __slots__ = ()
+
+
 def one_line(text: object) -> str:
     r"""Join a message of several lines into one, and make it :func:`printable`.
 

@@ -75,8 +75,10 @@ def read_results(path: Path) -> Predicted:
 
 
 def describe_model(model: UsedModel) -> str:
-    """Name a model and its threshold, for people."""
-    return f"{model.version or model.weights_sha256[:12]} at a confidence of {model.conf_threshold}"
+    """Name a model and its threshold, for people; two of one version may have other weights."""
+    short = model.weights_sha256[:12]
+    name = f"{model.version} ({short})" if model.version else short
+    return f"{name} at a confidence of {model.conf_threshold}"
 
 
 def _is_same_use(first: UsedModel, other: UsedModel) -> bool:

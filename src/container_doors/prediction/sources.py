@@ -22,7 +22,7 @@ from typing import IO, Protocol
 from container_doors.core.errors import SourceError
 from container_doors.core.files import open_file
 from container_doors.core.predictions import Frame, Orientation, as_text
-from container_doors.core.printable import printable, shortened
+from container_doors.core.printable import AsTyped, printable, shortened
 from container_doors.data.photograph_suffixes import is_picture, is_video
 from container_doors.data.sources import DamagedZipError, FolderSource, ZipSource
 from container_doors.prediction.loaded import Loaded, load_bytes
@@ -289,7 +289,8 @@ class Watched:
         while not reading.stop.is_set():
             started = perf_counter()
             if is_there != (is_there := self.path.is_dir()):
-                reading.say(f"{self.name}: {'is there again' if is_there else 'is not there'}")
+                now_it = "is there again" if is_there else "is not there"
+                reading.say(AsTyped(f"{self.name}: {now_it}"))
             members, zips = _inside(_File(self.name, self.path))
             for name in sorted(set(zips) - unopened):
                 reading.say(_unopened([_below(self.name, name)]))
@@ -303,7 +304,7 @@ class Watched:
                 file = _File(_below(self.name, name), self.path / name)
                 is_again, taken[name] = name in taken, now[name]
                 if is_again:
-                    reading.say(f"{file.name}: it has changed, and is looked at again")
+                    reading.say(AsTyped(f"{file.name}: it has changed, and is looked at again"))
                 yield from _file_items(file, replace(reading, done=Done()) if is_again else reading)
             reading.stop.wait(max(_POLL_S, 2 * (perf_counter() - started)))
 
@@ -609,10 +610,13 @@ def _camera(number: int) -> int:
 
 def _watched(text: str, here: Path) -> Watched:
     path = here / text
-    if _kind(path) != "folder":
+    kind = _kind(path)
+    if kind != "folder":
         raise SourceError(
-            f"{_said(text)}: expected a folder to watch, found {_kind(path) or 'nothing'}",
-            hint=f"make it first: mkdir -p {shlex.quote(text)}",
+            f"{_said(text)}: expected a folder to watch, found {kind or 'nothing'}",
+            hint=f"make it first: mkdir -p {shlex.quote(text)}"
+            if kind is None
+            else "name the folder that files arrive in",
         )
     return Watched(as_text(str(PurePath(text))), path)
 
@@ -685,14 +689,17 @@ def _inside(folder: _File) -> tuple[list[str], list[str]]:
     return sorted(pictures, key=_natural), sorted(zips, key=_natural)
 
 
-def _unopened(zips: Sequence[str]) -> str:
+def _unopened(zips: Sequence[str]) -> AsTyped:
     more = f" and {len(zips) - 1} more" if len(zips) > 1 else ""
     are = "are zips, which are" if more else "is a zip, which is"
-    return f"{_said(zips[0])}{more} {are} not opened in a folder; to look in: {_named(zips[0])}"
+    return AsTyped(
+        f"{_said(zips[0])}{more} {are} not opened in a folder; to look in: {_named(zips[0])}"
+    )
 
 
 def _named(name: str) -> str:
-    return f"doors predict {_said(shlex.quote(name))}"
+    """Spell the command that looks at it; a name that begins with a dash is no option."""
+    return f"doors predict {_said(shlex.quote(f'./{name}' if name.startswith('-') else name))}"
 
 
 def _is_wanted(name: str) -> bool:

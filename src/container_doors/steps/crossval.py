@@ -133,7 +133,7 @@ def plan_folds(
             f"--folds {folds}: the data set has {count} folds",
             hint=f"leave --folds out; or divide it anew: {split} --folds {folds}",
         )
-    _refuse_small_folds(of_images, params.data)
+    _refuse_small_folds(of_images, params.data, layout)
     _refuse_fold_without_door(of_images, split)
     _refuse_divided_scenes(layout, of_images, f"{split} --folds {count}")
     report = fit_data(params, progress=progress)
@@ -323,8 +323,10 @@ def _with_seeds(found: CrossValidation, by_seed: Sequence[_OfSeed]) -> CrossVali
     )
 
 
-def _refuse_small_folds(of_images: Mapping[Path, int], data: Data) -> None:
+def _refuse_small_folds(of_images: Mapping[Path, int], data: Data, layout: Layout) -> None:
     """Check each training before the first begins: a fold leaves fewer photographs than the whole.
+
+    The same minimums are those of the data set's own splits.
 
     Raises:
         DatasetError: If one of them has too few to train or to validate on.
@@ -340,7 +342,8 @@ def _refuse_small_folds(of_images: Mapping[Path, int], data: Data) -> None:
     if small:
         found = " and ".join(f"{fewest[split]} in {split}" for split in small)
         wanted = " and ".join(f"{least[split]}" for split in small)
-        settings = [f"--set detection.data.min_{split}_images={fewest[split]}" for split in small]
+        enough = {split: min(fewest[split], len(layout.splits[split].images)) for split in small}
+        settings = [f"--set detection.data.min_{split}_images={enough[split]}" for split in small]
         raise DatasetError(
             f"expected {wanted} photographs or more for each of {count} folds, found {found} for "
             "the smallest",

@@ -179,11 +179,12 @@ def review_labels(
 
 def _about(offset: Offset) -> str:
     size, where = ("larger", "outside") if offset.outside > 0 else ("smaller", "inside")
+    why = ", because turned training pictures make boxes loose" if offset.outside > 0 else ""
     return (
         f"The model's boxes are {size} than the labels in general: each side is "
         f"{abs(offset.outside):.1%} of its size {where}, on average of {offset.doors} doors. "
-        "That is the model more often than the labels, because turned training pictures make boxes "
-        "loose: look at some before you agree to other sizes."
+        f"That is the model more often than the labels{why}: look at some before you agree to "
+        "another size."
     )
 
 

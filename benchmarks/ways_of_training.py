@@ -141,6 +141,7 @@ WAYS: Mapping[str, Way] = {
     "drawn-first": Way(starts_drawn=True),
     "nominal16-tight-robust": Way((*_SMALL_BATCH, *_TIGHT, *_ROBUST)),
     "all": Way((*_SMALL_BATCH, *_TIGHT, *_ROBUST, *_DRAWN_BESIDE), starts_drawn=True),
+    "all-but-tight": Way((*_SMALL_BATCH, *_ROBUST, *_DRAWN_BESIDE), starts_drawn=True),
 }
 
 

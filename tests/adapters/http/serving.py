@@ -57,14 +57,19 @@ def serving(
     limits: ServiceLimits = LIMITS,
     keep: Keep | None = None,
     make_page: MakePage | None = None,
+    is_logged: bool = True,
 ) -> Iterator[Serving]:
-    """Run a service, and stop it as SIGTERM does."""
+    """Run a service, and stop it as SIGTERM does.
+
+    A line is logged after its answer was sent. One that runs while other tests read what was logged
+    must log nothing: all services of a process have one log.
+    """
     service = Service(network or FakeNetwork(), USED, limits=limits, keep=keep)
     metrics = Metrics(service)
     gate = make_app(
         service,
         access=access or Access(),
-        log=JsonLog(),
+        log=JsonLog() if is_logged else Unlogged(),
         metrics=metrics,
         page=make_page(service, metrics) if make_page else None,
     )
@@ -82,6 +87,13 @@ def serving(
             thread.join(LIMIT_S)
             service.close()
     assert not thread.is_alive()
+
+
+class Unlogged(JsonLog):
+    """A log without events."""
+
+    def event(self, name: str, **fields: object) -> None:
+        pass
 
 
 def log_lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:

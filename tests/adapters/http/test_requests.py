@@ -29,7 +29,7 @@ from tests.predicting import FakeNetwork, jpeg, painted, put
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Serving]:
-    with serving() as one:
+    with serving(is_logged=False) as one:
         yield one
 
 

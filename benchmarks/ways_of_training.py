@@ -339,7 +339,7 @@ def _fit(params: Params, run: Run, data: Path, *, is_frozen: bool = False) -> Pa
     if params.data.drawn_share:
         files = _layout(Path(params.data.drawn_path)).splits["train"]
         each_epoch = params.data.drawn_each_epoch(len(layout.splits["train"].images))
-        drawn = Mixed(_renamed(files), each_epoch)
+        drawn = Mixed(replace(files, name="drawn"), each_epoch)
     trainer.train(
         params, run, data_yaml=link_view(layout, run.data_view, drawn),
         listener=Recorder(run, epochs=params.training.epochs, progress=_Silent()),
@@ -386,10 +386,6 @@ def _layout(data: Path) -> Layout:
     if layout is None:
         raise SystemExit(f"{data}: {findings[0]}")
     return layout
-
-
-def _renamed(files: Any) -> Any:  # noqa: ANN401 - data.layout.SplitFiles
-    return replace(files, name="drawn")
 
 
 @dataclass

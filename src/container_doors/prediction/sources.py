@@ -289,8 +289,8 @@ class Watched:
         while not reading.stop.is_set():
             started = perf_counter()
             if is_there != (is_there := self.path.is_dir()):
-                now_it = "is there again" if is_there else "is not there"
-                reading.say(AsTyped(f"{self.name}: {now_it}"))
+                change = "is there again" if is_there else "is not there"
+                reading.say(AsTyped(f"{self.name}: {change}"))
             members, zips = _inside(_File(self.name, self.path))
             for name in sorted(set(zips) - unopened):
                 reading.say(_unopened([_below(self.name, name)]))

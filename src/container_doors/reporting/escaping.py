@@ -53,16 +53,9 @@ def typed(value: object) -> Markup:
 
 
 def markdown_templates() -> Environment:
-    """Return the template environment; values are escaped unless they are Markup."""
-    environment = Environment(
-        loader=PackageLoader("container_doors.reporting", package_path=""),
-        autoescape=True,
-        finalize=escaped,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+    """Return the template environment of a Markdown document; values are escaped for Markdown."""
+    environment = page_templates(escaped)
+    environment.keep_trailing_newline = True
     environment.filters["typed"] = typed
     return environment
 

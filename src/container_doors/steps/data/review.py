@@ -181,8 +181,9 @@ def _about(offset: Offset) -> str:
     size, where = ("larger", "outside") if offset.outside > 0 else ("smaller", "inside")
     why = ", because turned training pictures make boxes loose" if offset.outside > 0 else ""
     return (
-        f"The model's boxes are {size} than the labels in general: each side is "
-        f"{abs(offset.outside):.1%} of its size {where}, on average of {offset.doors} doors. "
+        f"The model's boxes are {size} than the labels in general: each side is {where} by "
+        f"{abs(offset.outside):.1%} of the door's width or height, on average of {offset.doors} "
+        "doors. "
         f"That is the model more often than the labels{why}: look at some before you agree to "
         "another size."
     )

@@ -150,6 +150,16 @@ def test_boxes_that_are_all_larger_are_said_to_be_the_model_s(
     assert "boxes are larger than the labels" in PAGE.read_text(encoding="utf-8")
 
 
+def test_where_a_model_agrees_there_is_nothing_to_decide(capsys: pytest.CaptureFixture[str]):
+    predictions("p.json", {"images/train/agreed.jpg": True})
+
+    assert run("data review --path set --predictions p.json") == 0
+
+    said = capsys.readouterr().out
+    assert "label_review.html has nothing to decide" in said
+    assert "--apply" not in said
+
+
 def test_accepted_decisions_change_labels_and_the_old_ones_are_kept(
     capsys: pytest.CaptureFixture[str],
 ):

@@ -452,9 +452,10 @@ def test_a_new_photograph_between_two_splits_is_left_out(
     assert heap.places()["both"] == "unsplit"
 
 
-def test_folds_are_by_scene_without_test_and_stay(heap: Heap):
+def test_folds_are_by_scene_without_test_and_stay(heap: Heap, capsys: pytest.CaptureFixture[str]):
     heap.add("twin", seed=3, change="half the size")
     heap.split("--folds", "4")
+    assert "doors crossval, by the 4 folds of folds.csv" in capsys.readouterr().out
     rows = dict(line.split(",") for line in _lines(heap.root / "folds.csv")[1:])
     places = heap.places()
 

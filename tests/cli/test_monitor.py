@@ -200,6 +200,20 @@ def test_predictions_of_another_model_are_not_compared(
     assert "at a confidence of 0.5" in capsys.readouterr().err
 
 
+def test_other_weights_of_the_same_version_are_told_apart(
+    dealer: np.random.Generator, capsys: pytest.CaptureFixture[str]
+):
+    write(Path("tested"), month(dealer))
+    other = MODEL.model_copy(update={"weights_sha256": "b" * 64})
+    write(Path("now"), month(dealer), model=other)
+
+    assert main(["monitor", "--predictions", "now", "--reference", "tested"]) == 2
+
+    said = capsys.readouterr().err
+    assert f"({'b' * 12}) at" in said
+    assert f"({'a' * 12}) at" in said
+
+
 def test_a_line_that_is_being_written_is_not_read(dealer: np.random.Generator):
     write(Path("tested"), month(dealer))
     write(Path("now"), month(dealer))
